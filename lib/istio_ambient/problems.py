@@ -1,0 +1,54 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with data from outside, as a value.
+
+Parsing foreign data never raises: it returns what is good, and a `Problem` for each part that
+is not. The unit status shows the first of them, actions show all.
+"""
+
+import dataclasses
+
+_MAX_FIELD = 120
+_MAX_MESSAGE = 300
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that somebody has to put right.
+
+    Foreign text in any of the members is made printable and cut to a length fit for a status.
+    """
+
+    app: str
+    """The application that sent the data; empty for our own configuration."""
+    endpoint: str
+    """Our endpoint that the data came in by, or `config`."""
+    field: str
+    """Where in the data: `policies[2].endpoints[0].ports[1]`; never a value that may be secret."""
+    message: str
+    """What is wrong, short."""
+    cure: str
+    """What to do, as an instruction: `use a port from 1 to 65535`."""
+
+    def __post_init__(self) -> None:
+        for name, limit in (
+            ("app", _MAX_FIELD),
+            ("endpoint", _MAX_FIELD),
+            ("field", _MAX_FIELD),
+            ("message", _MAX_MESSAGE),
+            ("cure", _MAX_MESSAGE),
+        ):
+            object.__setattr__(self, name, _printable(getattr(self, name), limit))
+
+    def __str__(self) -> str:
+        """One line for a status: `app:endpoint field: message; cure`."""
+        origin = f"{self.app}:{self.endpoint}" if self.app else self.endpoint
+        place = f"{origin} {self.field}" if self.field else origin
+        return f"{place}: {self.message}; {self.cure}" if self.cure else f"{place}: {self.message}"
+
+
+def _printable(text: str, limit: int) -> str:
+    """`text` on one line, without control characters or lone surrogates, at most `limit` long."""
+    # A lone surrogate cannot be encoded when the status is set, and a newline breaks `juju status`.
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
