@@ -1,0 +1,188 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The reconciling charm: every event gathers facts, builds, applies, publishes and reports."""
+
+import abc
+import logging
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Generic, TypeVar
+
+import httpx2
+import lightkube
+import ops
+
+from istio_ambient import kube, observability, status
+from istio_ambient.desired import Desired
+
+logger = logging.getLogger(__name__)
+
+F = TypeVar("F")
+"""The facts of one charm: a frozen dataclass of config, databags and cluster reads."""
+
+DEFAULT_READY_TIMEOUT = 300
+
+
+class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
+    """Runs the same reconcile on every event; a charm says what its facts and objects are.
+
+    Leaders write, every unit reports. In ``remove`` the unit that sees no other unit planned takes
+    everything away.
+    """
+
+    MANAGED: ClassVar[tuple[kube.ResourceType, ...]]
+    """Kinds that this charm lists, applies and prunes."""
+    ADOPTED_SCOPES: ClassVar[frozenset[str]] = frozenset()
+    """Scopes of the public charm of the same name, whose objects are taken over."""
+
+    def __init__(self, framework: ops.Framework):
+        super().__init__(framework)
+        self.identity = kube.Identity(self.model.name, self.app.name, self.ADOPTED_SCOPES)
+        self.findings = status.Findings()
+        self._client: lightkube.Client | None = None
+        for event in self._reconciled_events():
+            framework.observe(event, self._on_event)
+        framework.observe(self.on.remove, self._on_remove)
+        framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
+        if "reconcile" in self.meta.actions:
+            framework.observe(self.on["reconcile"].action, self._on_reconcile_action)
+
+    # What a charm says of itself.
+
+    @abc.abstractmethod
+    def gather(self, client: lightkube.Client, live: kube.Live) -> F:
+        """Return the facts: config, databags, and a bounded number of cluster reads."""
+
+    @abc.abstractmethod
+    def desired(self, facts: F) -> Desired:
+        """Return everything that should exist: pure."""
+
+    def publish(self, facts: F, live: kube.Live) -> None:  # most charms override it
+        """Write databags; called on the leader, after the cluster has been written to."""
+
+    def readiness(
+        self, client: lightkube.Client, facts: F, live: kube.Live
+    ) -> Iterable[kube.Readiness]:
+        """Return what has to be ready for the charm to be active."""
+        return ()
+
+    def checks(self) -> dict[str, ops.pebble.CheckDict]:
+        """Return Pebble checks of what can be watched from the metrics-proxy container."""
+        return {}
+
+    def cleanup(self, client: lightkube.Client) -> None:  # as publish
+        """Remove what others made on our behalf; called after everything of ours is deleted."""
+
+    # What charms may use.
+
+    @property
+    def client(self) -> lightkube.Client:
+        """The API client of this hook."""
+        if self._client is None:
+            self._client = kube.connect()
+        return self._client
+
+    @property
+    def telemetry_label(self) -> dict[str, str]:
+        """The label of the pods whose metrics this charm serves."""
+        return observability.telemetry_label(self.model.name, self.app.name)
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas the workload gets: as many as the charm has units, at least one."""
+        return max(1, self.app.planned_units())
+
+    def active_relations(self, endpoint: str) -> list[ops.Relation]:
+        """Return the relations of an endpoint that are not going away, by id."""
+        relations = (r for r in self.model.relations[endpoint] if r.active and r.app)
+        return sorted(relations, key=lambda relation: relation.id)
+
+    def remote_databag(self, relation: ops.Relation) -> dict[str, str]:
+        """Return the remote application's databag."""
+        return dict(relation.data[relation.app])
+
+    # The one reconcile.
+
+    def _reconciled_events(self) -> Iterator[ops.BoundEvent]:
+        skipped = (ops.CollectStatusEvent, ops.ActionEvent, ops.RemoveEvent, ops.LifecycleEvent)
+        for event in self.on.events().values():
+            if not issubclass(event.event_type, skipped):
+                yield event
+
+    def _on_event(self, _: ops.EventBase) -> None:
+        self.reconcile()
+
+    def reconcile(self) -> kube.Plan:
+        """Make the cluster and the databags what the facts ask for; return what was planned."""
+        self.findings = status.Findings()
+        observability.run_metrics_proxy(
+            self.unit.get_container(observability.CONTAINER),
+            observability.metrics_proxy_layer(self.telemetry_label, self.checks()),
+        )
+        if self.app.planned_units() == 0:
+            # Going away: what is ours is deleted in `remove`, whole, and not built up again.
+            return kube.Plan()
+        try:
+            return self._reconcile()
+        except httpx2.HTTPError as error:
+            fault = kube.fault_of(error, "reading the cluster", self.app.name)
+        except lightkube.ConfigError as error:
+            fault = kube.Fault(f"no cluster to talk to: {error}", transient=False)
+        self.findings.faults.append(fault)
+        return kube.Plan()
+
+    def _reconcile(self) -> kube.Plan:
+        live = kube.read_live(self.client, self.identity, self.MANAGED)
+        facts = self.gather(self.client, live)
+        desired = self.desired(facts)
+        self.findings.problems.extend(desired.problems)
+        plan = kube.Plan()
+        if self.unit.is_leader():
+            plan = self._plan(desired, live)
+            live = self._apply(plan, desired, live)
+            self.publish(facts, live)
+        self.findings.readiness.extend(self.readiness(self.client, facts, live))
+        if plan.writes or not self.unit.is_leader():
+            logger.debug("plan: %s", plan)
+        # Last of all: it may restart the pod that this runs in.
+        if self.unit.is_leader():
+            for patch in kube.apply_labels(self.client, desired.labels):
+                logger.info("%s", kube.describe(patch))
+        return plan
+
+    def _plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
+        plan = kube.plan(desired.objects, live)
+        created = kube.creations(plan)
+        if created:
+            plan = kube.plan(desired.objects, live, kube.read_taken(self.client, created))
+        return plan
+
+    def _apply(self, plan: kube.Plan, desired: Desired, live: kube.Live) -> kube.Live:
+        applied = kube.apply(self.client, plan, self.app.name)
+        self.findings.faults.extend(applied.faults)
+        self.findings.refused.extend(plan.of(kube.Verb.REFUSED))
+        self.findings.deferred.extend(plan.of(kube.Verb.DEFERRED))
+        return applied.live(live)
+
+    def _on_remove(self, _: ops.RemoveEvent) -> None:
+        if self.app.planned_units() > 0:
+            return
+        try:
+            live = kube.read_live(self.client, self.identity, self.MANAGED)
+            applied = kube.apply(self.client, kube.plan((), live), self.app.name)
+            for fault in applied.faults:
+                logger.error("left behind: %s", fault.text)
+            self.cleanup(self.client)
+        except (httpx2.HTTPError, lightkube.ConfigError) as error:
+            # Failing the hook would leave the application stuck in removal for good.
+            logger.error("objects labelled %s are left behind: %s", self.identity.labels, error)
+
+    def _on_reconcile_action(self, event: ops.ActionEvent) -> None:
+        plan = self.reconcile()
+        event.set_results({"changed": len(plan.writes), "plan": str(plan)})
+        for fault in self.findings.faults:
+            event.log(fault.text)
+
+    def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        timeout = self.config.get("ready-timeout", DEFAULT_READY_TIMEOUT)
+        event.add_status(status.status_of(self.findings, float(timeout)))

@@ -1,0 +1,22 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a charm wants of the cluster: the result of a pure builder."""
+
+from dataclasses import dataclass
+
+from istio_ambient import kube
+from istio_ambient.problems import Problem
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Everything that should exist, and what could not be had because data was bad.
+
+    The same value is applied, shown as a preview, and tested.
+    """
+
+    objects: tuple[kube.Resource, ...] = ()
+    labels: tuple[kube.LabelPatch, ...] = ()
+    """Labels on objects that Juju owns; the patch of the charm's own StatefulSet last."""
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,148 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Carry out a plan: stage after stage, in parallel within one, deletions last."""
+
+import concurrent.futures
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import httpx2
+import lightkube
+from lightkube.types import PatchType
+
+from istio_ambient.kube import _faults, _kinds
+from istio_ambient.kube._live import PARALLEL, Live
+from istio_ambient.kube._objects import Ref, Resource, is_namespaced
+from istio_ambient.kube._plan import FIELD_MANAGER, Change, Plan, Verb
+
+logger = logging.getLogger(__name__)
+
+RECREATABLE = frozenset(
+    {
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+        "RoleBinding",
+        "Secret",
+    }
+)
+"""Kinds that may be deleted and made again where a field cannot be changed: nothing runs in
+them. A workload is not among them: its pods would end."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a plan."""
+
+    plan: Plan
+    done: tuple[Change, ...] = ()
+    faults: tuple[_faults.Fault, ...] = ()
+    objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
+    """What the API server answered for each object created, updated or replaced."""
+
+    def live(self, before: Live) -> Live:
+        """Return our objects as they are now, without reading them again."""
+        deleted = {change.ref for change in self.done if change.verb is Verb.DELETE}
+        kept = {ref: obj for ref, obj in before.objects.items() if ref not in deleted}
+        return replace(before, objects={**kept, **self.objects})
+
+
+def apply(client: lightkube.Client, plan: Plan, app: str) -> Applied:
+    """Apply the writes of a plan; an unfinished stage ends the run, and the next one goes on.
+
+    Creations and updates are server-side applies, one request an object. Deletions come only
+    after everything wanted is there, so that what replaces an object stands before it goes.
+
+    Args:
+        client: its requests must be safe to make from several threads (lightkube's are).
+        plan: what to do.
+        app: the application's name, for messages.
+    """
+    done: list[Change] = []
+    faults: list[_faults.Fault] = []
+    objects: dict[Ref, Resource] = {}
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+        for stage in _stages(plan):
+            outcomes = pool.map(lambda change: _attempt(client, change, app), stage)
+            for change, outcome in zip(stage, outcomes, strict=True):
+                if isinstance(outcome, _faults.Fault):
+                    faults.append(outcome)
+                    continue
+                logger.info("%s", change)
+                done.append(change)
+                if outcome is not None:
+                    objects[change.ref] = outcome
+            if faults:
+                break
+    return Applied(plan, tuple(done), tuple(faults), objects)
+
+
+def _stages(plan: Plan) -> list[Sequence[Change]]:
+    wanted = [change for change in plan.writes if change.verb is not Verb.DELETE]
+    stale = list(plan.of(Verb.DELETE))
+    return [
+        list(stage)
+        for changes in (wanted, stale)
+        for _, stage in itertools.groupby(changes, lambda change: _kinds.stage_of(change.ref))
+    ]
+
+
+def _attempt(
+    client: lightkube.Client, change: Change, app: str
+) -> Resource | _faults.Fault | None:
+    try:
+        return _write(client, change)
+    except httpx2.HTTPError as error:
+        return _faults.fault_of(error, f"{change.verb} {change.ref}", app)
+
+
+def _write(client: lightkube.Client, change: Change) -> Resource | None:
+    if change.verb is Verb.DELETE:
+        delete(client, change)
+        return None
+    try:
+        return _replace(client, change) if change.verb is Verb.REPLACE else _patch(client, change)
+    except lightkube.ApiError as error:
+        if error.status.code != 422 or change.ref.kind not in RECREATABLE:
+            raise
+        logger.warning("%s: recreating, since %s", change.ref, error.status.message)
+        delete(client, change)
+        return _patch(client, change)
+
+
+def _patch(client: lightkube.Client, change: Change) -> Resource:
+    manifest = dict(change.manifest or {})
+    # An apply may not carry what a read brought along.
+    manifest["metadata"] = {
+        key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"
+    }
+    return client.patch(
+        change.kind,
+        change.ref.name,
+        manifest,
+        patch_type=PatchType.APPLY,
+        field_manager=FIELD_MANAGER,
+        force=True,
+        **_where(change),
+    )
+
+
+def _replace(client: lightkube.Client, change: Change) -> Resource:
+    return client.replace(change.kind.from_dict(change.manifest), field_manager=FIELD_MANAGER)
+
+
+def delete(client: lightkube.Client, change: Change) -> None:
+    """Delete the object of a change; that it is gone already is no error."""
+    try:
+        client.delete(change.kind, change.ref.name, **_where(change))
+    except lightkube.ApiError as error:
+        if error.status.code != 404:
+            raise
+
+
+def _where(change: Change) -> dict[str, str]:
+    return {"namespace": change.ref.namespace} if is_namespaced(change.kind) else {}

@@ -1,0 +1,95 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The API client: lightkube's, with bounded retries under it."""
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+
+import httpx2
+import lightkube
+from lightkube.config import client_adapter
+from lightkube.config.kubeconfig import KubeConfig
+
+from istio_ambient.kube import _plan
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 6.0
+"""How long one request may be tried again, waits included."""
+
+RETRIED_CODES = frozenset({429, 500, 502, 503, 504})
+
+
+def connect() -> lightkube.Client:
+    """Return a client for the cluster that the charm runs in (or ``KUBECONFIG`` names).
+
+    Raises:
+        lightkube.ConfigError: there is no cluster to be found.
+    """
+    config = KubeConfig.from_env().get()
+    if config is None:
+        raise lightkube.ConfigError("no cluster to connect to")
+    verify: ssl.SSLContext = client_adapter.verify_cluster(
+        config.cluster, config.user or client_adapter.User(), config.abs_file
+    )
+    limits = httpx2.Limits(max_connections=16, max_keepalive_connections=16)
+    transport = RetryTransport(httpx2.HTTPTransport(verify=verify, limits=limits))
+    return lightkube.Client(config, field_manager=_plan.FIELD_MANAGER, transport=transport)
+
+
+class RetryTransport(httpx2.BaseTransport):
+    """Sends a request again while the API server is busy, down or silent, for a few seconds.
+
+    Every request the engine makes may be repeated: reads, applies, deletions, and replacements
+    bound to a resourceVersion.
+    """
+
+    def __init__(self, inner: httpx2.BaseTransport, seconds: float = RETRY_SECONDS):
+        self._inner = inner
+        self._seconds = seconds
+        # Nothing sets it: its wait() is a pause that tests can tell from a sleep in a hook.
+        self._pause = threading.Event()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request; return the last answer or raise the last error."""
+        end = time.monotonic() + self._seconds
+        delay = 0.2
+        while True:
+            answer = self._send(request)
+            wait = delay
+            if isinstance(answer, httpx2.Response):
+                if answer.status_code not in RETRIED_CODES:
+                    return answer
+                wait = _retry_after(answer.headers, delay)
+            if time.monotonic() + wait >= end:
+                break
+            logger.debug("trying again in %.1f s: %s %s", wait, request.method, request.url)
+            if isinstance(answer, httpx2.Response):
+                answer.close()
+            self._pause.wait(wait)
+            delay *= 2
+        if isinstance(answer, httpx2.Response):
+            return answer
+        raise answer
+
+    def _send(self, request: httpx2.Request) -> httpx2.Response | httpx2.TransportError:
+        try:
+            return self._inner.handle_request(request)
+        except httpx2.TransportError as error:
+            return error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+def _retry_after(headers: Mapping[str, str], default: float) -> float:
+    """Return the seconds that a Retry-After header (RFC 9110, section 10.2.3) asks for."""
+    try:
+        return max(0.0, float(headers.get("Retry-After", default)))
+    except ValueError:
+        return default

@@ -1,0 +1,110 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Is what we want contained in what is live? The API server's own completions do not count."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from lightkube.utils import quantity
+
+from istio_ambient.kube import _kinds
+from istio_ambient.kube._objects import Manifest, ref_in_manifest
+
+QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity", "allocatable", "hard"})
+"""Fields whose values are quantities, which the API server writes in a form of its own."""
+
+LIST_KEYS: tuple[tuple[str, ...], ...] = (
+    ("containerPort", "protocol"),
+    ("port", "protocol", "name"),
+    ("mountPath",),
+    ("name",),
+    ("type",),
+)
+"""Keys under which elements of a list are found where their order differs."""
+
+NOT_COMPARED = frozenset({"apiVersion", "kind", "metadata", "status"})
+
+
+def differences(desired: Manifest, live: Manifest) -> list[str]:
+    """Return the paths in which a live object is not what is wanted, sorted; empty where it is.
+
+    Labels and annotations that we want must be there; others may be added by anybody. Everything
+    else must be contained: maps may hold more (defaults), except in kinds that nobody else
+    completes; lists must have the same elements.
+    """
+    closed = _kinds.is_closed(ref_in_manifest(desired))
+    found = list(_metadata_differences(desired["metadata"], live["metadata"]))
+    keys = set(desired) | (set(live) if closed else set())
+    for key in keys - NOT_COMPARED:
+        found.extend(_compare(desired.get(key), live.get(key), key, closed, parent=""))
+    return sorted(found)
+
+
+def _metadata_differences(desired: Manifest, live: Manifest) -> Iterator[str]:
+    for group in ("labels", "annotations"):
+        actual = live.get(group) or {}
+        for key, value in (desired.get(group) or {}).items():
+            if actual.get(key) != value:
+                yield f"metadata.{group}[{key}]"
+
+
+def _compare(want: Any, have: Any, path: str, closed: bool, parent: str) -> Iterator[str]:
+    if want == have or (not closed and _is_empty_list(want) and have is None):
+        return
+    if isinstance(want, dict) and isinstance(have, dict):
+        yield from _compare_maps(want, have, path, closed)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(want, list) and isinstance(have, list):
+        yield from _compare_lists(want, have, path, closed)  # pyright: ignore[reportUnknownArgumentType]
+    elif not (parent in QUANTITY_PARENTS and _same_quantity(want, have)):
+        yield path
+
+
+def _compare_maps(
+    want: dict[str, Any], have: dict[str, Any], path: str, closed: bool
+) -> Iterator[str]:
+    parent = path.rpartition(".")[2]
+    for key in want if not closed else want.keys() | have.keys():
+        yield from _compare(want.get(key), have.get(key), f"{path}.{key}", closed, parent)
+
+
+def _compare_lists(want: list[Any], have: list[Any], path: str, closed: bool) -> Iterator[str]:
+    if len(want) != len(have):
+        yield path
+        return
+    for index, (wanted, actual) in enumerate(_pairs(want, have)):
+        yield from _compare(wanted, actual, f"{path}[{index}]", closed, parent="")
+
+
+def _pairs(want: list[Any], have: list[Any]) -> list[tuple[Any, Any]]:
+    """Pair the elements of two lists of one length: by key where they have one, else in order."""
+    for keys in LIST_KEYS:
+        by_key = {_key_of(item, keys): item for item in have}
+        wanted = [_key_of(item, keys) for item in want]
+        if None not in by_key and len(by_key) == len(have) and set(wanted) == set(by_key):
+            return [(item, by_key[key]) for item, key in zip(want, wanted, strict=True)]
+    return list(zip(want, have, strict=True))
+
+
+def _key_of(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
+    if not isinstance(item, dict) or keys[0] not in item:
+        return None
+    defaults = {"protocol": "TCP"}
+    values = tuple(item.get(key, defaults.get(key)) for key in keys)  # pyright: ignore
+    return values if all(isinstance(v, str | int | None) for v in values) else None
+
+
+def _same_quantity(want: Any, have: Any) -> bool:
+    return _quantity(want) is not None and _quantity(want) == _quantity(have)
+
+
+def _quantity(value: Any) -> Decimal | None:
+    try:
+        return quantity.parse_quantity(str(value))
+    except ValueError:
+        return None
+
+
+def _is_empty_list(value: Any) -> bool:
+    return isinstance(value, list) and not value

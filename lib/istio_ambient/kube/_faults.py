@@ -1,0 +1,62 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What went wrong with the API server, in words that say what to do."""
+
+import re
+from dataclasses import dataclass
+
+import httpx2
+import lightkube
+
+TRANSIENT_CODES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One failed request.
+
+    ``transient`` faults go away by themselves: the next event tries again. Others need somebody.
+    """
+
+    text: str
+    transient: bool
+    code: int = 0
+
+
+def fault_of(error: httpx2.HTTPError, doing: str, app: str) -> Fault:
+    """Return what a failed request means to an operator.
+
+    Args:
+        error: what lightkube raised: ApiError, or httpx2's own where there was no answer.
+        doing: what was tried, such as ``update: Deployment mesh/istiod``.
+        app: the application's name, for the command that gives it permissions.
+    """
+    if not isinstance(error, lightkube.ApiError):
+        return Fault(f"no answer from the Kubernetes API server ({_kind(error)})", transient=True)
+    code, message = error.status.code or 0, error.status.message or ""
+    if code in (401, 403):
+        return Fault(
+            f"not permitted to {_denied(message) or doing}: run juju trust {app} --scope=cluster",
+            transient=False,
+            code=code,
+        )
+    return Fault(f"{doing}: {_short(message)}", code in TRANSIENT_CODES, code)
+
+
+def _denied(message: str) -> str:
+    """Return verb, resource and API group out of the authorizer's message."""
+    found = re.search(r'cannot (\w+) resource "([^"]*)" in API group "([^"]*)"', message)
+    if not found:
+        return ""
+    verb, resource, group = found.groups()
+    return f"{verb} {resource}" + (f".{group}" if group else "")
+
+
+def _kind(error: httpx2.HTTPError) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+
+
+def _short(message: str, limit: int = 160) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,83 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Labels on objects that Juju owns: merge patches of named labels, and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightkube
+from lightkube.types import PatchType
+
+from istio_ambient.kube._objects import (
+    Manifest,
+    ResourceType,
+    is_namespaced,
+    manifest_of,
+    ref_in,
+)
+
+
+@dataclass(frozen=True)
+class LabelPatch:
+    """Labels to set (a string) or to remove (None) on one object that is not ours."""
+
+    kind: ResourceType
+    name: str
+    labels: Mapping[str, str | None]
+    namespace: str = ""
+    pod_template: bool = False
+    """The labels go into the pod template as well, which restarts the pods."""
+
+
+def apply_labels(client: lightkube.Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
+    """Read each object once, patch those that differ, in the order given; return these.
+
+    An object that does not exist is passed over. The patch of one's own StatefulSet must come
+    last, since it ends the process that sends it.
+
+    Raises:
+        lightkube.ApiError: on any other fault.
+    """
+    return [patch for patch in patches if _apply(client, patch)]
+
+
+def _apply(client: lightkube.Client, patch: LabelPatch) -> bool:
+    where = {"namespace": patch.namespace} if is_namespaced(patch.kind) else {}
+    try:
+        live = manifest_of(client.get(patch.kind, patch.name, **where))
+    except lightkube.ApiError as error:
+        if error.status.code == 404:
+            return False
+        raise
+    body = label_patch_body(patch, live)
+    if not body:
+        return False
+    client.patch(patch.kind, patch.name, body, patch_type=PatchType.MERGE, **where)
+    return True
+
+
+def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) that sets the labels, or {} where they are set."""
+    body: dict[str, Any] = {}
+    changed = _changed(patch.labels, live["metadata"])
+    if changed:
+        body["metadata"] = {"labels": changed}
+    if patch.pod_template:
+        template = live["spec"]["template"].get("metadata") or {}
+        changed = _changed(patch.labels, template)
+        if changed:
+            body["spec"] = {"template": {"metadata": {"labels": changed}}}
+    return body
+
+
+def _changed(labels: Mapping[str, str | None], metadata: Manifest) -> dict[str, str | None]:
+    current = metadata.get("labels") or {}
+    return {key: value for key, value in labels.items() if current.get(key) != value}
+
+
+def describe(patch: LabelPatch) -> str:
+    """Return one line that says what a patch sets."""
+    names = ", ".join(f"{key}={value}" for key, value in sorted(patch.labels.items()))
+    return f"label {ref_in(patch.kind, patch.name, patch.namespace)}: {names}"

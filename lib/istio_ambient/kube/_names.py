@@ -1,0 +1,47 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Names and label values that fit Kubernetes' limits without two inputs sharing one."""
+
+import hashlib
+
+LABEL_LIMIT = 63
+"""Characters allowed in a label value, and in the name part of a label key."""
+
+
+def name_with_hash(text: str, limit: int = LABEL_LIMIT) -> str:
+    """Return ``text``, cut to ``limit`` characters with a hash of the whole where it is longer.
+
+    The cut never ends in a character that a DNS label may not end in.
+    """
+    if len(text) <= limit:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return f"{text[: limit - len(digest) - 1].rstrip('-._')}-{digest}"
+
+
+def model_app_name(
+    model: str,
+    app: str,
+    *,
+    separator: str,
+    prefix: str = "",
+    suffix: str = "",
+    limit: int = LABEL_LIMIT,
+) -> str:
+    """Return ``<prefix><model><separator><app><suffix>`` in at most ``limit`` characters.
+
+    Where it is longer, model and application are cut in proportion to their lengths and six
+    digits of the SHA-1 of ``<model><separator><app>`` follow. Operators' queries and the charms
+    that came before rely on this form, so it must not change.
+    """
+    text = f"{prefix}{model}{separator}{app}{suffix}"
+    if len(text) <= limit:
+        return text
+    digest = hashlib.sha1(f"{model}{separator}{app}".encode(), usedforsecurity=False).hexdigest()
+    room = limit - len(prefix) - len(suffix) - 6 - 2 * len(separator)
+    model_room = max(1, int(room * len(model) / (len(model) + len(app))))
+    app_room = max(1, room - model_room)
+    return (
+        f"{prefix}{model[:model_room]}{separator}{app[:app_room]}{separator}{digest[:6]}{suffix}"
+    )

@@ -1,0 +1,102 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Kubernetes objects as the engine sees them: what names one, and its plain JSON form."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from lightkube.core import resource as lightkube_resource
+
+Resource: TypeAlias = Any
+"""An instance of a lightkube resource class, typed or generic."""
+
+ResourceType: TypeAlias = Any
+"""A lightkube resource class."""
+
+Manifest: TypeAlias = dict[str, Any]
+"""An object in Kubernetes' JSON form."""
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """What names one object in a cluster.
+
+    ``namespace`` is empty for cluster-scoped kinds.
+    """
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {where}{self.name}"
+
+
+def is_namespaced(resource_type: ResourceType) -> bool:
+    """Tell whether objects of this kind live in a namespace."""
+    return issubclass(resource_type, lightkube_resource.NamespacedResource)
+
+
+def type_of(obj: Resource) -> ResourceType:
+    """Return the lightkube class of an object."""
+    return type(obj)
+
+
+def ref_of(obj: Resource) -> Ref:
+    """Return what names an object; its class supplies the kind."""
+    definition = lightkube_resource.api_info(type(obj)).resource
+    namespace = (obj.metadata.namespace or "") if is_namespaced(type(obj)) else ""
+    return Ref(definition.api_version, definition.kind, namespace, obj.metadata.name)
+
+
+def ref_in(resource_type: ResourceType, name: str, namespace: str = "") -> Ref:
+    """Return what names an object of this class."""
+    definition = lightkube_resource.api_info(resource_type).resource
+    return Ref(definition.api_version, definition.kind, namespace, name)
+
+
+def manifest_of(obj: Resource) -> Manifest:
+    """Return a deep copy of an object in JSON form, with apiVersion and kind, without nulls."""
+    ref = ref_of(obj)
+    content = _without_nulls(json.loads(json.dumps(obj.to_dict())))
+    return {**content, "apiVersion": ref.api_version, "kind": ref.kind}
+
+
+def content_hash(manifest: Manifest) -> str:
+    """Return a hash of everything that the manifest asks for, independent of key order."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def with_metadata(
+    manifest: Manifest, labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> Manifest:
+    """Return a copy of the manifest with these labels and annotations added."""
+    result = copy.deepcopy(manifest)
+    metadata = result["metadata"]
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
+    return result
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def ref_in_manifest(manifest: Manifest) -> Ref:
+    """Return what names the object of a manifest."""
+    metadata = manifest["metadata"]
+    return Ref(
+        manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"]
+    )

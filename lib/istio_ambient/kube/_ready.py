@@ -1,0 +1,137 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Is a workload ready, and if not, what do its pods say? Read once, never waited for."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import lightkube
+from lightkube.models.core_v1 import ContainerStatus
+from lightkube.resources.apps_v1 import DaemonSet, Deployment
+from lightkube.resources.core_v1 import Pod
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether something works yet.
+
+    ``reason`` says what it waits for. ``since`` is when that began, as the cluster tells it, so that
+    a wait can be called too long without anything stored; None: unknown.
+    """
+
+    what: str
+    ready: bool
+    reason: str = ""
+    since: datetime.datetime | None = None
+
+    def waited_longer_than(self, seconds: float) -> bool:
+        """Tell whether the wait has lasted longer than this."""
+        if self.ready or self.since is None:
+            return False
+        return (datetime.datetime.now(datetime.UTC) - self.since).total_seconds() > seconds
+
+
+def workload_readiness(
+    client: lightkube.Client, workload: Deployment | DaemonSet | None, what: str
+) -> Readiness:
+    """Return the readiness of a Deployment or DaemonSet.
+
+    Its pods are listed (one request) only when it is not ready. None: it does not exist yet.
+    """
+    if workload is None:
+        return Readiness(what, ready=False, reason="not created yet")
+    if _rolled_out(workload):
+        return Readiness(what, ready=True)
+    metadata, spec = workload.metadata, workload.spec
+    assert metadata is not None and spec is not None  # the API server never leaves them out
+    selector = spec.selector.matchLabels or {}
+    pods = list(client.list(Pod, namespace=metadata.namespace or "", labels=selector))
+    reason = pods_reason(pods) or progress(workload)
+    return Readiness(what, ready=False, reason=reason, since=_since(workload, pods))
+
+
+def _rolled_out(workload: Deployment | DaemonSet) -> bool:
+    status = workload.status
+    generation = (workload.metadata.generation if workload.metadata else None) or 0
+    if status is None or (status.observedGeneration or 0) < generation:
+        return False
+    updated, available, wanted = _counts(workload)
+    return min(updated, available) >= wanted
+
+
+def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
+    """Return (updated, available, wanted) numbers of pods."""
+    if isinstance(workload, Deployment):
+        status, spec = workload.status, workload.spec
+        wanted = spec.replicas if spec and spec.replicas is not None else 1
+        if status is None:
+            return 0, 0, wanted
+        return status.updatedReplicas or 0, status.availableReplicas or 0, wanted
+    daemons = workload.status
+    if daemons is None:
+        return 0, 0, 1
+    return (
+        daemons.updatedNumberScheduled or 0,
+        daemons.numberAvailable or 0,
+        daemons.desiredNumberScheduled or 0,
+    )
+
+
+def progress(workload: Deployment | DaemonSet) -> str:
+    """Return how far a rollout is, such as ``1 of 3 pods ready``."""
+    updated, available, wanted = _counts(workload)
+    return f"{min(updated, available)} of {wanted} pods ready"
+
+
+def pods_reason(pods: Iterable[Pod]) -> str:
+    """Return why pods are not ready, from the first that says why; empty where none does."""
+    for pod in sorted(pods, key=lambda pod: (pod.metadata and pod.metadata.name) or ""):
+        reason = _pod_reason(pod)
+        if reason:
+            return f"pod {pod.metadata.name if pod.metadata else ''}: {reason}"
+    return ""
+
+
+def _pod_reason(pod: Pod) -> str:
+    status = pod.status
+    if status is None:
+        return ""
+    for container in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
+        reason = _container_reason(container)
+        if reason:
+            return reason
+    for condition in status.conditions or ():
+        if condition.type == "PodScheduled" and condition.status != "True":
+            return f"{condition.reason or 'not scheduled'}: {condition.message or ''}".strip(": ")
+    return ""
+
+
+def _container_reason(container: ContainerStatus) -> str:
+    state = container.state
+    if state is None:
+        return ""
+    if state.waiting and state.waiting.reason not in (
+        None,
+        "ContainerCreating",
+        "PodInitializing",
+    ):
+        return f"{state.waiting.reason}: {state.waiting.message or container.image}"
+    if state.terminated and state.terminated.exitCode:
+        return f"container {container.name} ended with {state.terminated.exitCode}"
+    return ""
+
+
+def _since(workload: Deployment | DaemonSet, pods: Sequence[Pod]) -> datetime.datetime | None:
+    """Return since when pods have not been ready: the earliest transition that says so."""
+    found = [
+        condition.lastTransitionTime
+        for pod in pods
+        for condition in (pod.status.conditions if pod.status else None) or ()
+        if condition.type in ("Ready", "PodScheduled") and condition.status != "True"
+    ]
+    times = [time for time in found if time is not None]
+    if times:
+        return min(times)
+    return workload.metadata.creationTimestamp if workload.metadata else None
