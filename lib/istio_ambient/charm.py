@@ -39,7 +39,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         super().__init__(framework)
         self.identity = kube.Identity(self.model.name, self.app.name, self.ADOPTED_SCOPES)
         self.findings = status.Findings()
-        self._client: lightkube.Client | None = None
+        self._client: kube.Client | None = None
         for event in self._reconciled_events():
             framework.observe(event, self._on_event)
         framework.observe(self.on.remove, self._on_remove)
@@ -50,7 +50,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     # What a charm says of itself.
 
     @abc.abstractmethod
-    def gather(self, client: lightkube.Client, live: kube.Live) -> F:
+    def gather(self, client: kube.Client, live: kube.Live) -> F:
         """Return the facts: config, databags, and a bounded number of cluster reads."""
 
     @abc.abstractmethod
@@ -61,7 +61,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Write databags; called on the leader, after the cluster has been written to."""
 
     def readiness(
-        self, client: lightkube.Client, facts: F, live: kube.Live
+        self, client: kube.Client, facts: F, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return what has to be ready for the charm to be active."""
         return ()
@@ -70,13 +70,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Return Pebble checks of what can be watched from the metrics-proxy container."""
         return {}
 
-    def cleanup(self, client: lightkube.Client) -> None:  # as publish
+    def cleanup(self, client: kube.Client) -> None:  # as publish
         """Remove what others made on our behalf; called after everything of ours is deleted."""
 
     # What charms may use.
 
     @property
-    def client(self) -> lightkube.Client:
+    def client(self) -> kube.Client:
         """The API client of this hook."""
         if self._client is None:
             self._client = kube.connect()

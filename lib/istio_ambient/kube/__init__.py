@@ -9,7 +9,7 @@ single kinds, as data.
 """
 
 from istio_ambient.kube._apply import Applied, apply
-from istio_ambient.kube._client import RetryTransport, connect
+from istio_ambient.kube._client import FIELD_MANAGER, Client, RetryTransport, connect
 from istio_ambient.kube._compare import differences
 from istio_ambient.kube._faults import Fault, fault_of
 from istio_ambient.kube._identity import (
@@ -32,7 +32,7 @@ from istio_ambient.kube._objects import (
     ref_in,
     ref_of,
 )
-from istio_ambient.kube._plan import FIELD_MANAGER, Change, Plan, Verb, creations, plan
+from istio_ambient.kube._plan import Change, Plan, Verb, creations, plan
 from istio_ambient.kube._ready import Readiness, pods_reason, progress, workload_readiness
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "SCOPE_LABEL",
     "Applied",
     "Change",
+    "Client",
     "Fault",
     "Identity",
     "LabelPatch",

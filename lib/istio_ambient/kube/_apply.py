@@ -14,9 +14,10 @@ import lightkube
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults, _kinds
+from istio_ambient.kube._client import FIELD_MANAGER, Client
 from istio_ambient.kube._live import PARALLEL, Live
-from istio_ambient.kube._objects import Ref, Resource, is_namespaced
-from istio_ambient.kube._plan import FIELD_MANAGER, Change, Plan, Verb
+from istio_ambient.kube._objects import Ref, Resource
+from istio_ambient.kube._plan import Change, Plan, Verb
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Applied:
         return replace(before, objects={**kept, **self.objects})
 
 
-def apply(client: lightkube.Client, plan: Plan, app: str) -> Applied:
+def apply(client: Client, plan: Plan, app: str) -> Applied:
     """Apply the writes of a plan; an unfinished stage ends the run, and the next one goes on.
 
     Creations and updates are server-side applies, one request an object. Deletions come only
@@ -67,8 +68,9 @@ def apply(client: lightkube.Client, plan: Plan, app: str) -> Applied:
     objects: dict[Ref, Resource] = {}
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         for stage in _stages(plan):
-            outcomes = pool.map(lambda change: _attempt(client, change, app), stage)
-            for change, outcome in zip(stage, outcomes, strict=True):
+            tasks = [pool.submit(_attempt, client, change, app) for change in stage]
+            for change, task in zip(stage, tasks, strict=True):
+                outcome = task.result()
                 if isinstance(outcome, _faults.Fault):
                     faults.append(outcome)
                     continue
@@ -91,16 +93,14 @@ def _stages(plan: Plan) -> list[Sequence[Change]]:
     ]
 
 
-def _attempt(
-    client: lightkube.Client, change: Change, app: str
-) -> Resource | _faults.Fault | None:
+def _attempt(client: Client, change: Change, app: str) -> Resource | _faults.Fault | None:
     try:
         return _write(client, change)
     except httpx2.HTTPError as error:
         return _faults.fault_of(error, f"{change.verb} {change.ref}", app)
 
 
-def _write(client: lightkube.Client, change: Change) -> Resource | None:
+def _write(client: Client, change: Change) -> Resource | None:
     if change.verb is Verb.DELETE:
         delete(client, change)
         return None
@@ -114,7 +114,7 @@ def _write(client: lightkube.Client, change: Change) -> Resource | None:
         return _patch(client, change)
 
 
-def _patch(client: lightkube.Client, change: Change) -> Resource:
+def _patch(client: Client, change: Change) -> Resource:
     manifest = dict(change.manifest or {})
     # An apply may not carry what a read brought along.
     manifest["metadata"] = {
@@ -127,22 +127,18 @@ def _patch(client: lightkube.Client, change: Change) -> Resource:
         patch_type=PatchType.APPLY,
         field_manager=FIELD_MANAGER,
         force=True,
-        **_where(change),
+        namespace=change.ref.namespace or None,
     )
 
 
-def _replace(client: lightkube.Client, change: Change) -> Resource:
+def _replace(client: Client, change: Change) -> Resource:
     return client.replace(change.kind.from_dict(change.manifest), field_manager=FIELD_MANAGER)
 
 
-def delete(client: lightkube.Client, change: Change) -> None:
+def delete(client: Client, change: Change) -> None:
     """Delete the object of a change; that it is gone already is no error."""
     try:
-        client.delete(change.kind, change.ref.name, **_where(change))
+        client.delete(change.kind, change.ref.name, namespace=change.ref.namespace or None)
     except lightkube.ApiError as error:
         if error.status.code != 404:
             raise
-
-
-def _where(change: Change) -> dict[str, str]:
-    return {"namespace": change.ref.namespace} if is_namespaced(change.kind) else {}

@@ -7,16 +7,22 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, cast
 
 import httpx2
 import lightkube
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig
+from lightkube.config.models import User
+from lightkube.types import PatchType
 
-from istio_ambient.kube import _plan
+from istio_ambient.kube._objects import Resource, ResourceType
 
 logger = logging.getLogger(__name__)
+
+FIELD_MANAGER = "charmed-istio"
+"""Under this name the API server records what we wrote."""
 
 RETRY_SECONDS = 6.0
 """How long one request may be tried again, waits included."""
@@ -24,7 +30,49 @@ RETRY_SECONDS = 6.0
 RETRIED_CODES = frozenset({429, 500, 502, 503, 504})
 
 
-def connect() -> lightkube.Client:
+class Client(Protocol):
+    """What the engine and the charms ask of lightkube's client."""
+
+    def get(self, res: ResourceType, name: str, *, namespace: str | None = None) -> Resource:
+        """Read one object."""
+        ...
+
+    def list(
+        self,
+        res: ResourceType,
+        *,
+        namespace: str | None = None,
+        chunk_size: int | None = None,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> Iterable[Resource]:
+        """Read all objects of a kind; one request, unless chunked."""
+        ...
+
+    def patch(
+        self,
+        res: ResourceType,
+        name: str,
+        obj: Any,
+        *,
+        namespace: str | None = None,
+        patch_type: PatchType = PatchType.STRATEGIC,
+        field_manager: str | None = None,
+        force: bool = False,
+    ) -> Resource:
+        """Patch or apply one object."""
+        ...
+
+    def replace(self, obj: Resource, *, field_manager: str | None = None) -> Resource:
+        """Put one object in the place of what is there."""
+        ...
+
+    def delete(self, res: ResourceType, name: str, *, namespace: str | None = None) -> None:
+        """Delete one object."""
+        ...
+
+
+def connect() -> Client:
     """Return a client for the cluster that the charm runs in (or ``KUBECONFIG`` names).
 
     Raises:
@@ -34,11 +82,12 @@ def connect() -> lightkube.Client:
     if config is None:
         raise lightkube.ConfigError("no cluster to connect to")
     verify: ssl.SSLContext = client_adapter.verify_cluster(
-        config.cluster, config.user or client_adapter.User(), config.abs_file
+        config.cluster, config.user or User(), config.abs_file
     )
     limits = httpx2.Limits(max_connections=16, max_keepalive_connections=16)
     transport = RetryTransport(httpx2.HTTPTransport(verify=verify, limits=limits))
-    return lightkube.Client(config, field_manager=_plan.FIELD_MANAGER, transport=transport)
+    client = lightkube.Client(config, field_manager=FIELD_MANAGER, transport=transport)
+    return cast(Client, client)
 
 
 class RetryTransport(httpx2.BaseTransport):

@@ -5,12 +5,12 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from lightkube.utils import quantity
 
 from istio_ambient.kube import _kinds
-from istio_ambient.kube._objects import Manifest, ref_in_manifest
+from istio_ambient.kube._objects import Manifest, ref_in_manifest, section
 
 QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity", "allocatable", "hard"})
 """Fields whose values are quantities, which the API server writes in a form of its own."""
@@ -24,6 +24,8 @@ LIST_KEYS: tuple[tuple[str, ...], ...] = (
 )
 """Keys under which elements of a list are found where their order differs."""
 
+KEY_DEFAULTS = {"protocol": "TCP"}
+
 NOT_COMPARED = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -36,16 +38,15 @@ def differences(desired: Manifest, live: Manifest) -> list[str]:
     """
     closed = _kinds.is_closed(ref_in_manifest(desired))
     found = list(_metadata_differences(desired["metadata"], live["metadata"]))
-    keys = set(desired) | (set(live) if closed else set())
-    for key in keys - NOT_COMPARED:
+    for key in (desired.keys() | live.keys() if closed else desired.keys()) - NOT_COMPARED:
         found.extend(_compare(desired.get(key), live.get(key), key, closed, parent=""))
     return sorted(found)
 
 
 def _metadata_differences(desired: Manifest, live: Manifest) -> Iterator[str]:
     for group in ("labels", "annotations"):
-        actual = live.get(group) or {}
-        for key, value in (desired.get(group) or {}).items():
+        actual = section(live, group)
+        for key, value in section(desired, group).items():
             if actual.get(key) != value:
                 yield f"metadata.{group}[{key}]"
 
@@ -90,8 +91,8 @@ def _pairs(want: list[Any], have: list[Any]) -> list[tuple[Any, Any]]:
 def _key_of(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
     if not isinstance(item, dict) or keys[0] not in item:
         return None
-    defaults = {"protocol": "TCP"}
-    values = tuple(item.get(key, defaults.get(key)) for key in keys)  # pyright: ignore
+    element = cast(dict[str, Any], item)
+    values = tuple(element.get(key, KEY_DEFAULTS.get(key)) for key in keys)
     return values if all(isinstance(v, str | int | None) for v in values) else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from istio_ambient.kube import _names
-from istio_ambient.kube._objects import Manifest
+from istio_ambient.kube._objects import Manifest, items, section
 
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 SCOPE_LABEL = "kubernetes-resource-handler-scope"
@@ -51,12 +51,11 @@ class Identity:
         What a controller made (owner reference with ``controller: true``) is that controller's,
         even where it copied our labels.
         """
-        metadata: dict[str, Any] = live.get("metadata", {})
-        labels: dict[str, str] = metadata.get("labels") or {}
-        annotations: dict[str, str] = metadata.get("annotations") or {}
+        metadata = section(live, "metadata")
+        labels, annotations = section(metadata, "labels"), section(metadata, "annotations")
         if labels.get(INSTANCE_LABEL) != self.instance:
             return False
-        if any(owner.get("controller") for owner in metadata.get("ownerReferences") or []):
+        if any(owner.get("controller") for owner in items(metadata, "ownerReferences")):
             return False
         if OWNER_ANNOTATION in annotations:
             return annotations[OWNER_ANNOTATION] == self.owner
@@ -65,5 +64,4 @@ class Identity:
     def _applied_by_app(self, metadata: dict[str, Any]) -> bool:
         # The public charms apply with the application's name as field manager, which settles
         # which of two applications with the same instance label made the object.
-        entries: list[dict[str, Any]] = metadata.get("managedFields") or []
-        return any(entry.get("manager") == self.app for entry in entries)
+        return any(e.get("manager") == self.app for e in items(metadata, "managedFields"))

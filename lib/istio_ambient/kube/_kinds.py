@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from istio_ambient.kube._objects import Manifest, Ref
+from istio_ambient.kube._objects import Manifest, Ref, items
 
 STAGES: tuple[frozenset[str], ...] = (
     frozenset({"CustomResourceDefinition"}),
@@ -68,14 +68,12 @@ def is_closed(ref: Ref) -> bool:
 def keep_what_others_set(desired: Manifest, live: Manifest) -> Manifest:
     """Return what to want of a live object once other controllers have taken fields over.
 
-    A webhook's server writes its ``caBundle`` and ``failurePolicy``: they are ours on creation only.
+    A webhook's server writes its ``caBundle`` and ``failurePolicy``: ours on creation only.
     (Replicas need no entry here: a workload that an autoscaler scales is rendered without them.)
     """
     if desired["kind"] not in LAST_STAGE or "webhooks" not in desired:
         return desired
-    current: dict[str, dict[str, Any]] = {
-        hook["name"]: hook for hook in live.get("webhooks") or []
-    }
+    current = {hook["name"]: hook for hook in items(live, "webhooks")}
     webhooks = [_webhook_as_live(hook, current.get(hook["name"])) for hook in desired["webhooks"]]
     return {**desired, "webhooks": webhooks}
 

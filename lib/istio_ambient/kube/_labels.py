@@ -10,12 +10,13 @@ from typing import Any
 import lightkube
 from lightkube.types import PatchType
 
+from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import (
     Manifest,
     ResourceType,
-    is_namespaced,
     manifest_of,
     ref_in,
+    section,
 )
 
 
@@ -31,7 +32,7 @@ class LabelPatch:
     """The labels go into the pod template as well, which restarts the pods."""
 
 
-def apply_labels(client: lightkube.Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
+def apply_labels(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
     """Read each object once, patch those that differ, in the order given; return these.
 
     An object that does not exist is passed over. The patch of one's own StatefulSet must come
@@ -43,10 +44,10 @@ def apply_labels(client: lightkube.Client, patches: Sequence[LabelPatch]) -> lis
     return [patch for patch in patches if _apply(client, patch)]
 
 
-def _apply(client: lightkube.Client, patch: LabelPatch) -> bool:
-    where = {"namespace": patch.namespace} if is_namespaced(patch.kind) else {}
+def _apply(client: Client, patch: LabelPatch) -> bool:
+    where = patch.namespace or None
     try:
-        live = manifest_of(client.get(patch.kind, patch.name, **where))
+        live = manifest_of(client.get(patch.kind, patch.name, namespace=where))
     except lightkube.ApiError as error:
         if error.status.code == 404:
             return False
@@ -54,7 +55,7 @@ def _apply(client: lightkube.Client, patch: LabelPatch) -> bool:
     body = label_patch_body(patch, live)
     if not body:
         return False
-    client.patch(patch.kind, patch.name, body, patch_type=PatchType.MERGE, **where)
+    client.patch(patch.kind, patch.name, body, patch_type=PatchType.MERGE, namespace=where)
     return True
 
 
@@ -65,7 +66,7 @@ def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
     if changed:
         body["metadata"] = {"labels": changed}
     if patch.pod_template:
-        template = live["spec"]["template"].get("metadata") or {}
+        template = section(live["spec"]["template"], "metadata")
         changed = _changed(patch.labels, template)
         if changed:
             body["spec"] = {"template": {"metadata": {"labels": changed}}}
@@ -73,7 +74,7 @@ def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
 
 
 def _changed(labels: Mapping[str, str | None], metadata: Manifest) -> dict[str, str | None]:
-    current = metadata.get("labels") or {}
+    current = section(metadata, "labels")
     return {key: value for key, value in labels.items() if current.get(key) != value}
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import lightkube
-from lightkube.core.client import ALL_NS  # type: ignore[attr-defined]
 
+from istio_ambient.kube._client import Client
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import (
     Manifest,
@@ -21,6 +21,9 @@ from istio_ambient.kube._objects import (
     ref_in,
     ref_of,
 )
+
+ALL_NAMESPACES = "*"
+"""lightkube's word for them."""
 
 PARALLEL = 8
 """Requests under way at once."""
@@ -51,14 +54,15 @@ class Live:
         return None if obj is None else manifest_of(obj)
 
 
-def read_live(client: lightkube.Client, identity: Identity, kinds: Sequence[ResourceType]) -> Live:
+def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType]) -> Live:
     """LIST each kind once by our instance label and keep what is ours.
 
     Raises:
         lightkube.ApiError: on any answer but success or 404 (a kind that is not served).
     """
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        listed = list(pool.map(lambda kind: list_kind(client, kind, identity.labels), kinds))
+        tasks = [pool.submit(list_kind, client, kind, identity.labels) for kind in kinds]
+        listed = [task.result() for task in tasks]
     objects: dict[Ref, Resource] = {}
     for found in listed:
         objects.update((ref_of(o), o) for o in found or () if identity.owns(manifest_of(o)))
@@ -66,34 +70,34 @@ def read_live(client: lightkube.Client, identity: Identity, kinds: Sequence[Reso
     return Live(identity, tuple(kinds), objects, missing)
 
 
-def read_taken(client: lightkube.Client, refs: Mapping[Ref, ResourceType]) -> frozenset[Ref]:
+def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> frozenset[Ref]:
     """Return those of the named objects that exist, whoever made them: one LIST a kind."""
     by_kind: dict[ResourceType, list[Ref]] = {}
     for ref, kind in refs.items():
         by_kind.setdefault(kind, []).append(ref)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        found = pool.map(lambda item: _existing(client, *item), by_kind.items())
-        return frozenset(ref for existing in found for ref in existing)
+        tasks = [pool.submit(_existing, client, *item) for item in by_kind.items()]
+        return frozenset(ref for task in tasks for ref in task.result())
 
 
 def list_kind(
-    client: lightkube.Client,
+    client: Client,
     kind: ResourceType,
-    labels: Mapping[str, str] | None = None,
+    labels: dict[str, str] | None = None,
     namespace: str | None = None,
-    fields: Mapping[str, str] | None = None,
+    fields: dict[str, str] | None = None,
 ) -> list[Resource] | None:
     """LIST a kind in one request, in all namespaces unless one is given; None: not served."""
-    where = {"namespace": namespace or ALL_NS} if is_namespaced(kind) else {}
+    scope = (namespace or ALL_NAMESPACES) if is_namespaced(kind) else None
     try:
-        return list(client.list(kind, labels=labels, fields=fields, **where))
+        return list(client.list(kind, namespace=scope, labels=labels, fields=fields))
     except lightkube.ApiError as error:
         if error.status.code == 404:
             return None
         raise
 
 
-def _existing(client: lightkube.Client, kind: ResourceType, refs: Sequence[Ref]) -> Iterable[Ref]:
+def _existing(client: Client, kind: ResourceType, refs: Sequence[Ref]) -> Iterable[Ref]:
     namespaces = {ref.namespace for ref in refs}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     fields = {"metadata.name": refs[0].name} if len(refs) == 1 else None

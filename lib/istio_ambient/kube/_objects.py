@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from lightkube.core import resource as lightkube_resource
 
@@ -46,14 +46,13 @@ def is_namespaced(resource_type: ResourceType) -> bool:
 
 def type_of(obj: Resource) -> ResourceType:
     """Return the lightkube class of an object."""
-    return type(obj)
+    return cast(ResourceType, type(obj))
 
 
 def ref_of(obj: Resource) -> Ref:
     """Return what names an object; its class supplies the kind."""
-    definition = lightkube_resource.api_info(type(obj)).resource
-    namespace = (obj.metadata.namespace or "") if is_namespaced(type(obj)) else ""
-    return Ref(definition.api_version, definition.kind, namespace, obj.metadata.name)
+    kind = type_of(obj)
+    return ref_in(kind, obj.metadata.name, (obj.metadata.namespace or "") * is_namespaced(kind))
 
 
 def ref_in(resource_type: ResourceType, name: str, namespace: str = "") -> Ref:
@@ -67,6 +66,16 @@ def manifest_of(obj: Resource) -> Manifest:
     ref = ref_of(obj)
     content = _without_nulls(json.loads(json.dumps(obj.to_dict())))
     return {**content, "apiVersion": ref.api_version, "kind": ref.kind}
+
+
+def section(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the map under a key; an empty one where it is absent."""
+    return cast(dict[str, Any], manifest.get(key) or {})
+
+
+def items(manifest: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the list of maps under a key; an empty one where it is absent."""
+    return cast(list[dict[str, Any]], manifest.get(key) or [])
 
 
 def content_hash(manifest: Manifest) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from istio_ambient.kube import _compare, _kinds, _objects
+from istio_ambient.kube._client import FIELD_MANAGER
 from istio_ambient.kube._identity import (
     HASH_ANNOTATION,
     OWNER_ANNOTATION,
@@ -15,8 +16,6 @@ from istio_ambient.kube._identity import (
 )
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
-
-FIELD_MANAGER = "charmed-istio"
 
 
 class Verb(enum.StrEnum):
@@ -135,7 +134,7 @@ def stamped(manifest: Manifest, identity: Identity) -> Manifest:
 
 def _verdict(manifest: Manifest, current: Manifest) -> tuple[Verb, str]:
     """Compare one wanted manifest with the live object: what to do, and why."""
-    applied = (current["metadata"].get("annotations") or {}).get(HASH_ANNOTATION)
+    applied = _objects.section(current["metadata"], "annotations").get(HASH_ANNOTATION)
     wanted_hash = manifest["metadata"]["annotations"][HASH_ANNOTATION]
     drift = _compare.differences(_kinds.keep_what_others_set(manifest, current), current)
     reason = f"differs in {_first(drift)}" if drift else ""
@@ -157,7 +156,7 @@ def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
     kept = ("resourceVersion", "finalizers", "ownerReferences")
     metadata = {key: was[key] for key in kept if key in was} | manifest["metadata"]
     for group in ("labels", "annotations"):
-        metadata[group] = {**(was.get(group) or {}), **metadata[group]}
+        metadata[group] = {**_objects.section(was, group), **metadata[group]}
     return {**manifest, "metadata": metadata}
 
 
@@ -172,10 +171,10 @@ def _others_wrote(current: Manifest) -> bool:
     Server-side apply takes fields over, and leaves what others added beside them; an
     allow-nothing policy to which somebody added a rule stays open until it is replaced.
     """
-    for entry in current["metadata"].get("managedFields") or ():
+    for entry in _objects.items(current["metadata"], "managedFields"):
         ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
         if ours or entry.get("subresource"):
             continue
-        if set(entry.get("fieldsV1") or {}) - {"f:metadata", "f:status"}:
+        if _objects.section(entry, "fieldsV1").keys() - {"f:metadata", "f:status"}:
             return True
     return False

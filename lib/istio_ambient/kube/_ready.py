@@ -6,19 +6,21 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-import lightkube
 from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
+
+from istio_ambient.kube._client import Client
 
 
 @dataclass(frozen=True)
 class Readiness:
     """Whether something works yet.
 
-    ``reason`` says what it waits for. ``since`` is when that began, as the cluster tells it, so that
-    a wait can be called too long without anything stored; None: unknown.
+    ``reason`` says what it waits for. ``since`` is when that began, as the cluster tells it, so
+    that a wait can be called too long without anything stored; None: unknown.
     """
 
     what: str
@@ -34,7 +36,7 @@ class Readiness:
 
 
 def workload_readiness(
-    client: lightkube.Client, workload: Deployment | DaemonSet | None, what: str
+    client: Client, workload: Deployment | DaemonSet | None, what: str
 ) -> Readiness:
     """Return the readiness of a Deployment or DaemonSet.
 
@@ -44,12 +46,16 @@ def workload_readiness(
         return Readiness(what, ready=False, reason="not created yet")
     if _rolled_out(workload):
         return Readiness(what, ready=True)
-    metadata, spec = workload.metadata, workload.spec
-    assert metadata is not None and spec is not None  # the API server never leaves them out
-    selector = spec.selector.matchLabels or {}
-    pods = list(client.list(Pod, namespace=metadata.namespace or "", labels=selector))
+    pods = _pods(client, workload)
     reason = pods_reason(pods) or progress(workload)
     return Readiness(what, ready=False, reason=reason, since=_since(workload, pods))
+
+
+def _pods(client: Client, workload: Deployment | DaemonSet) -> list[Pod]:
+    spec, metadata = workload.spec, workload.metadata
+    labels = cast(dict[str, str], spec.selector.matchLabels) if spec else {}  # pyright: ignore[reportUnknownMemberType]
+    namespace = (metadata and metadata.namespace) or ""
+    return list(client.list(Pod, namespace=namespace, labels=labels))
 
 
 def _rolled_out(workload: Deployment | DaemonSet) -> bool:
