@@ -1,0 +1,28 @@
+# Every target sets up what it needs by itself. `make unit ARGS="-k plan"` passes arguments on.
+ENVIRONMENTS = demo lint unit interface fidelity lab pack bench integration docs format lock
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help test clean bootstrap $(ENVIRONMENTS)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## deploy the three charms on a real control plane on this machine, and send requests
+test: bootstrap ; @tox -e lint,unit,interface,fidelity,lab,pack ## all tests that CI runs
+lint: ## style, spelling and types
+unit: ## unit tests
+interface: ## relation interfaces against the published libraries
+fidelity: ## our manifests against those of the pinned istioctl
+lab: ## tests on the real control plane
+bench: ## measure the reconciler on the real control plane
+pack: ## three .charm files in build/, and their test
+integration: ## tests on a real Juju, for machines that have one
+docs: ## check the documentation's links and commands
+format: ## format the code
+lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
+clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove all that was made here
+
+$(ENVIRONMENTS): bootstrap ; @tox -e $@ $(if $(ARGS),-- $(ARGS))
+
+bootstrap: ; @tools/bootstrap
