@@ -70,6 +70,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Return Pebble checks of what can be watched from the metrics-proxy container."""
         return {}
 
+    def tolerates(self, change: kube.Change) -> bool:
+        """Tell whether somebody else's object of a wanted name serves as well as ours."""
+        return False
+
     def cleanup(self, client: kube.Client) -> None:  # as publish
         """Remove what others made on our behalf; called after everything of ours is deleted."""
 
@@ -160,7 +164,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _apply(self, plan: kube.Plan, desired: Desired, live: kube.Live) -> kube.Live:
         applied = kube.apply(self.client, plan, self.app.name)
         self.findings.faults.extend(applied.faults)
-        self.findings.refused.extend(plan.of(kube.Verb.REFUSED))
+        refused = plan.of(kube.Verb.REFUSED)
+        self.findings.refused.extend(change for change in refused if not self.tolerates(change))
         self.findings.deferred.extend(plan.of(kube.Verb.DEFERRED))
         return applied.live(live)
 
@@ -172,6 +177,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             applied = kube.apply(self.client, kube.plan((), live), self.app.name)
             for fault in applied.faults:
                 logger.error("left behind: %s", fault.text)
+            kube.release(self.client, live)
             self.cleanup(self.client)
         except (httpx2.HTTPError, lightkube.ConfigError) as error:
             # Failing the hook would leave the application stuck in removal for good.

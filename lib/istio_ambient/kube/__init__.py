@@ -8,7 +8,7 @@ It knows Kubernetes and no product on it. One file a verb: ``_live`` reads, ``_p
 single kinds, as data.
 """
 
-from istio_ambient.kube._apply import Applied, apply
+from istio_ambient.kube._apply import Applied, apply, release
 from istio_ambient.kube._client import FIELD_MANAGER, Client, RetryTransport, connect
 from istio_ambient.kube._compare import differences
 from istio_ambient.kube._faults import Fault, fault_of
@@ -77,5 +77,6 @@ __all__ = [
     "read_taken",
     "ref_in",
     "ref_of",
+    "release",
     "workload_readiness",
 ]

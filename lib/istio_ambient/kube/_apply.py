@@ -15,8 +15,9 @@ from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults, _kinds
 from istio_ambient.kube._client import FIELD_MANAGER, Client
+from istio_ambient.kube._identity import HASH_ANNOTATION, OWNER_ANNOTATION, RELEASED
 from istio_ambient.kube._live import PARALLEL, Live
-from istio_ambient.kube._objects import Ref, Resource
+from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType, type_of
 from istio_ambient.kube._plan import Change, Plan, Verb
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,30 @@ def _patch(client: Client, change: Change) -> Resource:
 
 def _replace(client: Client, change: Change) -> Resource:
     return client.replace(change.kind.from_dict(change.manifest), field_manager=FIELD_MANAGER)
+
+
+def release(client: Client, live: Live) -> None:
+    """Give up what is kept when an application goes: without our label, for the next to take.
+
+    Raises:
+        lightkube.ApiError: on any answer but success or 404.
+    """
+    metadata = {
+        "labels": dict.fromkeys(live.identity.labels),
+        "annotations": {OWNER_ANNOTATION: RELEASED, HASH_ANNOTATION: None},
+    }
+    for ref, obj in live.objects.items():
+        if ref.kind in _kinds.KEPT:
+            _merge(client, type_of(obj), ref, {"metadata": metadata})
+
+
+def _merge(client: Client, kind: ResourceType, ref: Ref, body: Manifest) -> None:
+    namespace = ref.namespace or None
+    try:
+        client.patch(kind, ref.name, body, patch_type=PatchType.MERGE, namespace=namespace)
+    except lightkube.ApiError as error:
+        if error.status.code != 404:
+            raise
 
 
 def delete(client: Client, change: Change) -> None:

@@ -13,6 +13,8 @@ INSTANCE_LABEL = "app.kubernetes.io/instance"
 SCOPE_LABEL = "kubernetes-resource-handler-scope"
 OWNER_ANNOTATION = "charmed-istio.io/owner"
 HASH_ANNOTATION = "charmed-istio.io/applied-hash"
+RELEASED = "released"
+"""Owner of what an application left behind when it was removed: the next one takes it over."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Identity:
         if OWNER_ANNOTATION in annotations:
             return annotations[OWNER_ANNOTATION] == self.owner
         return labels.get(SCOPE_LABEL) in self.adopted_scopes and self._applied_by_app(metadata)
+
+    def may_take(self, live: Manifest) -> bool:
+        """Tell whether an object that is not ours has no owner any more, and is for the taking."""
+        annotations = section(section(live, "metadata"), "annotations")
+        return annotations.get(OWNER_ANNOTATION) == RELEASED
 
     def _applied_by_app(self, metadata: dict[str, Any]) -> bool:
         # The public charms apply with the application's name as field manager, which settles

@@ -4,7 +4,7 @@
 """What is in the cluster of ours: one LIST for each kind, whatever the number of objects."""
 
 import concurrent.futures
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import lightkube
@@ -70,14 +70,14 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
     return Live(identity, tuple(kinds), objects, missing)
 
 
-def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> frozenset[Ref]:
+def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> dict[Ref, Resource]:
     """Return those of the named objects that exist, whoever made them: one LIST a kind."""
     by_kind: dict[ResourceType, list[Ref]] = {}
     for ref, kind in refs.items():
         by_kind.setdefault(kind, []).append(ref)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         tasks = [pool.submit(_existing, client, *item) for item in by_kind.items()]
-        return frozenset(ref for task in tasks for ref in task.result())
+        return {ref_of(obj): obj for task in tasks for obj in task.result()}
 
 
 def list_kind(
@@ -97,9 +97,9 @@ def list_kind(
         raise
 
 
-def _existing(client: Client, kind: ResourceType, refs: Sequence[Ref]) -> Iterable[Ref]:
+def _existing(client: Client, kind: ResourceType, refs: Sequence[Ref]) -> list[Resource]:
     namespaces = {ref.namespace for ref in refs}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     fields = {"metadata.name": refs[0].name} if len(refs) == 1 else None
     listed = list_kind(client, kind, namespace=namespace, fields=fields) or ()
-    return {ref_of(obj) for obj in listed} & set(refs)
+    return [obj for obj in listed if ref_of(obj) in refs]

@@ -4,7 +4,7 @@
 """What must change so that the cluster equals the desired objects: pure, and first-class."""
 
 import enum
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from istio_ambient.kube import _compare, _kinds, _objects
@@ -46,7 +46,9 @@ class Change:
     kind: ResourceType
     reason: str = ""
     manifest: Manifest | None = None
-    """What is sent; None where nothing is."""
+    """What is wanted: sent where something is to be written."""
+    existing: Manifest | None = None
+    """Somebody else's object of this name, where the change is refused."""
 
     def __str__(self) -> str:
         return f"{self.verb}: {self.ref}" + (f" ({self.reason})" if self.reason else "")
@@ -72,20 +74,23 @@ class Plan:
         return "\n".join(lines) or "no change"
 
 
-def plan(desired: Iterable[Resource], live: Live, taken: Collection[Ref] = frozenset()) -> Plan:
+def plan(
+    desired: Iterable[Resource], live: Live, taken: Mapping[Ref, Resource] | None = None
+) -> Plan:
     """Return the changes that make the cluster equal to the desired objects.
 
     Args:
         desired: lightkube objects with name and, where namespaced, namespace.
         live: our objects, from read_live.
-        taken: names of wanted objects that exist and are not ours, from read_taken.
+        taken: wanted objects that exist and are not in live, from read_taken.
 
     Raises:
-        ValueError: two desired objects have one name.
+        ValueError: two desired objects have one name, or a kind was not read, so that it could
+            not be pruned.
     """
     wanted: dict[Ref, Change] = {}
     for obj in desired:
-        change = _change(obj, live, taken)
+        change = _change(obj, live, taken or {})
         if change.ref in wanted:
             raise ValueError(f"{change.ref} is wanted twice")
         wanted[change.ref] = change
@@ -107,16 +112,21 @@ def _order(change: Change) -> tuple[int, Ref]:
     return _kinds.stage_of(change.ref), change.ref
 
 
-def _change(obj: Resource, live: Live, taken: Collection[Ref]) -> Change:
+def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
     ref, kind = _objects.ref_of(obj), _objects.type_of(obj)
     manifest = stamped(_objects.manifest_of(obj), live.identity)
     current = live.manifest(ref)
+    if kind not in live.kinds:
+        raise ValueError(f"{ref.kind} is not among the kinds that were read")
     if kind in live.missing:
         return Change(Verb.DEFERRED, ref, kind, f"the cluster does not serve {ref.kind} yet")
     if current is None:
-        if ref in taken:
-            return Change(Verb.REFUSED, ref, kind, "exists, and is not ours")
-        return Change(Verb.CREATE, ref, kind, manifest=manifest)
+        if ref not in taken:
+            return Change(Verb.CREATE, ref, kind, manifest=manifest)
+        current = _objects.manifest_of(taken[ref])
+        if not live.identity.may_take(current):
+            reason = "exists, and is not ours"
+            return Change(Verb.REFUSED, ref, kind, reason, manifest, existing=current)
     verb, reason = _verdict(manifest, current)
     if verb is Verb.UNCHANGED:
         return Change(verb, ref, kind)
