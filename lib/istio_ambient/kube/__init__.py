@@ -31,6 +31,7 @@ from istio_ambient.kube._objects import (
     manifest_of,
     ref_in,
     ref_of,
+    type_of,
 )
 from istio_ambient.kube._plan import Change, Plan, Verb, creations, plan
 from istio_ambient.kube._ready import Readiness, pods_reason, progress, workload_readiness
@@ -78,5 +79,6 @@ __all__ = [
     "ref_in",
     "ref_of",
     "release",
+    "type_of",
     "workload_readiness",
 ]

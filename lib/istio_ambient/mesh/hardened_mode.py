@@ -8,6 +8,8 @@ what is not allowed can be allowed by another policy, what is denied cannot. See
 https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow-all-policy.
 """
 
+from lightkube.models.meta_v1 import ObjectMeta
+
 from istio_ambient import kube, resources
 
 WAYPOINT_CLASS = "istio-waypoint"
@@ -37,5 +39,5 @@ def policies(model: str, app: str) -> list[kube.Resource]:
 
 def _policy(namespace: str, name: str, spec: dict[str, object]) -> kube.Resource:
     # An AuthorizationPolicy's name is a DNS subdomain: up to 253 characters.
-    metadata = {"name": kube.name_with_hash(name, 253), "namespace": namespace}
+    metadata = ObjectMeta(name=kube.name_with_hash(name, 253), namespace=namespace)
     return resources.AuthorizationPolicy(metadata=metadata, spec=spec)

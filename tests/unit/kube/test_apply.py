@@ -1,0 +1,137 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Applying a plan: what is written, in which order, and what a fault stops."""
+
+from typing import Any
+
+import httpx2
+import lightkube
+import pytest
+from istio_ambient import kube
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
+
+from tests.unit.kube.objects import as_live, config_map, live, policy
+
+
+def api_error(code: int, message: str = "no") -> lightkube.ApiError:
+    request = httpx2.Request("PATCH", "http://api/x")
+    body = {"kind": "Status", "code": code, "message": message}
+    return lightkube.ApiError(request, httpx2.Response(code, json=body, request=request))
+
+
+class RecordingClient:
+    """Keeps what it is asked to write; answers with faults where told to."""
+
+    def __init__(self, faults: dict[str, lightkube.ApiError] | None = None):
+        self.calls: list[tuple[str, str]] = []
+        self.bodies: list[Any] = []
+        self._faults = faults or {}
+
+    def _record(self, verb: str, name: str) -> None:
+        self.calls.append((verb, name))
+        if name in self._faults:
+            raise self._faults.pop(name)
+
+    def get(self, res: Any, name: str, *, namespace: str | None = None) -> Any:
+        self._record("get", name)
+        return Namespace(metadata=ObjectMeta(name=name, labels={"kept": "yes"}))
+
+    def list(self, res: Any, **_: Any) -> list[Any]:
+        return []
+
+    def patch(self, res: Any, name: str, obj: Any, **_: Any) -> Any:
+        self._record("patch", name)
+        self.bodies.append(obj)
+        return obj
+
+    def replace(self, obj: Any, **_: Any) -> Any:
+        self._record("replace", obj.metadata.name)
+        return obj
+
+    def delete(self, res: Any, name: str, **_: Any) -> None:
+        self._record("delete", name)
+
+
+def test_one_request_an_object_and_deletions_last():
+    client = RecordingClient()
+    plan = kube.plan([policy("new"), config_map("cm")], live(as_live(policy("old"))))
+    applied = kube.apply(client, plan, "beacon")
+    assert client.calls == [("patch", "cm"), ("patch", "new"), ("delete", "old")]
+    assert not applied.faults
+
+
+def test_nothing_to_do_is_nothing_done():
+    client = RecordingClient()
+    kube.apply(client, kube.plan([policy()], live(as_live(policy()))), "beacon")
+    assert client.calls == []
+
+
+def test_a_fault_ends_the_run_before_anything_is_deleted():
+    client = RecordingClient({"new": api_error(500)})
+    plan = kube.plan([policy("new")], live(as_live(policy("old"))))
+    (fault,) = kube.apply(client, plan, "beacon").faults
+    assert fault.transient
+    assert ("delete", "old") not in client.calls
+
+
+def test_what_cannot_be_changed_is_made_again_where_nothing_runs_in_it():
+    client = RecordingClient({"cm": api_error(422, "field is immutable")})
+    plan = kube.plan([config_map("cm", a="2")], live(as_live(config_map("cm", a="1"))))
+    assert not kube.apply(client, plan, "beacon").faults
+    assert client.calls == [("patch", "cm"), ("delete", "cm"), ("patch", "cm")]
+
+
+def test_what_cannot_be_changed_elsewhere_needs_somebody():
+    client = RecordingClient({"allow": api_error(422, "field is immutable")})
+    (fault,) = kube.apply(client, kube.plan([policy()], live()), "beacon").faults
+    assert not fault.transient
+    assert "immutable" in fault.text
+
+
+def test_missing_permission_names_verb_resource_and_cure():
+    message = (
+        'policies is forbidden: User "u" cannot patch resource "policies" in API group "x.io" in n'
+    )
+    client = RecordingClient({"allow": api_error(403, message)})
+    (fault,) = kube.apply(client, kube.plan([policy()], live()), "beacon").faults
+    assert not fault.transient
+    assert "patch policies.x.io" in fault.text
+    assert "juju trust beacon" in fault.text
+
+
+def test_label_patches_write_only_what_differs():
+    client = RecordingClient()
+    same = kube.LabelPatch(Namespace, "shop", {"kept": "yes", "gone": None})
+    other = kube.LabelPatch(Namespace, "shop", {"kept": None, "new": "1"})
+    assert kube.apply_labels(client, [same]) == []
+    assert kube.apply_labels(client, [other]) == [other]
+    assert client.bodies == [{"metadata": {"labels": {"kept": None, "new": "1"}}}]
+
+
+class Answers(httpx2.BaseTransport):
+    def __init__(self, *codes: int):
+        self.codes = list(codes)
+        self.sent = 0
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent += 1
+        code = self.codes.pop(0)
+        if code == 0:
+            raise httpx2.ConnectError("refused")
+        return httpx2.Response(code, headers={"Retry-After": "0"})
+
+
+@pytest.mark.parametrize(("codes", "sent"), [([429, 200], 2), ([0, 503, 200], 3), ([404], 1)])
+def test_a_busy_or_silent_api_server_is_asked_again(codes: list[int], sent: int):
+    answers = Answers(*codes)
+    transport = kube.RetryTransport(answers)
+    response = transport.handle_request(httpx2.Request("GET", "http://api/x"))
+    assert (response.status_code, answers.sent) == (codes[-1], sent)
+
+
+def test_asking_again_is_bounded():
+    answers = Answers(*[503] * 1000)
+    transport = kube.RetryTransport(answers, seconds=0.0)
+    assert transport.handle_request(httpx2.Request("GET", "http://api/x")).status_code == 503
+    assert answers.sent == 1

@@ -1,0 +1,67 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Containment: the API server's completions are no difference, everything else is."""
+
+from typing import Any
+
+import pytest
+from istio_ambient import kube
+
+
+def manifest(kind: str = "Deployment", version: str = "apps/v1", **content: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, **content}
+
+
+def spec_differences(want: Any, have: Any) -> list[str]:
+    return kube.differences(manifest(spec=want), manifest(spec=have))
+
+
+@pytest.mark.parametrize(
+    ("want", "have"),
+    [
+        ({"a": 1}, {"a": 1, "defaulted": True}),
+        ({"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}),
+        ({"requests": {"memory": "1024Mi"}}, {"requests": {"memory": "1Gi"}}),
+        ({"args": []}, {}),
+        (
+            {"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 2}]},
+            {"ports": [{"name": "b", "port": 2}, {"name": "a", "port": 1, "protocol": "TCP"}]},
+        ),
+    ],
+)
+def test_no_difference(want: Any, have: Any):
+    assert spec_differences(want, have) == []
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "path"),
+    [
+        ({"a": 1}, {"a": 2}, "spec.a"),
+        ({"a": 1}, {}, "spec.a"),
+        ({"a": True}, {"a": "true"}, "spec.a"),
+        ({"limits": {"cpu": "2"}}, {"limits": {"cpu": "1"}}, "spec.limits.cpu"),
+        ({"image": "1000m"}, {"image": "1"}, "spec.image"),
+        ({"emptyDir": {}}, {"hostPath": {"path": "/"}}, "spec.emptyDir"),
+        ({"env": [{"name": "A"}]}, {"env": [{"name": "A"}, {"name": "B"}]}, "spec.env"),
+        ({"args": ["a", "b"]}, {"args": ["b", "a"]}, "spec.args[0]"),
+    ],
+)
+def test_difference(want: Any, have: Any, path: str):
+    assert path in spec_differences(want, have)
+
+
+def test_nothing_may_be_added_to_a_policy():
+    want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={})
+    have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
+    assert kube.differences(want, have) == ["spec.rules"]
+
+
+def test_an_empty_rule_is_not_no_rule():
+    want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": []})
+    have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
+    assert kube.differences(want, have)
+
+
+def test_a_key_added_to_a_config_map_or_role_is_drift():
+    for kind, version in (("ConfigMap", "v1"), ("ClusterRole", "rbac.authorization.k8s.io/v1")):
+        assert kube.differences(manifest(kind, version), manifest(kind, version, data={"a": "b"}))
