@@ -1,0 +1,73 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The custom resource definitions of Istio and of the Gateway API, as generated.
+
+`tools/generate_crds.py` writes the files. What Kubernetes shows as documentation of the fields is
+left out; everything it validates by is there.
+"""
+
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from lightkube.resources import admissionregistration_v1, apiextensions_v1
+
+_FOLDER = pathlib.Path(__file__).parent / "crds"
+
+R = TypeVar(
+    "R",
+    apiextensions_v1.CustomResourceDefinition,
+    admissionregistration_v1.ValidatingAdmissionPolicy,
+    admissionregistration_v1.ValidatingAdmissionPolicyBinding,
+)
+
+AdmissionPolicy = (
+    admissionregistration_v1.ValidatingAdmissionPolicy
+    | admissionregistration_v1.ValidatingAdmissionPolicyBinding
+)
+
+
+def crds() -> list[apiextensions_v1.CustomResourceDefinition]:
+    """Return the CRDs of Istio and of the Gateway API's standard channel."""
+    return _load(apiextensions_v1.CustomResourceDefinition)
+
+
+def gateway_api_admission() -> list[AdmissionPolicy]:
+    """Return what keeps the Gateway API's CRDs from being replaced by older or experimental ones.
+
+    The Gateway API's standard install has it, so ours has: it belongs to those CRDs, and is to be
+    applied where they are ours, and only there.
+    """
+    return [
+        *_load(admissionregistration_v1.ValidatingAdmissionPolicy),
+        *_load(admissionregistration_v1.ValidatingAdmissionPolicyBinding),
+    ]
+
+
+def _load(kind: type[R]) -> list[R]:
+    """Read what the generated files hold of one kind."""
+    from_dict = cast(Callable[[Mapping[str, Any]], R], kind.from_dict)  # pyright: ignore[reportUnknownMemberType]
+    return [from_dict(found) for found in manifests() if found["kind"] == kind.__name__]
+
+
+@functools.cache
+def gateway_api_version() -> str:
+    """Return the version of the Gateway API's bundle, such as `v1.6.0`."""
+    key = "gateway.networking.k8s.io/bundle-version"
+    versions = {manifest["metadata"].get("annotations", {}).get(key) for manifest in manifests()}
+    (version,) = versions - {None}
+    return version
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Read all generated files; each call returns objects of its own."""
+    return [_read(file.read_text()) for file in sorted(_FOLDER.glob("*.yaml"))]
+
+
+def _read(text: str) -> dict[str, Any]:
+    """Parse a generated file: one line of comment, then JSON."""
+    _, _, body = text.partition("\n")
+    return json.loads(body)

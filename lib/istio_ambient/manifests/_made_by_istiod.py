@@ -1,0 +1,43 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What istiod makes for itself while it runs, and leaves behind when it is removed."""
+
+from lightkube.resources.coordination_v1 import Lease
+from lightkube.resources.core_v1 import ConfigMap, Secret
+
+from istio_ambient import kube
+
+GATEWAY_CONTROLLERS = "istio.io/"
+"""Beginning of the controller name of the GatewayClasses that istiod registers."""
+
+MADE_BY_ISTIOD: tuple[tuple[kube.ResourceType, tuple[str, ...]], ...] = (
+    # The self-signed authority (istio/istio security/pkg/pki/ca).
+    (Secret, ("istio-ca-secret", "istio-ca-crl")),
+    # Its root for the namespace, and the elections kept in ConfigMaps
+    # (istio/istio pilot/pkg/leaderelection).
+    (
+        ConfigMap,
+        (
+            "istio-ca-root-cert",
+            "istio-ca-crl",
+            "istio-analyze-leader",
+            "istio-clustertrustbundle-controller-election",
+            "istio-gateway-status-leader",
+            "istio-leader",
+            "istio-namespace-controller-election",
+            "istio-serviceexport-controller-election",
+            "istio-status-leader",
+        ),
+    ),
+    (
+        Lease,
+        (
+            "istio-gateway-deployment-default",
+            "istio-gateway-inferencepool-default",
+            "istio-ip-autoallocate",
+            "istio-node-untaint",
+        ),
+    ),
+)
+"""Kinds and names, in the namespace of the control plane."""

@@ -1,0 +1,62 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What Kubernetes distributions do differently, as far as Istio's node agents must know.
+
+Source: Istio's documentation, "Platform-Specific Prerequisites" for ambient mode.
+"""
+
+import dataclasses
+
+from ._values import Platform
+
+
+@dataclasses.dataclass(frozen=True)
+class PlatformFacts:
+    """Where a distribution keeps what istio-cni and ztunnel touch on a node."""
+
+    name: Platform
+    cni_bin_dir: str = "/opt/cni/bin"
+    cni_conf_dir: str = "/etc/cni/net.d"
+    cni_netns_dir: str = "/var/run/netns"
+    cni_chained: bool = True
+    """Whether istio-cni adds itself to the configuration of the first CNI plugin."""
+    cni_conf_name: str = ""
+    """File of its own, where it is not chained."""
+    node_critical_quota: bool = False
+    """Whether PriorityClass system-node-critical needs a ResourceQuota outside kube-system."""
+    privileged_scc: bool = False
+    """Whether pods need a SecurityContextConstraint to get their capabilities."""
+    se_linux_type: str = ""
+    termination_message_policy: str = ""
+
+
+_RANCHER_CONF = "/var/lib/rancher/k3s/agent/etc/cni/net.d"
+
+PLATFORMS: dict[Platform, PlatformFacts] = {
+    facts.name: facts
+    for facts in (
+        PlatformFacts(""),
+        PlatformFacts(
+            "microk8s",
+            cni_bin_dir="/var/snap/microk8s/current/opt/cni/bin",
+            cni_conf_dir="/var/snap/microk8s/current/args/cni-network",
+        ),
+        PlatformFacts(
+            "k3s", cni_bin_dir="/var/lib/rancher/k3s/data/cni", cni_conf_dir=_RANCHER_CONF
+        ),
+        PlatformFacts("k3d", cni_bin_dir="/bin", cni_conf_dir=_RANCHER_CONF),
+        PlatformFacts("minikube", cni_netns_dir="/var/run/docker/netns"),
+        PlatformFacts("gke", cni_bin_dir="/home/kubernetes/bin", node_critical_quota=True),
+        PlatformFacts(
+            "openshift",
+            cni_bin_dir="/var/lib/cni/bin",
+            cni_conf_dir="/etc/cni/multus/net.d",
+            cni_chained=False,
+            cni_conf_name="istio-cni.conf",
+            privileged_scc=True,
+            se_linux_type="spc_t",
+            termination_message_policy="FallbackToLogsOnError",
+        ),
+    )
+}
