@@ -1,0 +1,132 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Least authority: an application may ask for access to itself, and to nothing else."""
+
+import dataclasses
+from collections.abc import Collection, Iterable
+
+from istio_ambient.mesh import _requests
+from istio_ambient.mesh._requests import Cluster, Request, TargetKind
+from istio_ambient.problems import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdicts:
+    """What becomes of requests."""
+
+    granted: tuple[Request, ...] = ()
+    refused: tuple[Problem, ...] = ()
+    pending: tuple[Problem, ...] = ()
+    """Asked for what does not exist (yet): nothing is created, and nobody has to do anything."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _No:
+    message: str
+    cure: str = ""
+    pending: bool = False
+
+
+def judge(
+    requests: Iterable[Request],
+    cluster: Cluster,
+    *,
+    namespace: str,
+    trusted: Collection[str] = (),
+) -> Verdicts:
+    """Decide each request by what the cluster shows, not by what the asker says of itself.
+
+    In our own model the asker is the application of the relation: a Service is its own when the
+    selector holds `app.kubernetes.io/name: <app>`; a workload selector is when it holds that label
+    or `app.kubernetes.io/part-of: <app>`. An asker from another model is bound to the namespace
+    that Juju marked with that model's UUID; its name there cannot be verified, so an application
+    deployed by Juju of the target's name must exist there.
+
+    Args:
+        requests: what is asked for.
+        cluster: Services and namespaces.
+        namespace: our own.
+        trusted: applications of our model that may ask for access to others of the model.
+    """
+    granted: list[Request] = []
+    refused: list[Problem] = []
+    pending: list[Problem] = []
+    for request in requests:
+        no = _judge(request, cluster, namespace, trusted)
+        if no is None:
+            granted.append(request)
+        elif request.source is not None:
+            asker = request.asker
+            problem = Problem(asker.app, asker.endpoint, request.field, no.message, no.cure)
+            (pending if no.pending else refused).append(problem)
+    return Verdicts(tuple(granted), tuple(refused), tuple(pending))
+
+
+def _judge(
+    request: Request, cluster: Cluster, namespace: str, trusted: Collection[str]
+) -> _No | None:
+    home = _home(request, cluster, namespace)
+    if home is None:
+        return _No(
+            "comes from a model that no namespace of this cluster is marked with",
+            "integrate within one cluster, where Juju marks namespaces with model.juju.is/id",
+        )
+    if request.target.namespace != home:
+        return _No(
+            f"asks for {request.target}, outside its own model",
+            f"ask for access to itself, in namespace {home}",
+        )
+    if request.asker.model_uuid:
+        return _judge_cross_model(request, cluster)
+    return _judge_same_model(request, cluster, trusted=request.asker.app in trusted)
+
+
+def _home(request: Request, cluster: Cluster, namespace: str) -> str | None:
+    if not request.asker.model_uuid:
+        return namespace
+    return cluster.model_namespaces.get(request.asker.model_uuid)
+
+
+def _judge_same_model(request: Request, cluster: Cluster, *, trusted: bool) -> _No | None:
+    target, app = request.target, request.asker.app
+    if target.kind is TargetKind.SERVICE:
+        service = cluster.services.get((target.namespace, target.name))
+        if service is None:
+            return _No(f"{target} does not exist yet", pending=True)
+        own = service.selector.get(_requests.NAME_LABEL) == app
+        cure = f"ask for a Service whose selector has {_requests.NAME_LABEL}: {app}"
+    else:
+        labels = dict(target.labels)
+        keys = (_requests.NAME_LABEL, _requests.PART_OF_LABEL)
+        own = any(labels.get(key) == app for key in keys)
+        cure = f"select by {keys[0]} or {keys[1]}: {app}"
+    if own or trusted:
+        return None
+    return _No(f"asks for {target}, which is not its own", cure)
+
+
+def _judge_cross_model(request: Request, cluster: Cluster) -> _No | None:
+    target = request.target
+    if target.kind is TargetKind.SERVICE:
+        service = cluster.services.get((target.namespace, target.name))
+        if service is None:
+            return _No(f"{target} does not exist yet", pending=True)
+        owners = {service.selector.get(_requests.NAME_LABEL, "")}
+    else:
+        labels = dict(target.labels)
+        keys = (_requests.NAME_LABEL, _requests.PART_OF_LABEL)
+        owners = {labels.get(key, "") for key in keys}
+    if request.target_app:
+        owners &= {request.target_app}
+    if any(_deployed_by_juju(cluster, target.namespace, owner) for owner in owners):
+        return None
+    return _No(
+        f"asks for {target}, which belongs to no application that Juju deployed there",
+        "ask for access to itself, by the name it has in its own model",
+    )
+
+
+def _deployed_by_juju(cluster: Cluster, namespace: str, app: str) -> bool:
+    service = cluster.services.get((namespace, app))
+    return service is not None and service.by_juju

@@ -1,0 +1,103 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Everything that a beacon wants of the cluster, from everything that it knows."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from istio_ambient import kube, resources
+from istio_ambient.desired import Desired
+from istio_ambient.mesh import (
+    _authority,
+    _authorization,
+    _membership,
+    _policies,
+    _requests,
+    _waypoint,
+)
+from istio_ambient.problems import Problem
+
+MODEL_OPERATOR_LABELS = {"juju-modeloperator": "modeloperator"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Config, databags and cluster reads of one hook."""
+
+    model: str
+    app: str
+    replicas: int
+    pod_labels: Mapping[str, str]
+    """For the waypoint's pods."""
+    cluster: _requests.Cluster
+    requests: tuple[_requests.Request, ...] = ()
+    """What other applications ask for."""
+    own_requests: tuple[_requests.Request, ...] = ()
+    """What we ask for ourselves."""
+    namespace_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    manage_policies: bool = True
+    model_on_mesh: bool = False
+    problems: tuple[Problem, ...] = ()
+    """Found while reading databags."""
+
+    @property
+    def waypoint(self) -> str:
+        """Name of our waypoint."""
+        return _waypoint.waypoint_name(self.model, self.app)
+
+    @property
+    def published_labels(self) -> dict[str, str]:
+        """What related applications are told to label their pods and Services with."""
+        return {} if self.model_on_mesh else self.member_labels
+
+    @property
+    def member_labels(self) -> dict[str, str]:
+        """What puts pods and Services on the mesh behind our waypoint."""
+        return _membership.member_labels(self.waypoint, self.model)
+
+
+def verdicts(facts: Facts) -> _authority.Verdicts:
+    """Decide what applications ask for, while access is managed at all."""
+    if not facts.manage_policies:
+        return _authority.Verdicts()
+    return _authority.judge(facts.requests, facts.cluster, namespace=facts.model)
+
+
+def beacon(facts: Facts) -> Desired:
+    """Return everything that should exist for the facts."""
+    on_namespace, obstacles = _membership.namespace_labels(
+        facts.namespace_labels,
+        wanted=facts.model_on_mesh,
+        waypoint=facts.waypoint,
+        model=facts.model,
+        app=facts.app,
+    )
+    decided = verdicts(facts)
+    waypoint = _waypoint.waypoint(
+        facts.model, facts.app, replicas=facts.replicas, pod_labels=facts.pod_labels
+    )
+    memory = _membership.memory(facts.member_labels, model=facts.model, app=facts.app)
+    return Desired(
+        objects=(*waypoint, memory, *_access(facts, decided)),
+        labels=(
+            *_membership.namespace_patches(facts.model, on_namespace),
+            *_membership.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
+        ),
+        problems=(*obstacles, *facts.problems, *decided.refused),
+    )
+
+
+def _access(facts: Facts, decided: _authority.Verdicts) -> tuple[kube.Resource, ...]:
+    if not facts.manage_policies:
+        return ()
+    granted = (*decided.granted, *facts.own_requests)
+    asked = _policies.policies(granted, model=facts.model, app=facts.app)
+    return (*asked, _model_operator(facts)) if facts.model_on_mesh else asked
+
+
+def _model_operator(facts: Facts) -> resources.Namespaced:
+    """Let everybody reach Juju's model operator, or hardened mode cuts Juju itself off."""
+    name = kube.name_with_hash(f"{facts.app}-{facts.model}-policy-all-sources-modeloperator", 253)
+    target = _requests.Target.workload(facts.model, MODEL_OPERATOR_LABELS)
+    return _authorization.allow(name, target, (_authorization.Rule(),))
