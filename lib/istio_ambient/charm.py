@@ -141,15 +141,14 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         desired = self.desired(facts)
         self.findings.problems.extend(desired.problems)
         plan = kube.Plan()
-        if self.unit.is_leader():
+        writes = self.unit.is_leader() and not desired.hold
+        if writes:
             plan = self._plan(desired, live)
-            live = self._apply(plan, desired, live)
+            live = self._apply(plan, live)
             self.publish(facts, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
-        if plan.writes or not self.unit.is_leader():
-            logger.debug("plan: %s", plan)
-        # Last of all: it may restart the pod that this runs in.
-        if self.unit.is_leader():
+        if writes:
+            # Last of all: it may restart the pod that this runs in.
             for patch in kube.apply_labels(self.client, desired.labels):
                 logger.info("%s", kube.describe(patch))
         return plan
@@ -161,7 +160,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             plan = kube.plan(desired.objects, live, kube.read_taken(self.client, created))
         return plan
 
-    def _apply(self, plan: kube.Plan, desired: Desired, live: kube.Live) -> kube.Live:
+    def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
         applied = kube.apply(self.client, plan, self.app.name)
         self.findings.faults.extend(applied.faults)
         refused = plan.of(kube.Verb.REFUSED)

@@ -20,3 +20,5 @@ class Desired:
     labels: tuple[kube.LabelPatch, ...] = ()
     """Labels on objects that Juju owns; the patch of the charm's own StatefulSet last."""
     problems: tuple[Problem, ...] = ()
+    hold: bool = False
+    """Nothing is written: what we are told is no good, so that the last good state stays."""

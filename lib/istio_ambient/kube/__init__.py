@@ -8,7 +8,7 @@ It knows Kubernetes and no product on it. One file a verb: ``_live`` reads, ``_p
 single kinds, as data.
 """
 
-from istio_ambient.kube._apply import Applied, apply, release
+from istio_ambient.kube._apply import Applied, apply, delete, release
 from istio_ambient.kube._client import FIELD_MANAGER, Client, RetryTransport, connect
 from istio_ambient.kube._compare import differences
 from istio_ambient.kube._faults import Fault, fault_of
@@ -63,6 +63,7 @@ __all__ = [
     "connect",
     "content_hash",
     "creations",
+    "delete",
     "describe",
     "differences",
     "fault_of",

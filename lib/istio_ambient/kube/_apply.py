@@ -103,7 +103,7 @@ def _attempt(client: Client, change: Change, app: str) -> Resource | _faults.Fau
 
 def _write(client: Client, change: Change) -> Resource | None:
     if change.verb is Verb.DELETE:
-        delete(client, change)
+        delete(client, change.kind, change.ref.name, change.ref.namespace)
         return None
     try:
         return _replace(client, change) if change.verb is Verb.REPLACE else _patch(client, change)
@@ -111,7 +111,7 @@ def _write(client: Client, change: Change) -> Resource | None:
         if error.status.code != 422 or change.ref.kind not in RECREATABLE:
             raise
         logger.warning("%s: recreating, since %s", change.ref, error.status.message)
-        delete(client, change)
+        delete(client, change.kind, change.ref.name, change.ref.namespace)
         return _patch(client, change)
 
 
@@ -160,10 +160,14 @@ def _merge(client: Client, kind: ResourceType, ref: Ref, body: Manifest) -> None
             raise
 
 
-def delete(client: Client, change: Change) -> None:
-    """Delete the object of a change; that it is gone already is no error."""
+def delete(client: Client, kind: ResourceType, name: str, namespace: str = "") -> None:
+    """Delete one object; that it is gone already is no error.
+
+    Raises:
+        lightkube.ApiError: on any answer but success or 404.
+    """
     try:
-        client.delete(change.kind, change.ref.name, namespace=change.ref.namespace or None)
+        client.delete(kind, name, namespace=namespace or None)
     except lightkube.ApiError as error:
         if error.status.code != 404:
             raise

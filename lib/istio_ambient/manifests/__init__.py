@@ -11,9 +11,12 @@ from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, MADE_BY_ISTIOD
 from ._mesh_config import mesh_config
 from ._render import render
+from ._served import serves
 from ._values import VERSION, ControlPlane, ExtAuthzProvider, Platform, TracingCollector
 
 __all__ = [
+    "GATEWAY_CONTROLLERS",
+    "MADE_BY_ISTIOD",
     "VERSION",
     "ControlPlane",
     "ExtAuthzProvider",
@@ -24,4 +27,5 @@ __all__ = [
     "gateway_api_version",
     "mesh_config",
     "render",
+    "serves",
 ]

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The charm of the Istio ambient control plane."""
+
+import dataclasses
+import logging
+from collections.abc import Iterable
+
+import ops
+import pydantic
+from istio_ambient import charm, kube, manifests, resources
+from istio_ambient.desired import Desired
+from istio_ambient.mesh import hardened_mode
+from istio_ambient.problems import Problem
+from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+from lightkube.resources.apps_v1 import DaemonSet, Deployment
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import ConfigMap, ResourceQuota, Service, ServiceAccount
+from lightkube.resources.policy_v1 import PodDisruptionBudget
+from lightkube.resources.rbac_authorization_v1 import (
+    ClusterRole,
+    ClusterRoleBinding,
+    Role,
+    RoleBinding,
+)
+
+logger = logging.getLogger(__name__)
+
+WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
+    (Deployment, "istiod"),
+    (DaemonSet, "istio-cni-node"),
+    (DaemonSet, "ztunnel"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What the control plane is made from; None where the configuration is no good."""
+
+    control_plane: manifests.ControlPlane | None
+    hardened: bool
+    problems: tuple[Problem, ...] = ()
+
+
+class IstioCharm(charm.ReconcilingCharm[Facts]):
+    """Installs the ambient control plane and keeps it as it should be."""
+
+    MANAGED = (
+        CustomResourceDefinition,
+        ServiceAccount,
+        ClusterRole,
+        ClusterRoleBinding,
+        Role,
+        RoleBinding,
+        ConfigMap,
+        ResourceQuota,
+        Service,
+        Deployment,
+        DaemonSet,
+        HorizontalPodAutoscaler,
+        PodDisruptionBudget,
+        ValidatingWebhookConfiguration,
+        resources.AuthorizationPolicy,
+    )
+    ADOPTED_SCOPES = frozenset(
+        {
+            "control-plane",
+            "istio-crds",
+            "gateway-apis-crds",
+            "istio-authorization-policy",
+        }
+    )
+
+    def gather(self, client: kube.Client, live: kube.Live) -> Facts:
+        """Return the facts: all of them from the configuration."""
+        hardened = bool(self.config["hardened-mode"])
+        try:
+            control_plane = manifests.ControlPlane.model_validate(self._values())
+        except pydantic.ValidationError as error:
+            return Facts(None, hardened, tuple(_problems(error)))
+        return Facts(control_plane, hardened)
+
+    def _values(self) -> dict[str, object]:
+        return {
+            "namespace": self.model.name,
+            "platform": self.config["platform"],
+            "cni_bin_dir": self.config["cni-bin-dir"],
+            "cni_conf_dir": self.config["cni-conf-dir"],
+            "auto_allow_waypoint_policy": self.config["auto-allow-waypoint-policy"],
+            "replicas": self.replicas,
+            "pod_labels": self.telemetry_label,
+        }
+
+    def desired(self, facts: Facts) -> Desired:
+        """Return the custom resource definitions, the control plane and hardened mode."""
+        if facts.control_plane is None:
+            return Desired(problems=facts.problems, hold=True)
+        model, app = self.model.name, self.app.name
+        return Desired(
+            objects=(
+                *manifests.crds(),
+                *manifests.render(facts.control_plane),
+                *(hardened_mode.policies(model, app) if facts.hardened else ()),
+            )
+        )
+
+    def publish(self, facts: Facts, live: kube.Live) -> None:
+        """Say which Istio this is."""
+        self.unit.set_workload_version(manifests.VERSION)
+
+    def readiness(
+        self, client: kube.Client, facts: Facts, live: kube.Live
+    ) -> Iterable[kube.Readiness]:
+        """Return the readiness of istiod, istio-cni and ztunnel."""
+        for kind, name in WORKLOADS:
+            workload = live.get(kind, name, self.model.name)
+            yield kube.workload_readiness(client, workload, name)
+
+    def checks(self) -> dict[str, ops.pebble.CheckDict]:
+        """Watch istiod's xDS and certificate port through its Service."""
+        host = f"istiod.{self.model.name}.svc"
+        return {
+            "istiod": {
+                "override": "replace",
+                "startup": "enabled",
+                "period": "10s",
+                "timeout": "3s",
+                "threshold": 3,
+                "tcp": {"host": host, "port": 15012},
+            }
+        }
+
+    def tolerates(self, change: kube.Change) -> bool:
+        """Use custom resource definitions of somebody else if they can do all that is needed."""
+        if change.kind is not CustomResourceDefinition or change.existing is None:
+            return False
+        return manifests.serves(change.existing, change.manifest or {})
+
+    def cleanup(self, client: kube.Client) -> None:
+        """Remove what istiod made for itself, and the GatewayClasses that point to it."""
+        for kind, names in manifests.MADE_BY_ISTIOD:
+            for name in names:
+                kube.delete(client, kind, name, self.model.name)
+        for gateway_class in kube.list_kind(client, resources.GatewayClass) or ():
+            if gateway_class["spec"]["controllerName"].startswith(manifests.GATEWAY_CONTROLLERS):
+                kube.delete(client, resources.GatewayClass, gateway_class.metadata.name)
+        logger.info("kept: custom resource definitions, and the objects of others in the cluster")
+
+
+def _problems(error: pydantic.ValidationError) -> Iterable[Problem]:
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        option = str(fault["loc"][0]).replace("_", "-")
+        yield Problem("", "config", option, fault["msg"], f"juju config or --reset {option}")
+
+
+if __name__ == "__main__":
+    ops.main(IstioCharm)

@@ -1,0 +1,49 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Do custom resource definitions that somebody else installed serve what this Istio needs?"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
+
+
+def serves(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether an installed CRD can stand in for ours.
+
+    The Gateway API's CRDs say which version of their bundle they are from: the same or a newer one
+    serves. Others serve if they know every field, in every served version, that ours know.
+
+    Args:
+        existing: the CRD in the cluster, in JSON form.
+        wanted: ours.
+    """
+    has, needs = _bundle_version(existing), _bundle_version(wanted)
+    if has and needs:
+        return has >= needs
+    return set(_fields(wanted)) <= set(_fields(existing))
+
+
+def _bundle_version(crd: Mapping[str, Any]) -> tuple[int, ...] | None:
+    annotations = cast(dict[str, str], crd["metadata"].get("annotations") or {})
+    numbers = annotations.get(BUNDLE_VERSION, "").removeprefix("v").partition("-")[0].split(".")
+    return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else None
+
+
+def _fields(crd: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every field of every served version, as `v1.spec.rules[].from`."""
+    for version in crd["spec"].get("versions", ()):
+        if version.get("served"):
+            yield version["name"]
+            yield from _schema_fields(version["schema"]["openAPIV3Schema"], version["name"])
+
+
+def _schema_fields(schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    properties = cast(dict[str, Any], schema.get("properties") or {})
+    for name, inner in properties.items():
+        yield f"{path}.{name}"
+        yield from _schema_fields(inner, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from _schema_fields(schema[key], f"{path}[]")
