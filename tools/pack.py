@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pack the charms into ``build/`` with charmcraft, on this machine.
 
-Each charm is staged under ``build/pack/<charm>``: its folder with links followed, so that the shared
-library is a real folder, and the locked requirements. charmcraft then runs there in destructive mode.
-On a machine that is not the platform named in ``charmcraft.yaml``, the staged copy names this machine;
-the committed file never changes.
+Each charm is staged under ``build/pack/<charm>``: its folder with links followed, so that the
+shared library is a real folder, and the locked requirements. charmcraft then runs there in
+destructive mode. On a machine that is not the platform named in ``charmcraft.yaml``, the staged
+copy names this machine; the committed file never changes.
 """
 
 import argparse

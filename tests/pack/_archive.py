@@ -1,0 +1,144 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""A packed charm: what is in it, and what its ``dispatch`` does."""
+
+import json
+import os
+import stat
+import subprocess
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHARMS = ("istio-beacon-k8s", "istio-ingress-k8s", "istio-k8s")
+HOOK_TOOL = Path(__file__).with_name("hook_tool.py")
+# Loopback, a port that nothing can listen on.
+NO_API_SERVER = "https://127.0.0.1:1"
+
+
+def find(charm: str) -> Path:
+    """Return the archive that ``make pack`` made of ``charm``."""
+    archives = list((ROOT / "build").glob(f"{charm}_*.charm"))
+    assert len(archives) == 1, f"tools/pack.py leaves one archive of {charm}, found {archives}"
+    return archives[0]
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack ``archive`` as Juju does, file modes included."""
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            extracted = Path(opened.extract(entry, folder))
+            mode = stat.S_IMODE(entry.external_attr >> 16)
+            if not entry.is_dir():
+                extracted.chmod(mode)
+    return folder
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What one hook did."""
+
+    exit_status: int
+    stderr: str
+    calls: list[list[str]]
+    """Name and arguments of every hook tool that was called, in order."""
+
+    @property
+    def log(self) -> str:
+        """All that the charm logged or printed."""
+        logged = [" ".join(call) for call in self.calls if call[0] == "juju-log"]
+        return "\n".join([*logged, self.stderr])
+
+    @property
+    def status(self) -> tuple[str, str]:
+        """The last unit status and its message."""
+        *_, last = (call for call in self.calls if call[0] == "status-set")
+        status, message = (word for word in last[1:] if not word.startswith("--"))
+        return status, message
+
+
+def _answers(charm: Path, unit: str) -> dict[str, Any]:
+    config = yaml.safe_load((charm / "config.yaml").read_text())
+    defaults = {key: option.get("default") for key, option in config["options"].items()}
+    address = {"hostname": "", "address": "10.1.0.5", "value": "10.1.0.5", "cidr": "10.1.0.5/32"}
+    goal = {"status": "active", "since": "2026-11-23 12:00:00Z"}
+    return {
+        "application-version-set": None,
+        "config-get": {key: value for key, value in defaults.items() if value is not None},
+        "goal-state": {"units": {unit: goal}, "relations": {}},
+        "is-leader": True,
+        "juju-log": None,
+        "network-get": {
+            "bind-addresses": [{"interface-name": "eth0", "addresses": [address]}],
+            "egress-subnets": ["10.1.0.5/32"],
+            "ingress-addresses": ["10.1.0.5"],
+        },
+        "relation-ids": [],
+        "state-get": {},
+        "state-set": None,
+        "status-get": {"status": "unknown", "message": "", "status-data": {}},
+        "status-set": None,
+        "unit-get": "10.1.0.5",
+    }
+
+
+def dispatch(charm: Path, hook: str, folder: Path) -> Hook:
+    """Run the unpacked ``charm``'s ``dispatch`` as Juju would, with no API server to be reached.
+
+    Nothing of this process's environment gets there. ``folder`` takes the hook tools' files.
+    """
+    application = yaml.safe_load((charm / "metadata.yaml").read_text())["name"]
+    unit = f"{application}/0"
+    answers = _answers(charm, unit)
+    tools = folder / "bin"
+    tools.mkdir(parents=True)
+    for name in answers:
+        (tools / name).symlink_to(HOOK_TOOL)
+    (folder / "answers.json").write_text(json.dumps(answers))
+    calls = folder / "calls.jsonl"
+    calls.touch()
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(_kubeconfig()))
+    finished = subprocess.run(
+        [charm / "dispatch"],
+        cwd=charm,
+        env={
+            "HOME": str(folder),
+            "HOOK_TOOLS": str(folder),
+            "JUJU_CHARM_DIR": str(charm),
+            "JUJU_DISPATCH_PATH": f"hooks/{hook}",
+            "JUJU_HOOK_NAME": hook,
+            "JUJU_MODEL_NAME": "mesh",
+            "JUJU_MODEL_UUID": "8d2c3f2e-5f0c-4d0e-8a53-0e6d7a3c9b11",
+            "JUJU_UNIT_NAME": unit,
+            "JUJU_VERSION": "3.6.8",
+            "KUBECONFIG": str(kubeconfig),
+            "LANG": "C.UTF-8",
+            "PATH": f"{tools}{os.pathsep}/usr/bin{os.pathsep}/bin",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Hook(
+        exit_status=finished.returncode,
+        stderr=finished.stdout + finished.stderr,
+        calls=[json.loads(line) for line in calls.read_text().splitlines()],
+    )
+
+
+def _kubeconfig() -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "none", "cluster": {"server": NO_API_SERVER}}],
+        "users": [{"name": "none", "user": {"token": "none"}}],
+        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+        "current-context": "none",
+    }

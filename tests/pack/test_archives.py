@@ -1,0 +1,130 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The archives that ``make pack`` made: complete, nothing in excess, and they run."""
+
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.pack import _archive
+
+LIBRARY = _archive.ROOT / "lib"
+
+
+@pytest.fixture(params=_archive.CHARMS)
+def charm(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def archive(charm: str) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(_archive.find(charm)) as opened:
+        yield opened
+
+
+def source_files(folder: Path) -> list[Path]:
+    return [
+        path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def locked() -> set[tuple[str, str]]:
+    """Return name and version of what requirements/charm.txt puts on this platform."""
+    text = (_archive.ROOT / "requirements" / "charm.txt").read_text()
+    lines = [line.rstrip("\\ ") for line in text.splitlines() if line[:1].isalnum()]
+    requirements = [Requirement(line) for line in lines]
+    return {
+        (canonicalize_name(requirement.name), str(requirement.specifier).removeprefix("=="))
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate()
+    }
+
+
+def test_the_library_is_inside_whole(archive: zipfile.ZipFile):
+    files = source_files(LIBRARY)
+    suffixes = {path.suffix for path in files}
+    assert {".py", ".j2", ".yaml"} <= suffixes
+    for path in files:
+        packed = archive.read(f"lib/{path.relative_to(LIBRARY).as_posix()}")
+        assert packed == path.read_bytes(), path
+
+
+def test_the_charm_is_inside_whole(charm: str, archive: zipfile.ZipFile):
+    folder = _archive.ROOT / "charms" / charm
+    for path in source_files(folder / "src"):
+        assert archive.read(path.relative_to(folder).as_posix()) == path.read_bytes(), path
+    for name in ("README.md", "icon.svg"):
+        assert archive.read(name) == (folder / name).read_bytes()
+    assert archive.read("LICENSE") == (_archive.ROOT / "LICENSE").read_bytes()
+
+
+def test_the_entry_points_may_be_executed(archive: zipfile.ZipFile):
+    for name in ("dispatch", "src/charm.py"):
+        assert archive.getinfo(name).external_attr >> 16 & stat.S_IXUSR, name
+
+
+def test_metadata_is_that_of_the_project(charm: str, archive: zipfile.ZipFile):
+    project = yaml.safe_load((_archive.ROOT / "charms" / charm / "charmcraft.yaml").read_text())
+    metadata = yaml.safe_load(archive.read("metadata.yaml"))
+    assert metadata["name"] == charm
+    for section in ("assumes", "containers", "peers", "provides", "requires", "resources"):
+        assert metadata.get(section) == project.get(section), section
+    assert yaml.safe_load(archive.read("config.yaml")) == project["config"]
+    assert yaml.safe_load(archive.read("manifest.yaml"))["bases"]
+
+
+def test_dependencies_are_the_locked_ones_and_no_others(archive: zipfile.ZipFile):
+    folders = {
+        part
+        for name in archive.namelist()
+        for part in PurePosixPath(name).parts
+        if part.endswith(".dist-info")
+    }
+    packed = [folder.removesuffix(".dist-info").split("-", 1) for folder in folders]
+    assert {(canonicalize_name(name), version) for name, version in packed} == locked()
+
+
+def test_nothing_is_in_excess(archive: zipfile.ZipFile):
+    own = [entry for entry in archive.infolist() if not entry.filename.startswith("venv/")]
+    top = {PurePosixPath(entry.filename).parts[0] for entry in own}
+    assert top <= {
+        *("LICENSE", "README.md", "actions.yaml", "config.yaml", "dispatch", "icon.svg"),
+        *("lib", "manifest.yaml", "metadata.yaml", "src"),
+    }
+    for entry in archive.infolist():
+        assert not entry.filename.endswith(".pyc"), entry.filename
+        assert not stat.S_ISLNK(entry.external_attr >> 16), entry.filename
+
+
+def test_start_ends_in_a_status_where_there_is_no_api_server(charm: str, tmp_path: Path):
+    unpacked = _archive.unpack(_archive.find(charm), tmp_path / "charm")
+    hook = _archive.dispatch(unpacked, "start", tmp_path / "hook")
+    assert hook.exit_status == 0, hook.log
+    assert "Traceback" not in hook.log
+    status, message = hook.status
+    assert status in ("waiting", "blocked"), (status, message)
+    assert message
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("venv/lib/python3.*/site-packages/lightkube", "No module named 'lightkube'"),
+        ("lib/istio_ambient", "No module named 'istio_ambient'"),
+    ],
+)
+def test_start_tells_what_is_missing(missing: str, told: str, tmp_path: Path):
+    """The check above would show a dependency that was left out, here as well as on a unit."""
+    unpacked = _archive.unpack(_archive.find("istio-k8s"), tmp_path / "charm")
+    (folder,) = unpacked.glob(missing)
+    shutil.rmtree(folder)
+    hook = _archive.dispatch(unpacked, "start", tmp_path / "hook")
+    assert hook.exit_status != 0
+    assert told in hook.log
