@@ -1,0 +1,57 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The Gateway, from which istiod makes Deployment, Service and ServiceAccount, and its scale."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightkube.models import autoscaling_v2 as autoscaling
+from lightkube.models import meta_v1
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+
+from istio_ambient import kube, resources
+from istio_ambient.ingress import _routes
+from istio_ambient.ingress._facts import GATEWAY_CLASS, Facts
+
+
+def gateway(facts: Facts, hostname: str) -> kube.Resource:
+    """Return the Gateway; `hostname` empty: it takes any.
+
+    istiod copies a Gateway's own labels and annotations into the pod template of the Deployment
+    it makes, unless `spec.infrastructure` says what belongs there. Our identity and hash do not:
+    every changed listener would restart the gateway.
+    """
+    return resources.Gateway(
+        metadata=meta_v1.ObjectMeta(name=facts.app, namespace=facts.model),
+        spec={
+            "gatewayClassName": GATEWAY_CLASS,
+            "infrastructure": {"labels": dict(facts.pod_labels), "annotations": {}},
+            "listeners": [_listener(_routes.HTTP_LISTENER, 80, "HTTP", hostname)],
+        },
+    )
+
+
+def _listener(name: str, port: int, protocol: str, hostname: str) -> Mapping[str, Any]:
+    listener: dict[str, Any] = {
+        "name": name,
+        "port": port,
+        "protocol": protocol,
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    if hostname:
+        listener["hostname"] = hostname
+    return listener
+
+
+def autoscaler(facts: Facts) -> HorizontalPodAutoscaler:
+    """Return what keeps the gateway at as many replicas as the charm has units."""
+    target = autoscaling.CrossVersionObjectReference(
+        apiVersion="apps/v1", kind="Deployment", name=facts.workload
+    )
+    return HorizontalPodAutoscaler(
+        metadata=meta_v1.ObjectMeta(name=facts.app, namespace=facts.model),
+        spec=autoscaling.HorizontalPodAutoscalerSpec(
+            scaleTargetRef=target, minReplicas=facts.replicas, maxReplicas=facts.replicas
+        ),
+    )

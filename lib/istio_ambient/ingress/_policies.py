@@ -1,0 +1,72 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach the gateway from outside, and what the gateway may reach inside.
+
+See https://istio.io/latest/docs/reference/config/security/authorization-policy/. A policy without
+rules lets nobody through; a rule without `from` or `to` would let everybody, so none is written.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from lightkube.models import meta_v1
+
+from istio_ambient import kube, mesh, resources
+from istio_ambient.ingress import _routes
+from istio_ambient.ingress._backends import Backend
+from istio_ambient.ingress._facts import Facts, workload_name
+
+
+def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
+    """Return the policy that lets clients from these networks reach the gateway; none: nobody."""
+    rules = [{"from": [{"source": {"ipBlocks": list(cidrs)}}]}] if cidrs else []
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": app}
+    spec: dict[str, object] = {"targetRefs": [target], "action": "ALLOW"}
+    if rules:
+        spec["rules"] = rules
+    return resources.AuthorizationPolicy(
+        metadata=meta_v1.ObjectMeta(name=_external_traffic_name(model, app), namespace=model),
+        spec=spec,
+    )
+
+
+def _external_traffic_name(model: str, app: str) -> str:
+    return kube.name_with_hash(f"{app}-{model}-external-traffic", _routes.OBJECT_NAME_LIMIT)
+
+
+def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
+    """Return the networks that the policy in the cluster lets in, as far as it is what we wrote.
+
+    None where there is none, or where somebody changed it: that is no policy to fall back on.
+    """
+    model, app = live.identity.model, live.identity.app
+    found = live.get(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
+    if found is None:
+        return None
+    spec = kube.manifest_of(found).get("spec", {})
+    try:
+        cidrs = [*spec["rules"][0]["from"][0]["source"]["ipBlocks"]] if spec.get("rules") else []
+    except (KeyError, IndexError, TypeError):
+        return None
+    written = kube.plan([external_traffic_policy(model, app, cidrs)], live)
+    unchanged = any(change.ref == kube.ref_of(found) for change in written.of(kube.Verb.UNCHANGED))
+    return tuple(cidrs) if unchanged else None
+
+
+def backend_policies(backends: Iterable[Backend], facts: Facts) -> list[kube.Resource]:
+    """Return one L4 policy for each Service, which lets the gateway reach the ports routed to."""
+    by_service: dict[tuple[str, str], list[Backend]] = {}
+    for backend in backends:
+        by_service.setdefault((backend.namespace, backend.service), []).append(backend)
+    return [_backend_policy(group, facts) for _, group in sorted(by_service.items())]
+
+
+def _backend_policy(backends: Sequence[Backend], facts: Facts) -> kube.Resource:
+    namespace, service = backends[0].namespace, backends[0].service
+    gateway = mesh.Source(facts.model, workload_name(facts.app))
+    ports = mesh.Operation(ports=tuple(port for each in backends for port in each.pod_ports))
+    return mesh.allow(
+        kube.name_with_hash(f"{service}-{facts.app}-{namespace}-l4", _routes.OBJECT_NAME_LIMIT),
+        mesh.Target.workload(namespace, dict(backends[0].selector)),
+        (mesh.Rule((gateway,), (ports.sorted(),)),),
+    )
