@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx2
-import lightkube
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults, _kinds
@@ -107,10 +106,10 @@ def _write(client: Client, change: Change) -> Resource | None:
         return None
     try:
         return _replace(client, change) if change.verb is Verb.REPLACE else _patch(client, change)
-    except lightkube.ApiError as error:
-        if error.status.code != 422 or change.ref.kind not in RECREATABLE:
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) != 422 or change.ref.kind not in RECREATABLE:
             raise
-        logger.warning("%s: recreating, since %s", change.ref, error.status.message)
+        logger.warning("%s: recreating, since %s", change.ref, error)
         delete(client, change.kind, change.ref.name, change.ref.namespace)
         return _patch(client, change)
 
@@ -140,7 +139,7 @@ def release(client: Client, live: Live) -> None:
     """Give up what is kept when an application goes: without our label, for the next to take.
 
     Raises:
-        lightkube.ApiError: on any answer but success or 404.
+        httpx2.HTTPError: on any answer but success or 404.
     """
     metadata = {
         "labels": dict.fromkeys(live.identity.labels),
@@ -155,8 +154,8 @@ def _merge(client: Client, kind: ResourceType, ref: Ref, body: Manifest) -> None
     namespace = ref.namespace or None
     try:
         client.patch(kind, ref.name, body, patch_type=PatchType.MERGE, namespace=namespace)
-    except lightkube.ApiError as error:
-        if error.status.code != 404:
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) != 404:
             raise
 
 
@@ -164,10 +163,10 @@ def delete(client: Client, kind: ResourceType, name: str, namespace: str = "") -
     """Delete one object; that it is gone already is no error.
 
     Raises:
-        lightkube.ApiError: on any answer but success or 404.
+        httpx2.HTTPError: on any answer but success or 404.
     """
     try:
         client.delete(kind, name, namespace=namespace or None)
-    except lightkube.ApiError as error:
-        if error.status.code != 404:
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) != 404:
             raise

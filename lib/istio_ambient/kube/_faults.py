@@ -24,6 +24,15 @@ class Fault:
     code: int = 0
 
 
+def code_of(error: httpx2.HTTPError) -> int:
+    """Return the HTTP status of a failed request; 0 where there was no answer.
+
+    lightkube raises its ApiError only for answers in JSON, and an API server answers in plain text
+    for paths that it does not serve.
+    """
+    return error.response.status_code if isinstance(error, httpx2.HTTPStatusError) else 0
+
+
 def fault_of(error: httpx2.HTTPError, doing: str, app: str) -> Fault:
     """Return what a failed request means to an operator.
 
@@ -32,9 +41,10 @@ def fault_of(error: httpx2.HTTPError, doing: str, app: str) -> Fault:
         doing: what was tried, such as ``update: Deployment mesh/istiod``.
         app: the application's name, for the command that gives it permissions.
     """
-    if not isinstance(error, lightkube.ApiError):
+    code = code_of(error)
+    if not code:
         return Fault(f"no answer from the Kubernetes API server ({_kind(error)})", transient=True)
-    code, message = error.status.code or 0, error.status.message or ""
+    message = (error.status.message if isinstance(error, lightkube.ApiError) else "") or str(error)
     if code in (401, 403):
         return Fault(
             f"not permitted to {_denied(message) or doing}: run juju trust {app} --scope=cluster",

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lightkube
+import httpx2
 from lightkube.types import PatchType
 
+from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import (
     Manifest,
@@ -39,7 +40,7 @@ def apply_labels(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPat
     last, since it ends the process that sends it.
 
     Raises:
-        lightkube.ApiError: on any other fault.
+        httpx2.HTTPError: on any other fault.
     """
     return [patch for patch in patches if _apply(client, patch)]
 
@@ -48,8 +49,8 @@ def _apply(client: Client, patch: LabelPatch) -> bool:
     where = patch.namespace or None
     try:
         live = manifest_of(client.get(patch.kind, patch.name, namespace=where))
-    except lightkube.ApiError as error:
-        if error.status.code == 404:
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) == 404:
             return False
         raise
     body = label_patch_body(patch, live)

@@ -7,8 +7,9 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import lightkube
+import httpx2
 
+from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import (
@@ -58,7 +59,7 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
     """LIST each kind once by our instance label and keep what is ours.
 
     Raises:
-        lightkube.ApiError: on any answer but success or 404 (a kind that is not served).
+        httpx2.HTTPError: on any answer but success or 404 (a kind that is not served).
     """
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         tasks = [pool.submit(list_kind, client, kind, identity.labels) for kind in kinds]
@@ -91,8 +92,8 @@ def list_kind(
     scope = (namespace or ALL_NAMESPACES) if is_namespaced(kind) else None
     try:
         return list(client.list(kind, namespace=scope, labels=labels, fields=fields))
-    except lightkube.ApiError as error:
-        if error.status.code == 404:
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) == 404:
             return None
         raise
 
