@@ -1,0 +1,71 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Check that what the documentation points at exists: links, headings and make targets."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
+TARGET = re.compile(r"(?:`|^\s*)make ([a-z][a-z-]*)", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """Return the Markdown files that git knows."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+def anchors(text: str) -> set[str]:
+    """Return the fragments that the headings of a page can be reached by."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in HEADING.findall(FENCE.sub("", text))
+    }
+
+
+def broken_links(page: Path, text: str) -> Iterator[str]:
+    """Yield a line for each relative link of ``page`` that leads nowhere."""
+    for link in LINK.findall(FENCE.sub("", text)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, fragment = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists():
+            yield f"{page.relative_to(ROOT)}: {link}: no such file"
+        elif fragment and fragment not in anchors(target.read_text()):
+            yield f"{page.relative_to(ROOT)}: {link}: no such heading"
+
+
+def unknown_targets(page: Path, text: str, known: set[str]) -> Iterator[str]:
+    """Yield a line for each ``make`` command of ``page`` that the Makefile does not have."""
+    for target in sorted(set(TARGET.findall(text)) - known):
+        yield f"{page.relative_to(ROOT)}: make {target}: no such target"
+
+
+def main() -> int:
+    """Check every page, print what is wrong, and return the exit status."""
+    makefile = (ROOT / "Makefile").read_text()
+    known = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    checked = pages()
+    wrong: list[str] = []
+    for page in checked:
+        text = page.read_text()
+        wrong += [*broken_links(page, text), *unknown_targets(page, text, known)]
+    print("\n".join([*wrong, f"docs: {len(checked)} pages, {len(wrong)} mistakes"]))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
