@@ -11,6 +11,7 @@ mesh; `_beacon` is all of it together.
 from istio_ambient.mesh._authority import Verdicts, judge
 from istio_ambient.mesh._authorization import Rule, allow
 from istio_ambient.mesh._beacon import Facts, beacon, verdicts
+from istio_ambient.mesh._cluster import cluster
 from istio_ambient.mesh._membership import (
     DATAPLANE_MODE,
     MANAGED_BY,
@@ -23,9 +24,11 @@ from istio_ambient.mesh._membership import (
     namespace_labels,
     namespace_patches,
     own_patches,
+    taken_back,
 )
 from istio_ambient.mesh._policies import REQUESTED_BY, policies, policy_name
 from istio_ambient.mesh._requests import (
+    NAME_LABEL,
     UNKNOWN_MODEL,
     Asker,
     Cluster,
@@ -41,6 +44,7 @@ from istio_ambient.mesh._waypoint import waypoint, waypoint_name
 __all__ = [
     "DATAPLANE_MODE",
     "MANAGED_BY",
+    "NAME_LABEL",
     "REQUESTED_BY",
     "UNKNOWN_MODEL",
     "USE_WAYPOINT",
@@ -58,6 +62,7 @@ __all__ = [
     "Verdicts",
     "allow",
     "beacon",
+    "cluster",
     "judge",
     "manager",
     "member_labels",
@@ -68,6 +73,7 @@ __all__ = [
     "own_patches",
     "policies",
     "policy_name",
+    "taken_back",
     "verdicts",
     "waypoint",
     "waypoint_name",

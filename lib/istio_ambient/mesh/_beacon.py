@@ -32,14 +32,15 @@ class Facts:
     """For the waypoint's pods."""
     cluster: _requests.Cluster
     requests: tuple[_requests.Request, ...] = ()
-    """What other applications ask for."""
+    """What applications ask for, judged by what belongs to them."""
     own_requests: tuple[_requests.Request, ...] = ()
     """What we ask for ourselves."""
-    namespace_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     manage_policies: bool = True
     model_on_mesh: bool = False
     problems: tuple[Problem, ...] = ()
     """Found while reading databags."""
+    pending: tuple[Problem, ...] = ()
+    """What cannot be granted yet, found while reading databags."""
 
     @property
     def waypoint(self) -> str:
@@ -61,13 +62,14 @@ def verdicts(facts: Facts) -> _authority.Verdicts:
     """Decide what applications ask for, while access is managed at all."""
     if not facts.manage_policies:
         return _authority.Verdicts()
-    return _authority.judge(facts.requests, facts.cluster, namespace=facts.model)
+    decided = _authority.judge(facts.requests, facts.cluster, namespace=facts.model)
+    return dataclasses.replace(decided, pending=(*facts.pending, *decided.pending))
 
 
 def beacon(facts: Facts) -> Desired:
     """Return everything that should exist for the facts."""
     on_namespace, obstacles = _membership.namespace_labels(
-        facts.namespace_labels,
+        facts.cluster.namespace_labels.get(facts.model, {}),
         wanted=facts.model_on_mesh,
         waypoint=facts.waypoint,
         model=facts.model,

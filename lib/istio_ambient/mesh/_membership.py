@@ -51,8 +51,7 @@ def namespace_labels(
     ours = manager(model, app)
     owner = current.get(MANAGED_BY)
     if not wanted:
-        taken_back: Labels = {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
-        return (taken_back if owner == ours else {}), []
+        return taken_back(current, model, app), []
     labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
         who = owner or "somebody"
@@ -60,6 +59,13 @@ def namespace_labels(
         cure = f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
         return {}, [Problem("", "config", "model-on-mesh", message, cure)]
     return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
+
+
+def taken_back(current: Mapping[str, str], model: str, app: str) -> Labels:
+    """Return the removal of what we set on a namespace; nothing where it was not us."""
+    if current.get(MANAGED_BY) != manager(model, app):
+        return {}
+    return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
 
 
 def namespace_patches(namespace: str, labels: Labels) -> tuple[kube.LabelPatch, ...]:

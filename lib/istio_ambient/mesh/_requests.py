@@ -148,3 +148,7 @@ class Cluster:
     """By namespace and name: those of our namespace, and of others where other models ask."""
     model_namespaces: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Namespace of a model by the UUID with which Juju marked it (`model.juju.is/id`)."""
+    namespace_labels: Mapping[str, Mapping[str, str]] = dataclasses.field(
+        default_factory=dict[str, Mapping[str, str]]
+    )
+    """Labels of a namespace by its name: ours, and others where other models ask."""

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The charm that puts a model's applications on the mesh and decides who may reach whom."""
+
+from collections.abc import Iterable
+
+import lightkube
+import ops
+from istio_ambient import access_requests, charm, kube, mesh, observability, resources
+from istio_ambient.desired import Desired
+from istio_ambient.problems import Problem
+from istio_ambient.relations import cross_model_mesh, prometheus_scrape, service_mesh
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
+
+MESH = "service-mesh"
+METRICS = "metrics-endpoint"
+CROSS_MODEL = "provide-cmr-mesh"
+MODEL_ID = "model.juju.is/id"
+
+
+class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
+    """Provides the `service_mesh` interface: a waypoint, labels to join, and authorization."""
+
+    MANAGED = (
+        resources.Gateway,
+        HorizontalPodAutoscaler,
+        resources.AuthorizationPolicy,
+        ConfigMap,
+    )
+    ADOPTED_SCOPES = frozenset(
+        {
+            "istio-waypoint",
+            "istio-authorization-policy",
+            "modeloperator-authorization-policy",
+        }
+    )
+
+    def reconcile(self) -> kube.Plan:
+        """Tell scrapers where this unit is, whether or not it is the leader; then reconcile."""
+        self._publish_metrics()
+        return super().reconcile()
+
+    def gather(self, client: kube.Client, live: kube.Live) -> mesh.Facts:
+        """Return the facts; the cluster is read in two requests, however many applications ask."""
+        consumers = [(self._asker(r), self.remote_databag(r)) for r in self.active_relations(MESH)]
+        scrapers = [self._asker(relation) for relation in self.active_relations(METRICS)]
+        cross_model = any(a.model_uuid for a in (*scrapers, *(asker for asker, _ in consumers)))
+        cluster = self._cluster(client, cross_model=cross_model)
+        remotes, problems = self._remotes()
+        requests: list[mesh.Request] = []
+        for asker, databag in consumers:
+            policies, found = service_mesh.parse_policies(databag, app=asker.app, endpoint=MESH)
+            home = cluster.model_namespaces.get(asker.model_uuid, self.model.name)
+            requests += access_requests.of_application(policies, asker)
+            requests += access_requests.closures(policies, asker, home)
+            problems += found
+        target = mesh.Target.app(self.model.name, self.app.name)
+        own, pending = access_requests.of_scrapers(
+            scrapers, remotes, cluster, target, observability.METRICS_PORT
+        )
+        return mesh.Facts(
+            model=self.model.name,
+            app=self.app.name,
+            replicas=self.replicas,
+            pod_labels=self.telemetry_label,
+            cluster=cluster,
+            requests=tuple(requests),
+            own_requests=tuple(own),
+            manage_policies=bool(self.config["manage-authorization-policies"]),
+            model_on_mesh=bool(self.config["model-on-mesh"]),
+            problems=tuple(problems),
+            pending=tuple(pending),
+        )
+
+    def _asker(self, relation: ops.Relation) -> mesh.Asker:
+        """Return who is at the other end, as Juju vouches for it."""
+        try:
+            uuid = relation.remote_model.uuid
+        except ops.ModelError:  # Juju < 3.6.2 does not tell; it names remote applications so.
+            uuid = mesh.UNKNOWN_MODEL if relation.app.name.startswith("remote-") else ""
+        return mesh.Asker(
+            relation.app.name, relation.name, "" if uuid == self.model.uuid else uuid
+        )
+
+    def _remotes(self) -> tuple[dict[str, cross_model_mesh.RemoteApplication], list[Problem]]:
+        """Return who remote applications say they are at home, by their name here."""
+        remotes: dict[str, cross_model_mesh.RemoteApplication] = {}
+        problems: list[Problem] = []
+        for relation in self.active_relations(CROSS_MODEL):
+            name, databag = relation.app.name, self.remote_databag(relation)
+            remote, found = cross_model_mesh.parse(databag, app=name, endpoint=CROSS_MODEL)
+            problems += found
+            if remote is not None:
+                remotes[name] = remote
+        return remotes, problems
+
+    def _cluster(self, client: kube.Client, *, cross_model: bool) -> mesh.Cluster:
+        """Read Services and namespaces: ours, or all where other models' applications ask."""
+        own = self.model.name
+        fields = None if cross_model else {"metadata.name": own}
+        return mesh.cluster(
+            kube.list_kind(client, Service, namespace=None if cross_model else own) or (),
+            kube.list_kind(client, Namespace, fields=fields) or (),
+        )
+
+    def desired(self, facts: mesh.Facts) -> Desired:
+        """Return waypoint, labels and policies."""
+        return mesh.beacon(facts)
+
+    def publish(self, facts: mesh.Facts, live: kube.Live) -> None:
+        """Tell applications how to join, once there is a waypoint for them to join behind."""
+        if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
+            for relation in self.active_relations(MESH):
+                relation.data[self.app].update(service_mesh.dump(facts.published_labels))
+
+    def _publish_metrics(self) -> None:
+        model, app = self.model, self.app.name
+        topology = prometheus_scrape.Topology(
+            model.name, model.uuid, app, self.unit.name, self.meta.name
+        )
+        host = f"{self.unit.name.replace('/', '-')}.{app}-endpoints.{model.name}.svc.cluster.local"
+        for relation in self.active_relations(METRICS):
+            binding = model.get_binding(relation)
+            address = str(binding.network.bind_address or "") if binding else ""
+            relation.data[self.unit].update(
+                prometheus_scrape.dump_unit(unit=self.unit.name, address=address, fqdn=host)
+            )
+            if self.unit.is_leader():
+                relation.data[self.app].update(
+                    prometheus_scrape.dump_app(topology, observability.METRICS_PORT)
+                )
+
+    def readiness(
+        self, client: kube.Client, facts: mesh.Facts, live: kube.Live
+    ) -> Iterable[kube.Readiness]:
+        """Return the readiness of the waypoint; what is pending only waits, without blame."""
+        self.findings.waiting.extend(str(pending) for pending in mesh.verdicts(facts).pending)
+        gateway = live.get(resources.Gateway, facts.waypoint, facts.model)
+        if gateway is None:
+            return
+        what = f"waypoint {facts.waypoint}"
+        try:
+            deployment = client.get(Deployment, facts.waypoint, namespace=facts.model)
+        except lightkube.ApiError as error:
+            if error.status.code != 404:
+                raise
+            reason = "istiod has not made it yet: is istio-k8s deployed?"
+            yield kube.Readiness(what, False, reason, gateway.metadata.creationTimestamp)
+            return
+        yield kube.workload_readiness(client, deployment, what)
+
+    def checks(self) -> dict[str, ops.pebble.CheckDict]:
+        """Watch the waypoint through its Service."""
+        host = f"{mesh.waypoint_name(self.model.name, self.app.name)}.{self.model.name}.svc"
+        return {
+            "waypoint": {
+                "override": "replace",
+                "startup": "enabled",
+                "period": "10s",
+                "timeout": "3s",
+                "threshold": 3,
+                "http": {"url": f"http://{host}:15021/healthz/ready"},
+            }
+        }
+
+    def tolerates(self, change: kube.Change) -> bool:
+        """Leave the ConfigMap alone that the public charm made to remember its own labels."""
+        return change.kind is ConfigMap
+
+    def cleanup(self, client: kube.Client) -> None:
+        """Take our labels from the namespace; Juju deletes our StatefulSet and Service itself."""
+        model, app = self.model.name, self.app.name
+        current = self._cluster(client, cross_model=False).namespace_labels.get(model, {})
+        labels = mesh.taken_back(current, model, app)
+        kube.apply_labels(client, mesh.namespace_patches(model, labels))
+        kube.delete(client, ConfigMap, mesh.memory_name(app), model)
+
+
+if __name__ == "__main__":
+    ops.main(IstioBeaconCharm)
