@@ -1,0 +1,142 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach whom, as a picture: sources on the left, Services on the right."""
+
+from collections.abc import Iterable, Sequence
+from xml.etree import ElementTree
+
+from istio_ambient.mesh.access import EVERYBODY, EVERYTHING, Access
+
+ROW, LEFT, RIGHT, BOX_WIDTH, BOX_HEIGHT, WIDTH, TOP = 64, 24, 596, 220, 36, 840, 88
+INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"
+FONT = "ui-sans-serif, system-ui, sans-serif"
+LONGEST_LABEL = 44
+
+
+def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
+    """Return an SVG document that shows who may reach each target.
+
+    Args:
+        accesses: what is allowed.
+        targets: all Services to show, `<namespace>/<name>`, those that nobody may reach included.
+        title: the heading.
+    """
+    allowed = sorted(accesses)
+    sources = sorted({entry.source for entry in allowed})
+    height = TOP + ROW * max(len(sources), len(targets), 1)
+    root = ElementTree.Element(
+        "svg",
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH} {height}",
+        width=str(WIDTH),
+        height=str(height),
+        role="img",
+    )
+    ElementTree.SubElement(root, "title").text = title
+    ElementTree.SubElement(root, "rect", width="100%", height="100%", fill=PAPER)
+    _arrowheads(root)
+    _text(root, LEFT, 36, title, size=20, fill=INK, weight="600")
+    _text(root, LEFT, 66, "who", size=13, fill=QUIET)
+    _text(root, RIGHT, 66, "may reach", size=13, fill=QUIET)
+    for entry in allowed:
+        _arrow(root, sources.index(entry.source), targets.index(entry.target), entry)
+    for row, source in enumerate(sources):
+        _box(root, LEFT, row, "everybody" if source == EVERYBODY else source)
+    reached = {entry.target for entry in allowed}
+    for row, target in enumerate(targets):
+        _box(root, RIGHT, row, target if target in reached else f"{target}: nobody")
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _arrowheads(root: ElementTree.Element) -> None:
+    definitions = ElementTree.SubElement(root, "defs")
+    for name, colour in (("narrow", LINE), ("open", OPEN)):
+        marker = ElementTree.SubElement(
+            definitions,
+            "marker",
+            id=name,
+            viewBox="0 0 10 10",
+            refX="9",
+            refY="5",
+            markerWidth="7",
+            markerHeight="7",
+            orient="auto",
+        )
+        ElementTree.SubElement(marker, "path", d="M0 0 L10 5 L0 10 z", fill=colour)
+
+
+def _middle(row: int) -> float:
+    return TOP + row * ROW + BOX_HEIGHT / 2
+
+
+def _arrow(root: ElementTree.Element, source_row: int, target_row: int, entry: Access) -> None:
+    is_open = entry.operations == EVERYTHING
+    start, end = (LEFT + BOX_WIDTH, _middle(source_row)), (RIGHT - 4, _middle(target_row))
+    ElementTree.SubElement(
+        root,
+        "path",
+        {
+            "d": f"M{start[0]} {start[1]} L{end[0]} {end[1]}",
+            "stroke": OPEN if is_open else LINE,
+            "stroke-width": "1.6",
+            "fill": "none",
+            "marker-end": "url(#open)" if is_open else "url(#narrow)",
+        },
+    )
+    # Nearer to the target than to the source: there, lines that cross have parted.
+    x, y = start[0] + 0.62 * (end[0] - start[0]), start[1] + 0.62 * (end[1] - start[1])
+    label = entry.operations
+    if len(label) > LONGEST_LABEL:
+        label = label[: LONGEST_LABEL - 1] + "…"
+    text = _text(root, x, y - 6, label, size=11, fill=INK, anchor="middle")
+    ElementTree.SubElement(text, "title").text = entry.operations
+    text.set("paint-order", "stroke")
+    text.set("stroke", PAPER)
+    text.set("stroke-width", "4")
+
+
+def _box(root: ElementTree.Element, x: int, row: int, label: str) -> None:
+    y = TOP + row * ROW
+    ElementTree.SubElement(
+        root,
+        "rect",
+        {
+            "x": str(x),
+            "y": str(y),
+            "width": str(BOX_WIDTH),
+            "height": str(BOX_HEIGHT),
+            "rx": "6",
+            "fill": "#f5f7fa",
+            "stroke": QUIET,
+        },
+    )
+    _text(root, x + BOX_WIDTH / 2, y + BOX_HEIGHT / 2 + 5, label, 14, INK, anchor="middle")
+
+
+def _text(
+    root: ElementTree.Element,
+    x: float,
+    y: float,
+    content: str,
+    size: int,
+    fill: str,
+    weight: str = "400",
+    anchor: str = "start",
+) -> ElementTree.Element:
+    element = ElementTree.SubElement(
+        root,
+        "text",
+        {
+            "x": f"{x:g}",
+            "y": f"{y:g}",
+            "font-family": FONT,
+            "font-size": str(size),
+            "font-weight": weight,
+            "fill": fill,
+            "text-anchor": anchor,
+        },
+    )
+    element.text = content
+    return element
