@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The charm of the front door: a gateway that brings outside requests to applications."""
+
+from collections.abc import Iterable, Sequence
+
+import lightkube
+import ops
+from istio_ambient import askers, charm, ingress, kube, resources
+from istio_ambient.desired import Desired
+from istio_ambient.problems import Problem
+from istio_ambient.relations import ingress as ingress_relation
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Namespace, Service
+from lightkube.resources.discovery_v1 import EndpointSlice
+
+INGRESS = "ingress"
+STATUS_PORT = 15021
+
+
+class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
+    """Provides the `ingress` interface by a Gateway that istiod runs."""
+
+    MANAGED = ingress.MANAGED
+    ADOPTED_SCOPES = frozenset(
+        {
+            "istio-gateway",
+            "istio-ingress",
+            "istio-ingress-authorization-policy",
+            "external-traffic-authorization-policy",
+        }
+    )
+
+    def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:
+        """Return the facts; however many applications ask, the cluster is read as often."""
+        requests, problems = self._requests()
+        cross_model = any(request.asker.model_uuid for request in requests)
+        # Other models' Services are only read where an application of another model asks.
+        where = None if cross_model else self.model.name
+        services = ingress.services_of(kube.list_kind(client, Service, namespace=where) or ())
+        namespaces = (kube.list_kind(client, Namespace) or ()) if cross_model else ()
+        wanted = [(request.model, request.name, request.port) for request in requests]
+        slices: Iterable[EndpointSlice] = ()
+        if ingress.need_named_ports(services, wanted):
+            slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
+        return ingress.Facts(
+            model=self.model.name,
+            app=self.app.name,
+            config=self.load_config(ingress.Config),
+            replicas=self.replicas,
+            pod_labels=self.telemetry_label,
+            requests=requests,
+            services=services,
+            model_ids=ingress.model_ids_of(namespaces),
+            named_ports=ingress.named_ports_of(slices),
+            cidrs_in_force=ingress.cidrs_in_force(live),
+            problems=tuple(problems),
+        )
+
+    def _requests(self) -> tuple[Sequence[ingress.Request], Sequence[Problem]]:
+        requests: list[ingress.Request] = []
+        problems: list[Problem] = []
+        for relation in self.active_relations(INGRESS):
+            asker = askers.asker_of(relation, self.model.uuid)
+            databag = self.remote_databag(relation)
+            wish, found = ingress_relation.parse(databag, app=asker.app, endpoint=INGRESS)
+            problems += found
+            if wish is not None:
+                requests.append(
+                    ingress.Request(
+                        asker=asker,
+                        relation_id=relation.id,
+                        model=wish.model,
+                        name=wish.name,
+                        port=wish.port,
+                        strip_prefix=bool(wish.strip_prefix),
+                        scheme=wish.scheme or "http",
+                    )
+                )
+        return requests, problems
+
+    def desired(self, facts: ingress.Facts) -> Desired:
+        """Return the gateway, its policies, and the routes of the applications it serves."""
+        return ingress.desired(facts)
+
+    def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
+        """Tell each application its URL once its route is there; take back what is not so."""
+        exposed = ingress.exposure(facts)
+        urls = {
+            route.request.relation_id: exposed.url(route)
+            for route in exposed.routes
+            if live.get(resources.HTTPRoute, route.name, route.backend.namespace) is not None
+        }
+        for relation in self.active_relations(INGRESS):
+            databag = relation.data[self.app]
+            url = urls.get(relation.id)
+            if url:
+                databag.update(ingress_relation.dump(url))
+            elif ingress_relation.URL_KEY in databag:
+                del databag[ingress_relation.URL_KEY]
+
+    def readiness(
+        self, client: kube.Client, facts: ingress.Facts, live: kube.Live
+    ) -> Iterable[kube.Readiness]:
+        """Return the readiness of the gateway and its address, and which Services are missing."""
+        gateway = live.get(resources.Gateway, facts.app, facts.model)
+        if gateway is not None:
+            yield self._workload_readiness(client, facts, gateway)
+            yield _address_readiness(facts)
+        yield from ingress.exposure(facts).pending
+
+    def _workload_readiness(
+        self, client: kube.Client, facts: ingress.Facts, gateway: kube.Resource
+    ) -> kube.Readiness:
+        what = f"gateway {facts.app}"
+        try:
+            deployment = client.get(Deployment, facts.workload, namespace=facts.model)
+        except lightkube.ApiError as error:
+            if error.status.code != 404:
+                raise
+            reason = "istiod has not made it yet: is istio-k8s deployed?"
+            return kube.Readiness(what, False, reason, gateway.metadata.creationTimestamp)
+        return kube.workload_readiness(client, deployment, what)
+
+    def checks(self) -> dict[str, ops.pebble.CheckDict]:
+        """Watch the gateway through its Service."""
+        host = f"{ingress.workload_name(self.app.name)}.{self.model.name}.svc"
+        return {
+            "gateway": {
+                "override": "replace",
+                "startup": "enabled",
+                "period": "10s",
+                "timeout": "3s",
+                "threshold": 3,
+                "http": {"url": f"http://{host}:{STATUS_PORT}/healthz/ready"},
+            }
+        }
+
+
+def _address_readiness(facts: ingress.Facts) -> kube.Readiness:
+    service = facts.gateway_service
+    return kube.Readiness(
+        what=f"Service {facts.workload}",
+        ready=bool(service and service.address),
+        reason="no address from the load balancer: has the cluster one (MetalLB, the cloud's)?",
+        since=service.created if service else None,
+    )
+
+
+if __name__ == "__main__":
+    ops.main(IstioIngressCharm)
