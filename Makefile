@@ -9,7 +9,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## deploy the three charms on a real control plane on this machine, and send requests
-test: bootstrap ; @tox -e lint,unit,interface,fidelity,lab,pack ## all tests that CI runs
+test: bootstrap ; @tox -e lint,unit,interface,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
 unit: ## unit tests
 interface: ## relation interfaces against the published libraries

@@ -3,7 +3,6 @@
 """Check that what the documentation points at exists: links, headings and make targets."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +15,9 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def pages() -> list[Path]:
-    """Return the Markdown files that git knows."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+    """Return the Markdown files of the project."""
+    patterns = ("*.md", "charms/*/*.md", "docs/**/*.md", "tests/**/*.md")
+    return sorted(page for pattern in patterns for page in ROOT.glob(pattern))
 
 
 def anchors(text: str) -> set[str]:
