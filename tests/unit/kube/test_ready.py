@@ -1,0 +1,100 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Readiness: what a rollout waits for, in the words of its pods."""
+
+from typing import Any
+
+import pytest
+from istio_ambient import kube
+from lightkube.resources.apps_v1 import DaemonSet, Deployment
+from lightkube.resources.core_v1 import Pod
+
+
+def load(kind: Any, **content: Any) -> Any:
+    return kind.from_dict(content)
+
+
+def deployment(replicas: int = 2, generation: int = 1, **status: Any) -> Deployment:
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "x"}}, "template": {}}
+    metadata = {"name": "x", "namespace": "n", "generation": generation}
+    return load(Deployment, metadata=metadata, spec=spec, status=status)
+
+
+class Pods:
+    """A client that lists these pods, and counts how often it is asked."""
+
+    def __init__(self, *pods: Pod):
+        self.pods, self.asked = pods, 0
+
+    def list(self, *_: Any, **__: Any) -> Any:
+        self.asked += 1
+        return self.pods
+
+
+def readiness(workload: Any, *pods: Pod) -> tuple[kube.Readiness, int]:
+    client: Any = Pods(*pods)
+    return kube.workload_readiness(client, workload, "x"), client.asked
+
+
+def test_a_finished_rollout_is_ready_and_no_pod_is_asked_for():
+    done = deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=2)
+    found, asked = readiness(done)
+    assert found.ready
+    assert asked == 0
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=1),
+        deployment(observedGeneration=1, updatedReplicas=1, availableReplicas=2),
+        deployment(generation=2, observedGeneration=1, updatedReplicas=2, availableReplicas=2),
+        deployment(),
+        load(
+            DaemonSet,
+            metadata={"name": "x", "generation": 1},
+            spec={"selector": {}, "template": {}},
+            status={
+                "currentNumberScheduled": 3,
+                "numberMisscheduled": 0,
+                "numberReady": 2,
+                "desiredNumberScheduled": 3,
+                "updatedNumberScheduled": 3,
+                "numberAvailable": 2,
+                "observedGeneration": 1,
+            },
+        ),
+        None,
+    ],
+)
+def test_anything_less_is_not(workload: Any):
+    assert not readiness(workload)[0].ready
+
+
+def test_the_reason_is_what_the_pod_says():
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    container = {"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+    pod = load(
+        Pod,
+        metadata={"name": "x-1"},
+        status={
+            "containerStatuses": [{**container, "state": waiting}],
+            "conditions": [
+                {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+            ],
+        },
+    )
+    found, asked = readiness(deployment(), pod)
+    assert found.reason == "pod x-1: ImagePullBackOff: no such image"
+    assert found.waited_longer_than(100)
+    assert asked == 1
+
+
+def test_a_pod_that_cannot_be_scheduled_says_why():
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    pod = load(
+        Pod,
+        metadata={"name": "x-1"},
+        status={"conditions": [{**condition, "message": "0/1 nodes are available"}]},
+    )
+    assert "Unschedulable: 0/1 nodes" in readiness(deployment(), pod)[0].reason
