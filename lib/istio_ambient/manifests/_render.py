@@ -60,7 +60,6 @@ def render(control_plane: ControlPlane) -> list[resource.Resource]:
 
 def _context(control_plane: ControlPlane) -> dict[str, Any]:
     platform = _platforms.PLATFORMS[control_plane.platform]
-    mesh = mesh_config(control_plane)
     return {
         "namespace": control_plane.namespace,
         "platform": platform,
@@ -72,8 +71,7 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
         "replicas": control_plane.replicas,
         "auto_allow_waypoint_policy": control_plane.auto_allow_waypoint_policy,
         "jwks_ca": control_plane.jwks_ca,
-        "mesh_config": _to_yaml(mesh),
-        "proxy_metadata": mesh["defaultConfig"]["proxyMetadata"],
+        "mesh_config": _to_yaml(mesh_config(control_plane)),
         "injection_config": _to_yaml(_injection.injection_config()),
         "injection_values": json.dumps(_injection.injection_values(control_plane), indent=2),
         "ambient_selectors": _to_yaml(_AMBIENT_SELECTORS),

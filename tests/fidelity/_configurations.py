@@ -1,0 +1,183 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The configurations that are compared, and the same thing said to istioctl.
+
+What istioctl is told is written down here once more, in the terms of Istio's charts: it does not
+come out of the code under test.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import allpairspy
+from istio_ambient import manifests
+
+HTTP_PROVIDER = manifests.ExtAuthzProvider(
+    name="ext_authz-ingress",
+    service="oauth2.iam.svc.cluster.local",
+    port=4180,
+    include_request_headers_in_check=("authorization", "cookie"),
+    headers_to_upstream_on_allow=("authorization", "path"),
+    headers_to_downstream_on_allow=("set-cookie",),
+    headers_to_downstream_on_deny=("content-type", "set-cookie"),
+    path_prefix="/decisions",
+)
+GRPC_PROVIDER = manifests.ExtAuthzProvider(
+    name="ext_authz-other", service="authz.other.svc.cluster.local", port=9000, protocol="grpc"
+)
+TELEMETRY_LABEL = {"charms.canonical.com/prod.istio.telemetry": "aggregated"}
+OVERLAY: dict[str, Any] = {
+    "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+    "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}},
+}
+
+VALUES: Mapping[str, tuple[Any, ...]] = {
+    "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
+    "ext_authz_providers": ((), (HTTP_PROVIDER,), (HTTP_PROVIDER, GRPC_PROVIDER)),
+    "namespace": ("istio-system", "mesh"),
+    "hub": ("docker.io/istio", "registry.example.com/mirror/istio"),
+    "tag": (manifests.VERSION, "1.31.0-site.1"),
+    "cni_bin_dir": ("", "/opt/site/cni/bin"),
+    "cni_conf_dir": ("", "/etc/site/cni"),
+    "auto_allow_waypoint_policy": (True, False),
+    "tracing": (None, manifests.TracingCollector(service="tempo.cos.svc", port=4317)),
+    "jwks_ca": ("", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
+    "replicas": (1, 3),
+    "pod_labels": ({}, TELEMETRY_LABEL),
+    "image_pull_policy": ("", "Always"),
+    "image_pull_secrets": ((), ("registry-credentials",)),
+    "mesh_config": ({}, OVERLAY),
+}
+"""Field of ControlPlane → its values, the default first; longest first for a small cover."""
+
+
+def pairwise() -> list[manifests.ControlPlane]:
+    """Return configurations in which every pair of values of two fields stands together."""
+    positions = allpairspy.AllPairs([list(range(len(values))) for values in VALUES.values()])
+    return [
+        manifests.ControlPlane(
+            **{field: VALUES[field][at] for field, at in zip(VALUES, row, strict=True)}
+        )
+        for row in positions
+    ]
+
+
+def parse(arguments: list[str]) -> manifests.ControlPlane:
+    """Read `field=value` arguments; a value is one of `VALUES`, or its position, from 0.
+
+    Raises:
+        ValueError: no such field or value; the message names what there is.
+    """
+    chosen = {field: values[0] for field, values in VALUES.items()}
+    for argument in arguments:
+        field, _, text = argument.partition("=")
+        if field not in VALUES:
+            raise ValueError(f"{field}: not one of {', '.join(VALUES)}")
+        values = VALUES[field]
+        found = [value for value in values if str(value).lower() == text.lower()]
+        if not found and text.isdigit() and int(text) < len(values):
+            found = [values[int(text)]]
+        if not found:
+            raise ValueError(f"{argument}: not one of {', '.join(map(repr, values))}")
+        chosen[field] = found[0]
+    return manifests.ControlPlane(**chosen)
+
+
+def describe(control_plane: manifests.ControlPlane) -> str:
+    """Return the fields that are not at their default, as `parse` reads them."""
+    chosen = {field: getattr(control_plane, field) for field in VALUES}
+    return " ".join(
+        f"{field}={value if _is_short(value) else VALUES[field].index(value)}"
+        for field, value in chosen.items()
+        if value != VALUES[field][0]
+    )
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str | int) and "\n" not in str(value)
+
+
+def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
+    """Return the IstioOperator that asks istioctl for the same control plane."""
+    labels = dict(control_plane.pod_labels)
+    return {
+        "apiVersion": "install.istio.io/v1alpha1",
+        "kind": "IstioOperator",
+        "spec": {
+            "profile": "ambient",
+            "hub": control_plane.hub,
+            "tag": control_plane.tag,
+            "meshConfig": _mesh_config(control_plane),
+            "values": {
+                "global": {
+                    "istioNamespace": control_plane.namespace,
+                    "platform": control_plane.platform,
+                    "imagePullPolicy": control_plane.image_pull_policy,
+                    "imagePullSecrets": list(control_plane.image_pull_secrets),
+                },
+                "pilot": _pilot(control_plane) | {"podLabels": labels},
+                "cni": dict(_cni(control_plane)) | {"podLabels": labels},
+                "ztunnel": {"podLabels": labels},
+            },
+        },
+    }
+
+
+def _pilot(control_plane: manifests.ControlPlane) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "autoscaleMin": control_plane.replicas,
+        "autoscaleMax": control_plane.replicas,
+        "jwksResolverExtraRootCA": control_plane.jwks_ca,
+    }
+    if control_plane.auto_allow_waypoint_policy:
+        values["env"] = {"PILOT_AUTO_ALLOW_WAYPOINT_POLICY": "true"}
+    return values
+
+
+def _cni(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
+    yield "ambient", {"reconcileIptablesOnStartup": True}
+    if control_plane.cni_bin_dir:
+        yield "cniBinDir", control_plane.cni_bin_dir
+    if control_plane.cni_conf_dir:
+        yield "cniConfDir", control_plane.cni_conf_dir
+
+
+def _mesh_config(control_plane: manifests.ControlPlane) -> dict[str, Any]:
+    settings: dict[str, Any] = {"accessLogFile": "/dev/stdout"} | dict(control_plane.mesh_config)
+    providers: list[dict[str, Any]] = []
+    if control_plane.tracing:
+        settings["enableTracing"] = True
+        settings["defaultProviders"] = {"tracing": ["otel-tracing"]}
+        settings["defaultConfig"] = {"tracing": {"sampling": 100}} | settings.get(
+            "defaultConfig", {}
+        )
+        providers.append(OTEL_TRACING)
+    providers.extend(PROVIDERS[provider.name] for provider in control_plane.ext_authz_providers)
+    if providers:
+        settings["extensionProviders"] = providers
+    return settings
+
+
+OTEL_TRACING = {
+    "name": "otel-tracing",
+    "opentelemetry": {"service": "tempo.cos.svc", "port": 4317},
+}
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "ext_authz-ingress": {
+        "name": "ext_authz-ingress",
+        "envoyExtAuthzHttp": {
+            "service": "oauth2.iam.svc.cluster.local",
+            "port": 4180,
+            "pathPrefix": "/decisions",
+            "includeRequestHeadersInCheck": ["authorization", "cookie"],
+            "headersToUpstreamOnAllow": ["authorization", "path"],
+            "headersToDownstreamOnAllow": ["set-cookie"],
+            "headersToDownstreamOnDeny": ["content-type", "set-cookie"],
+        },
+    },
+    "ext_authz-other": {
+        "name": "ext_authz-other",
+        "envoyExtAuthzGrpc": {"service": "authz.other.svc.cluster.local", "port": 9000},
+    },
+}

@@ -1,0 +1,125 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What istiod makes of waypoints and gateways with our templates, and with istioctl's.
+
+The templates themselves are texts of our own; only what comes of them is to be the same.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from tests.lab import _binaries
+
+PROGRAM = "gatewayobjects"
+
+_METADATA = {
+    "labels": {"team": "a", "istio.io/waypoint-for": "service"},
+    "annotations": {
+        "note": 'quotes " and: colons',
+        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        "gateway.istio.io/controller-version": "5",
+    },
+}
+
+
+def gateways() -> list[dict[str, Any]]:
+    """Return Gateways of both classes, in every way in which a template may tell them apart."""
+    return [
+        _gateway(f"{short}-{name}", class_name, **extra)
+        for short, class_name in (("wp", "istio-waypoint"), ("gw", "istio"))
+        for name, extra in _VARIANTS.items()
+    ]
+
+
+_VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "metadata": {"metadata": _METADATA},
+    "infrastructure": {
+        "metadata": _METADATA,
+        "infrastructure": {
+            "labels": {
+                "charms.canonical.com/prod.istio.telemetry": "aggregated",
+                "topology.istio.io/network": "network-1",
+            },
+            "annotations": {"note": "for the pods"},
+        },
+    },
+    "annotated": {
+        "metadata": {
+            "annotations": {
+                "sidecar.istio.io/proxyImage": "registry.example.com/proxyv2:debug",
+                "sidecar.istio.io/logLevel": "debug",
+                "sidecar.istio.io/componentLogLevel": "rbac:debug",
+                "sidecar.istio.io/agentLogLevel": "default:debug",
+            }
+        }
+    },
+    "image-name": {
+        "metadata": {"annotations": {"sidecar.istio.io/proxyImageType": "debug"}},
+    },
+    "address": {"addresses": [{"type": "IPAddress", "value": "192.0.2.7"}]},
+}
+
+
+def _gateway(name: str, class_name: str, **extra: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "bookshop", "uid": "0a1b2c3d"}
+    listener = (
+        {"name": "mesh", "port": 15008, "protocol": "HBONE"}
+        if class_name == "istio-waypoint"
+        else {"name": "http-80", "port": 80, "protocol": "HTTP"}
+    )
+    spec: dict[str, Any] = {"gatewayClassName": class_name, "listeners": [listener]}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": metadata | extra.pop("metadata", {}),
+        "spec": spec | extra,
+    }
+
+
+def objects(control_plane: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what istiod makes of `gateways`, given its Deployment and ConfigMaps."""
+    named = {(each["kind"], each["metadata"]["name"]): each for each in control_plane}
+    data: dict[str, Mapping[str, str]] = {
+        name: each["data"] for (kind, name), each in named.items() if kind == "ConfigMap"
+    }
+    pod = named["Deployment", "istiod"]["spec"]["template"]["spec"]
+    environment = {
+        entry["name"]: str(entry["value"])
+        for entry in pod["containers"][0]["env"]
+        if "value" in entry
+    }
+    request: dict[str, Any] = {
+        "config": data["istio-sidecar-injector"]["config"],
+        "values": data["istio-sidecar-injector"]["values"],
+        "mesh": data["istio"]["mesh"],
+        "gateways": gateways(),
+    }
+    answer = subprocess.run(
+        [_program()],
+        input=json.dumps(request),
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    return [_load(text) for made in json.loads(answer) for text in made]
+
+
+def _load(text: str) -> dict[str, Any]:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+
+
+@functools.cache
+def _program() -> pathlib.Path:
+    """Return the program: $GATEWAYOBJECTS, or the lab's."""
+    given = os.environ.get("GATEWAYOBJECTS")
+    return pathlib.Path(given) if given else _binaries.program(PROGRAM)

@@ -1,0 +1,64 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Both sides of one configuration, compared."""
+
+import dataclasses
+import functools
+from typing import Any
+
+from istio_ambient import manifests
+
+from tools import generate_crds
+
+from . import _compare, _configurations, _gateways, _upstream
+from ._intended import INTENDED
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What comparing one configuration found."""
+
+    objects: int
+    """Number of objects that either side has."""
+    differences: tuple[_compare.Difference, ...]
+
+    @property
+    def unintended(self) -> list[_compare.Difference]:
+        """The differences that no entry of the list covers."""
+        return [each for each in self.differences if not _compare.reasons(each, INTENDED)]
+
+
+@functools.cache
+def configurations() -> tuple[manifests.ControlPlane, ...]:
+    """Return the configurations of the test."""
+    return tuple(_configurations.pairwise())
+
+
+@functools.cache
+def result(number: int) -> Result:
+    """Compare one of `configurations`, once."""
+    return compare(configurations()[number])
+
+
+def compare(control_plane: manifests.ControlPlane) -> Result:
+    """Compare the control plane, and what istiod then makes of waypoints and gateways."""
+    ours: list[dict[str, Any]] = [each.to_dict() for each in manifests.render(control_plane)]
+    theirs = _upstream.generate(_configurations.operator(control_plane))
+    return _result(ours + _gateways.objects(ours), theirs + _gateways.objects(theirs))
+
+
+@functools.cache
+def compare_crds() -> Result:
+    """Compare the custom resource definitions of Istio; no value changes them."""
+    ours = [each.to_dict() for each in manifests.crds()]
+    theirs = _upstream.generate(_configurations.operator(configurations()[0]), crds=True)
+    return _result(
+        [each for each in ours if each["spec"]["group"].endswith(".istio.io")],
+        [generate_crds.without_descriptions(each) for each in theirs],
+    )
+
+
+def _result(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Result:
+    names = {_compare.identity(each) for each in (*ours, *theirs)}
+    return Result(len(names), tuple(_compare.differences(ours, theirs)))

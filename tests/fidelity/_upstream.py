@@ -1,0 +1,62 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The pinned istioctl and what it renders."""
+
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+CRD = "\nkind: CustomResourceDefinition\n"
+
+
+@functools.cache
+def istioctl() -> pathlib.Path:
+    """Return the program: $ISTIOCTL, or the lab's, or the first on PATH.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    candidates = (
+        os.environ.get("ISTIOCTL"),
+        shutil.which("istioctl", path=os.environ.get("LAB_BIN", os.defpath)),
+        shutil.which("istioctl"),
+    )
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK):
+            return pathlib.Path(candidate)
+    raise FileNotFoundError("istioctl: run by `make fidelity`, or set ISTIOCTL")
+
+
+def generate(operator: dict[str, Any], *, crds: bool = False) -> list[dict[str, Any]]:
+    """Return the objects that istioctl renders: the CRDs, or everything else.
+
+    Reading the CRDs takes longer than all the rest, and no value changes them.
+    """
+    return [_load(text) for text in _documents(operator) if (CRD in f"\n{text}\n") == crds]
+
+
+def _documents(operator: dict[str, Any]) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(operator, file)
+        file.flush()
+        done = subprocess.run(
+            [istioctl(), "manifest", "generate", "-f", file.name],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"istioctl manifest generate: {done.stderr.strip()}")
+    return (text for text in f"\n{done.stdout}".split("\n---\n") if "kind:" in text)
+
+
+def _load(text: str) -> dict[str, Any]:
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
