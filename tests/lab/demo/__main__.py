@@ -1,0 +1,96 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tell the story; exit status 0 only when every expectation held."""
+
+import sys
+
+import rich.console
+import rich.status
+from istio_ambient.mesh import picture
+
+from tests import lab
+from tests.lab import bookshop, leftovers, suite
+from tests.lab.demo import _show
+
+PICTURE = suite.ROOT / "build" / "who-may-reach-whom.svg"
+
+
+def main() -> int:
+    """Run the demo; return the exit status."""
+    console = _show.console()
+    console.rule("[bold]Charmed Istio[/]: three charms and a bookshop")
+    starting = "starting etcd, Kubernetes and what a kubelet would do"
+    with console.status(starting) as status, lab.Cluster() as cluster:
+        shown = suite.Suite(cluster)
+        deploy(console, status, shown)
+        outcomes = ask(console, status, shown)
+        left = remove(console, status, shown)
+    unexpected = sum(not outcome.as_expected for outcome in outcomes) + len(left)
+    not_run = sum(not outcome.ran for outcome in outcomes)
+    ran = len(outcomes) - not_run
+    if not_run:
+        console.print(
+            f"{not_run} not run: they need a ztunnel, see docs/how-to/build-ztunnel.md",
+            style="yellow",
+        )
+    expected = ran - sum(not outcome.as_expected for outcome in outcomes)
+    console.print(f"demo: {expected} requests as expected, {unexpected} not")
+    return 1 if unexpected else 0
+
+
+def deploy(console: rich.console.Console, status: rich.status.Status, shown: suite.Suite) -> None:
+    """Deploy, and show what Juju shows."""
+    for step in shown.deploy():
+        status.update(f"juju deploy — {step}")
+        console.print(f"[green]✓[/] {step}")
+    for model in (shown.mesh, shown.shop):
+        console.print(model.status())
+
+
+def ask(
+    console: rich.console.Console, status: rich.status.Status, shown: suite.Suite
+) -> list[suite.Outcome]:
+    """Send the requests of every scene, and show who may reach whom."""
+    outcomes: list[suite.Outcome] = []
+    for scene in bookshop.scenes(shown.shop.name):
+        status.update(f"juju config — {scene.title}")
+        shown.enter(scene)
+        table = _show.requests_table(scene.title)
+        for request in scene.requests:
+            status.update(f"{scene.title}: {request.source} → {request.target} {request.path}")
+            outcome = shown.send(request)
+            outcomes.append(outcome)
+            _show.add_outcome(table, outcome)
+        console.print(table)
+        if scene.managed and scene.auto_allow:
+            entries = shown.access()
+            console.print(_show.access_table(entries, f"Who may reach whom, {scene.title}"))
+            if scene.hardened:
+                save_picture(console, shown, scene)
+    return outcomes
+
+
+def save_picture(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
+    """Save who may reach whom as a picture."""
+    targets = [f"{shown.shop.name}/{app}" for app in sorted(bookshop.APPLICATIONS)]
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(picture.svg(shown.access(), targets, f"Who may reach whom, {scene.title}"))
+    console.print(f"The same as a picture: {PICTURE.relative_to(suite.ROOT)}\n")
+
+
+def remove(
+    console: rich.console.Console, status: rich.status.Status, shown: suite.Suite
+) -> list[str]:
+    """Take everything away; return what is left of ours."""
+    for step in shown.remove():
+        status.update(f"juju remove-application {step}")
+    left = leftovers.of(shown.cluster, (shown.mesh.name, shown.shop.name))
+    if left:
+        console.print("[bold red]✗ left behind:[/]", *left, sep="\n  ")
+    else:
+        console.print("[green]✓[/] everything removed: nothing of the charms is left but CRDs")
+    return left
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the demo looks: tables that fit 80 columns, and make sense without colours."""
+
+from collections.abc import Iterable
+
+import rich.box
+import rich.console
+import rich.table
+import rich.text
+from istio_ambient.mesh import access
+
+from tests.lab import bookshop, suite
+
+WIDTH = 80
+OUTSIDE_NAMES = {
+    bookshop.INSIDE: "outside",
+    bookshop.OUTSIDE: "outside, not in CIDRs",
+}
+
+
+def console() -> rich.console.Console:
+    """Return a console as wide as the terminal, but never wider than people read."""
+    shown = rich.console.Console(highlight=False)
+    if not shown.is_terminal or shown.width > 100:
+        return rich.console.Console(highlight=False, width=min(max(shown.width, WIDTH), 100))
+    return shown
+
+
+def requests_table(title: str) -> rich.table.Table:
+    """Return an empty table of requests."""
+    table = rich.table.Table(
+        title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False, expand=True
+    )
+    table.add_column("", width=1)
+    table.add_column("source", ratio=3)
+    table.add_column("target", ratio=3)
+    table.add_column("request", ratio=5)
+    table.add_column("expected", ratio=4)
+    table.add_column("got", ratio=4)
+    table.add_column("by", ratio=2)
+    return table
+
+
+def add_outcome(table: rich.table.Table, outcome: suite.Outcome) -> None:
+    """Add a row for what became of a request."""
+    request = outcome.request
+    mark, style = _mark(outcome)
+    target = f"{request.target}'s pod" if request.past_waypoint else request.target
+    table.add_row(
+        rich.text.Text(mark, style),
+        OUTSIDE_NAMES.get(request.source, request.source),
+        target,
+        f"{request.method} {request.path}",
+        _short(request.expect),
+        rich.text.Text(_short(outcome.got), style),
+        request.hop,
+    )
+
+
+def _mark(outcome: suite.Outcome) -> tuple[str, str]:
+    if not outcome.ran:
+        return "-", "yellow"
+    return ("✓", "green") if outcome.as_expected else ("✗", "bold red")
+
+
+def _short(verdict: str) -> str:
+    return "answer" if verdict == bookshop.Expect.ANSWER else verdict
+
+
+def access_table(entries: Iterable[access.Access], title: str) -> rich.table.Table:
+    """Return the table of who may reach whom."""
+    table = rich.table.Table(
+        title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False
+    )
+    for column in ("who", "may reach", "with"):
+        table.add_column(column)
+    for entry in entries:
+        who = "everybody" if entry.source == access.EVERYBODY else entry.source
+        style = "yellow" if entry.operations == access.EVERYTHING else ""
+        table.add_row(who, entry.target, rich.text.Text(entry.operations, style))
+    return table

@@ -1,0 +1,60 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a removed application left in the cluster: every kind that the API server serves."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx2
+from istio_ambient import kube, manifests
+from lightkube.config import client_adapter
+from lightkube.config.kubeconfig import KubeConfig
+
+from tests import lab
+
+SKIPPED = frozenset({"events", "componentstatuses"})
+
+
+def of(cluster: lab.Cluster, namespaces: Sequence[str]) -> list[str]:
+    """Return what carries our label or owner, and what istiod made for itself, sorted."""
+    made_by_istiod = {
+        (lab_kind_name(kind), name) for kind, names in manifests.MADE_BY_ISTIOD for name in names
+    }
+    found: list[str] = []
+    for kind, item in _objects(cluster):
+        metadata = item["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        labelled = kube.INSTANCE_LABEL in (metadata.get("labels") or {})
+        istiods = namespace in namespaces and (kind, name) in made_by_istiod
+        class_of_istio = kind == "GatewayClass" and item["spec"]["controllerName"].startswith(
+            manifests.GATEWAY_CONTROLLERS
+        )
+        if labelled or istiods or class_of_istio:
+            found.append(f"{kind} {namespace}/{name}")
+    return sorted(found)
+
+
+def lab_kind_name(kind: kube.ResourceType) -> str:
+    """Return the kind's name."""
+    return kube.ref_in(kind, "").kind
+
+
+def _objects(cluster: lab.Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
+    config = KubeConfig.from_file(cluster.kubeconfig).get()
+    assert config is not None
+    with client_adapter.Client(config, client_adapter.ConnectionParams()) as http:
+        for group, version in _group_versions(http):
+            prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
+            for resource in http.get(prefix).raise_for_status().json()["resources"]:
+                listable = "list" in resource["verbs"] and "/" not in resource["name"]
+                if listable and resource["name"] not in SKIPPED:
+                    listed = http.get(f"{prefix}/{resource['name']}")
+                    if listed.status_code == 200:
+                        for item in listed.json()["items"]:
+                            yield resource["kind"], item
+
+
+def _group_versions(http: httpx2.Client) -> Iterator[tuple[str, str]]:
+    yield "", "v1"
+    for group in http.get("/apis").raise_for_status().json()["groups"]:
+        yield group["name"], group["preferredVersion"]["version"]
