@@ -1,0 +1,278 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Routes and the policies to the backends: who gets one, who does not, and who clashes."""
+
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from istio_ambient import ingress
+
+from tests.unit.ingress.samples import facts, objects, request, service
+
+ROUTE = "HTTPRoute shop/productpage-httproute-http-80-gate"
+POLICY = "AuthorizationPolicy shop/productpage-gate-shop-l4"
+OTHER = "3f1c0c9e-0000-4000-8000-000000000001"
+
+
+def messages(facts: ingress.Facts) -> str:
+    return "\n".join(map(str, ingress.desired(facts).problems))
+
+
+def served(facts: ingress.Facts) -> set[str]:
+    return {name for name in objects(facts) if name.startswith("HTTPRoute")}
+
+
+def backend_policies(facts: ingress.Facts) -> set[str]:
+    return {name for name in objects(facts) if name.endswith("-l4")}
+
+
+def test_a_route_by_path_prefix_to_the_own_service():
+    assert objects(facts(request()))[ROUTE]["spec"] == {
+        "parentRefs": [{"name": "gate", "namespace": "shop", "sectionName": "http-80"}],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/shop-productpage"}}],
+                "backendRefs": [{"name": "productpage", "port": 9080}],
+            }
+        ],
+    }
+
+
+def test_strip_prefix_rewrites_to_the_root():
+    rule = objects(facts(request(strip_prefix=True)))[ROUTE]["spec"]["rules"][0]
+    path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    assert rule["filters"] == [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
+
+
+def test_the_gateway_may_reach_the_pods_target_port_and_nothing_else():
+    wanted = facts(request(port=80), services=(service(port=80, target=8000),))
+    assert objects(wanted)[POLICY]["spec"] == {
+        "selector": {"matchLabels": {"app.kubernetes.io/name": "productpage"}},
+        "action": "ALLOW",
+        "rules": [
+            {
+                "from": [{"source": {"principals": ["cluster.local/ns/shop/sa/gate-istio"]}}],
+                "to": [{"operation": {"ports": ["8000"]}}],
+            }
+        ],
+    }
+
+
+def test_a_named_target_port_is_what_the_endpoints_say():
+    services = (service(target="web"),)
+    named = {("shop", "productpage", "http"): frozenset({8001, 8000})}
+    wanted = facts(request(), services=services, named_ports=named)
+    rule = objects(wanted)[POLICY]["spec"]["rules"][0]
+    assert rule["to"] == [{"operation": {"ports": ["8000", "8001"]}}]
+
+
+def test_a_named_target_port_without_endpoints_opens_nothing():
+    wanted = facts(request(), services=(service(target="web"),))
+    assert (served(wanted), backend_policies(wanted)) == (set(), set())
+    assert [p.reason for p in ingress.exposure(wanted).pending] == [
+        "no pod of productpage has the port behind 9080 yet"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("services", "reason"),
+    [
+        ((), "there is no Service shop/productpage yet"),
+        ((service(port=65535),), "Service productpage has no TCP port 9080 yet"),
+    ],
+)
+def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
+    wanted = facts(request(), services=services)
+    assert (served(wanted), backend_policies(wanted), messages(wanted)) == (set(), set(), "")
+    (pending,) = ingress.exposure(wanted).pending
+    assert (pending.what, pending.reason) == ("ingress of productpage", reason)
+
+
+@pytest.mark.parametrize(
+    ("asked", "extra", "told"),
+    [
+        (request(app="evil", name="productpage"), (), "Service productpage is not one of evil"),
+        (request(model="bank"), (service(namespace="bank"),), "asks for model bank"),
+        (request(app="open", name="open"), (service("open", selector={}),), "is not one of open"),
+        (
+            request(app="away", name="away"),
+            (service("away", external_name=True),),
+            "leads out of the cluster",
+        ),
+        (request(scheme="https"), (), "https to the application is not supported"),
+        (request(scheme="h2c"), (), "h2c to the application is not supported"),
+    ],
+)
+def test_refused_and_told_while_the_others_are_served(
+    asked: ingress.Request, extra: tuple[ingress.Service, ...], told: str
+):
+    neighbour = request(app="reviews", relation_id=9)
+    wanted = facts(asked, neighbour, services=(service(), service("reviews"), *extra))
+    assert served(wanted) == {"HTTPRoute shop/reviews-httproute-http-80-gate"}
+    assert backend_policies(wanted) == {"AuthorizationPolicy shop/reviews-gate-shop-l4"}
+    assert told in messages(wanted)
+    assert f"{asked.asker.app}:ingress" in messages(wanted)
+
+
+def remote(**changes: Any) -> ingress.Request:
+    arguments: dict[str, Any] = {
+        "app": "remote-1",
+        "name": "web",
+        "model": "blog",
+        "uuid": OTHER,
+        **changes,
+    }
+    return request(**arguments)
+
+
+WEB = service("web", namespace="blog")
+
+
+def test_another_models_application_is_served_in_its_own_namespace():
+    wanted = facts(remote(), services=(WEB,), model_ids={"blog": OTHER})
+    assert served(wanted) == {"HTTPRoute blog/web-httproute-http-80-gate"}
+    assert backend_policies(wanted) == {"AuthorizationPolicy blog/web-gate-blog-l4"}
+    route = objects(wanted)["HTTPRoute blog/web-httproute-http-80-gate"]
+    assert route["spec"]["parentRefs"][0]["namespace"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "ids"),
+    [
+        (remote(), WEB, {}),
+        (remote(), WEB, {"blog": "someone-else"}),
+        (remote(uuid="unknown"), WEB, {"blog": OTHER}),
+        (remote(), service("web", namespace="blog", by_juju=False), {"blog": OTHER}),
+        (
+            remote(),
+            service("web", namespace="blog", selector={"app.kubernetes.io/name": "x"}),
+            {"blog": OTHER},
+        ),
+        (remote(model="shop", name="productpage"), service(), {"blog": OTHER, "shop": "ours"}),
+        (remote(uuid=""), WEB, {"blog": OTHER}),
+    ],
+)
+def test_another_models_application_is_bound_to_its_model(
+    asked: ingress.Request, found: ingress.Service, ids: dict[str, str]
+):
+    wanted = facts(asked, services=(found,), model_ids=ids)
+    assert (served(wanted), backend_policies(wanted)) == (set(), set())
+    assert "remote-1:ingress" in messages(wanted)
+    assert "refused" in messages(wanted)
+
+
+def clash() -> tuple[ingress.Request, ...]:
+    # shop + x-y and shop-x + y have one path.
+    return (
+        request(app="x-y", relation_id=1),
+        request(app="remote-7", name="y", model="shop-x", relation_id=2, uuid=OTHER),
+    )
+
+
+CLASHING = (service("x-y"), service("y", namespace="shop-x"), service())
+
+
+def test_two_applications_with_one_path_get_nothing_and_are_both_named():
+    requests = (*clash(), request(relation_id=3))
+    wanted = facts(*requests, services=CLASHING, model_ids={"shop-x": OTHER})
+    assert served(wanted) == {ROUTE}
+    assert backend_policies(wanted) == {POLICY}
+    assert [route.request.relation_id for route in ingress.exposure(wanted).routes] == [3]
+    (problem,) = ingress.desired(wanted).problems
+    assert "/shop-x-y" in str(problem)
+    assert "x-y:ingress" in str(problem)
+    assert "remote-7:ingress" in str(problem)
+
+
+def test_a_conflict_ends_when_one_of_them_goes():
+    wanted = facts(clash()[0], services=CLASHING, model_ids={"shop-x": OTHER})
+    assert served(wanted) == {"HTTPRoute shop/x-y-httproute-http-80-gate"}
+    assert messages(wanted) == ""
+
+
+def test_a_refused_request_takes_no_path_from_anybody():
+    wanted = facts(*clash(), services=CLASHING, model_ids={"shop-x": "someone-else"})
+    assert served(wanted) == {"HTTPRoute shop/x-y-httproute-http-80-gate"}
+
+
+def test_one_application_that_asks_twice_for_the_same_is_served_once():
+    wanted = facts(request(relation_id=1), request(relation_id=2))
+    assert served(wanted) == {ROUTE}
+    assert [route.request.relation_id for route in ingress.exposure(wanted).routes] == [1, 2]
+
+
+def test_one_application_that_contradicts_itself_is_not_served():
+    services = (service(ports=(ingress.ServicePort(80, 80), ingress.ServicePort(81, 81))),)
+    wanted = facts(
+        request(port=80, relation_id=1), request(port=81, relation_id=2), services=services
+    )
+    assert served(wanted) == set()
+    assert "nobody gets it" in messages(wanted)
+
+
+def test_long_names_stay_apart_and_fit():
+    apps = ["a" * 62 + "b", "a" * 62 + "c"]
+    requests = [request(app=app, relation_id=n) for n, app in enumerate(apps)]
+    wanted = ingress.Facts(
+        "shop",
+        "g" * 200,
+        requests=requests,
+        services={("shop", app): service(app) for app in apps},
+    )
+    names = [name.partition("/")[2] for name in objects(wanted) if "aaaa" in name]
+    assert len(set(names)) == 4
+    assert max(map(len, names)) <= 253
+
+
+def test_the_order_of_relations_changes_nothing():
+    requests = [request(app=f"app{n}", relation_id=n) for n in range(5)]
+    services = tuple(service(f"app{n}") for n in range(5))
+    assert objects(facts(*requests, services=services)) == objects(
+        facts(*reversed(requests), services=services)
+    )
+
+
+_requests = st.builds(
+    request,
+    app=st.sampled_from(["a", "b", "remote-1"]),
+    name=st.sampled_from(["a", "b", "c"]),
+    model=st.sampled_from(["shop", "blog", "shop-a"]),
+    port=st.sampled_from([80, 81]),
+    relation_id=st.integers(0, 9),
+    uuid=st.sampled_from(["", OTHER, "unknown"]),
+    strip_prefix=st.booleans(),
+)
+_services = st.builds(
+    service,
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["shop", "blog"]),
+    st.sampled_from([80, 81]),
+    st.sampled_from([8080, "web"]),
+    selector=st.sampled_from([{}, {"app.kubernetes.io/name": "a"}, {"x": "y"}]),
+    by_juju=st.booleans(),
+)
+
+
+@hypothesis.given(st.lists(_requests, max_size=5), st.lists(_services, max_size=5))
+def test_never_wider_than_what_is_ones_own(
+    requests: list[ingress.Request], services: list[ingress.Service]
+):
+    wanted = facts(*requests, services=tuple(services), model_ids={"blog": OTHER})
+    for name, manifest in objects(wanted).items():
+        spec = manifest["spec"]
+        if name.endswith("-l4"):
+            (rule,) = spec["rules"]
+            assert rule["from"][0]["source"]["principals"]
+            assert rule["to"][0]["operation"]["ports"]
+            assert spec["selector"]["matchLabels"]["app.kubernetes.io/name"] == "a"
+        if name.startswith("HTTPRoute"):
+            (rule,) = spec["rules"]
+            backend = (manifest["metadata"]["namespace"], rule["backendRefs"][0]["name"])
+            assert backend in {("shop", s.name) for s in services} | {("blog", "a")}
+            # A route to the pods is never there without the policy that lets the gateway in.
+            assert (
+                f"AuthorizationPolicy {backend[0]}/{backend[1]}-gate-{backend[0]}-l4"
+                in objects(wanted)
+            )
