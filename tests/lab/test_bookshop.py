@@ -1,0 +1,49 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every request of the bookshop, decided by the real Envoy because of what the charms wrote."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests import lab
+from tests.lab import bookshop, leftovers, suite
+
+SCENES = bookshop.scenes(suite.SHOP)
+
+
+@pytest.fixture(scope="module")
+def shown(cluster: lab.Cluster) -> Iterator[suite.Suite]:
+    deployed = suite.Suite(cluster)
+    for _ in deployed.deploy():
+        pass
+    yield deployed
+    deployed.shop.destroy(force=True)
+    deployed.mesh.destroy(force=True)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.title)
+def test_requests(shown: suite.Suite, scene: bookshop.Scene):
+    shown.enter(scene)
+    outcomes = [shown.send(request) for request in scene.requests]
+    wrong = [f"{o.request}: got {o.got}" for o in outcomes if not o.as_expected]
+    assert not wrong, "\n".join(wrong)
+    left_out = [f"{o.request}" for o in outcomes if not o.ran]
+    if left_out and os.environ.get("LAB_REQUIRE_ZTUNNEL"):
+        pytest.fail("not run, though a ztunnel is required:\n" + "\n".join(left_out))
+    if left_out:
+        pytest.skip("not run without a ztunnel (LAB_ZTUNNEL): " + "; ".join(left_out))
+
+
+def test_who_may_reach_whom(shown: suite.Suite):
+    shown.enter(SCENES[1])
+    pairs = {(entry.source, entry.target) for entry in shown.access()}
+    assert ("shop/productpage", "shop/details") in pairs
+    assert ("*", "shop/productpage") not in pairs
+
+
+def test_removal_leaves_nothing(shown: suite.Suite):
+    for _ in shown.remove():
+        pass
+    assert leftovers.of(shown.cluster, (shown.mesh.name, shown.shop.name)) == []

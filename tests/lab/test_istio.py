@@ -1,0 +1,182 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""istio-k8s on a real API server, with the real istiod that its objects start."""
+
+import pytest
+from istio_ambient import kube, manifests, resources
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import ConfigMap
+from lightkube.resources.rbac_authorization_v1 import ClusterRole
+from lightkube.types import PatchType
+
+from tests import lab
+from tests.lab import juju, leftovers
+
+APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", "charms/istio-k8s"
+KINDS = 15
+"""Kinds that istio-k8s manages."""
+READS_BESIDE = 8
+"""Reads that a hook may make beside one LIST a kind."""
+
+
+def test_istiod_runs_from_the_objects_that_the_charm_applied(control_plane: juju.Model):
+    status = control_plane.status().apps[APP]
+    assert status.status == "active"
+    assert status.version == manifests.VERSION
+
+
+def test_a_hook_that_changes_nothing_writes_nothing(control_plane: juju.Model):
+    with control_plane.requests(UNIT) as seen:
+        control_plane.emit(UNIT, "update-status")
+    assert seen.writes == []
+    assert 0 < len(seen) <= KINDS + READS_BESIDE
+
+
+def test_hardened_mode_changes_two_objects_and_takes_them_back(control_plane: juju.Model):
+    with control_plane.requests(UNIT) as on:
+        control_plane.config(APP, hardened_mode=True)
+        control_plane.settle()
+    assert [r.method for r in on.writes] == ["PATCH", "PATCH"]
+    with control_plane.requests(UNIT) as off:
+        control_plane.config(APP, hardened_mode=False)
+        control_plane.settle()
+    assert [r.method for r in off.writes] == ["DELETE", "DELETE"]
+
+
+def test_what_somebody_edits_or_deletes_is_repaired(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    namespace, client = control_plane.name, cluster.client
+    edit = {"data": {"mesh": "rootNamespace: elsewhere\n"}}
+    client.patch(ConfigMap, "istio", edit, namespace=namespace, patch_type=PatchType.MERGE)
+    client.delete(ClusterRole, f"istiod-clusterrole-{namespace}")
+    control_plane.emit(UNIT, "update-status")
+    found = client.get(ConfigMap, "istio", namespace=namespace)
+    assert f"rootNamespace: {namespace}" in (found.data or {})["mesh"]
+    assert client.get(ClusterRole, f"istiod-clusterrole-{namespace}")
+
+
+def test_a_rule_that_somebody_adds_to_hardened_mode_is_taken_out(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    control_plane.config(APP, hardened_mode=True)
+    control_plane.settle()
+    name = f"{APP}-{control_plane.name}-policy-global-allow-nothing-ztunnel"
+    where, policy = control_plane.name, resources.AuthorizationPolicy
+    opened = {"spec": {"rules": [{}]}}
+    cluster.client.patch(policy, name, opened, namespace=where, patch_type=PatchType.MERGE)
+    control_plane.emit(UNIT, "update-status")
+    assert not cluster.client.get(policy, name, namespace=where).get("spec")
+    with control_plane.requests(UNIT) as seen:
+        control_plane.emit(UNIT, "update-status")
+    assert seen.writes == []
+    control_plane.config(APP, hardened_mode=False)
+    control_plane.settle()
+
+
+def test_a_strangers_object_with_a_similar_name_is_not_touched(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    namespace = control_plane.name
+    name = f"{APP}-{namespace}-policy-global-allow-nothing-ztunnel-2"
+    metadata = ObjectMeta(name=name, namespace=namespace)
+    mine = resources.AuthorizationPolicy(metadata=metadata, spec={"rules": [{}]})
+    cluster.client.create(mine)
+    control_plane.emit(UNIT, "update-status")
+    kept = cluster.client.get(resources.AuthorizationPolicy, name, namespace=namespace)
+    assert kept.get("spec") == {"rules": [{}]}
+    cluster.client.delete(resources.AuthorizationPolicy, name, namespace=namespace)
+
+
+def test_a_name_that_a_stranger_holds_is_reported_and_left_alone(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    namespace = control_plane.name
+    name = f"{APP}-{namespace}-policy-global-allow-nothing-ztunnel"
+    metadata = ObjectMeta(name=name, namespace=namespace)
+    mine = resources.AuthorizationPolicy(metadata=metadata, spec={"rules": [{}]})
+    cluster.client.create(mine)
+    control_plane.config(APP, hardened_mode=True)
+    control_plane.settle()
+    status = control_plane.unit_status(UNIT)
+    assert (status.name, name in status.message) == ("blocked", True)
+    kept = cluster.client.get(resources.AuthorizationPolicy, name, namespace=namespace)
+    assert kept.get("spec") == {"rules": [{}]}
+    cluster.client.delete(resources.AuthorizationPolicy, name, namespace=namespace)
+    control_plane.config(APP, hardened_mode=False)
+    control_plane.settle()
+
+
+@pytest.mark.parametrize("value", ["bogus", "MicroK8s"])
+def test_a_bad_option_is_named_and_changes_nothing(control_plane: juju.Model, value: str):
+    with control_plane.requests(UNIT) as seen:
+        control_plane.config(APP, platform=value)
+        control_plane.settle()
+    status = control_plane.unit_status(UNIT)
+    assert status.name == "blocked"
+    assert "config platform" in status.message
+    assert seen.writes == []
+    control_plane.reset(APP, "platform")
+    control_plane.settle()
+    assert control_plane.unit_status(UNIT).name == "active"
+
+
+def test_units_become_replicas_and_only_the_leader_writes(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    def replicas() -> int | None:
+        spec = cluster.client.get(Deployment, "istiod", namespace=control_plane.name).spec
+        return spec.replicas if spec else None
+
+    with control_plane.requests(f"{APP}/1", f"{APP}/2") as others:
+        control_plane.add_unit(APP, 2)
+        control_plane.settle()
+    assert others.writes == []
+    assert lab.eventually(lambda: replicas() == 3)
+    control_plane.remove_unit(APP, 2)
+    control_plane.settle()
+    assert lab.eventually(lambda: replicas() == 1)
+    control_plane.wait_active()
+
+
+def test_a_component_that_does_not_come_up_is_named_with_what_its_pod_says(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    with cluster.fail_image("*/pilot:*"):
+        control_plane.config(APP, auto_allow_waypoint_policy=False)
+        control_plane.settle()
+
+        def told() -> bool:
+            control_plane.emit(UNIT, "update-status")
+            status = control_plane.unit_status(UNIT)
+            return status.name == "waiting" and "ImagePullBackOff" in status.message
+
+        assert lab.eventually(told)
+    control_plane.reset(APP, "auto_allow_waypoint_policy")
+    control_plane.wait_active()
+
+
+def test_the_action_reconciles_at_once(cluster: lab.Cluster, control_plane: juju.Model):
+    cluster.client.delete(ConfigMap, "istio", namespace=control_plane.name)
+    results = control_plane.run(UNIT, "reconcile")
+    assert "ConfigMap" in results["plan"]
+    assert control_plane.run(UNIT, "reconcile")["plan"] == "no change"
+
+
+def test_removal_leaves_custom_resource_definitions_and_nothing_else(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    control_plane.remove(APP)
+    control_plane.settle()
+    assert leftovers.of(cluster, [control_plane.name]) == []
+    kept = {crd.metadata.name for crd in cluster.client.list(CustomResourceDefinition)}
+    assert kept >= {crd.metadata.name for crd in manifests.crds() if crd.metadata}
+
+    # What was released is taken over by the next installation.
+    control_plane.deploy(CHARM)
+    control_plane.wait_active(APP)
+    labels = {kube.INSTANCE_LABEL: f"{control_plane.name}-{APP}"}
+    taken = list(cluster.client.list(CustomResourceDefinition, labels=labels))
+    assert len(taken) == len(manifests.crds())
