@@ -1,0 +1,28 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sample applications: tiny charms of a bookshop, built on the published consumer library."""
+
+from pathlib import Path
+
+from tests.lab.apps._charm import PORT, BookshopCharm
+from tests.lab.apps._ingress import IngressRequirer
+
+PRODUCTPAGE = Path(__file__).parent / "productpage"
+DETAILS = Path(__file__).parent / "details"
+REVIEWS = Path(__file__).parent / "reviews"
+RATINGS = Path(__file__).parent / "ratings"
+
+ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
+"""Charm folders, for `Model.deploy`."""
+
+__all__ = [
+    "ALL",
+    "DETAILS",
+    "PORT",
+    "PRODUCTPAGE",
+    "RATINGS",
+    "REVIEWS",
+    "BookshopCharm",
+    "IngressRequirer",
+]

@@ -1,0 +1,112 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Fixtures of the lab's tests: the cluster, and models that clean up after themselves."""
+
+import itertools
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests import lab
+from tests.lab import juju
+
+_numbers = itertools.count(1)
+
+
+class ModelFactory:
+    """Makes models; those that are still there are destroyed at the end."""
+
+    def __init__(self, cluster: lab.Cluster, prefix: str):
+        self._cluster = cluster
+        self._prefix = prefix
+        self.models: list[juju.Model] = []
+
+    def __call__(
+        self,
+        name: str | None = None,
+        controller: juju.Controller | None = None,
+        uuid_mark: juju.Marks = "annotation",
+    ) -> juju.Model:
+        """Add a model, by default with a name that no other has."""
+        name = name or f"{self._prefix}-{next(_numbers)}"
+        model = juju.Model(self._cluster, name, controller, uuid_mark)
+        self.models.append(model)
+        return model
+
+    def report(self) -> str:
+        """Return status and juju-log of all models: for the report of a failed test."""
+        return "\n".join(model.report() for model in self.models)
+
+    def close(self) -> None:
+        """Destroy the models, the last first."""
+        for model in reversed(self.models):
+            model.destroy(force=True)
+        self.models.clear()
+
+
+FACTORIES = pytest.StashKey[list[ModelFactory]]()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[lab.Cluster]:
+    """The lab's cluster: only inside ``python -m tests.lab.run``."""
+    if not lab.inside():
+        reason = "not inside the lab: run `python -m tests.lab.run -- pytest tests/lab`"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        print(f"\n*** {reason}", file=sys.__stderr__)  # noqa: T201
+        pytest.skip(reason)
+    with lab.Cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def new_model(cluster: lab.Cluster, request: pytest.FixtureRequest) -> Iterator[ModelFactory]:
+    """Makes models for one test."""
+    with _factory(cluster, request, "m") as factory:
+        yield factory
+
+
+@pytest.fixture(scope="module")
+def new_module_model(
+    cluster: lab.Cluster, request: pytest.FixtureRequest
+) -> Iterator[ModelFactory]:
+    """Makes models for all tests of a module."""
+    with _factory(cluster, request, "mm") as factory:
+        yield factory
+
+
+@pytest.fixture
+def model(new_model: ModelFactory) -> juju.Model:
+    """An empty model for one test."""
+    return new_model()
+
+
+@contextmanager
+def _factory(
+    cluster: lab.Cluster, request: pytest.FixtureRequest, prefix: str
+) -> Generator[ModelFactory]:
+    factory = ModelFactory(cluster, prefix)
+    stash = request.config.stash
+    stash.setdefault(FACTORIES, []).append(factory)
+    try:
+        yield factory
+    finally:
+        stash[FACTORIES].remove(factory)
+        factory.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add status and logs of the models to the report of a failed test."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for factory in item.config.stash.get(FACTORIES, []):
+            report.sections.append(("models", factory.report()))
+    return report

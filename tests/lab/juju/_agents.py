@@ -1,0 +1,165 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The unit agents of one model: they keep its entities and run its hooks."""
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from ops import testing
+
+from tests.lab.juju import (
+    _charm,
+    _controller,
+    _events,
+    _hooks,
+    _kubernetes,
+    _secrets,
+)
+from tests.lab.juju._endpoints import JujuError
+from tests.lab.juju._entities import Application, Relation, Unit
+
+
+class Agents:
+    """The applications and units of one model, and how they run hooks."""
+
+    def __init__(
+        self,
+        cluster: _kubernetes.Cluster,
+        name: str,
+        controller: _controller.Controller | None = None,
+        uuid_mark: _kubernetes.Marks = "annotation",
+    ):
+        self.name = name
+        self.uuid = str(uuid.uuid4())
+        self.apps: dict[str, Application] = {}
+        self.controller = controller or _controller.Controller()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"model-{name}-"))
+        self._cloud = _kubernetes.Cloud(cluster, name, self._folder)
+        self._cloud.create_model(self.uuid, uuid_mark)
+        self.controller.models[name] = self
+
+    def app(self, name: str) -> Application:
+        """Return an application's record.
+
+        Raises:
+            JujuError: there is none of that name.
+        """
+        if name not in self.apps:
+            raise JujuError(f"no application {name} in model {self.name}")
+        return self.apps[name]
+
+    def unit(self, name: str) -> Unit:
+        """Return a unit's record; ``app/leader`` is the leader.
+
+        Raises:
+            JujuError: there is none of that name.
+        """
+        app, _, number = name.partition("/")
+        application = self.app(app)
+        wanted = application.leader if number == "leader" else int(number or 0)
+        if wanted is None or wanted not in application.units:
+            raise JujuError(f"no unit {name}")
+        return application.units[wanted]
+
+    def relations_of(self, app: str) -> list[Relation]:
+        """Return an application's relations, peers included."""
+        return self.controller.relations_of(self.app(app))
+
+    # For the controller.
+
+    @property
+    def units(self) -> list[Unit]:
+        """Units that are still there."""
+        return [unit for app in self.apps.values() for unit in app.units.values()]
+
+    def run_hook(self, unit: Unit, hook: _events.Hook) -> _hooks.Outcome:
+        """Run one hook and take note of what it did."""
+        if hook.kind == "pebble-ready":
+            _connect(unit, hook.container or "")
+        outcome = _hooks.run(unit, hook, self._world())
+        _events.told(unit, hook)
+        if hook.secret and hook.secret in self.controller.secrets:
+            secret = self.controller.secrets[hook.secret]
+            _secrets.told(secret, unit, hook.kind, hook.revision)
+        self._after(unit)
+        return outcome
+
+    def bury(self) -> None:
+        """Remove dead units and applications."""
+        for app in list(self.apps.values()):
+            dead = [u for u in app.units.values() if u.dead or (u.dying and not u.installed)]
+            for unit in dead:
+                del app.units[unit.number]
+            if app.dying and not app.units:
+                self._cloud.remove(app.name)
+                self.controller.forget(app)
+                del self.apps[app.name]
+            elif dead:
+                self._cloud.scale(app.name, len(app.living))
+
+    def observe(self) -> None:
+        """Look up the addresses that the cluster gave."""
+        for app in self.apps.values():
+            if app.service_address and all(unit.address for unit in app.units.values()):
+                continue
+            app.service_address, pods = self._cloud.addresses(app.name)
+            for number, address in pods.items():
+                if number in app.units:
+                    app.units[number].address = address
+
+    # How verbs change what is there.
+
+    def _world(self) -> _hooks.World:
+        model = testing.Model(self.name, uuid=self.uuid)
+        return _hooks.World(model, self.controller.relations, self.controller.secrets)
+
+    def _after(self, unit: Unit) -> None:
+        """Let the cluster follow what a hook did."""
+        app = unit.app
+        opened = {(p.port, p.protocol) for u in app.units.values() for p in u.opened_ports}
+        ports = tuple(sorted((port, protocol) for port, protocol in opened if port is not None))
+        if ports != app.open_ports:
+            app.open_ports = ports
+            self._cloud.set_ports(app.name, ports)
+
+    def _add_units(self, app: Application, count: int) -> None:
+        first = max(app.units, default=-1) + 1
+        for number in range(first, first + count):
+            containers = {name: testing.Container(name) for name in app.charm.containers}
+            app.units[number] = Unit(app, number, containers)
+        self._elect(app)
+
+    def _elect(self, app: Application) -> None:
+        """Have a leader among the units that stay."""
+        living = sorted(unit.number for unit in app.living)
+        if living and app.leader not in living:
+            app.leader = living[0]
+
+    def _replace_pod(self, unit: Unit) -> None:
+        unit.upgrade = True
+        unit.ready = set()
+        unit.address = ""
+        # A new pod knows no Pebble layers.
+        unit.containers = {name: testing.Container(name) for name in unit.app.charm.containers}
+
+    def _discard(self) -> None:
+        self._cloud.destroy_model()
+        self.controller.models.pop(self.name, None)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def stage(charm: _charm.Charm, folder: Path) -> Path:
+    """Return a folder with links to the charm's files, to which more may be written."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for entry in charm.root.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+def _connect(unit: Unit, container: str) -> None:
+    """Let a container's Pebble answer."""
+    unit.containers[container] = testing.Container(container, can_connect=True)

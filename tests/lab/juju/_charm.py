@@ -1,0 +1,135 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A charm folder: its metadata, and its charm class under a module name of its own."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, cast
+
+import ops
+import yaml
+
+Role = Literal["provides", "requires", "peers"]
+ROLES: tuple[Role, ...] = ("provides", "requires", "peers")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One relation endpoint of a charm."""
+
+    name: str
+    interface: str
+    role: Role
+    limit: int | None = None
+    """How many relations the charm allows on it; None: any number."""
+
+
+@dataclass(frozen=True)
+class Charm:
+    """A charm as Juju knows it."""
+
+    root: Path
+    """Folder with ``charmcraft.yaml`` and ``src/charm.py``."""
+    type: type[ops.CharmBase]
+    meta: Mapping[str, Any]
+    """The whole of ``charmcraft.yaml``."""
+
+    @property
+    def name(self) -> str:
+        """The charm's name."""
+        return str(self.meta["name"])
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Every endpoint by name."""
+        return {
+            name: Endpoint(name, spec["interface"], role, spec.get("limit"))
+            for role in ROLES
+            for name, spec in self.meta.get(role, {}).items()
+        }
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """Names of the workload containers."""
+        return tuple(self.meta.get("containers", {}))
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """The config options: type, default and description of each."""
+        return self.meta.get("config", {}).get("options", {})
+
+    @property
+    def actions(self) -> dict[str, dict[str, Any]]:
+        """The actions by name."""
+        return self.meta.get("actions", {})
+
+    @property
+    def served_ports(self) -> tuple[int, ...]:
+        """Ports on which the lab's echo application plays the workload of this charm.
+
+        From ``x-lab: {ports: [...]}`` in ``charmcraft.yaml``; a charm without it has pods that
+        answer nothing.
+        """
+        return tuple(self.meta.get("x-lab", {}).get("ports", ()))
+
+
+def load(root: Path) -> Charm:
+    """Read a charm folder; every call runs the charm's module anew.
+
+    Raises:
+        FileNotFoundError: there is no ``charmcraft.yaml`` or ``src/charm.py``.
+        TypeError: the module has not exactly one charm class.
+    """
+    root = root.resolve()
+    meta = cast(dict[str, Any], yaml.safe_load((root / "charmcraft.yaml").read_text()))
+    module = _load_module(root)
+    return Charm(root, _charm_class(module), meta)
+
+
+def _load_module(root: Path) -> ModuleType:
+    path = root / "src" / "charm.py"
+    # Several charms have a module `charm`: each gets a name of its own.
+    name = f"charm_{root.name.replace('-', '_')}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    # As Juju's dispatch script does: the charm's own source and libraries are importable.
+    added = [str(root / "src"), str((root / "lib").resolve())]
+    before = set(sys.modules)
+    sys.path[:0] = added
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        for entry in added:
+            sys.path.remove(entry)
+        _forget_siblings(root / "src", before)
+    return module
+
+
+def _forget_siblings(src: Path, before: set[str]) -> None:
+    """Let the next charm import its own module of the same name."""
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(src):
+            del sys.modules[name]
+
+
+def _charm_class(module: ModuleType) -> type[ops.CharmBase]:
+    found = [
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, ops.CharmBase) and member.__module__ == module.__name__
+    ]
+    found = [c for c in found if not any(c is not d and issubclass(d, c) for d in found)]
+    if len(found) != 1:
+        raise TypeError(f"{module.__file__}: one charm class expected, found {found}")
+    return found[0]

@@ -1,0 +1,82 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Plays Pebble's checks: probes what a charm's layers ask for, from within the lab."""
+
+import http.client
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from ops import pebble, testing
+
+from tests.lab.juju import _events
+from tests.lab.juju._entities import Unit
+
+TIMEOUT = 3.0
+"""Seconds that one probe may take; Pebble's default."""
+
+
+def run(unit: Unit) -> Iterator[_events.Hook]:
+    """Probe every check of a unit once; yield a hook for each that went down or came up.
+
+    One failed probe stands for as many as the check's threshold asks for.
+    """
+    for name in sorted(unit.containers):
+        checks = unit.containers[name].plan.checks
+        for info in sorted(unit.containers[name].check_infos, key=lambda info: info.name):
+            if info.name not in checks or info.status is pebble.CheckStatus.INACTIVE:
+                continue
+            up = _probe(checks[info.name])
+            if up == (info.status is pebble.CheckStatus.UP):
+                continue
+            _set(unit, name, info, up)
+            kind = "pebble-check-recovered" if up else "pebble-check-failed"
+            yield _events.Hook(kind, container=name, check=info.name)
+
+
+def _set(unit: Unit, container: str, info: testing.CheckInfo, up: bool) -> None:
+    changed = testing.CheckInfo(
+        info.name,
+        level=info.level,
+        startup=info.startup,
+        status=pebble.CheckStatus.UP if up else pebble.CheckStatus.DOWN,
+        successes=1 if up else 0,
+        failures=0 if up else info.threshold,
+        threshold=info.threshold,
+    )
+    before = unit.containers[container]
+    unit.containers[container] = testing.Container(
+        before.name,
+        can_connect=before.can_connect,
+        layers=before.layers,
+        service_statuses=before.service_statuses,
+        mounts=before.mounts,
+        execs=before.execs,
+        notices=before.notices,
+        check_infos={other for other in before.check_infos if other.name != info.name} | {changed},
+    )
+
+
+def _probe(check: pebble.Check) -> bool:
+    if check.tcp is not None:
+        address = (check.tcp.get("host") or "localhost", check.tcp.get("port") or 0)
+        try:
+            with socket.create_connection(address, TIMEOUT):
+                return True
+        except OSError:
+            return False
+    if check.http is not None:
+        url = check.http.get("url", "")
+        headers = check.http.get("headers") or {}
+        if not url.startswith(("http://", "https://")):
+            return False
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  (checked above)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+                return 200 <= response.status < 300
+        except (OSError, urllib.error.URLError, http.client.HTTPException):
+            return False
+    # What runs inside the workload container is not played.
+    return True

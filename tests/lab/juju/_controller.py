@@ -1,0 +1,102 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What models share: relations, secrets, and the loop that lets every unit run its hooks."""
+
+import collections
+import itertools
+from typing import TYPE_CHECKING
+
+from tests.lab.juju import _events, _secrets
+from tests.lab.juju._entities import Application, Relation, Side, Unit
+
+if TYPE_CHECKING:
+    from tests.lab.juju._agents import Agents
+
+HOOKS_PER_UNIT = 60
+"""A unit that has run as many hooks in one settling will not come to rest."""
+
+
+class NotSettledError(AssertionError):
+    """Units keep giving each other something to do."""
+
+    def __init__(self, repeated: dict[str, int]):
+        self.repeated = repeated
+        lines = "\n".join(f"  {count} x {what}" for what, count in repeated.items())
+        super().__init__(f"the models do not come to rest; what keeps happening:\n{lines}")
+
+
+class Controller:
+    """A Juju controller: models on it can be related to each other."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, Agents] = {}
+        self.relations: list[Relation] = []
+        self.secrets: dict[str, _secrets.Secret] = {}
+        self._ids = itertools.count()
+
+    def relate(self, interface: str, *sides: Side) -> Relation:
+        """Make a relation."""
+        relation = Relation(next(self._ids), interface, sides)
+        self.relations.append(relation)
+        return relation
+
+    def relations_of(self, app: Application) -> list[Relation]:
+        """Return the relations in which an application has a side."""
+        return [r for r in self.relations if any(side.app is app for side in r.sides)]
+
+    def forget(self, app: Application) -> None:
+        """Drop what a removed application leaves."""
+        self.relations = [r for r in self.relations if not any(s.app is app for s in r.sides)]
+        owned = {id for id, s in self.secrets.items() if s.owner is app or s.owner in app.units}
+        for secret in owned:
+            del self.secrets[secret]
+
+    def next_hook(self, unit: Unit) -> _events.Hook | None:
+        """Return what the unit has to be told next."""
+        return _events.next_hook(unit, self.relations, self.secrets.values())
+
+    def settle(self) -> int:
+        """Run hooks until no unit has anything left to be told; return how many ran.
+
+        Raises:
+            NotSettledError: they go on and on.
+            HookError: a charm raised.
+        """
+        seen: collections.Counter[str] = collections.Counter()
+        for model in self.models.values():
+            model.observe()
+        while self._round(seen):
+            for model in self.models.values():
+                model.bury()
+            self._drop_broken()
+            units = sum(len(model.units) for model in self.models.values())
+            if seen.total() > HOOKS_PER_UNIT * (units + 2):
+                raise NotSettledError(dict(seen.most_common(12)))
+        return sum(n for what, n in seen.items() if not what.startswith("  "))
+
+    def _round(self, seen: "collections.Counter[str]") -> bool:
+        """Let every unit run one hook, as the agents of many units do side by side."""
+        busy = False
+        for model in self.models.values():
+            for unit in model.units:
+                hook = self.next_hook(unit)
+                if hook is None:
+                    continue
+                busy = True
+                outcome = model.run_hook(unit, hook)
+                wrote = f" wrote {', '.join(outcome.changed)}" if outcome.changed else ""
+                seen[f"{unit.name}: {hook}{wrote}"] += 1
+        return busy
+
+    def _drop_broken(self) -> None:
+        self.relations = [r for r in self.relations if not (r.dying and self._left(r))]
+
+    def _left(self, relation: Relation) -> bool:
+        """Tell whether no unit is in the relation any more."""
+        return not any(
+            (relation.id, side.endpoint) in unit.scopes
+            for side in relation.sides
+            if side.app
+            for unit in side.app.units.values()
+        )

@@ -1,0 +1,205 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Time passes in a model, and tests look at it."""
+
+import time
+from contextlib import AbstractContextManager
+
+import ops
+
+from tests.lab.juju import _agents, _checks, _events, _requests, _status
+from tests.lab.juju._endpoints import JujuError, split
+from tests.lab.juju._entities import Relation, Side
+
+
+REPORTED_LINES = 30
+"""Of each unit's juju-log."""
+
+
+class Observed(_agents.Agents):
+    """What tests do with a model beside Juju's verbs."""
+
+    def settle(self) -> int:
+        """Let all units run their hooks until none is pending; return how many ran.
+
+        Raises:
+            NotSettledError: units keep each other busy.
+            HookError: a charm raised.
+        """
+        return self.controller.settle()
+
+    def emit(self, unit: str, event: str) -> None:
+        """Run a hook that takes no object now: ``update-status``, ``start``…."""
+        self.run_hook(self.unit(unit), _events.Hook(event))
+
+    def emit_secret(self, unit: str, event: str, label: str) -> None:
+        """Run ``secret-rotate``, ``secret-expired`` or ``secret-changed`` for a unit's secret."""
+        target = self.unit(unit)
+        found = [
+            s for s in self.controller.secrets.values() if s.owned_by(target) and s.label == label
+        ]
+        if not found:
+            raise JujuError(f"{unit} owns no secret labelled {label}")
+        hook = _events.Hook(event, secret=found[0].id, revision=found[0].latest)
+        self.run_hook(target, hook)
+
+    def update_status(self) -> None:
+        """Run ``update-status`` on every unit."""
+        for unit in self.units:
+            self.run_hook(unit, _events.Hook("update-status"))
+
+    def run_checks(self) -> list[str]:
+        """Probe the Pebble checks of all units once, really; return the hooks that followed."""
+        ran: list[str] = []
+        for unit in self.units:
+            for hook in _checks.run(unit):
+                self.run_hook(unit, hook)
+                ran.append(f"{unit.name}: {hook}")
+        return ran
+
+    def wait_active(self, *apps: str, timeout: float = 120.0) -> None:
+        """Settle, run checks and ``update-status`` until the applications (all) are active.
+
+        Raises:
+            AssertionError: they are not within ``timeout`` seconds; with the status.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            self.settle()
+            names = apps or tuple(self.apps)
+            waiting = [n for n in names if self.status().apps[n].status != "active"]
+            if not waiting:
+                return
+            if time.monotonic() > end:
+                raise AssertionError(f"not active: {', '.join(waiting)}\n{self.status()}")
+            time.sleep(0.5)
+            self.run_checks()
+            for unit in [unit for unit in self.units if unit.app.name in waiting]:
+                self.run_hook(unit, _events.Hook("update-status"))
+
+    def status(self) -> _status.Status:
+        """Return what ``juju status`` shows."""
+        return _status.status(
+            self.name, self.apps.values(), [r for a in self.apps for r in self.relations_of(a)]
+        )
+
+    def unit_status(self, unit: str) -> ops.StatusBase:
+        """Return a unit's status."""
+        return self.unit(unit).status
+
+    def leader(self, app: str) -> str | None:
+        """Return the name of the leader."""
+        application = self.app(app)
+        return None if application.leader is None else f"{app}/{application.leader}"
+
+    def set_leader(self, unit: str) -> None:
+        """Make a unit the leader; it is told so when the model settles."""
+        target = self.unit(unit)
+        for other in target.app.units.values():
+            other.told_leader = other.told_leader and other is target
+        target.app.leader = target.number
+
+    def logs(self, unit: str) -> list[str]:
+        """Return a unit's juju-log, oldest first."""
+        return [f"{line.level}: {line.message}" for line in self.unit(unit).log]
+
+    def report(self) -> str:
+        """Return status, and what units logged last: for the report of a failed test."""
+        lines = [str(self.status())]
+        for unit in self.units:
+            log = [line for line in self.logs(unit.name) if not line.startswith("DEBUG")]
+            lines += [f"-- {unit.name}", *log[-REPORTED_LINES:]]
+        return "\n".join(lines)
+
+    def requests(self, *units: str) -> AbstractContextManager[_requests.Requests]:
+        """Collect the API requests that hooks make meanwhile, of all units or of these."""
+        return _requests.requests(units)
+
+    # Databags.
+
+    def databag(
+        self, endpoint: str, *, remote: str | None = None, unit: int | None = None
+    ) -> dict[str, str]:
+        """Return what ``application:endpoint`` wrote: the application's, or one unit's databag.
+
+        Args:
+            endpoint: ``application:endpoint``; also of a remote that no charm plays.
+            remote: name of the application on the other side, where there are several.
+            unit: number of the unit whose databag is wanted.
+
+        Raises:
+            JujuError: there is no such relation, or more than one.
+        """
+        found = self._sides(endpoint, remote)
+        if len(found) != 1:
+            raise JujuError(f"{len(found)} relations on {endpoint} (remote {remote or 'any'})")
+        side = found[0][1]
+        return dict(side.app_data if unit is None else side.unit_data[unit])
+
+    def set_databag(
+        self,
+        app: str,
+        endpoint: str,
+        key: str,
+        value: str | None,
+        *,
+        remote: str | None = None,
+        unit: int | None = None,
+    ) -> None:
+        """Write one raw value into an application's (or unit's) databag; None deletes the key.
+
+        In every relation on the endpoint, or in the one with ``remote``.
+
+        Raises:
+            JujuError: there is no such relation.
+        """
+        found = self._sides(f"{app}:{endpoint}", remote)
+        if not found:
+            raise JujuError(f"no relation on {app}:{endpoint}")
+        for _, side in found:
+            data = dict(side.app_data if unit is None else side.unit_data[unit])
+            data.pop(key, None)
+            data |= {} if value is None else {key: value}
+            if unit is None:
+                side.write(data)
+            else:
+                side.write_unit(unit, data)
+
+    def fake_remote(
+        self,
+        endpoint: str,
+        name: str,
+        app_data: dict[str, str] | None = None,
+        unit_data: dict[str, str] | None = None,
+        model_uuid: str | None = None,
+    ) -> Relation:
+        """Relate ``application:endpoint`` to a remote of one unit that no charm plays.
+
+        Its databags are whatever is given here or by `set_databag`; `remove_relation` and
+        `databag` know it by its name.
+
+        Raises:
+            JujuError: there is no such endpoint.
+        """
+        app, own = split(endpoint)
+        application = self.app(app)
+        if own is None or own not in application.charm.endpoints:
+            raise JujuError(f"no endpoint {endpoint}")
+        remote = Side(None, own, name, model_uuid or self.uuid)
+        remote.write(app_data or {})
+        remote.write_unit(0, unit_data or {})
+        interface = application.charm.endpoints[own].interface
+        return self.controller.relate(interface, Side(application, own, app, self.uuid), remote)
+
+    def _sides(self, endpoint: str, remote: str | None) -> list[tuple[Relation, Side]]:
+        app, name = split(endpoint)
+        known = self.apps.get(app)
+        return [
+            (relation, side)
+            for relation in self.controller.relations
+            for side in relation.sides
+            if (side.app is known if known else side.app is None and side.alias == app)
+            and name in (None, side.endpoint)
+            and remote in (None, relation.other(side).alias)
+        ]

@@ -1,0 +1,95 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Records the API requests that charms make within their hooks."""
+
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import httpx2
+
+READS = frozenset({"GET", "HEAD"})
+
+
+class Request(NamedTuple):
+    """One HTTP request to the API server; a retry counts as another."""
+
+    method: str
+    path: str
+    """With the query, as it was sent."""
+
+    @property
+    def write(self) -> bool:
+        """Whether it may change something."""
+        return self.method not in READS
+
+
+class Requests(list[Request]):
+    """The requests made in hooks while it was open, in order."""
+
+    @property
+    def writes(self) -> list[Request]:
+        """Those that may change something."""
+        return [request for request in self if request.write]
+
+    @property
+    def reads(self) -> list[Request]:
+        """Those that change nothing."""
+        return [request for request in self if not request.write]
+
+    def by_kind(self) -> dict[tuple[str, str], int]:
+        """Count by method and path without the query."""
+        counts: dict[tuple[str, str], int] = {}
+        for request in self:
+            key = (request.method, request.path.partition("?")[0])
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+
+class _Recorder:
+    """Every request of a hook passes here; hooks run one at a time, requests in many threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.open: list[tuple[Requests, frozenset[str]]] = []
+        self.unit: str | None = None
+
+
+_recorder = _Recorder()
+_handle_request = httpx2.HTTPTransport.handle_request
+
+
+def _recorded(self: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Response:
+    with _recorder.lock:
+        for seen, units in _recorder.open:
+            if _recorder.unit and (not units or _recorder.unit in units):
+                path = request.url.raw_path.decode()
+                seen.append(Request(request.method, path))
+    return _handle_request(self, request)
+
+
+@contextmanager
+def recording(unit: str, hook: str) -> Generator[None]:
+    """Attribute the requests made meanwhile to a unit's hook."""
+    _recorder.unit = unit
+    # The lowest layer that all clients share, whatever transport a charm puts over it.
+    httpx2.HTTPTransport.handle_request = _recorded
+    try:
+        yield
+    finally:
+        httpx2.HTTPTransport.handle_request = _handle_request
+        _recorder.unit = None
+
+
+@contextmanager
+def requests(units: Iterable[str] = ()) -> Generator[Requests]:
+    """Collect the requests that hooks make; with ``units``, only those of these units."""
+    seen = Requests()
+    entry = (seen, frozenset(units))
+    _recorder.open.append(entry)
+    try:
+        yield seen
+    finally:
+        _recorder.open = [other for other in _recorder.open if other is not entry]
