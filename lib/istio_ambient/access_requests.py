@@ -28,23 +28,27 @@ def of_application(policies: service_mesh.Policies, asker: mesh.Asker) -> Iterat
 
 
 def closures(
-    policies: service_mesh.Policies, asker: mesh.Asker, namespace: str
+    policies: service_mesh.Policies, asker: mesh.Asker, cluster: mesh.Cluster, namespace: str
 ) -> Iterator[mesh.Request]:
     """Return requests to close the targets of entries that could not be read.
+
+    Where not even the target can be told, that is everything which belongs to the application.
 
     Args:
         policies: what the application asks for.
         asker: the application.
-        namespace: where its targets can only be.
+        cluster: the Services that there are.
+        namespace: where the application's targets can only be.
     """
     targets: set[mesh.Target] = set()
     for unread in policies.unread:
-        if unread.target_type != "unit":
-            name = unread.target_service or asker.app
-            targets.add(mesh.Target.service(namespace, name))
-        if unread.target_type != "app":
+        if unread.target_type == "app":
+            targets.add(mesh.Target.service(namespace, unread.target_service or asker.app))
+        elif unread.target_type == "unit":
             labels = unread.target_selector_labels or {mesh.NAME_LABEL: asker.app}
             targets.add(mesh.Target.workload(namespace, labels))
+        else:
+            targets.update(mesh.targets_of(asker.app, cluster, namespace))
     for target in sorted(targets):
         yield mesh.Request(asker=asker, field="policies", target=target, source=None)
 

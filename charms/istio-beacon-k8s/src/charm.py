@@ -56,7 +56,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             policies, found = service_mesh.parse_policies(databag, app=asker.app, endpoint=MESH)
             home = cluster.model_namespaces.get(asker.model_uuid, self.model.name)
             requests += access_requests.of_application(policies, asker)
-            requests += access_requests.closures(policies, asker, home)
+            requests += access_requests.closures(policies, asker, cluster, home)
             problems += found
         target = mesh.Target.app(self.model.name, self.app.name)
         own, pending = access_requests.of_scrapers(

@@ -8,7 +8,7 @@ granted, `_authorization` is the form Istio reads; `_waypoint` and `_membership`
 mesh; `_beacon` is all of it together.
 """
 
-from istio_ambient.mesh._authority import Verdicts, judge
+from istio_ambient.mesh._authority import Verdicts, judge, targets_of
 from istio_ambient.mesh._authorization import Rule, allow
 from istio_ambient.mesh._beacon import Facts, beacon, verdicts
 from istio_ambient.mesh._cluster import cluster
@@ -74,6 +74,7 @@ __all__ = [
     "policies",
     "policy_name",
     "taken_back",
+    "targets_of",
     "verdicts",
     "waypoint",
     "waypoint_name",

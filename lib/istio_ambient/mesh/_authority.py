@@ -4,10 +4,10 @@
 """Least authority: an application may ask for access to itself, and to nothing else."""
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from istio_ambient.mesh import _requests
-from istio_ambient.mesh._requests import Cluster, Request, TargetKind
+from istio_ambient.mesh._requests import Cluster, Request, Target, TargetKind
 from istio_ambient.problems import Problem
 
 
@@ -61,6 +61,15 @@ def judge(
             problem = Problem(asker.app, asker.endpoint, request.field, no.message, no.cure)
             (pending if no.pending else refused).append(problem)
     return Verdicts(tuple(granted), tuple(refused), tuple(pending))
+
+
+def targets_of(app: str, cluster: Cluster, namespace: str) -> Iterator[Target]:
+    """Return everything that belongs to an application: its Services, and all of its pods."""
+    for service in cluster.services.values():
+        if service.namespace == namespace and service.selector.get(_requests.NAME_LABEL) == app:
+            yield Target.service(namespace, service.name)
+    for key in (_requests.NAME_LABEL, _requests.PART_OF_LABEL):
+        yield Target.workload(namespace, {key: app})
 
 
 def _judge(

@@ -1,0 +1,185 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Everything that a beacon wants, from its facts."""
+
+import dataclasses
+import json
+from typing import Any
+
+from istio_ambient import kube, mesh
+
+POD_LABELS = {"charms.canonical.com/shop.beacon.telemetry": "aggregated"}
+CLUSTER = mesh.Cluster(
+    services={
+        ("shop", "details"): mesh.Service(
+            "shop", "details", {"app.kubernetes.io/name": "details"}, by_juju=True
+        )
+    },
+    namespace_labels={"shop": {}},
+)
+REQUEST = mesh.Request(
+    mesh.Asker("details", "service-mesh"),
+    "policies[0]",
+    mesh.Target.service("shop", "details"),
+    mesh.Source("shop", "productpage"),
+)
+FACTS = mesh.Facts("shop", "beacon", 2, POD_LABELS, CLUSTER, requests=(REQUEST,))
+
+
+def facts(**changes: Any) -> mesh.Facts:
+    return dataclasses.replace(FACTS, **changes)
+
+
+def labelled(**labels: str) -> mesh.Cluster:
+    return dataclasses.replace(CLUSTER, namespace_labels={"shop": labels})
+
+
+def by_kind(given: mesh.Facts) -> dict[str, list[dict[str, Any]]]:
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for obj in mesh.beacon(given).objects:
+        manifest = kube.manifest_of(obj)
+        kinds.setdefault(manifest["kind"], []).append(manifest)
+    return kinds
+
+
+def on_namespace(given: mesh.Facts) -> dict[str, str | None] | None:
+    found = [patch for patch in mesh.beacon(given).labels if patch.kind.__name__ == "Namespace"]
+    return dict(found[0].labels) if found else None
+
+
+def test_the_waypoint_is_a_gateway_that_keeps_our_marks_from_its_pods():
+    (gateway,) = by_kind(FACTS)["Gateway"]
+    assert gateway["metadata"]["name"] == "shop-beacon-waypoint"
+    assert gateway["metadata"]["labels"] == {"istio.io/waypoint-for": "service", **POD_LABELS}
+    assert gateway["spec"] == {
+        "gatewayClassName": "istio-waypoint",
+        "infrastructure": {
+            "labels": POD_LABELS,
+            "annotations": {"prometheus.io/scrape": "true"},
+        },
+        "listeners": [
+            {
+                "name": "mesh",
+                "port": 15008,
+                "protocol": "HBONE",
+                "allowedRoutes": {"namespaces": {"from": "All"}},
+            }
+        ],
+    }
+
+
+def test_the_waypoint_has_as_many_pods_as_the_charm_has_units():
+    (scaler,) = by_kind(FACTS)["HorizontalPodAutoscaler"]
+    assert scaler["spec"]["minReplicas"] == scaler["spec"]["maxReplicas"] == 2
+    assert scaler["spec"]["scaleTargetRef"] == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": "shop-beacon-waypoint",
+    }
+    (scaler,) = by_kind(facts(replicas=0))["HorizontalPodAutoscaler"]
+    assert scaler["spec"]["minReplicas"] == 1
+
+
+def test_a_long_name_is_cut_with_the_hash_that_operators_know():
+    model, app = "m" * 40, "a" * 40
+    # sha1("m…m-a…a")[:6]; 46 characters shared by both in proportion to their lengths.
+    name = mesh.waypoint_name(model, app)
+    assert len(name) <= 63
+    assert name.startswith("m" * 23 + "-" + "a" * 23 + "-")
+    assert name.endswith("-waypoint")
+    assert mesh.waypoint_name("m" * 41, "a" * 40) != mesh.waypoint_name("m" * 40, "a" * 41)
+    assert mesh.waypoint_name("shop", "beacon") == "shop-beacon-waypoint"
+
+
+def test_applications_are_told_how_to_join_unless_the_whole_model_is_on_the_mesh():
+    assert FACTS.published_labels == {
+        "istio.io/dataplane-mode": "ambient",
+        "istio.io/use-waypoint": "shop-beacon-waypoint",
+        "istio.io/use-waypoint-namespace": "shop",
+    }
+    assert facts(model_on_mesh=True).published_labels == {}
+
+
+def test_the_beacon_is_on_the_mesh_itself_and_its_pods_come_last():
+    for given in (FACTS, facts(model_on_mesh=True)):
+        service, pods = mesh.beacon(given).labels[-2:]
+        assert dict(service.labels) == dict(pods.labels) == FACTS.member_labels
+        assert (service.name, pods.name, pods.pod_template) == ("beacon", "beacon", True)
+        (memory,) = by_kind(given)["ConfigMap"]
+        assert memory["metadata"]["name"] == "juju-service-mesh-beacon-labels"
+        assert json.loads(memory["data"]["labels"]) == FACTS.member_labels
+
+
+def test_the_namespace_is_labelled_for_the_whole_model_only():
+    assert on_namespace(FACTS) is None
+    assert on_namespace(facts(model_on_mesh=True)) == {
+        "istio.io/dataplane-mode": "ambient",
+        "istio.io/use-waypoint": "shop-beacon-waypoint",
+        "charms.canonical.com/istio.io.waypoint.managed-by": "shop.beacon",
+    }
+
+
+def test_what_we_labelled_is_taken_back_and_what_others_labelled_is_not():
+    ours = labelled(**{mesh.MANAGED_BY: "shop.beacon", mesh.DATAPLANE_MODE: "ambient"})
+    theirs = labelled(**{mesh.MANAGED_BY: "shop.other", mesh.DATAPLANE_MODE: "ambient"})
+    assert on_namespace(facts(cluster=ours)) == {
+        mesh.DATAPLANE_MODE: None,
+        mesh.USE_WAYPOINT: None,
+        mesh.MANAGED_BY: None,
+    }
+    assert on_namespace(facts(cluster=theirs)) is None
+
+
+def test_a_namespace_that_somebody_else_labelled_is_left_alone_and_reported():
+    for cluster in (
+        labelled(**{mesh.DATAPLANE_MODE: "ambient"}),
+        labelled(**{mesh.DATAPLANE_MODE: "none"}),
+        labelled(**{mesh.USE_WAYPOINT: "theirs"}),
+        labelled(**{mesh.MANAGED_BY: "shop.other"}),
+    ):
+        given = facts(cluster=cluster, model_on_mesh=True)
+        assert on_namespace(given) is None
+        (problem,) = mesh.beacon(given).problems
+        assert (problem.endpoint, problem.field) == ("config", "model-on-mesh")
+
+
+def test_the_model_operator_is_let_through_where_the_whole_model_is_on_the_mesh():
+    def operator(given: mesh.Facts) -> list[dict[str, Any]]:
+        policies = by_kind(given).get("AuthorizationPolicy", [])
+        name = "beacon-shop-policy-all-sources-modeloperator"
+        return [policy["spec"] for policy in policies if policy["metadata"]["name"] == name]
+
+    assert operator(facts(model_on_mesh=True)) == [
+        {
+            "action": "ALLOW",
+            "selector": {"matchLabels": {"juju-modeloperator": "modeloperator"}},
+            "rules": [{}],
+        }
+    ]
+    assert operator(FACTS) == []
+    assert operator(facts(model_on_mesh=True, manage_policies=False)) == []
+
+
+def test_without_management_there_are_no_policies_and_all_else_stays():
+    kinds = by_kind(FACTS)
+    assert len(kinds.pop("AuthorizationPolicy")) == 1
+    assert by_kind(facts(manage_policies=False)) == kinds
+
+
+def test_what_is_refused_is_a_problem_and_no_object():
+    stranger = dataclasses.replace(REQUEST, asker=mesh.Asker("ratings", "service-mesh"))
+    given = facts(requests=(REQUEST, stranger))
+    (problem,) = mesh.beacon(given).problems
+    assert problem.app == "ratings"
+    assert by_kind(given) == by_kind(FACTS)
+    assert mesh.beacon(facts(requests=(stranger,), manage_policies=False)).problems == ()
+
+
+def test_what_is_pending_is_told_apart():
+    later = dataclasses.replace(REQUEST, target=mesh.Target.service("shop", "later"))
+    given = facts(requests=(later,))
+    assert mesh.beacon(given).problems == ()
+    (pending,) = mesh.verdicts(given).pending
+    assert "Service shop/later does not exist yet" in str(pending)
+    assert "AuthorizationPolicy" not in by_kind(given)

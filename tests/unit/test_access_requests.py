@@ -1,0 +1,183 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""From databags to policies: a mistake in what an application says never opens anything."""
+
+import copy
+import itertools
+import json
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+from istio_ambient import access_requests, mesh
+from istio_ambient.relations import cross_model_mesh, service_mesh
+
+from tests.unit.mesh import evaluate
+
+NAME = mesh.NAME_LABEL
+CLUSTER = mesh.Cluster(
+    services={
+        ("shop", name): mesh.Service("shop", name, {NAME: "details"})
+        for name in ("details", "details-api")
+    },
+    model_namespaces={"uuid": "store"},
+)
+ASKER = mesh.Asker("details", "service-mesh")
+
+
+def policies(text: str) -> list[Any]:
+    parsed, _ = service_mesh.parse_policies({"policies": text}, app="details", endpoint="e")
+    requests = (
+        *access_requests.of_application(parsed, ASKER),
+        *access_requests.closures(parsed, ASKER, CLUSTER, "shop"),
+    )
+    granted = mesh.judge(requests, CLUSTER, namespace="shop").granted
+    return list(mesh.policies(granted, model="shop", app="beacon"))
+
+
+def reachable(built: list[Any]) -> set[tuple[str, ...]]:
+    """Return every request that passes, of all that the entries below could be about."""
+    probes = itertools.product(
+        ("details", "details-api", f"{NAME}=details"),
+        ("a", "b", "stranger"),
+        ("80", "81"),
+        ("GET", "POST"),
+        ("/x", "/y"),
+    )
+    return {
+        (target, source, port, method, path)
+        for target, source, port, method, path in probes
+        if evaluate.allowed(
+            built,
+            target,
+            f"cluster.local/ns/shop/sa/{source}",
+            port=port,
+            method=method,
+            path=path,
+        )
+    }
+
+
+_ENDPOINT = st.fixed_dictionaries(
+    {"ports": st.lists(st.sampled_from([80, 81]), min_size=1, max_size=2)},
+    optional={
+        "methods": st.lists(st.sampled_from(["GET", "POST"]), min_size=1, max_size=2),
+        "paths": st.lists(st.sampled_from(["/x", "/y"]), min_size=1, max_size=2),
+    },
+)
+_WHO = {"source_namespace": st.just("shop"), "target_namespace": st.just("shop")}
+_APP = st.fixed_dictionaries(
+    {
+        **_WHO,
+        "source_app_name": st.sampled_from("ab"),
+        "target_app_name": st.just("details"),
+        "endpoints": st.lists(_ENDPOINT, max_size=2),
+    },
+    optional={"target_service": st.sampled_from(["details", "details-api"])},
+)
+_UNIT = st.fixed_dictionaries(
+    {
+        **_WHO,
+        "source_app_name": st.sampled_from("ab"),
+        "target_app_name": st.just("details"),
+        "target_type": st.just("unit"),
+        "endpoints": st.lists(
+            st.fixed_dictionaries({"ports": st.lists(st.sampled_from([80, 81]), min_size=1)}),
+            max_size=2,
+        ),
+    }
+)
+_ENTRIES = st.lists(st.one_of(_APP, _UNIT), min_size=1, max_size=3)
+
+
+def _break_member(entry: dict[str, Any]) -> None:
+    entry["endpoints"] = [*entry["endpoints"], {"ports": [0]}]
+
+
+def _break_unknown(entry: dict[str, Any]) -> None:
+    entry["except"] = {"paths": ["/x"]}
+
+
+def _break_source(entry: dict[str, Any]) -> None:
+    entry["source_app_name"] = "*"
+
+
+def _break_type(entry: dict[str, Any]) -> None:
+    entry["target_type"] = ["unit"]
+
+
+BREAKS = [_break_member, _break_unknown, _break_source, _break_type]
+
+
+@hypothesis.given(_ENTRIES, st.integers(0, 2), st.sampled_from(BREAKS))
+@hypothesis.settings(deadline=None, max_examples=300)
+def test_a_mistake_in_an_entry_never_lets_more_in(entries: list[Any], at: int, broken: Any):
+    spoiled = copy.deepcopy(entries)
+    broken(spoiled[at % len(spoiled)])
+    before, after = policies(json.dumps(entries)), policies(json.dumps(spoiled))
+    assert reachable(after) <= reachable(before)
+    # Its neighbours hold: what they alone let in, where they speak of the target, passes.
+    others = [entry for n, entry in enumerate(entries) if n != at % len(entries)]
+    kept = policies(json.dumps(others))
+    spoken_of = {target for target, *_ in reachable([]) - reachable(kept)}
+    assert {probe for probe in reachable(kept) if probe[0] in spoken_of} <= reachable(after)
+
+
+@hypothesis.given(_ENTRIES, st.integers(0, 1000))
+@hypothesis.settings(deadline=None, max_examples=200)
+def test_a_text_cut_short_lets_nobody_in(entries: list[Any], at: int):
+    text = json.dumps(entries)
+    assert reachable(policies(text[: at % (len(text) - 1) + 1])) == set()
+
+
+def test_what_is_asked_is_asked_member_by_member():
+    entry = {
+        "source_namespace": "shop",
+        "source_app_name": "a",
+        "target_namespace": "shop",
+        "target_app_name": "details",
+        "target_service": "details-api",
+        "endpoints": [{"ports": [80], "paths": ["/x"], "methods": ["GET"], "hosts": ["h"]}],
+    }
+    parsed, _ = service_mesh.parse_policies(
+        {"policies": json.dumps([entry])}, app="details", endpoint="service-mesh"
+    )
+    (request,) = access_requests.of_application(parsed, ASKER)
+    assert request == mesh.Request(
+        asker=ASKER,
+        field="policies[0]",
+        target=mesh.Target.service("shop", "details-api"),
+        source=mesh.Source("shop", "a"),
+        operations=(mesh.Operation(("h",), (80,), ("GET",), ("/x",)),),
+        target_app="details",
+    )
+
+
+def scrape(
+    scraper: mesh.Asker, **remotes: tuple[str, str]
+) -> tuple[list[mesh.Request], list[Any]]:
+    known = {
+        name: cross_model_mesh.RemoteApplication(app_name=app, juju_model_name=model)
+        for name, (app, model) in remotes.items()
+    }
+    target = mesh.Target.app("shop", "beacon")
+    return access_requests.of_scrapers([scraper], known, CLUSTER, target, 15090)
+
+
+def test_a_scraper_of_our_model_is_let_in_to_the_metrics_port():
+    (request,), waiting = scrape(mesh.Asker("prometheus", "metrics-endpoint"))
+    assert request.source == mesh.Source("shop", "prometheus")
+    assert request.operations == (mesh.Operation(ports=(15090,)),)
+    assert waiting == []
+
+
+def test_a_scraper_of_another_model_is_known_by_what_it_says_and_where_it_lives():
+    remote = mesh.Asker("remote1", "metrics-endpoint", model_uuid="uuid")
+    (request,), waiting = scrape(remote, remote1=("prometheus", "store"))
+    assert request.source == mesh.Source("store", "prometheus")
+    assert waiting == []
+    for said in ({}, {"remote1": ("prometheus", "elsewhere")}, {"another": ("p", "store")}):
+        requests, (pending,) = scrape(remote, **said)
+        assert requests == []
+        assert pending.app == "remote1"
