@@ -11,12 +11,14 @@ import ops
 from istio_ambient import askers, charm, ingress, kube, resources
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
+from istio_ambient.relations import gateway_metadata
 from istio_ambient.relations import ingress as ingress_relation
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
 INGRESS = "ingress"
+METADATA = "gateway-metadata"
 STATUS_PORT = 15021
 
 
@@ -87,6 +89,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
         """Tell each application its URL once its route is there; take back what is not so."""
+        self._publish_metadata(facts, live)
         exposed = ingress.exposure(facts)
         urls = {
             route.request.relation_id: exposed.url(route)
@@ -100,6 +103,18 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
                 databag.update(ingress_relation.dump(url))
             elif ingress_relation.URL_KEY in databag:
                 del databag[ingress_relation.URL_KEY]
+
+    def _publish_metadata(self, facts: ingress.Facts, live: kube.Live) -> None:
+        if live.get(resources.Gateway, facts.app, facts.model) is None:
+            return
+        metadata = gateway_metadata.dump(
+            namespace=facts.model,
+            gateway_name=facts.app,
+            deployment_name=facts.workload,
+            service_account=facts.workload,
+        )
+        for relation in self.active_relations(METADATA):
+            relation.data[self.app].update(metadata)
 
     def readiness(
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
