@@ -58,7 +58,7 @@ def cluster() -> Iterator[lab.Cluster]:
         reason = "not inside the lab: run `python -m tests.lab.run -- pytest tests/lab`"
         if os.environ.get("CI"):
             pytest.fail(reason)
-        print(f"\n*** {reason}", file=sys.__stderr__)  # noqa: T201
+        print(f"\n*** {reason}", file=sys.__stderr__)
         pytest.skip(reason)
     with lab.Cluster() as running:
         yield running

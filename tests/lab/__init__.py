@@ -1,0 +1,33 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The lab: a real Kubernetes and Istio control plane on this machine, without containers.
+
+Whatever uses it runs in namespaces of its own: `python -m tests.lab.run -- pytest tests/lab`.
+"""
+
+from tests.lab._audit import Audit, AuditEvent
+from tests.lab._cluster import Cluster
+from tests.lab._eventually import eventually
+from tests.lab._footprint import Footprint
+from tests.lab._launcher import run_in_namespaces, start_in_namespaces
+from tests.lab._namespaces import NotInsideError, inside
+from tests.lab._process import ComponentError
+from tests.lab._requests import RequestError, Response
+from tests.lab._workloads import APP_ANNOTATION
+
+__all__ = [
+    "APP_ANNOTATION",
+    "Audit",
+    "AuditEvent",
+    "Cluster",
+    "ComponentError",
+    "Footprint",
+    "NotInsideError",
+    "RequestError",
+    "Response",
+    "eventually",
+    "inside",
+    "run_in_namespaces",
+    "start_in_namespaces",
+]

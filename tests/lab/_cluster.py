@@ -1,0 +1,335 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The lab's cluster: everything started, joined together, and ended again."""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import shutil
+import tempfile
+import types
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import lightkube
+from lightkube.core import exceptions
+from lightkube.generic_resource import create_global_resource
+from lightkube.models import core_v1 as core_models
+from lightkube.models import meta_v1
+from lightkube.resources import apiextensions_v1, core_v1
+
+from tests.lab import (
+    _audit,
+    _control_plane,
+    _eventually,
+    _kubelet,
+    _kwok,
+    _load_balancer,
+    _namespaces,
+    _network,
+    _requests,
+    _sync,
+)
+
+_LOGS = pathlib.Path(__file__).parents[2] / "build" / "lab-logs"
+_ADMINISTRATOR = "lab-admin"
+
+_Stage = create_global_resource("kwok.x-k8s.io", "v1alpha1", "Stage", "stages")
+
+
+class Cluster:
+    """A Kubernetes cluster of one node on this machine; a context manager, ready when entered.
+
+    Real: etcd, the API server, controllers, scheduler, kube-proxy, and the pods that matter (istiod, waypoints,
+    gateways, applications). All other pods are played by kwok: they get an address and are ready.
+
+    While it runs, the environment variable KUBECONFIG names `kubeconfig`.
+
+    Raises:
+        NotInsideError: Outside of the lab's namespaces.
+        ComponentError: A component died or did not become ready.
+    """
+
+    client: lightkube.Client
+    """An administrator's client (user `lab-admin`)."""
+    kubeconfig: pathlib.Path
+    """The administrator's kubeconfig."""
+    audit: _audit.Audit
+    logs: pathlib.Path
+    """Folder of all logs; removed at the end unless something went wrong or LAB_KEEP_LOGS is set."""
+
+    def __init__(self) -> None:
+        if not _namespaces.inside():
+            raise _namespaces.NotInsideError
+        self._stack = contextlib.ExitStack()
+        self._keep_logs = bool(os.environ.get("LAB_KEEP_LOGS"))
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        if error:
+            self.keep_logs()
+        self._stack.__exit__(kind, error, traceback)
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        folder = pathlib.Path(tempfile.mkdtemp(dir=_namespaces.RUNTIME))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%f")
+        self.logs = _LOGS / started
+        self.logs.mkdir(parents=True)
+        stack.callback(self._clean_logs)
+        stack.callback(_network.tear_down_node)
+        _network.set_up_node()
+        self._control_plane = _control_plane.ControlPlane(folder, self.logs)
+        stack.callback(self._control_plane.stop)
+        try:
+            self._control_plane.start_api_server()
+            self._use_api_server(stack)
+            self._start_node(stack, folder)
+        except BaseException:
+            self.keep_logs()
+            raise
+
+    def _use_api_server(self, stack: contextlib.ExitStack) -> None:
+        self.audit = _audit.Audit(self.logs / "audit.log")
+        self.kubeconfig = self.kubeconfig_for(_ADMINISTRATOR)
+        previous = os.environ.get("KUBECONFIG")
+        os.environ["KUBECONFIG"] = str(self.kubeconfig)
+        stack.callback(_restore_environment, "KUBECONFIG", previous)
+        self.client = self.client_for(_ADMINISTRATOR)
+
+    def _start_node(self, stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
+        self._control_plane.start_controllers()
+        definition: Any = apiextensions_v1.CustomResourceDefinition.from_dict(
+            _kwok.stage_definition()
+        )
+        self.client.create(definition)
+        for stage in _kwok.stages():
+            _eventually.eventually(lambda stage=stage: self.client.create(_Stage(stage)))
+        self._control_plane.start_kwok()
+        self.client.create(_node())
+        own = _client(self._control_plane.component_kubeconfig("kubelet"))
+        self._kubelet = _kubelet.Kubelet(own, folder, self.logs)
+        stack.callback(self._kubelet.stop)
+        self._load_balancer = _load_balancer.LoadBalancer(own)
+        stack.callback(self._load_balancer.stop)
+        self._requests = _requests.Requests(own, self._kubelet, self._load_balancer)
+        self._eventually_started()
+
+    def _eventually_started(self) -> None:
+        def ready() -> bool:
+            self.check()
+            node = self.client.get(core_v1.Node, _control_plane.NODE_NAME)
+            conditions = (node.status and node.status.conditions) or []
+            tainted = node.spec and node.spec.taints
+            # Without this ConfigMap and ServiceAccount no pod can be created.
+            self.client.get(core_v1.ServiceAccount, "default", namespace="default")
+            self.client.get(core_v1.ConfigMap, "kube-root-ca.crt", namespace="default")
+            return not tainted and any(
+                condition.type == "Ready" and condition.status == "True"
+                for condition in conditions
+            )
+
+        _eventually.eventually(ready, timeout=30)
+
+    def check(self) -> None:
+        """Raise `ComponentError`, with the log's end, if a component of the lab died."""
+        self._control_plane.check()
+        self._kubelet.check()
+
+    def kubeconfig_for(
+        self, user: str, groups: tuple[str, ...] = _control_plane.ADMINISTRATORS
+    ) -> pathlib.Path:
+        """Write a kubeconfig of any user name; it is in the audit log."""
+        return self._control_plane.kubeconfig(user, groups)
+
+    def client_for(
+        self,
+        user: str,
+        groups: tuple[str, ...] = _control_plane.ADMINISTRATORS,
+        **settings: Any,
+    ) -> lightkube.Client:
+        """A client of any user name; `settings` are lightkube's."""
+        return _client(self.kubeconfig_for(user, groups), **settings)
+
+    @property
+    def has_ztunnel(self) -> bool:
+        """Whether applications on the mesh have a real ztunnel (LAB_ZTUNNEL)."""
+        return self._kubelet.has_ztunnel
+
+    def keep_logs(self) -> pathlib.Path:
+        """Keep the logs beyond the cluster's end; returns their folder."""
+        self._keep_logs = True
+        return self.logs
+
+    @contextlib.contextmanager
+    def fail_image(self, pattern: str) -> Iterator[None]:
+        """Let pods that are created meanwhile wait with ImagePullBackOff.
+
+        Args:
+            pattern: Of image names, with `*` and `?`.
+        """
+        name = f"image-fault-{uuid.uuid4().hex[:8]}"
+        self.client.create(_Stage(_kwok.image_fault(name, pattern)))
+        self._kubelet.failing_images.append(pattern)
+        try:
+            yield
+        finally:
+            self._kubelet.failing_images.remove(pattern)
+            self.client.delete(_Stage, name)
+            self._retry_images(pattern)
+
+    def _retry_images(self, pattern: str) -> None:
+        """Pods that kwok holds back are looked at again when they change."""
+        annotations = {"metadata": {"annotations": {"lab.charmed-istio.io/retried": pattern}}}
+        for pod in self.client.list(core_v1.Pod, namespace="*"):
+            statuses = (pod.status and pod.status.containerStatuses) or []
+            reasons = [
+                status.state.waiting.reason
+                for status in statuses
+                if status.state and status.state.waiting
+            ]
+            if "ImagePullBackOff" in reasons and pod.metadata:
+                name, namespace = pod.metadata.name or "", pod.metadata.namespace or ""
+                with contextlib.suppress(exceptions.ApiError):
+                    self.client.patch(core_v1.Pod, name, annotations, namespace=namespace)
+
+    @contextlib.contextmanager
+    def unschedulable(self) -> Iterator[None]:
+        """Cordon the node: pods that are created meanwhile stay pending, DaemonSets excepted."""
+        self._cordon(True)
+        try:
+            yield
+        finally:
+            self._cordon(False)
+
+    def _cordon(self, value: bool) -> None:
+        patch = {"spec": {"unschedulable": value}}
+        self.client.patch(core_v1.Node, _control_plane.NODE_NAME, patch)
+
+    def set_load_balancer(self, address: str | None) -> None:
+        """Choose the address of Services of type LoadBalancer.
+
+        Args:
+            address: An IP address (several Services get it and the following ones, oldest first), a host name, or
+                None: they stay without. At first it is 203.0.113.10.
+        """
+        self._load_balancer.set(address)
+
+    def request(
+        self,
+        source: str | None,
+        service: str,
+        method: str = "GET",
+        path: str = "/",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        via: str | None = None,
+        timeout: float = 5.0,
+    ) -> _requests.Response:
+        """Send a request as a workload.
+
+        Args:
+            source: `namespace/serviceaccount` whose certificate is used; None: plain text from outside the mesh.
+            service: `namespace/name:port`.
+            method: HTTP method.
+            path: With the query.
+            headers: In addition to Host.
+            body: Sent with a Content-Length.
+            via: None: as the mesh would (through the waypoint that the Service or its namespace names, else to the
+                pod). "pod": past the waypoint, to a pod behind the Service.
+            timeout: Seconds for each step.
+
+        Raises:
+            ComponentError: A component of the lab died.
+            RequestError: The request cannot be sent at all: no such Service, no pod, no certificate.
+        """
+        self.check()
+        call = _requests.Call(method, path, dict(headers or {}), body, timeout)
+        return self._requests.request(source, service, call, via)
+
+    def request_outside(
+        self,
+        url: str,
+        source_ip: str = _network.OUTSIDE_ADDRESSES[0],
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        address: str | None = None,
+        timeout: float = 5.0,
+    ) -> _requests.Response:
+        """Send a plain HTTP request from outside of the cluster.
+
+        Args:
+            url: `http://host[:port]/path`; the host is an address, or a name that a load balancer has.
+            source_ip: 192.0.2.10 or 198.51.100.7.
+            method: HTTP method.
+            headers: In addition to Host.
+            address: Where to connect to instead of the URL's host.
+            timeout: Seconds for each step.
+        """
+        self.check()
+        call = _requests.Call(method, "", dict(headers or {}), b"", timeout)
+        return self._requests.request_outside(url, source_ip, call, address)
+
+    def wait_synced(self, timeout: float = 20.0) -> None:
+        """Wait until istiod is idle and every proxy has acknowledged what it was sent.
+
+        Raises:
+            TimeoutError: That does not happen in time.
+        """
+        _sync.wait(self._kubelet, timeout)
+
+    def wait_ready(self, kind: Any, name: str, namespace: str, timeout: float = 60.0) -> None:
+        """Wait until all replicas of a Deployment, StatefulSet or DaemonSet are updated and ready."""
+
+        def ready() -> bool:
+            self.check()
+            return _sync.rolled_out(self.client.get(kind, name, namespace=namespace).to_dict())
+
+        _eventually.eventually(ready, timeout)
+
+    def wait_gateway(self, name: str, namespace: str, timeout: float = 60.0) -> None:
+        """Wait until a Gateway (waypoints too) is programmed and its pods are ready."""
+
+        def ready() -> bool:
+            self.check()
+            return _sync.programmed(self.client, name, namespace)
+
+        _eventually.eventually(ready, timeout)
+
+    def _clean_logs(self) -> None:
+        if not self._keep_logs:
+            shutil.rmtree(self.logs, ignore_errors=True)
+
+
+def _client(kubeconfig: pathlib.Path, **settings: Any) -> lightkube.Client:
+    config = lightkube.KubeConfig.from_file(str(kubeconfig))
+    return lightkube.Client(config=config, trust_env=False, **settings)
+
+
+def _node() -> core_v1.Node:
+    labels = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": _control_plane.NODE_NAME}
+    amounts = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
+    return core_v1.Node(
+        metadata=meta_v1.ObjectMeta(name=_control_plane.NODE_NAME, labels=labels),
+        status=core_models.NodeStatus(allocatable=amounts, capacity=amounts),
+    )
+
+
+def _restore_environment(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

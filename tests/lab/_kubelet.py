@@ -1,0 +1,254 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The node's kubelet for pods that are run for real; kwok plays the others."""
+
+import fnmatch
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Callable
+
+import httpx2
+import lightkube
+from istio_ambient import resources
+from lightkube.core import exceptions
+from lightkube.resources import core_v1
+
+from tests.lab import (
+    _binaries,
+    _echo,
+    _namespaces,
+    _network,
+    _pod,
+    _watch,
+    _workloads,
+    _ztunnel,
+)
+
+_BUSY_INTERVAL = 0.1
+_IDLE_INTERVAL = 1.0
+_ROOT_CERTIFICATE = "istio-ca-root-cert"
+_NO_METRICS = "lab-no-istio-metrics"
+
+
+class Kubelet:
+    """Runs real pods, keeps the hosts file, in a thread of its own.
+
+    Args:
+        client: For its own requests.
+        folder: Scratch space.
+        logs: Where the pods' programs log.
+    """
+
+    def __init__(self, client: lightkube.Client, folder: pathlib.Path, logs: pathlib.Path) -> None:
+        self.client = client
+        self.folder = folder
+        self.logs = logs
+        self.echo = _echo.EchoServers()
+        self.failing_images: list[str] = []
+        """Patterns of images that cannot be pulled."""
+        self._changed = threading.Event()
+        self._pods = _watch.Watched(client, core_v1.Pod, self._changed)
+        self._config_maps = _watch.Watched(client, core_v1.ConfigMap, self._changed)
+        self._secrets = _watch.Watched(client, core_v1.Secret, self._changed)
+        self._services = _watch.Watched(client, core_v1.Service, self._changed)
+        self._namespaces = _watch.Watched(client, core_v1.Namespace, self._changed)
+        self._real: dict[str, _pod.RealPod] = {}
+        self._addresses = _network.pod_addresses()
+        self._program = _binaries.ztunnel()
+        self._silenced: set[str] = set()
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="kubelet", daemon=True)
+        self._thread.start()
+
+    @property
+    def has_ztunnel(self) -> bool:
+        """Whether a ztunnel is at hand."""
+        return self._program is not None
+
+    def check(self) -> None:
+        """Raise what ended the thread, if anything did."""
+        if self._error:
+            raise self._error
+
+    def stop(self) -> None:
+        """End all real pods' processes."""
+        self._stopping = True
+        self._changed.set()
+        self._thread.join(timeout=10)
+        for watched in (
+            self._pods,
+            self._config_maps,
+            self._secrets,
+            self._services,
+            self._namespaces,
+        ):
+            watched.stop()
+        for real in self._real.values():
+            real.kill()
+        self.echo.close()
+
+    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+        """A ConfigMap."""
+        return self._config_maps.get(namespace, name)
+
+    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+        """A Secret."""
+        return self._secrets.get(namespace, name)
+
+    def image_fails(self, image: str) -> bool:
+        """Whether an image cannot be pulled."""
+        return any(fnmatch.fnmatchcase(image, pattern) for pattern in self.failing_images)
+
+    def ztunnel_settings(self, pod: _watch.Object) -> _ztunnel.Settings | None:
+        """How the pod's ztunnel is to run; None: not on the mesh, no istiod yet, or no ztunnel at hand."""
+        if not self._program or not self._on_mesh(pod):
+            return None
+        istiod = self.istiod_service()
+        certificate = self.config_map(pod["metadata"]["namespace"], _ROOT_CERTIFICATE)
+        if not istiod or not certificate:
+            return None
+        return _ztunnel.Settings(
+            self._program,
+            istiod["spec"]["clusterIP"],
+            istiod["metadata"]["namespace"],
+            certificate["data"]["root-cert.pem"],
+        )
+
+    def service(self, namespace: str, name: str) -> _watch.Object | None:
+        """A Service."""
+        return self._services.get(namespace, name)
+
+    def istiod_service(self) -> _watch.Object | None:
+        """Istiod's Service."""
+        for (_, name), service in self._services.all().items():
+            if name == "istiod":
+                return service
+        return None
+
+    def root_certificate(self, namespace: str) -> str:
+        """The mesh's root certificate as istiod gave it to a namespace; "" before that."""
+        found = self.config_map(namespace, _ROOT_CERTIFICATE) or {}
+        return (found.get("data") or {}).get("root-cert.pem", "")
+
+    def waypoint_address(self, service: _watch.Object) -> str | None:
+        """Address of the waypoint that a Service, or else its namespace, is labelled with."""
+        namespace = service["metadata"]["namespace"]
+        for labelled in (service, self._namespaces.get("", namespace) or {"metadata": {}}):
+            labels = labelled["metadata"].get("labels") or {}
+            name = labels.get("istio.io/use-waypoint")
+            if name == "none":
+                return None
+            if name:
+                where = labels.get("istio.io/use-waypoint-namespace", namespace)
+                waypoint = self.service(where, name)
+                return waypoint["spec"]["clusterIP"] if waypoint else None
+        return None
+
+    def pods_of(self, service: _watch.Object) -> list[_pod.RealPod]:
+        """The real, ready pods behind a Service."""
+        selector = service["spec"].get("selector") or {}
+        return [
+            real
+            for (namespace, _), real in sorted(self.real_pods().items())
+            if namespace == service["metadata"]["namespace"]
+            and selector.items() <= (real.pod["metadata"].get("labels") or {}).items()
+            and real.settled
+        ]
+
+    def real_pods(self) -> dict[_watch.Key, _pod.RealPod]:
+        """The pods that run, by namespace and name."""
+        return {
+            (real.pod["metadata"]["namespace"], real.pod["metadata"]["name"]): real
+            for real in list(self._real.values())
+        }
+
+    def _run(self) -> None:
+        try:
+            for watched in (self._pods, self._config_maps, self._services, self._namespaces):
+                watched.wait()
+            while not self._stopping:
+                self._step()
+        except BaseException as error:
+            self._error = error
+
+    def _step(self) -> None:
+        busy = any(not real.settled for real in self._real.values())
+        self._changed.wait(_BUSY_INTERVAL if busy else _IDLE_INTERVAL)
+        self._changed.clear()
+        if self._stopping:
+            return
+        self._write_hosts()
+        pods = {pod["metadata"]["uid"]: pod for pod in self._pods.all().values()}
+        for uid, pod in pods.items():
+            make = _workloads.choose(pod)
+            if not make or not pod["spec"].get("nodeName") or uid in self._real:
+                continue
+            if pod["metadata"].get("deletionTimestamp"):
+                self._attempt(lambda pod=pod: _pod.delete(self.client, pod))
+            else:
+                self._real[uid] = _pod.RealPod(self, pod, next(self._addresses), make)
+        for uid, real in list(self._real.items()):
+            if self._attempt(lambda uid=uid, real=real: real.step(pods.get(uid))):
+                del self._real[uid]
+        self._attempt(self._silence_metrics)
+
+    def _attempt(self, action: Callable[[], bool | None]) -> bool:
+        """Try something that the API server may refuse for now."""
+        try:
+            return bool(action())
+        except exceptions.ApiError as error:
+            # Objects come and go while the loop looks at a snapshot; the next round sees what is there then.
+            if error.status.code not in {404, 409, 422, 429, 500, 503}:
+                raise
+        except httpx2.HTTPError:
+            time.sleep(0.1)
+        return False
+
+    def _on_mesh(self, pod: _watch.Object) -> bool:
+        labels = pod["metadata"].get("labels") or {}
+        namespace = self._namespaces.get("", pod["metadata"]["namespace"]) or {}
+        of_namespace = (namespace.get("metadata") or {}).get("labels") or {}
+        label = "istio.io/dataplane-mode"
+        return labels.get(label, of_namespace.get(label)) == "ambient"
+
+    def _silence_metrics(self) -> None:
+        """Switch Istio's metrics off: their filter is not in stock Envoy."""
+        istiod = self.istiod_service()
+        namespace = istiod["metadata"]["namespace"] if istiod else ""
+        if not namespace or namespace in self._silenced:
+            self._silenced &= {namespace}
+            return
+        telemetry = resources.Telemetry(
+            {
+                "apiVersion": "telemetry.istio.io/v1",
+                "kind": "Telemetry",
+                "metadata": {"name": _NO_METRICS, "namespace": namespace},
+                "spec": {
+                    "metrics": [
+                        {
+                            "providers": [{"name": "prometheus"}],
+                            "overrides": [{"disabled": True}],
+                        }
+                    ]
+                },
+            }
+        )
+        self.client.apply(telemetry, field_manager="lab", force=True)
+        self._silenced.add(namespace)
+
+    def _write_hosts(self) -> None:
+        lines = [f"127.0.0.1 localhost {os.uname().nodename}"]
+        for (namespace, name), service in sorted(self._services.all().items()):
+            address = service["spec"].get("clusterIP") or "None"
+            if address != "None":
+                host = f"{name}.{namespace}.svc"
+                lines.append(f"{address} {host} {host}.cluster.local {name}.{namespace}")
+        hosts = _namespaces.RUNTIME / "hosts"
+        text = "\n".join([*lines, ""])
+        if hosts.read_text() != text:
+            # In place: it is mounted into every pod.
+            hosts.write_text(text)

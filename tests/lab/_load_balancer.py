@@ -1,0 +1,96 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Gives Services of type LoadBalancer their address; kube-proxy forwards what comes there."""
+
+import ipaddress
+import threading
+import time
+from typing import Any
+
+import httpx2
+import lightkube
+from lightkube.core import exceptions
+from lightkube.resources import core_v1
+
+from tests.lab import _watch
+
+DEFAULT_ADDRESS = "203.0.113.10"
+
+
+class LoadBalancer:
+    """Writes `status.loadBalancer` of every LoadBalancer Service, in a thread of its own."""
+
+    def __init__(self, client: lightkube.Client) -> None:
+        self._client = client
+        self._changed = threading.Event()
+        self._services = _watch.Watched(client, core_v1.Service, self._changed)
+        self._address: str | None = DEFAULT_ADDRESS
+        self._given: dict[_watch.Key, int] = {}
+        self._stopping = False
+        threading.Thread(target=self._run, name="load-balancer", daemon=True).start()
+
+    def set(self, address: str | None) -> None:
+        """Give this address (IP address: the first of several; or host name), or none, to all such Services."""
+        self._address = address
+        self._changed.set()
+
+    def address_of(self, hostname: str) -> str | None:
+        """Cluster address of the Service that has this host name."""
+        for service in self._services.all().values():
+            if _status(service) == [{"hostname": hostname}]:
+                return service["spec"]["clusterIP"]
+        return None
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping = True
+        self._services.stop()
+        self._changed.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._changed.wait(5.0)
+            self._changed.clear()
+            try:
+                self._assign()
+            except (exceptions.ApiError, httpx2.HTTPError):
+                time.sleep(0.2)
+                self._changed.set()
+
+    def _assign(self) -> None:
+        services = self._services.all()
+        wanted = {
+            key: service
+            for key, service in services.items()
+            if service["spec"].get("type") == "LoadBalancer"
+        }
+        self._given = {key: place for key, place in self._given.items() if key in wanted}
+        for key in sorted(wanted, key=lambda key: wanted[key]["metadata"]["creationTimestamp"]):
+            used = set(self._given.values())
+            free = next(place for place in range(250) if place not in used)
+            ingress = self._ingress(self._given.setdefault(key, free))
+            if not self._stopping and _status(wanted[key]) != ingress:
+                # One entry has either an address or a name, so the list is replaced as a whole.
+                patch = {"status": {"loadBalancer": {"ingress": ingress}}}
+                self._client.patch(
+                    core_v1.ServiceStatus,
+                    key[1],
+                    patch,
+                    namespace=key[0],
+                    patch_type=lightkube.PatchType.MERGE,
+                )
+
+    def _ingress(self, place: int) -> list[dict[str, Any]]:
+        if not self._address:
+            return []
+        try:
+            first = ipaddress.ip_address(self._address)
+        except ValueError:
+            return [{"hostname": self._address}]
+        return [{"ip": str(first + place), "ipMode": "VIP"}]
+
+
+def _status(service: _watch.Object) -> list[dict[str, Any]]:
+    balancer = (service.get("status") or {}).get("loadBalancer") or {}
+    return balancer.get("ingress") or []

@@ -1,0 +1,123 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The lab's network: one node, a network namespace per real pod, and one for the world outside.
+
+Every pod is joined to the node by a veth pair and routed by its address; there is no bridge, so all traffic passes
+the node's netfilter hooks, where kube-proxy turns Service addresses into pod addresses.
+"""
+
+import hashlib
+import itertools
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+NODE_ADDRESS = "172.18.0.2"
+SERVICE_CIDR = "10.96.0.0/16"
+POD_CIDR = "10.244.0.0/16"
+KWOK_POD_CIDR = "10.244.0.0/17"
+"""Addresses that kwok gives away; nobody answers there."""
+LOAD_BALANCER_CIDR = "203.0.113.0/24"
+OUTSIDE = "outside"
+"""The network namespace of clients that are not in the cluster."""
+OUTSIDE_ADDRESSES = ("192.0.2.10", "198.51.100.7")
+
+_GATEWAY = "169.254.1.1"
+_MASQUERADE_MARK = 0x4000
+
+
+def set_up_node() -> None:
+    """Prepare the namespace this process is in as the node, and make the one outside."""
+    for name, value in {
+        "ip_forward": "1",
+        "conf/all/rp_filter": "0",
+        "conf/default/rp_filter": "0",
+    }.items():
+        pathlib.Path("/proc/sys/net/ipv4", name).write_text(value)
+    _ip(
+        "link set lo up",
+        f"addr add {NODE_ADDRESS}/32 dev lo",
+        # The node's own packets need a route before kube-proxy's rules see them.
+        f"route add {SERVICE_CIDR} dev lo src {NODE_ADDRESS}",
+        f"route add {LOAD_BALANCER_CIDR} dev lo src {NODE_ADDRESS}",
+        # A pod that is not real answers at once that it is not there.
+        f"route add unreachable {POD_CIDR}",
+    )
+    join(OUTSIDE, *OUTSIDE_ADDRESSES)
+    _keep_outside_addresses()
+
+
+def tear_down_node() -> None:
+    """Undo `set_up_node`, and remove what kube-proxy and the pods left."""
+    for namespace in subprocess.run(
+        ["ip", "-o", "netns"], capture_output=True, text=True, check=True
+    ).stdout.splitlines():
+        leave(namespace.split()[0])
+    nft("flush ruleset")
+    _ip(
+        f"addr del {NODE_ADDRESS}/32 dev lo",
+        f"route flush {SERVICE_CIDR}",
+        f"route flush {LOAD_BALANCER_CIDR}",
+        f"route flush {POD_CIDR}",
+    )
+
+
+def join(namespace: str, *addresses: str) -> None:
+    """Make a network namespace with these addresses and route them there."""
+    # Interface names are at most 15 characters long.
+    link = "v" + hashlib.sha256(namespace.encode()).hexdigest()[:12]
+    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    _ip(
+        f"link add {link} type veth peer name eth0 netns {namespace}",
+        f"addr add {_GATEWAY}/32 dev {link}",
+        f"link set {link} up",
+        *(f"route add {address}/32 dev {link} src {NODE_ADDRESS}" for address in addresses),
+    )
+    _ip(
+        "link set lo up",
+        *(f"addr add {address}/32 dev eth0" for address in addresses),
+        "link set eth0 up",
+        f"route add {_GATEWAY}/32 dev eth0 scope link",
+        f"route add default via {_GATEWAY} dev eth0 src {addresses[0]}",
+        namespace=namespace,
+    )
+
+
+def leave(namespace: str) -> None:
+    """Remove a namespace; its veth pair and routes go with it."""
+    subprocess.run(["ip", "netns", "delete", namespace], check=True)
+
+
+def nft(rules: str, namespace: str | None = None) -> None:
+    """Load netfilter rules, on the node or in a namespace."""
+    prefix = ["ip", "netns", "exec", namespace] if namespace else []
+    subprocess.run([*prefix, "nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+def pod_addresses() -> Iterator[str]:
+    """Addresses for real pods, apart from those that kwok gives away."""
+    for high, low in itertools.product(range(128, 256), range(1, 255)):
+        yield f"10.244.{high}.{low}"
+
+
+def _keep_outside_addresses() -> None:
+    # kube-proxy would masquerade what comes from outside, and policies about client addresses could not be tested.
+    # A load balancer in front of the pods themselves keeps them, and so does this: the mark is taken off again.
+    nft(
+        f"""
+        table ip lab {{
+          chain forward {{
+            type filter hook forward priority 0;
+            ip saddr {{ {", ".join(OUTSIDE_ADDRESSES)} }} meta mark set meta mark and {~_MASQUERADE_MARK & 0xFFFFFFFF:#x}
+          }}
+        }}
+        """
+    )
+
+
+def _ip(*commands: str, namespace: str | None = None) -> None:
+    selector = ["-n", namespace] if namespace else []
+    subprocess.run(
+        ["ip", *selector, "-batch", "-"], input="\n".join(commands), text=True, check=True
+    )

@@ -1,0 +1,279 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The life of one real pod: its network, its workload, its status."""
+
+import dataclasses
+import datetime
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import lightkube
+from lightkube.models import authentication_v1, meta_v1
+from lightkube.resources import core_v1
+
+from tests.lab import _echo, _network, _volumes, _watch, _workloads, _ztunnel
+
+_RESTART_DELAY = 1.0
+_GRACE_PERIOD = 4.0
+
+
+class Lab(Protocol):
+    """What pods use of the lab."""
+
+    client: lightkube.Client
+    folder: pathlib.Path
+    logs: pathlib.Path
+    echo: _echo.EchoServers
+
+    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+        """A ConfigMap."""
+        ...
+
+    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+        """A Secret."""
+        ...
+
+    def ztunnel_settings(self, pod: _watch.Object) -> _ztunnel.Settings | None:
+        """How the pod's ztunnel is to run; None: it has none."""
+        ...
+
+    def image_fails(self, image: str) -> bool:
+        """Whether an image cannot be pulled."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class _State:
+    """What the status says."""
+
+    ready: bool = False
+    waiting: str = ""
+    """The reason for which a container waits; "" when it runs."""
+    message: str = ""
+    restarts: int = 0
+
+
+class RealPod:
+    """A pod that is run, not played. `step` is called again and again and never blocks for long."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        pod: _watch.Object,
+        address: str,
+        make: Callable[[_workloads.Context], _workloads.Workload],
+    ) -> None:
+        self._lab = lab
+        self._pod = pod
+        self._tokens: dict[tuple[str, str, str | None], str] = {}
+        self._reported: _State | None = None
+        self._restarts = 0
+        self._not_before = 0.0
+        self._ending_since: float | None = None
+        self._joined = False
+        self._failed_at = time.monotonic()
+        self._since = _now()
+        self.address = address
+        self.namespace = f"pod-{pod['metadata']['uid'][:13]}"
+        self.folder = lab.folder / "pods" / pod["metadata"]["uid"]
+        self.logs = lab.logs
+        self.echo = lab.echo
+        self._running = False
+        self._workload = make(self)
+
+    @property
+    def pod(self) -> _watch.Object:
+        """The pod with the address it has."""
+        status = {**(self._pod.get("status") or {}), **_addresses(self.address)}
+        return {**self._pod, "status": status}
+
+    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+        """A ConfigMap."""
+        return self._lab.config_map(namespace, name)
+
+    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+        """A Secret."""
+        return self._lab.secret(namespace, name)
+
+    def token(self, namespace: str, service_account: str, audience: str | None) -> str:
+        """A token of a ServiceAccount; the same one for the pod's whole life."""
+        key = (namespace, service_account, audience)
+        if key not in self._tokens:
+            self._tokens[key] = request_token(self._lab.client, *key)
+        return self._tokens[key]
+
+    def ztunnel(self) -> _ztunnel.Settings | None:
+        """How its ztunnel is to run; None: it has none."""
+        return self._lab.ztunnel_settings(self._pod)
+
+    def annotate(self, annotations: dict[str, str | None]) -> None:
+        """Annotate the pod."""
+        metadata = self._pod["metadata"]
+        patch = {"metadata": {"annotations": annotations}}
+        self._lab.client.patch(
+            core_v1.Pod, metadata["name"], patch, namespace=metadata["namespace"]
+        )
+
+    def step(self, pod: _watch.Object | None) -> bool:
+        """Go one step towards what the pod's object says.
+
+        Args:
+            pod: The object as it is now; None: it was deleted without being asked.
+
+        Returns:
+            Whether the pod is over and nothing is left of it.
+        """
+        self._pod = pod or self._pod
+        if pod is None or pod["metadata"].get("deletionTimestamp"):
+            return self._end(pod is not None)
+        if not self._running:
+            self._start()
+        elif not self._workload.alive():
+            self._workload.kill()
+            self._running = False
+            self._restarts += 1
+            self._not_before = time.monotonic() + _RESTART_DELAY * min(self._restarts, 5)
+            self._report(_State(False, "CrashLoopBackOff", "the process ended", self._restarts))
+        else:
+            self._workload.refresh()
+            self._report(_State(self._is_ready(), restarts=self._restarts))
+        return False
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is expected to change soon."""
+        return self._reported is not None and self._reported.ready
+
+    def kill(self) -> None:
+        """End its processes at once; its network stays."""
+        self._workload.kill()
+
+    def _start(self) -> None:
+        if time.monotonic() < self._not_before:
+            return
+        failing = [
+            container["image"]
+            for container in self._pod["spec"]["containers"]
+            if self._lab.image_fails(container["image"])
+        ]
+        if failing:
+            message = f'Back-off pulling image "{failing[0]}"'
+            self._report(_State(False, "ImagePullBackOff", message))
+            return
+        if not self._joined:
+            _network.join(self.namespace, self.address)
+            self._joined = True
+            self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._workload.start()
+        except _volumes.NotYetError as missing:
+            self._report(_State(False, "ContainerCreating", str(missing)))
+            self._not_before = time.monotonic() + 0.2
+            return
+        self._running = True
+        self._report(_State(False, restarts=self._restarts))
+
+    def _is_ready(self) -> bool:
+        """Readiness; one failed probe of a ready pod is not believed."""
+        ready = self._workload.ready()
+        now = time.monotonic()
+        if ready:
+            self._failed_at = now
+        elif self._reported and self._reported.ready and now - self._failed_at < 2.0:
+            return True
+        return ready
+
+    def _end(self, delete_object: bool) -> bool:
+        if self._ending_since is None:
+            self._ending_since = time.monotonic()
+            self._workload.terminate()
+        overdue = time.monotonic() - self._ending_since > _GRACE_PERIOD
+        if self._workload.alive() and not overdue:
+            return False
+        self._workload.kill()
+        if self._joined:
+            _network.leave(self.namespace)
+        if delete_object:
+            delete(self._lab.client, self._pod)
+        return True
+
+    def _report(self, state: _State) -> None:
+        if state == self._reported:
+            return
+        if self._reported is None or self._reported.ready != state.ready:
+            self._since = _now()
+        self._reported = state
+        metadata = self._pod["metadata"]
+        status = {"status": self._status(state)}
+        self._lab.client.patch(
+            core_v1.PodStatus, metadata["name"], status, namespace=metadata["namespace"]
+        )
+
+    def _status(self, state: _State) -> dict[str, Any]:
+        started = {"running": {"startedAt": self._since}}
+        waiting = {"waiting": {"reason": state.waiting, "message": state.message}}
+        reason = {} if state.ready else {"reason": "ContainersNotReady", "message": state.message}
+        truth = {"status": str(state.ready), "lastTransitionTime": self._since, **reason}
+        return {
+            "phase": "Running" if self._running or state.restarts else "Pending",
+            **_addresses(self.address),
+            "conditions": [
+                {"type": "Initialized", "status": "True", "lastTransitionTime": self._since},
+                {"type": "Ready", **truth},
+                {"type": "ContainersReady", **truth},
+            ],
+            "containerStatuses": [
+                {
+                    "name": container["name"],
+                    "image": container["image"],
+                    "imageID": "",
+                    "ready": state.ready,
+                    "started": not state.waiting,
+                    "restartCount": state.restarts,
+                    "state": waiting if state.waiting else started,
+                }
+                for container in self._pod["spec"]["containers"]
+            ],
+        }
+
+
+def request_token(
+    client: lightkube.Client, namespace: str, service_account: str, audience: str | None
+) -> str:
+    """Ask the API server for a token of a ServiceAccount."""
+    request = core_v1.ServiceAccountToken(
+        metadata=meta_v1.ObjectMeta(),
+        spec=authentication_v1.TokenRequestSpec(
+            audiences=[audience] if audience else [], expirationSeconds=12 * 3600
+        ),
+    )
+    answer: Any = client.create(request, service_account, namespace=namespace)
+    return answer.status.token
+
+
+def delete(client: lightkube.Client, pod: _watch.Object) -> None:
+    """Delete a pod's object at once."""
+    metadata = pod["metadata"]
+    try:
+        client.delete(
+            core_v1.Pod, metadata["name"], namespace=metadata["namespace"], grace_period=0
+        )
+    except lightkube.ApiError as error:
+        if error.status.code != 404:
+            raise
+
+
+def _addresses(address: str) -> dict[str, Any]:
+    return {
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "hostIP": _network.NODE_ADDRESS,
+        "hostIPs": [{"ip": _network.NODE_ADDRESS}],
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

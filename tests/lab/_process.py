@@ -1,0 +1,86 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The lab's processes: each with a log file, and an error that shows it when the process dies."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+
+class ComponentError(RuntimeError):
+    """A component of the lab died or did not become ready; the message ends with its log's last lines."""
+
+
+class Process:
+    """A child process in a session of its own, so that Ctrl-C on the terminal does not reach it.
+
+    Args:
+        name: Names the log file.
+        command: Program and arguments.
+        logs: Folder of the log file.
+        environment: The whole environment; this process's where left out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        logs: pathlib.Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._started = time.monotonic()
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                start_new_session=True,
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._started
+
+    def check(self) -> None:
+        """Raise `ComponentError` if it ended."""
+        if not self.alive:
+            raise self.error(f"ended with status {self._process.returncode}")
+
+    def error(self, problem: str) -> ComponentError:
+        """An error about this process that shows the end of its log."""
+        return ComponentError(f"{self.name} {problem}; the end of {self.log}:\n{self.tail()}")
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of its log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(line[:500] for line in text.splitlines()[-lines:])
+
+    def terminate(self) -> None:
+        """Ask it to end; see `alive`."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and its children at once."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:  # It ended by itself.
+            pass

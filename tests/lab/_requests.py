@@ -1,0 +1,273 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Requests as a workload of the mesh, and as a client outside of the cluster."""
+
+import dataclasses
+import json
+import socket
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import h11
+import lightkube
+
+from tests.lab import (
+    _echo,
+    _hbone,
+    _kubelet,
+    _load_balancer,
+    _namespaces,
+    _network,
+    _pod,
+    _watch,
+)
+
+Hop = Literal["application", "waypoint", "gateway", "ztunnel", "none"]
+
+_IDENTITY_LIFETIME = 1800.0
+
+
+class RequestError(RuntimeError):
+    """A request cannot be sent: what it names does not exist."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """What became of a request."""
+
+    status: int | None
+    """HTTP status; that of the CONNECT where it was refused; None: no answer (refused, reset, timed out)."""
+    body: bytes
+    headers: dict[str, str]
+    """Names in lower case."""
+    hop: Hop
+    """Who decided: the application answered, or the proxy that refused; `none`: nobody was reached."""
+    error: str = ""
+    """Why there is no answer."""
+
+    def json(self) -> Any:
+        """The body, decoded; the echo application's has app, pod, namespace, method, path, headers, client."""
+        return json.loads(self.body)
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """An HTTP request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    timeout: float
+
+
+class _Stream(Protocol):
+    def send(self, data: bytes) -> None: ...
+
+    def receive(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class _Plain:
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def send(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def receive(self) -> bytes:
+        return self._connection.recv(65535)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Requests:
+    """Finds the way of a request and goes it."""
+
+    def __init__(
+        self,
+        client: lightkube.Client,
+        kubelet: _kubelet.Kubelet,
+        load_balancer: _load_balancer.LoadBalancer,
+    ) -> None:
+        self._client = client
+        self._kubelet = kubelet
+        self._load_balancer = load_balancer
+        self._root = ""
+        self._contexts: dict[tuple[str, str], tuple[float, ssl.SSLContext]] = {}
+
+    def request(self, source: str | None, service: str, call: Call, via: str | None) -> Response:
+        """See `Cluster.request`."""
+        if via not in {None, "pod"}:
+            raise ValueError(f'via is None or "pod", not {via!r}')
+        name, _, port_text = service.partition(":")
+        namespace, _, name = name.partition("/")
+        port = int(port_text)
+        found = self._kubelet.service(namespace, name)
+        if not found:
+            raise RequestError(f"there is no Service {namespace}/{name}")
+        host = f"{name}.{namespace}.svc.cluster.local:{port}"
+        address = found["spec"]["clusterIP"]
+        if source is None and via is None:
+            return self._plain(address, port, host, call)
+        waypoint = None if via else self._kubelet.waypoint_address(found)
+        if waypoint and source:
+            context = self._context(source)
+            authority = f"{address}:{port}"
+            return _exchange(
+                lambda: _hbone.Tunnel(waypoint, context, authority, call.timeout),
+                host,
+                call,
+                "waypoint",
+                self._kubelet.has_ztunnel,
+            )
+        return self._to_pod(source, found, port, host, call)
+
+    def request_outside(
+        self, url: str, source_ip: str, call: Call, address: str | None
+    ) -> Response:
+        """See `Cluster.request_outside`."""
+        if source_ip not in _network.OUTSIDE_ADDRESSES:
+            raise ValueError(f"source_ip is one of {_network.OUTSIDE_ADDRESSES}")
+        parts = urllib.parse.urlsplit(url)
+        host = parts.hostname or ""
+        target = address or self._load_balancer.address_of(host) or host
+        path = parts.path or "/"
+        call = dataclasses.replace(call, path=f"{path}?{parts.query}" if parts.query else path)
+        where = (target, parts.port or 80)
+
+        def connect() -> _Stream:
+            return _Plain(
+                _namespaces.socket_in(
+                    _network.OUTSIDE,
+                    lambda: socket.create_connection(where, call.timeout, (source_ip, 0)),
+                )
+            )
+
+        return _exchange(connect, parts.netloc, call, "gateway", self._kubelet.has_ztunnel)
+
+    def _to_pod(
+        self, source: str | None, service: _watch.Object, port: int, host: str, call: Call
+    ) -> Response:
+        pods = self._kubelet.pods_of(service)
+        if not pods:
+            name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+            raise RequestError(f"no ready pod runs behind Service {name}")
+        pod = pods[0]
+        target = _target_port(service, pod.pod, port)
+        if source is None or not pod.ztunnel():
+            return self._plain(pod.address, target, host, call, bool(pod.ztunnel()))
+        context = self._context(source)
+        authority = f"{pod.address}:{target}"
+        return _exchange(
+            lambda: _hbone.Tunnel(pod.address, context, authority, call.timeout),
+            host,
+            call,
+            "ztunnel",
+            True,
+        )
+
+    def _plain(
+        self, address: str, port: int, host: str, call: Call, ztunnel: bool = False
+    ) -> Response:
+        return _exchange(
+            lambda: _Plain(socket.create_connection((address, port), call.timeout)),
+            host,
+            call,
+            "ztunnel" if ztunnel else "none",
+            ztunnel,
+        )
+
+    def _context(self, source: str) -> ssl.SSLContext:
+        namespace, _, account = source.partition("/")
+        root = self._kubelet.root_certificate(namespace)
+        istiod = self._kubelet.istiod_service()
+        if not istiod or not root:
+            raise RequestError("there is no istiod that could give a certificate")
+        if root != self._root:  # Another control plane than before.
+            self._root, self._contexts = root, {}
+        known = self._contexts.get((namespace, account))
+        if known and time.monotonic() - known[0] < _IDENTITY_LIFETIME:
+            return known[1]
+        token = _pod.request_token(self._client, namespace, account, "istio-ca")
+        context = _hbone.client_context(
+            namespace,
+            account,
+            token,
+            f"{istiod['spec']['clusterIP']}:15012",
+            f"istiod.{istiod['metadata']['namespace']}.svc",
+            root,
+        )
+        self._contexts[namespace, account] = (time.monotonic(), context)
+        return context
+
+
+def _target_port(service: _watch.Object, pod: _watch.Object, port: int) -> int:
+    for offered in service["spec"].get("ports") or []:
+        if offered["port"] != port:
+            continue
+        target = offered.get("targetPort", port)
+        if isinstance(target, int) or str(target).isdigit():
+            return int(target)
+        for container in pod["spec"]["containers"]:
+            for exposed in container.get("ports") or []:
+                if exposed.get("name") == target:
+                    return exposed["containerPort"]
+    raise RequestError(f"Service {service['metadata']['name']} has no port {port}")
+
+
+def _exchange(
+    connect: Callable[[], _Stream], host: str, call: Call, proxy: Hop, ztunnel: bool
+) -> Response:
+    """Connect, send, receive, and tell who decided."""
+    try:
+        stream = connect()
+    except _hbone.Refused as refused:
+        return Response(refused.status, b"", {}, proxy, str(refused))
+    except OSError as error:
+        return Response(None, b"", {}, "none", repr(error))
+    try:
+        status, headers, body = _http(stream, host, call)
+    except (OSError, h11.RemoteProtocolError) as error:
+        # Somebody took the connection and dropped it.
+        return Response(None, b"", {}, proxy, repr(error))
+    finally:
+        stream.close()
+    if _echo.MARK_HEADER in headers:
+        return Response(status, body, headers, "application")
+    if status == 503 and ztunnel and b"upstream connect error" in body:
+        # The proxy was let down by its upstream: a ztunnel does not say more than that.
+        return Response(status, body, headers, "ztunnel")
+    return Response(status, body, headers, proxy)
+
+
+def _http(stream: _Stream, host: str, call: Call) -> tuple[int, dict[str, str], bytes]:
+    connection = h11.Connection(h11.CLIENT)
+    headers = {"host": host, "connection": "close"}
+    if call.body:
+        headers["content-length"] = str(len(call.body))
+    headers |= {name.lower(): value for name, value in call.headers.items()}
+    request = h11.Request(method=call.method, target=call.path, headers=list(headers.items()))
+    data = connection.send(request) or b""
+    if call.body:
+        data += connection.send(h11.Data(data=call.body)) or b""
+    data += connection.send(h11.EndOfMessage()) or b""
+    stream.send(data)
+    status, found, body = 0, dict[str, str](), bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(stream.receive())
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+            found = {name.decode(): value.decode("latin-1") for name, value in event.headers}
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+            return status, found, bytes(body)

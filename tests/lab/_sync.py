@@ -1,0 +1,132 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whether the control plane is done: istiod's pushes, rollouts, Gateways."""
+
+import http.client
+import json
+import re
+import socket
+import time
+from typing import Any
+
+import lightkube
+from istio_ambient import resources
+from lightkube.resources import apps_v1
+
+from tests.lab import _kubelet, _namespaces, _watch, _workloads
+
+_QUIET = 0.4
+"""Seconds without news after which istiod is idle: it debounces for 0.1 s."""
+_COUNTERS = re.compile(
+    r"^(pilot_inbound_updates|pilot_xds_pushes|pilot_k8s_reg_events)\b.*$", re.M
+)
+_DEBUG_PORT = 8080
+_METRICS_PORT = 15014
+
+
+def wait(kubelet: _kubelet.Kubelet, timeout: float) -> None:
+    """Wait until every istiod is idle and every proxy has acknowledged what it was sent.
+
+    Raises:
+        TimeoutError: That does not happen in time; the message names what is behind.
+    """
+    deadline = time.monotonic() + timeout
+    quiet_since, before = time.monotonic(), ""
+    while True:
+        now, behind = _look(kubelet)
+        if now != before or behind:
+            quiet_since, before = time.monotonic(), now
+        elif time.monotonic() - quiet_since >= _QUIET:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not in sync: {behind or 'istiod keeps pushing'}")
+        time.sleep(0.1)
+
+
+def rolled_out(workload: _watch.Object) -> bool:
+    """Whether a Deployment, StatefulSet or DaemonSet runs as its spec says, and only so."""
+    status = workload.get("status") or {}
+    if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
+        return False
+    if "desiredNumberScheduled" in status:
+        wanted = status["desiredNumberScheduled"]
+        counts = [status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)]
+    else:
+        wanted = workload["spec"].get("replicas", 1)
+        names = ("replicas", "updatedReplicas", "readyReplicas")
+        counts = [status.get(name, 0) for name in names]
+    return all(count == wanted for count in counts)
+
+
+def programmed(client: lightkube.Client, name: str, namespace: str) -> bool:
+    """Whether a Gateway is programmed in its current generation and its Deployment has rolled out."""
+    gateway: Any = client.get(resources.Gateway, name, namespace=namespace)
+    generation = gateway["metadata"].get("generation", 0)
+    if not any(
+        condition["type"] == "Programmed"
+        and condition["status"] == "True"
+        and condition.get("observedGeneration", 0) >= generation
+        for condition in (gateway.get("status") or {}).get("conditions") or []
+    ):
+        return False
+    found = [
+        deployment.to_dict()
+        for deployment in client.list(
+            apps_v1.Deployment, namespace=namespace, labels={_workloads.GATEWAY_LABEL: name}
+        )
+    ]
+    return bool(found) and all(rolled_out(deployment) for deployment in found)
+
+
+def _look(kubelet: _kubelet.Kubelet) -> tuple[str, list[str]]:
+    """What istiod has counted so far, and which proxies are behind."""
+    counted: list[str] = []
+    behind: list[str] = []
+    istiods = [
+        (key, real)
+        for key, real in kubelet.real_pods().items()
+        if _workloads.choose(real.pod) is _workloads.istiod
+    ]
+    if not istiods:
+        behind.append("there is no istiod")
+    for (_, name), real in istiods:
+        try:
+            metrics = _get(real.namespace, _METRICS_PORT, "/metrics")
+            proxies = json.loads(_get(real.namespace, _DEBUG_PORT, "/debug/syncz"))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            behind.append(f"{name}: {error}")
+            continue
+        counted += [name, *(match[0] for match in _COUNTERS.finditer(metrics))]
+        for proxy in proxies or []:
+            behind += _unacknowledged(proxy)
+    return "\n".join(counted), behind
+
+
+def _unacknowledged(proxy: dict[str, Any]) -> list[str]:
+    name = proxy.get("proxy", "?")
+    found = [
+        f"{name}: {kind.removesuffix('_sent')}"
+        for kind, nonce in proxy.items()
+        if kind.endswith("_sent") and nonce != proxy.get(f"{kind.removesuffix('_sent')}_acked")
+    ]
+    for kind, status in (proxy.get("resources") or {}).items():
+        if status.get("sent", "") != status.get("acked", ""):
+            found.append(f"{name}: {kind}")
+    return found
+
+
+def _get(namespace: str, port: int, path: str) -> str:
+    # Debug information is for local clients only, so the connection is made within the pod.
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.sock = _namespaces.socket_in(
+        namespace, lambda: socket.create_connection(("127.0.0.1", port), timeout=5)
+    )
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise OSError(f"{path}: {response.status}")
+        return response.read().decode()
+    finally:
+        connection.close()

@@ -1,0 +1,204 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A pod's environment and volumes, made from its spec as a kubelet makes them."""
+
+import base64
+import decimal
+import os
+import pathlib
+import re
+import tempfile
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from tests.lab import _watch
+
+_BYTES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9}
+_REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+
+
+class NotYetError(Exception):
+    """An object that the pod refers to does not exist; a kubelet would wait for it."""
+
+
+class Cluster(Protocol):
+    """Where referenced objects come from."""
+
+    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+        """A ConfigMap."""
+        ...
+
+    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+        """A Secret."""
+        ...
+
+    def token(self, namespace: str, service_account: str, audience: str | None) -> str:
+        """A token of a ServiceAccount."""
+        ...
+
+
+def contents(pod: _watch.Object, volume: _watch.Object, cluster: Cluster) -> dict[str, bytes]:
+    """Relative path → content of what a volume holds; empty for an emptyDir.
+
+    Raises:
+        NotYetError: A ConfigMap or Secret that is not optional is missing.
+    """
+    if "projected" in volume:
+        found: dict[str, bytes] = {}
+        for source in volume["projected"].get("sources") or []:
+            found |= _source(pod, source, cluster)
+        return found
+    return _source(pod, volume, cluster)
+
+
+def write(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
+    """Make a folder hold exactly these files; all of them change in one step.
+
+    Each file is a link through `..data`, which is replaced: programs that watch the folder see what a kubelet shows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "..data"
+    previous = data.resolve() if data.is_symlink() else None
+    if previous and _files(previous) == dict(files):
+        return
+    current = pathlib.Path(tempfile.mkdtemp(dir=folder, prefix="..version-"))
+    current.chmod(0o755)
+    for path, content in files.items():
+        target = current / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    link = folder / "..data-next"
+    link.symlink_to(current.name)
+    link.rename(data)
+    tops = {pathlib.PurePath(path).parts[0] for path in files}
+    for top in tops:
+        if not (folder / top).is_symlink():
+            (folder / top).symlink_to(f"..data/{top}")
+    for entry in folder.iterdir():
+        if not entry.name.startswith("..") and entry.name not in tops:
+            entry.unlink()
+
+
+def environment(pod: _watch.Object, container: _watch.Object, cluster: Cluster) -> dict[str, str]:
+    """The environment of a container, references expanded.
+
+    Raises:
+        NotYetError: A ConfigMap or Secret that is not optional is missing.
+    """
+    values: dict[str, str] = {}
+    for source in container.get("envFrom") or []:
+        data = _referenced(pod, source, cluster)
+        values |= {source.get("prefix", "") + key: text.decode() for key, text in data.items()}
+    for variable in container.get("env") or []:
+        if "valueFrom" in variable:
+            value = _value_from(pod, container, variable["valueFrom"], cluster)
+            if value is not None:
+                values[variable["name"]] = value
+        else:
+            values[variable["name"]] = expand(variable.get("value") or "", values)
+    return values
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """Replace `$(NAME)`; an unknown name stays as it is."""
+    return _REFERENCE.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def _source(pod: _watch.Object, source: _watch.Object, cluster: Cluster) -> dict[str, bytes]:
+    namespace = pod["metadata"]["namespace"]
+    if "configMap" in source or "secret" in source:
+        reference = source.get("configMap") or source.get("secret") or {}
+        data = _referenced(pod, source, cluster)
+        items = reference.get("items")
+        if items is None:
+            return data
+        return {item["path"]: data[item["key"]] for item in items if item["key"] in data}
+    if "serviceAccountToken" in source:
+        request = source["serviceAccountToken"]
+        account = pod["spec"].get("serviceAccountName") or "default"
+        token = cluster.token(namespace, account, request.get("audience"))
+        return {request["path"]: token.encode()}
+    if "downwardAPI" in source:
+        return {
+            item["path"]: _field(pod, item["fieldRef"]["fieldPath"]).encode()
+            for item in source["downwardAPI"].get("items") or []
+            if "fieldRef" in item
+        }
+    return {}
+
+
+def _referenced(pod: _watch.Object, source: _watch.Object, cluster: Cluster) -> dict[str, bytes]:
+    namespace = pod["metadata"]["namespace"]
+    is_secret = "secret" in source or "secretRef" in source
+    reference: dict[str, Any] = {}
+    for kind in ("configMap", "configMapRef", "secret", "secretRef"):
+        reference = source.get(kind) or reference
+    name = reference.get("name") or reference.get("secretName") or ""
+    found = (cluster.secret if is_secret else cluster.config_map)(namespace, name)
+    if found is None:
+        if reference.get("optional"):
+            return {}
+        raise NotYetError(f'{"secret" if is_secret else "configmap"} "{name}" not found')
+    if is_secret:
+        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+    texts = {key: value.encode() for key, value in (found.get("data") or {}).items()}
+    binary = found.get("binaryData") or {}
+    return texts | {key: base64.b64decode(value) for key, value in binary.items()}
+
+
+def _value_from(
+    pod: _watch.Object, container: _watch.Object, source: _watch.Object, cluster: Cluster
+) -> str | None:
+    if "fieldRef" in source:
+        return _field(pod, source["fieldRef"]["fieldPath"])
+    if "resourceFieldRef" in source:
+        return _resource(container, source["resourceFieldRef"])
+    reference = source.get("configMapKeyRef") or source.get("secretKeyRef") or {}
+    kind = "configMap" if "configMapKeyRef" in source else "secret"
+    value = _referenced(pod, {kind: reference}, cluster).get(reference.get("key", ""))
+    return None if value is None else value.decode()
+
+
+def _field(pod: _watch.Object, path: str) -> str:
+    keyed = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
+    if keyed:
+        return (pod["metadata"].get(keyed[1]) or {}).get(keyed[2], "")
+    value: Any = pod
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    if path in {"metadata.labels", "metadata.annotations"}:
+        lines = [f'{key}="{text}"' for key, text in sorted((value or {}).items())]
+        return "\n".join(lines)
+    return "" if value is None else str(value)
+
+
+def _resource(container: _watch.Object, reference: _watch.Object) -> str:
+    section, _, name = reference["resource"].partition(".")
+    quantity = ((container.get("resources") or {}).get(section) or {}).get(name)
+    if name == "cpu":
+        # A kubelet says what the node has where there is no limit; here that is what the machine has.
+        count = decimal.Decimal(os.cpu_count() or 1)
+        amount = min(_number(quantity), count) if quantity else count
+    else:
+        amount = _number(quantity or "4Gi")
+    ratio = amount / _number(reference.get("divisor") or "1")
+    return str(int(ratio.to_integral_value(decimal.ROUND_CEILING)))
+
+
+def _number(quantity: str) -> decimal.Decimal:
+    text = str(quantity)
+    if text.endswith("m"):
+        return decimal.Decimal(text[:-1]) / 1000
+    for suffix, factor in _BYTES.items():
+        if text.endswith(suffix):
+            return decimal.Decimal(text.removesuffix(suffix)) * int(factor)
+    return decimal.Decimal(text)
+
+
+def _files(folder: pathlib.Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

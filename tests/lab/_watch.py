@@ -1,0 +1,99 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The lab's view of the objects it acts on: lists and watches, kept current by a thread per kind."""
+
+import threading
+import time
+from typing import Any
+
+import httpx2
+import lightkube
+from lightkube.core import exceptions, resource
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON has it."""
+Key = tuple[str, str]
+"""Namespace ("" for cluster scope) and name."""
+
+
+class Watched:
+    """All objects of one kind.
+
+    Args:
+        client: To list and watch with.
+        kind: The lightkube resource class.
+        changed: Set after every change.
+    """
+
+    def __init__(
+        self,
+        client: lightkube.Client,
+        kind: type[resource.NamespacedResource] | type[resource.GlobalResource],
+        changed: threading.Event,
+    ) -> None:
+        self._client = client
+        self._kind: Any = kind
+        self._namespace = "*" if issubclass(kind, resource.NamespacedResource) else None
+        self._changed = changed
+        self._objects: dict[Key, Object] = {}
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._listed = threading.Event()
+        threading.Thread(target=self._run, name=f"watch-{kind.__name__}", daemon=True).start()
+
+    def wait(self, timeout: float = 30.0) -> None:
+        """Wait for the first list."""
+        if not self._listed.wait(timeout):
+            raise TimeoutError(f"{self._kind.__name__} cannot be listed")
+
+    def all(self) -> dict[Key, Object]:
+        """A snapshot; the objects must not be changed."""
+        with self._lock:
+            return dict(self._objects)
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """One object, None where it does not exist."""
+        with self._lock:
+            return self._objects.get((namespace, name))
+
+    def stop(self) -> None:
+        """Let the thread end with its next event."""
+        self._stopping = True
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._list_and_watch()
+            except (httpx2.HTTPError, exceptions.ApiError, OSError):
+                time.sleep(0.2)  # The API server is not there: it restarts, or the lab ends.
+
+    def _list_and_watch(self) -> None:
+        listed: Any = self._client.list(self._kind, namespace=self._namespace)
+        objects = {_key(item): item for item in (_plain(found) for found in listed)}
+        with self._lock:
+            self._objects = objects
+        self._listed.set()
+        self._changed.set()
+        events: Any = self._client.watch(
+            self._kind, namespace=self._namespace, resource_version=listed.resourceVersion
+        )
+        for verb, found in events:
+            if self._stopping:
+                return
+            item = _plain(found)
+            with self._lock:
+                if verb == "DELETED":
+                    self._objects.pop(_key(item), None)
+                else:
+                    self._objects[_key(item)] = item
+            self._changed.set()
+
+
+def _plain(found: Any) -> Object:
+    return found.to_dict()
+
+
+def _key(item: Object) -> Key:
+    metadata = item["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]

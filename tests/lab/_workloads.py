@@ -1,0 +1,304 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The pods that matter, as real processes: istiod, waypoints and gateways, applications."""
+
+import json
+import pathlib
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import yaml
+
+from tests.lab import (
+    _binaries,
+    _container,
+    _control_plane,
+    _echo,
+    _process,
+    _volumes,
+    _watch,
+    _ztunnel,
+)
+
+APP_ANNOTATION = "lab.charmed-istio.io/app"
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+
+_PROBE_TIMEOUT = 1.0
+# What stock Envoy cannot do; none of it takes part in a decision about a request.
+_ISTIOD_OVERRIDES = {
+    "PILOT_ENABLE_METADATA_EXCHANGE": "false",
+    "PILOT_ENABLE_ALPN_FILTER": "false",
+    "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT": "false",
+    "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS": "false",
+}
+
+
+class Context(_volumes.Cluster, Protocol):
+    """What a workload knows of its pod and may use of the lab."""
+
+    folder: pathlib.Path
+    logs: pathlib.Path
+    namespace: str
+    """Its network namespace."""
+    address: str
+    echo: _echo.EchoServers
+
+    @property
+    def pod(self) -> _watch.Object:
+        """The pod as it is now, its address included."""
+        ...
+
+    def ztunnel(self) -> _ztunnel.Settings | None:
+        """How its ztunnel is to run; None: it has none."""
+        ...
+
+    def annotate(self, annotations: dict[str, str | None]) -> None:
+        """Annotate the pod."""
+        ...
+
+
+class Workload(Protocol):
+    """Something that runs in a pod."""
+
+    def start(self) -> None:
+        """Start it; raises `NotYetError` while something is missing."""
+        ...
+
+    def refresh(self) -> None:
+        """Follow what changed in the cluster."""
+        ...
+
+    def alive(self) -> bool:
+        """Whether all of it runs."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether it serves."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+
+class ContainerWorkload:
+    """A pod whose first container is one program: istiod, or pilot-agent with its Envoy."""
+
+    def __init__(
+        self,
+        context: Context,
+        program: str,
+        files: Callable[[], dict[str, bytes]] = dict[str, bytes],
+        overrides: Callable[[dict[str, str]], dict[str, str]] = dict[str, str],
+    ) -> None:
+        self._context = context
+        self._program = program
+        self._files = files
+        self._overrides = overrides
+        self._process: _process.Process | None = None
+
+    @property
+    def _spec(self) -> _watch.Object:
+        return self._context.pod["spec"]["containers"][0]
+
+    def start(self) -> None:
+        """Start it; raises `NotYetError` while something is missing."""
+        context, spec = self._context, self._spec
+        environment = _volumes.environment(context.pod, spec, context)
+        environment |= {
+            "KUBERNETES_SERVICE_HOST": _control_plane.KUBERNETES_SERVICE,
+            "KUBERNETES_SERVICE_PORT": "443",
+        }
+        environment |= self._overrides(environment)
+        self._write_volumes()
+        root = context.folder / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        metadata = context.pod["metadata"]
+        container = _container.Container(
+            name=f"{metadata['namespace']}_{metadata['name']}",
+            namespace=context.namespace,
+            root=root,
+            mounts=self._mounts(),
+            files=self._files(),
+        )
+        command = [self._program, *(spec.get("command") or [])[1:], *(spec.get("args") or [])]
+        command = [_volumes.expand(word, environment) for word in command]
+        self._process = container.start(command, environment, context.logs)
+
+    def refresh(self) -> None:
+        """Follow changed ConfigMaps and Secrets."""
+        try:
+            self._write_volumes()
+        except _volumes.NotYetError:  # It was deleted: the files stay as they are.
+            pass
+
+    def alive(self) -> bool:
+        """Whether the program runs."""
+        return self._process is not None and self._process.alive
+
+    def ready(self) -> bool:
+        """What the container's own readiness probe says."""
+        probe = (self._spec.get("readinessProbe") or {}).get("httpGet")
+        if not probe:
+            return True
+        url = f"http://{self._context.address}:{probe['port']}{probe.get('path', '/')}"
+        return http_ok(url)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self._process:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process:
+            self._process.kill()
+
+    def _write_volumes(self) -> None:
+        for volume in self._context.pod["spec"].get("volumes") or []:
+            files = _volumes.contents(self._context.pod, volume, self._context)
+            folder = self._volume_folder(volume["name"])
+            if volume.get("emptyDir") is not None or not files:
+                folder.mkdir(parents=True, exist_ok=True)
+            else:
+                _volumes.write(folder, files)
+
+    def _mounts(self) -> dict[str, pathlib.Path]:
+        mounts: dict[str, pathlib.Path] = {}
+        for mount in self._spec.get("volumeMounts") or []:
+            folder = self._volume_folder(mount["name"])
+            mounts[mount["mountPath"]] = folder / (mount.get("subPath") or "")
+        return mounts
+
+    def _volume_folder(self, name: str) -> pathlib.Path:
+        return self._context.folder / "volumes" / name
+
+
+def istiod(context: Context) -> ContainerWorkload:
+    """The control plane, from the pod's own spec."""
+    return ContainerWorkload(
+        context, str(_container.ISTIOD), overrides=lambda _: dict(_ISTIOD_OVERRIDES)
+    )
+
+
+def gateway(context: Context) -> ContainerWorkload:
+    """A waypoint or gateway: pilot-agent and Envoy, from the spec of the Deployment that istiod made."""
+    return ContainerWorkload(
+        context, str(_container.PILOT_AGENT), _gateway_files, _gateway_overrides
+    )
+
+
+class Application:
+    """An echo server on each container port, and the pod's ztunnel where it is on the mesh."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._ztunnel: _ztunnel.Ztunnel | None = None
+        self._started = False
+
+    def start(self) -> None:
+        """Listen."""
+        context = self._context
+        metadata, spec = context.pod["metadata"], context.pod["spec"]
+        ports = {
+            port["containerPort"]
+            for container in spec["containers"]
+            for port in container.get("ports") or []
+            if port.get("protocol", "TCP") == "TCP"
+        }
+        labels = metadata.get("labels") or {}
+        identity = {
+            "app": labels.get("app.kubernetes.io/name") or labels.get("app") or "",
+            "pod": metadata["name"],
+            "namespace": metadata["namespace"],
+        }
+        context.echo.start(context.namespace, context.address, sorted(ports), identity)
+        self._started = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Join or leave the mesh."""
+        settings = self._context.ztunnel()
+        if settings and not self._ztunnel:
+            self._ztunnel = _ztunnel.Ztunnel(self._context, settings)
+            self._context.annotate({_ztunnel.REDIRECTION: "enabled"})
+        elif self._ztunnel and not settings:
+            self._ztunnel.stop()
+            self._ztunnel = None
+            self._context.annotate({_ztunnel.REDIRECTION: None})
+
+    def alive(self) -> bool:
+        """Whether it listens."""
+        return self._started and (self._ztunnel is None or self._ztunnel.alive)
+
+    def ready(self) -> bool:
+        """Whether its ztunnel, if any, is ready too."""
+        return self._ztunnel is None or self._ztunnel.ready()
+
+    def terminate(self) -> None:
+        """Stop."""
+        self.kill()
+
+    def kill(self) -> None:
+        """Stop."""
+        if self._started:
+            self._context.echo.stop(self._context.namespace)
+            self._started = False
+        if self._ztunnel:
+            self._ztunnel.stop()
+            self._ztunnel = None
+
+
+def choose(pod: _watch.Object) -> Callable[[Context], Workload] | None:
+    """What runs in a pod for real; None: kwok plays it."""
+    labels = pod["metadata"].get("labels") or {}
+    annotations = pod["metadata"].get("annotations") or {}
+    if labels.get("app") == "istiod":
+        return istiod
+    if GATEWAY_LABEL in labels:
+        return gateway
+    if annotations.get(APP_ANNOTATION) == "true":
+        return Application
+    return None
+
+
+# The same choice, as the selector of a kwok Stage that leaves those pods alone.
+NOT_REAL: list[dict[str, Any]] = [
+    {"key": '.metadata.labels["app"]', "operator": "NotIn", "values": ["istiod"]},
+    {"key": f'.metadata.labels["{GATEWAY_LABEL}"]', "operator": "DoesNotExist"},
+    {
+        "key": f'.metadata.annotations["{APP_ANNOTATION}"]',
+        "operator": "NotIn",
+        "values": ["true"],
+    },
+]
+
+
+def http_ok(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _gateway_files() -> dict[str, bytes]:
+    template = (_binaries.ISTIO.folder / "envoy_bootstrap.json").read_text()
+    # Peer metadata by discovery is an extension of Istio's own Envoy.
+    template = template.replace("{{- if .metadata_discovery }}", "{{- if false }}")
+    return {"/var/lib/istio/envoy/envoy_bootstrap_tmpl.json": template.encode()}
+
+
+def _gateway_overrides(environment: dict[str, str]) -> dict[str, str]:
+    config: dict[str, Any] = yaml.safe_load(environment.get("PROXY_CONFIG") or "{}")
+    config |= {"binaryPath": str(_container.ENVOY), "terminationDrainDuration": "1s"}
+    return {"PROXY_CONFIG": json.dumps(config)}

@@ -1,0 +1,128 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A real ztunnel for one pod (dedicated mode), with the redirection that istio-cni would set up."""
+
+import dataclasses
+import os
+import pathlib
+import socket
+from typing import Protocol
+
+from tests.lab import _namespaces, _network, _process, _volumes, _watch
+
+REDIRECTION = "ambient.istio.io/redirection"
+"""Annotation by which istio-cni says that a pod's traffic passes ztunnel."""
+INBOUND_HBONE = 15008
+
+_INBOUND_PLAINTEXT = 15006
+_READINESS = 15021
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Where a ztunnel finds its control plane."""
+
+    program: pathlib.Path
+    istiod_address: str
+    """Of istiod's Service."""
+    root_namespace: str
+    root_certificate: str
+    """PEM."""
+
+
+class Pod(_volumes.Cluster, Protocol):
+    """The pod it belongs to."""
+
+    folder: pathlib.Path
+    logs: pathlib.Path
+    namespace: str
+    address: str
+
+    @property
+    def pod(self) -> _watch.Object:
+        """The pod as it is now."""
+        ...
+
+
+class Ztunnel:
+    """Captures what comes in over the pod's eth0 and enforces L4 policy on it."""
+
+    def __init__(self, pod: Pod, settings: Settings) -> None:
+        self._pod = pod
+        # Before ztunnel starts: connections that conntrack has not seen begin would break.
+        _network.nft(
+            f"""
+            table ip ztunnel {{
+              chain prerouting {{
+                type nat hook prerouting priority dstnat;
+                iifname "eth0" tcp dport != {INBOUND_HBONE} redirect to :{_INBOUND_PLAINTEXT}
+              }}
+            }}
+            """,
+            pod.namespace,
+        )
+        metadata = pod.pod["metadata"]
+        name = f"ztunnel_{metadata['namespace']}_{metadata['name']}"
+        command = ["ip", "netns", "exec", pod.namespace, str(settings.program)]
+        self._process = _process.Process(name, command, pod.logs, self._environment(settings))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.alive
+
+    def ready(self) -> bool:
+        """What it says of itself."""
+        # From within the pod: what comes from the node is redirected.
+        try:
+            with _namespaces.socket_in(
+                self._pod.namespace,
+                lambda: socket.create_connection(("127.0.0.1", _READINESS), timeout=1),
+            ) as connection:
+                connection.sendall(b"GET /healthz/ready HTTP/1.0\r\n\r\n")
+                return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """End it and take the redirection away."""
+        self._process.kill()
+        _network.nft("delete table ip ztunnel", self._pod.namespace)
+
+    def _environment(self, settings: Settings) -> dict[str, str]:
+        pod, metadata = self._pod, self._pod.pod["metadata"]
+        namespace, account = metadata["namespace"], pod.pod["spec"]["serviceAccountName"]
+        token = pod.folder / "ztunnel-token"
+        token.write_text(pod.token(namespace, account, "istio-ca"))
+        root = pod.folder / "ztunnel-root.pem"
+        root.write_text(settings.root_certificate)
+        istiod = f"https://{settings.istiod_address}:15012"
+        host = f"istiod.{settings.root_namespace}.svc"
+        return {
+            "PATH": os.environ["PATH"],
+            _namespaces.RUN_ID: os.environ[_namespaces.RUN_ID],
+            "PROXY_MODE": "dedicated",
+            "PROXY_WORKLOAD_INFO": f"{namespace}/{metadata['name']}/{account}",
+            "POD_NAME": metadata["name"],
+            "POD_NAMESPACE": namespace,
+            "SERVICE_ACCOUNT": account,
+            "INSTANCE_IP": pod.address,
+            "NODE_NAME": pod.pod["spec"]["nodeName"],
+            "CLUSTER_ID": "Kubernetes",
+            "NETWORK": "",
+            "TRUST_DOMAIN": "cluster.local",
+            "XDS_ADDRESS": istiod,
+            "ALT_XDS_HOSTNAME": host,
+            "XDS_ROOT_CA": str(root),
+            "CA_ADDRESS": istiod,
+            "ALT_CA_HOSTNAME": host,
+            "CA_ROOT_CA": str(root),
+            "AUTH_TOKEN": str(token),
+            "ENABLE_ORIG_SRC": "false",
+            "IPV6_ENABLED": "false",
+            "ZTUNNEL_WORKER_THREADS": "1",
+            "PROXY_CONFIG": '{"proxyMetadata":{"DNS_CAPTURE":"false"}}',
+            "AUTHZ_POLICY_INFO_LOGGING": "true",
+            "RUST_LOG": "info",
+        }

@@ -1,0 +1,36 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Run a command inside the lab's namespaces: `python -m tests.lab.run -- <command…>`.
+
+The binaries are built first, because inside there is no network but the lab's own. Needs root.
+"""
+
+import os
+import sys
+
+from tests.lab import _binaries, _namespaces
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    command = arguments[1:] if arguments[:1] == ["--"] else arguments
+    if not command:
+        print("usage: python -m tests.lab.run -- <command…>", file=sys.stderr)
+        return 2
+    if os.geteuid() != 0:
+        print("the lab needs root: it makes network namespaces", file=sys.stderr)
+        return 2
+    _binaries.ensure()
+    # Inside there is no proxy to be reached.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
+    environment["PATH"] = os.pathsep.join(
+        [environment.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    )
+    return _namespaces.run(command, environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
