@@ -14,9 +14,10 @@ network unless the modules are in Go's cache.
 import argparse
 import json
 import pathlib
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import yaml
@@ -61,28 +62,32 @@ def main() -> int:
 def generate() -> Iterator[tuple[str, str]]:
     """Yield file name and content for every object of the sources."""
     for module, pattern in SOURCES.items():
-        version, folder = locate(module)
-        for path in sorted(folder.glob(pattern)):
-            for document in yaml.safe_load_all(path.read_text()):
-                if document:
-                    manifest = cast(dict[str, Any], document)
-                    yield file_name(manifest), content(manifest, f"{module}@{version}")
+        yield from generate_from(module, sorted(locate(module).glob(pattern)))
 
 
-def locate(module: str) -> tuple[str, pathlib.Path]:
-    """Return the pinned version of a Go module, and where Go keeps it."""
-    pins = json.loads(_go("mod", "edit", "-json", str(PINS)))
-    versions = [pin["Version"] for pin in pins["Require"] if pin["Path"] == module]
-    if len(versions) != 1:
+def generate_from(module: str, paths: Iterable[pathlib.Path]) -> Iterator[tuple[str, str]]:
+    """Yield file name and content for the objects in some files of a module."""
+    source = f"{module}@{pinned(module)}"
+    for path in paths:
+        for document in yaml.safe_load_all(path.read_text()):
+            if document:
+                manifest = cast(dict[str, Any], document)
+                yield file_name(manifest), content(manifest, source)
+
+
+def pinned(module: str) -> str:
+    """Return the version of a Go module that the pins require."""
+    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", PINS.read_text(), re.MULTILINE)
+    if not found:
         raise SystemExit(f"{PINS} does not require {module}")
-    found = json.loads(_go("mod", "download", "-json", f"{module}@{versions[0]}"))
-    return versions[0], pathlib.Path(found["Dir"])
+    return found[1]
 
 
-def _go(*arguments: str) -> str:
-    return subprocess.run(
-        ["go", *arguments], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT / "tools"
-    ).stdout
+def locate(module: str) -> pathlib.Path:
+    """Return where Go keeps the pinned version of a module, once it is there."""
+    command = ["go", "mod", "download", "-json", f"{module}@{pinned(module)}"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=TARGET)
+    return pathlib.Path(json.loads(done.stdout)["Dir"])
 
 
 def file_name(manifest: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ What istioctl is told is written down here once more, in the terms of Istio's ch
 come out of the code under test.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 import allpairspy
 from istio_ambient import manifests
@@ -54,7 +54,10 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
 
 def pairwise() -> list[manifests.ControlPlane]:
     """Return configurations in which every pair of values of two fields stands together."""
-    positions = allpairspy.AllPairs([list(range(len(values))) for values in VALUES.values()])
+    positions = cast(
+        Iterable[list[int]],
+        allpairspy.AllPairs([list(range(len(values))) for values in VALUES.values()]),
+    )
     return [
         manifests.ControlPlane(
             **{field: VALUES[field][at] for field, at in zip(VALUES, row, strict=True)}

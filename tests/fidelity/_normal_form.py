@@ -91,7 +91,7 @@ def _empty(path: tuple[str, ...]) -> Flat:
 
 def _elements(items: list[Any], path: tuple[str, ...]) -> Iterator[Flat]:
     for key in LIST_KEYS:
-        names = [item.get(key) if isinstance(item, dict) else None for item in items]
+        names = [_name(item, key) for item in items]
         if None not in names and len(set(names)) == len(names):
             for name, item in zip(names, items, strict=True):
                 yield _leaves(_without_defaults(item, path), (*path[:-1], f"{path[-1]}[{name}]"))
@@ -100,6 +100,10 @@ def _elements(items: list[Any], path: tuple[str, ...]) -> Iterator[Flat]:
         items = sorted(items)
     for index, item in enumerate(items):
         yield _leaves(item, (*path[:-1], f"{path[-1]}[{index}]"))
+
+
+def _name(item: Any, key: str) -> Any:
+    return cast(dict[str, Any], item).get(key) if isinstance(item, dict) else None
 
 
 def _without_defaults(item: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:

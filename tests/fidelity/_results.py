@@ -5,6 +5,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 from istio_ambient import manifests
@@ -43,7 +44,7 @@ def result(number: int) -> Result:
 
 def compare(control_plane: manifests.ControlPlane) -> Result:
     """Compare the control plane, and what istiod then makes of waypoints and gateways."""
-    ours: list[dict[str, Any]] = [each.to_dict() for each in manifests.render(control_plane)]
+    ours = _dicts(manifests.render(control_plane))
     theirs = _upstream.generate(_configurations.operator(control_plane))
     return _result(ours + _gateways.objects(ours), theirs + _gateways.objects(theirs))
 
@@ -51,12 +52,16 @@ def compare(control_plane: manifests.ControlPlane) -> Result:
 @functools.cache
 def compare_crds() -> Result:
     """Compare the custom resource definitions of Istio; no value changes them."""
-    ours = [each.to_dict() for each in manifests.crds()]
+    ours = _dicts(manifests.crds())
     theirs = _upstream.generate(_configurations.operator(configurations()[0]), crds=True)
     return _result(
         [each for each in ours if each["spec"]["group"].endswith(".istio.io")],
         [generate_crds.without_descriptions(each) for each in theirs],
     )
+
+
+def _dicts(objects: Iterable[Any]) -> list[dict[str, Any]]:
+    return [each.to_dict() for each in objects]
 
 
 def _result(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Result:

@@ -6,7 +6,6 @@
 import functools
 import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,25 +13,16 @@ from typing import Any
 
 import yaml
 
+from tests.lab import _binaries
+
 CRD = "\nkind: CustomResourceDefinition\n"
 
 
 @functools.cache
 def istioctl() -> pathlib.Path:
-    """Return the program: $ISTIOCTL, or the lab's, or the first on PATH.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    candidates = (
-        os.environ.get("ISTIOCTL"),
-        shutil.which("istioctl", path=os.environ.get("LAB_BIN", os.defpath)),
-        shutil.which("istioctl"),
-    )
-    for candidate in candidates:
-        if candidate and os.access(candidate, os.X_OK):
-            return pathlib.Path(candidate)
-    raise FileNotFoundError("istioctl: run by `make fidelity`, or set ISTIOCTL")
+    """Return the program: $ISTIOCTL, or the lab's."""
+    given = os.environ.get("ISTIOCTL")
+    return pathlib.Path(given) if given else _binaries.program("istioctl")
 
 
 def generate(operator: dict[str, Any], *, crds: bool = False) -> list[dict[str, Any]]:
