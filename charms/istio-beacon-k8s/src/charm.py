@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import lightkube
 import ops
-from istio_ambient import access_requests, charm, kube, mesh, observability, resources
+from istio_ambient import access_requests, askers, charm, kube, mesh, observability, resources
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
 from istio_ambient.relations import cross_model_mesh, prometheus_scrape, service_mesh
@@ -77,14 +77,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
         )
 
     def _asker(self, relation: ops.Relation) -> mesh.Asker:
-        """Return who is at the other end, as Juju vouches for it."""
-        try:
-            uuid = relation.remote_model.uuid
-        except ops.ModelError:  # Juju < 3.6.2 does not tell; it names remote applications so.
-            uuid = mesh.UNKNOWN_MODEL if relation.app.name.startswith("remote-") else ""
-        return mesh.Asker(
-            relation.app.name, relation.name, "" if uuid == self.model.uuid else uuid
-        )
+        return askers.asker_of(relation, self.model.uuid)
 
     def _remotes(self) -> tuple[dict[str, cross_model_mesh.RemoteApplication], list[Problem]]:
         """Return who remote applications say they are at home, by their name here."""
