@@ -47,19 +47,27 @@ def locked() -> set[tuple[str, str]]:
     }
 
 
+def same(archive: zipfile.ZipFile, folder: Path, name: str) -> bool:
+    """Return whether ``name`` in the archive holds what ``folder`` holds, no more and no less."""
+    packed = {
+        entry.filename: archive.read(entry)
+        for entry in archive.infolist()
+        if entry.filename.startswith(f"{name}/") and not entry.is_dir()
+    }
+    return packed == {
+        f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in source_files(folder)
+    }
+
+
 def test_the_library_is_inside_whole(archive: zipfile.ZipFile):
-    files = source_files(LIBRARY)
-    suffixes = {path.suffix for path in files}
-    assert {".py", ".j2", ".yaml"} <= suffixes
-    for path in files:
-        packed = archive.read(f"lib/{path.relative_to(LIBRARY).as_posix()}")
-        assert packed == path.read_bytes(), path
+    assert {".py", ".j2", ".yaml"} <= {path.suffix for path in source_files(LIBRARY)}
+    assert same(archive, LIBRARY, "lib")
 
 
 def test_the_charm_is_inside_whole(charm: str, archive: zipfile.ZipFile):
     folder = _archive.ROOT / "charms" / charm
-    for path in source_files(folder / "src"):
-        assert archive.read(path.relative_to(folder).as_posix()) == path.read_bytes(), path
+    assert same(archive, folder / "src", "src")
     for name in ("README.md", "icon.svg"):
         assert archive.read(name) == (folder / name).read_bytes()
     assert archive.read("LICENSE") == (_archive.ROOT / "LICENSE").read_bytes()
