@@ -32,6 +32,9 @@ SOURCES = {
 }
 """Go module → the files in it, as a glob."""
 
+# The one in C is five times faster, where it is built in; both are the safe loader.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _HELM = {"app", "chart", "heritage", "release", "istio", "helm.sh/resource-policy"}
 
 
@@ -69,7 +72,7 @@ def generate_from(module: str, paths: Iterable[pathlib.Path]) -> Iterator[tuple[
     """Yield file name and content for the objects in some files of a module."""
     source = f"{module}@{pinned(module)}"
     for path in paths:
-        for document in yaml.safe_load_all(path.read_text()):
+        for document in yaml.load_all(path.read_text(), Loader=LOADER):  # noqa: S506
             if document:
                 manifest = cast(dict[str, Any], document)
                 yield file_name(manifest), content(manifest, source)

@@ -25,6 +25,11 @@ def istioctl() -> pathlib.Path:
     return pathlib.Path(given) if given else _binaries.program("istioctl")
 
 
+def gateway_api_crds() -> pathlib.Path:
+    """Return the folder with the CRDs of the pinned Gateway API, standard channel."""
+    return istioctl().parent / "gateway-api-crds"
+
+
 def generate(operator: dict[str, Any], *, crds: bool = False) -> list[dict[str, Any]]:
     """Return the objects that istioctl renders: the CRDs, or everything else.
 

@@ -5,7 +5,9 @@ import itertools
 
 import pytest
 
-from . import _compare, _configurations, _results
+from tools import generate_crds
+
+from . import _compare, _configurations, _results, _upstream
 from ._intended import INTENDED
 
 NUMBERS = range(len(_results.configurations()))
@@ -22,6 +24,19 @@ def test_renders_what_istioctl_renders(number: int):
 
 def test_generates_the_crds_that_istioctl_installs():
     assert not _explain(_results.compare_crds())
+
+
+def test_generates_the_crds_of_the_gateway_api():
+    module = "sigs.k8s.io/gateway-api"
+    folder = _upstream.gateway_api_crds()
+    wanted = dict(generate_crds.generate_from(module, sorted(folder.glob("*.yaml"))))
+    present = {
+        path.name: path.read_text()
+        for path in generate_crds.TARGET.glob("*.yaml")
+        if f"from {module}@" in path.read_text()
+    }
+    assert len(wanted) > 10
+    assert present == wanted
 
 
 @pytest.mark.parametrize("entry", INTENDED, ids=lambda entry: f"{entry.object} {entry.path}")

@@ -101,8 +101,9 @@ def test_any_string_survives_yaml(text: str):
 def test_every_value_goes_through_tojson():
     # Printed as they are: what macros return, and names that the templates themselves spell out.
     spelled_out = {"account", "istiod", "jwks_ca_name", "labels", "name", "reader"}
+    environment = _render._environment()  # pyright: ignore[reportPrivateUsage]
     for path in TEMPLATES.iterdir():
-        parsed = jinja2.Environment().parse(path.read_text())
+        parsed = environment.parse(path.read_text())
         for output in parsed.find_all(jinja2.nodes.Output):
             for node in output.nodes:
                 printed_safely = (
