@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import lightkube
+from lightkube import types
 from lightkube.core import exceptions
 from lightkube.resources import core_v1
 
@@ -78,7 +79,7 @@ class LoadBalancer:
                     key[1],
                     patch,
                     namespace=key[0],
-                    patch_type=lightkube.PatchType.MERGE,
+                    patch_type=types.PatchType.MERGE,
                 )
 
     def _ingress(self, place: int) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import lightkube
+from lightkube.core import exceptions
 from lightkube.models import authentication_v1, meta_v1
 from lightkube.resources import core_v1
 
@@ -261,7 +262,7 @@ def delete(client: lightkube.Client, pod: _watch.Object) -> None:
         client.delete(
             core_v1.Pod, metadata["name"], namespace=metadata["namespace"], grace_period=0
         )
-    except lightkube.ApiError as error:
+    except exceptions.ApiError as error:
         if error.status.code != 404:
             raise
 
