@@ -72,7 +72,7 @@ def generate_from(module: str, paths: Iterable[pathlib.Path]) -> Iterator[tuple[
     """Yield file name and content for the objects in some files of a module."""
     source = f"{module}@{pinned(module)}"
     for path in paths:
-        for document in yaml.load_all(path.read_text(), Loader=LOADER):  # noqa: S506
+        for document in yaml.load_all(path.read_text(), Loader=LOADER):
             if document:
                 manifest = cast(dict[str, Any], document)
                 yield file_name(manifest), content(manifest, source)
