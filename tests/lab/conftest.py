@@ -5,9 +5,9 @@
 
 import itertools
 import os
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +48,7 @@ class ModelFactory:
         self.models.clear()
 
 
+CHARMS = Path(__file__).resolve().parents[2] / "charms"
 FACTORIES = pytest.StashKey[list[ModelFactory]]()
 
 
@@ -58,7 +59,6 @@ def cluster() -> Iterator[lab.Cluster]:
         reason = "not inside the lab: run `python -m tests.lab.run -- pytest tests/lab`"
         if os.environ.get("CI"):
             pytest.fail(reason)
-        print(f"\n*** {reason}", file=sys.__stderr__)
         pytest.skip(reason)
     with lab.Cluster() as running:
         yield running
@@ -86,6 +86,15 @@ def model(new_model: ModelFactory) -> juju.Model:
     return new_model()
 
 
+@pytest.fixture(scope="module")
+def control_plane(new_module_model: ModelFactory) -> juju.Model:
+    """A model with istio-k8s, active; a cluster holds one at a time."""
+    model = new_module_model("istio-system")
+    model.deploy(CHARMS / "istio-k8s")
+    model.wait_active()
+    return model
+
+
 @contextmanager
 def _factory(
     cluster: lab.Cluster, request: pytest.FixtureRequest, prefix: str
@@ -106,7 +115,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add status and logs of the models to the report of a failed test."""
     report = yield
-    if report.when == "call" and report.failed:
-        for factory in item.config.stash.get(FACTORIES, []):
+    if report.when in ("setup", "call") and report.failed:
+        for factory in item.config.stash.setdefault(FACTORIES, []):
             report.sections.append(("models", factory.report()))
     return report

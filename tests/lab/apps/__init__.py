@@ -12,9 +12,11 @@ PRODUCTPAGE = Path(__file__).parent / "productpage"
 DETAILS = Path(__file__).parent / "details"
 REVIEWS = Path(__file__).parent / "reviews"
 RATINGS = Path(__file__).parent / "ratings"
+WITNESS = Path(__file__).parent / "witness"
+"""No part of the bookshop: it writes down every event."""
 
 ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
-"""Charm folders, for `Model.deploy`."""
+"""The bookshop's charm folders, for `Model.deploy`."""
 
 __all__ = [
     "ALL",
@@ -23,6 +25,7 @@ __all__ = [
     "PRODUCTPAGE",
     "RATINGS",
     "REVIEWS",
+    "WITNESS",
     "BookshopCharm",
     "IngressRequirer",
 ]

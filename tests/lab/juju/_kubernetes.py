@@ -32,10 +32,10 @@ from lightkube.resources.core_v1 import (
 from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding
 from lightkube.types import PatchType
 
+from tests import lab
+
 MODEL_ID = "model.juju.is/id"
 PLACEHOLDER_PORT = 65535
-SERVES = "lab.charmed-istio.io/app"
-"""Annotation of pods that the lab lets answer HTTP on their container ports."""
 TOKEN_SECONDS = 24 * 3600
 
 Marks = Literal["label", "annotation"]
@@ -140,7 +140,7 @@ class Cloud:
         return PodTemplateSpec(
             metadata=ObjectMeta(
                 labels={"app.kubernetes.io/name": app},
-                annotations={SERVES: "true"} if ports else None,
+                annotations={lab.APP_ANNOTATION: "true"} if ports else None,
             ),
             spec=PodSpec(serviceAccountName=app, containers=[charm, *workloads]),
         )

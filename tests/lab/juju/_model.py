@@ -140,9 +140,9 @@ class Model(_observation.Observed):
             Side(here, mine.name, alias, self.uuid),
             Side(there, theirs.name, there.name, other.uuid),
         )
-        self._check_quota((here, mine), (there, theirs))
         if any(_same(relation, sides) for relation in self.controller.relations):
             raise JujuError(f"relation {left} {right} exists already")
+        self._check_quota((here, mine), (there, theirs))
         return self.controller.relate(mine.interface, *sides)
 
     def remove_relation(self, left: str, right: str | Offer) -> None:

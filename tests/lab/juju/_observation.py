@@ -12,7 +12,6 @@ from tests.lab.juju import _agents, _checks, _events, _requests, _status
 from tests.lab.juju._endpoints import JujuError, split
 from tests.lab.juju._entities import Relation, Side
 
-
 REPORTED_LINES = 30
 """Of each unit's juju-log."""
 
