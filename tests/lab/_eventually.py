@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import httpx2
 from lightkube.core import exceptions
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ T = TypeVar("T")
 def eventually(fn: Callable[[], T], timeout: float = 30.0, interval: float = 0.2) -> T:
     """Call a function until it returns something true.
 
-    An AssertionError and an ApiError are taken as "not yet".
+    An AssertionError and an error of the API server or on the way to it are taken as "not yet".
 
     Args:
         fn: What to call.
@@ -36,7 +37,7 @@ def eventually(fn: Callable[[], T], timeout: float = 30.0, interval: float = 0.2
             if result:
                 return result
             problem = f"returned {result!r}"
-        except (AssertionError, exceptions.ApiError) as error:
+        except (AssertionError, exceptions.ApiError, httpx2.HTTPError) as error:
             failure = error
             problem = f"raised {error!r}"
         if time.monotonic() > deadline:
