@@ -122,4 +122,9 @@ def _load(text: str) -> dict[str, Any]:
 def _program() -> pathlib.Path:
     """Return the program: $GATEWAYOBJECTS, or the lab's."""
     given = os.environ.get("GATEWAYOBJECTS")
-    return pathlib.Path(given) if given else _binaries.program(PROGRAM)
+    if given:
+        return pathlib.Path(given)
+    try:
+        return _binaries.program(PROGRAM)
+    except StopIteration:
+        raise LookupError(f"{PROGRAM} is not among the programs that the lab builds") from None
