@@ -12,9 +12,9 @@ from lightkube.resources.rbac_authorization_v1 import ClusterRole
 from lightkube.types import PatchType
 
 from tests import lab
-from tests.lab import juju, leftovers
+from tests.lab import conftest, juju, leftovers
 
-APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", "charms/istio-k8s"
+APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", conftest.CHARMS / "istio-k8s"
 KINDS = 15
 """Kinds that istio-k8s manages."""
 READS_BESIDE = 8
@@ -144,8 +144,8 @@ def test_units_become_replicas_and_only_the_leader_writes(
 def test_a_component_that_does_not_come_up_is_named_with_what_its_pod_says(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
-    with cluster.fail_image("*/pilot:*"):
-        control_plane.config(APP, auto_allow_waypoint_policy=False)
+    with cluster.fail_image("*/install-cni:*"):
+        control_plane.config(APP, cni_bin_dir="/opt/elsewhere")
         control_plane.settle()
 
         def told() -> bool:
@@ -154,7 +154,7 @@ def test_a_component_that_does_not_come_up_is_named_with_what_its_pod_says(
             return status.name == "waiting" and "ImagePullBackOff" in status.message
 
         assert lab.eventually(told)
-    control_plane.reset(APP, "auto_allow_waypoint_policy")
+    control_plane.reset(APP, "cni_bin_dir")
     control_plane.wait_active()
 
 
