@@ -49,7 +49,7 @@ containerStatuses:
 def stage_definition() -> dict[str, Any]:
     """Kwok's CustomResourceDefinition of Stage."""
     path = _binaries.KWOK.folder / "crd" / "kwok.x-k8s.io_stages.yaml"
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def stages() -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def stages() -> list[dict[str, Any]]:
     folder = _binaries.KWOK.folder / "stage"
     found: list[dict[str, Any]] = []
     for name in _STAGES:
-        stage: dict[str, Any] = yaml.safe_load(pathlib.Path(folder, name).read_text())
+        stage: dict[str, Any] = yaml.load(pathlib.Path(folder, name).read_text(), yaml.CSafeLoader)
         if stage["spec"]["resourceRef"]["kind"] == "Pod":
             stage["spec"]["selector"]["matchExpressions"] += _workloads.NOT_REAL
         found.append(stage)

@@ -133,7 +133,9 @@ class Check:
 
 def apply(client: lightkube.Client, text: str) -> None:
     """Apply YAML as it is: definitions first, each kind once it is served."""
-    documents: list[dict[str, Any]] = [found for found in yaml.safe_load_all(text) if found]
+    documents: list[dict[str, Any]] = [
+        found for found in yaml.load_all(text, yaml.CSafeLoader) if found
+    ]
     documents.sort(key=lambda found: found["kind"] != "CustomResourceDefinition")
     for document in documents:
         item: Any = codecs.from_dict(document)
@@ -150,14 +152,13 @@ def install(cluster: lab.Cluster) -> None:
     )
     documents = [
         found
-        for found in yaml.safe_load_all(result.stdout)
+        for found in yaml.load_all(result.stdout, yaml.CSafeLoader)
         if found and found["kind"] != "MutatingWebhookConfiguration"
     ]
     definitions = [
         path.read_text()
         for path in sorted((_binaries.ISTIO.folder / "gateway-api-crds").glob("*.yaml"))
-        if path.name.startswith("gateway.networking.k8s.io_")
-        and "vap_" not in path.name
+        if path.name.startswith("gateway.networking.k8s.io_") and "vap_" not in path.name
     ]
     for name in ("istio-system", _NAMESPACE):
         metadata = {"name": name}
@@ -165,7 +166,10 @@ def install(cluster: lab.Cluster) -> None:
             cluster.client,
             yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}),
         )
-    apply(cluster.client, "\n---\n".join([*definitions, yaml.safe_dump_all(documents)]))
+    apply(
+        cluster.client,
+        "\n---\n".join([*definitions, yaml.dump_all(documents, Dumper=yaml.CSafeDumper)]),
+    )
 
 
 def main() -> int:
