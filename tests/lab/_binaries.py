@@ -80,6 +80,7 @@ ISTIO = ToolSet(
         "istiod": "./labistiod",
         "pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent",
         "istioctl": "istio.io/istio/istioctl/cmd/istioctl",
+        "gatewayobjects": "./gatewayobjects",
     },
     {
         "envoy_bootstrap.json": (

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a removed application left in the cluster: every kind that the API server serves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -15,8 +15,8 @@ from tests import lab
 SKIPPED = frozenset({"events", "componentstatuses"})
 
 
-def of(cluster: lab.Cluster, namespaces: Sequence[str]) -> list[str]:
-    """Return what carries our label or owner, and what istiod made for itself, sorted."""
+def of(cluster: lab.Cluster, root_namespace: str) -> list[str]:
+    """Return what carries our label, and what istiod made for itself in its namespace, sorted."""
     made_by_istiod = {
         (lab_kind_name(kind), name) for kind, names in manifests.MADE_BY_ISTIOD for name in names
     }
@@ -25,7 +25,7 @@ def of(cluster: lab.Cluster, namespaces: Sequence[str]) -> list[str]:
         metadata = item["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         labelled = kube.INSTANCE_LABEL in (metadata.get("labels") or {})
-        istiods = namespace in namespaces and (kind, name) in made_by_istiod
+        istiods = namespace == root_namespace and (kind, name) in made_by_istiod
         class_of_istio = kind == "GatewayClass" and item["spec"]["controllerName"].startswith(
             manifests.GATEWAY_CONTROLLERS
         )

@@ -83,7 +83,7 @@ class Suite:
         scene; what counts is what the mesh settles on.
         """
         if request.needs_ztunnel and not self.cluster.has_ztunnel:
-            return Outcome(request, "not run: no ztunnel", as_expected=True, ran=False)
+            return Outcome(request, "not run", as_expected=True, ran=False)
         try:
             return lab.eventually(lambda: self._expected(request), timeout=VERDICT_SECONDS)
         except AssertionError:

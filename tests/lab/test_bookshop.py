@@ -46,4 +46,4 @@ def test_who_may_reach_whom(shown: suite.Suite):
 def test_removal_leaves_nothing(shown: suite.Suite):
     for _ in shown.remove():
         pass
-    assert leftovers.of(shown.cluster, (shown.mesh.name, shown.shop.name)) == []
+    assert leftovers.of(shown.cluster, shown.mesh.name) == []

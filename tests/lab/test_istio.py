@@ -170,7 +170,7 @@ def test_removal_leaves_custom_resource_definitions_and_nothing_else(
 ):
     control_plane.remove(APP)
     control_plane.settle()
-    assert leftovers.of(cluster, [control_plane.name]) == []
+    assert leftovers.of(cluster, control_plane.name) == []
     kept = {crd.metadata.name for crd in cluster.client.list(CustomResourceDefinition)}
     assert kept >= {crd.metadata.name for crd in manifests.crds() if crd.metadata}
 

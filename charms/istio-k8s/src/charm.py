@@ -147,7 +147,10 @@ class IstioCharm(charm.ReconcilingCharm[Facts]):
         for gateway_class in kube.list_kind(client, resources.GatewayClass) or ():
             if gateway_class["spec"]["controllerName"].startswith(manifests.GATEWAY_CONTROLLERS):
                 kube.delete(client, resources.GatewayClass, gateway_class.metadata.name)
-        logger.info("kept: custom resource definitions, and the objects of others in the cluster")
+        labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
+        for kept in kube.list_kind(client, ConfigMap, labels) or ():
+            logger.info("kept, made by istiod: %s", kube.ref_of(kept))
+        logger.info("kept: custom resource definitions, for the objects of others")
 
 
 def _problems(error: pydantic.ValidationError) -> Iterable[Problem]:

@@ -8,7 +8,7 @@ beside the custom resource definitions of `crds`.
 """
 
 from ._crds import crds, gateway_api_admission, gateway_api_version
-from ._made_by_istiod import GATEWAY_CONTROLLERS, MADE_BY_ISTIOD
+from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD
 from ._mesh_config import mesh_config
 from ._render import render
 from ._served import serves
@@ -16,6 +16,7 @@ from ._values import VERSION, ControlPlane, ExtAuthzProvider, Platform, TracingC
 
 __all__ = [
     "GATEWAY_CONTROLLERS",
+    "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",
     "VERSION",
     "ControlPlane",

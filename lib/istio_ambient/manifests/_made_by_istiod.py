@@ -11,6 +11,9 @@ from istio_ambient import kube
 GATEWAY_CONTROLLERS = "istio.io/"
 """Beginning of the controller name of the GatewayClasses that istiod registers."""
 
+ISTIOD_CONFIG_LABEL = "istio.io/config"
+"""Label (`true`) of the ConfigMaps with its root that istiod puts into every namespace."""
+
 MADE_BY_ISTIOD: tuple[tuple[kube.ResourceType, tuple[str, ...]], ...] = (
     # The self-signed authority (istio/istio security/pkg/pki/ca).
     (Secret, ("istio-ca-secret", "istio-ca-crl")),

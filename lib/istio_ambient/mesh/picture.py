@@ -39,8 +39,10 @@ def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
     _text(root, LEFT, 36, title, size=20, fill=INK, weight="600")
     _text(root, LEFT, 66, "who", size=13, fill=QUIET)
     _text(root, RIGHT, 66, "may reach", size=13, fill=QUIET)
-    for entry in allowed:
-        _arrow(root, sources.index(entry.source), targets.index(entry.target), entry)
+    for number, entry in enumerate(allowed):
+        rows = sources.index(entry.source), targets.index(entry.target)
+        # Labels of lines that follow each other stand at different places, or they would meet.
+        _arrow(root, *rows, entry, label_at=0.42 + 0.16 * (number % 3))
     for row, source in enumerate(sources):
         _box(root, LEFT, row, "everybody" if source == EVERYBODY else source)
     reached = {entry.target for entry in allowed}
@@ -71,7 +73,9 @@ def _middle(row: int) -> float:
     return TOP + row * ROW + BOX_HEIGHT / 2
 
 
-def _arrow(root: ElementTree.Element, source_row: int, target_row: int, entry: Access) -> None:
+def _arrow(
+    root: ElementTree.Element, source_row: int, target_row: int, entry: Access, label_at: float
+) -> None:
     is_open = entry.operations == EVERYTHING
     start, end = (LEFT + BOX_WIDTH, _middle(source_row)), (RIGHT - 4, _middle(target_row))
     ElementTree.SubElement(
@@ -85,8 +89,8 @@ def _arrow(root: ElementTree.Element, source_row: int, target_row: int, entry: A
             "marker-end": "url(#open)" if is_open else "url(#narrow)",
         },
     )
-    # Nearer to the target than to the source: there, lines that cross have parted.
-    x, y = start[0] + 0.62 * (end[0] - start[0]), start[1] + 0.62 * (end[1] - start[1])
+    x = start[0] + label_at * (end[0] - start[0])
+    y = start[1] + label_at * (end[1] - start[1])
     label = entry.operations
     if len(label) > LONGEST_LABEL:
         label = label[: LONGEST_LABEL - 1] + "…"

@@ -84,7 +84,7 @@ def remove(
     """Take everything away; return what is left of ours."""
     for step in shown.remove():
         status.update(f"juju remove-application {step}")
-    left = leftovers.of(shown.cluster, (shown.mesh.name, shown.shop.name))
+    left = leftovers.of(shown.cluster, shown.mesh.name)
     if left:
         console.print("[bold red]✗ left behind:[/]", *left, sep="\n  ")
     else:

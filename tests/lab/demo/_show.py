@@ -13,10 +13,8 @@ from istio_ambient.mesh import access
 from tests.lab import bookshop, suite
 
 WIDTH = 80
-OUTSIDE_NAMES = {
-    bookshop.INSIDE: "outside",
-    bookshop.OUTSIDE: "outside, not in CIDRs",
-}
+COLUMNS = {"": 1, "source": 12, "target": 11, "request": 21, "expected": 8, "got": 8, "by": 8}
+"""Columns of the requests, each as wide as what it holds."""
 
 
 def console() -> rich.console.Console:
@@ -29,16 +27,9 @@ def console() -> rich.console.Console:
 
 def requests_table(title: str) -> rich.table.Table:
     """Return an empty table of requests."""
-    table = rich.table.Table(
-        title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False, expand=True
-    )
-    table.add_column("", width=1)
-    table.add_column("source", ratio=3)
-    table.add_column("target", ratio=3)
-    table.add_column("request", ratio=5)
-    table.add_column("expected", ratio=4)
-    table.add_column("got", ratio=4)
-    table.add_column("by", ratio=2)
+    table = _table(title)
+    for name, width in COLUMNS.items():
+        table.add_column(name, min_width=width, overflow="fold")
     return table
 
 
@@ -46,15 +37,25 @@ def add_outcome(table: rich.table.Table, outcome: suite.Outcome) -> None:
     """Add a row for what became of a request."""
     request = outcome.request
     mark, style = _mark(outcome)
-    target = f"{request.target}'s pod" if request.past_waypoint else request.target
+    target = f"{request.target} pod" if request.past_waypoint else request.target
     table.add_row(
         rich.text.Text(mark, style),
-        OUTSIDE_NAMES.get(request.source, request.source),
+        request.source,
         target,
         f"{request.method} {request.path}",
         _short(request.expect),
         rich.text.Text(_short(outcome.got), style),
         request.hop,
+    )
+
+
+def _table(title: str) -> rich.table.Table:
+    return rich.table.Table(
+        title=title,
+        title_justify="left",
+        box=rich.box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
 
 
@@ -70,9 +71,7 @@ def _short(verdict: str) -> str:
 
 def access_table(entries: Iterable[access.Access], title: str) -> rich.table.Table:
     """Return the table of who may reach whom."""
-    table = rich.table.Table(
-        title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False
-    )
+    table = _table(title)
     for column in ("who", "may reach", "with"):
         table.add_column(column)
     for entry in entries:
