@@ -44,7 +44,8 @@ class ModelFactory:
     def close(self) -> None:
         """Destroy the models, the last first."""
         for model in reversed(self.models):
-            model.destroy(force=True)
+            if not model.destroyed:
+                model.destroy(force=True)
         self.models.clear()
 
 

@@ -199,13 +199,41 @@ def test_endless_changes_are_reported(model: juju.Model):
 def test_restart_and_refresh_replace_the_pod(model: juju.Model):
     model.deploy(apps.WITNESS, "a")
     model.settle()
-    again = ["upgrade_charm", "config_changed", "start", "workload_pebble_ready"]
+    again = ["stop", "upgrade_charm", "config_changed", "start", "workload_pebble_ready"]
     for replace in (lambda: model.restart("a/0"), lambda: model.refresh("a")):
         seen = len(events(model, "a/0"))
         replace()
         model.settle()
         assert events(model, "a/0", since=seen) == again
         assert "reach" in model.unit("a/0").containers["workload"].plan.checks
+
+
+def test_a_changed_pod_template_restarts_the_unit(model: juju.Model, cluster: lab.Cluster):
+    model.deploy(apps.WITNESS, "a", units=2)
+    model.settle()
+    seen, pod = len(events(model, "a/1")), model.unit("a/1").pod
+    patch = {"spec": {"template": {"metadata": {"labels": {"new": "label"}}}}}
+    client: Any = cluster.client
+    client.patch(StatefulSet, "a", patch, namespace=model.name)
+    model.settle()
+    assert events(model, "a/1", since=seen)[:2] == ["stop", "upgrade_charm"]
+    assert model.unit("a/1").pod != pod
+    assert model.settle() == 0
+
+
+def test_a_charm_that_fails_does_not_keep_a_model_from_being_destroyed(
+    new_model: ModelFactory, cluster: lab.Cluster
+):
+    model = new_model()
+    model.deploy(apps.WITNESS, "a", config={"breaks": True})
+    model.deploy(apps.WITNESS, "b")
+    model.integrate("b:back", "a:link")
+    model.settle()
+    with pytest.warns(UserWarning, match="told to break"):
+        model.destroy(force=True)
+    with pytest.raises(ApiError, match="not found"):
+        cluster.client.get(ClusterRoleBinding, f"{model.name}-a")
+    assert not model.apps
 
 
 def test_relations_across_models(new_model: ModelFactory):

@@ -5,8 +5,10 @@
 
 import shutil
 import tempfile
+import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 from ops import testing
 
@@ -20,6 +22,9 @@ from tests.lab.juju import (
 )
 from tests.lab.juju._endpoints import JujuError
 from tests.lab.juju._entities import Application, Relation, Unit
+
+POD_SECONDS = 10.0
+"""How long settling waits for the pods of the units."""
 
 
 class Agents:
@@ -38,6 +43,8 @@ class Agents:
         self.controller = controller or _controller.Controller()
         self._folder = Path(tempfile.mkdtemp(prefix=f"model-{name}-"))
         self._cloud = _kubernetes.Cloud(cluster, name, self._folder)
+        self._stuck: set[str] = set()
+        """Applications whose pods did not come in time, and are not waited for again."""
         self._cloud.create_model(self.uuid, uuid_mark)
         self.controller.models[name] = self
 
@@ -67,6 +74,11 @@ class Agents:
     def relations_of(self, app: str) -> list[Relation]:
         """Return an application's relations, peers included."""
         return self.controller.relations_of(self.app(app))
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether the model is gone."""
+        return self.name not in self.controller.models
 
     # For the controller.
 
@@ -100,15 +112,33 @@ class Agents:
             elif dead:
                 self._cloud.scale(app.name, len(app.living))
 
-    def observe(self) -> None:
-        """Look up the addresses that the cluster gave."""
+    def observe(self) -> bool:
+        """Look at the pods, waiting for those that are on their way; tell whether any is new.
+
+        A unit whose pod was replaced begins anew, as after a change of the pod template.
+        """
+        if not self.apps:
+            return False
+        pods = self._await_pods()
         for app in self.apps.values():
-            if app.service_address and all(unit.address for unit in app.units.values()):
-                continue
-            app.service_address, pods = self._cloud.addresses(app.name)
-            for number, address in pods.items():
-                if number in app.units:
-                    app.units[number].address = address
+            app.service_address = app.service_address or self._cloud.service_address(app.name)
+        return sum(_observe_pod(unit, pods.get(unit.pod_name)) for unit in self.units) > 0
+
+    def _await_pods(self) -> dict[str, Any]:
+        """Return the pods by name, once every unit has one as its StatefulSet wants it."""
+        end = time.monotonic() + POD_SECONDS
+        while True:
+            pending = self._cloud.rolling() & set(self.apps)
+            pods = {name: pod for name, pod in self._cloud.pods().items() if _runs(pod)}
+            pending |= {u.app.name for u in self.units if not u.dying and u.pod_name not in pods}
+            self._stuck &= pending
+            if pending <= self._stuck:
+                return pods
+            if time.monotonic() > end:
+                # They may be kept from starting on purpose; their units go on as they are.
+                self._stuck |= pending
+                return pods
+            time.sleep(0.1)
 
     # How verbs change what is there.
 
@@ -138,13 +168,6 @@ class Agents:
         if living and app.leader not in living:
             app.leader = living[0]
 
-    def _replace_pod(self, unit: Unit) -> None:
-        unit.upgrade = True
-        unit.ready = set()
-        unit.address = ""
-        # A new pod knows no Pebble layers.
-        unit.containers = {name: testing.Container(name) for name in unit.app.charm.containers}
-
     def _discard(self) -> None:
         self._cloud.destroy_model()
         self.controller.models.pop(self.name, None)
@@ -163,3 +186,18 @@ def stage(charm: _charm.Charm, folder: Path) -> Path:
 def _connect(unit: Unit, container: str) -> None:
     """Let a container's Pebble answer."""
     unit.containers[container] = testing.Container(container, can_connect=True)
+
+
+def _runs(pod: Any) -> bool:
+    return bool(pod.status and pod.status.podIP) and pod.metadata.deletionTimestamp is None
+
+
+def _observe_pod(unit: Unit, pod: Any) -> bool:
+    """Take note of a unit's pod; tell whether it took the place of another."""
+    if pod is None:
+        return False
+    replaced = bool(unit.pod) and unit.pod != pod.metadata.uid
+    unit.pod, unit.address = pod.metadata.uid, pod.status.podIP
+    if replaced:
+        unit.replace_pod()
+    return replaced

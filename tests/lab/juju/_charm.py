@@ -56,9 +56,14 @@ class Charm:
         }
 
     @property
-    def containers(self) -> tuple[str, ...]:
-        """Names of the workload containers."""
-        return tuple(self.meta.get("containers", {}))
+    def containers(self) -> dict[str, str]:
+        """The workload containers by name, each with its image."""
+        resources = self.meta.get("resources", {})
+        images = {name: spec.get("upstream-source") for name, spec in resources.items()}
+        return {
+            name: images.get(spec.get("resource")) or f"docker.io/lab/{name}"
+            for name, spec in self.meta.get("containers", {}).items()
+        }
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:

@@ -64,15 +64,23 @@ class Controller:
             HookError: a charm raised.
         """
         seen: collections.Counter[str] = collections.Counter()
-        for model in self.models.values():
-            model.observe()
-        while self._round(seen):
-            for model in self.models.values():
-                model.bury()
-            self._drop_broken()
-            if max(seen.values()) > REPEATS:
+        self._observe()
+        while True:
+            busy = self._round(seen)
+            self._tidy()
+            if max(seen.values(), default=0) > REPEATS:
                 raise NotSettledError(dict(seen.most_common(12)))
-        return seen.total()
+            # Hooks may have changed their own pods, which begin anew then.
+            if not busy and not self._observe():
+                return seen.total()
+
+    def _observe(self) -> bool:
+        return sum(model.observe() for model in self.models.values()) > 0
+
+    def _tidy(self) -> None:
+        for model in self.models.values():
+            model.bury()
+        self.relations = [r for r in self.relations if not (r.dying and self._left(r))]
 
     def _round(self, seen: "collections.Counter[str]") -> bool:
         """Let every unit run one hook, as the agents of many units do side by side."""
@@ -87,9 +95,6 @@ class Controller:
                 wrote = f" wrote {', '.join(outcome.changed)}" if outcome.changed else ""
                 seen[f"{unit.name}: {hook}{wrote}"] += 1
         return busy
-
-    def _drop_broken(self) -> None:
-        self.relations = [r for r in self.relations if not (r.dying and self._left(r))]
 
     def _left(self, relation: Relation) -> bool:
         """Tell whether no unit is in the relation any more."""

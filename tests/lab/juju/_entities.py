@@ -61,7 +61,7 @@ class Side:
         return True
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Relation:
     """A relation; a peer relation has one side."""
 
@@ -70,7 +70,7 @@ class Relation:
     sides: tuple[Side, ...]
     dying: bool = False
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return " ".join(side.name for side in self.sides)
 
     @property
@@ -92,7 +92,7 @@ class Relation:
         return (side for side in self.sides if side.app is app)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Unit:
     """One unit: what it has been told, and what its charm left behind."""
 
@@ -105,7 +105,8 @@ class Unit:
     stopped: bool = False
     dead: bool = False
     dying: bool = False
-    upgrade: bool = False
+    restarts: bool = False
+    """Its pod was replaced, and the charm in the new one has not begun."""
     told_leader: bool = False
     told_config: int = -1
     ready: set[str] = field(default_factory=set[str])
@@ -122,17 +123,30 @@ class Unit:
     log: list[testing.JujuLogLine] = field(default_factory=list[testing.JujuLogLine])
     address: str = ""
     """The pod's address once it has one."""
+    pod: str = ""
+    """The pod's uid."""
 
     @property
     def name(self) -> str:
         """``application/number``."""
         return f"{self.app.name}/{self.number}"
 
-    def __str__(self) -> str:
+    @property
+    def pod_name(self) -> str:
+        """Name of its pod."""
+        return f"{self.app.name}-{self.number}"
+
+    def __repr__(self) -> str:
         return self.name
 
+    def replace_pod(self) -> None:
+        """Begin anew in another pod: no address yet, and no Pebble layers."""
+        self.restarts = self.installed
+        self.ready = set()
+        self.containers = {name: testing.Container(name) for name in self.app.charm.containers}
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Application:
     """A deployed charm."""
 
@@ -151,6 +165,9 @@ class Application:
     status: Any = field(default_factory=testing.UnknownStatus)
     service_address: str = ""
     open_ports: tuple[tuple[int, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def living(self) -> list[Unit]:

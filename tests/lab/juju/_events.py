@@ -49,8 +49,9 @@ def next_hook(
     """Return what the unit has to be told next, or None when it knows everything."""
     if unit.dead:
         return None
-    if unit.upgrade and unit.installed:
-        return Hook("upgrade-charm")
+    if unit.restarts:
+        # The old pod stops; in the new one the charm cannot tell this from an upgrade.
+        return Hook("stop" if unit.started else "upgrade-charm")
     if not unit.installed:
         # Juju removes a unit that has not begun yet without a word.
         return None if unit.dying else Hook("install")
@@ -143,15 +144,16 @@ def told(unit: Unit, hook: Hook) -> None:
         case "install":
             unit.installed = True
         case "upgrade-charm":
-            unit.upgrade = False
+            unit.restarts = False
             unit.told_config = -1
-            unit.started = False
         case "leader-elected":
             unit.told_leader = True
         case "config-changed":
             unit.told_config = unit.app.config_version
         case "start":
             unit.started = True
+        case "stop" if unit.restarts:
+            unit.started = False
         case "stop":
             unit.stopped = True
         case "remove":

@@ -28,7 +28,8 @@ LOG_TAIL = 40
 class HookError(AssertionError):
     """A charm raised an exception in a hook: what Juju shows as status *error*."""
 
-    def __init__(self, unit: str, hook: str, trace: str, log: Iterable[str]):
+    def __init__(self, model: str, unit: str, hook: str, trace: str, log: Iterable[str]):
+        self.model = model
         self.unit = unit
         self.hook = hook
         tail = "\n".join(f"  {line}" for line in log)
@@ -92,7 +93,7 @@ def run(
             with _environment(unit), _requests.recording(unit.name, str(hook)):
                 after = context.run(event, state)
         except testing.errors.UncaughtCharmError as error:
-            raise _hook_error(unit, hook, error, context) from None
+            raise _hook_error(world.model.name, unit, hook, error, context) from None
         except testing.ActionFailed as error:
             unit.log += context.juju_log
             raise ActionError(
@@ -259,6 +260,7 @@ class _environment:  # noqa: N801  (a context manager of this module)
 
 
 def _hook_error(
+    model: str,
     unit: Unit,
     hook: _events.Hook,
     error: BaseException,
@@ -274,7 +276,7 @@ def _hook_error(
         traceback.format_exception_only(type(cause), cause)
     )
     log = [f"{line.level}: {line.message}" for line in context.juju_log]
-    return HookError(unit.name, str(hook), trace, log[-LOG_TAIL:])
+    return HookError(model, unit.name, str(hook), trace, log[-LOG_TAIL:])
 
 
 def _absorb(

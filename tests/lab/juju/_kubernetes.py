@@ -3,6 +3,7 @@
 
 """The objects that Juju itself keeps in a Kubernetes cluster for a model and its applications."""
 
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -35,7 +36,9 @@ from lightkube.types import PatchType
 from tests import lab
 
 MODEL_ID = "model.juju.is/id"
+AGENT_IMAGE = "docker.io/jujusolutions/charm-base:ubuntu-24.04"
 PLACEHOLDER_PORT = 65535
+TERMINATION_SECONDS = 60.0
 TOKEN_SECONDS = 24 * 3600
 
 Marks = Literal["label", "annotation"]
@@ -66,7 +69,10 @@ class Cloud:
         self._folder = folder
 
     def create_model(self, uuid: str, mark: Marks) -> None:
-        """Create the namespace, marked as the model's, and the model operator."""
+        """Create the namespace, marked as the model's, and the model operator.
+
+        A namespace of that name that is on its way out is waited for.
+        """
         labels = {
             "app.kubernetes.io/managed-by": "juju",
             "model.juju.is/name": self._namespace,
@@ -75,6 +81,7 @@ class Cloud:
         annotations = {"controller.juju.is/id": "5d3f0b1c-0000-4000-8000-6c6162000000"}
         (labels if mark == "label" else annotations)[MODEL_ID] = uuid
         meta = ObjectMeta(name=self._namespace, labels=labels, annotations=annotations)
+        self._await_absence()
         self._client.create(Namespace(metadata=meta))
         operator = {"operator.juju.is/name": "modeloperator", "operator.juju.is/target": "model"}
         pods = operator | {"juju-modeloperator": "modeloperator"}
@@ -86,11 +93,26 @@ class Cloud:
                     selector=LabelSelector(matchLabels={"juju-modeloperator": "modeloperator"}),
                     template=PodTemplateSpec(
                         metadata=ObjectMeta(labels=pods),
-                        spec=PodSpec(containers=[_container("juju-operator")]),
+                        spec=PodSpec(
+                            containers=[Container(name="juju-operator", image=AGENT_IMAGE)]
+                        ),
                     ),
                 ),
             )
         )
+
+    def _await_absence(self) -> None:
+        end = time.monotonic() + TERMINATION_SECONDS
+        while time.monotonic() < end:
+            try:
+                found = self._client.get(Namespace, self._namespace)
+            except lightkube.ApiError as error:
+                if error.status.code == 404:
+                    return
+                raise
+            if found.status.phase != "Terminating":
+                return
+            time.sleep(0.2)
 
     def destroy_model(self) -> None:
         """Delete the namespace, and the cluster roles that trust gave."""
@@ -99,7 +121,12 @@ class Cloud:
         self._delete(Namespace, self._namespace)
 
     def deploy(
-        self, app: str, units: int, containers: Iterable[str], served: Iterable[int], trust: bool
+        self,
+        app: str,
+        units: int,
+        containers: Mapping[str, str],
+        served: Iterable[int],
+        trust: bool,
     ) -> None:
         """Create ServiceAccount, Services and StatefulSet of an application."""
         labels = {"app.kubernetes.io/name": app}
@@ -132,10 +159,10 @@ class Cloud:
             )
         )
 
-    def _pods(self, app: str, containers: Iterable[str], served: list[int]) -> PodTemplateSpec:
+    def _pods(self, app: str, containers: Mapping[str, str], served: list[int]) -> PodTemplateSpec:
         ports = [ContainerPort(containerPort=port, name=f"http-{port}") for port in served]
-        charm = _container("charm")
-        workloads = [_container(name) for name in containers]
+        charm = Container(name="charm", image=AGENT_IMAGE)
+        workloads = [Container(name=name, image=image) for name, image in containers.items()]
         (workloads or [charm])[0].ports = ports or None
         return PodTemplateSpec(
             metadata=ObjectMeta(
@@ -194,16 +221,25 @@ class Cloud:
         wanted = wanted or [{"name": "placeholder", "port": PLACEHOLDER_PORT}]
         self._patch(Service, app, {"spec": {"ports": wanted}})
 
-    def addresses(self, app: str) -> tuple[str, dict[int, str]]:
-        """Return the Service's address, and the pods' by unit number as far as they have one."""
-        labels = {"app.kubernetes.io/name": app}
+    def service_address(self, app: str) -> str:
+        """Return the address of an application's Service."""
         service = self._client.get(Service, app, namespace=self._namespace)
-        pods: dict[int, str] = {}
-        for pod in self._client.list(Pod, namespace=self._namespace, labels=labels):
-            number = _name(pod).removeprefix(f"{app}-")
-            if number.isdigit() and pod.status and pod.status.podIP:
-                pods[int(number)] = pod.status.podIP
-        return (service.spec and service.spec.clusterIP) or "", pods
+        return str(service.spec.clusterIP)
+
+    def pods(self) -> dict[str, Pod]:
+        """Return the pods of all applications by name."""
+        managed = {"app.kubernetes.io/name": None}
+        listed = self._client.list(Pod, namespace=self._namespace, labels=managed)
+        return {_name(pod): pod for pod in listed}
+
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod; its StatefulSet makes another."""
+        self._delete(Pod, name, self._namespace)
+
+    def rolling(self) -> set[str]:
+        """Return the applications whose pods are not all what their StatefulSet says."""
+        listed = self._client.list(StatefulSet, namespace=self._namespace)
+        return {_name(app) for app in listed if not _rolled_out(app)}
 
     def remove(self, app: str) -> None:
         """Delete what `deploy` created."""
@@ -234,8 +270,13 @@ class Cloud:
                 raise
 
 
-def _container(name: str) -> Container:
-    return Container(name=name, image=f"docker.io/jujusolutions/charm-base:{name}")
+def _rolled_out(app: Any) -> bool:
+    status, wanted = app.status, app.spec.replicas
+    if status is None or status.observedGeneration != app.metadata.generation:
+        return False
+    # A count of zero is left out; so is the current revision until there was a pod.
+    ready = (status.readyReplicas or 0) == (status.updatedReplicas or 0) == wanted
+    return ready and (wanted == 0 or status.updateRevision == status.currentRevision)
 
 
 def _name(resource: Any) -> str:

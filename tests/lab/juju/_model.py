@@ -4,6 +4,7 @@
 """The model: Juju's verbs, for charms that run on the lab's cluster."""
 
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,13 @@ class Model(_observation.Observed):
         name = app or loaded.name
         if name in self.apps:
             raise JujuError(f"application {name} exists already")
-        self._cloud.deploy(name, units, loaded.containers, loaded.served_ports, trust)
+        self._cloud.deploy(
+            name,
+            units,
+            containers=loaded.containers,
+            served=loaded.served_ports,
+            trust=trust,
+        )
         deployed = Application(
             name,
             loaded,
@@ -185,16 +192,16 @@ class Model(_observation.Observed):
             unit.dying = True
 
     def refresh(self, app: str, charm: Path | str | None = None) -> None:
-        """Upgrade the charm, by default to what its folder now holds; the pods are replaced."""
+        """Upgrade the charm, by default to what its folder now holds."""
         application = self.app(app)
         application.charm = _charm.load(Path(charm) if charm else application.charm.root)
         application.staged = _agents.stage(application.charm, self._folder / app)
         for unit in application.units.values():
-            self._replace_pod(unit)
+            unit.replace_pod()
 
     def restart(self, unit: str) -> None:
-        """Replace a unit's pod, as when its StatefulSet's template changed or a node went away."""
-        self._replace_pod(self.unit(unit))
+        """Replace a unit's pod, as when its node goes away."""
+        self._cloud.delete_pod(self.unit(unit).pod_name)
 
     def run(self, unit: str, action: str, **params: Any) -> dict[str, Any]:
         """Run an action on a unit (``app/0`` or ``app/leader``); return its results.
@@ -212,16 +219,27 @@ class Model(_observation.Observed):
         return outcome.results
 
     def destroy(self, force: bool = False) -> None:
-        """Remove every application, then the model; with ``force`` whatever the charms do."""
+        """Remove every application, then the model.
+
+        Args:
+            force: a unit whose charm fails on the way is given up, with a warning.
+        """
+        for app in self.apps:
+            self.remove(app)
         try:
-            for app in self.apps:
-                self.remove(app)
-            self.settle()
-        except Exception:
-            if not force:
-                raise
+            while self.apps:
+                self._wind_down(force)
         finally:
             self._discard()
+
+    def _wind_down(self, force: bool) -> None:
+        try:
+            self.settle()
+        except _hooks.HookError as error:
+            if not force:
+                raise
+            warnings.warn(str(error), stacklevel=3)
+            self._model(error.model).unit(error.unit).dead = True
 
     def _model(self, name: str) -> _agents.Agents:
         if name not in self.controller.models:

@@ -91,6 +91,8 @@ class WitnessCharm(ops.CharmBase):
     def _on_relation(self, event: ops.RelationEvent) -> None:
         relation = event.relation
         if isinstance(event, ops.RelationBrokenEvent):
+            if self.config["breaks"]:
+                raise ValueError("told to break")
             return
         relation.data[self.unit]["unit"] = self.unit.name
         if self.unit.is_leader() and relation.name != "peers":
