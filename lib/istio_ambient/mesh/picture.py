@@ -42,7 +42,7 @@ def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
     for number, entry in enumerate(allowed):
         rows = sources.index(entry.source), targets.index(entry.target)
         # Labels of lines that follow each other stand at different places, or they would meet.
-        _arrow(root, *rows, entry, label_at=0.42 + 0.16 * (number % 3))
+        _arrow(root, *rows, entry, label_at=0.3 + 0.18 * (number % 3))
     for row, source in enumerate(sources):
         _box(root, LEFT, row, "everybody" if source == EVERYBODY else source)
     reached = {entry.target for entry in allowed}

@@ -1,0 +1,116 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Count the API requests of hooks, for more and more applications: `make bench`."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+
+import rich.box
+import rich.console
+import rich.table
+from istio_ambient import kube, resources
+
+from tests import lab
+from tests.lab import beacon, conftest, juju
+
+SIZES = (1, 10, 100)
+INGRESS = "istio-ingress-k8s"
+
+Relate = Callable[[lab.Cluster, juju.Model, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Requests of the hook that sees a change, and of the next one that sees none."""
+
+    charm: str
+    applications: int
+    first_reads: int
+    first_writes: int
+    next_reads: int
+    next_writes: int
+
+
+def istio(cluster: lab.Cluster) -> tuple[juju.Model, Figures]:
+    """Install the control plane; return its model and figures."""
+    model = juju.Model(cluster, "istio-system")
+    model.deploy(conftest.CHARMS / "istio-k8s")
+    unit = "istio-k8s/0"
+    with model.requests(unit) as first:
+        model.wait_active()
+    return model, _figures(model, "istio-k8s", unit, 0, first)
+
+
+def consumers(cluster: lab.Cluster, model: juju.Model, number: int) -> None:
+    """Relate an application to the beacon."""
+    beacon.consumer(cluster, model, f"app-{number}")
+
+
+def backends(cluster: lab.Cluster, model: juju.Model, number: int) -> None:
+    """Relate an application to the ingress."""
+    name = f"app-{number}"
+    beacon.service(cluster, model, name)
+    databag = {"model": model.name, "name": name, "port": 80}
+    encoded = {key: json.dumps(value) for key, value in databag.items()}
+    model.fake_remote(f"{INGRESS}:ingress", name, encoded, {"host": json.dumps(name)})
+
+
+def growing(
+    cluster: lab.Cluster, controller: juju.Controller, charm: str, relate: Relate
+) -> Iterator[Figures]:
+    """Relate more and more applications to a charm; yield the figures of each size."""
+    model = juju.Model(cluster, f"bench-{charm}", controller=controller)
+    unit = f"{charm}/0"
+    model.deploy(conftest.CHARMS / charm)
+    model.wait_active()
+    related = 0
+    for size in SIZES:
+        for number in range(related, size):
+            relate(cluster, model, number)
+        model.settle()
+        # One hook then makes everything anew, as when all had been related at once.
+        forget(cluster, model, charm)
+        with model.requests(unit) as first:
+            model.emit(unit, "update-status")
+        yield _figures(model, charm, unit, size, first)
+        related = size
+
+
+def forget(cluster: lab.Cluster, model: juju.Model, charm: str) -> None:
+    """Delete what a charm made for the applications that are related to it."""
+    identity = kube.Identity(model.name, charm)
+    for kind in (resources.AuthorizationPolicy, resources.HTTPRoute):
+        for obj in kube.list_kind(cluster.client, kind, identity.labels) or ():
+            kube.delete(cluster.client, kind, obj.metadata.name, obj.metadata.namespace)
+
+
+def _figures(model: juju.Model, charm: str, unit: str, size: int, first: juju.Requests) -> Figures:
+    with model.requests(unit) as again:
+        model.emit(unit, "update-status")
+    return Figures(
+        charm, size, len(first.reads), len(first.writes), len(again.reads), len(again.writes)
+    )
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    console = rich.console.Console(highlight=False)
+    table = rich.table.Table(title="API requests of a hook", box=rich.box.SIMPLE)
+    for column in ("charm", "applications", "first: reads", "writes", "next: reads", "writes"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "charm" else "right")
+    with console.status("starting the lab") as status, lab.Cluster() as cluster:
+        status.update("istio-k8s")
+        model, found = istio(cluster)
+        rows = [found]
+        for charm, relate in ((beacon.APP, consumers), (INGRESS, backends)):
+            for found in growing(cluster, model.controller, charm, relate):
+                status.update(f"{charm}, {found.applications} applications")
+                rows.append(found)
+    for row in rows:
+        table.add_row(*map(str, dataclasses.astuple(row)))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
