@@ -7,7 +7,7 @@ Packages, from the inside out; each may import from those before it, never the o
 
 - ``problems``, ``resources``: a fault in foreign data as a value; the custom resource types
 - ``kube``: the engine; knows Kubernetes, no Istio
-- ``manifests``, ``mesh``, ``ingress``: pure builders of desired objects
+- ``manifests``, ``mesh``, ``ingress``, ``control_plane``: pure builders of desired objects
 - ``relations``: what is in databags; knows no Kubernetes
 - ``charm``, ``status``, ``observability``: the shell that runs all this in hooks
 """

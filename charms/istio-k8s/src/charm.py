@@ -4,16 +4,12 @@
 
 """The charm of the Istio ambient control plane."""
 
-import dataclasses
 import logging
 from collections.abc import Iterable
 
 import ops
-import pydantic
-from istio_ambient import charm, kube, manifests, resources
+from istio_ambient import charm, control_plane, kube, manifests, resources
 from istio_ambient.desired import Desired
-from istio_ambient.mesh import hardened_mode
-from istio_ambient.problems import Problem
 from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
@@ -29,23 +25,8 @@ from lightkube.resources.rbac_authorization_v1 import (
 
 logger = logging.getLogger(__name__)
 
-WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
-    (Deployment, "istiod"),
-    (DaemonSet, "istio-cni-node"),
-    (DaemonSet, "ztunnel"),
-)
 
-
-@dataclasses.dataclass(frozen=True)
-class Facts:
-    """What the control plane is made from; None where the configuration is no good."""
-
-    control_plane: manifests.ControlPlane | None
-    hardened: bool
-    problems: tuple[Problem, ...] = ()
-
-
-class IstioCharm(charm.ReconcilingCharm[Facts]):
+class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     """Installs the ambient control plane and keeps it as it should be."""
 
     MANAGED = (
@@ -74,48 +55,31 @@ class IstioCharm(charm.ReconcilingCharm[Facts]):
         }
     )
 
-    def gather(self, client: kube.Client, live: kube.Live) -> Facts:
+    def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
         """Return the facts: all of them from the configuration."""
-        hardened = bool(self.config["hardened-mode"])
-        try:
-            control_plane = manifests.ControlPlane.model_validate(self._values())
-        except pydantic.ValidationError as error:
-            return Facts(None, hardened, tuple(_problems(error)))
-        return Facts(control_plane, hardened)
-
-    def _values(self) -> dict[str, object]:
-        return {
-            "namespace": self.model.name,
-            "platform": self.config["platform"],
-            "cni_bin_dir": self.config["cni-bin-dir"],
-            "cni_conf_dir": self.config["cni-conf-dir"],
-            "auto_allow_waypoint_policy": self.config["auto-allow-waypoint-policy"],
-            "replicas": self.replicas,
-            "pod_labels": self.telemetry_label,
-        }
-
-    def desired(self, facts: Facts) -> Desired:
-        """Return the custom resource definitions, the control plane and hardened mode."""
-        if facts.control_plane is None:
-            return Desired(problems=facts.problems, hold=True)
-        model, app = self.model.name, self.app.name
-        return Desired(
-            objects=(
-                *manifests.crds(),
-                *manifests.render(facts.control_plane),
-                *(hardened_mode.policies(model, app) if facts.hardened else ()),
-            )
+        options, problems = control_plane.parse_options(self.config)
+        return control_plane.Facts(
+            model=self.model.name,
+            app=self.app.name,
+            replicas=self.replicas,
+            pod_labels=self.telemetry_label,
+            options=options,
+            problems=tuple(problems),
         )
 
-    def publish(self, facts: Facts, live: kube.Live) -> None:
+    def desired(self, facts: control_plane.Facts) -> Desired:
+        """Return the custom resource definitions, the control plane and hardened mode."""
+        return control_plane.desired(facts)
+
+    def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
         """Say which Istio this is."""
         self.unit.set_workload_version(manifests.VERSION)
 
     def readiness(
-        self, client: kube.Client, facts: Facts, live: kube.Live
+        self, client: kube.Client, facts: control_plane.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of istiod, istio-cni and ztunnel."""
-        for kind, name in WORKLOADS:
+        for kind, name in control_plane.WORKLOADS:
             workload = live.get(kind, name, self.model.name)
             yield kube.workload_readiness(client, workload, name)
 
@@ -151,12 +115,6 @@ class IstioCharm(charm.ReconcilingCharm[Facts]):
         for kept in kube.list_kind(client, ConfigMap, labels) or ():
             logger.info("kept, made by istiod: %s", kube.ref_of(kept))
         logger.info("kept: custom resource definitions, for the objects of others")
-
-
-def _problems(error: pydantic.ValidationError) -> Iterable[Problem]:
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        option = str(fault["loc"][0]).replace("_", "-")
-        yield Problem("", "config", option, fault["msg"], f"juju config or --reset {option}")
 
 
 if __name__ == "__main__":

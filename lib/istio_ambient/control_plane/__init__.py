@@ -1,0 +1,15 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What istio-k8s wants of the cluster, from everything that it knows: pure.
+
+`options` reads the configuration, `desired` builds; what is rendered is in `manifests`, and hardened
+mode in `mesh`.
+"""
+
+from istio_ambient.control_plane._desired import desired
+from istio_ambient.control_plane._facts import Facts
+from istio_ambient.control_plane._options import Options, parse_options
+from istio_ambient.control_plane._workloads import WORKLOADS
+
+__all__ = ["WORKLOADS", "Facts", "Options", "desired", "parse_options"]

@@ -1,0 +1,62 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane that facts ask for."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+from istio_ambient import control_plane, kube
+
+CHARM = Path(__file__).parents[3] / "charms" / "istio-k8s" / "src" / "charm.py"
+CONFIG: dict[str, object] = {
+    "hardened-mode": False,
+    "auto-allow-waypoint-policy": True,
+    "platform": "",
+    "cni-bin-dir": "",
+    "cni-conf-dir": "",
+}
+
+
+def facts(**changes: object) -> control_plane.Facts:
+    config = {**CONFIG, **{name.replace("_", "-"): value for name, value in changes.items()}}
+    options, problems = control_plane.parse_options(config)
+    return control_plane.Facts("mesh", "istio", 1, {}, options, tuple(problems))
+
+
+def names(wanted: Any) -> set[kube.Ref]:
+    return {kube.ref_of(obj) for obj in wanted.objects}
+
+
+def test_hardened_mode_adds_two_policies_and_changes_nothing_else():
+    added = names(control_plane.desired(facts(hardened_mode=True))) - names(
+        control_plane.desired(facts())
+    )
+    assert {ref.name for ref in added} == {
+        "istio-mesh-policy-global-allow-nothing-ztunnel",
+        "istio-mesh-policy-global-allow-nothing-waypoint",
+    }
+
+
+@pytest.mark.parametrize("value", ["bogus", "GKE", 3])
+def test_a_bad_option_is_named_with_what_is_allowed_and_holds_everything(value: object):
+    wanted = control_plane.desired(facts(platform=value))
+    assert wanted.hold
+    assert not wanted.objects
+    (problem,) = wanted.problems
+    assert problem.field == "platform"
+    assert "microk8s" in problem.message
+
+
+def test_the_charm_manages_every_kind_that_it_wants():
+    """What is not managed is not pruned; the engine refuses it."""
+    spec = importlib.util.spec_from_file_location("istio_charm", CHARM)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    managed = set(module.IstioCharm.MANAGED)
+    for platform in ("", "gke", "openshift"):
+        several = control_plane.Facts("mesh", "istio", 3, {}, facts(platform=platform).options)
+        wanted = control_plane.desired(several).objects
+        assert {type(obj) for obj in wanted} <= managed
