@@ -3,6 +3,7 @@
 
 """Plays Juju for charms: their real code runs, against the lab's real API server."""
 
+from tests.lab.juju import _decoders
 from tests.lab.juju._controller import Controller, NotSettledError
 from tests.lab.juju._endpoints import JujuError, Offer
 from tests.lab.juju._hooks import ActionError, HookError
@@ -26,3 +27,6 @@ __all__ = [
     "Status",
     "UnitStatus",
 ]
+
+# Here, because nothing of the lab runs yet when this is imported.
+_decoders.prepare()
