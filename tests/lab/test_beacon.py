@@ -1,0 +1,201 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""istio-beacon-k8s on a real control plane: membership, cost of a hook, repair, removal."""
+
+import json
+from typing import Any
+
+import pytest
+from istio_ambient import kube, resources
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apps_v1 import Deployment, StatefulSet
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
+from lightkube.types import PatchType
+
+from tests import lab
+from tests.lab import beacon, conftest, juju
+from tests.lab.beacon import APP, MESH, UNIT
+
+KINDS = 4
+"""Kinds that istio-beacon-k8s manages."""
+READS_BESIDE = 8
+"""Reads that a hook may make beside one LIST a kind."""
+
+
+@pytest.fixture
+def shop(
+    cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
+) -> beacon.Shop:
+    """A model with the beacon, under the control plane."""
+    deployed = beacon.Shop(cluster, new_model(controller=control_plane.controller))
+    deployed.deploy()
+    return deployed
+
+
+def test_applications_are_told_how_to_join_and_the_beacon_joins_itself(shop: beacon.Shop):
+    shop.consumer("details")
+    shop.model.settle()
+    labels = {
+        "istio.io/dataplane-mode": "ambient",
+        "istio.io/use-waypoint": shop.waypoint,
+        "istio.io/use-waypoint-namespace": shop.name,
+    }
+    told = shop.model.databag(MESH, remote="details")
+    assert {key: json.loads(text) for key, text in told.items()} == {
+        "labels": labels,
+        "mesh_type": "istio",
+    }
+    assert labels.items() <= shop.get(Service, APP)["metadata"]["labels"].items()
+    pods = shop.get(StatefulSet, APP)["spec"]["template"]["metadata"]["labels"]
+    assert labels.items() <= pods.items()
+    memory = shop.get(ConfigMap, f"juju-service-mesh-{APP}-labels")
+    assert json.loads(memory["data"]["labels"]) == labels
+
+
+def test_our_marks_stay_away_from_the_waypoints_pods(shop: beacon.Shop):
+    shop.model.wait_active(APP)
+    before = shop.get(Deployment, shop.waypoint)["spec"]["template"]
+    labels, annotations = before["metadata"]["labels"], before["metadata"]["annotations"]
+    assert labels[f"charms.canonical.com/{shop.name}.{APP}.telemetry"] == "aggregated"
+    assert kube.INSTANCE_LABEL not in labels
+    assert kube.HASH_ANNOTATION not in annotations
+    marks = {"annotations": {kube.HASH_ANNOTATION: "changed"}}
+    shop.edit(resources.Gateway, shop.waypoint, metadata=marks)
+    shop.refresh()
+    shop.cluster.wait_synced()
+    assert shop.get(Deployment, shop.waypoint)["spec"]["template"] == before
+
+
+def test_the_whole_model_joins_and_leaves_by_its_namespace(shop: beacon.Shop):
+    shop.consumer("joined")
+    shop.config(model_on_mesh=True)
+    assert shop.namespace_labels == {
+        "istio.io/dataplane-mode": "ambient",
+        "istio.io/use-waypoint": shop.waypoint,
+        "charms.canonical.com/istio.io.waypoint.managed-by": f"{shop.name}.{APP}",
+    }
+    told = shop.model.databag(MESH, remote="joined")
+    assert told == {"labels": "{}", "mesh_type": '"istio"'}
+    assert shop.policies()["juju-modeloperator=modeloperator"]["rules"] == [{}]
+    shop.config(model_on_mesh=False)
+    assert shop.namespace_labels == {}
+    assert set(shop.policies()) == {"joined"}
+
+
+def test_a_namespace_that_somebody_else_labelled_is_reported_and_left_alone(shop: beacon.Shop):
+    theirs = {"metadata": {"labels": {"istio.io/dataplane-mode": "none"}}}
+    shop.client.patch(Namespace, shop.name, theirs, patch_type=PatchType.MERGE)
+    shop.config(model_on_mesh=True)
+    assert shop.status.startswith("blocked: config model-on-mesh: namespace")
+    assert shop.namespace_labels == {"istio.io/dataplane-mode": "none"}
+
+
+def test_a_hook_that_changes_nothing_costs_the_same_for_one_consumer_and_for_a_hundred(
+    shop: beacon.Shop,
+):
+    shop.consumer("consumer-0")
+    shop.model.wait_active(APP)
+    shop.refresh()
+    with shop.model.requests(UNIT) as one:
+        shop.refresh()
+    for number in range(1, 100):
+        shop.consumer(f"consumer-{number}")
+    with shop.model.requests(UNIT) as joined:
+        shop.model.settle()
+    assert len(joined.writes) == 99
+    assert len(shop.policies()) == 100
+    with shop.model.requests(UNIT) as hundred:
+        shop.refresh()
+    assert one.writes == hundred.writes == []
+    assert 0 < len(one) == len(hundred) <= KINDS + READS_BESIDE
+
+
+def test_a_unit_that_does_not_lead_writes_nothing(shop: beacon.Shop):
+    shop.model.add_unit(APP)
+    shop.model.settle()
+    follower = f"{APP}/1"
+    shop.client.delete(resources.Gateway, shop.waypoint, namespace=shop.name)
+    with shop.model.requests(follower) as seen:
+        shop.model.emit(follower, "config-changed")
+        shop.model.emit(follower, "update-status")
+    assert seen.reads
+    assert seen.writes == []
+
+
+def test_what_somebody_edits_or_deletes_is_repaired(shop: beacon.Shop):
+    shop.consumer("details")
+    shop.model.settle()
+    wanted = shop.policies()
+    (policy,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
+    opened: dict[str, Any] = {"rules": [*wanted["details"]["rules"], {}]}
+    shop.edit(resources.AuthorizationPolicy, policy.metadata.name, spec=opened)
+    shop.client.delete(resources.Gateway, shop.waypoint, namespace=shop.name)
+    shop.edit(Service, APP, metadata={"labels": {"istio.io/use-waypoint": "elsewhere"}})
+    shop.refresh()
+    assert shop.policies() == wanted
+    assert shop.get(resources.Gateway, shop.waypoint)
+    labels = shop.get(Service, APP)["metadata"]["labels"]
+    assert labels["istio.io/use-waypoint"] == shop.waypoint
+    with shop.model.requests(UNIT) as seen:
+        shop.refresh()
+    assert seen.writes == []
+
+
+def test_what_is_stale_goes_and_a_strangers_policy_of_a_similar_name_stays(shop: beacon.Shop):
+    shop.consumer("details")
+    shop.model.settle()
+    (ours,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
+    metadata = ObjectMeta(name=f"{ours.metadata.name}-2", namespace=shop.name)
+    policy = resources.AuthorizationPolicy(metadata=metadata, spec={"action": "ALLOW"})
+    before = shop.client.create(policy)
+    shop.clear()
+    (left,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
+    assert left.metadata.name == before.metadata.name
+    assert left.metadata.generation == before.metadata.generation
+    assert left.metadata.labels == before.metadata.labels
+
+
+def test_the_waypoint_scales_with_the_charm(shop: beacon.Shop):
+    def replicas(wanted: int) -> bool:
+        scaler = shop.get(HorizontalPodAutoscaler, shop.waypoint)["spec"]
+        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (wanted, wanted)
+        return bool(shop.get(Deployment, shop.waypoint)["spec"].get("replicas") == wanted)
+
+    shop.model.wait_active(APP)
+    shop.model.add_unit(APP, 2)
+    shop.model.settle()
+    lab.eventually(lambda: replicas(3), timeout=60)
+    shop.model.remove_unit(APP, 2)
+    shop.model.settle()
+    lab.eventually(lambda: replicas(1), timeout=60)
+
+
+def test_removal_leaves_nothing(shop: beacon.Shop):
+    shop.consumer("details")
+    shop.config(model_on_mesh=True)
+    assert {line.split()[0] for line in shop.ours()} == {
+        "AuthorizationPolicy",
+        "ConfigMap",
+        "Gateway",
+        "HorizontalPodAutoscaler",
+    }
+    shop.model.remove(APP)
+    shop.model.settle()
+    assert shop.ours() == []
+    assert shop.namespace_labels == {}
+
+
+def test_a_waypoint_that_cannot_start_is_waited_for_with_its_cause(
+    cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
+):
+    shop = beacon.Shop(cluster, new_model(controller=control_plane.controller))
+
+    def told() -> bool:
+        shop.refresh()
+        return shop.status.startswith("waiting: ") and "ImagePullBackOff" in shop.status
+
+    with cluster.fail_image("*/proxyv2:*"):
+        shop.deploy()
+        lab.eventually(told, timeout=60)
+    shop.model.wait_active(APP)

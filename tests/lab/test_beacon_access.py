@@ -1,0 +1,167 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What applications ask istio-beacon-k8s for, and what the mesh makes of it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from istio_ambient import mesh, resources
+
+from tests import lab
+from tests.lab import apps, beacon, conftest, juju
+from tests.lab.beacon import APP, MESH, UNIT
+
+METRICS = f"{APP}:metrics-endpoint"
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    cluster: lab.Cluster, control_plane: juju.Model, new_module_model: conftest.ModelFactory
+) -> beacon.Shop:
+    """One model with the beacon for all tests here."""
+    shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
+    shop.deploy()
+    shop.model.wait_active(APP)
+    return shop
+
+
+@pytest.fixture
+def shop(deployed: beacon.Shop) -> Iterator[beacon.Shop]:
+    """The model, without what the last test related."""
+    yield deployed
+    deployed.clear()
+
+
+def test_without_management_every_policy_goes_and_the_rest_stays(shop: beacon.Shop):
+    shop.consumer("details")
+    shop.model.settle()
+    wanted = shop.policies()
+    assert set(wanted) == {"details"}
+    shop.config(manage_authorization_policies=False)
+    assert shop.policies() == {}
+    assert shop.get(resources.Gateway, shop.waypoint)
+    shop.config(manage_authorization_policies=True)
+    assert shop.policies() == wanted
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("{broken", "policies: not JSON at character 1; send valid JSON"),
+        ('{"policies": []}', "policies: not a list; send a JSON list"),
+        ('[{"ports": 80}]', "policies[0].source_namespace: field required; add it"),
+        ({"except": ["/x"]}, "policies[0].except: not known, and may be a restriction"),
+        (
+            {"endpoints": [{"ports": [0]}]},
+            "policies[0].endpoints[0].ports[0]: not a port; use a port from 1 to 65535",
+        ),
+    ],
+    ids=["broken JSON", "not a list", "wrong entry", "unknown field", "bad port"],
+)
+def test_bad_data_is_named_with_its_cure_and_closes_only_who_sent_it(
+    shop: beacon.Shop, broken: str | dict[str, Any], said: str
+):
+    shop.consumer("reviews")
+    shop.consumer("details")
+    shop.model.settle()
+    before = shop.policies()
+    good = json.dumps([shop.entry("details")])
+    bad = broken if isinstance(broken, str) else json.dumps([shop.entry("details", **broken)])
+    shop.model.set_databag("details", "service-mesh", "policies", bad)
+    shop.model.settle()
+    assert shop.status.startswith(f"blocked: details:service-mesh {said}")
+    after = shop.policies()
+    assert after["reviews"] == before["reviews"]
+    assert "rules" not in after["details"]
+    shop.model.set_databag("details", "service-mesh", "policies", good)
+    shop.model.settle()
+    assert shop.policies() == before
+    assert shop.status.startswith("active")
+
+
+def test_nobody_may_ask_for_access_to_somebody_else(shop: beacon.Shop):
+    shop.service("victim")
+    pods = shop.entry("victim", target_type="unit", endpoints=[])
+    shop.consumer("details", shop.entry("victim"), pods, shop.entry("details"))
+    shop.model.settle()
+    assert set(shop.policies()) == {"details"}
+    assert shop.status.startswith("blocked: details:service-mesh policies[0]: asks for Service")
+    assert shop.status.endswith("(+1 more)")
+
+
+def test_a_service_that_is_not_there_yet_is_waited_for(shop: beacon.Shop):
+    shop.consumer("details", shop.entry("details", target_service="details-later"))
+    shop.model.settle()
+    assert shop.policies() == {}
+    assert shop.status.startswith("waiting: details:service-mesh policies[0]: Service")
+    shop.service("details-later", selects="details")
+    shop.refresh()
+    assert set(shop.policies()) == {"details-later"}
+
+
+def test_an_application_of_another_model_may_open_itself_there_only(
+    shop: beacon.Shop, new_model: conftest.ModelFactory
+):
+    store = beacon.Shop(shop.cluster, new_model(controller=shop.model.controller))
+    store.service("stock")
+    shop.service("stock")
+    databag = {"policies": json.dumps([store.entry("stock"), shop.entry("stock")])}
+    shop.remote(MESH, "remote-1", databag, model_uuid=store.model.uuid)
+    shop.model.settle()
+    assert set(store.policies()) == {"stock"}
+    assert shop.policies() == {}
+    assert shop.status.startswith("blocked: remote-1:service-mesh policies[1]: asks for Service")
+    shop.clear()
+    assert store.policies() == {}
+
+
+def test_scrapers_are_let_in_to_the_metrics_port(
+    shop: beacon.Shop, new_model: conftest.ModelFactory
+):
+    store = new_model(controller=shop.model.controller)
+    shop.remote(METRICS, "prometheus", {})
+    shop.remote(METRICS, "remote-1", {}, model_uuid=store.uuid)
+    shop.model.settle()
+    assert shop.status.startswith("waiting: remote-1:metrics-endpoint")
+    told = {"cmr_data": json.dumps({"app_name": "grafana", "juju_model_name": store.name})}
+    shop.remote(f"{APP}:provide-cmr-mesh", "remote-1", told, model_uuid=store.uuid)
+    shop.model.settle()
+    (rule,) = shop.policies()[f"{mesh.NAME_LABEL}={APP}"]["rules"]
+    assert set(rule["from"][0]["source"]["principals"]) == {
+        f"cluster.local/ns/{shop.name}/sa/prometheus",
+        f"cluster.local/ns/{store.name}/sa/grafana",
+    }
+    assert rule["to"] == [{"operation": {"ports": ["15090"]}}]
+    app = shop.model.databag(METRICS, remote="prometheus")
+    assert json.loads(app["scrape_jobs"]) == [{"static_configs": [{"targets": ["*:15090"]}]}]
+    unit = shop.model.databag(METRICS, remote="prometheus", unit=0)
+    assert unit["prometheus_scrape_unit_name"] == UNIT
+    assert unit["prometheus_scrape_unit_address"]
+
+
+def test_a_mistake_in_its_databag_closes_an_application_and_opens_nothing(deployed: beacon.Shop):
+    model, cluster = deployed.model, deployed.cluster
+    for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):
+        model.deploy(app)
+        model.integrate(f"{app.name}:service-mesh", MESH)
+    model.integrate("productpage:details", "details:details")
+    model.wait_active()
+
+    def verdict(source: str) -> int | None:
+        return cluster.request(
+            source=f"{model.name}/{source}",
+            service=f"{model.name}/details:{apps.PORT}",
+            path="/details/0",
+        ).status
+
+    good = model.databag("details:service-mesh")["policies"]
+    lab.eventually(lambda: (verdict("productpage"), verdict("ratings")) == (200, 403))
+    model.set_databag("details", "service-mesh", "policies", good[:-3])
+    model.settle()
+    cluster.wait_synced()
+    lab.eventually(lambda: (verdict("productpage"), verdict("ratings")) == (403, 403))
+    model.set_databag("details", "service-mesh", "policies", good)
+    model.settle()
+    lab.eventually(lambda: (verdict("productpage"), verdict("ratings")) == (200, 403))
