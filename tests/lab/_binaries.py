@@ -3,8 +3,9 @@
 
 """The programs that the lab runs: built from pinned Go modules, kept outside the checkout by pin.
 
-One folder per tool set, named after a hash of everything that decides what is built. It also holds the few files of
-the modules that are needed at run time, so that neither Go nor its module cache is needed after the build.
+One folder per tool set, named after a hash of everything that decides what is built. It also holds
+the few files of the modules that are needed at run time, so that neither Go nor its module cache
+is needed after the build.
 """
 
 import dataclasses
@@ -131,7 +132,8 @@ def ztunnel() -> pathlib.Path | None:
 def ensure() -> None:
     """Build what is not built yet, and tell how far it is.
 
-    Two builders do not disturb each other: one waits. A folder is moved to its place when it is whole.
+    Two builders do not disturb each other: one waits. A folder is moved to its place when it is
+    whole.
 
     Raises:
         BuildError: There is no usable Go, or a component does not build.

@@ -18,7 +18,7 @@ _LIFETIME = datetime.timedelta(days=7)
 
 
 class Authority:
-    """A certificate authority in a folder: `ca.crt`, and `<name>.crt` with `<name>.key` of what it issued."""
+    """A certificate authority in a folder: `ca.crt`; `<name>.crt` and `<name>.key` per subject."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ class Authority:
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def server(self, name: str, alternative_names: list[str]) -> tuple[pathlib.Path, pathlib.Path]:
-        """Issue a server certificate for DNS names and IP addresses; returns certificate and key."""
+        """Issue a certificate for DNS names and IP addresses; returns certificate and key."""
         names: list[x509.GeneralName] = []
         for alternative in alternative_names:
             try:
@@ -83,7 +83,7 @@ def write_key(path: pathlib.Path, key: ec.EllipticCurvePrivateKey) -> pathlib.Pa
 
 
 def service_account_keys(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Make the pair that signs and verifies ServiceAccount tokens; returns private and public key."""
+    """Make the keys for ServiceAccount tokens; returns private and public key."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = folder / "sa.pub"
     public.write_bytes(

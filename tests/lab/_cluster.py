@@ -11,12 +11,11 @@ import shutil
 import tempfile
 import types
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Self
 
 import lightkube
-from lightkube.core import exceptions
-from lightkube.generic_resource import create_global_resource
+from lightkube import generic_resource
 from lightkube.models import core_v1 as core_models
 from lightkube.models import meta_v1
 from lightkube.resources import apiextensions_v1, core_v1
@@ -30,6 +29,7 @@ from tests.lab import (
     _load_balancer,
     _namespaces,
     _network,
+    _objects,
     _requests,
     _sync,
 )
@@ -37,14 +37,17 @@ from tests.lab import (
 _LOGS = pathlib.Path(__file__).parents[2] / "build" / "lab-logs"
 _ADMINISTRATOR = "lab-admin"
 
-_Stage = create_global_resource("kwok.x-k8s.io", "v1alpha1", "Stage", "stages")
+_Stage: Any = generic_resource.create_global_resource(  # pyright: ignore[reportUnknownMemberType]
+    "kwok.x-k8s.io", "v1alpha1", "Stage", "stages"
+)
 
 
 class Cluster:
     """A Kubernetes cluster of one node on this machine; a context manager, ready when entered.
 
-    Real: etcd, the API server, controllers, scheduler, kube-proxy, and the pods that matter (istiod, waypoints,
-    gateways, applications). All other pods are played by kwok: they get an address and are ready.
+    Real: etcd, the API server, controllers, scheduler, kube-proxy, and the pods that matter
+    (istiod, waypoints, gateways, applications). All other pods are played by kwok: they get an
+    address and are ready.
 
     While it runs, the environment variable KUBECONFIG names `kubeconfig`.
 
@@ -59,7 +62,7 @@ class Cluster:
     """The administrator's kubeconfig."""
     audit: _audit.Audit
     logs: pathlib.Path
-    """Folder of all logs; removed at the end unless something went wrong or LAB_KEEP_LOGS is set."""
+    """Folder of all logs; removed at the end, unless in failure or with LAB_KEEP_LOGS set."""
 
     def __init__(self) -> None:
         if not _namespaces.inside():
@@ -112,10 +115,8 @@ class Cluster:
 
     def _start_node(self, stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
         self._control_plane.start_controllers()
-        definition: Any = apiextensions_v1.CustomResourceDefinition.from_dict(
-            _kwok.stage_definition()
-        )
-        self.client.create(definition)
+        definition: Any = apiextensions_v1.CustomResourceDefinition
+        self.client.create(definition.from_dict(_kwok.stage_definition()))
         for stage in _kwok.stages():
             _eventually.eventually(lambda stage=stage: self.client.create(_Stage(stage)))
         self._control_plane.start_kwok()
@@ -175,7 +176,7 @@ class Cluster:
         return self.logs
 
     @contextlib.contextmanager
-    def fail_image(self, pattern: str) -> Iterator[None]:
+    def fail_image(self, pattern: str) -> Generator[None]:
         """Let pods that are created meanwhile wait with ImagePullBackOff.
 
         Args:
@@ -193,21 +194,19 @@ class Cluster:
 
     def _retry_images(self, pattern: str) -> None:
         """Pods that kwok holds back are looked at again when they change."""
-        annotations = {"metadata": {"annotations": {"lab.charmed-istio.io/retried": pattern}}}
-        for pod in self.client.list(core_v1.Pod, namespace="*"):
-            statuses = (pod.status and pod.status.containerStatuses) or []
-            reasons = [
-                status.state.waiting.reason
-                for status in statuses
-                if status.state and status.state.waiting
-            ]
-            if "ImagePullBackOff" in reasons and pod.metadata:
-                name, namespace = pod.metadata.name or "", pod.metadata.namespace or ""
-                with contextlib.suppress(exceptions.ApiError):
-                    self.client.patch(core_v1.Pod, name, annotations, namespace=namespace)
+        change = {"metadata": {"annotations": {"lab.charmed-istio.io/retried": pattern}}}
+        api: Any = self.client
+        for pod in api.list(core_v1.Pod, namespace="*"):
+            found: _objects.Object = pod.to_dict()
+            statuses = _objects.sequence(found, "status", "containerStatuses")
+            reasons = [_objects.texts(one, "state", "waiting").get("reason") for one in statuses]
+            if "ImagePullBackOff" in reasons:
+                # It may be gone by now.
+                with contextlib.suppress(lightkube.ApiError):
+                    _objects.patch(self.client, core_v1.Pod, _objects.key(found), change)
 
     @contextlib.contextmanager
-    def unschedulable(self) -> Iterator[None]:
+    def unschedulable(self) -> Generator[None]:
         """Cordon the node: pods that are created meanwhile stay pending, DaemonSets excepted."""
         self._cordon(True)
         try:
@@ -217,14 +216,14 @@ class Cluster:
 
     def _cordon(self, value: bool) -> None:
         patch = {"spec": {"unschedulable": value}}
-        self.client.patch(core_v1.Node, _control_plane.NODE_NAME, patch)
+        _objects.patch(self.client, core_v1.Node, ("", _control_plane.NODE_NAME), patch)
 
     def set_load_balancer(self, address: str | None) -> None:
         """Choose the address of Services of type LoadBalancer.
 
         Args:
-            address: An IP address (several Services get it and the following ones, oldest first), a host name, or
-                None: they stay without. At first it is 203.0.113.10.
+            address: An IP address (several Services get it and the following ones, oldest first),
+                a host name, or None: they stay without. At first it is 203.0.113.10.
         """
         self._load_balancer.set(address)
 
@@ -242,19 +241,21 @@ class Cluster:
         """Send a request as a workload.
 
         Args:
-            source: `namespace/serviceaccount` whose certificate is used; None: plain text from outside the mesh.
+            source: `namespace/serviceaccount` whose certificate is used; None: plain text from
+                outside the mesh.
             service: `namespace/name:port`.
             method: HTTP method.
             path: With the query.
             headers: In addition to Host.
             body: Sent with a Content-Length.
-            via: None: as the mesh would (through the waypoint that the Service or its namespace names, else to the
-                pod). "pod": past the waypoint, to a pod behind the Service.
+            via: None: as the mesh would (through the waypoint that the Service or its namespace
+                names, else to the pod). "pod": past the waypoint, to a pod behind the Service.
             timeout: Seconds for each step.
 
         Raises:
             ComponentError: A component of the lab died.
-            RequestError: The request cannot be sent at all: no such Service, no pod, no certificate.
+            RequestError: The request cannot be sent at all: no such Service, no pod, no
+                certificate.
         """
         self.check()
         call = _requests.Call(method, path, dict(headers or {}), body, timeout)
@@ -272,7 +273,8 @@ class Cluster:
         """Send a plain HTTP request from outside of the cluster.
 
         Args:
-            url: `http://host[:port]/path`; the host is an address, or a name that a load balancer has.
+            url: `http://host[:port]/path`; the host is an address, or a name that a load balancer
+                has.
             source_ip: 192.0.2.10 or 198.51.100.7.
             method: HTTP method.
             headers: In addition to Host.
@@ -292,7 +294,7 @@ class Cluster:
         _sync.wait(self._kubelet, timeout)
 
     def wait_ready(self, kind: Any, name: str, namespace: str, timeout: float = 60.0) -> None:
-        """Wait until all replicas of a Deployment, StatefulSet or DaemonSet are updated and ready."""
+        """Wait until a Deployment, StatefulSet or DaemonSet has rolled out."""
 
         def ready() -> bool:
             self.check()

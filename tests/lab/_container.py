@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A container without an image: a program of the lab, in a pod's network, with the pod's own files around it."""
+"""A container without an image: a program in a pod's network, among the pod's own files."""
 
 import dataclasses
 import os
@@ -19,10 +19,10 @@ ISTIOD = PROGRAMS / "istio" / "istiod"
 
 _SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib64")
 _FILES = {
-    "etc/passwd": "root:x:0:0:root:/:/bin/sh\n",
-    "etc/group": "root:x:0:\n",
-    "etc/nsswitch.conf": "hosts: files\n",
-    "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    "etc/passwd": b"root:x:0:0:root:/:/bin/sh\n",
+    "etc/group": b"root:x:0:\n",
+    "etc/nsswitch.conf": b"hosts: files\n",
+    "etc/resolv.conf": b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
 }
 
 
@@ -76,7 +76,7 @@ class Container:
                 inner.mkdir(exist_ok=True)
         for mount in self.mounts:
             (self.root / mount.lstrip("/")).mkdir(parents=True, exist_ok=True)
-        for path, content in (self.files | {k: v.encode() for k, v in _FILES.items()}).items():
+        for path, content in {**_FILES, **self.files}.items():
             target = self.root / path.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)

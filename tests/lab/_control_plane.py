@@ -38,7 +38,7 @@ _AUDIT_POLICY = {
 
 @dataclasses.dataclass
 class ControlPlane:
-    """etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kube-proxy as child processes."""
+    """etcd, kube-apiserver, controllers, kube-scheduler and kube-proxy as child processes."""
 
     folder: pathlib.Path
     """Scratch space: data, keys, kubeconfigs."""
@@ -165,7 +165,9 @@ class ControlPlane:
         while True:
             self.check()
             try:
-                with urllib.request.urlopen(f"{API_SERVER}/readyz", context=context, timeout=2):
+                with urllib.request.urlopen(  # noqa: S310
+                    f"{API_SERVER}/readyz", context=context, timeout=2
+                ):
                     return
             except (urllib.error.URLError, TimeoutError, ConnectionError):
                 if time.monotonic() > deadline:

@@ -11,7 +11,8 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from tests.lab import _namespaces
 
@@ -54,7 +55,7 @@ class EchoServers:
             self.stop(namespace)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _run(self, work: "asyncio._CoroutineLike[None]") -> None:  # pyright: ignore
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _serve(

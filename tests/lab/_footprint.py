@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a running lab holds on the machine, seen from outside, and what of it is left afterwards."""
+"""What a running lab holds on the machine, seen from outside, and what is left of it."""
 
 import dataclasses
 import os
@@ -26,7 +26,7 @@ class Footprint:
 
     @classmethod
     def of(cls, run_id: str) -> typing.Self:
-        """Look at a run; take it while the run lives, since namespaces carry no mark of their own."""
+        """Look at a run while it lives: its namespaces carry no mark of their own."""
         processes = frozenset(pid for pid in _processes() if run_id == _run_id(pid))
         own = _namespaces_of(os.getpid())
         held = frozenset(name for pid in processes for name in _namespaces_of(pid))
@@ -47,7 +47,7 @@ class Footprint:
 
 
 def _processes() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _read(pid: int, name: str) -> str:
@@ -67,7 +67,7 @@ def _namespaces_of(pid: int) -> frozenset[str]:
     found: set[str] = set()
     for kind in _KINDS:
         try:
-            found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+            found.add(str(pathlib.Path(f"/proc/{pid}/ns/{kind}").readlink()))
         except OSError:  # It ended meanwhile.
             continue
     return frozenset(found)

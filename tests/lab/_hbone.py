@@ -1,17 +1,17 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""HBONE as a client: workload certificates from istiod's CA, and HTTP/2 CONNECT over mutual TLS."""
+"""HBONE as a client: certificates from istiod's CA, HTTP/2 CONNECT over mutual TLS."""
 
 import socket
 import ssl
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import h2.config
 import h2.connection
-import h2.errors
 import h2.events
 import h2.exceptions
 from cryptography import x509
@@ -29,7 +29,7 @@ class CertificateError(RuntimeError):
     """istiod's CA gave no certificate."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A CONNECT was answered with another status than 200."""
 
     def __init__(self, status: int) -> None:
@@ -86,13 +86,15 @@ def client_context(
 def _sign(
     request: x509.CertificateSigningRequest, token: str, istiod: str, authority: str, root: str
 ) -> list[str]:
-    # IstioCertificateRequest: csr = 1 (string), validity_duration = 3 (int64). IstioCertificateResponse: cert_chain = 1.
+    # IstioCertificateRequest: csr = 1 (string), validity_duration = 3 (int64).
+    # IstioCertificateResponse: cert_chain = 1.
     message = _field(1, request.public_bytes(serialization.Encoding.PEM))
     message += bytes([3 << 3]) + _varint(_CERTIFICATE_LIFETIME)
     credentials = grpc.ssl_channel_credentials(root.encode())
     options = [("grpc.ssl_target_name_override", authority)]
     with grpc.secure_channel(istiod, credentials, options=options) as channel:
-        call = channel.unary_unary(_CREATE_CERTIFICATE)
+        connected: Any = channel
+        call = connected.unary_unary(_CREATE_CERTIFICATE)
         try:
             answer: bytes = call(
                 message, metadata=[("authorization", f"Bearer {token}")], timeout=5
@@ -141,7 +143,7 @@ class Tunnel:
         timeout: Seconds for each step.
 
     Raises:
-        Refused: The answer to CONNECT is not 200.
+        RefusedError: The answer to CONNECT is not 200.
         OSError: No connection, no TLS, or it was closed.
     """
 
@@ -177,7 +179,7 @@ class Tunnel:
                 raise ConnectionResetError("the CONNECT stream was reset")
             self._pump()
         if self._status != 200:
-            raise Refused(self._status)
+            raise RefusedError(self._status)
 
     def send(self, data: bytes) -> None:
         """Send bytes to the other end."""

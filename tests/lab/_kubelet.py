@@ -9,6 +9,7 @@ import pathlib
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import lightkube
@@ -21,6 +22,7 @@ from tests.lab import (
     _echo,
     _namespaces,
     _network,
+    _objects,
     _pod,
     _watch,
     _workloads,
@@ -91,11 +93,11 @@ class Kubelet:
             real.kill()
         self.echo.close()
 
-    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+    def config_map(self, namespace: str, name: str) -> _objects.Object | None:
         """A ConfigMap."""
         return self._config_maps.get(namespace, name)
 
-    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+    def secret(self, namespace: str, name: str) -> _objects.Object | None:
         """A Secret."""
         return self._secrets.get(namespace, name)
 
@@ -103,26 +105,26 @@ class Kubelet:
         """Whether an image cannot be pulled."""
         return any(fnmatch.fnmatchcase(image, pattern) for pattern in self.failing_images)
 
-    def ztunnel_settings(self, pod: _watch.Object) -> _ztunnel.Settings | None:
-        """How the pod's ztunnel is to run; None: not on the mesh, no istiod yet, or no ztunnel at hand."""
+    def ztunnel_settings(self, pod: _objects.Object) -> _ztunnel.Settings | None:
+        """How the pod's ztunnel is to run; None: not on the mesh, no istiod, or no ztunnel."""
         if not self._program or not self._on_mesh(pod):
             return None
         istiod = self.istiod_service()
-        certificate = self.config_map(pod["metadata"]["namespace"], _ROOT_CERTIFICATE)
+        certificate = self.root_certificate(pod["metadata"]["namespace"])
         if not istiod or not certificate:
             return None
         return _ztunnel.Settings(
             self._program,
             istiod["spec"]["clusterIP"],
             istiod["metadata"]["namespace"],
-            certificate["data"]["root-cert.pem"],
+            certificate,
         )
 
-    def service(self, namespace: str, name: str) -> _watch.Object | None:
+    def service(self, namespace: str, name: str) -> _objects.Object | None:
         """A Service."""
         return self._services.get(namespace, name)
 
-    def istiod_service(self) -> _watch.Object | None:
+    def istiod_service(self) -> _objects.Object | None:
         """Istiod's Service."""
         for (_, name), service in self._services.all().items():
             if name == "istiod":
@@ -131,35 +133,35 @@ class Kubelet:
 
     def root_certificate(self, namespace: str) -> str:
         """The mesh's root certificate as istiod gave it to a namespace; "" before that."""
-        found = self.config_map(namespace, _ROOT_CERTIFICATE) or {}
-        return (found.get("data") or {}).get("root-cert.pem", "")
+        found = self.config_map(namespace, _ROOT_CERTIFICATE)
+        return _objects.texts(found, "data").get("root-cert.pem", "")
 
-    def waypoint_address(self, service: _watch.Object) -> str | None:
+    def waypoint_address(self, service: _objects.Object) -> str | None:
         """Address of the waypoint that a Service, or else its namespace, is labelled with."""
-        namespace = service["metadata"]["namespace"]
-        for labelled in (service, self._namespaces.get("", namespace) or {"metadata": {}}):
-            labels = labelled["metadata"].get("labels") or {}
+        namespace: str = service["metadata"]["namespace"]
+        for labelled in (service, self._namespaces.get("", namespace)):
+            labels = _objects.texts(labelled, "metadata", "labels")
             name = labels.get("istio.io/use-waypoint")
             if name == "none":
                 return None
             if name:
-                where = labels.get("istio.io/use-waypoint-namespace", namespace)
+                where = labels.get("istio.io/use-waypoint-namespace") or namespace
                 waypoint = self.service(where, name)
                 return waypoint["spec"]["clusterIP"] if waypoint else None
         return None
 
-    def pods_of(self, service: _watch.Object) -> list[_pod.RealPod]:
+    def pods_of(self, service: _objects.Object) -> list[_pod.RealPod]:
         """The real, ready pods behind a Service."""
-        selector = service["spec"].get("selector") or {}
+        selector = _objects.texts(service, "spec", "selector")
         return [
             real
             for (namespace, _), real in sorted(self.real_pods().items())
             if namespace == service["metadata"]["namespace"]
-            and selector.items() <= (real.pod["metadata"].get("labels") or {}).items()
+            and selector.items() <= _objects.texts(real.pod, "metadata", "labels").items()
             and real.settled
         ]
 
-    def real_pods(self) -> dict[_watch.Key, _pod.RealPod]:
+    def real_pods(self) -> dict[_objects.Key, _pod.RealPod]:
         """The pods that run, by namespace and name."""
         return {
             (real.pod["metadata"]["namespace"], real.pod["metadata"]["name"]): real
@@ -188,7 +190,7 @@ class Kubelet:
             if not make or not pod["spec"].get("nodeName") or uid in self._real:
                 continue
             if pod["metadata"].get("deletionTimestamp"):
-                self._attempt(lambda pod=pod: _pod.delete(self.client, pod))
+                self._attempt(lambda pod=pod: _objects.delete_pod(self.client, pod))
             else:
                 self._real[uid] = _pod.RealPod(self, pod, next(self._addresses), make)
         for uid, real in list(self._real.items()):
@@ -201,17 +203,18 @@ class Kubelet:
         try:
             return bool(action())
         except exceptions.ApiError as error:
-            # Objects come and go while the loop looks at a snapshot; the next round sees what is there then.
+            # Objects come and go while the loop looks at a snapshot; the next round sees what is
+            # there then.
             if error.status.code not in {404, 409, 422, 429, 500, 503}:
                 raise
         except httpx2.HTTPError:
             time.sleep(0.1)
         return False
 
-    def _on_mesh(self, pod: _watch.Object) -> bool:
-        labels = pod["metadata"].get("labels") or {}
-        namespace = self._namespaces.get("", pod["metadata"]["namespace"]) or {}
-        of_namespace = (namespace.get("metadata") or {}).get("labels") or {}
+    def _on_mesh(self, pod: _objects.Object) -> bool:
+        labels = _objects.texts(pod, "metadata", "labels")
+        namespace = self._namespaces.get("", pod["metadata"]["namespace"])
+        of_namespace = _objects.texts(namespace, "metadata", "labels")
         label = "istio.io/dataplane-mode"
         return labels.get(label, of_namespace.get(label)) == "ambient"
 
@@ -222,7 +225,8 @@ class Kubelet:
         if not namespace or namespace in self._silenced:
             self._silenced &= {namespace}
             return
-        telemetry = resources.Telemetry(
+        kind: Any = resources.Telemetry
+        telemetry = kind.from_dict(
             {
                 "apiVersion": "telemetry.istio.io/v1",
                 "kind": "Telemetry",

@@ -21,7 +21,9 @@ _STAGES = (
 _IMAGE_FAULT_STATUS = """
 phase: Pending
 conditions:
-- {type: Initialized, status: "True", lastTransitionTime: {{ .metadata.creationTimestamp | Quote }}}
+- type: Initialized
+  status: "True"
+  lastTransitionTime: {{ .metadata.creationTimestamp | Quote }}
 - type: Ready
   status: "False"
   reason: ContainersNotReady
@@ -65,7 +67,7 @@ def stages() -> list[dict[str, Any]]:
 
 
 def image_fault(name: str, pattern: str) -> dict[str, Any]:
-    """A Stage that keeps pods with such an image waiting; it wins over those that make them ready."""
+    """A Stage that keeps pods with such an image waiting; its weight makes it win."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     key = f".spec.containers.[] | select( .image | test({_quote(f'^{expression}$')}) ) | .image"
     selector = [

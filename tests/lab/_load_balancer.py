@@ -14,7 +14,7 @@ from lightkube import types
 from lightkube.core import exceptions
 from lightkube.resources import core_v1
 
-from tests.lab import _watch
+from tests.lab import _objects, _watch
 
 DEFAULT_ADDRESS = "203.0.113.10"
 
@@ -27,12 +27,12 @@ class LoadBalancer:
         self._changed = threading.Event()
         self._services = _watch.Watched(client, core_v1.Service, self._changed)
         self._address: str | None = DEFAULT_ADDRESS
-        self._given: dict[_watch.Key, int] = {}
+        self._given: dict[_objects.Key, int] = {}
         self._stopping = False
         threading.Thread(target=self._run, name="load-balancer", daemon=True).start()
 
     def set(self, address: str | None) -> None:
-        """Give this address (IP address: the first of several; or host name), or none, to all such Services."""
+        """Choose the first address, or the host name, or that there is none."""
         self._address = address
         self._changed.set()
 
@@ -74,12 +74,8 @@ class LoadBalancer:
             if not self._stopping and _status(wanted[key]) != ingress:
                 # One entry has either an address or a name, so the list is replaced as a whole.
                 patch = {"status": {"loadBalancer": {"ingress": ingress}}}
-                self._client.patch(
-                    core_v1.ServiceStatus,
-                    key[1],
-                    patch,
-                    namespace=key[0],
-                    patch_type=types.PatchType.MERGE,
+                _objects.patch(
+                    self._client, core_v1.ServiceStatus, key, patch, types.PatchType.MERGE
                 )
 
     def _ingress(self, place: int) -> list[dict[str, Any]]:
@@ -92,6 +88,5 @@ class LoadBalancer:
         return [{"ip": str(first + place), "ipMode": "VIP"}]
 
 
-def _status(service: _watch.Object) -> list[dict[str, Any]]:
-    balancer = (service.get("status") or {}).get("loadBalancer") or {}
-    return balancer.get("ingress") or []
+def _status(service: _objects.Object) -> list[_objects.Object]:
+    return _objects.sequence(service, "status", "loadBalancer", "ingress")

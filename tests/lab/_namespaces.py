@@ -1,11 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Linux namespaces: the tree of processes that the lab lives in, and sockets in other network namespaces.
+"""Linux namespaces: the process tree that the lab lives in, and sockets in other networks.
 
-The tree has an init of its own. When that init ends, the kernel kills every process of the tree and with the last of
-them go its mounts and networks; so all that matters is that the init ends in every case: the command ended, somebody
-killed the init, or somebody killed the launcher (the kernel then kills the init, `PR_SET_PDEATHSIG`).
+The tree has an init of its own. When that init ends, the kernel kills every process of the tree
+and with the last of them go its mounts and networks; so all that matters is that the init ends in
+every case: the command ended, somebody killed the init, or somebody killed the launcher (the
+kernel then kills the init, `PR_SET_PDEATHSIG`).
 """
 
 import concurrent.futures
@@ -60,8 +61,8 @@ def socket_in(namespace: str, make: typing.Callable[[], socket.socket]) -> socke
 
     Args:
         namespace: Its name, as `ip netns` knows it.
-        make: Called there, in a thread of its own (a thread can be in a namespace other than its process's); the
-            socket stays in that namespace whoever uses it afterwards.
+        make: Called there, in a thread of its own (a thread can be in a namespace other than its
+            process's); the socket stays in that namespace whoever uses it afterwards.
 
     Raises:
         OSError: There is no such namespace, or what `make` raised.
@@ -82,8 +83,8 @@ def socket_in(namespace: str, make: typing.Callable[[], socket.socket]) -> socke
 def run(command: list[str], environment: dict[str, str]) -> int:
     """Run a command in new pid, mount, network, UTS and IPC namespaces, until it ends.
 
-    Ctrl-C on a terminal reaches the command as usual; signals sent to this process are passed on. This process itself
-    moves into the new namespaces, so it should do nothing else afterwards.
+    Ctrl-C on a terminal reaches the command as usual; signals sent to this process are passed on.
+    This process itself moves into the new namespaces, so it should do nothing else afterwards.
 
     Args:
         command: What to run; looked up on PATH.
@@ -129,7 +130,8 @@ def _become_init(alive: int, command: list[str], environment: dict[str, str]) ->
 def _prepare() -> None:
     _mount("none", "/", "", _MS_REC_PRIVATE)
     _mount("proc", "/proc", "proc", _MS_NOSUID_NODEV_NOEXEC)
-    # Nothing of the machine's runtime state is wanted inside, and nothing of the lab's may get out.
+    # Nothing of the machine's runtime state is wanted inside, and nothing of the lab's may get
+    # out.
     _mount("tmpfs", "/run", "tmpfs", 0)
     NETNS.mkdir()
     RUNTIME.mkdir()

@@ -3,8 +3,9 @@
 
 """The lab's network: one node, a network namespace per real pod, and one for the world outside.
 
-Every pod is joined to the node by a veth pair and routed by its address; there is no bridge, so all traffic passes
-the node's netfilter hooks, where kube-proxy turns Service addresses into pod addresses.
+Every pod is joined to the node by a veth pair and routed by its address; there is no bridge, so
+all traffic passes the node's netfilter hooks, where kube-proxy turns Service addresses into pod
+addresses.
 """
 
 import hashlib
@@ -102,14 +103,17 @@ def pod_addresses() -> Iterator[str]:
 
 
 def _keep_outside_addresses() -> None:
-    # kube-proxy would masquerade what comes from outside, and policies about client addresses could not be tested.
-    # A load balancer in front of the pods themselves keeps them, and so does this: the mark is taken off again.
+    # kube-proxy would masquerade what comes from outside, and policies about client addresses
+    # could not be tested. A load balancer in front of the pods themselves keeps them, and so does
+    # this: the mark is taken off again.
+    addresses = ", ".join(OUTSIDE_ADDRESSES)
+    unmarked = ~_MASQUERADE_MARK & 0xFFFFFFFF
     nft(
         f"""
         table ip lab {{
           chain forward {{
             type filter hook forward priority 0;
-            ip saddr {{ {", ".join(OUTSIDE_ADDRESSES)} }} meta mark set meta mark and {~_MASQUERADE_MARK & 0xFFFFFFFF:#x}
+            ip saddr {{ {addresses} }} meta mark set meta mark and {unmarked:#x}
           }}
         }}
         """

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import lightkube
-from lightkube.core import exceptions
-from lightkube.models import authentication_v1, meta_v1
 from lightkube.resources import core_v1
 
-from tests.lab import _echo, _network, _volumes, _watch, _workloads, _ztunnel
+from tests.lab import _echo, _network, _objects, _volumes, _workloads, _ztunnel
 
 _RESTART_DELAY = 1.0
 _GRACE_PERIOD = 4.0
+_PROBE_INTERVAL = 1.0
+_BELIEVED = 2.0
+"""Seconds for which failed probes of a ready pod are not believed."""
 
 
 class Lab(Protocol):
@@ -29,15 +30,15 @@ class Lab(Protocol):
     logs: pathlib.Path
     echo: _echo.EchoServers
 
-    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+    def config_map(self, namespace: str, name: str) -> _objects.Object | None:
         """A ConfigMap."""
         ...
 
-    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+    def secret(self, namespace: str, name: str) -> _objects.Object | None:
         """A Secret."""
         ...
 
-    def ztunnel_settings(self, pod: _watch.Object) -> _ztunnel.Settings | None:
+    def ztunnel_settings(self, pod: _objects.Object) -> _ztunnel.Settings | None:
         """How the pod's ztunnel is to run; None: it has none."""
         ...
 
@@ -58,12 +59,12 @@ class _State:
 
 
 class RealPod:
-    """A pod that is run, not played. `step` is called again and again and never blocks for long."""
+    """A pod that is run, not played; `step` is called again and again."""
 
     def __init__(
         self,
         lab: Lab,
-        pod: _watch.Object,
+        pod: _objects.Object,
         address: str,
         make: Callable[[_workloads.Context], _workloads.Workload],
     ) -> None:
@@ -75,7 +76,8 @@ class RealPod:
         self._not_before = 0.0
         self._ending_since: float | None = None
         self._joined = False
-        self._failed_at = time.monotonic()
+        self._probed_at = 0.0
+        self._ready_at = 0.0
         self._since = _now()
         self.address = address
         self.namespace = f"pod-{pod['metadata']['uid'][:13]}"
@@ -86,16 +88,16 @@ class RealPod:
         self._workload = make(self)
 
     @property
-    def pod(self) -> _watch.Object:
+    def pod(self) -> _objects.Object:
         """The pod with the address it has."""
-        status = {**(self._pod.get("status") or {}), **_addresses(self.address)}
+        status = {**_objects.mapping(self._pod, "status"), **_addresses(self.address)}
         return {**self._pod, "status": status}
 
-    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+    def config_map(self, namespace: str, name: str) -> _objects.Object | None:
         """A ConfigMap."""
         return self._lab.config_map(namespace, name)
 
-    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+    def secret(self, namespace: str, name: str) -> _objects.Object | None:
         """A Secret."""
         return self._lab.secret(namespace, name)
 
@@ -103,7 +105,7 @@ class RealPod:
         """A token of a ServiceAccount; the same one for the pod's whole life."""
         key = (namespace, service_account, audience)
         if key not in self._tokens:
-            self._tokens[key] = request_token(self._lab.client, *key)
+            self._tokens[key] = _objects.request_token(self._lab.client, *key)
         return self._tokens[key]
 
     def ztunnel(self) -> _ztunnel.Settings | None:
@@ -112,13 +114,10 @@ class RealPod:
 
     def annotate(self, annotations: dict[str, str | None]) -> None:
         """Annotate the pod."""
-        metadata = self._pod["metadata"]
-        patch = {"metadata": {"annotations": annotations}}
-        self._lab.client.patch(
-            core_v1.Pod, metadata["name"], patch, namespace=metadata["namespace"]
-        )
+        change = {"metadata": {"annotations": annotations}}
+        _objects.patch(self._lab.client, core_v1.Pod, _objects.key(self._pod), change)
 
-    def step(self, pod: _watch.Object | None) -> bool:
+    def step(self, pod: _objects.Object | None) -> bool:
         """Go one step towards what the pod's object says.
 
         Args:
@@ -178,14 +177,15 @@ class RealPod:
         self._report(_State(False, restarts=self._restarts))
 
     def _is_ready(self) -> bool:
-        """Readiness; one failed probe of a ready pod is not believed."""
-        ready = self._workload.ready()
         now = time.monotonic()
-        if ready:
-            self._failed_at = now
-        elif self._reported and self._reported.ready and now - self._failed_at < 2.0:
+        was_ready = self.settled
+        if was_ready and now - self._probed_at < _PROBE_INTERVAL:
             return True
-        return ready
+        self._probed_at = now
+        if self._workload.ready():
+            self._ready_at = now
+            return True
+        return was_ready and now - self._ready_at < _BELIEVED
 
     def _end(self, delete_object: bool) -> bool:
         if self._ending_since is None:
@@ -198,7 +198,7 @@ class RealPod:
         if self._joined:
             _network.leave(self.namespace)
         if delete_object:
-            delete(self._lab.client, self._pod)
+            _objects.delete_pod(self._lab.client, self._pod)
         return True
 
     def _report(self, state: _State) -> None:
@@ -207,11 +207,8 @@ class RealPod:
         if self._reported is None or self._reported.ready != state.ready:
             self._since = _now()
         self._reported = state
-        metadata = self._pod["metadata"]
-        status = {"status": self._status(state)}
-        self._lab.client.patch(
-            core_v1.PodStatus, metadata["name"], status, namespace=metadata["namespace"]
-        )
+        change = {"status": self._status(state)}
+        _objects.patch(self._lab.client, core_v1.PodStatus, _objects.key(self._pod), change)
 
     def _status(self, state: _State) -> dict[str, Any]:
         started = {"running": {"startedAt": self._since}}
@@ -239,32 +236,6 @@ class RealPod:
                 for container in self._pod["spec"]["containers"]
             ],
         }
-
-
-def request_token(
-    client: lightkube.Client, namespace: str, service_account: str, audience: str | None
-) -> str:
-    """Ask the API server for a token of a ServiceAccount."""
-    request = core_v1.ServiceAccountToken(
-        metadata=meta_v1.ObjectMeta(),
-        spec=authentication_v1.TokenRequestSpec(
-            audiences=[audience] if audience else [], expirationSeconds=12 * 3600
-        ),
-    )
-    answer: Any = client.create(request, service_account, namespace=namespace)
-    return answer.status.token
-
-
-def delete(client: lightkube.Client, pod: _watch.Object) -> None:
-    """Delete a pod's object at once."""
-    metadata = pod["metadata"]
-    try:
-        client.delete(
-            core_v1.Pod, metadata["name"], namespace=metadata["namespace"], grace_period=0
-        )
-    except exceptions.ApiError as error:
-        if error.status.code != 404:
-            raise
 
 
 def _addresses(address: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 """The lab's processes: each with a log file, and an error that shows it when the process dies."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 
 class ComponentError(RuntimeError):
-    """A component of the lab died or did not become ready; the message ends with its log's last lines."""
+    """A component died or did not become ready; the message ends with its log's last lines."""
 
 
 class Process:
@@ -80,7 +81,5 @@ class Process:
         self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # It ended by itself.
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:  # It ended by itself.
-            pass

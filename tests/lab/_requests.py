@@ -22,13 +22,13 @@ from tests.lab import (
     _load_balancer,
     _namespaces,
     _network,
-    _pod,
-    _watch,
+    _objects,
 )
 
 Hop = Literal["application", "waypoint", "gateway", "ztunnel", "none"]
 
 _IDENTITY_LIFETIME = 1800.0
+_CONNECT_PATIENCE = 2.0
 
 
 class RequestError(RuntimeError):
@@ -40,17 +40,17 @@ class Response:
     """What became of a request."""
 
     status: int | None
-    """HTTP status; that of the CONNECT where it was refused; None: no answer (refused, reset, timed out)."""
+    """HTTP status; the CONNECT's where that was refused; None: no answer."""
     body: bytes
     headers: dict[str, str]
     """Names in lower case."""
     hop: Hop
-    """Who decided: the application answered, or the proxy that refused; `none`: nobody was reached."""
+    """Who decided: the application, or the proxy that refused; `none`: nobody was reached."""
     error: str = ""
     """Why there is no answer."""
 
     def json(self) -> Any:
-        """The body, decoded; the echo application's has app, pod, namespace, method, path, headers, client."""
+        """The body; an application's has app, pod, namespace, method, path, headers, client."""
         return json.loads(self.body)
 
 
@@ -153,7 +153,7 @@ class Requests:
         return _exchange(connect, parts.netloc, call, "gateway", self._kubelet.has_ztunnel)
 
     def _to_pod(
-        self, source: str | None, service: _watch.Object, port: int, host: str, call: Call
+        self, source: str | None, service: _objects.Object, port: int, host: str, call: Call
     ) -> Response:
         pods = self._kubelet.pods_of(service)
         if not pods:
@@ -195,7 +195,7 @@ class Requests:
         known = self._contexts.get((namespace, account))
         if known and time.monotonic() - known[0] < _IDENTITY_LIFETIME:
             return known[1]
-        token = _pod.request_token(self._client, namespace, account, "istio-ca")
+        token = _objects.request_token(self._client, namespace, account, "istio-ca")
         context = _hbone.client_context(
             namespace,
             account,
@@ -208,15 +208,15 @@ class Requests:
         return context
 
 
-def _target_port(service: _watch.Object, pod: _watch.Object, port: int) -> int:
-    for offered in service["spec"].get("ports") or []:
+def _target_port(service: _objects.Object, pod: _objects.Object, port: int) -> int:
+    for offered in _objects.sequence(service, "spec", "ports"):
         if offered["port"] != port:
             continue
         target = offered.get("targetPort", port)
         if isinstance(target, int) or str(target).isdigit():
             return int(target)
-        for container in pod["spec"]["containers"]:
-            for exposed in container.get("ports") or []:
+        for container in _objects.sequence(pod, "spec", "containers"):
+            for exposed in _objects.sequence(container, "ports"):
                 if exposed.get("name") == target:
                     return exposed["containerPort"]
     raise RequestError(f"Service {service['metadata']['name']} has no port {port}")
@@ -227,8 +227,8 @@ def _exchange(
 ) -> Response:
     """Connect, send, receive, and tell who decided."""
     try:
-        stream = connect()
-    except _hbone.Refused as refused:
+        stream = _connected(connect)
+    except _hbone.RefusedError as refused:
         return Response(refused.status, b"", {}, proxy, str(refused))
     except OSError as error:
         return Response(None, b"", {}, "none", repr(error))
@@ -245,6 +245,18 @@ def _exchange(
         # The proxy was let down by its upstream: a ztunnel does not say more than that.
         return Response(status, body, headers, "ztunnel")
     return Response(status, body, headers, proxy)
+
+
+def _connected(connect: Callable[[], _Stream]) -> _Stream:
+    """Connect; kube-proxy needs a moment until a new Service or endpoint can be reached."""
+    deadline = time.monotonic() + _CONNECT_PATIENCE
+    while True:
+        try:
+            return connect()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _http(stream: _Stream, host: str, call: Call) -> tuple[int, dict[str, str], bytes]:

@@ -14,7 +14,7 @@ import lightkube
 from istio_ambient import resources
 from lightkube.resources import apps_v1
 
-from tests.lab import _kubelet, _namespaces, _watch, _workloads
+from tests.lab import _kubelet, _namespaces, _objects, _workloads
 
 _QUIET = 0.4
 """Seconds without news after which istiod is idle: it debounces for 0.1 s."""
@@ -44,11 +44,12 @@ def wait(kubelet: _kubelet.Kubelet, timeout: float) -> None:
         time.sleep(0.1)
 
 
-def rolled_out(workload: _watch.Object) -> bool:
+def rolled_out(workload: _objects.Object) -> bool:
     """Whether a Deployment, StatefulSet or DaemonSet runs as its spec says, and only so."""
-    status = workload.get("status") or {}
+    status = _objects.mapping(workload, "status")
     if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
         return False
+    counts: list[int]
     if "desiredNumberScheduled" in status:
         wanted = status["desiredNumberScheduled"]
         counts = [status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)]
@@ -60,19 +61,20 @@ def rolled_out(workload: _watch.Object) -> bool:
 
 
 def programmed(client: lightkube.Client, name: str, namespace: str) -> bool:
-    """Whether a Gateway is programmed in its current generation and its Deployment has rolled out."""
-    gateway: Any = client.get(resources.Gateway, name, namespace=namespace)
+    """Whether a Gateway is programmed as it is now and its Deployment has rolled out."""
+    api: Any = client
+    gateway = api.get(resources.Gateway, name, namespace=namespace).to_dict()
     generation = gateway["metadata"].get("generation", 0)
     if not any(
         condition["type"] == "Programmed"
         and condition["status"] == "True"
         and condition.get("observedGeneration", 0) >= generation
-        for condition in (gateway.get("status") or {}).get("conditions") or []
+        for condition in _objects.sequence(gateway, "status", "conditions")
     ):
         return False
-    found = [
+    found: list[_objects.Object] = [
         deployment.to_dict()
-        for deployment in client.list(
+        for deployment in api.list(
             apps_v1.Deployment, namespace=namespace, labels={_workloads.GATEWAY_LABEL: name}
         )
     ]
@@ -93,12 +95,13 @@ def _look(kubelet: _kubelet.Kubelet) -> tuple[str, list[str]]:
     for (_, name), real in istiods:
         try:
             metrics = _get(real.namespace, _METRICS_PORT, "/metrics")
-            proxies = json.loads(_get(real.namespace, _DEBUG_PORT, "/debug/syncz"))
+            answer = _get(real.namespace, _DEBUG_PORT, "/debug/syncz")
+            proxies: list[_objects.Object] = json.loads(answer) or []
         except (OSError, http.client.HTTPException, ValueError) as error:
             behind.append(f"{name}: {error}")
             continue
         counted += [name, *(match[0] for match in _COUNTERS.finditer(metrics))]
-        for proxy in proxies or []:
+        for proxy in proxies:
             behind += _unacknowledged(proxy)
     return "\n".join(counted), behind
 
@@ -110,7 +113,7 @@ def _unacknowledged(proxy: dict[str, Any]) -> list[str]:
         for kind, nonce in proxy.items()
         if kind.endswith("_sent") and nonce != proxy.get(f"{kind.removesuffix('_sent')}_acked")
     ]
-    for kind, status in (proxy.get("resources") or {}).items():
+    for kind, status in _objects.mapping(proxy, "resources").items():
         if status.get("sent", "") != status.get("acked", ""):
             found.append(f"{name}: {kind}")
     return found

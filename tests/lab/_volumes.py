@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tests.lab import _watch
+from tests.lab import _objects
 
 _BYTES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9}
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -25,11 +25,11 @@ class NotYetError(Exception):
 class Cluster(Protocol):
     """Where referenced objects come from."""
 
-    def config_map(self, namespace: str, name: str) -> _watch.Object | None:
+    def config_map(self, namespace: str, name: str) -> _objects.Object | None:
         """A ConfigMap."""
         ...
 
-    def secret(self, namespace: str, name: str) -> _watch.Object | None:
+    def secret(self, namespace: str, name: str) -> _objects.Object | None:
         """A Secret."""
         ...
 
@@ -38,7 +38,7 @@ class Cluster(Protocol):
         ...
 
 
-def contents(pod: _watch.Object, volume: _watch.Object, cluster: Cluster) -> dict[str, bytes]:
+def contents(pod: _objects.Object, volume: _objects.Object, cluster: Cluster) -> dict[str, bytes]:
     """Relative path → content of what a volume holds; empty for an emptyDir.
 
     Raises:
@@ -46,7 +46,7 @@ def contents(pod: _watch.Object, volume: _watch.Object, cluster: Cluster) -> dic
     """
     if "projected" in volume:
         found: dict[str, bytes] = {}
-        for source in volume["projected"].get("sources") or []:
+        for source in _objects.sequence(volume, "projected", "sources"):
             found |= _source(pod, source, cluster)
         return found
     return _source(pod, volume, cluster)
@@ -55,7 +55,8 @@ def contents(pod: _watch.Object, volume: _watch.Object, cluster: Cluster) -> dic
 def write(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
     """Make a folder hold exactly these files; all of them change in one step.
 
-    Each file is a link through `..data`, which is replaced: programs that watch the folder see what a kubelet shows.
+    Each file is a link through `..data`, which is replaced: programs that watch the folder see
+    what a kubelet shows.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "..data"
@@ -80,17 +81,19 @@ def write(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
             entry.unlink()
 
 
-def environment(pod: _watch.Object, container: _watch.Object, cluster: Cluster) -> dict[str, str]:
+def environment(
+    pod: _objects.Object, container: _objects.Object, cluster: Cluster
+) -> dict[str, str]:
     """The environment of a container, references expanded.
 
     Raises:
         NotYetError: A ConfigMap or Secret that is not optional is missing.
     """
     values: dict[str, str] = {}
-    for source in container.get("envFrom") or []:
+    for source in _objects.sequence(container, "envFrom"):
         data = _referenced(pod, source, cluster)
         values |= {source.get("prefix", "") + key: text.decode() for key, text in data.items()}
-    for variable in container.get("env") or []:
+    for variable in _objects.sequence(container, "env"):
         if "valueFrom" in variable:
             value = _value_from(pod, container, variable["valueFrom"], cluster)
             if value is not None:
@@ -105,13 +108,14 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def _source(pod: _watch.Object, source: _watch.Object, cluster: Cluster) -> dict[str, bytes]:
+def _source(pod: _objects.Object, source: _objects.Object, cluster: Cluster) -> dict[str, bytes]:
     namespace = pod["metadata"]["namespace"]
     if "configMap" in source or "secret" in source:
-        reference = source.get("configMap") or source.get("secret") or {}
         data = _referenced(pod, source, cluster)
-        items = reference.get("items")
-        if items is None:
+        items = _objects.sequence(
+            source, "configMap" if "configMap" in source else "secret", "items"
+        )
+        if not items:
             return data
         return {item["path"]: data[item["key"]] for item in items if item["key"] in data}
     if "serviceAccountToken" in source:
@@ -122,13 +126,15 @@ def _source(pod: _watch.Object, source: _watch.Object, cluster: Cluster) -> dict
     if "downwardAPI" in source:
         return {
             item["path"]: _field(pod, item["fieldRef"]["fieldPath"]).encode()
-            for item in source["downwardAPI"].get("items") or []
+            for item in _objects.sequence(source, "downwardAPI", "items")
             if "fieldRef" in item
         }
     return {}
 
 
-def _referenced(pod: _watch.Object, source: _watch.Object, cluster: Cluster) -> dict[str, bytes]:
+def _referenced(
+    pod: _objects.Object, source: _objects.Object, cluster: Cluster
+) -> dict[str, bytes]:
     namespace = pod["metadata"]["namespace"]
     is_secret = "secret" in source or "secretRef" in source
     reference: dict[str, Any] = {}
@@ -141,43 +147,45 @@ def _referenced(pod: _watch.Object, source: _watch.Object, cluster: Cluster) -> 
             return {}
         raise NotYetError(f'{"secret" if is_secret else "configmap"} "{name}" not found')
     if is_secret:
-        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-    texts = {key: value.encode() for key, value in (found.get("data") or {}).items()}
-    binary = found.get("binaryData") or {}
+        return {
+            key: base64.b64decode(value) for key, value in _objects.texts(found, "data").items()
+        }
+    texts = {key: value.encode() for key, value in _objects.texts(found, "data").items()}
+    binary = _objects.texts(found, "binaryData")
     return texts | {key: base64.b64decode(value) for key, value in binary.items()}
 
 
 def _value_from(
-    pod: _watch.Object, container: _watch.Object, source: _watch.Object, cluster: Cluster
+    pod: _objects.Object, container: _objects.Object, source: _objects.Object, cluster: Cluster
 ) -> str | None:
     if "fieldRef" in source:
         return _field(pod, source["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in source:
         return _resource(container, source["resourceFieldRef"])
-    reference = source.get("configMapKeyRef") or source.get("secretKeyRef") or {}
     kind = "configMap" if "configMapKeyRef" in source else "secret"
+    reference = _objects.mapping(source, f"{kind}KeyRef")
     value = _referenced(pod, {kind: reference}, cluster).get(reference.get("key", ""))
     return None if value is None else value.decode()
 
 
-def _field(pod: _watch.Object, path: str) -> str:
+def _field(pod: _objects.Object, path: str) -> str:
     keyed = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
     if keyed:
-        return (pod["metadata"].get(keyed[1]) or {}).get(keyed[2], "")
-    value: Any = pod
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
+        return _objects.texts(pod, "metadata", keyed[1]).get(keyed[2], "")
+    steps = path.split(".")
     if path in {"metadata.labels", "metadata.annotations"}:
-        lines = [f'{key}="{text}"' for key, text in sorted((value or {}).items())]
+        lines = [f'{key}="{text}"' for key, text in sorted(_objects.texts(pod, *steps).items())]
         return "\n".join(lines)
+    value = _objects.mapping(pod, *steps[:-1]).get(steps[-1])
     return "" if value is None else str(value)
 
 
-def _resource(container: _watch.Object, reference: _watch.Object) -> str:
+def _resource(container: _objects.Object, reference: _objects.Object) -> str:
     section, _, name = reference["resource"].partition(".")
-    quantity = ((container.get("resources") or {}).get(section) or {}).get(name)
+    quantity = _objects.texts(container, "resources", section).get(name)
     if name == "cpu":
-        # A kubelet says what the node has where there is no limit; here that is what the machine has.
+        # A kubelet says what the node has where there is no limit; here that is what the machine
+        # has.
         count = decimal.Decimal(os.cpu_count() or 1)
         amount = min(_number(quantity), count) if quantity else count
     else:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The lab's view of the objects it acts on: lists and watches, kept current by a thread per kind."""
+"""The lab's view of the objects it acts on, kept current by a thread per kind."""
 
 import threading
 import time
@@ -11,10 +11,7 @@ import httpx2
 import lightkube
 from lightkube.core import exceptions, resource
 
-Object = dict[str, Any]
-"""A Kubernetes object as JSON has it."""
-Key = tuple[str, str]
-"""Namespace ("" for cluster scope) and name."""
+from tests.lab import _objects
 
 
 class Watched:
@@ -32,11 +29,12 @@ class Watched:
         kind: type[resource.NamespacedResource] | type[resource.GlobalResource],
         changed: threading.Event,
     ) -> None:
-        self._client = client
+        # lightkube's overloads tell kinds apart by type; here the kind is a value.
+        self._client: Any = client
         self._kind: Any = kind
         self._namespace = "*" if issubclass(kind, resource.NamespacedResource) else None
         self._changed = changed
-        self._objects: dict[Key, Object] = {}
+        self._objects: dict[_objects.Key, _objects.Object] = {}
         self._lock = threading.Lock()
         self._stopping = False
         self._listed = threading.Event()
@@ -47,12 +45,12 @@ class Watched:
         if not self._listed.wait(timeout):
             raise TimeoutError(f"{self._kind.__name__} cannot be listed")
 
-    def all(self) -> dict[Key, Object]:
+    def all(self) -> dict[_objects.Key, _objects.Object]:
         """A snapshot; the objects must not be changed."""
         with self._lock:
             return dict(self._objects)
 
-    def get(self, namespace: str, name: str) -> Object | None:
+    def get(self, namespace: str, name: str) -> _objects.Object | None:
         """One object, None where it does not exist."""
         with self._lock:
             return self._objects.get((namespace, name))
@@ -70,7 +68,7 @@ class Watched:
 
     def _list_and_watch(self) -> None:
         listed: Any = self._client.list(self._kind, namespace=self._namespace)
-        objects = {_key(item): item for item in (_plain(found) for found in listed)}
+        objects = {_objects.key(item): item for item in (_plain(found) for found in listed)}
         with self._lock:
             self._objects = objects
         self._listed.set()
@@ -84,16 +82,11 @@ class Watched:
             item = _plain(found)
             with self._lock:
                 if verb == "DELETED":
-                    self._objects.pop(_key(item), None)
+                    self._objects.pop(_objects.key(item), None)
                 else:
-                    self._objects[_key(item)] = item
+                    self._objects[_objects.key(item)] = item
             self._changed.set()
 
 
-def _plain(found: Any) -> Object:
+def _plain(found: Any) -> _objects.Object:
     return found.to_dict()
-
-
-def _key(item: Object) -> Key:
-    metadata = item["metadata"]
-    return metadata.get("namespace") or "", metadata["name"]

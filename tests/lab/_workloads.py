@@ -3,6 +3,7 @@
 
 """The pods that matter, as real processes: istiod, waypoints and gateways, applications."""
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -18,9 +19,9 @@ from tests.lab import (
     _container,
     _control_plane,
     _echo,
+    _objects,
     _process,
     _volumes,
-    _watch,
     _ztunnel,
 )
 
@@ -48,7 +49,7 @@ class Context(_volumes.Cluster, Protocol):
     echo: _echo.EchoServers
 
     @property
-    def pod(self) -> _watch.Object:
+    def pod(self) -> _objects.Object:
         """The pod as it is now, its address included."""
         ...
 
@@ -106,7 +107,7 @@ class ContainerWorkload:
         self._process: _process.Process | None = None
 
     @property
-    def _spec(self) -> _watch.Object:
+    def _spec(self) -> _objects.Object:
         return self._context.pod["spec"]["containers"][0]
 
     def start(self) -> None:
@@ -129,16 +130,18 @@ class ContainerWorkload:
             mounts=self._mounts(),
             files=self._files(),
         )
-        command = [self._program, *(spec.get("command") or [])[1:], *(spec.get("args") or [])]
+        command = [
+            self._program,
+            *_objects.words(spec, "command")[1:],
+            *_objects.words(spec, "args"),
+        ]
         command = [_volumes.expand(word, environment) for word in command]
         self._process = container.start(command, environment, context.logs)
 
     def refresh(self) -> None:
         """Follow changed ConfigMaps and Secrets."""
-        try:
+        with contextlib.suppress(_volumes.NotYetError):  # Deleted: the files stay as they are.
             self._write_volumes()
-        except _volumes.NotYetError:  # It was deleted: the files stay as they are.
-            pass
 
     def alive(self) -> bool:
         """Whether the program runs."""
@@ -146,7 +149,7 @@ class ContainerWorkload:
 
     def ready(self) -> bool:
         """What the container's own readiness probe says."""
-        probe = (self._spec.get("readinessProbe") or {}).get("httpGet")
+        probe = _objects.mapping(self._spec, "readinessProbe", "httpGet")
         if not probe:
             return True
         url = f"http://{self._context.address}:{probe['port']}{probe.get('path', '/')}"
@@ -163,7 +166,7 @@ class ContainerWorkload:
             self._process.kill()
 
     def _write_volumes(self) -> None:
-        for volume in self._context.pod["spec"].get("volumes") or []:
+        for volume in _objects.sequence(self._context.pod, "spec", "volumes"):
             files = _volumes.contents(self._context.pod, volume, self._context)
             folder = self._volume_folder(volume["name"])
             if volume.get("emptyDir") is not None or not files:
@@ -173,7 +176,7 @@ class ContainerWorkload:
 
     def _mounts(self) -> dict[str, pathlib.Path]:
         mounts: dict[str, pathlib.Path] = {}
-        for mount in self._spec.get("volumeMounts") or []:
+        for mount in _objects.sequence(self._spec, "volumeMounts"):
             folder = self._volume_folder(mount["name"])
             mounts[mount["mountPath"]] = folder / (mount.get("subPath") or "")
         return mounts
@@ -190,7 +193,7 @@ def istiod(context: Context) -> ContainerWorkload:
 
 
 def gateway(context: Context) -> ContainerWorkload:
-    """A waypoint or gateway: pilot-agent and Envoy, from the spec of the Deployment that istiod made."""
+    """A waypoint or gateway: pilot-agent and Envoy, from the pod spec that istiod made."""
     return ContainerWorkload(
         context, str(_container.PILOT_AGENT), _gateway_files, _gateway_overrides
     )
@@ -207,15 +210,15 @@ class Application:
     def start(self) -> None:
         """Listen."""
         context = self._context
-        metadata, spec = context.pod["metadata"], context.pod["spec"]
-        ports = {
+        metadata = context.pod["metadata"]
+        ports: set[int] = {
             port["containerPort"]
-            for container in spec["containers"]
-            for port in container.get("ports") or []
+            for container in _objects.sequence(context.pod, "spec", "containers")
+            for port in _objects.sequence(container, "ports")
             if port.get("protocol", "TCP") == "TCP"
         }
-        labels = metadata.get("labels") or {}
-        identity = {
+        labels = _objects.texts(metadata, "labels")
+        identity: dict[str, str] = {
             "app": labels.get("app.kubernetes.io/name") or labels.get("app") or "",
             "pod": metadata["name"],
             "namespace": metadata["namespace"],
@@ -257,10 +260,10 @@ class Application:
             self._ztunnel = None
 
 
-def choose(pod: _watch.Object) -> Callable[[Context], Workload] | None:
+def choose(pod: _objects.Object) -> Callable[[Context], Workload] | None:
     """What runs in a pod for real; None: kwok plays it."""
-    labels = pod["metadata"].get("labels") or {}
-    annotations = pod["metadata"].get("annotations") or {}
+    labels = _objects.texts(pod, "metadata", "labels")
+    annotations = _objects.texts(pod, "metadata", "annotations")
     if labels.get("app") == "istiod":
         return istiod
     if GATEWAY_LABEL in labels:
@@ -285,7 +288,7 @@ NOT_REAL: list[dict[str, Any]] = [
 def http_ok(url: str) -> bool:
     """Whether a GET is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT) as response:
+        with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT) as response:  # noqa: S310
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False

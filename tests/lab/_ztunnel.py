@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real ztunnel for one pod (dedicated mode), with the redirection that istio-cni would set up."""
+"""A real ztunnel for one pod (dedicated mode), with the redirection of istio-cni."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ import pathlib
 import socket
 from typing import Protocol
 
-from tests.lab import _namespaces, _network, _process, _volumes, _watch
+from tests.lab import _namespaces, _network, _objects, _process, _volumes
 
 REDIRECTION = "ambient.istio.io/redirection"
 """Annotation by which istio-cni says that a pod's traffic passes ztunnel."""
@@ -40,7 +40,7 @@ class Pod(_volumes.Cluster, Protocol):
     address: str
 
     @property
-    def pod(self) -> _watch.Object:
+    def pod(self) -> _objects.Object:
         """The pod as it is now."""
         ...
 

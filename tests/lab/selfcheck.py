@@ -3,7 +3,8 @@
 
 """Proof that the lab itself works, with Istio's own manifests: `python -m tests.lab.selfcheck`.
 
-Run it inside (`python -m tests.lab.run -- …`). When a test of the charms fails and this does not, the lab is not to blame.
+Run it inside (`python -m tests.lab.run -- …`). When a test of the charms fails and this does not,
+the lab is not to blame.
 """
 
 import subprocess

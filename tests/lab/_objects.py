@@ -1,0 +1,85 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Kubernetes objects as JSON has them, and the few calls that the lab itself makes."""
+
+from typing import Any
+
+import lightkube
+from lightkube import types
+from lightkube.core import exceptions, resource
+from lightkube.models import authentication_v1, meta_v1
+from lightkube.resources import core_v1
+
+Object = dict[str, Any]
+"""An object, or a part of one."""
+Key = tuple[str, str]
+"""Namespace ("" for cluster scope) and name."""
+
+
+def key(found: Object) -> Key:
+    """Namespace and name."""
+    metadata = found["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]
+
+
+def mapping(found: Object | None, *path: str) -> Object:
+    """A part that is a mapping; empty where it is missing or null."""
+    for step in path:
+        found = (found or {}).get(step)
+    return found or {}
+
+
+def texts(found: Object | None, *path: str) -> dict[str, str]:
+    """A part that maps text to text (labels, annotations, data)."""
+    return mapping(found, *path)
+
+
+def sequence(found: Object | None, *path: str) -> list[Object]:
+    """A part that is a list; empty where it is missing or null."""
+    result: Any = mapping(found, *path)
+    return list(result)
+
+
+def words(found: Object | None, *path: str) -> list[str]:
+    """A part that is a list of texts."""
+    result: Any = mapping(found, *path)
+    return list(result)
+
+
+def patch(
+    client: lightkube.Client,
+    kind: Any,
+    where: Key,
+    change: Object,
+    patch_type: types.PatchType = types.PatchType.STRATEGIC,
+) -> None:
+    """Patch an object."""
+    namespaced = issubclass(kind, resource.NamespacedResource | resource.NamespacedSubResource)
+    arguments: dict[str, Any] = {"namespace": where[0]} if namespaced else {}
+    api: Any = client
+    api.patch(kind, where[1], change, patch_type=patch_type, **arguments)
+
+
+def delete_pod(client: lightkube.Client, pod: Object) -> None:
+    """Delete a pod's object at once, if it is still there."""
+    namespace, name = key(pod)
+    try:
+        client.delete(core_v1.Pod, name, namespace=namespace, grace_period=0)
+    except exceptions.ApiError as error:
+        if error.status.code != 404:
+            raise
+
+
+def request_token(
+    client: lightkube.Client, namespace: str, service_account: str, audience: str | None
+) -> str:
+    """Ask the API server for a token of a ServiceAccount."""
+    request = core_v1.ServiceAccountToken(
+        metadata=meta_v1.ObjectMeta(),
+        spec=authentication_v1.TokenRequestSpec(
+            audiences=[audience] if audience else [], expirationSeconds=12 * 3600
+        ),
+    )
+    answer: Any = client.create(request, service_account, namespace=namespace)
+    return answer.status.token
