@@ -5,6 +5,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import rich.box
 import rich.console
@@ -17,7 +18,7 @@ from tests.lab import beacon, conftest, juju
 SIZES = (1, 10, 100)
 INGRESS = "istio-ingress-k8s"
 
-Relate = Callable[[lab.Cluster, juju.Model, int], None]
+Relate = Callable[[beacon.Shop, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,18 +43,17 @@ def istio(cluster: lab.Cluster) -> tuple[juju.Model, Figures]:
     return model, _figures(model, "istio-k8s", unit, 0, first)
 
 
-def consumers(cluster: lab.Cluster, model: juju.Model, number: int) -> None:
+def consumers(shop: beacon.Shop, number: int) -> None:
     """Relate an application to the beacon."""
-    beacon.consumer(cluster, model, f"app-{number}")
+    shop.consumer(f"app-{number}")
 
 
-def backends(cluster: lab.Cluster, model: juju.Model, number: int) -> None:
+def backends(shop: beacon.Shop, number: int) -> None:
     """Relate an application to the ingress."""
     name = f"app-{number}"
-    beacon.service(cluster, model, name)
-    databag = {"model": model.name, "name": name, "port": 80}
-    encoded = {key: json.dumps(value) for key, value in databag.items()}
-    model.fake_remote(f"{INGRESS}:ingress", name, encoded, {"host": json.dumps(name)})
+    shop.service(name)
+    databag = {"model": shop.name, "name": name, "port": 80}
+    shop.remote(f"{INGRESS}:ingress", name, {k: json.dumps(v) for k, v in databag.items()})
 
 
 def growing(
@@ -64,10 +64,10 @@ def growing(
     unit = f"{charm}/0"
     model.deploy(conftest.CHARMS / charm)
     model.wait_active()
-    related = 0
+    shop, related = beacon.Shop(cluster, model), 0
     for size in SIZES:
         for number in range(related, size):
-            relate(cluster, model, number)
+            relate(shop, number)
         model.settle()
         # One hook then makes everything anew, as when all had been related at once.
         forget(cluster, model, charm)
@@ -80,9 +80,10 @@ def growing(
 def forget(cluster: lab.Cluster, model: juju.Model, charm: str) -> None:
     """Delete what a charm made for the applications that are related to it."""
     identity = kube.Identity(model.name, charm)
+    client = cast(kube.Client, cluster.client)
     for kind in (resources.AuthorizationPolicy, resources.HTTPRoute):
-        for obj in kube.list_kind(cluster.client, kind, identity.labels) or ():
-            kube.delete(cluster.client, kind, obj.metadata.name, obj.metadata.namespace)
+        for obj in kube.list_kind(client, kind, identity.labels) or ():
+            kube.delete(client, kind, obj.metadata.name, obj.metadata.namespace)
 
 
 def _figures(model: juju.Model, charm: str, unit: str, size: int, first: juju.Requests) -> Figures:

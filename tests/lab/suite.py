@@ -5,8 +5,9 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
-from istio_ambient import resources
+from istio_ambient import kube, resources
 from istio_ambient.mesh import access
 
 from tests import lab
@@ -48,10 +49,8 @@ class Suite:
         yield "istio-beacon-k8s: a waypoint for the bookshop's model"
         self.shop.deploy(CHARMS / BEACON)
         yield "istio-ingress-k8s: a gateway"
-        cidrs: dict[str, juju.Value] = {
-            "external-traffic-policy-cidrs": bookshop.ALLOWED_CIDRS,
-        }
-        self.shop.deploy(CHARMS / INGRESS, config=cidrs)
+        cidrs = {"external-traffic-policy-cidrs": bookshop.ALLOWED_CIDRS}
+        self.shop.deploy(CHARMS / INGRESS, config={**cidrs})
         for app in bookshop.APPLICATIONS:
             yield f"{app}: an application built on the published consumer library"
             self.shop.deploy(APPS / app)
@@ -119,8 +118,9 @@ class Suite:
 
     def access(self) -> list[access.Access]:
         """Return who may reach whom, from all policies in the cluster."""
-        found = self.cluster.client.list(resources.AuthorizationPolicy, namespace="*")
-        policies = [(p.metadata.namespace or "", p.get("spec", {})) for p in found]
+        client: kube.Client = cast(kube.Client, self.cluster.client)
+        found = kube.list_kind(client, resources.AuthorizationPolicy) or ()
+        policies = [(p.metadata.namespace, p.get("spec", {})) for p in found]
         services = [(self.shop.name, app) for app in bookshop.APPLICATIONS]
         return access.access(services, policies, self.mesh.name)
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """istio-k8s on a real API server, with the real istiod that its objects start."""
 
+from typing import Any
+
 import pytest
 from istio_ambient import kube, manifests, resources
 from lightkube.models.meta_v1 import ObjectMeta
@@ -19,6 +21,11 @@ KINDS = 15
 """Kinds that istio-k8s manages."""
 READS_BESIDE = 8
 """Reads that a hook may make beside one LIST a kind."""
+
+
+def admin(cluster: lab.Cluster) -> Any:
+    """Return the administrator's client, without lightkube's overloads in the way."""
+    return cluster.client
 
 
 def test_istiod_runs_from_the_objects_that_the_charm_applied(control_plane: juju.Model):
@@ -48,7 +55,7 @@ def test_hardened_mode_changes_two_objects_and_takes_them_back(control_plane: ju
 def test_what_somebody_edits_or_deletes_is_repaired(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
-    namespace, client = control_plane.name, cluster.client
+    namespace, client = control_plane.name, admin(cluster)
     edit = {"data": {"mesh": "rootNamespace: elsewhere\n"}}
     client.patch(ConfigMap, "istio", edit, namespace=namespace, patch_type=PatchType.MERGE)
     client.delete(ClusterRole, f"istiod-clusterrole-{namespace}")
@@ -65,10 +72,10 @@ def test_a_rule_that_somebody_adds_to_hardened_mode_is_taken_out(
     control_plane.settle()
     name = f"{APP}-{control_plane.name}-policy-global-allow-nothing-ztunnel"
     where, policy = control_plane.name, resources.AuthorizationPolicy
-    opened = {"spec": {"rules": [{}]}}
-    cluster.client.patch(policy, name, opened, namespace=where, patch_type=PatchType.MERGE)
+    opened: dict[str, Any] = {"spec": {"rules": [{}]}}
+    admin(cluster).patch(policy, name, opened, namespace=where, patch_type=PatchType.MERGE)
     control_plane.emit(UNIT, "update-status")
-    assert not cluster.client.get(policy, name, namespace=where).get("spec")
+    assert not admin(cluster).get(policy, name, namespace=where).get("spec")
     with control_plane.requests(UNIT) as seen:
         control_plane.emit(UNIT, "update-status")
     assert seen.writes == []
@@ -83,11 +90,11 @@ def test_a_strangers_object_with_a_similar_name_is_not_touched(
     name = f"{APP}-{namespace}-policy-global-allow-nothing-ztunnel-2"
     metadata = ObjectMeta(name=name, namespace=namespace)
     mine = resources.AuthorizationPolicy(metadata=metadata, spec={"rules": [{}]})
-    cluster.client.create(mine)
+    admin(cluster).create(mine)
     control_plane.emit(UNIT, "update-status")
-    kept = cluster.client.get(resources.AuthorizationPolicy, name, namespace=namespace)
+    kept = admin(cluster).get(resources.AuthorizationPolicy, name, namespace=namespace)
     assert kept.get("spec") == {"rules": [{}]}
-    cluster.client.delete(resources.AuthorizationPolicy, name, namespace=namespace)
+    admin(cluster).delete(resources.AuthorizationPolicy, name, namespace=namespace)
 
 
 def test_a_name_that_a_stranger_holds_is_reported_and_left_alone(
@@ -97,14 +104,14 @@ def test_a_name_that_a_stranger_holds_is_reported_and_left_alone(
     name = f"{APP}-{namespace}-policy-global-allow-nothing-ztunnel"
     metadata = ObjectMeta(name=name, namespace=namespace)
     mine = resources.AuthorizationPolicy(metadata=metadata, spec={"rules": [{}]})
-    cluster.client.create(mine)
+    admin(cluster).create(mine)
     control_plane.config(APP, hardened_mode=True)
     control_plane.settle()
     status = control_plane.unit_status(UNIT)
     assert (status.name, name in status.message) == ("blocked", True)
-    kept = cluster.client.get(resources.AuthorizationPolicy, name, namespace=namespace)
+    kept = admin(cluster).get(resources.AuthorizationPolicy, name, namespace=namespace)
     assert kept.get("spec") == {"rules": [{}]}
-    cluster.client.delete(resources.AuthorizationPolicy, name, namespace=namespace)
+    admin(cluster).delete(resources.AuthorizationPolicy, name, namespace=namespace)
     control_plane.config(APP, hardened_mode=False)
     control_plane.settle()
 
@@ -127,7 +134,7 @@ def test_units_become_replicas_and_only_the_leader_writes(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
     def replicas() -> int | None:
-        spec = cluster.client.get(Deployment, "istiod", namespace=control_plane.name).spec
+        spec = admin(cluster).get(Deployment, "istiod", namespace=control_plane.name).spec
         return spec.replicas if spec else None
 
     with control_plane.requests(f"{APP}/1", f"{APP}/2") as others:
@@ -159,7 +166,7 @@ def test_a_component_that_does_not_come_up_is_named_with_what_its_pod_says(
 
 
 def test_the_action_reconciles_at_once(cluster: lab.Cluster, control_plane: juju.Model):
-    cluster.client.delete(ConfigMap, "istio", namespace=control_plane.name)
+    admin(cluster).delete(ConfigMap, "istio", namespace=control_plane.name)
     results = control_plane.run(UNIT, "reconcile")
     assert "ConfigMap" in results["plan"]
     assert control_plane.run(UNIT, "reconcile")["plan"] == "no change"
@@ -171,12 +178,12 @@ def test_removal_leaves_custom_resource_definitions_and_nothing_else(
     control_plane.remove(APP)
     control_plane.settle()
     assert leftovers.of(cluster, control_plane.name) == []
-    kept = {crd.metadata.name for crd in cluster.client.list(CustomResourceDefinition)}
+    kept = {crd.metadata.name for crd in admin(cluster).list(CustomResourceDefinition)}
     assert kept >= {crd.metadata.name for crd in manifests.crds() if crd.metadata}
 
     # What was released is taken over by the next installation.
     control_plane.deploy(CHARM)
     control_plane.wait_active(APP)
     labels = {kube.INSTANCE_LABEL: f"{control_plane.name}-{APP}"}
-    taken = list(cluster.client.list(CustomResourceDefinition, labels=labels))
+    taken = list(admin(cluster).list(CustomResourceDefinition, labels=labels))
     assert len(taken) == len(manifests.crds())
