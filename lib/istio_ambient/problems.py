@@ -48,7 +48,7 @@ class Problem:
 
 
 def _printable(text: str, limit: int) -> str:
-    """`text` on one line, without control characters or lone surrogates, at most `limit` long."""
-    # A lone surrogate cannot be encoded when the status is set, and a newline breaks `juju status`.
+    """Return the text on one line, printable, at most `limit` long."""
+    # A lone surrogate cannot be encoded when the status is set; a newline breaks `juju status`.
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return clean if len(clean) <= limit else clean[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"

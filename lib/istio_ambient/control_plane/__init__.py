@@ -3,8 +3,8 @@
 
 """What istio-k8s wants of the cluster, from everything that it knows: pure.
 
-`parse_options` reads the configuration, `desired` builds; `manifests` renders, and hardened mode is
-in `mesh`.
+`parse_options` reads the configuration and `desired` builds; `manifests` renders, and hardened
+mode is in `mesh`.
 """
 
 from istio_ambient.control_plane._desired import desired

@@ -11,6 +11,7 @@ single kinds, as data.
 from istio_ambient.kube._apply import Applied, apply, delete, release
 from istio_ambient.kube._client import FIELD_MANAGER, Client, RetryTransport, connect
 from istio_ambient.kube._compare import differences
+from istio_ambient.kube._decoders import prepare_decoders
 from istio_ambient.kube._faults import Fault, fault_of
 from istio_ambient.kube._identity import (
     HASH_ANNOTATION,
@@ -74,6 +75,7 @@ __all__ = [
     "name_with_hash",
     "plan",
     "pods_reason",
+    "prepare_decoders",
     "progress",
     "read_live",
     "read_taken",

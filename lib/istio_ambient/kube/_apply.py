@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import httpx2
 from lightkube.types import PatchType
 
-from istio_ambient.kube import _faults, _kinds
+from istio_ambient.kube import _decoders, _faults, _kinds
 from istio_ambient.kube._client import FIELD_MANAGER, Client
 from istio_ambient.kube._identity import HASH_ANNOTATION, OWNER_ANNOTATION, RELEASED
 from istio_ambient.kube._live import PARALLEL, Live
@@ -66,6 +66,7 @@ def apply(client: Client, plan: Plan, app: str) -> Applied:
     done: list[Change] = []
     faults: list[_faults.Fault] = []
     objects: dict[Ref, Resource] = {}
+    _decoders.prepare_decoders(change.kind for change in plan.writes)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         for stage in _stages(plan):
             tasks = [pool.submit(_attempt, client, change, app) for change in stage]

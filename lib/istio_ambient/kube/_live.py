@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from istio_ambient.kube import _faults
+from istio_ambient.kube import _decoders, _faults
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import (
@@ -61,6 +61,7 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
     Raises:
         httpx2.HTTPError: on any answer but success or 404 (a kind that is not served).
     """
+    _decoders.prepare_decoders(kinds)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         tasks = [pool.submit(list_kind, client, kind, identity.labels) for kind in kinds]
         listed = [task.result() for task in tasks]
@@ -76,6 +77,7 @@ def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> dict[Ref, Re
     by_kind: dict[ResourceType, list[Ref]] = {}
     for ref, kind in refs.items():
         by_kind.setdefault(kind, []).append(ref)
+    _decoders.prepare_decoders(by_kind)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         tasks = [pool.submit(_existing, client, *item) for item in by_kind.items()]
         return {ref_of(obj): obj for task in tasks for obj in task.result()}

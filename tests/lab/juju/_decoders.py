@@ -3,12 +3,10 @@
 
 """Prepares lightkube's decoders, in one thread.
 
-msgspec learns a type when it first decodes one, and two threads that have it learn types with a
-common part at the same time crash the interpreter. The lab watches the cluster in threads.
+The lab watches the cluster in threads; see `kube.prepare_decoders` for what that would do.
 """
 
-import msgspec
-from lightkube.core.internal_models import meta_v1
+from istio_ambient import kube
 from lightkube.resources import (
     admissionregistration_v1,
     apiextensions_v1,
@@ -41,7 +39,6 @@ KINDS: tuple[type, ...] = (
     core_v1.ServiceAccount,
     core_v1.ServiceAccountToken,
     discovery_v1.EndpointSlice,
-    meta_v1.Status,
     rbac_authorization_v1.ClusterRole,
     rbac_authorization_v1.ClusterRoleBinding,
     rbac_authorization_v1.Role,
@@ -51,6 +48,4 @@ KINDS: tuple[type, ...] = (
 
 def prepare() -> None:
     """Let msgspec learn the kinds that the lab and the charms read; takes 0.2 s once."""
-    for kind in KINDS:
-        if issubclass(kind, msgspec.Struct):
-            msgspec.json.Decoder(kind)
+    kube.prepare_decoders(KINDS)
