@@ -149,6 +149,7 @@ class Cluster:
         """Raise `ComponentError`, with the log's end, if a component of the lab died."""
         self._control_plane.check()
         self._kubelet.check()
+        self._load_balancer.check()
 
     def kubeconfig_for(
         self, user: str, groups: tuple[str, ...] = _control_plane.ADMINISTRATORS

@@ -9,11 +9,9 @@ import pathlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import httpx2
 import lightkube
-from istio_ambient import resources
 from lightkube.core import exceptions
 from lightkube.resources import core_v1
 
@@ -24,6 +22,7 @@ from tests.lab import (
     _network,
     _objects,
     _pod,
+    _process,
     _watch,
     _workloads,
     _ztunnel,
@@ -72,9 +71,9 @@ class Kubelet:
         return self._program is not None
 
     def check(self) -> None:
-        """Raise what ended the thread, if anything did."""
+        """Raise `ComponentError` if the thread ended."""
         if self._error:
-            raise self._error
+            raise _process.ComponentError(f"the kubelet died: {self._error!r}") from self._error
 
     def stop(self) -> None:
         """End all real pods' processes."""
@@ -225,7 +224,7 @@ class Kubelet:
         if not namespace or namespace in self._silenced:
             self._silenced &= {namespace}
             return
-        kind: Any = resources.Telemetry
+        kind = _objects.custom("telemetry.istio.io", "v1", "Telemetry", "telemetries")
         telemetry = kind.from_dict(
             {
                 "apiVersion": "telemetry.istio.io/v1",

@@ -14,7 +14,7 @@ from lightkube import types
 from lightkube.core import exceptions
 from lightkube.resources import core_v1
 
-from tests.lab import _objects, _watch
+from tests.lab import _objects, _process, _watch
 
 DEFAULT_ADDRESS = "203.0.113.10"
 
@@ -29,6 +29,7 @@ class LoadBalancer:
         self._address: str | None = DEFAULT_ADDRESS
         self._given: dict[_objects.Key, int] = {}
         self._stopping = False
+        self._error: Exception | None = None
         threading.Thread(target=self._run, name="load-balancer", daemon=True).start()
 
     def set(self, address: str | None) -> None:
@@ -42,6 +43,12 @@ class LoadBalancer:
             if _status(service) == [{"hostname": hostname}]:
                 return service["spec"]["clusterIP"]
         return None
+
+    def check(self) -> None:
+        """Raise `ComponentError` if the thread ended."""
+        if self._error:
+            problem = f"the load balancer died: {self._error!r}"
+            raise _process.ComponentError(problem) from self._error
 
     def stop(self) -> None:
         """End the thread."""
@@ -58,6 +65,9 @@ class LoadBalancer:
             except (exceptions.ApiError, httpx2.HTTPError):
                 time.sleep(0.2)
                 self._changed.set()
+            except Exception as error:
+                self._error = error
+                return
 
     def _assign(self) -> None:
         services = self._services.all()

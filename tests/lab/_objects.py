@@ -6,8 +6,8 @@
 from typing import Any
 
 import lightkube
-from lightkube import types
-from lightkube.core import exceptions, resource
+from lightkube import generic_resource, types
+from lightkube.core import exceptions, resource, resource_registry
 from lightkube.models import authentication_v1, meta_v1
 from lightkube.resources import core_v1
 
@@ -15,6 +15,13 @@ Object = dict[str, Any]
 """An object, or a part of one."""
 Key = tuple[str, str]
 """Namespace ("" for cluster scope) and name."""
+
+
+def custom(group: str, version: str, kind: str, plural: str) -> Any:
+    """The class of a namespaced custom resource, whoever registered it first."""
+    known = resource_registry.resource_registry.get(f"{group}/{version}", kind)
+    make: Any = generic_resource
+    return known or make.create_namespaced_resource(group, version, kind, plural)
 
 
 def key(found: Object) -> Key:

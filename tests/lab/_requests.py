@@ -137,12 +137,12 @@ class Requests:
             raise ValueError(f"source_ip is one of {_network.OUTSIDE_ADDRESSES}")
         parts = urllib.parse.urlsplit(url)
         host = parts.hostname or ""
-        target = address or self._load_balancer.address_of(host) or host
         path = parts.path or "/"
         call = dataclasses.replace(call, path=f"{path}?{parts.query}" if parts.query else path)
-        where = (target, parts.port or 80)
 
         def connect() -> _Stream:
+            target = address or self._load_balancer.address_of(host) or host
+            where = (target, parts.port or 80)
             return _Plain(
                 _namespaces.socket_in(
                     _network.OUTSIDE,

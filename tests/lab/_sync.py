@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 import lightkube
-from istio_ambient import resources
 from lightkube.resources import apps_v1
 
 from tests.lab import _kubelet, _namespaces, _objects, _workloads
@@ -63,7 +62,8 @@ def rolled_out(workload: _objects.Object) -> bool:
 def programmed(client: lightkube.Client, name: str, namespace: str) -> bool:
     """Whether a Gateway is programmed as it is now and its Deployment has rolled out."""
     api: Any = client
-    gateway = api.get(resources.Gateway, name, namespace=namespace).to_dict()
+    kind = _objects.custom("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
+    gateway = api.get(kind, name, namespace=namespace).to_dict()
     generation = gateway["metadata"].get("generation", 0)
     if not any(
         condition["type"] == "Programmed"

@@ -7,9 +7,8 @@ import threading
 import time
 from typing import Any
 
-import httpx2
 import lightkube
-from lightkube.core import exceptions, resource
+from lightkube.core import resource
 
 from tests.lab import _objects
 
@@ -63,8 +62,9 @@ class Watched:
         while not self._stopping:
             try:
                 self._list_and_watch()
-            except (httpx2.HTTPError, exceptions.ApiError, OSError):
-                time.sleep(0.2)  # The API server is not there: it restarts, or the lab ends.
+            except Exception:
+                # Too old, cut off, or the lab ends: look again from the start.
+                time.sleep(0.2)
 
     def _list_and_watch(self) -> None:
         listed: Any = self._client.list(self._kind, namespace=self._namespace)

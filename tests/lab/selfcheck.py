@@ -15,13 +15,17 @@ from typing import Any
 import lightkube
 import rich.console
 import yaml
-from istio_ambient import resources
 from lightkube import codecs
 from lightkube.resources import apps_v1
 
 from tests import lab
-from tests.lab import _binaries
+from tests.lab import _binaries, _objects
 
+_AuthorizationPolicy = _objects.custom(
+    "security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies"
+)
+_objects.custom("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
+_objects.custom("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 _NAMESPACE = "shop"
 _APPLICATION = """
 apiVersion: v1
@@ -242,7 +246,7 @@ def run_l4(cluster: lab.Cluster, check: Check, service: str) -> None:
     check.expect("through the waypoint, waypoint allowed", got, 200, "application")
     got = cluster.request("shop/ratings", service, via="pod")
     check.expect("ratings past the waypoint", got, 401, "ztunnel")
-    cluster.client.delete(resources.AuthorizationPolicy, "nothing", namespace="istio-system")
+    cluster.client.delete(_AuthorizationPolicy, "nothing", namespace="istio-system")
 
 
 if __name__ == "__main__":
