@@ -186,6 +186,20 @@ def test_removal_leaves_nothing(shop: beacon.Shop):
     assert shop.namespace_labels == {}
 
 
+def test_the_memory_of_a_charm_that_was_here_before_serves_as_well_and_goes_in_the_end(
+    cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
+):
+    shop = beacon.Shop(cluster, new_model(controller=control_plane.controller))
+    name = f"juju-service-mesh-{APP}-labels"
+    metadata = ObjectMeta(name=name, namespace=shop.name)
+    shop.client.create(ConfigMap(metadata=metadata, data={"labels": "{}"}))
+    shop.deploy()
+    shop.model.wait_active(APP)
+    shop.model.remove(APP)
+    shop.model.settle()
+    assert name not in [c.metadata.name for c in shop.client.list(ConfigMap, namespace=shop.name)]
+
+
 def test_a_waypoint_that_cannot_start_is_waited_for_with_its_cause(
     cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
 ):
