@@ -121,6 +121,7 @@ class Cluster:
             _eventually.eventually(lambda stage=stage: self.client.create(_Stage(stage)))
         self._control_plane.start_kwok()
         self.client.create(_node())
+        _objects.prepare_decoders()
         own = _client(self._control_plane.component_kubeconfig("kubelet"))
         self._kubelet = _kubelet.Kubelet(own, folder, self.logs)
         stack.callback(self._kubelet.stop)

@@ -6,6 +6,7 @@
 from typing import Any
 
 import lightkube
+import msgspec
 from lightkube import generic_resource, types
 from lightkube.core import exceptions, resource, resource_registry
 from lightkube.models import authentication_v1, meta_v1
@@ -15,6 +16,29 @@ Object = dict[str, Any]
 """An object, or a part of one."""
 Key = tuple[str, str]
 """Namespace ("" for cluster scope) and name."""
+
+
+_DECODED_IN_THREADS: tuple[type[msgspec.Struct], ...] = (
+    meta_v1.Status,
+    core_v1.ConfigMap,
+    core_v1.Namespace,
+    core_v1.Pod,
+    core_v1.PodStatus,
+    core_v1.Secret,
+    core_v1.Service,
+    core_v1.ServiceAccountToken,
+    core_v1.ServiceStatus,
+)
+
+
+def prepare_decoders() -> None:
+    """Learn the types that the lab's threads decode, before there are threads.
+
+    msgspec learns a type when it first decodes it, and crashes the interpreter when two threads
+    learn types that share a part.
+    """
+    for kind in _DECODED_IN_THREADS:
+        msgspec.json.Decoder(kind)
 
 
 def custom(group: str, version: str, kind: str, plural: str) -> Any:
