@@ -71,6 +71,14 @@ def test_sources_with_the_same_operations_share_a_rule():
     assert [principals(rule) for rule in rules] == [["a", "b"], ["c"]]
 
 
+def test_the_order_of_values_and_their_repetition_mean_nothing():
+    one = mesh.Operation(ports=(1, 2), paths=("/a", "/b"))
+    other = mesh.Operation(ports=(2, 1, 2), paths=("/b", "/a"))
+    assert only(request("a", one)) == only(request("a", other))
+    rules = only(request("a", one), request("b", other))["spec"]["rules"]
+    assert [principals(rule) for rule in rules] == [["a", "b"]]
+
+
 def test_a_source_has_one_rule_with_everything_it_was_given():
     rules = only(request("a", GET_Y), request("a", GET_X))["spec"]["rules"]
     assert len(rules) == 1
