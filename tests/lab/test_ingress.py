@@ -213,9 +213,9 @@ def test_a_changed_listener_leaves_the_pod_template_alone(cluster: lab.Cluster, 
     answers(cluster, 200, host="apps.example.com")
     answers(cluster, 404)
     after = workload()
-    assert after.spec.template == before.spec.template
     # Whatever changes in a workload's spec counts its generation up.
     assert after.metadata.generation == before.metadata.generation
+    assert after.spec.template == before.spec.template
 
     status = settled(shop, external_hostname="apps_example.com", listener_hostname="*.")
     assert status.name == "blocked"
@@ -396,6 +396,16 @@ def test_a_consumer_that_goes_takes_its_route_along(cluster: lab.Cluster, shop: 
     shop.integrate("productpage:ingress", f"{APP}:ingress")
     shop.settle()
     answers(cluster, 200)
+
+
+def test_gateway_metadata_names_what_is_there(cluster: lab.Cluster, shop: juju.Model):
+    shop.fake_remote(f"{APP}:gateway-metadata", "attacher")
+    shop.settle()
+    metadata = json.loads(shop.databag(f"{APP}:gateway-metadata")["metadata"])
+    assert metadata["namespace"] == "shop"
+    assert exists(cluster, resources.Gateway, metadata["gateway_name"])
+    assert exists(cluster, Deployment, metadata["deployment_name"])
+    assert exists(cluster, ServiceAccount, metadata["service_account"])
 
 
 def test_the_action_reconciles_at_once(cluster: lab.Cluster, shop: juju.Model):

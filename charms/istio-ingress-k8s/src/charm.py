@@ -123,7 +123,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         gateway = live.get(resources.Gateway, facts.app, facts.model)
         if gateway is not None:
             yield self._workload_readiness(client, facts, gateway)
-            yield _address_readiness(facts)
+            yield _address_readiness(facts, gateway)
         yield from ingress.exposure(facts).pending
 
     def _workload_readiness(
@@ -154,13 +154,14 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         }
 
 
-def _address_readiness(facts: ingress.Facts) -> kube.Readiness:
+def _address_readiness(facts: ingress.Facts, gateway: kube.Resource) -> kube.Readiness:
     service = facts.gateway_service
+    created = service.created if service else None
     return kube.Readiness(
         what=f"Service {facts.workload}",
         ready=bool(service and service.address),
         reason="no address from the load balancer: has the cluster one (MetalLB, the cloud's)?",
-        since=service.created if service else None,
+        since=ingress.unprogrammed_since(kube.manifest_of(gateway)) or created,
     )
 
 

@@ -18,7 +18,7 @@ from istio_ambient.ingress._facts import (
     ServicePort,
     workload_name,
 )
-from istio_ambient.ingress._gateway import autoscaler, gateway
+from istio_ambient.ingress._gateway import autoscaler, gateway, unprogrammed_since
 from istio_ambient.ingress._hosts import Hosts, hosts
 from istio_ambient.ingress._policies import (
     backend_policies,
@@ -59,5 +59,6 @@ __all__ = [
     "need_named_ports",
     "parse_cidrs",
     "services_of",
+    "unprogrammed_since",
     "workload_name",
 ]

@@ -5,12 +5,9 @@
 
 from dataclasses import dataclass
 
-from istio_ambient import kube
+from istio_ambient import kube, mesh
 from istio_ambient.ingress._facts import Facts, Request, Service
 from istio_ambient.problems import Problem
-
-APP_LABEL = "app.kubernetes.io/name"
-"""Label by which Juju selects the pods of an application."""
 
 
 @dataclass(frozen=True, order=True)
@@ -75,9 +72,9 @@ def _model_refusal(request: Request, facts: Facts) -> Problem | None:
 def _service_refusal(request: Request, service: Service) -> Problem | None:
     asker = request.asker
     owner = request.name if asker.model_uuid else asker.app
-    if service.selector.get(APP_LABEL) != owner:
+    if service.selector.get(mesh.NAME_LABEL) != owner:
         message = f"Service {service.name} is not one of {owner}: refused"
-        cure = f"ask for a Service that selects {APP_LABEL}: {owner}"
+        cure = f"ask for a Service that selects {mesh.NAME_LABEL}: {owner}"
     elif asker.model_uuid and not service.by_juju:
         message = f"Service {service.name} of model {request.model} is not Juju's: refused"
         cure = "ask for the Service that Juju made for the application"

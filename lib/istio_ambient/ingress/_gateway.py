@@ -3,6 +3,7 @@
 
 """The Gateway, from which istiod makes Deployment, Service and ServiceAccount, and its scale."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,3 +56,15 @@ def autoscaler(facts: Facts) -> HorizontalPodAutoscaler:
             scaleTargetRef=target, minReplicas=facts.replicas, maxReplicas=facts.replicas
         ),
     )
+
+
+def unprogrammed_since(live: kube.Manifest) -> datetime.datetime | None:
+    """Return since when a Gateway has not been programmed, which it is not without an address.
+
+    None where it is, or where its controller has not said so.
+    """
+    for condition in live.get("status", {}).get("conditions") or ():
+        # Until a controller looks at it, the status is Unknown and the time is 1970.
+        if condition.get("type") == "Programmed" and condition.get("status") == "False":
+            return datetime.datetime.fromisoformat(condition["lastTransitionTime"])
+    return None
