@@ -16,7 +16,7 @@ from lightkube.resources import core_v1
 from tests.lab import _echo, _network, _objects, _volumes, _workloads, _ztunnel
 
 _RESTART_DELAY = 1.0
-_GRACE_PERIOD = 4.0
+_GRACE_PERIOD = 5.0
 _PROBE_INTERVAL = 1.0
 _BELIEVED = 2.0
 """Seconds for which failed probes of a ready pod are not believed."""

@@ -303,5 +303,5 @@ def _gateway_files() -> dict[str, bytes]:
 
 def _gateway_overrides(environment: dict[str, str]) -> dict[str, str]:
     config: dict[str, Any] = yaml.safe_load(environment.get("PROXY_CONFIG") or "{}")
-    config |= {"binaryPath": str(_container.ENVOY), "terminationDrainDuration": "1s"}
+    config |= {"binaryPath": str(_container.ENVOY), "terminationDrainDuration": "2s"}
     return {"PROXY_CONFIG": json.dumps(config)}
