@@ -79,17 +79,22 @@ class Shop:
             **changes,
         }
 
-    def consumer(self, app: str, *entries: Any) -> None:
+    def consumer(self, app: str, *entries: Any, quiet: bool = False) -> None:
         """Relate an application without a charm, with the Service that Juju would have made."""
         self.service(app)
         databag = {"policies": json.dumps(entries or [self.entry(app)])}
-        self.remote(MESH, app, databag)
+        self.remote(MESH, app, databag, quiet=quiet)
 
     def remote(
-        self, endpoint: str, name: str, databag: dict[str, str], model_uuid: str | None = None
+        self,
+        endpoint: str,
+        name: str,
+        databag: dict[str, str],
+        model_uuid: str | None = None,
+        quiet: bool = False,
     ) -> None:
         """Relate an application without a charm."""
-        self.model.fake_remote(endpoint, name, databag, model_uuid=model_uuid)
+        self.model.fake_remote(endpoint, name, databag, model_uuid=model_uuid, quiet=quiet)
         self._consumers.append((endpoint, name))
 
     def clear(self) -> None:

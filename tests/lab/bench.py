@@ -5,12 +5,10 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import rich.box
 import rich.console
 import rich.table
-from istio_ambient import kube, resources
 
 from tests import lab
 from tests.lab import beacon, conftest, juju
@@ -45,7 +43,7 @@ def istio(cluster: lab.Cluster) -> tuple[juju.Model, Figures]:
 
 def consumers(shop: beacon.Shop, number: int) -> None:
     """Relate an application to the beacon."""
-    shop.consumer(f"app-{number}")
+    shop.consumer(f"app-{number}", quiet=True)
 
 
 def backends(shop: beacon.Shop, number: int) -> None:
@@ -53,7 +51,8 @@ def backends(shop: beacon.Shop, number: int) -> None:
     name = f"app-{number}"
     shop.service(name)
     databag = {"model": shop.name, "name": name, "port": 80}
-    shop.remote(f"{INGRESS}:ingress", name, {k: json.dumps(v) for k, v in databag.items()})
+    encoded = {key: json.dumps(value) for key, value in databag.items()}
+    shop.remote(f"{INGRESS}:ingress", name, encoded, quiet=True)
 
 
 def growing(
@@ -68,22 +67,10 @@ def growing(
     for size in SIZES:
         for number in range(related, size):
             relate(shop, number)
-        model.settle()
-        # One hook then makes everything anew, as when all had been related at once.
-        forget(cluster, model, charm)
         with model.requests(unit) as first:
             model.emit(unit, "update-status")
         yield _figures(model, charm, unit, size, first)
         related = size
-
-
-def forget(cluster: lab.Cluster, model: juju.Model, charm: str) -> None:
-    """Delete what a charm made for the applications that are related to it."""
-    identity = kube.Identity(model.name, charm)
-    client = cast(kube.Client, cluster.client)
-    for kind in (resources.AuthorizationPolicy, resources.HTTPRoute):
-        for obj in kube.list_kind(client, kind, identity.labels) or ():
-            kube.delete(client, kind, obj.metadata.name, obj.metadata.namespace)
 
 
 def _figures(model: juju.Model, charm: str, unit: str, size: int, first: juju.Requests) -> Figures:

@@ -65,6 +65,7 @@ class Controller:
         """
         seen: collections.Counter[str] = collections.Counter()
         self._observe()
+        self._leave_quietly()
         while True:
             busy = self._round(seen)
             self._tidy()
@@ -78,6 +79,7 @@ class Controller:
         return sum(model.observe() for model in self.models.values()) > 0
 
     def _tidy(self) -> None:
+        self._leave_quietly()
         for model in self.models.values():
             model.bury()
         self.relations = [r for r in self.relations if not (r.dying and self._left(r))]
@@ -96,6 +98,15 @@ class Controller:
                 seen[f"{unit.name}: {hook}{wrote}"] += 1
         return busy
 
+    def _leave_quietly(self) -> None:
+        for relation in self.relations:
+            if relation.quiet and (relation.dying or any(a.dying for a in _players(relation))):
+                relation.dying = True
+                for app in _players(relation):
+                    for unit in app.units.values():
+                        for side in relation.sides:
+                            unit.scopes.pop((relation.id, side.endpoint), None)
+
     def _left(self, relation: Relation) -> bool:
         """Tell whether no unit is in the relation any more."""
         return not any(
@@ -104,3 +115,8 @@ class Controller:
             if side.app
             for unit in side.app.units.values()
         )
+
+
+def _players(relation: Relation) -> list[Application]:
+    """Return the applications of a relation that charms play."""
+    return [side.app for side in relation.sides if side.app is not None]

@@ -69,6 +69,8 @@ class Relation:
     interface: str
     sides: tuple[Side, ...]
     dying: bool = False
+    quiet: bool = False
+    """Units know it without having been told: it comes and goes without hooks."""
 
     def __repr__(self) -> str:
         return " ".join(side.name for side in self.sides)

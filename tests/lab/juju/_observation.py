@@ -10,7 +10,7 @@ import ops
 
 from tests.lab.juju import _agents, _checks, _events, _requests, _status
 from tests.lab.juju._endpoints import JujuError, split
-from tests.lab.juju._entities import Relation, Side
+from tests.lab.juju._entities import Relation, Scope, Side
 
 REPORTED_LINES = 30
 """Of each unit's juju-log."""
@@ -172,11 +172,13 @@ class Observed(_agents.Agents):
         app_data: dict[str, str] | None = None,
         unit_data: dict[str, str] | None = None,
         model_uuid: str | None = None,
+        quiet: bool = False,
     ) -> Relation:
         """Relate ``application:endpoint`` to a remote of one unit that no charm plays.
 
         Its databags are whatever is given here or by `set_databag`; `remove_relation` and
-        `databag` know it by its name.
+        `databag` know it by its name. A quiet one is there as it is for a charm that was
+        refreshed: no hooks tell of it, now or when it goes; the next hook sees it.
 
         Raises:
             JujuError: there is no such endpoint.
@@ -189,7 +191,14 @@ class Observed(_agents.Agents):
         remote.write(app_data or {})
         remote.write_unit(0, unit_data or {})
         interface = application.charm.endpoints[own].interface
-        return self.controller.relate(interface, Side(application, own, app, self.uuid), remote)
+        mine = Side(application, own, app, self.uuid)
+        relation = self.controller.relate(interface, mine, remote)
+        if quiet:
+            relation.quiet = True
+            for unit in application.units.values():
+                known = Scope({0: remote.unit_version[0]}, remote.app_version)
+                unit.scopes[relation.id, own] = known
+        return relation
 
     def _sides(self, endpoint: str, remote: str | None) -> list[tuple[Relation, Side]]:
         app, name = split(endpoint)

@@ -1,0 +1,45 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever ends a lab, nothing that it started outlives it by more than five seconds."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from tests import lab
+
+ROOT = pathlib.Path(__file__).parents[2]
+INNER = """
+import time
+from tests import lab
+with lab.Cluster():
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_a_lab_that_was_ended(cluster: lab.Cluster, received: signal.Signals):
+    run = uuid.uuid4().hex
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "tests.lab.run", "--", sys.executable, "-c", INNER],
+        cwd=ROOT,
+        env={**os.environ, "LAB_RUN_ID": run},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert launcher.stdout is not None
+    assert launcher.stdout.readline().strip() == "ready"
+    footprint = lab.Footprint.of(run)
+    # etcd, API server, controllers, scheduler, proxy, kwok: or there would be nothing to prove.
+    assert len(footprint.processes) > 6
+    launcher.send_signal(received)
+    assert lab.eventually(lambda: not footprint.remains(), timeout=5)
+    launcher.wait(timeout=5)
