@@ -74,6 +74,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Tell whether somebody else's object of a wanted name serves as well as ours."""
         return False
 
+    def withhold(self, plan: kube.Plan) -> kube.Plan:
+        """Return what of a plan may be carried out, where not all of it may."""
+        return plan
+
     def cleanup(self, client: kube.Client) -> None:  # as publish
         """Remove what others made on our behalf; called after everything of ours is deleted."""
 
@@ -143,7 +147,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         plan = kube.Plan()
         writes = self.unit.is_leader() and not desired.hold
         if writes:
-            plan = self._plan(desired, live)
+            plan = self.withhold(self._plan(desired, live))
             live = self._apply(plan, live)
             self.publish(facts, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))

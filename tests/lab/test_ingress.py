@@ -425,9 +425,9 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_consumers(
     names = [f"consumer-{number}" for number in range(99)]
     for name in names:
         admin(cluster).create(service(name))
-        shop.fake_remote(f"{APP}:ingress", name, request_of(name))
+        shop.fake_remote(f"{APP}:ingress", name, request_of(name), quiet=True)
     with shop.requests(UNIT) as first:
-        shop.settle()
+        shop.emit(UNIT, "update-status")
     # A route and a policy each.
     assert len(first.writes) == 2 * len(names)
     assert all(url(shop, name) for name in names)

@@ -87,6 +87,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Return the gateway, its policies, and the routes of the applications it serves."""
         return ingress.desired(facts)
 
+    def withhold(self, plan: kube.Plan) -> kube.Plan:
+        """Make no gateway that would let everybody in."""
+        return ingress.withhold(plan, self.model.name, self.app.name)
+
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
         """Tell each application its URL once its route is there; take back what is not so."""
         self._publish_metadata(facts, live)

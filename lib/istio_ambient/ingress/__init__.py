@@ -24,6 +24,7 @@ from istio_ambient.ingress._policies import (
     backend_policies,
     cidrs_in_force,
     external_traffic_policy,
+    withhold,
 )
 from istio_ambient.ingress._routes import Exposure, Route, exposure, http_routes
 from istio_ambient.ingress._services import (
@@ -60,5 +61,6 @@ __all__ = [
     "parse_cidrs",
     "services_of",
     "unprogrammed_since",
+    "withhold",
     "workload_name",
 ]

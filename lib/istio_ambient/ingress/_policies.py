@@ -34,6 +34,19 @@ def _external_traffic_name(model: str, app: str) -> str:
     return kube.name_with_hash(f"{app}-{model}-external-traffic", _routes.OBJECT_NAME_LIMIT)
 
 
+def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
+    """Return the plan without the gateway where its limits cannot be put in place.
+
+    A gateway that no policy targets lets everybody in; when somebody else's object holds the name
+    of our policy, the gateway is not made.
+    """
+    limits = kube.ref_in(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
+    if all(change.ref != limits for change in plan.of(kube.Verb.REFUSED)):
+        return plan
+    gateways = {c.ref for c in plan.of(kube.Verb.CREATE) if c.kind is resources.Gateway}
+    return kube.Plan(tuple(change for change in plan.changes if change.ref not in gateways))
+
+
 def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
     """Return the networks that the policy in the cluster lets in, as far as it is what we wrote.
 

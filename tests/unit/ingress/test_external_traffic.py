@@ -135,3 +135,13 @@ def test_whatever_is_configured_lets_in_what_it_says_or_nobody(text: str):
     assert not (networks and problems)
     assert len(networks) <= len([entry for entry in text.split(",") if entry.strip()])
     assert let_in(spec(text)) == list(networks)
+
+
+@pytest.mark.parametrize(("taken", "made"), [(False, True), (True, False)])
+def test_no_gateway_is_made_whose_limits_cannot_be_put_in_place(taken: bool, made: bool):
+    wanted = ingress.desired(facts()).objects
+    policy = ingress.external_traffic_policy("shop", "gate", [])
+    others = {kube.ref_of(policy): policy} if taken else {}
+    plan = kube.plan(wanted, kube.Live(IDENTITY, ingress.MANAGED), others)
+    kinds = {change.kind for change in ingress.withhold(plan, "shop", "gate").writes}
+    assert (resources.Gateway in kinds) is made
