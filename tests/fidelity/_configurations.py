@@ -27,6 +27,14 @@ GRPC_PROVIDER = manifests.ExtAuthzProvider(
     name="ext_authz-other", service="authz.other.svc.cluster.local", port=9000, protocol="grpc"
 )
 TELEMETRY_LABEL = {"charms.canonical.com/prod.istio.telemetry": "aggregated"}
+TOLERATION = {"key": "dedicated", "value": "mesh", "effect": "NoSchedule"}
+NODES = {"site.example.com/mesh": "true"}
+CHOSEN_PODS = manifests.PodSettings(
+    resources={"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
+    tolerations=(TOLERATION,),
+    node_selector=NODES,
+)
+UNTOLERANT_PODS = manifests.PodSettings(tolerations=())
 OVERLAY: dict[str, Any] = {
     "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}},
@@ -35,6 +43,9 @@ OVERLAY: dict[str, Any] = {
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
     "ext_authz_providers": ((), (HTTP_PROVIDER,), (HTTP_PROVIDER, GRPC_PROVIDER)),
+    "istiod": (manifests.PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
+    "cni": (manifests.PodSettings(), CHOSEN_PODS),
+    "ztunnel": (manifests.PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
     "namespace": ("istio-system", "mesh"),
     "hub": ("docker.io/istio", "registry.example.com/mirror/istio"),
     "tag": (manifests.VERSION, "1.31.0-site.1"),
@@ -119,10 +130,14 @@ def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
                     "imagePullPolicy": control_plane.image_pull_policy,
                     "imagePullSecrets": list(control_plane.image_pull_secrets),
                 },
-                "pilot": _pilot(control_plane) | {"podLabels": labels},
+                "pilot": _pilot(control_plane)
+                | {"podLabels": labels}
+                | _pods(control_plane.istiod),
                 "cni": dict(_cni(control_plane)) | {"podLabels": labels},
-                "ztunnel": {"podLabels": labels},
+                "ztunnel": {"podLabels": labels} | _pods(control_plane.ztunnel),
             },
+            # The values of istio-cni do not know them all; the installer puts them in.
+            "components": {"cni": {"k8s": _pods(control_plane.cni)}},
         },
     }
 
@@ -136,6 +151,16 @@ def _pilot(control_plane: manifests.ControlPlane) -> dict[str, Any]:
     if control_plane.auto_allow_waypoint_policy:
         values["env"] = {"PILOT_AUTO_ALLOW_WAYPOINT_POLICY": "true"}
     return values
+
+
+def _pods(chosen: manifests.PodSettings) -> dict[str, Any]:
+    if chosen == CHOSEN_PODS:
+        return {
+            "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
+            "tolerations": [TOLERATION],
+            "nodeSelector": NODES,
+        }
+    return {"tolerations": []} if chosen == UNTOLERANT_PODS else {}
 
 
 def _cni(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:

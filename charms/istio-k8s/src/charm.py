@@ -8,13 +8,20 @@ import logging
 from collections.abc import Iterable
 
 import ops
-from istio_ambient import charm, control_plane, kube, manifests, resources
+from istio_ambient import charm, control_plane, kube, manifests, resources, user_secrets
 from istio_ambient.desired import Desired
 from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
-from lightkube.resources.core_v1 import ConfigMap, ResourceQuota, Service, ServiceAccount
+from lightkube.resources.core_v1 import (
+    ConfigMap,
+    Node,
+    ResourceQuota,
+    Secret,
+    Service,
+    ServiceAccount,
+)
 from lightkube.resources.policy_v1 import PodDisruptionBudget
 from lightkube.resources.rbac_authorization_v1 import (
     ClusterRole,
@@ -45,6 +52,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         PodDisruptionBudget,
         ValidatingWebhookConfiguration,
         resources.AuthorizationPolicy,
+        resources.PeerAuthentication,
+        Secret,
     )
     ADOPTED_SCOPES = frozenset(
         {
@@ -56,8 +65,11 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     )
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: all of them from the configuration."""
-        options, problems = control_plane.parse_options(self.config)
+        """Return the facts: the configuration, and what kind of cluster this is."""
+        secret_id = self.config.get(control_plane.CA_SECRET)
+        secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
+        options, problems = control_plane.parse_options(self.config, secret)
+        auto = options is not None and options.platform == control_plane.AUTO
         return control_plane.Facts(
             model=self.model.name,
             app=self.app.name,
@@ -65,6 +77,9 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             pod_labels=self.telemetry_label,
             options=options,
             problems=tuple(problems),
+            found_platform=control_plane.platform_of(
+                kube.first_of(client, Node) if auto else None
+            ),
         )
 
     def desired(self, facts: control_plane.Facts) -> Desired:

@@ -9,7 +9,17 @@ mode is in `mesh`.
 
 from istio_ambient.control_plane._desired import desired
 from istio_ambient.control_plane._facts import Facts
-from istio_ambient.control_plane._options import Options, parse_options
+from istio_ambient.control_plane._options import AUTO, CA_SECRET, Options, parse_options
+from istio_ambient.control_plane._platform import platform_of
 from istio_ambient.control_plane._workloads import WORKLOADS
 
-__all__ = ["WORKLOADS", "Facts", "Options", "desired", "parse_options"]
+__all__ = [
+    "AUTO",
+    "CA_SECRET",
+    "WORKLOADS",
+    "Facts",
+    "Options",
+    "desired",
+    "parse_options",
+    "platform_of",
+]

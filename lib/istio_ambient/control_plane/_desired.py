@@ -3,7 +3,9 @@
 
 """From facts to every object of the control plane."""
 
-from istio_ambient import manifests
+from lightkube.models.meta_v1 import ObjectMeta
+
+from istio_ambient import kube, manifests, resources
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._options import Options
 from istio_ambient.desired import Desired
@@ -16,8 +18,14 @@ def desired(facts: Facts) -> Desired:
     if options is None:
         return Desired(problems=facts.problems, hold=True)
     hardened = hardened_mode.policies(facts.model, facts.app) if options.hardened_mode else ()
+    strict = (_strict_mtls(facts.model),) if options.mtls_mode == "strict" else ()
     return Desired(
-        objects=(*manifests.crds(), *manifests.render(_values(facts, options)), *hardened),
+        objects=(
+            *manifests.crds(),
+            *manifests.render(_values(facts, options)),
+            *hardened,
+            *strict,
+        ),
         problems=facts.problems,
     )
 
@@ -25,10 +33,30 @@ def desired(facts: Facts) -> Desired:
 def _values(facts: Facts, options: Options) -> manifests.ControlPlane:
     return manifests.ControlPlane(
         namespace=facts.model,
-        platform=options.platform,
+        platform=facts.found_platform if options.platform == "auto" else options.platform,
         cni_bin_dir=options.cni_bin_dir,
         cni_conf_dir=options.cni_conf_dir,
         auto_allow_waypoint_policy=options.auto_allow_waypoint_policy,
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
+        hub=options.hub,
+        tag=options.tag,
+        image_pull_policy=options.image_pull_policy,
+        image_pull_secrets=options.image_pull_secrets,
+        mesh_config=options.mesh_config,
+        istiod=options.pods("istiod"),
+        cni=options.pods("cni"),
+        ztunnel=options.pods("ztunnel"),
+        mesh_ca=options.mesh_ca,
+    )
+
+
+def _strict_mtls(namespace: str) -> kube.Resource:
+    """Return the policy of the whole mesh; by Istio's convention it is called `default`.
+
+    An operator who has one already hears of it, and which of the two counts is never left to age.
+    """
+    return resources.PeerAuthentication(
+        metadata=ObjectMeta(name="default", namespace=namespace),
+        spec={"mtls": {"mode": "STRICT"}},
     )

@@ -6,6 +6,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from istio_ambient import manifests
 from istio_ambient.control_plane._options import Options
 from istio_ambient.problems import Problem
 
@@ -24,3 +25,5 @@ class Facts:
     options: Options | None
     """None where the configuration is no good: nothing is changed then."""
     problems: tuple[Problem, ...] = ()
+    found_platform: manifests.Platform = ""
+    """What the nodes say, for `platform` = auto."""

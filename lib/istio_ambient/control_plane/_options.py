@@ -3,41 +3,134 @@
 
 """The charm's configuration, checked: a wrong value is named with what is allowed."""
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
+from pydantic_core import ErrorDetails
 
 from istio_ambient import manifests
+from istio_ambient.control_plane import _mesh_ca, _mesh_overlay, _pod_settings, _strings
+from istio_ambient.control_plane._option_error import OptionError, shown
 from istio_ambient.problems import Problem
+
+CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
+
+AUTO = "auto"
+"""Value of `platform`: find out from a node."""
+
+_Folder = Annotated[str, pydantic.AfterValidator(_strings.check_folder)]
+_Labels = Annotated[Mapping[str, str], pydantic.BeforeValidator(_pod_settings.parse_node_selector)]
+_Tolerations = Annotated[
+    tuple[Mapping[str, Any], ...] | None,
+    pydantic.BeforeValidator(_pod_settings.parse_tolerations),
+]
+
+
+def _resources(component: str) -> Callable[[object], dict[str, dict[str, str]]]:
+    return partial(_pod_settings.parse_resources, component=component)
+
+
+_Amounts = Mapping[str, Mapping[str, str]]
+_NO_AMOUNTS: _Amounts = {}
+_NO_LABELS: Mapping[str, str] = {}
+_NO_OVERLAY: Mapping[str, Any] = {}
 
 
 class Options(pydantic.BaseModel):
-    """The options of `charmcraft.yaml`, under their own names with underscores."""
+    """The options of `charmcraft.yaml`, under their own names with underscores.
+
+    Defaults are those of `charmcraft.yaml`.
+    """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
 
     hardened_mode: bool
     auto_allow_waypoint_policy: bool
-    platform: manifests.Platform
-    cni_bin_dir: str
-    cni_conf_dir: str
+    mtls_mode: Literal["permissive", "strict"] = "permissive"
+    platform: Literal["auto", manifests.Platform] = AUTO
+    cni_bin_dir: _Folder
+    cni_conf_dir: _Folder
+    hub: Annotated[str, pydantic.AfterValidator(_strings.check_hub)] = "docker.io/istio"
+    tag: Annotated[str, pydantic.AfterValidator(_strings.check_tag)] = manifests.VERSION
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    image_pull_secrets: Annotated[
+        tuple[str, ...], pydantic.BeforeValidator(_strings.parse_names)
+    ] = ()
+    mesh_config: Annotated[
+        Mapping[str, Any], pydantic.BeforeValidator(_mesh_overlay.parse_mesh_config)
+    ] = _NO_OVERLAY
+    istiod_resources: Annotated[_Amounts, pydantic.BeforeValidator(_resources("istiod"))] = (
+        _NO_AMOUNTS
+    )
+    cni_resources: Annotated[_Amounts, pydantic.BeforeValidator(_resources("cni"))] = _NO_AMOUNTS
+    ztunnel_resources: Annotated[_Amounts, pydantic.BeforeValidator(_resources("ztunnel"))] = (
+        _NO_AMOUNTS
+    )
+    istiod_tolerations: _Tolerations = None
+    cni_tolerations: _Tolerations = None
+    ztunnel_tolerations: _Tolerations = None
+    istiod_node_selector: _Labels = _NO_LABELS
+    cni_node_selector: _Labels = _NO_LABELS
+    ztunnel_node_selector: _Labels = _NO_LABELS
+    mesh_ca: manifests.MeshCA | None = None
+    """What the secret of option `ca-secret` holds."""
+
+    def pods(self, component: Literal["istiod", "cni", "ztunnel"]) -> manifests.PodSettings:
+        """Return what is asked for the pods of a component."""
+        return manifests.PodSettings(
+            resources=getattr(self, f"{component}_resources"),
+            tolerations=getattr(self, f"{component}_tolerations"),
+            node_selector=getattr(self, f"{component}_node_selector"),
+        )
 
 
-def parse_options(config: Mapping[str, object]) -> tuple[Options | None, list[Problem]]:
+def parse_options(
+    config: Mapping[str, object],
+    ca_secret: Mapping[str, str] | Problem | None = None,
+    now: datetime.datetime | None = None,
+) -> tuple[Options | None, list[Problem]]:
     """Return the options, or None and what is wrong with them.
 
     Args:
         config: option names as in `charmcraft.yaml`, and their values.
+        ca_secret: what the secret of option `ca-secret` holds; why it cannot be read; None where
+            the option is not set.
+        now: with a time zone; certificates must be valid then. Default: the time it is.
     """
     values = {name.replace("-", "_"): value for name, value in config.items()}
+    values.pop("mesh_ca", None)
+    problems: list[Problem] = []
+    options = None
     try:
-        return Options.model_validate(values), []
+        options = Options.model_validate(values)
     except pydantic.ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        return None, [_problem(str(fault["loc"][0]), fault["msg"]) for fault in faults]
+        problems.extend(_problem(fault) for fault in error.errors(include_url=False))
+    mesh_ca = None
+    if isinstance(ca_secret, Problem):
+        problems.append(ca_secret)
+    elif ca_secret is not None:
+        try:
+            mesh_ca = _mesh_ca.parse_mesh_ca(ca_secret, now or datetime.datetime.now(datetime.UTC))
+        except OptionError as error:
+            problems.append(_refusal(CA_SECRET, error))
+    if options is None or problems:
+        return None, problems
+    return options.model_copy(update={"mesh_ca": mesh_ca}), []
 
 
-def _problem(field: str, message: str) -> Problem:
-    option = field.replace("_", "-")
-    text = message[:1].lower() + message[1:]
+def _problem(fault: ErrorDetails) -> Problem:
+    option = str(fault["loc"][0]).replace("_", "-")
+    error = cast(Mapping[str, object], fault.get("ctx", {})).get("error")
+    if isinstance(error, OptionError):
+        return _refusal(option, error)
+    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    text = f"{shown(fault['input'])}: {message}"
     return Problem("", "config", option, text, f"set it, or juju config --reset {option}")
+
+
+def _refusal(option: str, error: OptionError) -> Problem:
+    field = f"{option} {error.field}" if error.field else option
+    return Problem("", "config", field, error.message, error.cure)

@@ -21,7 +21,7 @@ from istio_ambient.kube._identity import (
     Identity,
 )
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_patch_body
-from istio_ambient.kube._live import Live, list_kind, read_live, read_taken
+from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken
 from istio_ambient.kube._names import LABEL_LIMIT, model_app_name, name_with_hash
 from istio_ambient.kube._objects import (
     Manifest,
@@ -68,6 +68,7 @@ __all__ = [
     "describe",
     "differences",
     "fault_of",
+    "first_of",
     "label_patch_body",
     "list_kind",
     "manifest_of",

@@ -100,6 +100,11 @@ def list_kind(
         raise
 
 
+def first_of(client: Client, kind: ResourceType) -> Resource | None:
+    """Return one object of a cluster-wide kind, if any, in one request for one."""
+    return next(iter(client.list(kind, chunk_size=1)), None)
+
+
 def _existing(client: Client, kind: ResourceType, refs: Sequence[Ref]) -> list[Resource]:
     namespaces = {ref.namespace for ref in refs}
     namespace = namespaces.pop() if len(namespaces) == 1 else None

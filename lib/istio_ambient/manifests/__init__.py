@@ -9,24 +9,45 @@ beside the custom resource definitions of `crds`.
 
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD
-from ._mesh_config import mesh_config
+from ._mesh_config import OWNED_FIELDS, is_provider_of_relations, mesh_config
+from ._mesh_config_fields import MeshConfigFields, mesh_config_fields
+from ._platforms import platform_of_node
 from ._render import render
 from ._served import serves
-from ._values import VERSION, ControlPlane, ExtAuthzProvider, Platform, TracingCollector
+from ._values import (
+    DEFAULT_RESOURCES,
+    VERSION,
+    ControlPlane,
+    ExtAuthzProvider,
+    MeshCA,
+    Platform,
+    PodSettings,
+    TracingCollector,
+    merged_resources,
+)
 
 __all__ = [
+    "DEFAULT_RESOURCES",
     "GATEWAY_CONTROLLERS",
     "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",
+    "OWNED_FIELDS",
     "VERSION",
     "ControlPlane",
     "ExtAuthzProvider",
+    "MeshCA",
+    "MeshConfigFields",
     "Platform",
+    "PodSettings",
     "TracingCollector",
     "crds",
     "gateway_api_admission",
     "gateway_api_version",
+    "is_provider_of_relations",
+    "merged_resources",
     "mesh_config",
+    "mesh_config_fields",
+    "platform_of_node",
     "render",
     "serves",
 ]

@@ -12,6 +12,21 @@ from typing import Any, cast
 from ._values import ControlPlane, ExtAuthzProvider, TracingCollector
 
 TRACING_PROVIDER = "otel-tracing"
+EXT_AUTHZ_PREFIX = "ext_authz-"
+"""How the names of external authorization providers begin that relations bring."""
+
+OWNED_FIELDS: Mapping[str, str] = {
+    "rootNamespace": "it is the model that the charm is deployed in",
+    "trustDomain": "policies name workloads by it",
+    "defaultConfig.discoveryAddress": "it is this istiod",
+    "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode stands on it",
+}
+"""Fields that an overlay cannot set, and why; see `_owned`."""
+
+
+def is_provider_of_relations(name: str) -> bool:
+    """Tell whether a provider's name is kept for those that relations bring."""
+    return name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX)
 
 
 def mesh_config(control_plane: ControlPlane) -> dict[str, Any]:

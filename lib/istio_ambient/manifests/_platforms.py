@@ -7,6 +7,7 @@ Source: Istio's documentation, "Platform-Specific Prerequisites" for ambient mod
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from ._values import Platform
 
@@ -60,3 +61,31 @@ PLATFORMS: dict[Platform, PlatformFacts] = {
         ),
     )
 }
+
+
+def platform_of_node(
+    labels: Mapping[str, str], kubelet_version: str = "", provider_id: str = ""
+) -> Platform:
+    """Return the distribution that a node belongs to; "" where it is none that we must know.
+
+    Args:
+        labels: of the Node.
+        kubelet_version: `status.nodeInfo.kubeletVersion`, such as `v1.36.1+k3s1`.
+        provider_id: `spec.providerID`, such as `k3s://k3d-mesh-server-0`.
+    """
+    if any(label.startswith("node.openshift.io/") for label in labels):
+        return "openshift"
+    if "-gke." in kubelet_version or any(
+        label.startswith("cloud.google.com/gke-") for label in labels
+    ):
+        return "gke"
+    if "microk8s.io/cluster" in labels:
+        return "microk8s"
+    if any(label.startswith("minikube.k8s.io/") for label in labels):
+        return "minikube"
+    if "+k3s" in kubelet_version or provider_id.startswith("k3s://"):
+        # k3d names its nodes, which are containers, after itself.
+        host = labels.get("kubernetes.io/hostname", "")
+        in_container = provider_id.startswith("k3s://k3d-") or host.startswith("k3d-")
+        return "k3d" if in_container else "k3s"
+    return ""

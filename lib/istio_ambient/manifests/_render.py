@@ -7,7 +7,7 @@ import functools
 import json
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import jinja2
@@ -15,9 +15,9 @@ import yaml
 from lightkube import codecs
 from lightkube.core import resource
 
-from . import _injection, _platforms
+from . import _cacerts, _injection, _platforms
 from ._mesh_config import mesh_config
-from ._values import ControlPlane
+from ._values import DEFAULT_RESOURCES, ControlPlane, PodSettings
 
 _load_all_yaml = cast(
     Callable[..., list[resource.Resource]],
@@ -40,6 +40,18 @@ _AMBIENT_SELECTORS: list[dict[str, Any]] = [
     },
 ]
 
+_LINUX = {"kubernetes.io/os": "linux"}
+
+# Every node, whatever its taints: a pod on the mesh may run there.
+_EVERYWHERE: tuple[Mapping[str, Any], ...] = (
+    {"operator": "Exists", "effect": "NoSchedule"},
+    {"operator": "Exists", "key": "CriticalAddonsOnly"},
+    {"operator": "Exists", "effect": "NoExecute"},
+)
+
+# istio-cni takes the taint away, and has to know of the mesh first.
+_CNI_NOT_READY = {"key": "cni.istio.io/not-ready", "operator": "Exists"}
+
 # What YAML (1.1, as PyYAML reads it) does not take literally, though JSON does.
 _NOT_IN_YAML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
@@ -55,6 +67,8 @@ def render(control_plane: ControlPlane) -> list[resource.Resource]:
     for name in _TEMPLATES:
         text = (_FOLDER / name).read_text()
         objects.extend(_load_all_yaml(text, context=context, template_env=_environment()))
+    if control_plane.mesh_ca is not None:
+        objects.append(_cacerts.secret(control_plane.namespace, control_plane.mesh_ca))
     return objects
 
 
@@ -75,8 +89,27 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
         "injection_config": _to_yaml(_injection.injection_config()),
         "injection_values": json.dumps(_injection.injection_values(control_plane), indent=2),
         "ambient_selectors": _to_yaml(_AMBIENT_SELECTORS),
+        "mesh_ca": control_plane.mesh_ca.fingerprint if control_plane.mesh_ca else "",
+        "resources": {name: control_plane.resources(name) for name in DEFAULT_RESOURCES},
+        "tolerations": _tolerations(control_plane),
+        "node_selectors": {
+            "istiod": control_plane.istiod.node_selector,
+            "cni": {**control_plane.cni.node_selector, **_LINUX},
+            "ztunnel": {**control_plane.ztunnel.node_selector, **_LINUX},
+        },
         "cni_bin_dir": control_plane.cni_bin_dir or platform.cni_bin_dir,
         "cni_conf_dir": control_plane.cni_conf_dir or platform.cni_conf_dir,
+    }
+
+
+def _tolerations(control_plane: ControlPlane) -> dict[str, list[Mapping[str, Any]]]:
+    def on_nodes(pods: PodSettings) -> list[Mapping[str, Any]]:
+        return list(_EVERYWHERE if pods.tolerations is None else pods.tolerations)
+
+    return {
+        "istiod": [_CNI_NOT_READY, *(control_plane.istiod.tolerations or ())],
+        "cni": on_nodes(control_plane.cni),
+        "ztunnel": on_nodes(control_plane.ztunnel),
     }
 
 

@@ -3,6 +3,8 @@
 
 """What a control plane may be told: the values that the templates are rendered with."""
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -47,6 +49,48 @@ class ExtAuthzProvider(_Values):
     headers_to_downstream_on_deny: tuple[str, ...] = ()
 
 
+class PodSettings(_Values):
+    """What an operator may choose for the pods of one component, in Kubernetes' own fields."""
+
+    resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
+        default_factory=dict[str, Mapping[str, str]]
+    )
+    """`requests` and `limits` → resource → quantity, laid over those of `DEFAULT_RESOURCES`."""
+    tolerations: tuple[Mapping[str, Any], ...] | None = None
+    """None: those of Istio's charts. istiod always tolerates a node whose CNI is not ready."""
+    node_selector: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])
+
+
+DEFAULT_RESOURCES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "istiod": {"requests": {"cpu": "500m", "memory": "2048Mi"}},
+    "cni": {"requests": {"cpu": "100m", "memory": "100Mi"}},
+    "ztunnel": {"requests": {"cpu": "200m", "memory": "512Mi"}},
+}
+"""Component → resources that it gets where the operator says nothing; those of Istio's charts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshCA:
+    """A certificate authority of the site's own; PEM texts, in files that Istio names.
+
+    Source: Istio's documentation, "Plug in CA Certificates".
+    """
+
+    ca_cert: str
+    """What signs the certificates of workloads."""
+    ca_key: str = dataclasses.field(repr=False)
+    root_cert: str
+    """What every workload trusts; several while the root is replaced."""
+    cert_chain: str
+    """From `ca_cert` up to the root."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the certificates; the key, which matches the first, takes no part in it."""
+        public = "\0".join((self.ca_cert, self.root_cert, self.cert_chain))
+        return hashlib.sha256(public.encode()).hexdigest()
+
+
 class ControlPlane(_Values):
     """The values of one control plane.
 
@@ -80,7 +124,26 @@ class ControlPlane(_Values):
     """Names of Secrets in the namespace; waypoints and gateways look for them in their own."""
     mesh_config: Mapping[str, Any] = pydantic.Field(default_factory=dict[str, Any])
     """Overlay on MeshConfig, in its JSON form; see `mesh_config.mesh_config` for how it merges."""
+    istiod: PodSettings = PodSettings()
+    cni: PodSettings = PodSettings()
+    ztunnel: PodSettings = PodSettings()
+    mesh_ca: MeshCA | None = None
+    """None: istiod makes an authority of its own, or takes Secret `cacerts` of somebody else."""
 
     def image(self, name: str) -> str:
         """Return the reference of one of Istio's images."""
         return f"{self.hub}/{name}:{self.tag}-distroless"
+
+    def resources(self, component: str) -> dict[str, dict[str, str]]:
+        """Return the resources of `istiod`, `cni` or `ztunnel`: the defaults under the given."""
+        given: Mapping[str, Mapping[str, str]] = getattr(self, component).resources
+        return merged_resources(component, given)
+
+
+def merged_resources(
+    component: str, given: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Return the default resources of a component with others laid over them."""
+    default = DEFAULT_RESOURCES[component]
+    both = {kind: {**default.get(kind, {}), **given.get(kind, {})} for kind in (*default, *given)}
+    return {kind: amounts for kind, amounts in both.items() if amounts}

@@ -15,6 +15,7 @@ from tests.lab.juju import (
     _events,
     _hooks,
     _observation,
+    _secrets,
 )
 from tests.lab.juju._endpoints import JujuError, Offer
 from tests.lab.juju._entities import Application, Relation, Side
@@ -202,6 +203,23 @@ class Model(_observation.Observed):
     def restart(self, unit: str) -> None:
         """Replace a unit's pod, as when its node goes away."""
         self._cloud.delete_pod(self.unit(unit).pod_name)
+
+    def add_secret(self, content: dict[str, str], *grants: str) -> str:
+        """Add a user's secret and grant it to applications; return its id, for an option."""
+        secret = _secrets.Secret(f"secret:{uuid.uuid4().hex[:20]}", None, {1: dict(content)})
+        self.controller.secrets[secret.id] = secret
+        for app in grants:
+            self.grant_secret(secret.id, app)
+        return secret.id
+
+    def grant_secret(self, secret: str, app: str) -> None:
+        """Let an application read a user's secret."""
+        self.controller.secrets[secret].readers.append(self.app(app))
+
+    def update_secret(self, secret: str, content: dict[str, str]) -> None:
+        """Add a revision; whoever tracks the secret is told."""
+        revisions = self.controller.secrets[secret].revisions
+        revisions[max(revisions) + 1] = dict(content)
 
     def run(self, unit: str, action: str, **params: Any) -> dict[str, Any]:
         """Run an action on a unit (``app/0`` or ``app/leader``); return its results.

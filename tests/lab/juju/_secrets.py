@@ -28,10 +28,11 @@ class Consumer:
 
 @dataclass(eq=False)
 class Secret:
-    """A charm's secret."""
+    """A charm's secret, or the user's."""
 
     id: str
-    owner: Application | Unit
+    owner: Application | Unit | None
+    """None: whoever types commands."""
     revisions: dict[int, dict[str, str]]
     label: str | None = None
     description: str | None = None
@@ -39,6 +40,8 @@ class Secret:
     rotate: ops.SecretRotate | None = None
     grants: dict[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     """Relation id to the applications and units, as the owner calls them."""
+    readers: list[Application] = field(default_factory=list[Application])
+    """Whom the user granted it to."""
     consumers: dict[str, Consumer] = field(default_factory=dict[str, Consumer])
     owner_tracks: int = 1
     told_obsolete: set[int] = field(default_factory=set[int])
@@ -53,7 +56,9 @@ class Secret:
         return self.owner in (unit, unit.app)
 
     def granted_to(self, unit: Unit, relations: Iterable[Relation]) -> bool:
-        """Tell whether the unit may read it through one of the relations."""
+        """Tell whether the unit may read it, through one of the relations or as the user said."""
+        if unit.app in self.readers:
+            return True
         for relation in relations:
             grantees = self.grants.get(relation.id, frozenset())
             for side in relation.sides_of(unit.app):

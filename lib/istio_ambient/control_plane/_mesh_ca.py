@@ -1,0 +1,161 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The site's own certificate authority, checked before istiod gets to see it.
+
+istiod ends when it cannot use what it finds in Secret `cacerts`, and a chain that does not verify
+would cut every workload off. No message holds anything of the certificates or the key.
+Source: Istio's documentation, "Plug in CA Certificates"; istio/istio security/pkg/pki/util.
+"""
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+
+from cryptography import exceptions, x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from istio_ambient import manifests
+from istio_ambient.control_plane._option_error import OptionError
+
+KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
+"""Keys of the Juju secret: Istio's file names without `.pem`, since Juju takes no dots."""
+
+_MAX_PATH = 16
+_MIN_RSA_BITS = 2048
+_REFUSED = (
+    ValueError,
+    TypeError,
+    exceptions.InvalidSignature,
+    exceptions.UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for what it cannot read or verify."""
+
+
+def parse_mesh_ca(content: Mapping[str, str], now: datetime.datetime) -> manifests.MeshCA:
+    """Return the authority that a Juju secret holds.
+
+    Args:
+        content: key → PEM text.
+        now: with a time zone.
+
+    Raises:
+        OptionError: a key is missing or unknown, something is no PEM, key and certificate do not
+            belong together, the certificate is no authority or not valid now, or the chain does
+            not lead to a root.
+    """
+    _check_keys(content)
+    texts = {key: content[key].strip() + "\n" for key in KEYS}
+    certificates = {key: _certificates(key, texts[key]) for key in KEYS if key != "ca-key"}
+    if len(certificates["ca-cert"]) != 1:
+        raise OptionError("more than one certificate", "put the others into cert-chain", "ca-cert")
+    (signer,) = certificates["ca-cert"]
+    _check_key(texts["ca-key"], signer)
+    _check_authority("ca-cert", signer, now)
+    roots, chain = certificates["root-cert"], certificates["cert-chain"]
+    if signer not in chain and signer not in roots:
+        cure = "begin it with the certificate of ca-cert"
+        raise OptionError("the certificate of ca-cert is not in it", cure, "cert-chain")
+    if not _leads_to(signer, roots, chain, now):
+        cure = "use the certificates between ca-cert and root-cert, all of them valid now"
+        raise OptionError("it does not lead from ca-cert to root-cert", cure, "cert-chain")
+    return manifests.MeshCA(
+        ca_cert=texts["ca-cert"],
+        ca_key=texts["ca-key"],
+        root_cert=texts["root-cert"],
+        cert_chain=texts["cert-chain"],
+    )
+
+
+def _check_keys(content: Mapping[str, str]) -> None:
+    listed = ", ".join(KEYS)
+    for key in KEYS:
+        if not content.get(key, "").strip():
+            raise OptionError("the secret does not hold it", f"add {listed}", key)
+    for key in sorted(content):
+        if key not in KEYS:
+            raise OptionError("not known", f"use {listed} only", key)
+
+
+def _certificates(key: str, text: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except _REFUSED:
+        raise OptionError("no PEM certificate", "use PEM, unencrypted", key) from None
+
+
+def _check_key(text: str, certificate: x509.Certificate) -> None:
+    # istiod reads the first block only; openssl likes to put a curve's parameters before a key.
+    if not re.match(r"-----BEGIN ((RSA|EC) )?PRIVATE KEY-----", text):
+        cure = "use one PEM private key, unencrypted, and nothing before it"
+        raise OptionError("it does not begin with a private key", cure, "ca-key")
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except _REFUSED:
+        raise OptionError("no private key", "use PEM, unencrypted", "ca-key") from None
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise OptionError("neither RSA nor ECDSA", "use one of them", "ca-key")
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _MIN_RSA_BITS:
+        raise OptionError("RSA, too short", f"use {_MIN_RSA_BITS} bits or more", "ca-key")
+    if _public(key.public_key()) != _public(certificate.public_key()):
+        raise OptionError("not the key of ca-cert", "use the pair that belongs together", "ca-key")
+
+
+def _public(key: object) -> bytes:
+    encoding, kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(encoding, kind)  # type: ignore[attr-defined]
+
+
+def _check_authority(field: str, certificate: x509.Certificate, now: datetime.datetime) -> None:
+    if not _may_sign(certificate, below=0):
+        raise OptionError("not the certificate of an authority", "use one with CA:TRUE", field)
+    if now >= certificate.not_valid_after_utc:
+        raise OptionError("expired", "use one that is valid", field)
+    if now < certificate.not_valid_before_utc:
+        raise OptionError("not valid yet", "use one that is valid", field)
+
+
+def _may_sign(certificate: x509.Certificate, below: int) -> bool:
+    """Tell whether a certificate may sign, with so many authorities between it and a workload."""
+    try:
+        extensions = certificate.extensions
+        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
+        if not basic.ca or (basic.path_length is not None and basic.path_length < below):
+            return False
+        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound as error:
+        return error.oid == x509.KeyUsage.oid
+    except _REFUSED:
+        return False
+
+
+def _leads_to(
+    certificate: x509.Certificate,
+    roots: Sequence[x509.Certificate],
+    chain: Sequence[x509.Certificate],
+    now: datetime.datetime,
+    below: int = 0,
+) -> bool:
+    if certificate in roots:
+        return True
+    if below >= _MAX_PATH:
+        return False
+    rest = [other for other in chain if other != certificate]
+    return any(
+        _signed(certificate, issuer)
+        and _may_sign(issuer, below + 1)
+        and issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc
+        and _leads_to(issuer, roots, rest, now, below + 1)
+        for issuer in (*roots, *rest)
+    )
+
+
+def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except _REFUSED:
+        return False
+    return True

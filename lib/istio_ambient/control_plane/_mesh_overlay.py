@@ -1,0 +1,158 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The operator's overlay on MeshConfig, checked field by field before it is laid over ours.
+
+istiod ignores fields that it does not know, and refuses a whole MeshConfig for one value of a
+wrong type: neither must get that far.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from istio_ambient import manifests
+from istio_ambient.control_plane import _yaml
+from istio_ambient.control_plane._option_error import OptionError, inside, shown
+
+_DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
+_LIST_OF, _MAP_OF = "list of ", "map of "
+_RANGES = {
+    "int32": (-(2**31), 2**31 - 1),
+    "uint32": (0, 2**32 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint64": (0, 2**64 - 1),
+}
+
+
+def parse_mesh_config(text: object) -> dict[str, Any]:
+    """Return the overlay in MeshConfig's JSON form.
+
+    Raises:
+        OptionError: it is no YAML mapping; a field does not exist, is of another type, or is the
+            charm's own to set.
+    """
+    overlay = _yaml.mapping(text)
+    _check_message(manifests.mesh_config_fields().root, overlay, "")
+    _check_owned(overlay)
+    _check_providers(overlay.get("extensionProviders", []))
+    return overlay
+
+
+def _check_message(name: str, value: object, path: str) -> None:
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{shown(value)} is not a mapping", "write `field: value` lines", path)
+    message = manifests.mesh_config_fields().messages[name]
+    members = cast(Mapping[str, object], value)
+    for field, member in members.items():
+        if field not in message.fields:
+            raise OptionError(
+                "no such field",
+                _similar(field, list(message.fields)),
+                path + "." * bool(path) + field,
+            )
+        _check_value(message.fields[field], member, inside(path, field))
+    for choice in message.one_of:
+        chosen = [field for field in choice if field in members]
+        if len(chosen) > 1:
+            raise OptionError(f"{' and '.join(chosen)} exclude each other", "keep one", path)
+
+
+def _similar(field: str, known: Sequence[str]) -> str:
+    lower = {name.lower(): name for name in known}
+    plain = field.replace("_", "").replace("-", "").lower()
+    close = difflib.get_close_matches(plain, lower, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {lower[close[0]]}?"
+    listed = ", ".join(sorted(known)[:8])
+    return f"use one of {listed}" + (", …" if len(known) > 8 else "")
+
+
+def _check_value(kind: str, value: object, path: str) -> None:
+    known = manifests.mesh_config_fields()
+    if kind.startswith(_LIST_OF):
+        _check_list(kind.removeprefix(_LIST_OF), value, path)
+    elif kind.startswith(_MAP_OF):
+        _check_map(kind.removeprefix(_MAP_OF), value, path)
+    elif kind in known.messages:
+        _check_message(kind, value, path)
+    elif kind in known.enums:
+        if value not in known.enums[kind]:
+            cure = f"use {', '.join(known.enums[kind])}"
+            raise OptionError(f"{shown(value)} is not known", cure, path)
+    elif kind in _RANGES:
+        _check_integer(kind, value, path)
+    else:
+        accepts, cure = _SCALARS[kind]
+        if not accepts(value):
+            raise OptionError(f"{shown(value)} is not allowed", cure, path)
+
+
+def _check_list(kind: str, value: object, path: str) -> None:
+    if not isinstance(value, list):
+        raise OptionError(f"{shown(value)} is not a list", "write `- item` lines", path)
+    for index, item in enumerate(cast(list[object], value)):
+        _check_value(kind, item, inside(path, index))
+
+
+def _check_map(kind: str, value: object, path: str) -> None:
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{shown(value)} is not a mapping", "write `key: value` lines", path)
+    for key, item in cast(Mapping[str, object], value).items():
+        _check_value(kind, item, inside(path, key))
+
+
+def _check_integer(kind: str, value: object, path: str) -> None:
+    low, high = _RANGES[kind]
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        cure = f"use a whole number from {low} to {high}"
+        raise OptionError(f"{shown(value)} is not allowed", cure, path)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, str) and _DURATION.fullmatch(value) is not None
+
+
+_SCALARS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "string": (lambda value: isinstance(value, str), "use text; quote it"),
+    "bytes": (lambda value: isinstance(value, str), "use base64"),
+    "bool": (lambda value: isinstance(value, bool), "use true or false"),
+    "number": (_is_number, "use a number"),
+    "duration": (_is_duration, "use seconds, such as 10s or 0.5s"),
+    "object": (lambda value: isinstance(value, Mapping), "write `key: value` lines"),
+    "any": (lambda _: True, ""),
+}
+
+
+def _check_owned(overlay: Mapping[str, Any]) -> None:
+    for field, reason in manifests.OWNED_FIELDS.items():
+        value: object = overlay
+        for key in field.split("."):
+            value = (
+                cast(Mapping[str, object], value).get(key) if isinstance(value, Mapping) else None
+            )
+        if value is not None:
+            raise OptionError(f"is set by the charm: {reason}", "remove it", field)
+
+
+def _check_providers(providers: list[dict[str, Any]]) -> None:
+    seen: set[str] = set()
+    for index, provider in enumerate(providers):
+        path = inside("extensionProviders", index)
+        name = provider.get("name", "")
+        if not name:
+            raise OptionError("has no name", "give it one", path)
+        if name in seen:
+            raise OptionError(
+                f"{shown(name)} stands there twice", "keep one", inside(path, "name")
+            )
+        if manifests.is_provider_of_relations(name):
+            message = f"{shown(name)} is set by the charm: providers of relations are called so"
+            raise OptionError(message, "use another name", inside(path, "name"))
+        seen.add(name)

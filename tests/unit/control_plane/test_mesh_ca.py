@@ -1,0 +1,156 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The site's own certificate authority: what is taken, and refused without a word of it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from istio_ambient import control_plane, manifests
+from istio_ambient.problems import Problem
+
+from tests.unit.control_plane import authorities
+from tests.unit.control_plane.authorities import DAY, NOW, Authority
+from tests.unit.control_plane.test_desired import CONFIG
+
+ROOT = Authority("root")
+SITE = Authority("site", ROOT)
+ISTIO = Authority("istio", SITE)
+GOOD = authorities.secret(ISTIO, SITE, ROOT)
+
+
+def parse(content: dict[str, str]) -> tuple[manifests.MeshCA | None, list[Problem]]:
+    options, problems = control_plane.parse_options(CONFIG, content, NOW)
+    return (options.mesh_ca if options else None), problems
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD,
+        authorities.secret(ISTIO, SITE, ROOT) | {"cert-chain": ISTIO.pem + SITE.pem},
+        authorities.secret(SITE, ROOT),
+        authorities.secret(ROOT),
+        # While a root is replaced, both are trusted.
+        GOOD | {"root-cert": Authority("new root").pem + ROOT.pem},
+        # The middle one is trusted as it is.
+        GOOD | {"root-cert": SITE.pem},
+    ],
+)
+def test_an_authority_that_leads_to_a_root_is_taken(content: dict[str, str]):
+    mesh_ca, problems = parse(content)
+    assert problems == []
+    assert mesh_ca is not None
+    assert mesh_ca.ca_key == content["ca-key"]
+    assert content["ca-key"] not in repr(mesh_ca)
+
+
+def with_(**changes: str) -> dict[str, str]:
+    return GOOD | {key.replace("_", "-"): value for key, value in changes.items()}
+
+
+def without(key: str) -> dict[str, str]:
+    return {name: text for name, text in GOOD.items() if name != key}
+
+
+_EXPIRED = Authority("istio", SITE, start=NOW - 10 * DAY, days=5)
+_FUTURE = Authority("istio", SITE, start=NOW + DAY)
+_LEAF = Authority("istio", SITE, ca=False)
+_OLD_SITE = Authority("site", ROOT, start=NOW - 10 * DAY, days=5)
+_SHORT_SITE = Authority("site", ROOT, path_length=0)
+_NO_CA_SITE = Authority("site", ROOT, ca=False)
+_IMPOSTOR = Authority("site", Authority("root"))
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "message"),
+    [
+        *((without(key), key, "does not hold") for key in GOOD),
+        *((GOOD | {key: "  "}, key, "does not hold") for key in GOOD),
+        *((GOOD | {key: "no pem"}, key, "no PEM") for key in GOOD if key != "ca-key"),
+        (GOOD | {"ca-crl": "x"}, "ca-crl", "not known"),
+        (with_(ca_key="nothing"), "ca-key", "does not begin"),
+        (with_(ca_key=ISTIO.private(b"secret")), "ca-key", "does not begin"),
+        (
+            with_(ca_key="-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\n"),
+            "ca-key",
+            "does not begin",
+        ),
+        (
+            with_(ca_key="-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            "ca-key",
+            "no private key",
+        ),
+        (with_(ca_key=SITE.private()), "ca-key", "not the key"),
+        (with_(ca_cert=ISTIO.pem + SITE.pem), "ca-cert", "more than one"),
+        (authorities.secret(_EXPIRED, SITE, ROOT), "ca-cert", "expired"),
+        (authorities.secret(_FUTURE, SITE, ROOT), "ca-cert", "not valid yet"),
+        (authorities.secret(_LEAF, SITE, ROOT), "ca-cert", "not the certificate"),
+        (with_(cert_chain=SITE.pem), "cert-chain", "is not in it"),
+        (with_(cert_chain=ISTIO.pem), "cert-chain", "does not lead"),
+        (with_(root_cert=Authority("root").pem), "cert-chain", "does not lead"),
+        *(
+            (authorities.secret(Authority("istio", site), site, ROOT), "cert-chain", "does not")
+            for site in (_OLD_SITE, _SHORT_SITE, _NO_CA_SITE, _IMPOSTOR)
+        ),
+    ],
+)
+def test_what_istiod_could_not_use_is_refused_and_not_shown(
+    content: dict[str, str], field: str, message: str
+):
+    mesh_ca, problems = parse(content)
+    assert mesh_ca is None
+    (problem,) = problems
+    assert problem.field == f"ca-secret {field}"
+    assert message in problem.message
+    for text in GOOD.values():
+        for line in text.splitlines()[1:-1]:
+            assert line not in str(problem)
+
+
+def test_two_that_signed_each_other_are_no_way_to_a_root():
+    one, other = Authority("one"), Authority("other")
+    crossed = Authority("one", other)
+    crossed_other = Authority("other", one)
+    content = authorities.secret(Authority("istio", crossed), crossed, crossed_other, ROOT)
+    _, (problem,) = parse(content)
+    assert "does not lead" in problem.message
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*GOOD, "other"]), st.text() | st.sampled_from([*GOOD.values()])
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_any_secret_is_taken_or_refused(content: dict[str, str]):
+    mesh_ca, problems = parse(content)
+    assert (mesh_ca is None) == bool(problems)
+
+
+def test_a_secret_that_cannot_be_read_holds_everything():
+    unreadable = Problem("", "config", "ca-secret", "not granted", "grant it")
+    options, problems = control_plane.parse_options(CONFIG, unreadable)
+    assert options is None
+    assert problems == [unreadable]
+
+
+def objects(content: dict[str, str] | None) -> dict[tuple[str, str], dict[str, object]]:
+    options, problems = control_plane.parse_options(CONFIG, content, NOW)
+    assert problems == []
+    facts = control_plane.Facts("mesh", "istio", 1, {}, options)
+    found = [(type(o).__name__, o) for o in control_plane.desired(facts).objects]
+    return {(kind, o.metadata.name): o.to_dict() for kind, o in found}
+
+
+def test_the_secret_is_added_and_istiod_restarts_with_each_new_one():
+    plain, first = objects(None), objects(GOOD)
+    second = objects(authorities.secret(Authority("istio", SITE), SITE, ROOT))
+    added = first.keys() - plain.keys()
+    assert added == {("Secret", "cacerts")}
+    data = first["Secret", "cacerts"]["data"]
+    assert isinstance(data, dict)
+    assert {*data} == {"ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem"}
+    istiod, cacerts = ("Deployment", "istiod"), ("Secret", "cacerts")
+    assert {key for key in plain if plain[key] != first[key]} == {istiod}
+    assert {key for key in first if first[key] != second[key]} == {istiod, cacerts}
