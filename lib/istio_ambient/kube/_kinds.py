@@ -36,15 +36,10 @@ LAST_STAGE = frozenset(
     }
 )
 
-CLOSED_GROUPS = (
-    "security.istio.io",
-    "networking.istio.io",
-    "telemetry.istio.io",
-    "rbac.authorization.k8s.io",
-)
-"""API groups in which nobody but the author adds to an object: the API server sets no defaults
-there, so anything that we did not write (a rule in an allow-nothing policy) is drift."""
+KUBERNETES_GROUPS = ".k8s.io"
+"""End of the API groups that Kubernetes' own projects define, defaults included."""
 
+CLOSED_GROUPS = frozenset({"rbac.authorization.k8s.io"})
 CLOSED_KINDS = frozenset({"ConfigMap"})
 
 KEPT = frozenset({"CustomResourceDefinition"})
@@ -60,9 +55,14 @@ def stage_of(ref: Ref) -> int:
 
 
 def is_closed(ref: Ref) -> bool:
-    """Tell whether everything in a live object of this kind must come from its author."""
+    """Tell whether everything in a live object of this kind must come from its author.
+
+    Nobody completes roles, ConfigMaps, and the custom resources of other projects, so anything
+    that we did not write there (a rule in a policy that allows nothing) is drift.
+    """
     group = ref.api_version.rpartition("/")[0]
-    return group in CLOSED_GROUPS or ref.kind in CLOSED_KINDS
+    custom = "." in group and not group.endswith(KUBERNETES_GROUPS)
+    return custom or group in CLOSED_GROUPS or ref.kind in CLOSED_KINDS
 
 
 def keep_what_others_set(desired: Manifest, live: Manifest) -> Manifest:
