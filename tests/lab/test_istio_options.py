@@ -6,11 +6,11 @@
 import base64
 import datetime
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
-from istio_ambient import resources
+from istio_ambient import kube, resources
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap, Secret
@@ -41,13 +41,19 @@ def status(mesh: juju.Model) -> tuple[str, str]:
     return found.name, found.message
 
 
+def manifest(
+    cluster: lab.Cluster, mesh: juju.Model, kind: kube.ResourceType, name: str
+) -> kube.Manifest:
+    return kube.manifest_of(cluster.client.get(kind, name, namespace=mesh.name))
+
+
 def mesh_config(cluster: lab.Cluster, mesh: juju.Model) -> dict[str, Any]:
-    found = cluster.client.get(ConfigMap, "istio", namespace=mesh.name)
-    return yaml.safe_load((found.data or {})["mesh"])
+    return yaml.safe_load(manifest(cluster, mesh, ConfigMap, "istio")["data"]["mesh"])
 
 
 def peer_authentications(cluster: lab.Cluster, mesh: juju.Model) -> list[Any]:
-    return list(cluster.client.list(resources.PeerAuthentication, namespace=mesh.name))
+    client = cast(kube.Client, cluster.client)
+    return kube.list_kind(client, resources.PeerAuthentication, namespace=mesh.name) or []
 
 
 def no_writes(mesh: juju.Model) -> bool:
@@ -147,9 +153,7 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
         ztunnel_node_selector="{mesh: 'true'}",
         istiod_tolerations="[{operator: Exists}]",
     )
-    pods = cluster.client.get(DaemonSet, "ztunnel", namespace=mesh.name).to_dict()["spec"][
-        "template"
-    ]["spec"]
+    pods = manifest(cluster, mesh, DaemonSet, "ztunnel")["spec"]["template"]["spec"]
     (container,) = pods["containers"]
     assert container["image"] == "registry.example.com/istio/ztunnel:1.31.0-distroless"
     assert container["imagePullPolicy"] == "IfNotPresent"
@@ -159,14 +163,13 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
     }
     assert pods["nodeSelector"] == {"kubernetes.io/os": "linux", "mesh": "true"}
     assert [each["key"] for each in pods["tolerations"]] == ["dedicated"]
-    istiod = cluster.client.get(Deployment, "istiod", namespace=mesh.name).to_dict()
+    istiod = manifest(cluster, mesh, Deployment, "istiod")
     assert {"operator": "Exists"} in istiod["spec"]["template"]["spec"]["tolerations"]
     assert no_writes(mesh)
 
 
 def root_of(cluster: lab.Cluster, mesh: juju.Model) -> str:
-    found = cluster.client.get(ConfigMap, "istio-ca-root-cert", namespace=mesh.name)
-    return (found.data or {})["root-cert.pem"]
+    return manifest(cluster, mesh, ConfigMap, "istio-ca-root-cert")["data"]["root-cert.pem"]
 
 
 def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
@@ -214,7 +217,7 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
 
     mesh.reset(APP, "ca-secret")
     mesh.settle()
-    assert not list(
-        cluster.client.list(Secret, namespace=mesh.name, fields={"metadata.name": "cacerts"})
-    )
+    client = cast(kube.Client, cluster.client)
+    where, which = mesh.name, {"metadata.name": "cacerts"}
+    assert not kube.list_kind(client, Secret, namespace=where, fields=which)
     assert lab.eventually(lambda: root_of(cluster, mesh) != root.pem, timeout=90)

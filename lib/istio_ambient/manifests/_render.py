@@ -15,8 +15,9 @@ import yaml
 from lightkube import codecs
 from lightkube.core import resource
 
-from . import _cacerts, _injection, _platforms
+from . import _cacerts, _injection
 from ._mesh_config import mesh_config
+from ._platforms import PLATFORMS
 from ._values import DEFAULT_RESOURCES, ControlPlane, PodSettings
 
 _load_all_yaml = cast(
@@ -73,7 +74,7 @@ def render(control_plane: ControlPlane) -> list[resource.Resource]:
 
 
 def _context(control_plane: ControlPlane) -> dict[str, Any]:
-    platform = _platforms.PLATFORMS[control_plane.platform]
+    platform = PLATFORMS[control_plane.platform]
     return {
         "namespace": control_plane.namespace,
         "platform": platform,
