@@ -159,7 +159,7 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
         ("ztunnel-resources", "limits: {memory: 100Mi}", "less than the request, 512Mi"),
         ("istiod-tolerations", "{key: a}", "not a list"),
         ("istiod-tolerations", "[a]", "[0]: 'a' is not a mapping"),
-        ("istiod-tolerations", "[{key: a, efect: NoExecute}]", "[0].efect: no such field"),
+        ("istiod-tolerations", "[{key: a, influence: NoExecute}]", "[0].influence: no such field"),
         ("istiod-tolerations", "[{key: a, effect: NoEffect}]", "[0].effect: 'NoEffect'"),
         ("istiod-tolerations", "[{effect: NoExecute}]", "there is no key"),
         ("istiod-tolerations", "[{key: a, operator: Exists, value: b}]", "takes no value"),
