@@ -97,8 +97,10 @@ def publish_dashboards(charm: ops.CharmBase, endpoint: str) -> None:
         relation.data[charm.app].update(grafana_dashboard.dump(topology_of(charm), dashboards))
 
 
-def trace_charm(charm: ops.CharmBase, endpoint: str) -> None:
+def trace_charm(charm: ops.CharmBase, endpoint: str) -> ops.Object | None:
     """Send the charm's own traces to whoever is related; called in the charm's constructor.
+
+    The charm has to keep what this returns, or nothing observes the relation.
 
     The tracing of ops fails the hook on some of what a databag may hold; it does not get to see
     that, and goes on sending to where it sent before.
@@ -106,8 +108,8 @@ def trace_charm(charm: ops.CharmBase, endpoint: str) -> None:
     for relation in _active(charm, endpoint):
         if not tracing.is_readable(dict(relation.data[relation.app])):
             logger.warning("%s: %s sent what cannot be read", endpoint, relation.app.name)
-            return
-    ops.tracing.Tracing(charm, endpoint)
+            return None
+    return ops.tracing.Tracing(charm, endpoint)
 
 
 def _active(charm: ops.CharmBase, endpoint: str) -> Iterator[ops.Relation]:

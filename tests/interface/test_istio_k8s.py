@@ -164,7 +164,7 @@ def test_tracing(other: OtherSide):
         charm.tracing.publish_receivers(
             [("otlp_http", "http://tempo.cos.svc:4318"), ("otlp_grpc", "tempo.cos.svc:4317")]
         )
-        return charm.tracing.requested_protocols()
+        return set[str](charm.tracing.requested_protocols())
 
     asked, relation = other.meet("tracing", tracing.request("otlp_grpc"), publish)
     assert asked == {"otlp_grpc"}
@@ -180,7 +180,34 @@ class Traced(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        observability.trace_charm(self, "charm-tracing")
+        self.tracing = observability.trace_charm(self, "charm-tracing")
+
+
+TRACED_META: dict[str, Any] = {
+    "name": "traced",
+    "requires": {"charm-tracing": {"interface": "tracing", "limit": 1}},
+}
+
+
+def test_our_own_traces_go_to_the_receiver_that_the_published_provider_names(
+    other: OtherSide, monkeypatch: pytest.MonkeyPatch
+):
+    def publish(charm: Other) -> Any:
+        charm.tracing.publish_receivers([("otlp_http", "http://tempo.cos.svc:4318")])
+
+    destinations: list[str | None] = []
+
+    def note(url: str | None, ca: str | None) -> None:
+        destinations.append(url)
+
+    _, answer = other.meet("tracing", tracing.request("otlp_http"), publish)
+    monkeypatch.setattr(ops.tracing, "set_destination", note)
+    context = testing.Context(Traced, meta=TRACED_META)
+    relation = testing.Relation("charm-tracing", remote_app_data=answer.local_app_data)
+    state = testing.State(leader=True, relations=[relation])
+    context.run(context.on.relation_changed(relation), state)
+    context.run(context.on.relation_broken(relation), state)
+    assert destinations == ["http://tempo.cos.svc:4318/v1/traces", None]
 
 
 @pytest.mark.parametrize(
@@ -196,13 +223,7 @@ class Traced(ops.CharmBase):
     ],
 )
 def test_no_answer_of_a_tracing_provider_fails_our_hook(text: str):
-    context = testing.Context(
-        Traced,
-        meta={
-            "name": "traced",
-            "requires": {"charm-tracing": {"interface": "tracing", "limit": 1}},
-        },
-    )
+    context = testing.Context(Traced, meta=TRACED_META)
     relation = testing.Relation("charm-tracing", remote_app_data={"receivers": text})
     state = testing.State(leader=True, relations=[relation])
     context.run(context.on.relation_changed(relation), state)
@@ -210,13 +231,7 @@ def test_no_answer_of_a_tracing_provider_fails_our_hook(text: str):
 
 
 def test_the_charm_asks_for_a_receiver_of_its_own_traces():
-    context = testing.Context(
-        Traced,
-        meta={
-            "name": "traced",
-            "requires": {"charm-tracing": {"interface": "tracing", "limit": 1}},
-        },
-    )
+    context = testing.Context(Traced, meta=TRACED_META)
     relation = testing.Relation("charm-tracing")
     state = testing.State(leader=True, relations=[relation])
     out = context.run(context.on.relation_created(relation), state)

@@ -76,7 +76,7 @@ class Mesh:
 
     def reply(self, remote: str) -> str | None:
         """Return the name that an ingress has for its authorizer."""
-        databag = self.model.databag(INGRESS, remote)
+        databag = self.model.databag(INGRESS, remote=remote)
         return databag.get("ext_authz_provider_name")
 
 
@@ -95,7 +95,7 @@ def test_tracing_follows_its_relation(mesh: Mesh):
     model = mesh.model
     model.fake_remote(TRACING, "tempo")
     model.settle()
-    assert json.loads(model.databag(TRACING, "tempo")["receivers"]) == ["otlp_grpc"]
+    assert json.loads(model.databag(TRACING)["receivers"]) == ["otlp_grpc"]
     assert "enableTracing" not in mesh.config()
 
     model.set_databag("tempo", "workload-tracing", "receivers", RECEIVERS)
@@ -158,7 +158,7 @@ def test_istiod_mounts_the_authorities_and_stays_ready(mesh: Mesh):
     bundle = {"certificates": json.dumps([two, one]), "version": "1"}
     model.fake_remote(JWKS, "ca", bundle)
     model.settle()
-    assert model.databag(JWKS, "ca") == {"version": "1"}
+    assert model.databag(JWKS) == {"version": "1"}
     assert mesh.jwks_ca() == "".join(sorted([one, two]))
     model.wait_active(APP)
     model.remove_relation(JWKS, "ca")

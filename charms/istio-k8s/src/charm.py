@@ -82,7 +82,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        observability.trace_charm(self, "charm-tracing")
+        self.tracing = observability.trace_charm(self, "charm-tracing")
 
     def reconcile(self) -> kube.Plan:
         """Tell others what they need to know of us, or what we need of them; then reconcile."""
