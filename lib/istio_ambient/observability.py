@@ -1,15 +1,25 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""How a charm's workloads are found by Prometheus: the telemetry label and metrics-proxy."""
+"""How a charm is observed: metrics-proxy, alert rules, dashboards, and the charm's own traces."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import ops
 
-from istio_ambient import kube
+from istio_ambient import alert_rules, kube
+from istio_ambient.relations import grafana_dashboard, prometheus_scrape, tracing
+
+logger = logging.getLogger(__name__)
 
 CONTAINER = "metrics-proxy"
 METRICS_PORT = 15090
 TELEMETRY_VALUE = "aggregated"
+ALERT_RULES = "src/prometheus_alert_rules"
+DASHBOARDS = "src/grafana_dashboards"
+"""Folders of a charm; one that is not there holds nothing."""
 
 
 def telemetry_label(model: str, app: str) -> dict[str, str]:
@@ -50,3 +60,62 @@ def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> 
         return
     container.add_layer(CONTAINER, layer, combine=True)
     container.replan()
+
+
+def topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
+    """Return where the charm's metrics come from, in Juju's terms."""
+    model = charm.model
+    return prometheus_scrape.Topology(
+        model.name, model.uuid, charm.app.name, charm.unit.name, charm.meta.name
+    )
+
+
+def publish_metrics(charm: ops.CharmBase, endpoint: str) -> None:
+    """Tell Prometheus where each unit serves metrics and, as the leader, what to alert on."""
+    model, app = charm.model.name, charm.app.name
+    host = f"{charm.unit.name.replace('/', '-')}.{app}-endpoints.{model}.svc.cluster.local"
+    for relation in _active(charm, endpoint):
+        binding = charm.model.get_binding(relation)
+        address = str(binding.network.bind_address or "") if binding else ""
+        relation.data[charm.unit].update(
+            prometheus_scrape.dump_unit(unit=charm.unit.name, address=address, fqdn=host)
+        )
+        if charm.unit.is_leader():
+            topology = topology_of(charm)
+            files = _texts(charm.charm_dir / ALERT_RULES, "*.yaml")
+            rules = alert_rules.rules_of(topology, files.values()) if files else None
+            relation.data[charm.app].update(
+                prometheus_scrape.dump_app(topology, METRICS_PORT, rules)
+            )
+
+
+def publish_dashboards(charm: ops.CharmBase, endpoint: str) -> None:
+    """Send the charm's dashboards to Grafana; called on the leader."""
+    for relation in _active(charm, endpoint):
+        texts = _texts(charm.charm_dir / DASHBOARDS, "*.json")
+        dashboards = {f"{DASHBOARDS}/{name}": text for name, text in texts.items()}
+        relation.data[charm.app].update(grafana_dashboard.dump(topology_of(charm), dashboards))
+
+
+def trace_charm(charm: ops.CharmBase, endpoint: str) -> ops.Object | None:
+    """Send the charm's own traces to whoever is related; called in the charm's constructor.
+
+    The charm has to keep what this returns, or nothing observes the relation.
+
+    The tracing of ops fails the hook on some of what a databag may hold; it does not get to see
+    that, and goes on sending to where it sent before.
+    """
+    for relation in _active(charm, endpoint):
+        if not tracing.is_readable(dict(relation.data[relation.app])):
+            logger.warning("%s: %s sent what cannot be read", endpoint, relation.app.name)
+            return None
+    return ops.tracing.Tracing(charm, endpoint)
+
+
+def _active(charm: ops.CharmBase, endpoint: str) -> Iterator[ops.Relation]:
+    return (r for r in charm.model.relations[endpoint] if r.active and r.app)
+
+
+def _texts(folder: Path, pattern: str) -> dict[str, str]:
+    """Return the files of a folder by name, in order."""
+    return {path.name: path.read_text() for path in sorted(folder.glob(pattern))}

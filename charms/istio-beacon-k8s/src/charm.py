@@ -11,7 +11,7 @@ import ops
 from istio_ambient import access_requests, askers, charm, kube, mesh, observability, resources
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
-from istio_ambient.relations import cross_model_mesh, prometheus_scrape, service_mesh
+from istio_ambient.relations import cross_model_mesh, service_mesh
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
@@ -41,7 +41,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
 
     def reconcile(self) -> kube.Plan:
         """Tell scrapers where this unit is, whether or not it is the leader; then reconcile."""
-        self._publish_metrics()
+        observability.publish_metrics(self, METRICS)
         return super().reconcile()
 
     def gather(self, client: kube.Client, live: kube.Live) -> mesh.Facts:
@@ -109,23 +109,6 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
         if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
             for relation in self.active_relations(MESH):
                 relation.data[self.app].update(service_mesh.dump(facts.published_labels))
-
-    def _publish_metrics(self) -> None:
-        model, app = self.model, self.app.name
-        topology = prometheus_scrape.Topology(
-            model.name, model.uuid, app, self.unit.name, self.meta.name
-        )
-        host = f"{self.unit.name.replace('/', '-')}.{app}-endpoints.{model.name}.svc.cluster.local"
-        for relation in self.active_relations(METRICS):
-            binding = model.get_binding(relation)
-            address = str(binding.network.bind_address or "") if binding else ""
-            relation.data[self.unit].update(
-                prometheus_scrape.dump_unit(unit=self.unit.name, address=address, fqdn=host)
-            )
-            if self.unit.is_leader():
-                relation.data[self.app].update(
-                    prometheus_scrape.dump_app(topology, observability.METRICS_PORT)
-                )
 
     def readiness(
         self, client: kube.Client, facts: mesh.Facts, live: kube.Live

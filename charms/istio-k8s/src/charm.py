@@ -5,11 +5,25 @@
 """The charm of the Istio ambient control plane."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import ops
-from istio_ambient import charm, control_plane, kube, manifests, resources, user_secrets
+from istio_ambient import (
+    charm,
+    control_plane,
+    kube,
+    manifests,
+    observability,
+    resources,
+    user_secrets,
+)
 from istio_ambient.desired import Desired
+from istio_ambient.relations import (
+    certificate_transfer,
+    istio_ingress_config,
+    istio_metadata,
+    tracing,
+)
 from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
@@ -31,6 +45,8 @@ from lightkube.resources.rbac_authorization_v1 import (
 )
 
 logger = logging.getLogger(__name__)
+
+TRACING, INGRESS, AUTHORITIES = "workload-tracing", "istio-ingress-config", "jwks-ca-cert"
 
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
@@ -64,31 +80,75 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         }
     )
 
+    def __init__(self, framework: ops.Framework):
+        super().__init__(framework)
+        self.tracing = observability.trace_charm(self, "charm-tracing")
+
+    def reconcile(self) -> kube.Plan:
+        """Tell others what they need to know of us, or what we need of them; then reconcile."""
+        observability.publish_metrics(self, "metrics-endpoint")
+        if self.unit.is_leader():
+            observability.publish_dashboards(self, "grafana-dashboard")
+            self._announce("istio-metadata", istio_metadata.dump(self.model.name))
+            self._announce(TRACING, tracing.request("otlp_grpc"))
+            self._announce(AUTHORITIES, certificate_transfer.request())
+        return super().reconcile()
+
+    def _announce(self, endpoint: str, databag: Mapping[str, str]) -> None:
+        for relation in self.active_relations(endpoint):
+            relation.data[self.app].update(databag)
+
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: the configuration, and what kind of cluster this is."""
+        """Return the facts: configuration, relations, and what kind of cluster this is."""
         secret_id = self.config.get(control_plane.CA_SECRET)
         secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
         options, problems = control_plane.parse_options(self.config, secret)
         auto = options is not None and options.platform == control_plane.AUTO
+        integrations = control_plane.read_integrations(
+            collectors=self._remotes(TRACING),
+            ingresses=self._remotes(INGRESS),
+            authorities=self._remotes(AUTHORITIES),
+        )
         return control_plane.Facts(
             model=self.model.name,
             app=self.app.name,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
             options=options,
-            problems=tuple(problems),
             found_platform=control_plane.platform_of(
                 kube.first_of(client, Node) if auto else None
             ),
+            problems=(*problems, *integrations.problems),
+            integrations=integrations,
         )
+
+    def _remotes(self, endpoint: str) -> list[control_plane.Remote]:
+        return [
+            control_plane.Remote(
+                relation.id,
+                relation.app.name,
+                self.remote_databag(relation),
+                tuple(dict(relation.data[unit]) for unit in relation.units),
+            )
+            for relation in self.active_relations(endpoint)
+        ]
 
     def desired(self, facts: control_plane.Facts) -> Desired:
         """Return the custom resource definitions, the control plane and hardened mode."""
         return control_plane.desired(facts)
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Say which Istio this is."""
+        """Say which Istio this is, and to ingresses how the mesh calls their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
+        applied = live.get(ConfigMap, "istio", facts.model)
+        data: Mapping[str, str] = (applied.data if applied else None) or {}
+        replies = control_plane.provider_replies(facts.integrations, data.get("mesh", ""))
+        for relation in self.active_relations(INGRESS):
+            databag = relation.data[self.app]
+            if relation.id in replies:
+                databag.update(istio_ingress_config.dump(replies[relation.id]))
+            else:
+                databag.pop(istio_ingress_config.PROVIDER_NAME, None)
 
     def readiness(
         self, client: kube.Client, facts: control_plane.Facts, live: kube.Live

@@ -9,6 +9,12 @@ mode is in `mesh`.
 
 from istio_ambient.control_plane._desired import desired
 from istio_ambient.control_plane._facts import Facts
+from istio_ambient.control_plane._integrations import (
+    Integrations,
+    Remote,
+    provider_replies,
+    read_integrations,
+)
 from istio_ambient.control_plane._options import AUTO, CA_SECRET, Options, parse_options
 from istio_ambient.control_plane._platform import platform_of
 from istio_ambient.control_plane._workloads import WORKLOADS
@@ -18,8 +24,12 @@ __all__ = [
     "CA_SECRET",
     "WORKLOADS",
     "Facts",
+    "Integrations",
     "Options",
+    "Remote",
     "desired",
     "parse_options",
     "platform_of",
+    "provider_replies",
+    "read_integrations",
 ]

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from istio_ambient import manifests
+from istio_ambient.control_plane._integrations import Integrations
 from istio_ambient.control_plane._options import Options
 from istio_ambient.problems import Problem
 
@@ -27,3 +28,4 @@ class Facts:
     problems: tuple[Problem, ...] = ()
     found_platform: manifests.Platform = ""
     """What the nodes say, for `platform` = auto."""
+    integrations: Integrations = dataclasses.field(default_factory=Integrations)

@@ -17,6 +17,7 @@ from istio_ambient.relations import _validation
 
 MAX_PATH = 1024
 MAX_HOST = 255
+MAX_HEADER = 128
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -24,6 +25,8 @@ _LABEL_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _HOST = re.compile(r"\*|\*?[A-Za-z0-9._:\[\]-]+|[A-Za-z0-9._:\[\]-]+\*")
 # What `:path` can hold: no query or fragment, which RBAC matching cuts off first.
 _PATH = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;:@=/{}-]+")
+_DOMAIN_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+_HEADER = re.compile(r"\*|\*?[A-Za-z0-9!#$%&'+.^_`|~-]+|[A-Za-z0-9!#$%&'+.^_`|~-]+\*")
 _TEMPLATE_SEGMENT = re.compile(r"[A-Za-z0-9._~%!$&'()+,;:@=-]+")
 
 
@@ -59,6 +62,27 @@ def _host(value: str) -> str:
     if len(value) > MAX_HOST or not _HOST.fullmatch(value):
         raise _validation.refused(
             "not a host", "use a host name, with at most one '*', first or last in it"
+        )
+    return value
+
+
+def _service_host(value: str) -> str:
+    """Check `<host>` or `<namespace>/<host>`: how extension providers name a service."""
+    namespace, slash, host = value.rpartition("/")
+    labels = host.split(".")
+    if (
+        len(host) > MAX_HOST
+        or not all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
+        or (slash and not _DNS_LABEL.fullmatch(namespace))
+    ):
+        raise _validation.refused("not a host name", "use the full name of a Service")
+    return value
+
+
+def _header(value: str) -> str:
+    if len(value) > MAX_HEADER or not _HEADER.fullmatch(value):
+        raise _validation.refused(
+            "not a header name", "use a header name, with at most one '*', first or last in it"
         )
     return value
 
@@ -107,6 +131,8 @@ DnsLabel: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_dns_label)]
 LabelKey: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_label_key)]
 LabelValue: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_label_value)]
 Host: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_host)]
+ServiceHost: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_service_host)]
+Header: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_header)]
 Path: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_path)]
 Method: TypeAlias = Literal[
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"

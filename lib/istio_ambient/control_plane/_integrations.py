@@ -1,0 +1,132 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What other applications add to the control plane: a collector, authorizers, authorities."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import yaml
+
+from istio_ambient import manifests
+from istio_ambient.problems import Problem
+from istio_ambient.relations import certificate_transfer, istio_ingress_config, tracing
+
+TRACING = "workload-tracing"
+INGRESS = "istio-ingress-config"
+AUTHORITIES = "jwks-ca-cert"
+
+
+@dataclasses.dataclass(frozen=True)
+class Remote:
+    """The other end of a relation, as it stands in its databags."""
+
+    relation: int
+    """The relation's id."""
+    app: str
+    databag: Mapping[str, str]
+    units: tuple[Mapping[str, str], ...] = ()
+    """The databags of its units, where the interface uses them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Integrations:
+    """What is good in all that other applications sent."""
+
+    tracing: manifests.TracingCollector | None = None
+    ext_authz_providers: tuple[manifests.ExtAuthzProvider, ...] = ()
+    provider_names: Mapping[int, str] = dataclasses.field(default_factory=dict[int, str])
+    """What to reply to an ingress once the mesh knows its provider, by relation."""
+    jwks_ca: str = ""
+    """PEM bundle."""
+    problems: tuple[Problem, ...] = ()
+
+
+def read_integrations(
+    *,
+    collectors: Sequence[Remote] = (),
+    ingresses: Sequence[Remote] = (),
+    authorities: Sequence[Remote] = (),
+) -> Integrations:
+    """Return what the remotes ask for; what is bad in one of them does not touch the others."""
+    collector, problems = _collector(collectors)
+    providers, found = _providers(ingresses)
+    jwks_ca, more = _bundle(authorities)
+    return Integrations(
+        tracing=collector,
+        ext_authz_providers=tuple(providers.values()),
+        provider_names={relation: provider.name for relation, provider in providers.items()},
+        jwks_ca=jwks_ca,
+        problems=(*problems, *found, *more),
+    )
+
+
+def provider_replies(integrations: Integrations, mesh_config: str) -> Mapping[int, str]:
+    """Return the replies to ingresses whose providers the applied mesh config holds.
+
+    Args:
+        integrations: what was read in this hook.
+        mesh_config: YAML of the MeshConfig that is in the cluster; it is ours.
+    """
+    loaded = cast(dict[str, Any], yaml.safe_load(mesh_config) or {})
+    known = {provider.get("name") for provider in loaded.get("extensionProviders", ())}
+    names = integrations.provider_names
+    return {relation: name for relation, name in names.items() if name in known}
+
+
+def _collector(
+    remotes: Sequence[Remote],
+) -> tuple[manifests.TracingCollector | None, list[Problem]]:
+    problems: list[Problem] = []
+    for remote in remotes:
+        found, wrong = tracing.parse(remote.databag, app=remote.app, endpoint=TRACING)
+        problems += wrong
+        if found is not None:
+            return manifests.TracingCollector(service=found.host, port=found.port), problems
+    return None, problems
+
+
+def _providers(
+    remotes: Sequence[Remote],
+) -> tuple[dict[int, manifests.ExtAuthzProvider], list[Problem]]:
+    """Return a provider for each ingress that names an authorizer, by relation."""
+    providers: dict[str, tuple[int, manifests.ExtAuthzProvider]] = {}
+    problems: list[Problem] = []
+    for remote in remotes:
+        found, wrong = istio_ingress_config.parse(remote.databag, app=remote.app, endpoint=INGRESS)
+        problems += wrong
+        if found is None:
+            continue
+        if remote.app in providers:
+            # The provider is named after the application: the first relation has the name.
+            text, cure = "related twice with an authorizer", "remove one of the two relations"
+            problems.append(Problem(remote.app, INGRESS, "", text, cure))
+            continue
+        providers[remote.app] = (remote.relation, _provider(remote.app, found))
+    return dict(providers.values()), problems
+
+
+def _provider(app: str, authorizer: istio_ingress_config.Authorizer) -> manifests.ExtAuthzProvider:
+    return manifests.ExtAuthzProvider(
+        name=f"ext_authz-{app}",
+        service=authorizer.service,
+        port=authorizer.port,
+        protocol=authorizer.protocol,
+        include_request_headers_in_check=authorizer.include_headers_in_check,
+        headers_to_upstream_on_allow=authorizer.headers_to_upstream_on_allow,
+        headers_to_downstream_on_allow=authorizer.headers_to_downstream_on_allow,
+        headers_to_downstream_on_deny=authorizer.headers_to_downstream_on_deny,
+    )
+
+
+def _bundle(remotes: Sequence[Remote]) -> tuple[str, list[Problem]]:
+    certificates: set[str] = set()
+    problems: list[Problem] = []
+    for remote in remotes:
+        found, wrong = certificate_transfer.parse(
+            remote.databag, remote.units, app=remote.app, endpoint=AUTHORITIES
+        )
+        certificates.update(found)
+        problems += wrong
+    return "".join(sorted(certificates)), problems

@@ -1,0 +1,79 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The `istio_ingress_config` interface, requirer side: who an ingress asks for permission.
+
+The ingress charm is the provider: its application databag names an external authorizer in plain
+strings, and lists of headers in JSON. We reply with the name that the mesh knows it by. A databag
+cannot be cleared across models, so one that names service `fake_host`, port `5432`, means none.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from istio_ambient.problems import Problem
+from istio_ambient.relations import _fields, _json, _validation
+
+PROVIDER_NAME = "ext_authz_provider_name"
+"""The only key of the requirer's application databag."""
+MAX_HEADERS = 64
+NO_AUTHORIZER = ("fake_host", "5432")
+
+_Headers = Annotated[tuple[_fields.Header, ...], pydantic.Field(max_length=MAX_HEADERS)]
+
+
+class Authorizer(pydantic.BaseModel):
+    """A service that decides about requests."""
+
+    # New keys are ignored: each of the known ones restricts by itself.
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+
+    service: _fields.ServiceHost = pydantic.Field(alias="ext_authz_service_name")
+    port: _fields.Port = pydantic.Field(alias="ext_authz_port")
+    protocol: Literal["http", "grpc"] = pydantic.Field("http", alias="ext_authz_protocol")
+    include_headers_in_check: _Headers = ()
+    headers_to_upstream_on_allow: _Headers = ()
+    headers_to_downstream_on_allow: _Headers = ()
+    headers_to_downstream_on_deny: _Headers = ()
+
+
+_LISTS = tuple(name for name, field in Authorizer.model_fields.items() if field.alias is None)
+
+
+def parse(
+    databag: Mapping[str, str], *, app: str, endpoint: str
+) -> tuple[Authorizer | None, list[Problem]]:
+    """Read which authorizer an ingress names; None while it names none.
+
+    One with anything wrong in it is left out whole: no authorizer means that the ingress lets
+    nobody in, half of one might let in too many.
+    """
+    service, port = databag.get("ext_authz_service_name"), databag.get("ext_authz_port")
+    if service is None or port is None or (service, port) == NO_AUTHORIZER:
+        return None, []
+    content: dict[str, Any] = dict(databag)
+    is_number = port.isascii() and port.isdigit() and len(port) <= 5
+    content["ext_authz_port"] = int(port) if is_number else port
+    problems: list[Problem] = []
+    for key in _LISTS:
+        try:
+            content[key] = _json.decode(databag.get(key, "null"))
+        except _json.MalformedError as error:
+            problems.append(Problem(app, endpoint, key, str(error), error.cure))
+        if content.get(key) is None:
+            content.pop(key, None)
+    if problems:
+        return None, problems[: _validation.MAX_PER_ENTRY]
+    try:
+        return Authorizer.model_validate(content), []
+    except pydantic.ValidationError as error:
+        found = _validation.problems_of(error, app=app, endpoint=endpoint, field="")
+        return None, [dataclasses.replace(p, field=p.field.removeprefix(".")) for p in found]
+
+
+def dump(provider_name: str) -> dict[str, str]:
+    """Return the requirer's application databag."""
+    return {PROVIDER_NAME: provider_name}

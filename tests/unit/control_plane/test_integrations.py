@@ -1,0 +1,97 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What other applications add to the control plane, out of their databags."""
+
+import json
+
+from istio_ambient import control_plane, manifests
+
+from tests import authorities
+
+GOOD = {"ext_authz_service_name": "oauth2-proxy.iam.svc", "ext_authz_port": "4180"}
+NONE = {"ext_authz_service_name": "fake_host", "ext_authz_port": "5432"}
+
+
+def receivers(url: str) -> dict[str, str]:
+    answer = [{"protocol": {"name": "otlp_grpc", "type": "grpc"}, "url": url}]
+    return {"receivers": json.dumps(answer)}
+
+
+def ingresses(**databags: dict[str, str]) -> control_plane.Integrations:
+    remotes = [control_plane.Remote(n, app, bag) for n, (app, bag) in enumerate(databags.items())]
+    return control_plane.read_integrations(ingresses=remotes)
+
+
+def mesh_config(integrations: control_plane.Integrations) -> str:
+    """Return the mesh config that the objects of these integrations hold."""
+    options, _ = control_plane.parse_options(
+        {
+            "hardened-mode": False,
+            "auto-allow-waypoint-policy": True,
+            "platform": "",
+            "cni-bin-dir": "",
+            "cni-conf-dir": "",
+        }
+    )
+    facts = control_plane.Facts("mesh", "istio", 1, {}, options, integrations=integrations)
+    objects = control_plane.desired(facts).objects
+    (found,) = (obj for obj in objects if obj.metadata and obj.metadata.name == "istio")
+    return str(getattr(found, "data", {})["mesh"])
+
+
+def test_nothing_related():
+    assert control_plane.read_integrations() == control_plane.Integrations()
+
+
+def test_every_ingress_has_a_provider_of_its_own_and_fake_host_means_none():
+    found = ingresses(one=GOOD, two=NONE, three={**GOOD, "ext_authz_protocol": "grpc"}, four={})
+    assert found.problems == ()
+    assert [(p.name, p.protocol) for p in found.ext_authz_providers] == [
+        ("ext_authz-one", "http"),
+        ("ext_authz-three", "grpc"),
+    ]
+    assert found.provider_names == {0: "ext_authz-one", 2: "ext_authz-three"}
+
+
+def test_a_bad_ingress_is_reported_and_the_good_one_stays():
+    found = ingresses(bad={**GOOD, "ext_authz_port": "http"}, good=GOOD)
+    assert [p.name for p in found.ext_authz_providers] == ["ext_authz-good"]
+    assert [problem.app for problem in found.problems] == ["bad"]
+
+
+def test_one_application_has_one_provider():
+    remotes = [control_plane.Remote(n, "ingress", GOOD) for n in (4, 7)]
+    found = control_plane.read_integrations(ingresses=remotes)
+    assert found.provider_names == {4: "ext_authz-ingress"}
+    assert len(found.problems) == 1
+
+
+def test_an_ingress_hears_of_its_provider_only_when_the_mesh_knows_it():
+    found = ingresses(one=GOOD)
+    assert control_plane.provider_replies(found, "") == {}
+    assert control_plane.provider_replies(found, mesh_config(ingresses())) == {}
+    assert control_plane.provider_replies(found, mesh_config(found)) == {0: "ext_authz-one"}
+
+
+def test_the_collector():
+    remote = control_plane.Remote(1, "tempo", receivers("tempo.cos.svc:4317"))
+    found = control_plane.read_integrations(collectors=[remote])
+    assert found.tracing == manifests.TracingCollector(service="tempo.cos.svc", port=4317)
+    assert "otel-tracing" in mesh_config(found)
+    bad = control_plane.Remote(1, "tempo", receivers("http://tempo"))
+    found = control_plane.read_integrations(collectors=[bad])
+    assert found.tracing is None
+    assert len(found.problems) == 1
+    assert "otel-tracing" not in mesh_config(found)
+
+
+def test_the_authorities_are_one_bundle():
+    one, two = authorities.pem("one"), authorities.pem("two")
+    remotes = [
+        control_plane.Remote(1, "a", {"certificates": json.dumps([one, "x"])}),
+        control_plane.Remote(2, "b", {"version": "0"}, ({"chain": json.dumps([two, one])},)),
+    ]
+    found = control_plane.read_integrations(authorities=remotes)
+    assert found.jwks_ca == "".join(sorted([one, two]))
+    assert [problem.app for problem in found.problems] == ["a"]
