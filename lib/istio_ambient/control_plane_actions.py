@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istio-k8s does in the cluster beside reconciling: its actions, and tidying up at the end."""
+"""What istio-k8s does in the cluster beside reconciling: its actions, and tidying up."""
 
 import dataclasses
 import json
@@ -87,8 +87,8 @@ def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:
 
 def _is_istiods(obj: kube.Resource) -> bool:
     """Tell whether it is a GatewayClass that istiod registers by itself."""
-    controller = (obj.get("spec") or {}).get("controllerName", "")
-    return controller.startswith(manifests.GATEWAY_CONTROLLERS)
+    controller = kube.manifest_of(obj).get("spec", {}).get("controllerName", "")
+    return str(controller).startswith(manifests.GATEWAY_CONTROLLERS)
 
 
 def clean_up(client: kube.Client, namespace: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import httpx2
 import pytest
 from istio_ambient import kube, manifests, resources
-from lightkube.models.apps_v1 import DeploymentSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
@@ -35,6 +34,11 @@ FINE = {"cni-exclusive": "false", "bpf-lb-sock": "true", "bpf-lb-sock-hostns-onl
 Cilium = Callable[..., None]
 
 
+def admin(cluster: lab.Cluster) -> Any:
+    """Return the administrator's client, without lightkube's overloads in the way."""
+    return cluster.client
+
+
 @pytest.fixture
 def cilium(cluster: lab.Cluster) -> Iterator[Cilium]:
     """Sets Cilium's configuration; takes it away in the end."""
@@ -42,11 +46,11 @@ def cilium(cluster: lab.Cluster) -> Iterator[Cilium]:
     def configure(**data: str) -> None:
         metadata = ObjectMeta(name="cilium-config", namespace="kube-system")
         wanted = {key.replace("_", "-"): value for key, value in data.items()}
-        kube.delete(cluster.client, ConfigMap, "cilium-config", "kube-system")
-        cluster.client.create(ConfigMap(metadata=metadata, data=wanted))
+        kube.delete(admin(cluster), ConfigMap, "cilium-config", "kube-system")
+        admin(cluster).create(ConfigMap(metadata=metadata, data=wanted))
 
     yield configure
-    kube.delete(cluster.client, ConfigMap, "cilium-config", "kube-system")
+    kube.delete(admin(cluster), ConfigMap, "cilium-config", "kube-system")
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_cilium_that_shuts_others_out_blocks_until_it_is_set_right(
 def test_an_istio_elsewhere_blocks_and_what_is_left_of_one_does_not(
     cluster: lab.Cluster, mesh: juju.Model
 ):
-    client = cluster.client
+    client = admin(cluster)
     client.create(Namespace(metadata=ObjectMeta(name=OLD)))
     client.create(_injector())
     client.create(_istiod())
@@ -130,7 +134,7 @@ def test_an_istio_elsewhere_blocks_and_what_is_left_of_one_does_not(
 def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
     cluster: lab.Cluster, mesh: juju.Model
 ):
-    client = cluster.client
+    client = admin(cluster)
     try:
         _install_gateways(cluster, "v1.2.1")
         seen, status = deployed(mesh)
@@ -145,7 +149,7 @@ def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
         assert kube.INSTANCE_LABEL not in found.get("labels", {})
         assert manifests.bundle_version({"metadata": found}) == "v1.99.0"
         for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
-            assert not [each for each in client.list(kind) if each.metadata.name == GUARD]  # pyright: ignore
+            assert not [each for each in client.list(kind) if each.metadata.name == GUARD]  # pyright: ignore[reportUnknownMemberType]
         with mesh.requests(UNIT) as seen:
             mesh.emit(UNIT, "update-status")
         assert seen.writes == []
@@ -157,7 +161,7 @@ def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
 def test_definitions_of_ours_are_guarded_upgraded_and_never_downgraded(
     cluster: lab.Cluster, mesh: juju.Model
 ):
-    client = cluster.client
+    client = admin(cluster)
     mesh.deploy(CHARM)
     mesh.wait_active()
     for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
@@ -188,10 +192,10 @@ def test_what_hardened_mode_would_cut_off_is_shown_and_nothing_is_changed(
                 "spec": {"containers": [{"name": "app", "image": "example/app"}]},
             }
         )
-        cluster.client.create(pod)
+        admin(cluster).create(pod)
     metadata = ObjectMeta(name="open", namespace="default")
-    spec = {"selector": {"matchLabels": {"app": "opened"}}, "rules": [{}]}
-    cluster.client.create(resources.AuthorizationPolicy(metadata=metadata, spec=spec))
+    spec: dict[str, Any] = {"selector": {"matchLabels": {"app": "opened"}}, "rules": [{}]}
+    admin(cluster).create(resources.AuthorizationPolicy(metadata=metadata, spec=spec))
     try:
         with mesh.requests(UNIT) as seen:
             results = mesh.run(UNIT, "preview-hardened-mode")
@@ -203,14 +207,14 @@ def test_what_hardened_mode_would_cut_off_is_shown_and_nothing_is_changed(
         assert "default/lonely  1     none" in results["table"]
     finally:
         for name in ("lonely", "opened"):
-            cluster.client.delete(Pod, name, namespace="default")
-        cluster.client.delete(resources.AuthorizationPolicy, "open", namespace="default")
+            admin(cluster).delete(Pod, name, namespace="default")
+        admin(cluster).delete(resources.AuthorizationPolicy, "open", namespace="default")
 
 
 def test_custom_resource_definitions_are_purged_when_nobody_needs_them(
     cluster: lab.Cluster, mesh: juju.Model
 ):
-    client = cluster.client
+    client = admin(cluster)
     mesh.deploy(CHARM)
     mesh.wait_active()
     metadata = ObjectMeta(name="mine", namespace="default")
@@ -229,13 +233,13 @@ def test_custom_resource_definitions_are_purged_when_nobody_needs_them(
 
 
 def _crds_gone(cluster: lab.Cluster, names: set[str | None]) -> bool:
-    listed = cluster.client.list(CustomResourceDefinition)
+    listed = admin(cluster).list(CustomResourceDefinition)
     return not names & {crd.metadata.name for crd in listed if crd.metadata}
 
 
 def _version(cluster: lab.Cluster) -> str:
     return manifests.bundle_version(
-        kube.manifest_of(cluster.client.get(CustomResourceDefinition, GATEWAYS))
+        kube.manifest_of(admin(cluster).get(CustomResourceDefinition, GATEWAYS))
     )
 
 
@@ -248,11 +252,11 @@ def _install_gateways(cluster: lab.Cluster, version: str) -> None:
     )
     manifest["metadata"]["annotations"][manifests.BUNDLE_VERSION] = version
     wanted: Any = CustomResourceDefinition.from_dict(manifest)  # pyright: ignore[reportUnknownMemberType]
-    kube.delete(cluster.client, CustomResourceDefinition, GATEWAYS)
+    kube.delete(admin(cluster), CustomResourceDefinition, GATEWAYS)
 
     def created() -> bool:
         try:
-            cluster.client.create(wanted)
+            admin(cluster).create(wanted)
         except httpx2.HTTPError as error:
             raise AssertionError(str(error)) from error
         return True
@@ -260,16 +264,16 @@ def _install_gateways(cluster: lab.Cluster, version: str) -> None:
     lab.eventually(created)
 
 
-def _istiod() -> Deployment:
+def _istiod() -> Any:
     labels = {"app": "istiod"}
     container = {"name": "discovery", "image": "docker.io/istio/pilot:1.20.0"}
-    spec = {
+    spec: dict[str, Any] = {
         "replicas": 0,
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
     }
-    metadata = ObjectMeta(name="istiod", namespace=OLD, labels=labels)
-    return Deployment(metadata=metadata, spec=DeploymentSpec.from_dict(spec))  # pyright: ignore
+    metadata = {"name": "istiod", "namespace": OLD, "labels": labels}
+    return Deployment.from_dict({"metadata": metadata, "spec": spec})  # pyright: ignore[reportUnknownMemberType]
 
 
 def _injector() -> Any:
@@ -282,12 +286,12 @@ def _injector() -> Any:
         "clientConfig": {"service": service},
     }
     metadata = {"name": "istio-sidecar-injector", "labels": {"app": "sidecar-injector"}}
-    return MutatingWebhookConfiguration.from_dict({"metadata": metadata, "webhooks": [webhook]})  # pyright: ignore
+    return MutatingWebhookConfiguration.from_dict({"metadata": metadata, "webhooks": [webhook]})  # pyright: ignore[reportUnknownMemberType]
 
 
 def _answering() -> Any:
     labels = {"kubernetes.io/service-name": "istiod"}
-    return EndpointSlice.from_dict(  # pyright: ignore
+    return EndpointSlice.from_dict(  # pyright: ignore[reportUnknownMemberType]
         {
             "metadata": {"name": "istiod", "namespace": OLD, "labels": labels},
             "addressType": "IPv4",

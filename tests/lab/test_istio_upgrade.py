@@ -68,8 +68,8 @@ def tags(cluster: lab.Cluster) -> list[str]:
         spec: Any = cluster.client.get(kind, name, namespace=MODEL).spec
         image = spec.template.spec.containers[0].image
         found.append(image.rpartition(":")[2].removesuffix("-distroless"))
-    templates = cluster.client.get(ConfigMap, "istio-sidecar-injector", namespace=MODEL)
-    values = (templates.data or {})["values"]
+    templates: Any = cluster.client.get(ConfigMap, "istio-sidecar-injector", namespace=MODEL)
+    values: str = templates.data["values"]
     return [*found, OLDER if f'"{OLDER}"' in values else manifests.VERSION]
 
 
@@ -187,7 +187,7 @@ def _apply_as_public(cluster: lab.Cluster, obj: kube.Resource, scope: str) -> No
         kube.INSTANCE_LABEL: f"{MODEL}-{APP}",
         kube.SCOPE_LABEL: scope,
     }
-    wanted = type(obj).from_dict(manifest)
+    wanted = kube.type_of(obj).from_dict(manifest)
     client = cluster_client(cluster)
     client.apply(wanted, field_manager=APP, force=True)
     # It knows no such annotation; the definitions may carry one of an application that was here.
@@ -211,6 +211,6 @@ def _injector() -> Any:
 
 
 def _uids(cluster: lab.Cluster, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
-    refs = {kube.ref_of(obj): type(obj) for obj in objects}
+    refs = {kube.ref_of(obj): kube.type_of(obj) for obj in objects}
     taken = kube.read_taken(cluster_client(cluster), refs)
     return {ref: obj.metadata.uid for ref, obj in taken.items()}

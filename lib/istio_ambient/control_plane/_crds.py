@@ -5,6 +5,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import cast
 
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
@@ -55,8 +56,9 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
 def _outline(crd: CustomResourceDefinition) -> kube.Manifest:
     """Return of a definition what says where it is from."""
     metadata = crd.metadata or ObjectMeta()
+    annotations = cast(dict[str, str], metadata.annotations or {})  # pyright: ignore[reportUnknownMemberType]
     return {
-        "metadata": {"name": metadata.name or "", "annotations": metadata.annotations or {}},
+        "metadata": {"name": metadata.name or "", "annotations": annotations},
         "spec": {"group": crd.spec.group},
     }
 

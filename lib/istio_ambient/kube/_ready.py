@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from lightkube.models.apps_v1 import DaemonSetStatus
 from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
@@ -61,12 +60,9 @@ def _pods(client: Client, workload: Deployment | DaemonSet) -> list[Pod]:
 
 def available(workload: Deployment | DaemonSet) -> int:
     """Return the number of pods that work, of whatever version."""
-    status = workload.status
-    if status is None:
-        return 0
     if isinstance(workload, Deployment):
-        return status.availableReplicas or 0
-    return cast(DaemonSetStatus, status).numberAvailable or 0
+        return (workload.status and workload.status.availableReplicas) or 0
+    return (workload.status and workload.status.numberAvailable) or 0
 
 
 def rolled_out(workload: Deployment | DaemonSet) -> bool:

@@ -142,7 +142,7 @@ def _application(pod: Manifest) -> str:
 def _selects(policy: Manifest, pod: Manifest, root_namespace: str) -> bool:
     """Tell whether ztunnel heeds an ALLOW policy at this pod."""
     spec = _spec(policy)
-    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+    wanted = _map(_map(spec, "selector"), "matchLabels")
     return (
         _allows(spec)
         and not _target_refs(spec)
@@ -152,7 +152,7 @@ def _selects(policy: Manifest, pod: Manifest, root_namespace: str) -> bool:
 
 
 def _is_behind(pod: Manifest, service: Manifest) -> bool:
-    selector = service.get("spec", {}).get("selector") or {}
+    selector = _map(_spec(service), "selector")
     same = _namespace(pod) == _namespace(service)
     return bool(selector) and same and selector.items() <= _labels(pod).items()
 
@@ -184,14 +184,14 @@ def _sources(policy: Manifest, *, at_waypoint: bool) -> Iterator[str]:
     for rule in _maps(_spec(policy), "rules"):
         # What ztunnel cannot check it takes for not fulfilled.
         if at_waypoint or not _needs_waypoint(rule):
-            origins = [origin.get("source") or {} for origin in _maps(rule, "from")]
+            origins = [_map(origin, "source") for origin in _maps(rule, "from")]
             yield from (who for origin in origins or [{}] for who in _who(origin))
 
 
 def _needs_waypoint(rule: Manifest) -> bool:
     parts = [
-        *(to.get("operation") or {} for to in _maps(rule, "to")),
-        *(origin.get("source") or {} for origin in _maps(rule, "from")),
+        *(_map(to, "operation") for to in _maps(rule, "to")),
+        *(_map(origin, "source") for origin in _maps(rule, "from")),
     ]
     used = {key.removeprefix("not") for part in parts for key in part}
     requests = any(str(c.get("key", "")).startswith("request.") for c in _maps(rule, "when"))
@@ -245,6 +245,10 @@ def _namespace(each: Manifest) -> str:
 
 def _labels(each: Manifest) -> dict[str, str]:
     return each["metadata"].get("labels") or {}
+
+
+def _map(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return cast(dict[str, Any], parent.get(key) or {})
 
 
 def _maps(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

@@ -33,7 +33,9 @@ def rendered(tag: str) -> dict[kube.Ref, kube.Resource]:
 
 
 NEW, OLD = rendered(manifests.VERSION), rendered(OLDER)
-KINDS = tuple({type(obj) for obj in NEW.values()} | {ConfigMap})
+KINDS: tuple[kube.ResourceType, ...] = tuple(
+    {kube.type_of(obj) for obj in NEW.values()} | {ConfigMap}
+)
 
 
 class World:
@@ -195,7 +197,7 @@ def test_policies_are_never_held():
         world.settle(ref)
     policy = hardened_mode.policies("mesh", "istio")[0]
     objects = {**world.objects, kube.ref_of(policy): policy}
-    live = kube.Live(IDENTITY, (*KINDS, type(policy)), objects)
+    live = kube.Live(IDENTITY, (*KINDS, kube.type_of(policy)), objects)
     given = facts()
     wanted = control_plane.desired(
         control_plane.Facts("mesh", "istio", 1, {}, given.options, live=live)
@@ -208,7 +210,7 @@ def test_ztunnel_is_replaced_one_node_at_a_time():
     (ztunnel,) = (
         obj for ref, obj in NEW.items() if isinstance(obj, DaemonSet) and ref.name == "ztunnel"
     )
-    strategy = ztunnel.spec.updateStrategy
+    strategy: Any = ztunnel.spec.updateStrategy
     assert strategy.type == "RollingUpdate"
     assert (strategy.rollingUpdate.maxSurge, strategy.rollingUpdate.maxUnavailable) == (1, 0)
 
@@ -219,7 +221,7 @@ def test_replicas_that_an_autoscaler_set_survive_a_takeover():
     manifest["spec"]["replicas"] = 3
     labels = {kube.INSTANCE_LABEL: IDENTITY.instance, kube.SCOPE_LABEL: "control-plane"}
     manifest["metadata"]["labels"] |= labels
-    entry = {"manager": "istio", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    entry: dict[str, Any] = {"manager": "istio", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
     manifest["metadata"]["managedFields"] = [entry]
     live = kube.Live(IDENTITY, KINDS, {ref: cast(Any, Deployment).from_dict(manifest)})
     (change,) = kube.plan([NEW[ref]], live).changes

@@ -113,7 +113,7 @@ def test_hardened_modes_own_policies_are_not_taken_for_policies_of_the_workload(
 
 
 def test_only_workloads_on_the_mesh_are_told():
-    off = ({"metadata": {"name": "shop", "labels": {}}},)
+    off: tuple[dict[str, Any], ...] = ({"metadata": {"name": "shop", "labels": {}}},)
     assert hardened_preview.outlooks(mesh(namespaces=off)) == []
     assert only(mesh(namespaces=off, pods=(_joined("ambient"),))).outlook == CUT_OFF
     assert hardened_preview.outlooks(mesh(pods=(_joined("none"),))) == []
