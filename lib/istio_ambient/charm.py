@@ -144,6 +144,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         facts = self.gather(self.client, live)
         desired = self.desired(facts)
         self.findings.problems.extend(desired.problems)
+        self.findings.message = desired.message
         plan = kube.Plan()
         writes = self.unit.is_leader() and not desired.hold
         if writes:
@@ -158,10 +159,11 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return plan
 
     def _plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
-        plan = kube.plan(desired.objects, live)
+        plan = kube.plan(desired.objects, live, held=desired.held)
         created = kube.creations(plan)
         if created:
-            plan = kube.plan(desired.objects, live, kube.read_taken(self.client, created))
+            taken = kube.read_taken(self.client, created)
+            plan = kube.plan(desired.objects, live, taken, desired.held)
         return plan
 
     def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
@@ -170,6 +172,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         refused = plan.of(kube.Verb.REFUSED)
         self.findings.refused.extend(change for change in refused if not self.tolerates(change))
         self.findings.deferred.extend(plan.of(kube.Verb.DEFERRED))
+        self.findings.held.extend(plan.of(kube.Verb.HELD))
         return applied.live(live)
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:

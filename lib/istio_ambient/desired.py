@@ -3,7 +3,8 @@
 
 """What a charm wants of the cluster: the result of a pure builder."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from istio_ambient import kube
 from istio_ambient.problems import Problem
@@ -20,5 +21,9 @@ class Desired:
     labels: tuple[kube.LabelPatch, ...] = ()
     """Labels on objects that Juju owns; the patch of the charm's own StatefulSet last."""
     problems: tuple[Problem, ...] = ()
+    held: Mapping[kube.Ref, str] = field(default_factory=dict[kube.Ref, str])
+    """Objects whose next version waits, and for what: see `kube.plan`."""
+    message: str = ""
+    """What an active status says."""
     hold: bool = False
     """Nothing is written: what we are told is no good, so that the last good state stays."""

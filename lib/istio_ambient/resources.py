@@ -8,8 +8,8 @@ example `AuthorizationPolicy({"metadata": {...}, "spec": {...}})`. lightkube kee
 (apiVersion, kind) and process; when another library got there first, its class is used.
 """
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from lightkube import generic_resource
 from lightkube.core import resource, resource_registry
@@ -55,6 +55,14 @@ def _namespaced(group: str, version: str, kind: str, plural: str) -> type[Namesp
 def _cluster(group: str, version: str, kind: str, plural: str) -> type[Cluster]:
     found = _registered(group, version, kind, plural, namespaced=False)
     return found or _create_cluster(group, version, kind, plural)
+
+
+def defined_by(crd: Mapping[str, Any]) -> type[Namespaced] | type[Cluster]:
+    """Return the class of the resources that a definition, in JSON form, defines."""
+    spec = crd["spec"]
+    version = next(each["name"] for each in spec["versions"] if each["served"])
+    make = _namespaced if spec["scope"] == "Namespaced" else _cluster
+    return make(spec["group"], version, spec["names"]["kind"], spec["names"]["plural"])
 
 
 _SECURITY = "security.istio.io"

@@ -20,6 +20,7 @@ class Findings:
     faults: list[kube.Fault] = field(default_factory=list[kube.Fault])
     refused: list[kube.Change] = field(default_factory=list[kube.Change])
     deferred: list[kube.Change] = field(default_factory=list[kube.Change])
+    held: list[kube.Change] = field(default_factory=list[kube.Change])
     waiting: list[str] = field(default_factory=list[str])
     readiness: list[kube.Readiness] = field(default_factory=list[kube.Readiness])
     message: str = ""
@@ -48,6 +49,7 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
         *_deferred(findings.deferred),
         *findings.waiting,
         *unready,
+        *sorted({change.reason for change in findings.held}),
     ]
     if waiting:
         return ops.WaitingStatus(_summary(waiting))

@@ -4,17 +4,18 @@
 
 """The charm of the Istio ambient control plane."""
 
-import logging
 from collections.abc import Iterable, Mapping
 
 import ops
 from istio_ambient import (
     charm,
     control_plane,
+    control_plane_actions,
     kube,
     manifests,
     observability,
     resources,
+    surroundings,
     user_secrets,
 )
 from istio_ambient.desired import Desired
@@ -24,7 +25,12 @@ from istio_ambient.relations import (
     istio_metadata,
     tracing,
 )
-from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
+from lightkube.resources.admissionregistration_v1 import (
+    MutatingWebhookConfiguration,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+    ValidatingWebhookConfiguration,
+)
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
@@ -43,8 +49,6 @@ from lightkube.resources.rbac_authorization_v1 import (
     Role,
     RoleBinding,
 )
-
-logger = logging.getLogger(__name__)
 
 TRACING, INGRESS, AUTHORITIES = "workload-tracing", "istio-ingress-config", "jwks-ca-cert"
 
@@ -67,22 +71,21 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         HorizontalPodAutoscaler,
         PodDisruptionBudget,
         ValidatingWebhookConfiguration,
+        # None is wanted: the public charm's is pruned where its objects are taken over.
+        MutatingWebhookConfiguration,
+        ValidatingAdmissionPolicy,
+        ValidatingAdmissionPolicyBinding,
         resources.AuthorizationPolicy,
         resources.PeerAuthentication,
         Secret,
     )
-    ADOPTED_SCOPES = frozenset(
-        {
-            "control-plane",
-            "istio-crds",
-            "gateway-apis-crds",
-            "istio-authorization-policy",
-        }
-    )
+    ADOPTED_SCOPES = control_plane.ADOPTED_SCOPES
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self.tracing = observability.trace_charm(self, "charm-tracing")
+        framework.observe(self.on["preview-hardened-mode"].action, self._on_preview)
+        framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
         """Tell others what they need to know of us, or what we need of them; then reconcile."""
@@ -99,7 +102,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             relation.data[self.app].update(databag)
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: configuration, relations, and what kind of cluster this is."""
+        """Return the facts: configuration, relations, and what else is in the cluster."""
         secret_id = self.config.get(control_plane.CA_SECRET)
         secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
         options, problems = control_plane.parse_options(self.config, secret)
@@ -120,6 +123,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             ),
             problems=(*problems, *integrations.problems),
             integrations=integrations,
+            around=surroundings.read(client, live),
+            live=live,
         )
 
     def _remotes(self, endpoint: str) -> list[control_plane.Remote]:
@@ -173,23 +178,19 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         }
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Use custom resource definitions of somebody else if they can do all that is needed."""
-        if change.kind is not CustomResourceDefinition or change.existing is None:
-            return False
-        return manifests.serves(change.existing, change.manifest or {})
+        """Tell whether somebody else's object serves as well as ours."""
+        return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:
         """Remove what istiod made for itself, and the GatewayClasses that point to it."""
-        for kind, names in manifests.MADE_BY_ISTIOD:
-            for name in names:
-                kube.delete(client, kind, name, self.model.name)
-        for gateway_class in kube.list_kind(client, resources.GatewayClass) or ():
-            if gateway_class["spec"]["controllerName"].startswith(manifests.GATEWAY_CONTROLLERS):
-                kube.delete(client, resources.GatewayClass, gateway_class.metadata.name)
-        labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
-        for kept in kube.list_kind(client, ConfigMap, labels) or ():
-            logger.info("kept, made by istiod: %s", kube.ref_of(kept))
-        logger.info("kept: custom resource definitions, for the objects of others")
+        control_plane_actions.clean_up(client, self.model.name)
+
+    def _on_preview(self, event: ops.ActionEvent) -> None:
+        auto = bool(self.config["auto-allow-waypoint-policy"])
+        control_plane_actions.preview_hardened_mode(event, self.model.name, auto_allow=auto)
+
+    def _on_purge_crds(self, event: ops.ActionEvent) -> None:
+        control_plane_actions.purge_crds(event, self.identity)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,13 @@
 
 """From facts to every object of the control plane."""
 
+import itertools
+
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apps_v1 import Deployment
 
 from istio_ambient import kube, manifests, resources
+from istio_ambient.control_plane import _crds, _preflight, _rollout
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._options import Options
 from istio_ambient.desired import Desired
@@ -13,21 +17,47 @@ from istio_ambient.mesh import hardened_mode
 
 
 def desired(facts: Facts) -> Desired:
-    """Return the custom resource definitions, the control plane, and hardened mode's policies."""
+    """Return the custom resource definitions, the control plane, and hardened mode's policies.
+
+    What the preflight finds keeps a mesh from being installed; one that runs goes on, and its
+    policies too, with the finding in the status.
+    """
     options = facts.options
     if options is None:
         return Desired(problems=facts.problems, hold=True)
-    hardened = hardened_mode.policies(facts.model, facts.app) if options.hardened_mode else ()
-    strict = (_strict_mtls(facts.model),) if options.mtls_mode == "strict" else ()
-    return Desired(
-        objects=(
-            *manifests.crds(),
-            *manifests.render(_values(facts, options)),
-            *hardened,
-            *strict,
-        ),
-        problems=facts.problems,
+    live = facts.live or kube.Live(kube.Identity(facts.model, facts.app))
+    definitions = _crds.definitions(live, facts.around.crds)
+    cni = _preflight.cni_findings(facts.around)
+    warnings = cni if options.cni_preflight == "warn" else []
+    findings = (
+        *(finding for finding in cni if finding not in warnings),
+        *_preflight.findings(facts.around),
+        *definitions.problems,
     )
+    hardened = hardened_mode.policies(facts.model, facts.app) if options.hardened_mode else ()
+    objects = (
+        *definitions.objects,
+        *manifests.render(_values(facts, options)),
+        *hardened,
+        *((_strict_mtls(facts.model),) if options.mtls_mode == "strict" else ()),
+    )
+    runs = live.get(Deployment, "istiod", facts.model) is not None
+    return Desired(
+        objects=objects,
+        problems=tuple(itertools.chain(facts.problems, findings)),
+        held=_rollout.held(objects, live),
+        message="; ".join(map(str, warnings)),
+        hold=bool(findings) and not runs,
+    )
+
+
+def tolerates(change: kube.Change) -> bool:
+    """Tell whether somebody else's object serves as well as ours.
+
+    The Gateway API's guard of its CRDs is everybody's; what CRDs must serve has been judged.
+    """
+    guards = {kube.ref_of(guard) for guard in manifests.gateway_api_admission()}
+    return change.ref in guards
 
 
 def _values(facts: Facts, options: Options) -> manifests.ControlPlane:

@@ -6,9 +6,10 @@
 import dataclasses
 from collections.abc import Mapping
 
-from istio_ambient import manifests
+from istio_ambient import kube, manifests
 from istio_ambient.control_plane._integrations import Integrations
 from istio_ambient.control_plane._options import Options
+from istio_ambient.control_plane._surroundings import Surroundings
 from istio_ambient.problems import Problem
 
 
@@ -29,3 +30,7 @@ class Facts:
     found_platform: manifests.Platform = ""
     """What the nodes say, for `platform` = auto."""
     integrations: Integrations = dataclasses.field(default_factory=Integrations)
+    around: Surroundings = dataclasses.field(default_factory=Surroundings)
+    """What else is in the cluster."""
+    live: kube.Live | None = None
+    """Our objects as they are; None: nothing is there yet."""

@@ -75,6 +75,7 @@ class Options(pydantic.BaseModel):
     istiod_node_selector: _Labels = _NO_LABELS
     cni_node_selector: _Labels = _NO_LABELS
     ztunnel_node_selector: _Labels = _NO_LABELS
+    cni_preflight: Literal["enforce", "warn"] = "enforce"
     mesh_ca: manifests.MeshCA | None = None
     """What the secret of option `ca-secret` holds."""
 

@@ -9,7 +9,13 @@ single kinds, as data.
 """
 
 from istio_ambient.kube._apply import Applied, apply, delete, release
-from istio_ambient.kube._client import FIELD_MANAGER, Client, RetryTransport, connect
+from istio_ambient.kube._client import (
+    FIELD_MANAGER,
+    Client,
+    RetryTransport,
+    connect,
+    server_version,
+)
 from istio_ambient.kube._compare import differences
 from istio_ambient.kube._decoders import prepare_decoders
 from istio_ambient.kube._faults import Fault, fault_of
@@ -34,8 +40,15 @@ from istio_ambient.kube._objects import (
     ref_of,
     type_of,
 )
-from istio_ambient.kube._plan import Change, Plan, Verb, creations, plan
-from istio_ambient.kube._ready import Readiness, pods_reason, progress, workload_readiness
+from istio_ambient.kube._plan import Change, Plan, Verb, creations, is_applied, plan
+from istio_ambient.kube._ready import (
+    Readiness,
+    available,
+    pods_reason,
+    progress,
+    rolled_out,
+    workload_readiness,
+)
 
 __all__ = [
     "FIELD_MANAGER",
@@ -61,6 +74,7 @@ __all__ = [
     "Verb",
     "apply",
     "apply_labels",
+    "available",
     "connect",
     "content_hash",
     "creations",
@@ -69,6 +83,7 @@ __all__ = [
     "differences",
     "fault_of",
     "first_of",
+    "is_applied",
     "label_patch_body",
     "list_kind",
     "manifest_of",
@@ -83,6 +98,8 @@ __all__ = [
     "ref_in",
     "ref_of",
     "release",
+    "rolled_out",
+    "server_version",
     "type_of",
     "workload_readiness",
 ]

@@ -4,6 +4,7 @@
 """The API client: lightkube's, with bounded retries under it."""
 
 import logging
+import re
 import ssl
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any, Protocol, cast
 import httpx2
 import lightkube
 from lightkube.config import client_adapter
-from lightkube.config.kubeconfig import KubeConfig
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
 from lightkube.types import PatchType
 
@@ -81,13 +82,31 @@ def connect() -> Client:
     config = KubeConfig.from_env().get()
     if config is None:
         raise lightkube.ConfigError("no cluster to connect to")
+    client = lightkube.Client(config, field_manager=FIELD_MANAGER, transport=_transport(config))
+    return cast(Client, client)
+
+
+def server_version(client: Client) -> tuple[int, int] | None:
+    """Return the API server's version, such as ``(1, 32)``; None where it cannot be told.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success.
+    """
+    config = cast(lightkube.Client, client).config
+    parameters = client_adapter.ConnectionParams(transport=_transport(config))
+    with client_adapter.Client(config, parameters) as http:
+        answer: dict[str, str] = http.get("/version").raise_for_status().json()
+    # Some distributions put a sign behind the minor version: "32+".
+    found = re.match(r"(\d+)\.(\d+)", f"{answer.get('major', '')}.{answer.get('minor', '')}")
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _transport(config: SingleConfig) -> "RetryTransport":
     verify: ssl.SSLContext = client_adapter.verify_cluster(
         config.cluster, config.user or User(), config.abs_file
     )
     limits = httpx2.Limits(max_connections=16, max_keepalive_connections=16)
-    transport = RetryTransport(httpx2.HTTPTransport(verify=verify, limits=limits))
-    client = lightkube.Client(config, field_manager=FIELD_MANAGER, transport=transport)
-    return cast(Client, client)
+    return RetryTransport(httpx2.HTTPTransport(verify=verify, limits=limits))
 
 
 class RetryTransport(httpx2.BaseTransport):

@@ -32,6 +32,8 @@ class Verb(enum.StrEnum):
     """Somebody else's object has this name: it is left alone."""
     DEFERRED = "deferred"
     """The API server does not serve the kind (yet): its CRD is missing or not established."""
+    HELD = "held"
+    """What is live stays as it is for now: something else has to come first."""
 
 
 WRITES = frozenset({Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE})
@@ -75,7 +77,10 @@ class Plan:
 
 
 def plan(
-    desired: Iterable[Resource], live: Live, taken: Mapping[Ref, Resource] | None = None
+    desired: Iterable[Resource],
+    live: Live,
+    taken: Mapping[Ref, Resource] | None = None,
+    held: Mapping[Ref, str] | None = None,
 ) -> Plan:
     """Return the changes that make the cluster equal to the desired objects.
 
@@ -83,6 +88,8 @@ def plan(
         desired: lightkube objects with name and, where namespaced, namespace.
         live: our objects, from read_live.
         taken: wanted objects that exist and are not in live, from read_taken.
+        held: objects whose next version has to wait, and for what. They are created where they
+            are absent and repaired where they drifted; neither changed otherwise nor deleted.
 
     Raises:
         ValueError: two desired objects have one name, or a kind was not read, so that it could
@@ -90,17 +97,37 @@ def plan(
     """
     wanted: dict[Ref, Change] = {}
     for obj in desired:
-        change = _change(obj, live, taken or {})
+        change = _or_held(_change(obj, live, taken or {}), live, held or {})
         if change.ref in wanted:
             raise ValueError(f"{change.ref} is wanted twice")
         wanted[change.ref] = change
     stale = [
-        Change(Verb.DELETE, ref, type(obj), "no longer wanted")
+        _or_held(Change(Verb.DELETE, ref, type(obj), "no longer wanted"), live, held or {})
         for ref, obj in live.objects.items()
         if ref not in wanted and ref.kind not in _kinds.KEPT
     ]
     ordered = sorted(wanted.values(), key=_order)
     return Plan((*ordered, *sorted(stale, key=_order, reverse=True)))
+
+
+def is_applied(obj: Resource, live: Live) -> bool:
+    """Tell whether a wanted object is live in exactly the version that is wanted, or drifted."""
+    wanted = stamped(_objects.manifest_of(obj), live.identity)
+    return _applied_hash(live.manifest(_objects.ref_of(obj))) == _applied_hash(wanted)
+
+
+def _or_held(change: Change, live: Live, held: Mapping[Ref, str]) -> Change:
+    if change.ref not in held or change.verb not in (Verb.UPDATE, Verb.REPLACE, Verb.DELETE):
+        return change
+    applied = _applied_hash(live.manifest(change.ref))
+    if change.verb is not Verb.DELETE and applied == _applied_hash(change.manifest):
+        return change
+    return Change(Verb.HELD, change.ref, change.kind, held[change.ref])
+
+
+def _applied_hash(manifest: Manifest | None) -> str | None:
+    metadata = _objects.section(manifest or {}, "metadata")
+    return _objects.section(metadata, "annotations").get(HASH_ANNOTATION)
 
 
 def creations(plan: Plan) -> dict[Ref, ResourceType]:
@@ -144,7 +171,7 @@ def stamped(manifest: Manifest, identity: Identity) -> Manifest:
 
 def _verdict(manifest: Manifest, current: Manifest) -> tuple[Verb, str]:
     """Compare one wanted manifest with the live object: what to do, and why."""
-    applied = _objects.section(current["metadata"], "annotations").get(HASH_ANNOTATION)
+    applied = _applied_hash(current)
     wanted_hash = manifest["metadata"]["annotations"][HASH_ANNOTATION]
     drift = _compare.differences(_kinds.keep_what_others_set(manifest, current), current)
     reason = f"differs in {_first(drift)}" if drift else ""
@@ -161,13 +188,18 @@ def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
     """Return the whole object to PUT: our content, and the metadata that others added.
 
     The resourceVersion makes the API server refuse it if the object changed since it was read.
+    Replicas that are left to an autoscaler stay as they are: a PUT without them means one.
     """
     was = current["metadata"]
     kept = ("resourceVersion", "finalizers", "ownerReferences")
     metadata = {key: was[key] for key in kept if key in was} | manifest["metadata"]
     for group in ("labels", "annotations"):
         metadata[group] = {**_objects.section(was, group), **metadata[group]}
-    return {**manifest, "metadata": metadata}
+    replaced = {**manifest, "metadata": metadata}
+    if manifest["kind"] == "Deployment" and "replicas" in _objects.section(current, "spec"):
+        replicas = current["spec"]["replicas"]
+        replaced["spec"] = {"replicas": replicas, **manifest["spec"]}
+    return replaced
 
 
 def _first(paths: Sequence[str]) -> str:

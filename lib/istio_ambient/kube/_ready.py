@@ -44,7 +44,7 @@ def workload_readiness(
     """
     if workload is None:
         return Readiness(what, ready=False, reason="not created yet")
-    if _rolled_out(workload):
+    if rolled_out(workload):
         return Readiness(what, ready=True)
     pods = _pods(client, workload)
     reason = pods_reason(pods) or progress(workload)
@@ -58,7 +58,15 @@ def _pods(client: Client, workload: Deployment | DaemonSet) -> list[Pod]:
     return list(client.list(Pod, namespace=namespace, labels=labels))
 
 
-def _rolled_out(workload: Deployment | DaemonSet) -> bool:
+def available(workload: Deployment | DaemonSet) -> int:
+    """Return the number of pods that work, of whatever version."""
+    if isinstance(workload, Deployment):
+        return (workload.status and workload.status.availableReplicas) or 0
+    return (workload.status and workload.status.numberAvailable) or 0
+
+
+def rolled_out(workload: Deployment | DaemonSet) -> bool:
+    """Tell whether all pods are of the version that was applied last, and work."""
     status = workload.status
     generation = (workload.metadata.generation if workload.metadata else None) or 0
     if status is None or (status.observedGeneration or 0) < generation:

@@ -13,9 +13,10 @@ from ._mesh_config import OWNED_FIELDS, is_provider_of_relations, mesh_config
 from ._mesh_config_fields import MeshConfigFields, mesh_config_fields
 from ._platforms import platform_of_node
 from ._render import render
-from ._served import serves
+from ._served import BUNDLE_VERSION, bundle_version, is_gateway_api, is_newer, serves
 from ._values import (
     DEFAULT_RESOURCES,
+    MIN_KUBERNETES,
     VERSION,
     ControlPlane,
     ExtAuthzProvider,
@@ -27,10 +28,12 @@ from ._values import (
 )
 
 __all__ = [
+    "BUNDLE_VERSION",
     "DEFAULT_RESOURCES",
     "GATEWAY_CONTROLLERS",
     "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",
+    "MIN_KUBERNETES",
     "OWNED_FIELDS",
     "VERSION",
     "ControlPlane",
@@ -40,9 +43,12 @@ __all__ = [
     "Platform",
     "PodSettings",
     "TracingCollector",
+    "bundle_version",
     "crds",
     "gateway_api_admission",
     "gateway_api_version",
+    "is_gateway_api",
+    "is_newer",
     "is_provider_of_relations",
     "merged_resources",
     "mesh_config",

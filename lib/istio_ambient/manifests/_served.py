@@ -25,9 +25,25 @@ def serves(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return set(_fields(wanted)) <= set(_fields(existing))
 
 
-def _bundle_version(crd: Mapping[str, Any]) -> tuple[int, ...] | None:
+def is_gateway_api(crd: Mapping[str, Any]) -> bool:
+    """Tell whether a CRD is one of the Gateway API's."""
+    return crd["spec"]["group"] == "gateway.networking.k8s.io"
+
+
+def is_newer(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether an installed CRD is from a newer bundle of the Gateway API than ours."""
+    has, needs = _bundle_version(existing), _bundle_version(wanted)
+    return bool(has and needs and has > needs)
+
+
+def bundle_version(crd: Mapping[str, Any]) -> str:
+    """Return which version of the Gateway API's bundle a CRD says it is from, such as `v1.6.0`."""
     annotations = cast(dict[str, str], crd["metadata"].get("annotations") or {})
-    numbers = annotations.get(BUNDLE_VERSION, "").removeprefix("v").partition("-")[0].split(".")
+    return annotations.get(BUNDLE_VERSION, "")
+
+
+def _bundle_version(crd: Mapping[str, Any]) -> tuple[int, ...] | None:
+    numbers = bundle_version(crd).removeprefix("v").partition("-")[0].split(".")
     return tuple(map(int, numbers)) if all(number.isdigit() for number in numbers) else None
 
 

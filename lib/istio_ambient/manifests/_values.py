@@ -13,6 +13,9 @@ import pydantic
 VERSION = "1.31.0"
 """The Istio release that the templates, the CRDs and the default images belong to."""
 
+MIN_KUBERNETES = (1, 32)
+"""The oldest Kubernetes that this Istio supports (istio/istio istioctl/pkg/install/k8sversion)."""
+
 Platform = Literal["", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"]
 """Kubernetes distributions that keep their CNI files elsewhere; "" is any other."""
 

@@ -1,0 +1,81 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What in a cluster would keep the mesh from working, found before it is installed: pure."""
+
+from collections.abc import Iterator, Mapping
+
+from istio_ambient import manifests
+from istio_ambient.control_plane._surroundings import Surroundings
+from istio_ambient.problems import Problem
+
+_ENDPOINT = "preflight"
+_SOCKET_LB = "bpf-lb-sock-hostns-only"
+
+
+def cni_findings(around: Surroundings) -> list[Problem]:
+    """Return what the cluster's CNI would do to the mesh.
+
+    Source: Istio's documentation, "Platform-Specific Prerequisites", Cilium; and Cilium's,
+    "Integration with Istio".
+    """
+    return [] if around.cilium is None else list(_cilium(around.cilium))
+
+
+def findings(around: Surroundings) -> list[Problem]:
+    """Return what else stands in the way: the Kubernetes version, and another Istio."""
+    return [*_kubernetes(around.kubernetes), *_other_istios(around.other_istios)]
+
+
+def _cilium(config: Mapping[str, str]) -> Iterator[Problem]:
+    if _is_on(config, "cni-exclusive"):
+        yield Problem(
+            "",
+            _ENDPOINT,
+            "cilium-config cni-exclusive",
+            "is on: Cilium disables the CNI plugin of Istio on every node",
+            "set cni.exclusive=false in Cilium",
+        )
+    if _balances_at_sockets(config) and not _is_on(config, _SOCKET_LB):
+        yield Problem(
+            "",
+            _ENDPOINT,
+            f"cilium-config {_SOCKET_LB}",
+            "is off while socket load balancing is on: traffic would bypass ztunnel at its "
+            "source, unencrypted, while L4 policies at the destination make it look as if the "
+            "mesh worked",
+            "set socketLB.hostNamespaceOnly=true in Cilium",
+        )
+
+
+def _balances_at_sockets(config: Mapping[str, str]) -> bool:
+    # Replacing kube-proxy, as Cilium does with `true` and did with `strict`, includes sockets.
+    replacement = config.get("kube-proxy-replacement", "").strip().lower()
+    return _is_on(config, "bpf-lb-sock") or replacement in ("true", "strict")
+
+
+def _is_on(config: Mapping[str, str], key: str) -> bool:
+    return config.get(key, "").strip().lower() in ("true", "t", "1")
+
+
+def _kubernetes(version: tuple[int, int] | None) -> Iterator[Problem]:
+    if version is not None and version < manifests.MIN_KUBERNETES:
+        needed = ".".join(map(str, manifests.MIN_KUBERNETES))
+        yield Problem(
+            "",
+            _ENDPOINT,
+            "Kubernetes",
+            f"is {version[0]}.{version[1]}, and Istio {manifests.VERSION} needs {needed}",
+            f"upgrade Kubernetes to {needed} or newer",
+        )
+
+
+def _other_istios(found: tuple[str, ...]) -> Iterator[Problem]:
+    if found:
+        yield Problem(
+            "",
+            _ENDPOINT,
+            "Istio",
+            f"another one is in this cluster: {', '.join(found)}",
+            "remove it, or this application",
+        )

@@ -1,0 +1,109 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What istio-k8s does in the cluster beside reconciling: its actions, and tidying up."""
+
+import dataclasses
+import json
+import logging
+
+import httpx2
+import lightkube
+import ops
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service
+
+from istio_ambient import kube, manifests, resources
+from istio_ambient.mesh import hardened_preview
+
+logger = logging.getLogger(__name__)
+
+
+def preview_hardened_mode(
+    event: ops.ActionEvent, root_namespace: str, *, auto_allow: bool
+) -> None:
+    """Show what hardened mode would do, as a table and as JSON; nothing is changed."""
+    try:
+        client = kube.connect()
+        mesh = hardened_preview.Mesh(
+            root_namespace=root_namespace,
+            auto_allow=auto_allow,
+            pods=_all(client, Pod),
+            namespaces=_all(client, Namespace),
+            services=_all(client, Service),
+            policies=_all(client, resources.AuthorizationPolicy),
+        )
+    except (httpx2.HTTPError, lightkube.ConfigError) as error:
+        event.fail(f"the cluster cannot be read: {error}")
+        return
+    found = hardened_preview.outlooks(mesh)
+    cut_off = [each for each in found if each.outlook == hardened_preview.CUT_OFF]
+    unopened = [each for each in found if not each.admits]
+    event.set_results(
+        {
+            "table": hardened_preview.table(found),
+            "workloads": json.dumps([dataclasses.asdict(each) for each in found]),
+            "cut-off": json.dumps([f"{each.namespace}/{each.application}" for each in cut_off]),
+            "unopened": json.dumps([f"{each.namespace}/{each.application}" for each in unopened]),
+        }
+    )
+
+
+def _all(client: kube.Client, kind: kube.ResourceType) -> tuple[kube.Manifest, ...]:
+    return tuple(map(kube.manifest_of, kube.list_kind(client, kind) or ()))
+
+
+def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
+    """Delete the definitions that are ours, or say which resources of others are in the way."""
+    if event.params.get("confirm") is not True:
+        event.fail("this deletes custom resource definitions: run it with confirm=true")
+        return
+    try:
+        client = kube.connect()
+        live = kube.read_live(client, identity, (CustomResourceDefinition,))
+        remaining = _foreign_resources(client, live)
+        if remaining:
+            event.set_results({"remaining": "\n".join(remaining)})
+            event.fail(f"still in use, nothing is deleted: {', '.join(remaining)}")
+            return
+        deleted = [crd.metadata.name for crd in live.of(CustomResourceDefinition)]
+        for name in deleted:
+            kube.delete(client, CustomResourceDefinition, name)
+    except (httpx2.HTTPError, lightkube.ConfigError) as error:
+        event.fail(f"not all is deleted: {error}")
+        return
+    event.set_results({"deleted": len(deleted), "names": "\n".join(deleted)})
+
+
+def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:
+    """Return the custom resources of our definitions that are not ours, sorted."""
+    return sorted(
+        str(kube.ref_of(obj))
+        for crd in live.of(CustomResourceDefinition)
+        for obj in kube.list_kind(client, resources.defined_by(kube.manifest_of(crd))) or ()
+        if not live.identity.owns(kube.manifest_of(obj)) and not _is_istiods(obj)
+    )
+
+
+def _is_istiods(obj: kube.Resource) -> bool:
+    """Tell whether it is a GatewayClass that istiod registers by itself."""
+    controller = kube.manifest_of(obj).get("spec", {}).get("controllerName", "")
+    return str(controller).startswith(manifests.GATEWAY_CONTROLLERS)
+
+
+def clean_up(client: kube.Client, namespace: str) -> None:
+    """Remove what istiod made for itself, and the GatewayClasses that point to it.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
+    for kind, names in manifests.MADE_BY_ISTIOD:
+        for name in names:
+            kube.delete(client, kind, name, namespace)
+    for gateway_class in kube.list_kind(client, resources.GatewayClass) or ():
+        if _is_istiods(gateway_class):
+            kube.delete(client, resources.GatewayClass, gateway_class.metadata.name)
+    labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
+    for kept in kube.list_kind(client, ConfigMap, labels) or ():
+        logger.info("kept, made by istiod: %s", kube.ref_of(kept))
+    logger.info("kept: custom resource definitions, for the objects of others")

@@ -1,0 +1,216 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""istio-k8s takes over from an older release, and from the public charm of the same name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from istio_ambient import kube, manifests, resources
+from istio_ambient.mesh import hardened_mode
+from lightkube.resources.admissionregistration_v1 import (
+    MutatingWebhookConfiguration,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+    ValidatingWebhookConfiguration,
+)
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+from lightkube.resources.apps_v1 import DaemonSet, Deployment
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import ConfigMap, Service, ServiceAccount
+from lightkube.resources.rbac_authorization_v1 import (
+    ClusterRole,
+    ClusterRoleBinding,
+    Role,
+    RoleBinding,
+)
+
+from tests import lab
+from tests.lab import conftest, juju
+
+APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", conftest.CHARMS / "istio-k8s"
+MODEL = "istio-system"
+OLDER = "1.30.0"
+KINDS: tuple[kube.ResourceType, ...] = (
+    CustomResourceDefinition,
+    ServiceAccount,
+    ClusterRole,
+    ClusterRoleBinding,
+    Role,
+    RoleBinding,
+    ConfigMap,
+    Service,
+    Deployment,
+    DaemonSet,
+    HorizontalPodAutoscaler,
+    ValidatingWebhookConfiguration,
+    MutatingWebhookConfiguration,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+    resources.AuthorizationPolicy,
+)
+COMPONENTS = ((Deployment, "istiod"), (DaemonSet, "istio-cni-node"), (DaemonSet, "ztunnel"))
+
+
+@pytest.fixture
+def mesh(new_model: conftest.ModelFactory) -> juju.Model:
+    return new_model(MODEL)
+
+
+def older() -> list[kube.Resource]:
+    return manifests.render(manifests.ControlPlane(namespace=MODEL, tag=OLDER))
+
+
+def tags(cluster: lab.Cluster) -> list[str]:
+    """Return the image tags of istiod, istio-cni and ztunnel, and of gateways to come."""
+    found: list[str] = []
+    for kind, name in COMPONENTS:
+        spec: Any = cluster.client.get(kind, name, namespace=MODEL).spec
+        image = spec.template.spec.containers[0].image
+        found.append(image.rpartition(":")[2].removesuffix("-distroless"))
+    templates: Any = cluster.client.get(ConfigMap, "istio-sidecar-injector", namespace=MODEL)
+    values: str = templates.data["values"]
+    return [*found, OLDER if f'"{OLDER}"' in values else manifests.VERSION]
+
+
+def wait_ready(cluster: lab.Cluster) -> None:
+    for kind, name in COMPONENTS:
+        cluster.wait_ready(kind, name, MODEL)
+
+
+def status(mesh: juju.Model) -> str:
+    found = mesh.unit_status(UNIT)
+    return f"{found.name}: {found.message}"
+
+
+def install_older(cluster: lab.Cluster, mesh: juju.Model) -> None:
+    """Apply what an older release of the charm applied."""
+    client = kube.connect()
+    identity = kube.Identity(MODEL, APP)
+    for objects in (manifests.crds(), older()):
+        # What a removed application released is taken over, as the charm does.
+        live = kube.read_live(client, identity, KINDS)
+        wanted = {kube.ref_of(obj): obj for obj in objects}
+        taken = kube.read_taken(client, {ref: type(obj) for ref, obj in wanted.items()})
+        plan = kube.plan(wanted.values(), live, taken)
+        changes = tuple(c for c in plan.writes if c.verb is not kube.Verb.DELETE)
+        applied = kube.apply(client, kube.Plan(changes), APP)
+        assert applied.faults == ()
+    wait_ready(cluster)
+
+
+def test_a_component_that_does_not_come_up_stops_the_upgrade_before_the_data_plane(
+    cluster: lab.Cluster, mesh: juju.Model
+):
+    new, old = manifests.VERSION, OLDER
+    install_older(cluster, mesh)
+    assert tags(cluster) == [old, old, old, old]
+    seen = list[list[str]]()
+    with cluster.fail_image("*/install-cni:*"):
+        mesh.deploy(CHARM)
+        mesh.settle()
+        seen.append(tags(cluster))
+
+        def stopped() -> bool:
+            mesh.emit(UNIT, "update-status")
+            seen.append(tags(cluster))
+            return "istio-cni-node" in status(mesh) and "ImagePullBackOff" in status(mesh)
+
+        assert lab.eventually(stopped, timeout=60)
+        # However many events there are, nothing goes on.
+        for _ in range(2):
+            mesh.emit(UNIT, "update-status")
+        assert tags(cluster) == [new, new, old, old]
+    assert set(map(tuple, seen)) <= {(new, old, old, old), (new, new, old, old)}
+    wait_ready(cluster)
+    results = mesh.run(UNIT, "reconcile")
+    assert "DaemonSet istio-system/ztunnel" in results["plan"]
+    mesh.wait_active()
+    assert tags(cluster) == [new, new, new, new]
+    with mesh.requests(UNIT) as requests:
+        mesh.emit(UNIT, "update-status")
+    assert requests.writes == []
+
+
+@pytest.fixture
+def public(cluster: lab.Cluster, mesh: juju.Model) -> Iterator[list[kube.Resource]]:
+    """Objects as the public istio-k8s labels and applies them."""
+    hardened = hardened_mode.policies(MODEL, APP)
+    for crd in manifests.crds():
+        _apply_as_public(cluster, crd, "istio-crds")
+    objects = [*older(), _injector()]
+    for obj in objects:
+        _apply_as_public(cluster, obj, "control-plane")
+    for policy in hardened:
+        lab.eventually(lambda policy=policy: _applied(cluster, policy))
+    wait_ready(cluster)
+    yield [*objects, *hardened]
+
+
+def test_what_the_public_charm_made_is_taken_over(
+    cluster: lab.Cluster, mesh: juju.Model, public: list[kube.Resource]
+):
+    before = _uids(cluster, public)
+    mesh.deploy(CHARM, config={"hardened-mode": True})
+    with mesh.requests(UNIT) as seen:
+        mesh.wait_active()
+    injector = kube.ref_of(_injector())
+    after = _uids(cluster, public)
+    assert injector not in after
+    del before[injector]
+    # Nothing was deleted and made again: access was never wider than it is.
+    assert after == before
+    deleted = [request.path for request in seen.writes if request.method == "DELETE"]
+    assert len(deleted) == 1
+    live = kube.read_live(cluster_client(cluster), kube.Identity(MODEL, APP), KINDS)
+    assert {kube.ref_of(obj) for obj in public} - {injector} <= live.objects.keys()
+    assert len(live.of(CustomResourceDefinition)) == len(manifests.crds())
+    with mesh.requests(UNIT) as seen:
+        mesh.emit(UNIT, "update-status")
+    assert seen.writes == []
+
+
+def cluster_client(cluster: lab.Cluster) -> Any:
+    return cluster.client
+
+
+def _applied(cluster: lab.Cluster, obj: kube.Resource) -> bool:
+    _apply_as_public(cluster, obj, "istio-authorization-policy")
+    return True
+
+
+def _apply_as_public(cluster: lab.Cluster, obj: kube.Resource, scope: str) -> None:
+    manifest = kube.manifest_of(obj)
+    metadata = manifest["metadata"]
+    metadata["labels"] = {
+        **metadata.get("labels", {}),
+        kube.INSTANCE_LABEL: f"{MODEL}-{APP}",
+        kube.SCOPE_LABEL: scope,
+    }
+    wanted = kube.type_of(obj).from_dict(manifest)
+    client = cluster_client(cluster)
+    client.apply(wanted, field_manager=APP, force=True)
+    # It knows no such annotation; the definitions may carry one of an application that was here.
+    owner = {"metadata": {"annotations": {kube.OWNER_ANNOTATION: None}}}
+    if isinstance(obj, CustomResourceDefinition):
+        client.patch(CustomResourceDefinition, metadata["name"], owner)
+
+
+def _injector() -> Any:
+    service = {"name": "istiod", "namespace": MODEL, "path": "/inject"}
+    webhook = {
+        "name": "object.sidecar-injector.istio.io",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Ignore",
+        "clientConfig": {"service": service},
+    }
+    name = f"istio-sidecar-injector-{MODEL}"
+    metadata = {"name": name, "labels": {"app": "sidecar-injector"}}
+    return MutatingWebhookConfiguration.from_dict({"metadata": metadata, "webhooks": [webhook]})  # pyright: ignore
+
+
+def _uids(cluster: lab.Cluster, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
+    refs = {kube.ref_of(obj): kube.type_of(obj) for obj in objects}
+    taken = kube.read_taken(cluster_client(cluster), refs)
+    return {ref: obj.metadata.uid for ref, obj in taken.items()}

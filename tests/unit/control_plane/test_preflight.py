@@ -1,0 +1,195 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is found in a cluster before a mesh is installed."""
+
+from typing import Any
+
+import pytest
+from istio_ambient import control_plane, kube, manifests
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+from lightkube.resources.apps_v1 import Deployment
+
+from tests.unit.control_plane.test_desired import facts
+
+IDENTITY = kube.Identity("mesh", "istio")
+GATEWAYS = "gateways.gateway.networking.k8s.io"
+POLICIES = "authorizationpolicies.security.istio.io"
+GUARD = "safe-upgrades.gateway.networking.k8s.io"
+RUNNING: Any = Deployment.from_dict(  # pyright: ignore[reportUnknownMemberType]
+    {
+        "metadata": {"name": "istiod", "namespace": "mesh"},
+        "spec": {"selector": {}, "template": {}},
+    }
+)
+
+
+def desired(around: control_plane.Surroundings, *live: kube.Resource, **config: object) -> Any:
+    objects = {kube.ref_of(obj): obj for obj in live}
+    return control_plane.desired(
+        control_plane.Facts(
+            model="mesh",
+            app="istio",
+            replicas=1,
+            pod_labels={},
+            options=facts(**config).options,
+            around=around,
+            live=kube.Live(IDENTITY, (), objects),
+        )
+    )
+
+
+def texts(wanted: Any) -> str:
+    return "\n".join(map(str, wanted.problems))
+
+
+def cilium(**data: str) -> control_plane.Surroundings:
+    return control_plane.Surroundings(
+        cilium={key.replace("_", "-"): value for key, value in data.items()}
+    )
+
+
+def crd(name: str, version: str = "", **annotations: str) -> kube.Manifest:
+    (found,) = (
+        kube.manifest_of(each)
+        for each in manifests.crds()
+        if each.metadata and each.metadata.name == name
+    )
+    kept = found["metadata"].setdefault("annotations", {})
+    kept |= {key.replace("__", "/"): value for key, value in annotations.items()}
+    if version:
+        kept[manifests.BUNDLE_VERSION] = version
+    return found
+
+
+def names(wanted: Any) -> set[str]:
+    return {kube.ref_of(obj).name for obj in wanted.objects}
+
+
+@pytest.mark.parametrize(
+    ("data", "cure"),
+    [
+        ({"cni-exclusive": "true"}, "set cni.exclusive=false in Cilium"),
+        ({"bpf-lb-sock": "true"}, "set socketLB.hostNamespaceOnly=true in Cilium"),
+        (
+            {"bpf-lb-sock": "true", "bpf-lb-sock-hostns-only": "false"},
+            "set socketLB.hostNamespaceOnly=true in Cilium",
+        ),
+        ({"kube-proxy-replacement": "strict"}, "set socketLB.hostNamespaceOnly=true in Cilium"),
+        ({"kube-proxy-replacement": "true"}, "set socketLB.hostNamespaceOnly=true in Cilium"),
+    ],
+)
+def test_cilium_as_it_must_not_be_holds_the_installation(data: dict[str, str], cure: str):
+    wanted = desired(cilium(**data))
+    assert wanted.hold
+    assert cure in texts(wanted)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"cni-exclusive": "false", "bpf-lb-sock": "false", "kube-proxy-replacement": "false"},
+        {"kube-proxy-replacement": "partial"},
+        {"kube-proxy-replacement": "true", "bpf-lb-sock-hostns-only": "true"},
+    ],
+)
+def test_cilium_as_it_must_be_is_no_finding(data: dict[str, str]):
+    wanted = desired(cilium(**data))
+    assert (wanted.problems, wanted.hold, wanted.message) == ((), False, "")
+
+
+def test_told_to_warn_it_installs_and_says_the_same():
+    exclusive = cilium(cni_exclusive="true")
+    wanted = desired(exclusive, cni_preflight="warn")
+    assert not wanted.hold
+    assert not wanted.problems
+    assert wanted.objects
+    assert wanted.message == texts(desired(exclusive))
+
+
+def test_to_warn_is_about_the_cni_and_nothing_else():
+    other = control_plane.Surroundings(other_istios=("Deployment old/istiod",))
+    assert desired(other, cni_preflight="warn").hold
+
+
+def test_a_mesh_that_runs_goes_on_and_tells():
+    wanted = desired(cilium(cni_exclusive="true"), RUNNING)
+    assert not wanted.hold
+    assert wanted.objects
+    assert "cni.exclusive=false" in texts(wanted)
+
+
+@pytest.mark.parametrize(("version", "found"), [((1, 31), True), ((1, 32), False), (None, False)])
+def test_kubernetes_has_to_be_new_enough(version: tuple[int, int] | None, found: bool):
+    wanted = desired(control_plane.Surroundings(kubernetes=version))
+    assert wanted.hold is found
+    assert ("is 1.31, and Istio 1.31.0 needs 1.32" in texts(wanted)) is found
+
+
+def test_another_istio_is_named():
+    around = control_plane.Surroundings(other_istios=("Deployment old/istiod",))
+    wanted = desired(around)
+    assert wanted.hold
+    assert "Deployment old/istiod" in texts(wanted)
+
+
+def test_absent_definitions_are_installed_with_their_guard():
+    wanted = desired(control_plane.Surroundings())
+    assert {GATEWAYS, POLICIES, GUARD} <= names(wanted)
+    kinds = {type(obj).__name__ for obj in wanted.objects if obj.metadata.name == GUARD}
+    assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+
+@pytest.mark.parametrize("version", ["v1.6.0", "v1.6.3", "v1.10.0", "v2.0.0-rc.1"])
+def test_definitions_of_somebody_else_that_are_new_enough_are_used_without_a_guard(version: str):
+    around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
+    wanted = desired(around)
+    assert (wanted.problems, wanted.hold) == ((), False)
+    assert not {GATEWAYS, GUARD} & names(wanted)
+    assert "httproutes.gateway.networking.k8s.io" in names(wanted)
+
+
+@pytest.mark.parametrize("version", ["v1.5.9", "v1.2.1", "v0.8.0"])
+def test_definitions_of_somebody_else_that_are_too_old_are_named_with_what_is_needed(version: str):
+    around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
+    wanted = desired(around)
+    assert wanted.hold
+    assert version in texts(wanted)
+    assert f"{manifests.gateway_api_version()} is needed" in texts(wanted)
+    assert not {GATEWAYS, GUARD} & names(wanted)
+
+
+def test_istios_definitions_of_somebody_else_are_used_where_they_know_all_fields():
+    same = control_plane.Surroundings(crds={POLICIES: crd(POLICIES)})
+    assert not desired(same).problems
+    assert {GUARD} <= names(desired(same))
+    lacking = crd(POLICIES)
+    lacking["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] = {}
+    wanted = desired(control_plane.Surroundings(crds={POLICIES: lacking}))
+    assert wanted.hold
+    assert POLICIES in texts(wanted)
+
+
+def test_what_a_removed_application_left_is_taken():
+    released = crd(GATEWAYS, **{"charmed-istio.io__owner": "released"})
+    wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
+    assert {GATEWAYS, GUARD} <= names(wanted)
+
+
+@pytest.mark.parametrize(("version", "upgraded"), [("v1.5.0", True), ("v1.7.0", False)])
+def test_ours_are_upgraded_and_never_downgraded(version: str, upgraded: bool):
+    ours: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version))  # pyright: ignore
+    wanted = desired(control_plane.Surroundings(), ours)
+    assert (GATEWAYS in names(wanted)) is upgraded
+    assert not wanted.problems
+
+
+@pytest.mark.parametrize("value", ["", "Enforce", "ignore", 1])
+def test_the_option_has_two_values(value: object):
+    options, problems = control_plane.parse_options(
+        {"hardened-mode": False, "auto-allow-waypoint-policy": True, "platform": ""}
+        | {"cni-bin-dir": "", "cni-conf-dir": "", "cni-preflight": value}
+    )
+    assert options is None
+    assert problems[0].field == "cni-preflight"
+    assert "'enforce' or 'warn'" in problems[0].message
