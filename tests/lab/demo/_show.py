@@ -13,7 +13,7 @@ from istio_ambient.mesh import access
 from tests.lab import bookshop, suite
 
 WIDTH = 80
-COLUMNS = {"": 1, "source": 12, "target": 11, "request": 21, "expected": 8, "got": 8, "by": 8}
+COLUMNS = {"": 1, "source": 12, "target": 11, "request": 21, "expected": 8, "got": 7, "by": 8}
 """Columns of the requests, each as wide as what it holds."""
 
 
@@ -56,6 +56,7 @@ def _table(title: str) -> rich.table.Table:
         box=rich.box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
+        show_edge=False,
     )
 
 
