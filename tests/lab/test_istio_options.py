@@ -154,7 +154,7 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
         istiod_tolerations="[{operator: Exists}]",
     )
     # Each component follows once the one before it is ready.
-    mesh.wait_active()
+    mesh.wait_active(timeout=300)
     pods = manifest(cluster, mesh, DaemonSet, "ztunnel")["spec"]["template"]["spec"]
     (container,) = pods["containers"]
     assert container["image"] == "registry.example.com/istio/ztunnel:1.31.0-distroless"
