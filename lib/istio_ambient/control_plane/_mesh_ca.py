@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from istio_ambient import manifests
-from istio_ambient.control_plane._option_error import OptionError
+from istio_ambient.options import OptionError
 
 KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
 """Keys of the Juju secret: Istio's file names without `.pem`, since Juju takes no dots."""

@@ -13,9 +13,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from istio_ambient import manifests
-from istio_ambient.control_plane import _yaml
-from istio_ambient.control_plane._option_error import OptionError, inside, shown
+from istio_ambient import manifests, options
+from istio_ambient.options import OptionError, inside, shown
 
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
 _LIST_OF, _MAP_OF = "list of ", "map of "
@@ -34,7 +33,7 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
         OptionError: it is no YAML mapping; a field does not exist, is of another type, or is the
             charm's own to set.
     """
-    overlay = _yaml.mapping(text)
+    overlay = options.mapping(text)
     _check_message(manifests.mesh_config_fields().root, overlay, "")
     _check_owned(overlay)
     _check_providers(overlay.get("extensionProviders", []))

@@ -4,16 +4,13 @@
 """The charm's configuration, checked: a wrong value is named with what is allowed."""
 
 import datetime
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic_core import ErrorDetails
 
-from istio_ambient import manifests
-from istio_ambient.control_plane import _mesh_ca, _mesh_overlay, _pod_settings, _strings
-from istio_ambient.control_plane._option_error import OptionError, shown
+from istio_ambient import manifests, options
+from istio_ambient.control_plane import _mesh_ca, _mesh_overlay, _strings
 from istio_ambient.problems import Problem
 
 CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
@@ -22,19 +19,7 @@ AUTO = "auto"
 """Value of `platform`: find out from a node."""
 
 _Folder = Annotated[str, pydantic.AfterValidator(_strings.check_folder)]
-_Labels = Annotated[Mapping[str, str], pydantic.BeforeValidator(_pod_settings.parse_node_selector)]
-_Tolerations = Annotated[
-    tuple[Mapping[str, Any], ...] | None,
-    pydantic.BeforeValidator(_pod_settings.parse_tolerations),
-]
-
-
-def _resources(component: str) -> Callable[[object], dict[str, dict[str, str]]]:
-    return partial(_pod_settings.parse_resources, component=component)
-
-
-_Amounts = Mapping[str, Mapping[str, str]]
-_NO_AMOUNTS: _Amounts = {}
+_NO_AMOUNTS: options.Amounts = {}
 _NO_LABELS: Mapping[str, str] = {}
 _NO_OVERLAY: Mapping[str, Any] = {}
 
@@ -62,19 +47,15 @@ class Options(pydantic.BaseModel):
     mesh_config: Annotated[
         Mapping[str, Any], pydantic.BeforeValidator(_mesh_overlay.parse_mesh_config)
     ] = _NO_OVERLAY
-    istiod_resources: Annotated[_Amounts, pydantic.BeforeValidator(_resources("istiod"))] = (
-        _NO_AMOUNTS
-    )
-    cni_resources: Annotated[_Amounts, pydantic.BeforeValidator(_resources("cni"))] = _NO_AMOUNTS
-    ztunnel_resources: Annotated[_Amounts, pydantic.BeforeValidator(_resources("ztunnel"))] = (
-        _NO_AMOUNTS
-    )
-    istiod_tolerations: _Tolerations = None
-    cni_tolerations: _Tolerations = None
-    ztunnel_tolerations: _Tolerations = None
-    istiod_node_selector: _Labels = _NO_LABELS
-    cni_node_selector: _Labels = _NO_LABELS
-    ztunnel_node_selector: _Labels = _NO_LABELS
+    istiod_resources: Annotated[options.Amounts, options.resources_of("istiod")] = _NO_AMOUNTS
+    cni_resources: Annotated[options.Amounts, options.resources_of("cni")] = _NO_AMOUNTS
+    ztunnel_resources: Annotated[options.Amounts, options.resources_of("ztunnel")] = _NO_AMOUNTS
+    istiod_tolerations: options.Tolerations = None
+    cni_tolerations: options.Tolerations = None
+    ztunnel_tolerations: options.Tolerations = None
+    istiod_node_selector: options.Labels = _NO_LABELS
+    cni_node_selector: options.Labels = _NO_LABELS
+    ztunnel_node_selector: options.Labels = _NO_LABELS
     cni_preflight: Literal["enforce", "warn"] = "enforce"
     mesh_ca: manifests.MeshCA | None = None
     """What the secret of option `ca-secret` holds."""
@@ -104,34 +85,19 @@ def parse_options(
     values = {name.replace("-", "_"): value for name, value in config.items()}
     values.pop("mesh_ca", None)
     problems: list[Problem] = []
-    options = None
+    found = None
     try:
-        options = Options.model_validate(values)
+        found = Options.model_validate(values)
     except pydantic.ValidationError as error:
-        problems.extend(_problem(fault) for fault in error.errors(include_url=False))
+        problems.extend(options.problems_of(error))
     mesh_ca = None
     if isinstance(ca_secret, Problem):
         problems.append(ca_secret)
     elif ca_secret is not None:
         try:
             mesh_ca = _mesh_ca.parse_mesh_ca(ca_secret, now or datetime.datetime.now(datetime.UTC))
-        except OptionError as error:
-            problems.append(_refusal(CA_SECRET, error))
-    if options is None or problems:
+        except options.OptionError as error:
+            problems.append(options.refusal(CA_SECRET, error))
+    if found is None or problems:
         return None, problems
-    return options.model_copy(update={"mesh_ca": mesh_ca}), []
-
-
-def _problem(fault: ErrorDetails) -> Problem:
-    option = str(fault["loc"][0]).replace("_", "-")
-    error = cast(Mapping[str, object], fault.get("ctx", {})).get("error")
-    if isinstance(error, OptionError):
-        return _refusal(option, error)
-    message = fault["msg"][:1].lower() + fault["msg"][1:]
-    text = f"{shown(fault['input'])}: {message}"
-    return Problem("", "config", option, text, f"set it, or juju config --reset {option}")
-
-
-def _refusal(option: str, error: OptionError) -> Problem:
-    field = f"{option} {error.field}" if error.field else option
-    return Problem("", "config", field, error.message, error.cure)
+    return found.model_copy(update={"mesh_ca": mesh_ca}), []

@@ -5,7 +5,7 @@
 
 import re
 
-from istio_ambient.control_plane._option_error import OptionError, shown
+from istio_ambient.options import OptionError, shown
 
 _VARIANT = "-distroless"
 # The grammar of image references, as registries take them (distribution's reference package).

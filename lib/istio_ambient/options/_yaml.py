@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import yaml
 
-from istio_ambient.control_plane._option_error import OptionError, inside
+from istio_ambient.options._error import OptionError, inside
 
 _MAX_SIZE = 64 * 1024
 _MAX_DEPTH = 32

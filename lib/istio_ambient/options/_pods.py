@@ -9,13 +9,15 @@ Source: Kubernetes' API reference, ResourceRequirements and Toleration.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, cast
+from functools import partial
+from typing import Annotated, Any, cast
 
+import pydantic
 from lightkube.utils import quantity
 
 from istio_ambient import manifests
-from istio_ambient.control_plane import _yaml
-from istio_ambient.control_plane._option_error import OptionError, inside, shown
+from istio_ambient.options import _yaml
+from istio_ambient.options._error import OptionError, inside, shown
 
 _QUANTITY = re.compile(
     r"\+?([0-9]{1,18}(\.[0-9]{0,9})?|\.[0-9]{1,9})([numkKMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
@@ -35,7 +37,8 @@ def parse_resources(text: object, component: str) -> dict[str, dict[str, str]]:
 
     Args:
         text: YAML.
-        component: `istiod`, `cni` or `ztunnel`, whose defaults count where requests are left out.
+        component: a key of `manifests.DEFAULT_RESOURCES`; its defaults count where the text
+            leaves something out.
 
     Raises:
         OptionError: no such field or resource, no quantity, or a request beyond its limit.
@@ -56,7 +59,7 @@ def parse_resources(text: object, component: str) -> dict[str, dict[str, str]]:
 
 def _quantity(name: str, value: object, path: str) -> str:
     plain = name in _PLAIN_RESOURCES or name.startswith("hugepages-")
-    if not plain and not ("/" in name and is_label_key(name)):
+    if not plain and not ("/" in name and _is_label_key(name)):
         known = ", ".join(_PLAIN_RESOURCES)
         raise OptionError("no such resource", f"use {known}, or <domain>/<name>", path)
     text = str(value)
@@ -121,7 +124,7 @@ def _toleration(value: object, path: str) -> dict[str, Any]:
 def _check_member(field: str, value: object, path: str) -> None:
     match field:
         case "key":
-            good, cure = value == "" or is_label_key(value), "use the key of a taint"
+            good, cure = value == "" or _is_label_key(value), "use the key of a taint"
         case "operator":
             good, cure = value in ("Exists", "Equal"), "use Exists or Equal"
         case "value":
@@ -143,7 +146,7 @@ def parse_node_selector(text: object) -> dict[str, str]:
     """
     labels = _yaml.mapping(text)
     for key, value in labels.items():
-        if not is_label_key(key):
+        if not _is_label_key(key):
             raise OptionError("no key of a label", "use [prefix/]name", key)
         if not _is_label_value(value):
             raise OptionError(f"{shown(value)} is no value of a label", "quote it", key)
@@ -152,7 +155,7 @@ def parse_node_selector(text: object) -> dict[str, str]:
     return labels
 
 
-def is_label_key(value: object) -> bool:
+def _is_label_key(value: object) -> bool:
     """Tell whether Kubernetes takes this as the key of a label or taint."""
     if not isinstance(value, str):
         return False
@@ -162,3 +165,16 @@ def is_label_key(value: object) -> bool:
 
 def _is_label_value(value: object) -> bool:
     return isinstance(value, str) and (value == "" or bool(_NAME.fullmatch(value)))
+
+
+Amounts = Mapping[str, Mapping[str, str]]
+Labels = Annotated[Mapping[str, str], pydantic.BeforeValidator(parse_node_selector)]
+Tolerations = Annotated[
+    tuple[Mapping[str, Any], ...] | None, pydantic.BeforeValidator(parse_tolerations)
+]
+"""Types of fields of pydantic models that hold options; so is `Labels`."""
+
+
+def resources_of(component: str) -> pydantic.BeforeValidator:
+    """Return the check of a field of type `Amounts` that holds resources of a component."""
+    return pydantic.BeforeValidator(partial(parse_resources, component=component))
