@@ -8,6 +8,8 @@ is not. The unit status shows the first of them, actions show all.
 
 import dataclasses
 
+from istio_ambient.printable import printable
+
 _MAX_FIELD = 120
 _MAX_MESSAGE = 300
 
@@ -38,17 +40,10 @@ class Problem:
             ("message", _MAX_MESSAGE),
             ("cure", _MAX_MESSAGE),
         ):
-            object.__setattr__(self, name, _printable(getattr(self, name), limit))
+            object.__setattr__(self, name, printable(getattr(self, name), limit))
 
     def __str__(self) -> str:
         """One line for a status: `app:endpoint field: message; cure`."""
         origin = f"{self.app}:{self.endpoint}" if self.app else self.endpoint
         place = f"{origin} {self.field}" if self.field else origin
         return f"{place}: {self.message}; {self.cure}" if self.cure else f"{place}: {self.message}"
-
-
-def _printable(text: str, limit: int) -> str:
-    """Return the text on one line, printable, at most `limit` long."""
-    # A lone surrogate cannot be encoded when the status is set; a newline breaks `juju status`.
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"

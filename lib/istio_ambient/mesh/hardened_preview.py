@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from istio_ambient import action_output
 from istio_ambient.mesh import _membership, hardened_mode
 
 Manifest = Mapping[str, Any]
@@ -74,10 +75,7 @@ def outlooks(mesh: Mesh) -> list[Outlook]:
 
 def table(found: Iterable[Outlook]) -> str:
     """Return the outlooks for people to read, one a line."""
-    rows = [_HEADINGS, *map(_row, found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines) if len(rows) > 1 else "no workload is on the mesh"
+    return action_output.table(_HEADINGS, map(_row, found), empty="no workload is on the mesh")
 
 
 def _row(each: Outlook) -> tuple[str, ...]:
