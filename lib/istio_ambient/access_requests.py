@@ -3,19 +3,44 @@
 
 """From what stands in databags to what the mesh decides on: the two know nothing of each other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from istio_ambient import mesh
+from istio_ambient import kube, mesh
 from istio_ambient.problems import Problem
 from istio_ambient.relations import cross_model_mesh, service_mesh
 
 
-def of_application(policies: service_mesh.Policies, asker: mesh.Asker) -> Iterator[mesh.Request]:
-    """Return what one application asks for.
+def of_applications(
+    databags: Iterable[tuple[mesh.Asker, Mapping[str, str]]],
+    cluster: mesh.Cluster,
+    namespace: str,
+    policies: Sequence[kube.Manifest] = (),
+) -> tuple[list[mesh.Request], list[Problem]]:
+    """Return what applications ask for in their `service_mesh` databags, and what is wrong there.
 
-    What it asked for and cannot be read becomes a request to close the target: an application that
-    restricts who may reach it must not be open to all because of a mistake in how it says so.
+    What an application asked for and cannot be read becomes a request to close the target: one
+    that restricts who may reach it must not be open to all because of a mistake in how it says so.
+
+    Args:
+        databags: of each application.
+        cluster: Services and namespaces.
+        namespace: our own.
+        policies: those of ours in the cluster.
     """
+    requests: list[mesh.Request] = []
+    problems: list[Problem] = []
+    for asker, databag in databags:
+        asked, found = service_mesh.parse_policies(databag, app=asker.app, endpoint=asker.endpoint)
+        problems += found
+        requests += _readable(asked, asker)
+        if asked.unread:
+            before = mesh.asked_before(policies, asker)
+            home = cluster.model_namespaces.get(asker.model_uuid, namespace)
+            requests += _closures(asked, asker, cluster, home, before)
+    return requests, problems
+
+
+def _readable(policies: service_mesh.Policies, asker: mesh.Asker) -> Iterator[mesh.Request]:
     for field, policy in policies.entries.items():
         yield mesh.Request(
             asker=asker,
@@ -27,28 +52,29 @@ def of_application(policies: service_mesh.Policies, asker: mesh.Asker) -> Iterat
         )
 
 
-def closures(
-    policies: service_mesh.Policies, asker: mesh.Asker, cluster: mesh.Cluster, namespace: str
+def _closures(
+    policies: service_mesh.Policies,
+    asker: mesh.Asker,
+    cluster: mesh.Cluster,
+    namespace: str,
+    asked_before: Collection[mesh.Target],
 ) -> Iterator[mesh.Request]:
-    """Return requests to close the targets of entries that could not be read.
+    """Yield requests to close the targets of entries that could not be read.
 
-    Where not even the target can be told, that is everything which belongs to the application.
-
-    Args:
-        policies: what the application asks for.
-        asker: the application.
-        cluster: the Services that there are.
-        namespace: where the application's targets can only be.
+    Where not even the target can be told, that is everything which belongs to the application, and
+    whatever it asked about before: a trusted requester's targets belong to others, and what an
+    application of another model is called there only its requests tell.
     """
     targets: set[mesh.Target] = set()
     for unread in policies.unread:
+        app = unread.target_app_name or asker.app
         if unread.target_type == "app":
-            targets.add(mesh.Target.service(namespace, unread.target_service or asker.app))
+            targets.add(mesh.Target.service(namespace, unread.target_service or app))
         elif unread.target_type == "unit":
-            labels = unread.target_selector_labels or {mesh.NAME_LABEL: asker.app}
+            labels = unread.target_selector_labels or {mesh.NAME_LABEL: app}
             targets.add(mesh.Target.workload(namespace, labels))
         else:
-            targets.update(mesh.targets_of(asker.app, cluster, namespace))
+            targets.update(mesh.targets_of(asker.app, cluster, namespace), asked_before)
     for target in sorted(targets):
         yield mesh.Request(asker=asker, field="policies", target=target, source=None)
 

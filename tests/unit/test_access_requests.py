@@ -4,14 +4,17 @@
 """From databags to policies: a mistake in what an application says never opens anything."""
 
 import copy
+import dataclasses
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
-from istio_ambient import access_requests, mesh
-from istio_ambient.relations import cross_model_mesh, service_mesh
+from istio_ambient import access_requests, kube, mesh
+from istio_ambient.relations import cross_model_mesh
 
 from tests.unit.mesh import evaluate
 
@@ -20,19 +23,27 @@ CLUSTER = mesh.Cluster(
     services={
         ("shop", name): mesh.Service("shop", name, {NAME: "details"})
         for name in ("details", "details-api")
+    }
+    | {
+        (namespace, name): mesh.Service(namespace, name, {NAME: name}, by_juju=True)
+        for namespace, name in (("shop", "reviews"), ("store", "stock"))
     },
     model_namespaces={"uuid": "store"},
 )
 ASKER = mesh.Asker("details", "service-mesh")
 
 
-def policies(text: str) -> list[Any]:
-    parsed, _ = service_mesh.parse_policies({"policies": text}, app="details", endpoint="e")
-    requests = (
-        *access_requests.of_application(parsed, ASKER),
-        *access_requests.closures(parsed, ASKER, CLUSTER, "shop"),
-    )
-    granted = mesh.judge(requests, CLUSTER, namespace="shop").granted
+def requests_of(
+    text: str, asker: mesh.Asker = ASKER, before: Sequence[Any] = ()
+) -> list[mesh.Request]:
+    databag = {"policies": text}
+    return access_requests.of_applications([(asker, databag)], CLUSTER, "shop", before)[0]
+
+
+def policies(text: str, **asked: Any) -> list[Any]:
+    trusted = asked.pop("trusted", ())
+    requests = requests_of(text, **asked)
+    granted = mesh.judge(requests, CLUSTER, namespace="shop", trusted=trusted).granted
     return list(mesh.policies(granted, model="shop", app="beacon"))
 
 
@@ -131,6 +142,70 @@ def test_a_text_cut_short_lets_nobody_in(entries: list[Any], at: int):
     assert reachable(policies(text[: at % (len(text) - 1) + 1])) == set()
 
 
+STOCK = mesh.Target.service("store", "stock")
+REMOTE = mesh.Asker("remote-1", "service-mesh", model_uuid="uuid")
+REVIEWS = mesh.Target.service("shop", "reviews")
+BROKEN = ["{", json.dumps([{"target_type": ["app"]}])]
+
+
+def asking_for(target: mesh.Target, **changes: Any) -> dict[str, Any]:
+    return {
+        "source_namespace": "shop",
+        "source_app_name": "a",
+        "target_namespace": target.namespace,
+        "target_app_name": target.name,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asker", "target", "trusted"), [(REMOTE, STOCK, ()), (ASKER, REVIEWS, ("details",))]
+)
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_target_that_only_earlier_requests_tell_stays_closed(
+    asker: mesh.Asker, target: mesh.Target, trusted: tuple[str, ...], broken: str
+):
+    def closed(before: list[Any], text: str = broken) -> list[mesh.Target | None]:
+        live = [kube.manifest_of(policy) for policy in before]
+        built = policies(text, asker=asker, before=live, trusted=trusted)
+        manifests = [kube.manifest_of(policy) for policy in built]
+        assert all("rules" not in manifest["spec"] for manifest in manifests)
+        return [mesh.target_of(manifest) for manifest in manifests]
+
+    good = policies(json.dumps([asking_for(target)]), asker=asker, trusted=trusted)
+    assert target in closed(good)
+    # The closed policy is what tells in the next hook.
+    assert target in closed(policies(broken, asker=asker, before=_live(good), trusted=trusted))
+    assert target not in closed([])
+    others = policies(json.dumps([asking_for(target)]), asker=asker, trusted=trusted)
+    for policy in others:
+        policy.metadata.annotations = {mesh.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'}
+    assert target not in closed(others)
+    # Nobody is trusted any more: what was asked for is withdrawn.
+    if trusted:
+        assert target not in [
+            mesh.target_of(kube.manifest_of(policy))
+            for policy in policies(broken, asker=asker, before=_live(good))
+        ]
+
+
+def _live(built: list[Any]) -> list[Any]:
+    return [kube.manifest_of(policy) for policy in built]
+
+
+@pytest.mark.parametrize(
+    ("asker", "target", "trusted"), [(REMOTE, STOCK, ()), (ASKER, REVIEWS, ("details",))]
+)
+def test_an_entry_with_a_mistake_closes_the_target_that_it_names(
+    asker: mesh.Asker, target: mesh.Target, trusted: tuple[str, ...]
+):
+    text = json.dumps([asking_for(target, endpoints=[{"ports": [0]}])])
+    (policy,) = _live(policies(text, asker=asker, trusted=trusted))
+    assert mesh.target_of(policy) == target
+    assert "rules" not in policy["spec"]
+    assert policies(text, asker=dataclasses.replace(asker, app="x", model_uuid="")) == []
+
+
 def test_what_is_asked_is_asked_member_by_member():
     entry = {
         "source_namespace": "shop",
@@ -140,10 +215,7 @@ def test_what_is_asked_is_asked_member_by_member():
         "target_service": "details-api",
         "endpoints": [{"ports": [80], "paths": ["/x"], "methods": ["GET"], "hosts": ["h"]}],
     }
-    parsed, _ = service_mesh.parse_policies(
-        {"policies": json.dumps([entry])}, app="details", endpoint="service-mesh"
-    )
-    (request,) = access_requests.of_application(parsed, ASKER)
+    (request,) = requests_of(json.dumps([entry]))
     assert request == mesh.Request(
         asker=ASKER,
         field="policies[0]",

@@ -8,7 +8,16 @@ from collections.abc import Iterable
 
 import lightkube
 import ops
-from istio_ambient import access_requests, askers, charm, kube, mesh, observability, resources
+from istio_ambient import (
+    access_requests,
+    askers,
+    charm,
+    kube,
+    mesh,
+    observability,
+    options,
+    resources,
+)
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
 from istio_ambient.relations import cross_model_mesh, service_mesh
@@ -50,14 +59,12 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
         scrapers = [self._asker(relation) for relation in self.active_relations(METRICS)]
         cross_model = any(a.model_uuid for a in (*scrapers, *(asker for asker, _ in consumers)))
         cluster = self._cluster(client, cross_model=cross_model)
-        remotes, problems = self._remotes()
-        requests: list[mesh.Request] = []
-        for asker, databag in consumers:
-            policies, found = service_mesh.parse_policies(databag, app=asker.app, endpoint=MESH)
-            home = cluster.model_namespaces.get(asker.model_uuid, self.model.name)
-            requests += access_requests.of_application(policies, asker)
-            requests += access_requests.closures(policies, asker, cluster, home)
-            problems += found
+        policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
+        requests, problems = access_requests.of_applications(
+            consumers, cluster, self.model.name, policies
+        )
+        remotes, unknown = self._remotes()
+        trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
         target = mesh.Target.app(self.model.name, self.app.name)
         own, pending = access_requests.of_scrapers(
             scrapers, remotes, cluster, target, observability.METRICS_PORT
@@ -70,9 +77,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             cluster=cluster,
             requests=tuple(requests),
             own_requests=tuple(own),
+            trusted=trusted,
             manage_policies=bool(self.config["manage-authorization-policies"]),
             model_on_mesh=bool(self.config["model-on-mesh"]),
-            problems=tuple(problems),
+            problems=(*misnamed, *problems, *unknown),
             pending=tuple(pending),
         )
 

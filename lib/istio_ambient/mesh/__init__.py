@@ -9,7 +9,7 @@ mesh; `_beacon` is all of it together.
 """
 
 from istio_ambient.mesh._authority import Verdicts, judge, targets_of
-from istio_ambient.mesh._authorization import Rule, allow
+from istio_ambient.mesh._authorization import Rule, allow, target_of
 from istio_ambient.mesh._beacon import Facts, beacon, verdicts
 from istio_ambient.mesh._cluster import cluster
 from istio_ambient.mesh._membership import (
@@ -26,7 +26,7 @@ from istio_ambient.mesh._membership import (
     own_patches,
     taken_back,
 )
-from istio_ambient.mesh._policies import REQUESTED_BY, policies, policy_name
+from istio_ambient.mesh._policies import REQUESTED_BY, asked_before, policies, policy_name
 from istio_ambient.mesh._requests import (
     NAME_LABEL,
     UNKNOWN_MODEL,
@@ -61,6 +61,7 @@ __all__ = [
     "TargetKind",
     "Verdicts",
     "allow",
+    "asked_before",
     "beacon",
     "cluster",
     "judge",
@@ -74,6 +75,7 @@ __all__ = [
     "policies",
     "policy_name",
     "taken_back",
+    "target_of",
     "targets_of",
     "verdicts",
     "waypoint",

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightkube.models import meta_v1
 
-from istio_ambient import resources
+from istio_ambient import kube, resources
 from istio_ambient.mesh._requests import Operation, Source, Target, TargetKind
 
 MAX_RULES = 512
@@ -75,3 +75,14 @@ def allow(
         name=name, namespace=target.namespace, annotations=dict(annotations or {}) or None
     )
     return resources.AuthorizationPolicy(metadata=metadata, spec=spec)
+
+
+def target_of(policy: kube.Manifest) -> Target | None:
+    """Return what a policy that `allow` made is about; None where it is none of these."""
+    namespace = policy["metadata"]["namespace"]
+    spec: dict[str, dict[str, Any]] = policy.get("spec", {})
+    refs: list[dict[str, str]] = policy.get("spec", {}).get("targetRefs", [])
+    labels: dict[str, str] = spec.get("selector", {}).get("matchLabels", {})
+    if refs:
+        return Target.service(namespace, refs[0]["name"])
+    return Target.workload(namespace, labels) if labels else None

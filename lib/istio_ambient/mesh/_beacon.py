@@ -35,10 +35,12 @@ class Facts:
     """What applications ask for, judged by what belongs to them."""
     own_requests: tuple[_requests.Request, ...] = ()
     """What we ask for ourselves."""
+    trusted: frozenset[str] = frozenset()
+    """Applications of our model that may ask for access to others of it."""
     manage_policies: bool = True
     model_on_mesh: bool = False
     problems: tuple[Problem, ...] = ()
-    """Found while reading databags."""
+    """Found while reading databags and options."""
     pending: tuple[Problem, ...] = ()
     """What cannot be granted yet, found while reading databags."""
 
@@ -49,32 +51,43 @@ class Facts:
 
     @property
     def published_labels(self) -> dict[str, str]:
-        """What related applications are told to label their pods and Services with."""
-        return {} if self.model_on_mesh else self.member_labels
+        """What related applications are told to label their pods and Services with.
+
+        Nothing where the namespace's labels do that. Where these are somebody else's, applications
+        stay behind our waypoint by labels of their own: without, nobody might decide on requests.
+        """
+        _, obstacles = self.namespace_labels()
+        return {} if self.model_on_mesh and not obstacles else self.member_labels
 
     @property
     def member_labels(self) -> dict[str, str]:
         """What puts pods and Services on the mesh behind our waypoint."""
         return _membership.member_labels(self.waypoint, self.model)
 
+    def namespace_labels(self) -> tuple[_membership.Labels, list[Problem]]:
+        """Return what to set on our namespace, and what is in the way."""
+        return _membership.namespace_labels(
+            self.cluster.namespace_labels.get(self.model, {}),
+            wanted=self.model_on_mesh,
+            waypoint=self.waypoint,
+            model=self.model,
+            app=self.app,
+        )
+
 
 def verdicts(facts: Facts) -> _authority.Verdicts:
     """Decide what applications ask for, while access is managed at all."""
     if not facts.manage_policies:
         return _authority.Verdicts()
-    decided = _authority.judge(facts.requests, facts.cluster, namespace=facts.model)
+    decided = _authority.judge(
+        facts.requests, facts.cluster, namespace=facts.model, trusted=facts.trusted
+    )
     return dataclasses.replace(decided, pending=(*facts.pending, *decided.pending))
 
 
 def beacon(facts: Facts) -> Desired:
     """Return everything that should exist for the facts."""
-    on_namespace, obstacles = _membership.namespace_labels(
-        facts.cluster.namespace_labels.get(facts.model, {}),
-        wanted=facts.model_on_mesh,
-        waypoint=facts.waypoint,
-        model=facts.model,
-        app=facts.app,
-    )
+    on_namespace, obstacles = facts.namespace_labels()
     decided = verdicts(facts)
     waypoint = _waypoint.waypoint(
         facts.model, facts.app, replicas=facts.replicas, pod_labels=facts.pod_labels
@@ -102,4 +115,5 @@ def _model_operator(facts: Facts) -> resources.Namespaced:
     """Let everybody reach Juju's model operator, or hardened mode cuts Juju itself off."""
     name = kube.name_with_hash(f"{facts.app}-{facts.model}-policy-all-sources-modeloperator", 253)
     target = _requests.Target.workload(facts.model, MODEL_OPERATOR_LABELS)
-    return _authorization.allow(name, target, (_authorization.Rule(),))
+    asked = _policies.requested_by({"everybody": ["config:model-on-mesh"]})
+    return _authorization.allow(name, target, (_authorization.Rule(),), asked)

@@ -8,16 +8,24 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from istio_ambient import resources
+from istio_ambient import kube, resources
 from istio_ambient.mesh import _authorization
 from istio_ambient.mesh._authorization import Rule
-from istio_ambient.mesh._requests import Operation, Request, Source, Target, TargetKind
+from istio_ambient.mesh._requests import (
+    Asker,
+    Operation,
+    Request,
+    Source,
+    Target,
+    TargetKind,
+)
 
 REQUESTED_BY = "charmed-istio.io/requested-by"
 """Annotation: JSON object, source -> the askers that want it let in; cut at `MAX_PROVENANCE`."""
 
 MAX_PROVENANCE = 32 * 1024
 """Bytes of that annotation; all annotations of an object share 256 KiB."""
+_LEFT_OUT = "and more"
 MAX_NAME = 63
 MAX_RULES_SIZE = 384 * 1024
 """Bytes of rules in one object, roughly; etcd takes 1.5 MiB."""
@@ -48,6 +56,24 @@ def policies(
         for target in sorted(by_target)
         for part, rules in enumerate(_parts(_rules(by_target[target])))
     )
+
+
+def asked_before(policies: Iterable[kube.Manifest], asker: Asker) -> frozenset[Target]:
+    """Return the targets of those policies in the cluster that an application asked for.
+
+    Args:
+        policies: in JSON form, made by `policies`.
+        asker: the application.
+    """
+    marks = (json.dumps(str(asker)), json.dumps(_LEFT_OUT))
+    found: set[Target | None] = set()
+    for policy in policies:
+        annotations: dict[str, str] | None = policy["metadata"].get("annotations")
+        told = (annotations or {}).get(REQUESTED_BY, "")
+        # Where it was cut, this asker may have been among those left out.
+        if any(mark in told for mark in marks):
+            found.add(_authorization.target_of(policy))
+    return frozenset(target for target in found if target)
 
 
 def policy_name(model: str, app: str, target: Target, part: int = 0) -> str:
@@ -138,5 +164,9 @@ def _provenance(requests: Iterable[Request]) -> Mapping[str, str]:
             del told[source]
             break
     left_out = len(askers) - len(told)
-    text = json.dumps({**told, **({"and more": [str(left_out)]} if left_out else {})})
-    return {REQUESTED_BY: text}
+    return requested_by({**told, **({_LEFT_OUT: [str(left_out)]} if left_out else {})})
+
+
+def requested_by(askers: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the annotation that tells of each source who wants it let in."""
+    return {REQUESTED_BY: json.dumps(dict(askers))}

@@ -3,10 +3,11 @@
 
 """Options with an inside, read alike by every charm: YAML, pods' settings, and what is wrong.
 
-`_yaml` reads strictly, `_pods` knows what Kubernetes takes for pods, `_problems` turns the errors
-of both, and of pydantic, into what a status shows.
+`_yaml` reads strictly, `_pods` knows what Kubernetes takes for pods, `_applications` what names
+Juju takes, `_problems` turns the errors of these, and of pydantic, into what a status shows.
 """
 
+from istio_ambient.options._applications import TRUSTED_REQUESTERS, trusted_requesters
 from istio_ambient.options._error import OptionError, inside, shown
 from istio_ambient.options._pods import (
     Amounts,
@@ -21,6 +22,7 @@ from istio_ambient.options._problems import problems_of, refusal
 from istio_ambient.options._yaml import mapping, sequence
 
 __all__ = [
+    "TRUSTED_REQUESTERS",
     "Amounts",
     "Labels",
     "OptionError",
@@ -35,4 +37,5 @@ __all__ = [
     "resources_of",
     "sequence",
     "shown",
+    "trusted_requesters",
 ]

@@ -123,7 +123,8 @@ class Unread:
     """
 
     target_type: Literal["app", "unit"] | None = None
-    """None: it may be either."""
+    """None: not even the target can be told."""
+    target_app_name: str | None = None
     target_service: str | None = None
     """None: not named; a Service has the name of its application then."""
     target_selector_labels: Mapping[str, str] | None = None
@@ -195,6 +196,7 @@ class _Target(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
 
+    target_app_name: _fields.DnsLabel | None = None
     target_selector_labels: _Labels | None = None
     target_service: _fields.DnsLabel | None = None
     target_type: Literal["app", "unit"] = "app"
@@ -205,9 +207,12 @@ def _unread(entry: Any) -> Unread:
         target = _Target.model_validate(entry)
     except pydantic.ValidationError:
         return Unread()
-    if target.target_type == "app":
-        return Unread("app", target_service=target.target_service)
-    return Unread("unit", target_selector_labels=target.target_selector_labels or None)
+    if target.target_type == "app" and (target.target_service or target.target_app_name):
+        return Unread("app", target.target_app_name, target_service=target.target_service)
+    if target.target_type == "unit" and (target.target_selector_labels or target.target_app_name):
+        labels = target.target_selector_labels or None
+        return Unread("unit", target.target_app_name, target_selector_labels=labels)
+    return Unread()
 
 
 def _without_unknown_nulls(entry: Any) -> Any:

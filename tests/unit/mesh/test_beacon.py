@@ -140,6 +140,8 @@ def test_a_namespace_that_somebody_else_labelled_is_left_alone_and_reported():
     ):
         given = facts(cluster=cluster, model_on_mesh=True)
         assert on_namespace(given) is None
+        # Without labels of their own, applications would leave the waypoint that protects them.
+        assert given.published_labels == FACTS.member_labels
         (problem,) = mesh.beacon(given).problems
         assert (problem.endpoint, problem.field) == ("config", "model-on-mesh")
 
@@ -159,6 +161,19 @@ def test_the_model_operator_is_let_through_where_the_whole_model_is_on_the_mesh(
     ]
     assert operator(FACTS) == []
     assert operator(facts(model_on_mesh=True, manage_policies=False)) == []
+
+
+def test_every_policy_says_who_wants_it():
+    given = facts(model_on_mesh=True, own_requests=(REQUEST,))
+    for policy in by_kind(given)["AuthorizationPolicy"]:
+        assert json.loads(policy["metadata"]["annotations"][mesh.REQUESTED_BY])
+
+
+def test_trust_lets_an_application_ask_for_others_of_the_model():
+    stranger = dataclasses.replace(REQUEST, asker=mesh.Asker("ratings", "service-mesh"))
+    given = facts(requests=(stranger,), trusted=frozenset({"ratings"}))
+    assert mesh.beacon(given).problems == ()
+    assert len(by_kind(given)["AuthorizationPolicy"]) == 1
 
 
 def test_without_management_there_are_no_policies_and_all_else_stays():

@@ -132,6 +132,26 @@ def test_every_source_can_be_led_back_to_who_asked():
     }
 
 
+def test_who_asked_is_found_again():
+    other = mesh.Asker("trusted", "service-mesh")
+    built = manifests(
+        request("a", GET_X), request("a", GET_X, target=PODS), request(None, asker=other)
+    )
+    assert mesh.asked_before(built, ASKER) == {DETAILS, PODS}
+    assert mesh.asked_before(built, other) == {DETAILS}
+    assert mesh.asked_before(built, mesh.Asker("etails", "service-mesh")) == set()
+    # Where the annotation was cut, anybody may be meant.
+    cut = manifests(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
+    assert mesh.asked_before(cut, other) == {DETAILS}
+
+
+@pytest.mark.parametrize("annotations", [{}, {mesh.REQUESTED_BY: "{"}, None])
+def test_policies_that_say_nothing_of_who_asked_were_asked_for_by_nobody(annotations: Any):
+    (policy,) = manifests(request("a", GET_X))
+    policy["metadata"]["annotations"] = annotations
+    assert mesh.asked_before([policy], ASKER) == set()
+
+
 def test_what_leads_back_is_capped():
     policy = only(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
     text = policy["metadata"]["annotations"][mesh.REQUESTED_BY]

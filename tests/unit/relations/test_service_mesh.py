@@ -178,11 +178,15 @@ def test_what_a_later_library_adds_as_null_restricts_nothing():
 def test_what_is_left_out_still_tells_its_target():
     service = {**GOOD, "target_service": "details-api", "endpoints": [{"ports": [0]}]}
     unit = {**GOOD, "target_type": "unit", "endpoints": [{"ports": [0]}]}
+    selector = {**unit, "target_app_name": None, "target_selector_labels": {"role": "reader"}}
     vague = {**GOOD, "target_type": 7}
-    policies, _ = parse([service, unit, vague])
+    nowhere = {**GOOD, "target_app_name": None}
+    policies, _ = parse([service, unit, {**selector, "more": 1}, vague, nowhere])
     assert policies.unread == (
-        service_mesh.Unread("app", target_service="details-api"),
-        service_mesh.Unread("unit"),
+        service_mesh.Unread("app", "details", target_service="details-api"),
+        service_mesh.Unread("unit", "details"),
+        service_mesh.Unread("unit", target_selector_labels={"role": "reader"}),
+        service_mesh.Unread(),
         service_mesh.Unread(),
     )
 
