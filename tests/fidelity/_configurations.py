@@ -39,6 +39,9 @@ OVERLAY: dict[str, Any] = {
     "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}},
 }
+MESH_CA = manifests.MeshCA(
+    ca_cert="site CA", ca_key="its key", root_cert="site root", cert_chain="site CA, site root"
+)
 
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
@@ -59,6 +62,7 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "image_pull_policy": ("", "Always"),
     "image_pull_secrets": ((), ("registry-credentials",)),
     "mesh_config": ({}, OVERLAY),
+    "mesh_ca": (None, MESH_CA),
 }
 """Field of ControlPlane → its values, the default first; longest first for a small cover."""
 

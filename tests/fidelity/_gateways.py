@@ -19,6 +19,8 @@ import yaml
 from tests.lab import _binaries
 
 PROGRAM = "gatewayobjects"
+NAMESPACE = "bookshop"
+"""Of `gateways`."""
 
 _METADATA = {
     "labels": {"team": "a", "istio.io/waypoint-for": "service"},
@@ -36,6 +38,72 @@ def gateways() -> list[dict[str, Any]]:
         _gateway(f"{short}-{name}", class_name, **extra)
         for short, class_name in (("wp", "istio-waypoint"), ("gw", "istio"))
         for name, extra in _VARIANTS.items()
+    ]
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"group": "", "kind": "ConfigMap", "name": name}
+
+
+# Overlay by the key that istiod reads it from. Only where there is one for them are a
+# HorizontalPodAutoscaler and a PodDisruptionBudget made.
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "parameters": {
+        "deployment": {
+            "metadata": {"labels": {"added": "deployment"}},
+            "spec": {
+                "replicas": 2,
+                "template": {
+                    "metadata": {"annotations": {"prometheus.io/scrape": "false"}},
+                    "spec": {
+                        "nodeSelector": {"mesh": "true"},
+                        "containers": [
+                            {
+                                "name": "istio-proxy",
+                                "resources": {"requests": {"cpu": "222m"}},
+                                "env": [{"name": "ISTIO_META_CLUSTER_ID", "value": "other"}],
+                                "volumeMounts": [{"name": "site", "mountPath": "/etc/istio/pod"}],
+                            },
+                            {"name": "beside", "image": "example/beside"},
+                        ],
+                        "volumes": [{"name": "site", "emptyDir": {}}],
+                    },
+                },
+            },
+        },
+        "service": {"spec": {"ports": [{"port": 15021, "$patch": "delete"}]}},
+        "serviceAccount": {"metadata": {"annotations": {"added": "account"}}},
+        "horizontalPodAutoscaler": {
+            "spec": {
+                "minReplicas": 2,
+                "maxReplicas": 5,
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "averageUtilization": 70},
+                        },
+                    }
+                ],
+            }
+        },
+        "podDisruptionBudget": {"spec": {"minAvailable": 1}},
+    },
+    "scaled": {"horizontalPodAutoscaler": {}, "podDisruptionBudget": {}},
+}
+
+
+def parameters() -> list[dict[str, Any]]:
+    """Return the ConfigMaps that Gateways of `gateways` refer to."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "data": {key: yaml.safe_dump(overlay) for key, overlay in overlays.items()},
+        }
+        for name, overlays in _PARAMETERS.items()
     ]
 
 
@@ -66,11 +134,20 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "metadata": {"annotations": {"sidecar.istio.io/proxyImageType": "debug"}},
     },
     "address": {"addresses": [{"type": "IPAddress", "value": "192.0.2.7"}]},
+    "parameters": {"infrastructure": {"parametersRef": _reference("parameters")}},
+    # Everything at once: what the overlay names is in the object already.
+    "scaled": {
+        "infrastructure": {
+            "labels": {"team": "a"},
+            "annotations": {"note": "for the pods"},
+            "parametersRef": _reference("scaled"),
+        }
+    },
 }
 
 
 def _gateway(name: str, class_name: str, **extra: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "bookshop", "uid": "0a1b2c3d"}
+    metadata = {"name": name, "namespace": NAMESPACE, "uid": "0a1b2c3d"}
     listener = (
         {"name": "mesh", "port": 15008, "protocol": "HBONE"}
         if class_name == "istio-waypoint"
@@ -101,7 +178,9 @@ def objects(control_plane: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         "config": data["istio-sidecar-injector"]["config"],
         "values": data["istio-sidecar-injector"]["values"],
         "mesh": data["istio"]["mesh"],
+        "namespace": named["Deployment", "istiod"]["metadata"]["namespace"],
         "gateways": gateways(),
+        "configMaps": parameters(),
     }
     answer = subprocess.run(
         [_program()],
@@ -111,11 +190,7 @@ def objects(control_plane: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         text=True,
         check=True,
     ).stdout
-    return [_load(text) for made in json.loads(answer) for text in made]
-
-
-def _load(text: str) -> dict[str, Any]:
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    return [each for made in json.loads(answer) for each in made]
 
 
 @functools.cache

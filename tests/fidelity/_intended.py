@@ -80,6 +80,24 @@ INTENDED: tuple[Intended, ...] = (
         theirs="",
     ),
     Intended(
+        _ISTIOD_DEPLOYMENT,
+        "spec.template.metadata.annotations.charmed-istio.io/jwks-ca",
+        "istiod reads the authorities for JWKS when it starts only: changed ones replace its pods",
+        theirs=ABSENT,
+    ),
+    Intended(
+        _ISTIOD_DEPLOYMENT,
+        "spec.template.metadata.annotations.charmed-istio.io/mesh-ca",
+        "istiod reads its own authority when it starts: another one replaces its pods",
+        theirs=ABSENT,
+    ),
+    Intended(
+        "Secret/*/cacerts",
+        "",
+        "the site's own authority: with the charts it is for the operator to create",
+        theirs=ABSENT,
+    ),
+    Intended(
         "ConfigMap/*/istio",
         "data.mesh.defaultProviders.metrics[0]",
         "the charts drop the provider of metrics as soon as one of traces is set; ours stays",

@@ -105,7 +105,9 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         """Return the facts: configuration, relations, and what else is in the cluster."""
         secret_id = self.config.get(control_plane.CA_SECRET)
         secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
-        options, problems = control_plane.parse_options(self.config, secret)
+        cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
+        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, Secret) else None
+        options, problems = control_plane.parse_options(self.config, secret, applied_ca=applied)
         auto = options is not None and options.platform == control_plane.AUTO
         integrations = control_plane.read_integrations(
             collectors=self._remotes(TRACING),

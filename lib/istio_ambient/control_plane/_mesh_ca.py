@@ -22,6 +22,7 @@ from istio_ambient.options import OptionError
 KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
 """Keys of the Juju secret: Istio's file names without `.pem`, since Juju takes no dots."""
 
+_ROTATE = "rotate it: juju update-secret with certificates that are valid"
 _MAX_PATH = 16
 _MIN_RSA_BITS = 2048
 _REFUSED = (
@@ -35,17 +36,15 @@ _REFUSED = (
 """What the library raises for what it cannot read or verify."""
 
 
-def parse_mesh_ca(content: Mapping[str, str], now: datetime.datetime) -> manifests.MeshCA:
-    """Return the authority that a Juju secret holds.
+def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
+    """Return the authority that a Juju secret holds; whether it is valid now is not looked at.
 
     Args:
         content: key → PEM text.
-        now: with a time zone.
 
     Raises:
         OptionError: a key is missing or unknown, something is no PEM, key and certificate do not
-            belong together, the certificate is no authority or not valid now, or the chain does
-            not lead to a root.
+            belong together, the certificate is no authority, or the chain does not lead to a root.
     """
     _check_keys(content)
     texts = {key: content[key].strip() + "\n" for key in KEYS}
@@ -54,13 +53,15 @@ def parse_mesh_ca(content: Mapping[str, str], now: datetime.datetime) -> manifes
         raise OptionError("more than one certificate", "put the others into cert-chain", "ca-cert")
     (signer,) = certificates["ca-cert"]
     _check_key(texts["ca-key"], signer)
-    _check_authority("ca-cert", signer, now)
+    if not _may_sign(signer, below=0):
+        message, cure = "not the certificate of an authority", "use one with CA:TRUE"
+        raise OptionError(message, cure, "ca-cert")
     roots, chain = certificates["root-cert"], certificates["cert-chain"]
     if signer not in chain and signer not in roots:
         cure = "begin it with the certificate of ca-cert"
         raise OptionError("the certificate of ca-cert is not in it", cure, "cert-chain")
-    if not _leads_to(signer, roots, chain, now):
-        cure = "use the certificates between ca-cert and root-cert, all of them valid now"
+    if not _leads_to(signer, roots, chain):
+        cure = "use the certificates between ca-cert and root-cert"
         raise OptionError("it does not lead from ca-cert to root-cert", cure, "cert-chain")
     return manifests.MeshCA(
         ca_cert=texts["ca-cert"],
@@ -68,6 +69,28 @@ def parse_mesh_ca(content: Mapping[str, str], now: datetime.datetime) -> manifes
         root_cert=texts["root-cert"],
         cert_chain=texts["cert-chain"],
     )
+
+
+def check_validity(mesh_ca: manifests.MeshCA, now: datetime.datetime) -> None:
+    """Check what time alone may change of an authority from `parse_mesh_ca`.
+
+    Args:
+        mesh_ca: the authority.
+        now: with a time zone.
+
+    Raises:
+        OptionError: the certificate, or what stands between it and every root, is not valid now.
+    """
+    (signer,) = _certificates("ca-cert", mesh_ca.ca_cert)
+    if now >= signer.not_valid_after_utc:
+        raise OptionError("expired", _ROTATE, "ca-cert")
+    if now < signer.not_valid_before_utc:
+        raise OptionError("not valid yet", _ROTATE, "ca-cert")
+    roots = _certificates("root-cert", mesh_ca.root_cert)
+    chain = _certificates("cert-chain", mesh_ca.cert_chain)
+    if not _leads_to(signer, roots, chain, now):
+        message = "it does not lead from ca-cert to root-cert by certificates that are valid now"
+        raise OptionError(message, _ROTATE, "cert-chain")
 
 
 def _check_keys(content: Mapping[str, str]) -> None:
@@ -109,15 +132,6 @@ def _public(key: object) -> bytes:
     return key.public_bytes(encoding, kind)  # type: ignore[attr-defined]
 
 
-def _check_authority(field: str, certificate: x509.Certificate, now: datetime.datetime) -> None:
-    if not _may_sign(certificate, below=0):
-        raise OptionError("not the certificate of an authority", "use one with CA:TRUE", field)
-    if now >= certificate.not_valid_after_utc:
-        raise OptionError("expired", "use one that is valid", field)
-    if now < certificate.not_valid_before_utc:
-        raise OptionError("not valid yet", "use one that is valid", field)
-
-
 def _may_sign(certificate: x509.Certificate, below: int) -> bool:
     """Tell whether a certificate may sign, with so many authorities between it and a workload."""
     try:
@@ -136,7 +150,7 @@ def _leads_to(
     certificate: x509.Certificate,
     roots: Sequence[x509.Certificate],
     chain: Sequence[x509.Certificate],
-    now: datetime.datetime,
+    now: datetime.datetime | None = None,
     below: int = 0,
 ) -> bool:
     if certificate in roots:
@@ -147,10 +161,15 @@ def _leads_to(
     return any(
         _signed(certificate, issuer)
         and _may_sign(issuer, below + 1)
-        and issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc
+        and _is_valid(issuer, now)
         and _leads_to(issuer, roots, rest, now, below + 1)
         for issuer in (*roots, *rest)
     )
+
+
+def _is_valid(certificate: x509.Certificate, now: datetime.datetime | None) -> bool:
+    """Tell whether a certificate is valid at a time; None: never mind when."""
+    return now is None or certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
 
 
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

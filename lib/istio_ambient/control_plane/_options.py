@@ -3,6 +3,7 @@
 
 """The charm's configuration, checked: a wrong value is named with what is allowed."""
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -73,14 +74,20 @@ def parse_options(
     config: Mapping[str, object],
     ca_secret: Mapping[str, str] | Problem | None = None,
     now: datetime.datetime | None = None,
+    applied_ca: manifests.MeshCA | None = None,
 ) -> tuple[Options | None, list[Problem]]:
-    """Return the options, or None and what is wrong with them.
+    """Return the options, and what is wrong; None where they must not be applied.
+
+    What has been applied and got bad by itself since (its certificates expired, its secret cannot
+    be read any more) is a problem like any other, but goes on being used: nothing of it is new,
+    and what else has to be changed or withdrawn must not wait for it.
 
     Args:
         config: option names as in `charmcraft.yaml`, and their values.
         ca_secret: what the secret of option `ca-secret` holds; why it cannot be read; None where
             the option is not set.
         now: with a time zone; certificates must be valid then. Default: the time it is.
+        applied_ca: the authority that istiod has from us now.
     """
     values = {name.replace("-", "_"): value for name, value in config.items()}
     values.pop("mesh_ca", None)
@@ -90,14 +97,35 @@ def parse_options(
         found = Options.model_validate(values)
     except pydantic.ValidationError as error:
         problems.extend(options.problems_of(error))
-    mesh_ca = None
-    if isinstance(ca_secret, Problem):
-        problems.append(ca_secret)
-    elif ca_secret is not None:
-        try:
-            mesh_ca = _mesh_ca.parse_mesh_ca(ca_secret, now or datetime.datetime.now(datetime.UTC))
-        except options.OptionError as error:
-            problems.append(options.refusal(CA_SECRET, error))
-    if found is None or problems:
+    mesh_ca, fault = _mesh_ca_of(
+        ca_secret,
+        str(config.get(CA_SECRET, "")),
+        now or datetime.datetime.now(datetime.UTC),
+        applied_ca,
+    )
+    if fault is not None:
+        problems.append(fault)
+    if found is None or (fault is not None and mesh_ca is None):
         return None, problems
-    return found.model_copy(update={"mesh_ca": mesh_ca}), []
+    return found.model_copy(update={"mesh_ca": mesh_ca}), problems
+
+
+def _mesh_ca_of(
+    content: Mapping[str, str] | Problem | None,
+    source: str,
+    now: datetime.datetime,
+    applied: manifests.MeshCA | None,
+) -> tuple[manifests.MeshCA | None, Problem | None]:
+    """Return the authority to use, and what is wrong; both where it got bad by itself."""
+    if content is None:
+        return None, None
+    if isinstance(content, Problem):
+        kept = applied is not None and applied.source == source
+        return (applied if kept else None), content
+    mesh_ca = None
+    try:
+        mesh_ca = dataclasses.replace(_mesh_ca.parse_mesh_ca(content), source=source)
+        _mesh_ca.check_validity(mesh_ca, now)
+    except options.OptionError as error:
+        return (mesh_ca if mesh_ca == applied else None), options.refusal(CA_SECRET, error)
+    return mesh_ca, None

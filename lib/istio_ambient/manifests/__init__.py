@@ -7,6 +7,8 @@ Everything here is pure: no Juju, no API server. `render` gives what istio-k8s w
 beside the custom resource definitions of `crds`.
 """
 
+from ._cacerts import NAME as CACERTS
+from ._cacerts import mesh_ca_of
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD
 from ._mesh_config import OWNED_FIELDS, is_provider_of_relations, mesh_config
@@ -29,6 +31,7 @@ from ._values import (
 
 __all__ = [
     "BUNDLE_VERSION",
+    "CACERTS",
     "DEFAULT_RESOURCES",
     "GATEWAY_CONTROLLERS",
     "ISTIOD_CONFIG_LABEL",
@@ -51,6 +54,7 @@ __all__ = [
     "is_newer",
     "is_provider_of_relations",
     "merged_resources",
+    "mesh_ca_of",
     "mesh_config",
     "mesh_config_fields",
     "platform_of_node",

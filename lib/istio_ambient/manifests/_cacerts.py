@@ -4,6 +4,8 @@
 """The Secret that istiod takes the site's own certificate authority from."""
 
 import base64
+from collections.abc import Mapping
+from typing import cast
 
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
@@ -11,16 +13,21 @@ from lightkube.resources.core_v1 import Secret
 from ._values import MeshCA
 
 NAME = "cacerts"
+SOURCE = "charmed-istio.io/ca-secret"
+"""Annotation with the id of the Juju secret that the content is from."""
+
+_FILES: Mapping[str, str] = {
+    "ca-cert.pem": "ca_cert",
+    "ca-key.pem": "ca_key",
+    "root-cert.pem": "root_cert",
+    "cert-chain.pem": "cert_chain",
+}
+"""File name in Istio's documentation → field of MeshCA."""
 
 
 def secret(namespace: str, mesh_ca: MeshCA) -> Secret:
     """Return the Secret; its keys are the file names of Istio's documentation."""
-    files = {
-        "ca-cert.pem": mesh_ca.ca_cert,
-        "ca-key.pem": mesh_ca.ca_key,
-        "root-cert.pem": mesh_ca.root_cert,
-        "cert-chain.pem": mesh_ca.cert_chain,
-    }
+    texts = {name: cast(str, getattr(mesh_ca, field)) for name, field in _FILES.items()}
     return Secret(
         metadata=ObjectMeta(
             name=NAME,
@@ -29,7 +36,23 @@ def secret(namespace: str, mesh_ca: MeshCA) -> Secret:
                 "app.kubernetes.io/name": "istiod",
                 "app.kubernetes.io/part-of": "istio",
             },
+            annotations={SOURCE: mesh_ca.source} if mesh_ca.source else None,
         ),
         type="Opaque",
-        data={name: base64.b64encode(text.encode()).decode() for name, text in files.items()},
+        data={name: base64.b64encode(text.encode()).decode() for name, text in texts.items()},
     )
+
+
+def mesh_ca_of(live: Secret) -> MeshCA | None:
+    """Return what a Secret from `secret` holds; None where somebody made something else of it."""
+    metadata = live.metadata or ObjectMeta()
+    data = cast(Mapping[str, str], live.data or {})  # pyright: ignore[reportUnknownMemberType]
+    annotations = cast(Mapping[str, str], metadata.annotations or {})  # pyright: ignore[reportUnknownMemberType]
+    try:
+        texts = {
+            field: base64.b64decode(data[name], validate=True).decode()
+            for name, field in _FILES.items()
+        }
+    except (KeyError, ValueError):
+        return None
+    return MeshCA(**texts, source=annotations.get(SOURCE, ""))

@@ -4,6 +4,7 @@
 """From values to objects: Jinja2 templates, read by lightkube."""
 
 import functools
+import hashlib
 import json
 import pathlib
 import re
@@ -86,6 +87,7 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
         "replicas": control_plane.replicas,
         "auto_allow_waypoint_policy": control_plane.auto_allow_waypoint_policy,
         "jwks_ca": control_plane.jwks_ca,
+        "jwks_ca_hash": hashlib.sha256(control_plane.jwks_ca.encode()).hexdigest(),
         "mesh_config": _to_yaml(mesh_config(control_plane)),
         "injection_config": _to_yaml(_injection.injection_config()),
         "injection_values": json.dumps(_injection.injection_values(control_plane), indent=2),

@@ -86,6 +86,8 @@ class MeshCA:
     """What every workload trusts; several while the root is replaced."""
     cert_chain: str
     """From `ca_cert` up to the root."""
+    source: str = dataclasses.field(default="", compare=False)
+    """Id of the Juju secret that it is from; "" where that is not known."""
 
     @property
     def fingerprint(self) -> str:

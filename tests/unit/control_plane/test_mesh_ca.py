@@ -3,11 +3,15 @@
 
 """The site's own certificate authority: what is taken, and refused without a word of it."""
 
+import datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import control_plane, manifests
 from istio_ambient.problems import Problem
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Secret
 
 from tests.unit.control_plane import authorities
 from tests.unit.control_plane.authorities import DAY, NOW, Authority
@@ -128,11 +132,93 @@ def test_any_secret_is_taken_or_refused(content: dict[str, str]):
     assert (mesh_ca is None) == bool(problems)
 
 
+UNREADABLE = Problem("", "config", "ca-secret", "not granted", "grant it")
+
+
 def test_a_secret_that_cannot_be_read_holds_everything():
-    unreadable = Problem("", "config", "ca-secret", "not granted", "grant it")
-    options, problems = control_plane.parse_options(CONFIG, unreadable)
+    options, problems = control_plane.parse_options(CONFIG, UNREADABLE)
     assert options is None
-    assert problems == [unreadable]
+    assert problems == [UNREADABLE]
+
+
+def applied(content: dict[str, str], source: str = "secret:one") -> manifests.MeshCA:
+    """Return what is in the cluster once a secret has been applied."""
+    config = {**CONFIG, "ca-secret": source}
+    options, problems = control_plane.parse_options(config, content, NOW)
+    assert problems == []
+    facts = control_plane.Facts("mesh", "istio", 1, {}, options)
+    (live,) = (o for o in control_plane.desired(facts).objects if isinstance(o, Secret))
+    found = manifests.mesh_ca_of(live)
+    assert found is not None
+    return found
+
+
+AGED = [
+    # What expires first: the signer, the one above it, the root.
+    authorities.secret(Authority("istio", SITE, days=30), SITE, ROOT),
+    authorities.secret(
+        Authority("istio", _AGEING := Authority("site", ROOT, days=30)), _AGEING, ROOT
+    ),
+    authorities.secret(Authority("istio", _ENDING := Authority("root", days=30)), _ENDING),
+]
+LATER = NOW + 60 * DAY
+
+
+@pytest.mark.parametrize("content", AGED)
+@pytest.mark.parametrize("now", [LATER, NOW - 60 * DAY], ids=["expired", "clock went back"])
+def test_what_expired_after_it_was_applied_is_told_and_holds_nothing(
+    content: dict[str, str], now: datetime.datetime
+):
+    ca = applied(content)
+    options, problems = control_plane.parse_options(CONFIG, content, now, ca)
+    assert options is not None
+    assert options.mesh_ca == ca
+    (problem,) = problems
+    assert problem.field.startswith("ca-secret ")
+    assert "juju update-secret" in problem.cure
+    facts = control_plane.Facts("mesh", "istio", 1, {}, options, tuple(problems))
+    wanted = control_plane.desired(facts)
+    assert (wanted.hold, wanted.problems) == (False, (problem,))
+
+
+@pytest.mark.parametrize("content", AGED)
+def test_what_is_expired_when_it_comes_is_new_and_holds_everything(content: dict[str, str]):
+    options, problems = control_plane.parse_options(CONFIG, content, LATER, applied(GOOD))
+    assert options is None
+    assert len(problems) == 1
+
+
+def test_another_bad_option_holds_everything_beside_an_expired_authority():
+    config = {**CONFIG, "mtls-mode": "sometimes"}
+    options, problems = control_plane.parse_options(config, AGED[0], LATER, applied(AGED[0]))
+    assert options is None
+    assert len(problems) == 2
+
+
+def test_a_secret_that_cannot_be_read_any_more_leaves_what_came_of_it():
+    ca = applied(GOOD, "secret:one")
+    one, other = ({**CONFIG, "ca-secret": f"secret:{name}"} for name in ("one", "other"))
+    options, problems = control_plane.parse_options(one, UNREADABLE, NOW, ca)
+    assert options is not None
+    assert options.mesh_ca == ca
+    assert problems == [UNREADABLE]
+    # Another one that was never read is new, and bad.
+    options, problems = control_plane.parse_options(other, UNREADABLE, NOW, ca)
+    assert options is None
+    assert problems == [UNREADABLE]
+
+
+@given(
+    st.none()
+    | st.dictionaries(
+        st.sampled_from(["ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem"]),
+        st.text() | st.sampled_from(["QQ==", "/w==", "="]),
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_a_live_secret_of_any_content_is_read(data: dict[str, str] | None):
+    found = manifests.mesh_ca_of(Secret(metadata=ObjectMeta(name="cacerts"), data=data))
+    assert found is None or data is not None
 
 
 def objects(content: dict[str, str] | None) -> dict[tuple[str, str], dict[str, object]]:

@@ -68,6 +68,19 @@ FULL: dict[str, Any] = {
 }
 
 
+def test_changed_authorities_for_jwks_replace_istiods_pods_and_no_others():
+    one, same, other = (render(jwks_ca=text) for text in ("one", "one", "other"))
+    assert one == same
+    changed = {key for key in one if one[key] != other[key]}
+    assert changed == {("Deployment", "istiod"), ("ConfigMap", "pilot-jwks-extra-cacerts")}
+    pods = [pod(each, "Deployment", "istiod") for each in (one, other, render())]
+    assert pods[0]["spec"] == pods[1]["spec"]
+    annotation = "charmed-istio.io/jwks-ca"
+    found = [each["metadata"]["annotations"].get(annotation) for each in pods]
+    assert None not in found[:2]
+    assert found[2] is None
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_values_stay_data(text: str):
     objects = render(

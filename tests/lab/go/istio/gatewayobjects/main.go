@@ -3,44 +3,48 @@
 
 // Command gatewayobjects prints what istiod makes of Gateways, without a cluster.
 //
-// It reads a request as JSON from standard input, and writes the objects as a JSON list of YAML documents for each
-// Gateway. Templates, values and defaults are handled by istiod's own code; only what istiod finds out from the cluster
-// is filled in here.
+// It reads a request as JSON from standard input, and writes the objects as a JSON list of JSON documents for each
+// Gateway. istiod's own deployment controller does the work, defaults and parametersRef included, on a cluster that is
+// played by its test client; what it would apply is printed.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
-	meshapi "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/config/kube/gatewaycommon"
+	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pkg/config/mesh"
+	"istio.io/istio/pkg/config/mesh/meshwatcher"
+	"istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/kube/inject"
-	"istio.io/istio/pkg/test/util/tmpl"
-	"istio.io/istio/pkg/test/util/yml"
+	"istio.io/istio/pkg/log"
+	"istio.io/istio/pkg/revisions"
+)
+
+const (
+	clusterID = "Kubernetes"
+	revision  = "default"
 )
 
 // request holds the texts of ConfigMaps istio-sidecar-injector (config, values) and istio (mesh).
 type request struct {
-	Config   string            `json:"config"`
-	Values   string            `json:"values"`
-	Mesh     string            `json:"mesh"`
-	Gateways []gateway.Gateway `json:"gateways"`
-}
-
-// input is what istiod gives to a template; the names are its own.
-type input struct {
-	gatewaycommon.TemplateInput
-	ProxyImage  string
-	ProxyConfig *meshapi.ProxyConfig
-	MeshConfig  *meshapi.MeshConfig
-	Values      map[string]any
+	Config    string `json:"config"`
+	Values    string `json:"values"`
+	Mesh      string `json:"mesh"`
+	Namespace string `json:"namespace"`
+	// Gateways, and the ConfigMaps that their parametersRef names.
+	Gateways   []gateway.Gateway  `json:"gateways"`
+	ConfigMaps []corev1.ConfigMap `json:"configMaps"`
 }
 
 func main() {
@@ -55,99 +59,96 @@ func run() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&asked); err != nil {
 		return err
 	}
-	config, err := inject.UnmarshalConfig([]byte(asked.Config))
+	webhook, err := webhookConfig(asked)
 	if err != nil {
 		return err
 	}
-	values, err := inject.NewValuesConfig(asked.Values)
+	quiet()
+	applied := &recorder{}
+	controller, err := deploymentController(asked, webhook, applied)
 	if err != nil {
 		return err
 	}
-	meshConfig, err := mesh.ApplyMeshConfigDefaults(asked.Mesh)
-	if err != nil {
-		return err
-	}
-	answer := make([][]string, 0, len(asked.Gateways))
+	answer := make([][]json.RawMessage, 0, len(asked.Gateways))
 	for _, gw := range asked.Gateways {
-		objects, err := render(config, values, meshConfig, gw)
-		if err != nil {
+		applied.objects = nil
+		if err := controller.Reconcile(types.NamespacedName{Namespace: gw.Namespace, Name: gw.Name}); err != nil {
 			return fmt.Errorf("gateway %s: %w", gw.Name, err)
 		}
-		answer = append(answer, objects)
+		// istiod logs what it cannot render, and goes on.
+		if len(applied.objects) == 0 {
+			return fmt.Errorf("gateway %s: nothing was made of it", gw.Name)
+		}
+		answer = append(answer, applied.objects)
 	}
 	return json.NewEncoder(os.Stdout).Encode(answer)
 }
 
-func render(
-	config inject.Config, values inject.ValuesConfig, meshConfig *meshapi.MeshConfig, gw gateway.Gateway,
-) ([]string, error) {
-	class := gatewaycommon.ClassInfos[gatewaycommon.BuiltinGatewayClasses[gw.Spec.GatewayClassName]]
-	template := config.Templates[class.Templates]
-	if template == nil {
-		return nil, fmt.Errorf("no template %q", class.Templates)
-	}
-	name := gatewaycommon.GetDefaultName(gw.Name, &gw.Spec, class.DisableNameSuffix)
-	text, err := tmpl.Execute(template, input{
-		TemplateInput: gatewaycommon.TemplateInput{
-			Gateway:                   &gw,
-			GatewayClass:              string(gw.Spec.GatewayClassName),
-			DeploymentName:            name,
-			ServiceAccount:            name,
-			Ports:                     ports(gw),
-			ServiceType:               class.DefaultServiceType,
-			ClusterID:                 "Kubernetes",
-			KubeVersion:               136,
-			Revision:                  "default",
-			NativeSidecars:            true,
-			ProxyUID:                  1337,
-			ProxyGID:                  1337,
-			InfrastructureLabels:      infrastructure(gw, true),
-			InfrastructureAnnotations: infrastructure(gw, false),
-			GatewayNameLabel:          "gateway.networking.k8s.io/gateway-name",
-			ControllerLabel:           class.ControllerLabel,
-		},
-		ProxyImage:  inject.ProxyImage(values.Struct(), meshConfig.GetDefaultConfig().GetImage(), gw.Annotations),
-		ProxyConfig: meshConfig.GetDefaultConfig(),
-		MeshConfig:  meshConfig,
-		Values:      values.Map(),
-	})
+func webhookConfig(asked request) (inject.WebhookConfig, error) {
+	config, err := inject.UnmarshalConfig([]byte(asked.Config))
 	if err != nil {
-		return nil, err
+		return inject.WebhookConfig{}, err
 	}
-	return yml.SplitString(text), nil
+	values, err := inject.NewValuesConfig(asked.Values)
+	if err != nil {
+		return inject.WebhookConfig{}, err
+	}
+	meshConfig, err := mesh.ApplyMeshConfigDefaults(asked.Mesh)
+	if err != nil {
+		return inject.WebhookConfig{}, err
+	}
+	return inject.WebhookConfig{Templates: config.Templates, Values: values, MeshConfig: meshConfig}, nil
 }
 
-func ports(gw gateway.Gateway) []corev1.ServicePort {
-	tcp := "tcp"
-	result := []corev1.ServicePort{{Name: "status-port", Port: 15021, Protocol: corev1.ProtocolTCP, AppProtocol: &tcp}}
-	for _, listener := range gw.Spec.Listeners {
-		protocol := strings.ToLower(string(listener.Protocol))
-		result = append(result, corev1.ServicePort{
-			Name: string(listener.Name), Port: int32(listener.Port), Protocol: corev1.ProtocolTCP, AppProtocol: &protocol,
-		})
+// quiet leaves standard output to the answer.
+func quiet() {
+	for _, scope := range log.Scopes() {
+		scope.SetOutputLevel(log.ErrorLevel)
 	}
-	return result
 }
 
-// infrastructure is what pods and their Service inherit: of spec.infrastructure, else of the Gateway itself.
-func infrastructure(gw gateway.Gateway, labels bool) map[string]string {
-	result := map[string]string{}
-	if given := gw.Spec.Infrastructure; given != nil && labels && given.Labels != nil {
-		for key, value := range given.Labels {
-			result[string(key)] = string(value)
-		}
-		return result
+// deploymentController returns istiod's, with its caches filled; it works when it is told to.
+func deploymentController(
+	asked request, webhook inject.WebhookConfig, applied *recorder,
+) (*gatewaycommon.DeploymentController, error) {
+	objects := []runtime.Object{}
+	for i := range asked.Gateways {
+		objects = append(objects, &asked.Gateways[i])
 	}
-	if given := gw.Spec.Infrastructure; given != nil && !labels && given.Annotations != nil {
-		for key, value := range given.Annotations {
-			result[string(key)] = string(value)
-		}
-		return result
+	for i := range asked.ConfigMaps {
+		objects = append(objects, &asked.ConfigMaps[i])
 	}
-	own := gw.Annotations
-	if labels {
-		own = gw.Labels
+	client := kube.NewFakeClientWithVersion("36", objects...)
+	dynamic, ok := client.Dynamic().(*dynamicfake.FakeDynamicClient)
+	if !ok {
+		return nil, fmt.Errorf("istiod's test client is not what this program was written for")
 	}
-	maps.Copy(result, own)
-	return result
+	dynamic.PrependReactor("patch", "*", applied.react)
+	environment := model.NewEnvironment()
+	environment.Watcher = meshwatcher.NewTestWatcher(webhook.MeshConfig)
+	environment.PushContext().InitDone.Store(true)
+	stop := make(chan struct{})
+	tags := revisions.NewTagWatcher(client, revision, asked.Namespace)
+	controller := gatewaycommon.NewDeploymentController(
+		client, clusterID, environment, func() inject.WebhookConfig { return webhook }, func(func()) {}, tags, revision,
+		asked.Namespace,
+	)
+	client.RunAndWait(stop)
+	go tags.Run(stop)
+	kube.WaitForCacheSync("tags", stop, tags.HasSynced)
+	return controller, nil
+}
+
+// recorder takes what istiod applies.
+type recorder struct {
+	objects []json.RawMessage
+}
+
+func (r *recorder) react(action clienttesting.Action) (bool, runtime.Object, error) {
+	patch := action.(clienttesting.PatchAction)
+	// What is said of the Gateway itself (status, annotations) is not made of a template.
+	if patch.GetResource().Resource != "gateways" {
+		r.objects = append(r.objects, patch.GetPatch())
+	}
+	return true, &unstructured.Unstructured{}, nil
 }
