@@ -4,20 +4,23 @@
 
 """The charm of the front door: a gateway that brings outside requests to applications."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 import lightkube
 import ops
-from istio_ambient import askers, charm, ingress, kube, resources
+from istio_ambient import (
+    askers,
+    charm,
+    ingress,
+    ingress_cluster,
+    ingress_requests,
+    kube,
+    resources,
+)
 from istio_ambient.desired import Desired
-from istio_ambient.problems import Problem
 from istio_ambient.relations import gateway_metadata
-from istio_ambient.relations import ingress as ingress_relation
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import Namespace, Service
-from lightkube.resources.discovery_v1 import EndpointSlice
 
-INGRESS = "ingress"
 METADATA = "gateway-metadata"
 STATUS_PORT = 15021
 
@@ -32,56 +35,35 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             "istio-ingress",
             "istio-ingress-authorization-policy",
             "external-traffic-authorization-policy",
+            "grpc-destination-rule",
         }
     )
 
     def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:
         """Return the facts; however many applications ask, the cluster is read as often."""
-        requests, problems = self._requests()
-        cross_model = any(request.asker.model_uuid for request in requests)
-        # Other models' Services are only read where an application of another model asks.
-        where = None if cross_model else self.model.name
-        services = ingress.services_of(kube.list_kind(client, Service, namespace=where) or ())
-        namespaces = (kube.list_kind(client, Namespace) or ()) if cross_model else ()
-        wanted = [(request.model, request.name, request.port) for request in requests]
-        slices: Iterable[EndpointSlice] = ()
-        if ingress.need_named_ports(services, wanted):
-            slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
+        asked = ingress_requests.read(self._databags())
+        cluster = ingress_cluster.read(client, self.model.name, asked)
         return ingress.Facts(
             model=self.model.name,
             app=self.app.name,
             config=self.load_config(ingress.Config),
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
-            requests=requests,
-            services=services,
-            model_ids=ingress.model_ids_of(namespaces),
-            named_ports=ingress.named_ports_of(slices),
+            requests=asked.requests,
+            configurations=asked.configurations,
+            services=cluster.services,
+            model_ids=cluster.model_ids,
+            named_ports=cluster.named_ports,
             cidrs_in_force=ingress.cidrs_in_force(live),
-            problems=tuple(problems),
+            problems=asked.problems,
         )
 
-    def _requests(self) -> tuple[Sequence[ingress.Request], Sequence[Problem]]:
-        requests: list[ingress.Request] = []
-        problems: list[Problem] = []
-        for relation in self.active_relations(INGRESS):
-            asker = askers.asker_of(relation, self.model.uuid)
-            databag = self.remote_databag(relation)
-            wish, found = ingress_relation.parse(databag, app=asker.app, endpoint=INGRESS)
-            problems += found
-            if wish is not None:
-                requests.append(
-                    ingress.Request(
-                        asker=asker,
-                        relation_id=relation.id,
-                        model=wish.model,
-                        name=wish.name,
-                        port=wish.port,
-                        strip_prefix=bool(wish.strip_prefix),
-                        scheme=wish.scheme or "http",
-                    )
-                )
-        return requests, problems
+    def _databags(self) -> Iterator[ingress_requests.Databag]:
+        for endpoint in ingress_requests.KEYS:
+            for relation in self.active_relations(endpoint):
+                asker = askers.asker_of(relation, self.model.uuid)
+                databag = self.remote_databag(relation)
+                yield ingress_requests.Databag(asker, relation.id, databag)
 
     def desired(self, facts: ingress.Facts) -> Desired:
         """Return the gateway, its policies, and the routes of the applications it serves."""
@@ -92,21 +74,17 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         return ingress.withhold(plan, self.model.name, self.app.name)
 
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
-        """Tell each application its URL once its route is there; take back what is not so."""
+        """Tell each application where it is, once its route is there; take back what is not so."""
         self._publish_metadata(facts, live)
-        exposed = ingress.exposure(facts)
-        urls = {
-            route.request.relation_id: exposed.url(route)
-            for route in exposed.routes
-            if live.get(resources.HTTPRoute, route.name, route.backend.namespace) is not None
-        }
-        for relation in self.active_relations(INGRESS):
-            databag = relation.data[self.app]
-            url = urls.get(relation.id)
-            if url:
-                databag.update(ingress_relation.dump(url))
-            elif ingress_relation.URL_KEY in databag:
-                del databag[ingress_relation.URL_KEY]
+        answers = ingress_requests.answers(ingress.exposure(facts), live)
+        for endpoint, keys in ingress_requests.KEYS.items():
+            for relation in self.active_relations(endpoint):
+                databag = relation.data[self.app]
+                answer = answers.get(relation.id, {})
+                databag.update(answer)
+                for key in keys:
+                    if key in databag and key not in answer:
+                        del databag[key]
 
     def _publish_metadata(self, facts: ingress.Facts, live: kube.Live) -> None:
         if live.get(resources.Gateway, facts.app, facts.model) is None:

@@ -3,30 +3,56 @@
 
 """The front door: a Gateway, the routes of the applications behind it, and who may use both.
 
-Pure: facts in, desired objects out. `_facts` says what it is built from, `_backends` what an
-application may ask for, `_routes` what is served of it, `_gateway` and `_policies` who gets in.
+Pure: facts in, desired objects out.
+
+```
+_requests   what applications ask          _facts      that, and what is known beside it
+_backends   what of it is their own        _listeners  ports of the gateway
+_routes     one route of either interface  _conflicts  who asks for the same
+_exposure   what is served, and why the rest is not
+_gateway, _route_objects, _destination_rules, _policies   the objects that follow from it
+```
 """
 
-from istio_ambient.ingress._backends import Backend, backend_of
+from istio_ambient.ingress._backends import Backend
 from istio_ambient.ingress._build import MANAGED, desired
 from istio_ambient.ingress._cidrs import parse_cidrs
+from istio_ambient.ingress._exposure import Exposure, exposure
 from istio_ambient.ingress._facts import (
+    Certificate,
     Config,
     Facts,
-    Request,
     Service,
     ServicePort,
+    Tls,
+    Upstream,
     workload_name,
 )
+from istio_ambient.ingress._forward_auth import ForwardAuth
 from istio_ambient.ingress._gateway import autoscaler, gateway, unprogrammed_since
 from istio_ambient.ingress._hosts import Hosts, hosts
+from istio_ambient.ingress._listeners import Listener, secret_name
 from istio_ambient.ingress._policies import (
     backend_policies,
     cidrs_in_force,
     external_traffic_policy,
     withhold,
 )
-from istio_ambient.ingress._routes import Exposure, Route, exposure, http_routes
+from istio_ambient.ingress._request_auth import RequestAuth
+from istio_ambient.ingress._requests import (
+    Match,
+    PathModifier,
+    PathType,
+    Protocol,
+    Redirect,
+    Request,
+    Rewrite,
+    RouteConfiguration,
+    RouteRequest,
+    ServiceRef,
+)
+from istio_ambient.ingress._route_objects import KINDS
+from istio_ambient.ingress._routes import Route
 from istio_ambient.ingress._services import (
     model_ids_of,
     named_ports_of,
@@ -35,18 +61,33 @@ from istio_ambient.ingress._services import (
 )
 
 __all__ = [
+    "KINDS",
     "MANAGED",
     "Backend",
+    "Certificate",
     "Config",
     "Exposure",
     "Facts",
+    "ForwardAuth",
     "Hosts",
+    "Listener",
+    "Match",
+    "PathModifier",
+    "PathType",
+    "Protocol",
+    "Redirect",
     "Request",
+    "RequestAuth",
+    "Rewrite",
     "Route",
+    "RouteConfiguration",
+    "RouteRequest",
     "Service",
     "ServicePort",
+    "ServiceRef",
+    "Tls",
+    "Upstream",
     "autoscaler",
-    "backend_of",
     "backend_policies",
     "cidrs_in_force",
     "desired",
@@ -54,11 +95,11 @@ __all__ = [
     "external_traffic_policy",
     "gateway",
     "hosts",
-    "http_routes",
     "model_ids_of",
     "named_ports_of",
     "need_named_ports",
     "parse_cidrs",
+    "secret_name",
     "services_of",
     "unprogrammed_since",
     "withhold",

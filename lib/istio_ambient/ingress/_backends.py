@@ -1,12 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Least authority: an application may have its own Service exposed, and nothing else."""
+"""Least authority: an application may have its own Services exposed, and nothing else."""
 
 from dataclasses import dataclass
 
 from istio_ambient import kube, mesh
-from istio_ambient.ingress._facts import Facts, Request, Service
+from istio_ambient.ingress._facts import Facts, Service
+from istio_ambient.ingress._requests import ServiceRef
 from istio_ambient.problems import Problem
 
 
@@ -22,68 +23,91 @@ class Backend:
     """What that is at the pods; never empty."""
     selector: tuple[tuple[str, str], ...]
     """Labels of the pods; never empty."""
+    weight: int | None = None
+    """Its share of the requests, among those of the route's other backends; None: an equal one."""
 
 
-def backend_of(request: Request, facts: Facts) -> Backend | Problem | kube.Readiness:
-    """Return the backend of a request, or why there is none.
+def model_refusal(asker: mesh.Asker, model: str, facts: Facts) -> Problem | None:
+    """Return why nothing of a model is exposed for an application; None where it is its own.
 
-    A Problem says that the request is refused, a Readiness that what it asks for is not there
-    (yet): in both cases nothing is made for it.
+    Args:
+        asker: the application.
+        model: where it says that it runs.
+        facts: which model has which id.
     """
-    refusal = _model_refusal(request, facts)
-    if refusal:
-        return refusal
-    service = facts.services.get((request.model, request.name))
-    if service is None:
-        return _pending(request, f"there is no Service {request.model}/{request.name} yet")
-    refusal = _service_refusal(request, service)
-    if refusal:
-        return refusal
-    pod_ports = _pod_ports(service, request.port, facts)
-    if pod_ports is None:
-        return _pending(request, f"Service {service.name} has no TCP port {request.port} yet")
-    if not pod_ports:
-        return _pending(
-            request, f"no pod of {service.name} has the port behind {request.port} yet"
-        )
-    return Backend(
-        namespace=service.namespace,
-        service=service.name,
-        port=request.port,
-        pod_ports=pod_ports,
-        selector=tuple(sorted(service.selector.items())),
-    )
-
-
-def _model_refusal(request: Request, facts: Facts) -> Problem | None:
-    asker = request.asker
     if not asker.model_uuid:
-        if request.model == facts.model:
+        if model == facts.model:
             return None
         cure = f"ask for a Service of model {facts.model}, or integrate across models"
     else:
-        if facts.model_ids.get(request.model) == asker.model_uuid:
+        if facts.model_ids.get(model) == asker.model_uuid:
             return None
         cure = "ask for a Service of the model that the application runs in"
-    message = f"asks for model {request.model}, which is not its own: refused"
+    message = f"asks for model {model}, which is not its own: refused"
     return Problem(asker.app, asker.endpoint, "model", message, cure)
 
 
-def _service_refusal(request: Request, service: Service) -> Problem | None:
-    asker = request.asker
-    owner = request.name if asker.model_uuid else asker.app
-    if service.selector.get(mesh.NAME_LABEL) != owner:
-        message = f"Service {service.name} is not one of {owner}: refused"
-        cure = f"ask for a Service that selects {mesh.NAME_LABEL}: {owner}"
-    elif asker.model_uuid and not service.by_juju:
-        message = f"Service {service.name} of model {request.model} is not Juju's: refused"
-        cure = "ask for the Service that Juju made for the application"
-    elif service.external_name:
-        message = f"Service {service.name} leads out of the cluster: refused"
+def backend_of(
+    asker: mesh.Asker, model: str, ref: ServiceRef, field: str, facts: Facts
+) -> Backend | Problem | kube.Readiness:
+    """Return the backend that an application names, or why there is none.
+
+    A Problem says that it is refused, a Readiness that it is not there (yet): in both cases
+    nothing is made for it.
+
+    Args:
+        asker: the application.
+        model: its own, as `model_refusal` found.
+        ref: the Service.
+        field: where the Service's name stands in the databag.
+        facts: the Services that there are.
+    """
+    service = facts.services.get((model, ref.name))
+    if service is None:
+        return _pending(asker, f"there is no Service {model}/{ref.name} yet")
+    refusal = _service_refusal(asker, service, field, facts)
+    if refusal:
+        return refusal
+    pod_ports = _pod_ports(service, ref.port, facts)
+    if pod_ports is None:
+        return _pending(asker, f"Service {service.name} has no TCP port {ref.port} yet")
+    if not pod_ports:
+        return _pending(asker, f"no pod of {service.name} has the port behind {ref.port} yet")
+    return Backend(
+        namespace=service.namespace,
+        service=service.name,
+        port=ref.port,
+        pod_ports=pod_ports,
+        selector=tuple(sorted(service.selector.items())),
+        weight=ref.weight,
+    )
+
+
+def _service_refusal(
+    asker: mesh.Asker, service: Service, field: str, facts: Facts
+) -> Problem | None:
+    owner = service.selector.get(mesh.NAME_LABEL, "")
+    where = f"Service {service.name}"
+    if service.external_name:
+        message = f"{where} leads out of the cluster: refused"
         cure = "ask for a Service with pods"
-    else:
+    elif not service.selector:
+        message = f"{where} selects no pods: refused"
+        cure = f"ask for a Service that selects {mesh.NAME_LABEL}: {asker.app}"
+    elif asker.model_uuid:
+        # What the application is called in its own model cannot be verified, but that Juju
+        # deployed one of that name there can.
+        deployed = facts.services.get((service.namespace, owner))
+        if deployed is not None and deployed.by_juju:
+            return None
+        message = f"{where} of model {service.namespace} is of no application of Juju's: refused"
+        cure = "ask for the Service that Juju made for the application"
+    elif owner == asker.app or asker.app in facts.trusted:
         return None
-    return Problem(asker.app, asker.endpoint, "name", message, cure)
+    else:
+        message = f"{where} is not one of {asker.app}: refused"
+        cure = f"ask for a Service that selects {mesh.NAME_LABEL}: {asker.app}"
+    return Problem(asker.app, asker.endpoint, field, message, cure)
 
 
 def _pod_ports(service: Service, number: int, facts: Facts) -> tuple[int, ...] | None:
@@ -101,5 +125,5 @@ def _pod_ports(service: Service, number: int, facts: Facts) -> tuple[int, ...] |
     return tuple(sorted(numbers))
 
 
-def _pending(request: Request, reason: str) -> kube.Readiness:
-    return kube.Readiness(f"ingress of {request.asker.app}", ready=False, reason=reason)
+def _pending(asker: mesh.Asker, reason: str) -> kube.Readiness:
+    return kube.Readiness(f"{asker.endpoint} of {asker.app}", ready=False, reason=reason)

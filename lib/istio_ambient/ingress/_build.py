@@ -5,36 +5,46 @@
 
 from istio_ambient import resources
 from istio_ambient.desired import Desired
-from istio_ambient.ingress import _cidrs, _gateway, _policies, _routes
+from istio_ambient.ingress import (
+    _cidrs,
+    _destination_rules,
+    _exposure,
+    _gateway,
+    _policies,
+    _route_objects,
+)
 from istio_ambient.ingress._facts import Facts
 
 MANAGED = (
     resources.Gateway,
     resources.HTTPRoute,
+    resources.GRPCRoute,
+    resources.DestinationRule,
     resources.AuthorizationPolicy,
     _gateway.HorizontalPodAutoscaler,
 )
 """Kinds of the objects that `desired` returns."""
 
 
-def desired(facts: Facts, exposure: _routes.Exposure | None = None) -> Desired:
+def desired(facts: Facts, exposure: _exposure.Exposure | None = None) -> Desired:
     """Return the gateway with its scale, its policies, and the routes of those it serves.
 
     Args:
         facts: what to build from.
         exposure: what `exposure(facts)` returned, where it is at hand.
     """
-    exposed = exposure or _routes.exposure(facts)
+    exposed = exposure or _exposure.exposure(facts)
     cidrs, bad_cidrs = _cidrs.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if bad_cidrs:
         cidrs = facts.cidrs_in_force or ()
     return Desired(
         objects=(
-            _gateway.gateway(facts, exposed.hosts.listener),
+            _gateway.gateway(facts, exposed.listeners, exposed.hosts.listener),
             _gateway.autoscaler(facts),
             _policies.external_traffic_policy(facts.model, facts.app, cidrs),
-            *_routes.http_routes(exposed.routes, facts),
-            *_policies.backend_policies((route.backend for route in exposed.routes), facts),
+            *_route_objects.routes((*exposed.routes, *exposed.redirects), facts),
+            *_destination_rules.destination_rules(exposed.routes, facts),
+            *_policies.backend_policies(exposed.routes, facts),
         ),
         problems=(*exposed.hosts.problems, *bad_cidrs, *facts.problems, *exposed.problems),
     )

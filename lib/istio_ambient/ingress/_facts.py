@@ -7,7 +7,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from istio_ambient import mesh
+from istio_ambient.ingress._forward_auth import ForwardAuth
+from istio_ambient.ingress._request_auth import RequestAuth
+from istio_ambient.ingress._requests import Request, RouteConfiguration
 from istio_ambient.problems import Problem
 
 GATEWAY_CLASS = "istio"
@@ -25,24 +27,37 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Request:
-    """One application that wants to be reached at `/<model>-<name>`."""
+class Certificate:
+    """What the gateway proves its name with."""
 
-    asker: mesh.Asker
-    relation_id: int
-    model: str
-    """Where it runs, by its own account."""
-    name: str
-    """Of its Service there."""
-    port: int
-    """Of the Service."""
-    strip_prefix: bool = False
-    scheme: str = "http"
+    chain: str
+    """PEM: the certificate, then those of its authorities."""
+    key: str = field(repr=False)
+    """PEM."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Whether clients are to be served over TLS, and with what."""
+
+    wanted: bool = False
+    """The certificates endpoint is related."""
+    certificate: Certificate | None = None
+    """None while there is none (yet)."""
 
     @property
-    def order(self) -> tuple[str, str, int]:
-        """What requests are sorted by."""
-        return self.asker.app, self.asker.endpoint, self.relation_id
+    def pending(self) -> bool:
+        """Whether clients have to wait for the certificate: no plain HTTP meanwhile."""
+        return self.wanted and self.certificate is None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """An ingress in front of this one."""
+
+    related: bool = False
+    url: str | None = None
+    """Under which it serves us; None while it has not said so."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,15 @@ class Facts:
     pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels that the gateway's pods get."""
     requests: Sequence[Request] = ()
+    """Of both `ingress` endpoints."""
+    configurations: Sequence[RouteConfiguration] = ()
+    """Of both `istio-ingress-route` endpoints."""
+    trusted: frozenset[str] = frozenset()
+    """Applications of our model that may have other applications' Services exposed."""
+    tls: Tls = field(default_factory=Tls)
+    upstream: Upstream = field(default_factory=Upstream)
+    forward_auth: ForwardAuth = field(default_factory=ForwardAuth)
+    request_auth: RequestAuth = field(default_factory=RequestAuth)
     services: Mapping[tuple[str, str], Service] = field(
         default_factory=dict[tuple[str, str], Service]
     )

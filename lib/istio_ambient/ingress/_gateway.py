@@ -4,20 +4,20 @@
 """The Gateway, from which istiod makes Deployment, Service and ServiceAccount, and its scale."""
 
 import datetime
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from lightkube.models import autoscaling_v2 as autoscaling
 from lightkube.models import meta_v1
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress import _routes
+from istio_ambient.ingress import _listeners
 from istio_ambient.ingress._facts import GATEWAY_CLASS, Facts
+from istio_ambient.ingress._listeners import Listener
 
 
-def gateway(facts: Facts, hostname: str) -> kube.Resource:
-    """Return the Gateway; `hostname` empty: it takes any.
+def gateway(facts: Facts, listeners: Iterable[Listener], hostname: str) -> kube.Resource:
+    """Return the Gateway with its listeners; `hostname` empty: they take any.
 
     istiod copies a Gateway's own labels and annotations into the pod template of the Deployment
     it makes, unless `spec.infrastructure` says what belongs there. Our identity and hash do not:
@@ -28,21 +28,11 @@ def gateway(facts: Facts, hostname: str) -> kube.Resource:
         spec={
             "gatewayClassName": GATEWAY_CLASS,
             "infrastructure": {"labels": dict(facts.pod_labels), "annotations": {}},
-            "listeners": [_listener(_routes.HTTP_LISTENER, 80, "HTTP", hostname)],
+            "listeners": [
+                _listeners.listener_spec(each, hostname, facts.app) for each in listeners
+            ],
         },
     )
-
-
-def _listener(name: str, port: int, protocol: str, hostname: str) -> Mapping[str, Any]:
-    listener: dict[str, Any] = {
-        "name": name,
-        "port": port,
-        "protocol": protocol,
-        "allowedRoutes": {"namespaces": {"from": "All"}},
-    }
-    if hostname:
-        listener["hostname"] = hostname
-    return listener
 
 
 def autoscaler(facts: Facts) -> HorizontalPodAutoscaler:

@@ -3,11 +3,12 @@
 
 """Hostnames: what the listeners accept, and what published URLs begin with."""
 
+import dataclasses
 import ipaddress
 import re
 from dataclasses import dataclass
 
-from istio_ambient.ingress._facts import Config
+from istio_ambient.ingress._facts import Config, Facts
 from istio_ambient.problems import Problem
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -22,6 +23,35 @@ class Hosts:
     public: str = ""
     """Host of published URLs, IPv6 addresses in brackets; empty: not known yet."""
     problems: tuple[Problem, ...] = ()
+    tls: bool = False
+    """What clients see is HTTPS."""
+
+    @property
+    def url(self) -> str:
+        """What published URLs begin with; empty: not known yet."""
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{self.public}" if self.public else ""
+
+
+def of_facts(facts: Facts) -> Hosts:
+    """Return the hostnames to use; see `hosts`."""
+    service = facts.gateway_service
+    found = hosts(facts.config, service.address if service else "")
+    return dataclasses.replace(found, tls=facts.tls.wanted)
+
+
+def intersection(one: str, other: str) -> str:
+    """Return the hostname that both stand for; empty: there is none.
+
+    Either may begin with `*.`, which stands for one or more labels, or be empty, which stands
+    for everything. See https://gateway-api.sigs.k8s.io/reference/spec/#httproutespec.
+    """
+    if not one or not other or one == other:
+        return one or other
+    for wide, narrow in ((one, other), (other, one)):
+        if wide.startswith("*.") and narrow.endswith(wide[1:]):
+            return narrow
+    return ""
 
 
 def hosts(config: Config, address: str) -> Hosts:

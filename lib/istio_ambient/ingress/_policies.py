@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, mesh, resources
-from istio_ambient.ingress import _routes
 from istio_ambient.ingress._backends import Backend
 from istio_ambient.ingress._facts import Facts, workload_name
+from istio_ambient.ingress._routes import OBJECT_NAME_LIMIT, Route
 
 
 def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
@@ -31,7 +31,7 @@ def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.
 
 
 def _external_traffic_name(model: str, app: str) -> str:
-    return kube.name_with_hash(f"{app}-{model}-external-traffic", _routes.OBJECT_NAME_LIMIT)
+    return kube.name_with_hash(f"{app}-{model}-external-traffic", OBJECT_NAME_LIMIT)
 
 
 def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
@@ -66,10 +66,10 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
     return tuple(cidrs) if unchanged else None
 
 
-def backend_policies(backends: Iterable[Backend], facts: Facts) -> list[kube.Resource]:
+def backend_policies(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:
     """Return one L4 policy for each Service, which lets the gateway reach the ports routed to."""
     by_service: dict[tuple[str, str], list[Backend]] = {}
-    for backend in backends:
+    for backend in (backend for route in routes for backend in route.backends):
         by_service.setdefault((backend.namespace, backend.service), []).append(backend)
     return [_backend_policy(group, facts) for _, group in sorted(by_service.items())]
 
@@ -79,7 +79,7 @@ def _backend_policy(backends: Sequence[Backend], facts: Facts) -> kube.Resource:
     gateway = mesh.Source(facts.model, workload_name(facts.app))
     ports = mesh.Operation(ports=tuple(port for each in backends for port in each.pod_ports))
     return mesh.allow(
-        kube.name_with_hash(f"{service}-{facts.app}-{namespace}-l4", _routes.OBJECT_NAME_LIMIT),
+        kube.name_with_hash(f"{service}-{facts.app}-{namespace}-l4", OBJECT_NAME_LIMIT),
         mesh.Target.workload(namespace, dict(backends[0].selector)),
         (mesh.Rule((gateway,), (ports.sorted(),)),),
     )

@@ -1,154 +1,234 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Requests into routes: which are served, which are refused, and which clash."""
+"""Requests into routes: one value for both interfaces, refused or pending where that is due."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from lightkube.models import meta_v1
-
-from istio_ambient import kube, resources
-from istio_ambient.ingress import _backends, _hosts
+from istio_ambient import kube, mesh
+from istio_ambient.ingress import _backends, _hosts, _listeners
 from istio_ambient.ingress._backends import Backend
-from istio_ambient.ingress._facts import Facts, Request
+from istio_ambient.ingress._facts import Facts
+from istio_ambient.ingress._listeners import Listener
+from istio_ambient.ingress._requests import (
+    Match,
+    PathModifier,
+    Protocol,
+    Redirect,
+    Request,
+    Rewrite,
+    RouteConfiguration,
+    RouteRequest,
+    Scheme,
+    ServiceRef,
+)
 from istio_ambient.problems import Problem
 
-HTTP_LISTENER = "http-80"
 OBJECT_NAME_LIMIT = 253
 """Characters of the name of a custom resource: a DNS subdomain."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One match at one listener, and where it leads."""
+    """What becomes of the requests that a listener gets for some hostnames and that match."""
 
-    request: Request
+    asker: mesh.Asker
+    relation_id: int
+    authenticated: bool
+    protocol: Protocol
     name: str
-    """Of the HTTPRoute, in the backend's namespace."""
-    listener: str
-    hostname: str
-    """Of the listener; empty: any."""
-    path: str
-    """Prefix of the request path, by whole segments."""
-    strip_prefix: bool
-    backend: Backend
+    """Of the HTTPRoute or GRPCRoute, without the listener and our application; see `named`."""
+    namespace: str
+    """Of the object and of all of its backends."""
+    listener: Listener
+    matches: tuple[Match, ...]
+    """Any of them; never empty."""
+    hostnames: tuple[str, ...] = ()
+    """As they stand in the object; empty: those of the listener."""
+    answers_to: tuple[str, ...] = ("*",)
+    """What of these the listener lets through; never empty, `*`: any."""
+    backends: tuple[Backend, ...] = ()
+    """Empty only where `redirect` is set."""
+    scheme: Scheme = "http"
+    """What the backends speak."""
+    rewrite: Rewrite | None = None
+    redirect: Redirect | None = None
+    field: str = ""
+    """Where it stands in the databag."""
 
     @property
-    def match(self) -> tuple[str, str, str]:
-        """What no two routes may share."""
-        return self.listener, self.hostname, self.path
-
-    @property
-    def target(self) -> tuple[Backend, bool]:
+    def target(self) -> tuple[object, ...]:
         """What happens to matching requests."""
-        return self.backend, self.strip_prefix
+        return self.backends, self.scheme, self.rewrite, self.redirect, self.protocol
+
+    @property
+    def path(self) -> str:
+        """Of the first match."""
+        return self.matches[0].path
+
+    @property
+    def ref(self) -> tuple[Protocol, str, str]:
+        """What no two objects may share: kind, namespace, name."""
+        return self.protocol, self.namespace, self.name
 
 
-@dataclass(frozen=True)
-class Exposure:
-    """What of the requests is served, and why the rest is not."""
-
-    hosts: _hosts.Hosts
-    routes: tuple[Route, ...] = ()
-    """In a stable order; equal requests of one application over two relations give two."""
-    problems: tuple[Problem, ...] = ()
-    pending: tuple[kube.Readiness, ...] = ()
-    """Requests for what is not there yet."""
-
-    def url(self, route: Route) -> str:
-        """Return the URL under which a route is reached; empty while no host is known."""
-        return f"http://{self.hosts.public}{route.path}" if self.hosts.public else ""
+Outcome: TypeAlias = Route | Problem | kube.Readiness
+"""Of a request: served, refused, or waiting for what is not there yet."""
 
 
-def exposure(facts: Facts) -> Exposure:
-    """Tell which requests are served.
-
-    Requests that are refused or pending take no part in conflicts, so nobody can take another
-    application's path away with a request that is never granted.
-    """
-    service = facts.gateway_service
-    hosts = _hosts.hosts(facts.config, service.address if service else "")
-    routes: list[Route] = []
-    problems: list[Problem] = []
-    pending: list[kube.Readiness] = []
-    for request in sorted(facts.requests, key=lambda request: request.order):
-        found = _route(request, facts, hosts.listener)
-        if isinstance(found, Route):
-            routes.append(found)
-        elif isinstance(found, Problem):
-            problems.append(found)
-        else:
-            pending.append(found)
-    served, conflicts = _without_conflicts(routes)
-    return Exposure(hosts, tuple(served), (*problems, *conflicts), tuple(pending))
-
-
-def _route(request: Request, facts: Facts, hostname: str) -> Route | Problem | kube.Readiness:
+def of_request(request: Request, hosts: _hosts.Hosts, facts: Facts) -> Outcome:
+    """Return what becomes of a request of interface `ingress`."""
     asker = request.asker
-    if request.scheme != "http":
-        message = f"{request.scheme} to the application is not supported: refused"
-        return Problem(asker.app, asker.endpoint, "scheme", message, "serve plain http")
-    backend = _backends.backend_of(request, facts)
+    refusal = _backends.model_refusal(asker, request.model, facts)
+    if refusal:
+        return refusal
+    ref = ServiceRef(request.name, request.port)
+    backend = _backends.backend_of(asker, request.model, ref, "name", facts)
     if not isinstance(backend, Backend):
         return backend
-    name = f"{request.name}-httproute-{HTTP_LISTENER}-{facts.app}"
+    rewrite = Rewrite(path=PathModifier("/", whole=False)) if request.strip_prefix else None
     return Route(
-        request=request,
-        name=kube.name_with_hash(name, OBJECT_NAME_LIMIT),
-        listener=HTTP_LISTENER,
-        hostname=hostname,
-        path=f"/{request.model}-{request.name}",
-        strip_prefix=request.strip_prefix,
-        backend=backend,
+        asker=asker,
+        relation_id=request.relation_id,
+        authenticated=request.authenticated,
+        protocol=Protocol.HTTP,
+        name=request.name,
+        namespace=request.model,
+        listener=_listeners.serving(_listeners.HTTP_PORT, facts),
+        matches=(Match(path=f"/{request.model}-{request.name}"),),
+        answers_to=(hosts.listener or "*",),
+        backends=(backend,),
+        scheme=request.scheme,
+        rewrite=rewrite,
     )
 
 
-def _without_conflicts(routes: Sequence[Route]) -> tuple[list[Route], list[Problem]]:
-    """Return the routes whose match nobody else asked for, and a problem for each that is not."""
-    by_match: dict[tuple[str, str, str], list[Route]] = {}
+def of_configuration(
+    configuration: RouteConfiguration, hosts: _hosts.Hosts, facts: Facts
+) -> Iterator[Outcome]:
+    """Yield what becomes of each route of interface `istio_ingress_route`."""
+    refusal = _backends.model_refusal(configuration.asker, configuration.model, facts)
+    if refusal:
+        yield refusal
+        return
+    for request in configuration.routes:
+        yield _of_route_request(request, configuration, hosts, facts)
+
+
+def _of_route_request(
+    request: RouteRequest, configuration: RouteConfiguration, hosts: _hosts.Hosts, facts: Facts
+) -> Outcome:
+    asker = configuration.asker
+    hostnames, answers_to = _hostnames(request.hostnames, hosts.listener)
+    if not answers_to:
+        field = f"{request.field}.hostnames"
+        message = f"none of them fits the gateway's own, {hosts.listener}: refused"
+        cure = f"use {hosts.listener}, or leave them out"
+        return Problem(asker.app, asker.endpoint, field, message, cure)
+    backends: list[Backend] = []
+    for number, ref in enumerate(request.backends if request.redirect is None else ()):
+        field = f"{request.field}.backends[{number}].service"
+        found = _backends.backend_of(asker, configuration.model, ref, field, facts)
+        if not isinstance(found, Backend):
+            return found
+        backends.append(found)
+    # Gateway API's GRPCRoute cannot redirect; to HTTP a method is a path.
+    matches, protocol = request.matches, request.protocol
+    if request.redirect is not None:
+        protocol = Protocol.HTTP
+        matches = tuple(dataclasses.replace(match, grpc=None) for match in matches)
+    return Route(
+        asker=asker,
+        relation_id=configuration.relation_id,
+        authenticated=configuration.authenticated,
+        protocol=protocol,
+        name=f"{asker.app}-{request.name}",
+        namespace=configuration.model,
+        listener=_listener(request, facts),
+        matches=matches,
+        hostnames=hostnames,
+        answers_to=answers_to,
+        backends=tuple(backends),
+        scheme="grpc" if request.protocol is Protocol.GRPC else "http",
+        rewrite=request.rewrite,
+        redirect=request.redirect,
+        field=request.field,
+    )
+
+
+def _listener(request: RouteRequest, facts: Facts) -> Listener:
+    """Return where a route is served; one that itself leads from plain HTTP to TLS stays there."""
+    leads_to_tls = request.redirect is not None and request.redirect.scheme == "https"
+    if leads_to_tls and request.port == _listeners.HTTP_PORT:
+        return _listeners.REDIRECTING
+    return _listeners.serving(request.port, facts)
+
+
+def _hostnames(wanted: tuple[str, ...], listener: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which hostnames stand in the object, and which requests get to the route."""
+    if not wanted:
+        return (), (listener or "*",)
+    pairs = {host: _hosts.intersection(host, listener) for host in sorted(set(wanted))}
+    fitting = {host: common for host, common in pairs.items() if common}
+    return tuple(fitting), tuple(sorted(set(fitting.values())))
+
+
+def redirect_of(route: Route, facts: Facts) -> Route | None:
+    """Return the route that sends clients from plain HTTP to a route that is served over TLS.
+
+    There is one for what is asked for port 80, which with TLS is served on 443. gRPC clients do
+    not follow redirects.
+    """
+    if route.protocol is Protocol.GRPC or route.listener != _usual_tls(facts):
+        return None
+    return dataclasses.replace(
+        route,
+        listener=_listeners.REDIRECTING,
+        backends=(),
+        rewrite=None,
+        redirect=Redirect(scheme="https"),
+    )
+
+
+def _usual_tls(facts: Facts) -> Listener | None:
+    usual = _listeners.serving(_listeners.HTTP_PORT, facts)
+    return usual if usual.protocol == "HTTPS" else None
+
+
+def named(routes: Iterable[Route], facts: Facts) -> tuple[Route, ...]:
+    """Return the routes with the names of their objects, no two different ones with the same.
+
+    The first in order keeps the plain name (application `a` with route `b-c` and `a-b` with `c`
+    would share one), the others get a hash. What is the same twice has one name.
+    """
+    taken: dict[tuple[Protocol, str, str], Route] = {}
+    result: list[Route] = []
     for route in routes:
-        by_match.setdefault(route.match, []).append(route)
-    served = [route for route in routes if not _clash(by_match[route.match])]
-    clashes = [group for group in by_match.values() if _clash(group)]
-    return served, [_conflict(group) for group in clashes]
+        name = f"{route.name}-{route.protocol.lower()}route-{route.listener.name}-{facts.app}"
+        full = _with_name(route, name)
+        if not _same_object(taken.setdefault(full.ref, full), full):
+            asker = route.asker
+            identity = [asker.app, asker.endpoint, route.relation_id, route.field, name]
+            digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
+            full = _with_name(route, f"{digest}-{name}")
+        result.append(full)
+    return tuple(result)
 
 
-def _clash(group: Sequence[Route]) -> bool:
-    pairs = {(route.request.asker.app, route.request.asker.endpoint) for route in group}
-    return len(pairs) > 1 or len({route.target for route in group}) > 1
+def _with_name(route: Route, name: str) -> Route:
+    return dataclasses.replace(route, name=kube.name_with_hash(name, OBJECT_NAME_LIMIT))
 
 
-def _conflict(group: Sequence[Route]) -> Problem:
-    first, *others = (route.request.asker for route in group)
-    names = ", ".join(sorted({str(other) for other in others}))
-    path = group[0].path
-    return Problem(
-        app=first.app,
-        endpoint=first.endpoint,
-        field="",
-        message=f"asks for {path}, and so does {names}: nobody gets it",
-        cure="remove one of these integrations",
-    )
-
-
-def http_routes(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:
-    """Return the HTTPRoutes, each once."""
-    by_name = {(route.backend.namespace, route.name): route for route in routes}
-    return [_http_route(route, facts) for _, route in sorted(by_name.items())]
-
-
-def _http_route(route: Route, facts: Facts) -> kube.Resource:
-    backend = route.backend
-    rule: dict[str, object] = {
-        "matches": [{"path": {"type": "PathPrefix", "value": route.path}}],
-        "backendRefs": [{"name": backend.service, "port": backend.port}],
-    }
-    if route.strip_prefix:
-        path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
-        rule["filters"] = [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
-    parent = {"name": facts.app, "namespace": facts.model, "sectionName": route.listener}
-    return resources.HTTPRoute(
-        metadata=meta_v1.ObjectMeta(name=route.name, namespace=backend.namespace),
-        spec={"parentRefs": [parent], "rules": [rule]},
+def _same_object(one: Route, other: Route) -> bool:
+    return (one.target, one.matches, one.hostnames, one.listener, one.asker.app) == (
+        other.target,
+        other.matches,
+        other.hostnames,
+        other.listener,
+        other.asker.app,
     )

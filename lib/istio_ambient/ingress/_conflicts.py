@@ -1,0 +1,82 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who asks for the same: nobody gets what two want, whoever came first."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from istio_ambient.ingress._requests import Match
+from istio_ambient.ingress._routes import Route
+from istio_ambient.problems import Problem
+
+Place: TypeAlias = tuple[str, str, str, str]
+"""Listener, hostname, kind of path, path."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is left when those that clash have been taken out."""
+
+    routes: tuple[Route, ...]
+    problems: tuple[Problem, ...]
+    clashing: frozenset[int]
+    """Ids of the relations that clash; none of their applications is told anything."""
+
+
+def settle(routes: Sequence[Route]) -> Settled:
+    """Take out the routes that clash.
+
+    Two (application, endpoint) pairs clash where any match of theirs is for the same path of the
+    same hostname at the same listener. Methods and headers make no difference: with them, the one
+    could take from the other what it pleases. Routes of one pair clash where the same requests
+    are to be treated in different ways. That one path lies below another is no clash.
+    """
+    by_place: dict[Place, list[Route]] = {}
+    for route in routes:
+        for place in _places(route):
+            by_place.setdefault(place, []).append(route)
+    clashes = {place: group for place, group in by_place.items() if _is_clash(group, place)}
+    relations = frozenset(route.relation_id for group in clashes.values() for route in group)
+    kept = (route for route in routes if not any(place in clashes for place in _places(route)))
+    return Settled(tuple(kept), tuple(_problems(clashes)), relations)
+
+
+def _places(route: Route) -> set[Place]:
+    return {
+        (route.listener.name, hostname, match.path_type, match.path)
+        for hostname in route.answers_to
+        for match in route.matches
+    }
+
+
+def _is_clash(group: Sequence[Route], place: Place) -> bool:
+    if len({(route.asker.app, route.asker.endpoint) for route in group}) > 1:
+        return True
+    targets: dict[Match, set[tuple[object, ...]]] = {}
+    for route in group:
+        for match in route.matches:
+            if (match.path_type, match.path) == place[2:]:
+                targets.setdefault(match, set()).add(route.target)
+    return any(len(found) > 1 for found in targets.values())
+
+
+def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
+    """Yield one problem for those that clash with each other, however often they do."""
+    told: set[frozenset[str]] = set()
+    for (listener, hostname, _, path), group in sorted(clashes.items()):
+        names = sorted({str(route.asker) for route in group})
+        if frozenset(names) in told:
+            continue
+        told.add(frozenset(names))
+        first = min(group, key=lambda route: str(route.asker))
+        others = ", ".join(names[1:]) or "another route of its own"
+        where = f"{path} of {listener}" + ("" if hostname == "*" else f", host {hostname}")
+        yield Problem(
+            app=first.asker.app,
+            endpoint=first.asker.endpoint,
+            field=first.field,
+            message=f"asks for {where}, and so does {others}: nobody gets it",
+            cure="remove one of these integrations, or change what it asks for",
+        )

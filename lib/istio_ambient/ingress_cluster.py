@@ -1,0 +1,41 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Read of the cluster what decides about routes: as many requests whoever asks for how much."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lightkube.resources.core_v1 import Namespace, Service
+from lightkube.resources.discovery_v1 import EndpointSlice
+
+from istio_ambient import ingress, ingress_requests, kube
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What was read; see the members of the same names of `ingress.Facts`."""
+
+    services: Mapping[tuple[str, str], ingress.Service]
+    model_ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    named_ports: Mapping[tuple[str, str, str], frozenset[int]] = field(
+        default_factory=dict[tuple[str, str, str], frozenset[int]]
+    )
+
+
+def read(client: kube.Client, model: str, asked: ingress_requests.Asked) -> Cluster:
+    """Return the Services and what else is needed to judge what is asked for.
+
+    Other models' Services and namespaces are only read where an application of another model asks,
+    endpoints only where the number of a pod's port stands nowhere else.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
+    where = None if asked.cross_model else model
+    services = ingress.services_of(kube.list_kind(client, Service, namespace=where) or ())
+    namespaces = (kube.list_kind(client, Namespace) or ()) if asked.cross_model else ()
+    slices: Iterable[EndpointSlice] = ()
+    if ingress.need_named_ports(services, asked.services):
+        slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
+    return Cluster(services, ingress.model_ids_of(namespaces), ingress.named_ports_of(slices))
