@@ -1,0 +1,49 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach whom, and by what: Istio's authorization as a pure function of live objects.
+
+`_policies` reads AuthorizationPolicies of anybody's making; `_match` has single values, `_rules`
+whole rules, and `_waypoint` (L7) and `_ztunnel` (L4) what each proxy makes of them; `_precedence`
+is which policy has the word. `_topology` finds the proxies between a client and a target, and
+`_evaluate` asks them one after the other. `_accesses` reads the same policies for a list of who
+may do what. Held to what real proxies decide: `make truth`.
+"""
+
+from istio_ambient.mesh.evaluator._accesses import Access, accesses, targets
+from istio_ambient.mesh.evaluator._describe import EVERYBODY, EVERYTHING, short
+from istio_ambient.mesh.evaluator._evaluate import Evaluator, UnknownTargetError, evaluate
+from istio_ambient.mesh.evaluator._request import Request, Target, TargetKind
+from istio_ambient.mesh.evaluator._snapshot import Snapshot
+from istio_ambient.mesh.evaluator._verdict import (
+    Condition,
+    Decision,
+    Hop,
+    PolicyRef,
+    Proxy,
+    Reason,
+    Verdict,
+)
+
+__all__ = [
+    "EVERYBODY",
+    "EVERYTHING",
+    "Access",
+    "Condition",
+    "Decision",
+    "Evaluator",
+    "Hop",
+    "PolicyRef",
+    "Proxy",
+    "Reason",
+    "Request",
+    "Snapshot",
+    "Target",
+    "TargetKind",
+    "UnknownTargetError",
+    "Verdict",
+    "accesses",
+    "evaluate",
+    "short",
+    "targets",
+]

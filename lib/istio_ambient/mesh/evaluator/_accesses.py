@@ -1,0 +1,218 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach whom with what: policies read as a list instead of asked for one request."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+from istio_ambient.mesh.evaluator import (
+    _describe,
+    _manifest,
+    _match,
+    _policies,
+    _ports,
+    _request,
+    _rules,
+    _topology,
+    _waypoint,
+    _ztunnel,
+)
+from istio_ambient.mesh.evaluator._evaluate import Evaluator
+from istio_ambient.mesh.evaluator._policies import Policy, Rule
+from istio_ambient.mesh.evaluator._request import Target, TargetKind
+from istio_ambient.mesh.evaluator._snapshot import Manifest, Snapshot
+from istio_ambient.mesh.evaluator._verdict import Decision, Hop, PolicyRef, Proxy
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Access:
+    """One source that may reach one target, and what it may do there."""
+
+    source: str
+    """Namespace and service account, `shop/productpage`; `shop/*`; `*` is everybody."""
+    target: str
+    """Namespace and name of the Service, or of the workload (its application)."""
+    operations: str
+    """What may be done: `GET /health, /details/* on 9080`; `everything`."""
+    kind: TargetKind = TargetKind.SERVICE
+    """SERVICE: by the Service's address; WORKLOAD: by its pods' own, past the waypoint."""
+    proxy: Proxy = Proxy.WAYPOINT
+    """Who lets it in; through a waypoint that ztunnel lets in to the pods."""
+    unless: tuple[str, ...] = ()
+    """What DENY policies, external authorizers or the pods' ztunnel refuse all the same."""
+    policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
+    """The rules that let it in, sorted; empty: no ALLOW policy speaks of the target."""
+
+
+def targets(snapshot: Snapshot) -> list[Target]:
+    """Return what a proxy of the mesh stands before: Services and workloads, sorted.
+
+    A Service counts when it has a waypoint or a pod of it is on the mesh; a workload, which is the
+    pods of one application, when its pods are.
+    """
+    topology = _topology.Topology(snapshot)
+    services = {
+        Target.service(*_manifest.key(service))
+        for service in topology.services.values()
+        if topology.service_waypoint(service)[0]
+        or any(map(topology.on_mesh, topology.pods_of(service)))
+    }
+    workloads = {
+        Target.workload(_manifest.namespace(pod), _topology.application(pod))
+        for pod in topology.pods.values()
+        if topology.on_mesh(pod)
+    }
+    return sorted([*services, *workloads])
+
+
+def accesses(snapshot: Snapshot) -> list[Access]:
+    """Return who may reach each target of `targets`, sorted; nobody: it has no entry."""
+    listing = _Listing(snapshot)
+    found = (access for target in targets(snapshot) for access in listing.of(target))
+    return sorted(_merged(found))
+
+
+class _Listing:
+    def __init__(self, snapshot: Snapshot):
+        self._evaluator = Evaluator(snapshot)
+        self._topology = self._evaluator.topology
+
+    def of(self, target: Target) -> Iterator[Access]:
+        if target.kind is TargetKind.SERVICE:
+            return self._of_service(target)
+        return self._at_pods(target, self._topology.pods_of_application(target))
+
+    def _of_service(self, target: Target) -> Iterator[Access]:
+        service = self._topology.services[target.namespace, target.name]
+        waypoint, _ = self._topology.service_waypoint(service)
+        pods = self._topology.pods_of(service)
+        if waypoint is None or self._topology.is_headless(service):
+            yield from self._at_pods(target, pods)
+            return
+        behind = self._behind(waypoint, pods)
+        if behind and all(hop.decision is Decision.DENIED for hop in behind):
+            return
+        refused = tuple(dict.fromkeys(said for hop in behind for said in _refused(hop)))
+        http = any(
+            _ports.takes_http(port)
+            for port in _manifest.maps(_manifest.spec(service), "ports") or [{}]
+        )
+        translate = _waypoint.translate_http if http else _waypoint.translate_tcp
+        rules = _rules.Rules(translate, _waypoint.value, _match.Attributes(_match.ANYBODY))
+        heeded = self._topology.heeded_by_waypoint(waypoint, service)
+        for access in _read(target, Proxy.WAYPOINT, heeded, rules):
+            yield dataclasses.replace(access, unless=(*access.unless, *refused))
+
+    def _behind(self, waypoint: _topology.Waypoint, pods: Iterable[Manifest]) -> list[Hop]:
+        """Return what ztunnel says to the waypoint, before each kind of pod."""
+        return [
+            hop
+            for group in _topology.workloads(filter(self._topology.on_mesh, pods))
+            for hop in self._evaluator.evaluate(
+                _request.Request(
+                    waypoint.sources[0], Target.pod(*_manifest.key(group[0])), source_ip=None
+                )
+            ).hops
+            if hop.proxy is Proxy.ZTUNNEL
+        ]
+
+    def _at_pods(self, target: Target, pods: Iterable[Manifest]) -> Iterator[Access]:
+        rules = _rules.Rules(_ztunnel.translate, _ztunnel.value, _match.Attributes(_match.ANYBODY))
+        for group in _topology.workloads(filter(self._topology.on_mesh, pods)):
+            heeded = self._topology.heeded_by_ztunnel(group[0])
+            yield from _read(target, Proxy.ZTUNNEL, heeded, rules)
+
+
+def _read(
+    target: Target, proxy: Proxy, heeded: Sequence[Policy], rules: _rules.Rules
+) -> Iterator[Access]:
+    """Yield who may reach a target by the policies that one proxy heeds."""
+    allows = list(_enforced(heeded, _policies.ALLOW, rules))
+    denies = list(_enforced(heeded, _policies.DENY, rules))
+    asks = list(_enforced(heeded, _policies.CUSTOM, rules))
+    if not any(policy.action == _policies.ALLOW for policy in heeded):
+        allows = [(None, Rule())]
+    for policy, rule in allows:
+        namespace = policy.ref.namespace if policy else ""
+        for source in _describe.sources(rule, namespace):
+            barred = list(_barred(source, denies))
+            if None in barred:
+                continue
+            asked = [f"{_sentence(*each)} if the external authorizer refuses" for each in asks]
+            yield Access(
+                source=source,
+                target=f"{target.namespace}/{target.name}",
+                operations=_describe.restrictions(rule),
+                kind=target.kind,
+                proxy=proxy,
+                unless=(*(said for said in barred if said), *asked),
+                policies=(policy.ref,) if policy else (),
+            )
+
+
+def _enforced(
+    heeded: Iterable[Policy], action: str, rules: _rules.Rules
+) -> Iterator[tuple[Policy, Rule]]:
+    """Yield the rules that can match at all, as the proxy enforces them."""
+    for policy in heeded:
+        for index, rule in enumerate(policy.rules):
+            translated = rules.translate(policy, rule)
+            if policy.action != action or translated is None:
+                continue
+            if rules.matches(policy, rule) is not False:
+                named = dataclasses.replace(policy, ref=policy.rule_ref(index))
+                yield named, translated
+
+
+def _barred(source: str, denies: Iterable[tuple[Policy, Rule]]) -> Iterator[str | None]:
+    """Yield what DENY rules refuse a source; None: everything."""
+    for policy, rule in denies:
+        who = _describe.sources(rule, policy.ref.namespace)
+        if not any(_may_be(source, each) for each in who):
+            continue
+        all_of_it = _describe.restrictions(rule) == _describe.EVERYTHING
+        if all_of_it and (_describe.EVERYBODY in who or source in who):
+            yield None
+        else:
+            yield _sentence(policy, rule)
+
+
+def _may_be(source: str, other: str) -> bool:
+    """Tell whether two descriptions of sources may be about the same one."""
+    return source == other or not (_is_one(source) and _is_one(other))
+
+
+def _is_one(source: str) -> bool:
+    return "*" not in source and " " not in source
+
+
+def _sentence(policy: Policy, rule: Rule) -> str:
+    who = ", ".join(_describe.sources(rule, policy.ref.namespace))
+    what = _describe.restrictions(rule)
+    everybody = who == _describe.EVERYBODY
+    return what if everybody else f"{who}: {what}"
+
+
+def _refused(hop: Hop) -> Iterator[str]:
+    """Yield what ztunnel may refuse to the waypoint."""
+    if hop.decision is not Decision.CONDITIONAL:
+        return
+    if hop.only:
+        yield f"at {hop.where} only {' or '.join(each.text for each in hop.only)}"
+    for each in hop.unless:
+        yield f"at {hop.where} {each.text}"
+
+
+def _merged(found: Iterable[Access]) -> list[Access]:
+    """Return what is the same but for the rules that say so as one."""
+    merged: dict[Access, list[PolicyRef]] = {}
+    for access in found:
+        refs = merged.setdefault(dataclasses.replace(access, policies=()), [])
+        refs += [ref for ref in access.policies if ref not in refs]
+    return [
+        dataclasses.replace(
+            access, policies=tuple(sorted(refs, key=lambda r: (r.namespace, r.name, r.rule or 0)))
+        )
+        for access, refs in merged.items()
+    ]

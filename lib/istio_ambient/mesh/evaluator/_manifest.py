@@ -1,0 +1,59 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Members of live objects in JSON form, where any may be missing."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from istio_ambient.mesh.evaluator._snapshot import Manifest
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+
+def selects(service: Manifest, pod: Manifest) -> bool:
+    """Tell whether a pod is behind a Service."""
+    selector = submap(spec(service), "selector")
+    same = namespace(pod) == namespace(service)
+    return bool(selector) and same and selector.items() <= labels(pod).items()
+
+
+def address(pod: Manifest) -> str:
+    """Return a pod's address; empty: it has none yet."""
+    return str(submap(pod, "status").get("podIP") or "")
+
+
+def key(each: Manifest) -> Name:
+    """Return namespace and name."""
+    return namespace(each), name(each)
+
+
+def name(each: Manifest) -> str:
+    """Return the name."""
+    return each["metadata"]["name"]
+
+
+def namespace(each: Manifest) -> str:
+    """Return the namespace."""
+    return each["metadata"].get("namespace", "")
+
+
+def labels(each: Manifest) -> dict[str, str]:
+    """Return the labels."""
+    return each["metadata"].get("labels") or {}
+
+
+def spec(each: Manifest) -> dict[str, Any]:
+    """Return the spec."""
+    return submap(each, "spec")
+
+
+def maps(parent: Mapping[str, Any], member: str) -> list[dict[str, Any]]:
+    """Return a list of objects; empty where there is none."""
+    return cast(list[dict[str, Any]], parent.get(member) or [])
+
+
+def submap(parent: Mapping[str, Any], member: str) -> dict[str, Any]:
+    """Return an object; empty where there is none."""
+    return cast(dict[str, Any], parent.get(member) or {})

@@ -1,0 +1,292 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which proxies stand between a client and a target, and which policies each of them heeds.
+
+As istiod tells ztunnels and waypoints (istio.io/istio, pilot/pkg/serviceregistry/ambient).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from istio_ambient.mesh import _membership, hardened_mode
+from istio_ambient.mesh.evaluator import _manifest, _policies, _ztunnel
+from istio_ambient.mesh.evaluator._policies import Check, Policy, Reference, Rule
+from istio_ambient.mesh.evaluator._request import Target
+from istio_ambient.mesh.evaluator._snapshot import Manifest, Snapshot
+from istio_ambient.mesh.evaluator._verdict import PolicyRef
+
+GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
+MANAGED_LABEL = "gateway.istio.io/managed"
+WAYPOINT_FOR = "istio.io/waypoint-for"
+INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
+OF_SINGLE_PODS = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "controller-revision-hash",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    }
+)
+_MESH_CONTROLLERS = ("istio.io-mesh-controller", "istio.io-eastwest-controller")
+
+
+@dataclasses.dataclass(frozen=True)
+class Waypoint:
+    """A Gateway that is a waypoint and has an address."""
+
+    namespace: str
+    name: str
+    traffic: str
+    """`service`, `workload`, `all` or `none`."""
+    accounts: tuple[str, ...]
+    """The ServiceAccounts of its pods."""
+    addresses: tuple[str, ...]
+    """Of its pods."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Its identities, `<namespace>/<service account>`."""
+        return tuple(f"{self.namespace}/{account}" for account in self.accounts)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Topology:
+    """A snapshot, indexed."""
+
+    def __init__(self, snapshot: Snapshot):
+        self.snapshot = snapshot
+        self.namespaces = {
+            _manifest.name(each): _manifest.labels(each) for each in snapshot.namespaces
+        }
+        self.services = {_manifest.key(each): each for each in snapshot.services}
+        self.pods = {_manifest.key(each): each for each in snapshot.pods if _lives(each)}
+        self.gateways = {_manifest.key(each): each for each in snapshot.gateways}
+        self.policies = [p for each in snapshot.policies if (p := _policies.read(each))]
+
+    def on_mesh(self, pod: Manifest) -> bool:
+        """Tell whether ztunnel stands before a pod."""
+        mode = _membership.DATAPLANE_MODE
+        inherited = self.namespaces.get(_manifest.namespace(pod), {}).get(mode)
+        ambient = _manifest.labels(pod).get(mode, inherited) == "ambient"
+        return ambient and not _manifest.spec(pod).get("hostNetwork")
+
+    def pods_of(self, service: Manifest) -> list[Manifest]:
+        """Return the pods behind a Service."""
+        return [pod for pod in self.pods.values() if _manifest.selects(service, pod)]
+
+    def pods_of_application(self, target: Target) -> list[Manifest]:
+        """Return the pods of an application."""
+        wanted = target.namespace, target.name
+        return [
+            p for p in self.pods.values() if (_manifest.namespace(p), application(p)) == wanted
+        ]
+
+    def services_of(self, pod: Manifest) -> list[Manifest]:
+        """Return the Services that a pod is behind."""
+        return [service for service in self.services.values() if _manifest.selects(service, pod)]
+
+    def service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
+        """Return the waypoint before a Service, and else what is in the way, if anything is."""
+        if _manifest.labels(service).get(MANAGED_LABEL) in _MESH_CONTROLLERS:
+            return None, ""
+        found, note = self._named_waypoint(service)
+        if found and found.traffic not in ("service", "all"):
+            return None, f"waypoint {found} is not for Services"
+        return found, note
+
+    def pod_waypoint(self, pod: Manifest) -> Waypoint | None:
+        """Return the waypoint before a pod that is asked by its own address."""
+        found, _ = self._named_waypoint(pod)
+        return found if found and found.traffic in ("workload", "all") else None
+
+    def _named_waypoint(self, labelled: Manifest) -> tuple[Waypoint | None, str]:
+        where = _manifest.namespace(labelled)
+        for marks in (_manifest.labels(labelled), self.namespaces.get(where, {})):
+            if _membership.USE_WAYPOINT not in marks:
+                continue
+            called = marks[_membership.USE_WAYPOINT]
+            if called == "none":
+                return None, ""
+            wanted = marks.get(_membership.USE_WAYPOINT_NAMESPACE, where), called
+            gateway = self.gateways.get(wanted)
+            if not gateway or not _manifest.maps(_manifest.submap(gateway, "status"), "addresses"):
+                return None, f"waypoint {'/'.join(wanted)} is not there, so it is passed by"
+            if not self._takes(gateway, where):
+                return None, f"waypoint {'/'.join(wanted)} is not for namespace {where}"
+            return self._waypoint(gateway), ""
+        return None, ""
+
+    def _takes(self, gateway: Manifest, where: str) -> bool:
+        """Tell whether a waypoint's listener allows Services of a namespace."""
+        for listener in _manifest.maps(_manifest.spec(gateway), "listeners"):
+            if (listener.get("protocol"), listener.get("port")) == ("HBONE", 15008):
+                allowed = _manifest.submap(
+                    _manifest.submap(listener, "allowedRoutes"), "namespaces"
+                )
+                if allowed.get("from") == "Selector":
+                    wanted = _manifest.submap(allowed, "selector")
+                    return _matches(wanted, self.namespaces.get(where, {}))
+                return allowed.get("from") == "All" or where == _manifest.namespace(gateway)
+        return where == _manifest.namespace(gateway)
+
+    def _waypoint(self, gateway: Manifest) -> Waypoint:
+        pods = [
+            pod
+            for pod in self.pods.values()
+            if _manifest.namespace(pod) == _manifest.namespace(gateway)
+            and _manifest.labels(pod).get(GATEWAY_LABEL) == _manifest.name(gateway)
+        ]
+        accounts = {str(_manifest.spec(pod).get("serviceAccountName", "default")) for pod in pods}
+        addresses = {_manifest.address(pod) for pod in pods}
+        return Waypoint(
+            _manifest.namespace(gateway),
+            _manifest.name(gateway),
+            _manifest.labels(gateway).get(WAYPOINT_FOR, "service"),
+            # Without pods to be seen: as istiod names what it makes for a waypoint.
+            tuple(sorted(accounts)) or (_manifest.name(gateway),),
+            tuple(sorted(each for each in addresses if each)),
+        )
+
+    def passes_waypoint_by(self, source: str | None, service: Manifest) -> str:
+        """Tell why a client is not led through a Service's waypoint; empty: it is."""
+        if source is None:
+            return "a client outside of the mesh passes the waypoint by"
+        if self.is_headless(service):
+            return "a headless Service is asked by its pods' addresses, past the waypoint"
+        inherited = self.namespaces.get(_manifest.namespace(service), {}).get(
+            INGRESS_USE_WAYPOINT, ""
+        )
+        led = _manifest.labels(service).get(INGRESS_USE_WAYPOINT, inherited).lower() == "true"
+        if not led and source in self._ingress_gateways():
+            return "an ingress gateway passes the waypoint by"
+        return ""
+
+    def is_headless(self, service: Manifest) -> bool:
+        """Tell whether a Service has no address of its own."""
+        return _manifest.spec(service).get("clusterIP") == "None"
+
+    def _ingress_gateways(self) -> set[str]:
+        """Return the identities of gateways that are no waypoints."""
+        return {
+            f"{_manifest.namespace(each)}/{_manifest.name(each)}-{_manifest.spec(each).get('gatewayClassName')}"
+            for each in self.gateways.values()
+            if _manifest.spec(each).get("gatewayClassName") != hardened_mode.WAYPOINT_CLASS
+        }
+
+    def is_off_mesh(self, source: str) -> bool:
+        """Tell whether an identity's pods run, and none of them has a ztunnel to show it."""
+        where, _, account = source.partition("/")
+        pods = [
+            pod
+            for pod in self.pods.values()
+            if _manifest.namespace(pod) == where
+            and _manifest.spec(pod).get("serviceAccountName", "default") == account
+        ]
+        gateways = any(GATEWAY_LABEL in _manifest.labels(pod) for pod in pods)
+        return bool(pods) and not gateways and not any(map(self.on_mesh, pods))
+
+    def heeded_by_waypoint(self, waypoint: Waypoint, service: Manifest | None) -> list[Policy]:
+        """Return the policies that a waypoint heeds, for a Service or (None) for pods."""
+        root = self.snapshot.root_namespace
+        heeded = {(root, _policies.GATEWAY_API, "GatewayClass", hardened_mode.WAYPOINT_CLASS)}
+        if service is not None:
+            heeded.add((_manifest.namespace(service), "core", "Service", _manifest.name(service)))
+        own = (waypoint.namespace, _policies.GATEWAY_API, "Gateway", waypoint.name)
+
+        def names(ref: Reference, where: str) -> bool:
+            what = (where, ref.group, ref.kind, ref.name)
+            return what in heeded or (what == own and ref.namespace in ("", where))
+
+        return [
+            policy
+            for policy in self.policies
+            if any(names(ref, policy.ref.namespace) for ref in policy.targets)
+        ]
+
+    def heeded_by_ztunnel(self, pod: Manifest) -> list[Policy]:
+        """Return the policies that ztunnel heeds at a pod, istiod's own for waypoints included."""
+        places = (_manifest.namespace(pod), self.snapshot.root_namespace)
+        return [
+            *(
+                policy
+                for policy in self.policies
+                if _ztunnel.heeds(policy)
+                and policy.ref.namespace in places
+                and _is_about(policy.selector, _manifest.labels(pod))
+            ),
+            *self._synthetic(pod),
+        ]
+
+    def _synthetic(self, pod: Manifest) -> Iterator[Policy]:
+        """Yield what PILOT_AUTO_ALLOW_WAYPOINT_POLICY makes for the waypoints before a pod."""
+        if not self.snapshot.auto_allow:
+            return
+        before = [self.service_waypoint(service)[0] for service in self.services_of(pod)]
+        for waypoint in dict.fromkeys([*before, self.pod_waypoint(pod)]):
+            if waypoint:
+                called = f"istio_allow_waypoint_{waypoint.namespace}_{waypoint.name}"
+                values = tuple(
+                    f"cluster.local/ns/{waypoint.namespace}/sa/{account}"
+                    for account in waypoint.accounts
+                )
+                rule = Rule(sources=((Check(_policies.PRINCIPAL, values),),))
+                ref = PolicyRef(waypoint.namespace, called, synthetic=True)
+                yield Policy(ref, _policies.ALLOW, (rule,))
+
+
+def application(pod: Manifest) -> str:
+    """Return the application that a pod belongs to."""
+    marks = _manifest.labels(pod)
+    owners = _manifest.maps(pod["metadata"], "ownerReferences")
+    return (
+        marks.get("app.kubernetes.io/name")
+        or marks.get("app")
+        or (owners[0]["name"] if owners else _manifest.name(pod))
+    )
+
+
+def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:
+    """Return the pods in groups that policies cannot tell apart, in a stable order."""
+    groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Manifest]] = {}
+    for pod in pods:
+        lasting = sorted(
+            (k, v) for k, v in _manifest.labels(pod).items() if k not in OF_SINGLE_PODS
+        )
+        groups.setdefault((_manifest.namespace(pod), application(pod), tuple(lasting)), []).append(
+            pod
+        )
+    return [sorted(groups[group], key=_manifest.name) for group in sorted(groups)]
+
+
+def _lives(pod: Manifest) -> bool:
+    return _manifest.submap(pod, "status").get("phase") not in ("Succeeded", "Failed")
+
+
+def _is_about(selector: Mapping[str, str] | None, marks: Mapping[str, str]) -> bool:
+    """Tell whether ztunnel heeds a policy at a pod; istiod attaches an empty selector to none."""
+    return selector is None or (bool(selector) and selector.items() <= marks.items())
+
+
+def _matches(selector: Mapping[str, Any], marks: Mapping[str, str]) -> bool:
+    """Match a label selector; see the Kubernetes API's LabelSelector."""
+    if not _manifest.submap(selector, "matchLabels").items() <= marks.items():
+        return False
+    return all(_fulfils(each, marks) for each in _manifest.maps(selector, "matchExpressions"))
+
+
+def _fulfils(expression: Mapping[str, Any], marks: Mapping[str, str]) -> bool:
+    there = expression["key"] in marks
+    values: list[str] = expression.get("values") or []
+    match expression["operator"]:
+        case "In":
+            return there and marks[expression["key"]] in values
+        case "NotIn":
+            return not there or marks[expression["key"]] not in values
+        case "Exists":
+            return there
+        case _:
+            return not there
