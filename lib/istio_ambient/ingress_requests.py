@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from istio_ambient import ingress, kube, mesh
 from istio_ambient.problems import Problem
 from istio_ambient.relations import ingress as ingress_relation
+from istio_ambient.relations import istio_ingress_route
 
 INGRESS = "ingress"
 INGRESS_UNAUTHENTICATED = "ingress-unauthenticated"
@@ -55,13 +56,17 @@ class Asked:
 def read(databags: Iterable[Databag]) -> Asked:
     """Read what stands in the databags of the four endpoints that routes are asked for by."""
     requests: list[ingress.Request] = []
+    configurations: list[ingress.RouteConfiguration] = []
     problems: list[Problem] = []
     for databag in databags:
         if databag.asker.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
             request, found = _request(databag)
             requests += [request] if request else []
-            problems += found
-    return Asked(tuple(requests), (), tuple(problems))
+        else:
+            configuration, found = _configuration(databag)
+            configurations += [configuration] if configuration else []
+        problems += found
+    return Asked(tuple(requests), tuple(configurations), tuple(problems))
 
 
 def _request(databag: Databag) -> tuple[ingress.Request | None, list[Problem]]:
@@ -84,9 +89,107 @@ def _request(databag: Databag) -> tuple[ingress.Request | None, list[Problem]]:
     return request, problems
 
 
+def _configuration(
+    databag: Databag,
+) -> tuple[ingress.RouteConfiguration | None, list[Problem]]:
+    asker = databag.asker
+    wish, problems = istio_ingress_route.parse(
+        databag.content, app=asker.app, endpoint=asker.endpoint
+    )
+    if wish is None:
+        return None, problems
+    configuration = ingress.RouteConfiguration(
+        asker=asker,
+        relation_id=databag.relation_id,
+        model=wish.model,
+        authenticated=asker.endpoint in AUTHENTICATED,
+        ports=tuple(listener.port for listener in wish.listeners),
+        routes=(
+            *(_route(field, route) for field, route in wish.http_routes),
+            *(_route(field, route) for field, route in wish.grpc_routes),
+        ),
+    )
+    return configuration, problems
+
+
+def _route(
+    field: str, route: istio_ingress_route.HttpRoute | istio_ingress_route.GrpcRoute
+) -> ingress.RouteRequest:
+    if isinstance(route, istio_ingress_route.HttpRoute):
+        protocol = ingress.Protocol.HTTP
+        matches = [_http_match(match) for match in route.matches or ()]
+    else:
+        protocol = ingress.Protocol.GRPC
+        matches = [_grpc_match(match) for match in route.matches or ()]
+    return ingress.RouteRequest(
+        field=field,
+        name=route.name,
+        protocol=protocol,
+        port=route.listener.port,
+        backends=tuple(
+            ingress.ServiceRef(backend.service, backend.port, backend.weight)
+            for backend in route.backends
+        ),
+        matches=tuple(dict.fromkeys(matches)) or (ingress.Match(),),
+        hostnames=route.hostnames or (),
+        rewrite=_rewrite(route.rewrite),
+        redirect=_redirect(route.redirect),
+    )
+
+
+def _http_match(match: istio_ingress_route.HttpMatch) -> ingress.Match:
+    path_type, path = ingress.PathType.PREFIX, "/"
+    if match.path is not None:
+        path_type, path = ingress.PathType(match.path.type), match.path.value
+    if path_type is ingress.PathType.PREFIX:
+        # Prefixes are compared by whole segments, with or without a slash at the end.
+        path = path.rstrip("/") or "/"
+    return ingress.Match(path_type, path, match.method or "", _headers(match.headers))
+
+
+def _grpc_match(match: istio_ingress_route.GrpcMatch) -> ingress.Match:
+    headers = _headers(match.headers)
+    if match.method is None:
+        return ingress.Match(headers=headers)
+    return ingress.Match.of_grpc(match.method.service, match.method.method or "", headers)
+
+
+def _headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((headers or {}).items()))
+
+
+def _rewrite(rewrite: istio_ingress_route.UrlRewrite | None) -> ingress.Rewrite | None:
+    if rewrite is None or not (rewrite.hostname or rewrite.path):
+        return None
+    return ingress.Rewrite(rewrite.hostname or "", _modifier(rewrite.path))
+
+
+def _redirect(redirect: istio_ingress_route.RequestRedirect | None) -> ingress.Redirect | None:
+    if redirect is None:
+        return None
+    return ingress.Redirect(
+        scheme=redirect.scheme or "",
+        hostname=redirect.hostname or "",
+        port=redirect.port or 0,
+        path=_modifier(redirect.path),
+        status=redirect.status,
+    )
+
+
+def _modifier(
+    modifier: istio_ingress_route.FullPath | istio_ingress_route.PathPrefix | None,
+) -> ingress.PathModifier | None:
+    if modifier is None:
+        return None
+    return ingress.PathModifier(modifier.value, whole=modifier.type == "ReplaceFullPath")
+
+
+_ROUTE_KEYS = (istio_ingress_route.EXTERNAL_HOST, istio_ingress_route.TLS_ENABLED)
 KEYS: Mapping[str, tuple[str, ...]] = {
     INGRESS: (ingress_relation.URL_KEY,),
     INGRESS_UNAUTHENTICATED: (ingress_relation.URL_KEY,),
+    ROUTE: _ROUTE_KEYS,
+    ROUTE_UNAUTHENTICATED: _ROUTE_KEYS,
 }
 """All that we write into our databags, by endpoint."""
 
@@ -108,4 +211,7 @@ def answers(exposed: ingress.Exposure, live: kube.Live) -> dict[int, dict[str, s
             continue
         if route.asker.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
             found[route.relation_id] = ingress_relation.dump(url)
+        else:
+            hosts = exposed.hosts
+            found[route.relation_id] = istio_ingress_route.dump(hosts.public, tls=hosts.tls)
     return found

@@ -15,6 +15,7 @@ from istio_ambient import (
     ingress_cluster,
     ingress_requests,
     kube,
+    options,
     resources,
 )
 from istio_ambient.desired import Desired
@@ -43,6 +44,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Return the facts; however many applications ask, the cluster is read as often."""
         asked = ingress_requests.read(self._databags())
         cluster = ingress_cluster.read(client, self.model.name, asked)
+        trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
         return ingress.Facts(
             model=self.model.name,
             app=self.app.name,
@@ -51,11 +53,12 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             pod_labels=self.telemetry_label,
             requests=asked.requests,
             configurations=asked.configurations,
+            trusted=trusted,
             services=cluster.services,
             model_ids=cluster.model_ids,
             named_ports=cluster.named_ports,
             cidrs_in_force=ingress.cidrs_in_force(live),
-            problems=asked.problems,
+            problems=(*misnamed, *asked.problems),
         )
 
     def _databags(self) -> Iterator[ingress_requests.Databag]:

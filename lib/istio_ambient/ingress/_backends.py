@@ -48,7 +48,13 @@ def model_refusal(asker: mesh.Asker, model: str, facts: Facts) -> Problem | None
 
 
 def backend_of(
-    asker: mesh.Asker, model: str, ref: ServiceRef, field: str, facts: Facts
+    asker: mesh.Asker,
+    model: str,
+    ref: ServiceRef,
+    field: str,
+    facts: Facts,
+    *,
+    home_name: str = "",
 ) -> Backend | Problem | kube.Readiness:
     """Return the backend that an application names, or why there is none.
 
@@ -61,11 +67,12 @@ def backend_of(
         ref: the Service.
         field: where the Service's name stands in the databag.
         facts: the Services that there are.
+        home_name: what it says that it is called in its own model, if it does.
     """
     service = facts.services.get((model, ref.name))
     if service is None:
         return _pending(asker, f"there is no Service {model}/{ref.name} yet")
-    refusal = _service_refusal(asker, service, field, facts)
+    refusal = _service_refusal(asker, service, field, facts, home_name)
     if refusal:
         return refusal
     pod_ports = _pod_ports(service, ref.port, facts)
@@ -84,7 +91,7 @@ def backend_of(
 
 
 def _service_refusal(
-    asker: mesh.Asker, service: Service, field: str, facts: Facts
+    asker: mesh.Asker, service: Service, field: str, facts: Facts, home_name: str
 ) -> Problem | None:
     owner = service.selector.get(mesh.NAME_LABEL, "")
     where = f"Service {service.name}"
@@ -98,7 +105,7 @@ def _service_refusal(
         # What the application is called in its own model cannot be verified, but that Juju
         # deployed one of that name there can.
         deployed = facts.services.get((service.namespace, owner))
-        if deployed is not None and deployed.by_juju:
+        if deployed is not None and deployed.by_juju and home_name in ("", owner):
             return None
         message = f"{where} of model {service.namespace} is of no application of Juju's: refused"
         cure = "ask for the Service that Juju made for the application"

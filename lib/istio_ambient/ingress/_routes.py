@@ -88,7 +88,9 @@ def of_request(request: Request, hosts: _hosts.Hosts, facts: Facts) -> Outcome:
     if refusal:
         return refusal
     ref = ServiceRef(request.name, request.port)
-    backend = _backends.backend_of(asker, request.model, ref, "name", facts)
+    backend = _backends.backend_of(
+        asker, request.model, ref, "name", facts, home_name=request.name
+    )
     if not isinstance(backend, Backend):
         return backend
     rewrite = Rewrite(path=PathModifier("/", whole=False)) if request.strip_prefix else None
