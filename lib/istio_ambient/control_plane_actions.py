@@ -11,9 +11,9 @@ import httpx2
 import lightkube
 import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service
+from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import kube, manifests, resources
+from istio_ambient import kube, manifests, mesh_snapshot, resources
 from istio_ambient.mesh import hardened_preview
 
 logger = logging.getLogger(__name__)
@@ -24,19 +24,11 @@ def preview_hardened_mode(
 ) -> None:
     """Show what hardened mode would do, as a table and as JSON; nothing is changed."""
     try:
-        client = kube.connect()
-        mesh = hardened_preview.Mesh(
-            root_namespace=root_namespace,
-            auto_allow=auto_allow,
-            pods=_all(client, Pod),
-            namespaces=_all(client, Namespace),
-            services=_all(client, Service),
-            policies=_all(client, resources.AuthorizationPolicy),
-        )
+        snapshot = mesh_snapshot.read(kube.connect(), root_namespace, auto_allow=auto_allow)
     except (httpx2.HTTPError, lightkube.ConfigError) as error:
         event.fail(f"the cluster cannot be read: {error}")
         return
-    found = hardened_preview.outlooks(mesh)
+    found = hardened_preview.outlooks(snapshot)
     cut_off = [each for each in found if each.outlook == hardened_preview.CUT_OFF]
     unopened = [each for each in found if not each.admits]
     event.set_results(
@@ -47,10 +39,6 @@ def preview_hardened_mode(
             "unopened": json.dumps([f"{each.namespace}/{each.application}" for each in unopened]),
         }
     )
-
-
-def _all(client: kube.Client, kind: kube.ResourceType) -> tuple[kube.Manifest, ...]:
-    return tuple(map(kube.manifest_of, kube.list_kind(client, kind) or ()))
 
 
 def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:

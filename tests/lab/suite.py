@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from istio_ambient import kube, resources
-from istio_ambient.mesh import access
+from istio_ambient import kube, mesh_snapshot
+from istio_ambient.mesh import evaluator
 
 from tests import lab
 from tests.lab import bookshop, juju
@@ -40,6 +40,7 @@ class Suite:
         controller = juju.Controller()
         self.mesh = juju.Model(cluster, mesh, controller=controller)
         self.shop = juju.Model(cluster, shop, controller=controller)
+        self._auto_allow = True
 
     def deploy(self) -> Iterator[str]:
         """Deploy everything, step by step; yields what comes next, for people who watch."""
@@ -70,6 +71,7 @@ class Suite:
             hardened_mode=scene.hardened,
             auto_allow_waypoint_policy=scene.auto_allow,
         )
+        self._auto_allow = scene.auto_allow
         self.shop.config(BEACON, manage_authorization_policies=scene.managed)
         self.mesh.wait_active()
         self.shop.wait_active()
@@ -116,13 +118,16 @@ class Suite:
             via="pod" if request.past_waypoint else None,
         )
 
-    def access(self) -> list[access.Access]:
-        """Return who may reach whom, from all policies in the cluster."""
+    def access(self) -> list[evaluator.Access]:
+        """Return who may reach the bookshop's Services, from all policies in the cluster."""
         client: kube.Client = cast(kube.Client, self.cluster.client)
-        found = kube.list_kind(client, resources.AuthorizationPolicy) or ()
-        policies = [(p.metadata.namespace, p.get("spec", {})) for p in found]
-        services = [(self.shop.name, app) for app in bookshop.APPLICATIONS]
-        return access.access(services, policies, self.mesh.name)
+        snapshot = mesh_snapshot.read(client, self.mesh.name, auto_allow=self._auto_allow)
+        services = {f"{self.shop.name}/{app}" for app in bookshop.APPLICATIONS}
+        return [
+            each
+            for each in evaluator.accesses(snapshot)
+            if each.kind is evaluator.TargetKind.SERVICE and each.target in services
+        ]
 
     def remove(self) -> Iterator[str]:
         """Take everything away again, in the order an operator would."""

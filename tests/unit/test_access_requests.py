@@ -14,9 +14,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import access_requests, kube, mesh
+from istio_ambient.mesh import evaluator
 from istio_ambient.relations import cross_model_mesh
 
-from tests.unit.mesh import evaluate
+from tests.unit.mesh.evaluator import samples
 
 NAME = mesh.NAME_LABEL
 CLUSTER = mesh.Cluster(
@@ -47,26 +48,33 @@ def policies(text: str, **asked: Any) -> list[Any]:
     return list(mesh.policies(granted, model="shop", app="beacon"))
 
 
+SERVICES = [evaluator.Target.service("shop", name) for name in ("details", "details-api")]
+PODS = evaluator.Target.workload("shop", "details")
+_PORTS = [{"port": 80, "targetPort": 80}, {"port": 81, "targetPort": 81}]
+
+
 def reachable(built: list[Any]) -> set[tuple[str, ...]]:
-    """Return every request that passes, of all that the entries below could be about."""
-    probes = itertools.product(
-        ("details", "details-api", f"{NAME}=details"),
-        ("a", "b", "stranger"),
-        ("80", "81"),
-        ("GET", "POST"),
-        ("/x", "/y"),
+    """Return every request that passes, of all that the entries below could be about.
+
+    Services and pods each by themselves: what a waypoint lets in is not asked of the pods again.
+    """
+    mesh_of_shop = samples.snapshot(
+        *map(kube.manifest_of, built),
+        services=tuple(samples.service(each.name, ports=_PORTS) for each in SERVICES),
+        auto_allow=False,
+    )
+    judges = {each: dataclasses.replace(mesh_of_shop, pods=()) for each in SERVICES}
+    probes = list(
+        itertools.product(("a", "b", "stranger"), ("80", "81"), ("GET", "POST"), ("/x", "/y"))
     )
     return {
-        (target, source, port, method, path)
-        for target, source, port, method, path in probes
-        if evaluate.allowed(
-            built,
-            target,
-            f"cluster.local/ns/shop/sa/{source}",
-            port=port,
-            method=method,
-            path=path,
-        )
+        (str(target), source, port, method, path)
+        for target, snapshot in {**judges, PODS: mesh_of_shop}.items()
+        for judge in [evaluator.Evaluator(snapshot)]
+        for source, port, method, path in probes
+        if judge.evaluate(
+            evaluator.Request(f"shop/{source}", target, int(port), method, path)
+        ).allowed
     }
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
-from istio_ambient.mesh.access import EVERYBODY, EVERYTHING, Access
+from istio_ambient.mesh.evaluator import EVERYBODY, EVERYTHING, Access
 
 ROW, LEFT, RIGHT, BOX_WIDTH, BOX_HEIGHT, WIDTH, TOP = 64, 24, 596, 220, 36, 840, 88
 INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"

@@ -8,7 +8,7 @@ import rich.box
 import rich.console
 import rich.table
 import rich.text
-from istio_ambient.mesh import access
+from istio_ambient.mesh import evaluator
 
 from tests.lab import bookshop, suite
 
@@ -70,13 +70,13 @@ def _short(verdict: str) -> str:
     return "answer" if verdict == bookshop.Expect.ANSWER else verdict
 
 
-def access_table(entries: Iterable[access.Access], title: str) -> rich.table.Table:
+def access_table(entries: Iterable[evaluator.Access], title: str) -> rich.table.Table:
     """Return the table of who may reach whom."""
     table = _table(title)
     for column in ("who", "may reach", "with"):
         table.add_column(column)
     for entry in entries:
-        who = "everybody" if entry.source == access.EVERYBODY else entry.source
-        style = "yellow" if entry.operations == access.EVERYTHING else ""
+        who = "everybody" if entry.source == evaluator.EVERYBODY else entry.source
+        style = "yellow" if entry.operations == evaluator.EVERYTHING else ""
         table.add_row(who, entry.target, rich.text.Text(entry.operations, style))
     return table

@@ -4,10 +4,10 @@
 
 from xml.etree import ElementTree
 
-from istio_ambient.mesh import access, picture
+from istio_ambient.mesh import evaluator, picture
 
-NARROW = access.Access("shop/productpage", "shop/details", "GET /health")
-OPEN = access.Access("*", "shop/reviews", access.EVERYTHING)
+NARROW = evaluator.Access("shop/productpage", "shop/details", "GET /health")
+OPEN = evaluator.Access("*", "shop/reviews", evaluator.EVERYTHING)
 
 
 def texts(document: str) -> set[str]:
@@ -25,5 +25,5 @@ def test_a_service_that_nobody_may_reach_is_shown():
 
 
 def test_foreign_text_stays_text():
-    hostile = access.Access("<script>", "shop/details", "GET </text><b>")
+    hostile = evaluator.Access("<script>", "shop/details", "GET </text><b>")
     assert "<script>" in texts(picture.svg([hostile], ["shop/details"], "A & B"))

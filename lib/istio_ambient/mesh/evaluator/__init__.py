@@ -10,7 +10,7 @@ is which policy has the word. `_topology` finds the proxies between a client and
 may do what. Held to what real proxies decide: `make truth`.
 """
 
-from istio_ambient.mesh.evaluator._accesses import Access, accesses, targets
+from istio_ambient.mesh.evaluator._accesses import Access, Workload, accesses, targets, workloads
 from istio_ambient.mesh.evaluator._describe import EVERYBODY, EVERYTHING, short
 from istio_ambient.mesh.evaluator._evaluate import Evaluator, UnknownTargetError, evaluate
 from istio_ambient.mesh.evaluator._request import Request, Target, TargetKind
@@ -42,8 +42,10 @@ __all__ = [
     "TargetKind",
     "UnknownTargetError",
     "Verdict",
+    "Workload",
     "accesses",
     "evaluate",
     "short",
     "targets",
+    "workloads",
 ]

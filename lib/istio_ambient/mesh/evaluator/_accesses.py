@@ -12,7 +12,6 @@ from istio_ambient.mesh.evaluator import (
     _match,
     _policies,
     _ports,
-    _request,
     _rules,
     _topology,
     _waypoint,
@@ -45,6 +44,20 @@ class Access:
     """The rules that let it in, sorted; empty: no ALLOW policy speaks of the target."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """The pods of an application that policies cannot tell apart."""
+
+    namespace: str
+    application: str
+    pods: tuple[str, ...]
+    """Names, sorted."""
+    policies: tuple[PolicyRef, ...]
+    """What its ztunnel heeds, and what the waypoints before its Services heed for them."""
+    accesses: tuple[Access, ...]
+    """Who may reach its pods: by their own address, and through those waypoints."""
+
+
 def targets(snapshot: Snapshot) -> list[Target]:
     """Return what a proxy of the mesh stands before: Services and workloads, sorted.
 
@@ -73,55 +86,85 @@ def accesses(snapshot: Snapshot) -> list[Access]:
     return sorted(_merged(found))
 
 
+def workloads(snapshot: Snapshot) -> list[Workload]:
+    """Return every workload on the mesh with who may reach it, by whatever way, sorted."""
+    listing = _Listing(snapshot)
+    return [listing.workload(group) for group in listing.groups()]
+
+
 class _Listing:
     def __init__(self, snapshot: Snapshot):
         self._evaluator = Evaluator(snapshot)
         self._topology = self._evaluator.topology
 
-    def of(self, target: Target) -> Iterator[Access]:
-        if target.kind is TargetKind.SERVICE:
-            return self._of_service(target)
-        return self._at_pods(target, self._topology.pods_of_application(target))
+    def groups(self, pods: Iterable[Manifest] | None = None) -> list[list[Manifest]]:
+        """Return those of the pods (of all) that are on the mesh, grouped."""
+        among = self._topology.pods.values() if pods is None else pods
+        return _topology.workloads(filter(self._topology.on_mesh, among))
 
-    def _of_service(self, target: Target) -> Iterator[Access]:
-        service = self._topology.services[target.namespace, target.name]
-        waypoint, _ = self._topology.service_waypoint(service)
-        pods = self._topology.pods_of(service)
-        if waypoint is None or self._topology.is_headless(service):
-            yield from self._at_pods(target, pods)
+    def of(self, target: Target) -> Iterator[Access]:
+        """Yield who may reach a target."""
+        if target.kind is not TargetKind.SERVICE:
+            for group in self.groups(self._topology.pods_of_application(target)):
+                yield from self._at_pods(target, group)
             return
-        behind = self._behind(waypoint, pods)
+        service = self._topology.services[target.namespace, target.name]
+        groups = self.groups(self._topology.pods_of(service))
+        if self._before(service):
+            yield from self._through_waypoint(service, groups)
+        else:
+            for group in groups:
+                yield from self._at_pods(target, group)
+
+    def workload(self, group: list[Manifest]) -> Workload:
+        """Return all about a group of pods."""
+        namespace, name = _manifest.namespace(group[0]), _topology.application(group[0])
+        found = [*self._at_pods(Target.workload(namespace, name), group)]
+        heeded = self._topology.heeded_by_ztunnel(group[0])
+        for service in self._topology.services_of(group[0]):
+            if waypoint := self._before(service):
+                found += self._through_waypoint(service, [group])
+                heeded += self._topology.heeded_by_waypoint(waypoint, service)
+        refs = {(p.ref.namespace, p.ref.name): p.ref for p in heeded}
+        return Workload(
+            namespace=namespace,
+            application=name,
+            pods=tuple(map(_manifest.name, group)),
+            policies=tuple(refs[each] for each in sorted(refs)),
+            accesses=tuple(sorted(_merged(found))),
+        )
+
+    def _before(self, service: Manifest) -> _topology.Waypoint | None:
+        """Return the waypoint through which a Service is asked."""
+        headless = self._topology.is_headless(service)
+        return None if headless else self._topology.service_waypoint(service)[0]
+
+    def _through_waypoint(
+        self, service: Manifest, groups: Iterable[list[Manifest]]
+    ) -> Iterator[Access]:
+        """Yield whom a Service's waypoint lets in, as far as the pods let the waypoint in."""
+        waypoint = self._before(service)
+        if waypoint is None:
+            return
+        behind = [self._evaluator.behind(waypoint, group) for group in groups]
         if behind and all(hop.decision is Decision.DENIED for hop in behind):
             return
         refused = tuple(dict.fromkeys(said for hop in behind for said in _refused(hop)))
-        http = any(
-            _ports.takes_http(port)
-            for port in _manifest.maps(_manifest.spec(service), "ports") or [{}]
-        )
+        ports = _manifest.maps(_manifest.spec(service), "ports")
+        http = not ports or any(map(_ports.takes_http, ports))
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp
         rules = _rules.Rules(translate, _waypoint.value, _match.Attributes(_match.ANYBODY))
         heeded = self._topology.heeded_by_waypoint(waypoint, service)
+        target = Target.service(*_manifest.key(service))
         for access in _read(target, Proxy.WAYPOINT, heeded, rules):
             yield dataclasses.replace(access, unless=(*access.unless, *refused))
 
-    def _behind(self, waypoint: _topology.Waypoint, pods: Iterable[Manifest]) -> list[Hop]:
-        """Return what ztunnel says to the waypoint, before each kind of pod."""
-        return [
-            hop
-            for group in _topology.workloads(filter(self._topology.on_mesh, pods))
-            for hop in self._evaluator.evaluate(
-                _request.Request(
-                    waypoint.sources[0], Target.pod(*_manifest.key(group[0])), source_ip=None
-                )
-            ).hops
-            if hop.proxy is Proxy.ZTUNNEL
-        ]
-
-    def _at_pods(self, target: Target, pods: Iterable[Manifest]) -> Iterator[Access]:
-        rules = _rules.Rules(_ztunnel.translate, _ztunnel.value, _match.Attributes(_match.ANYBODY))
-        for group in _topology.workloads(filter(self._topology.on_mesh, pods)):
-            heeded = self._topology.heeded_by_ztunnel(group[0])
-            yield from _read(target, Proxy.ZTUNNEL, heeded, rules)
+    def _at_pods(self, target: Target, group: list[Manifest]) -> Iterator[Access]:
+        """Yield whom the pods' own ztunnel lets in."""
+        everybody = _match.Attributes(_match.ANYBODY)
+        rules = _rules.Rules(_ztunnel.translate, _ztunnel.value, everybody)
+        heeded = self._topology.heeded_by_ztunnel(group[0])
+        return _read(target, Proxy.ZTUNNEL, heeded, rules)
 
 
 def _read(
@@ -139,7 +182,7 @@ def _read(
             barred = list(_barred(source, denies))
             if None in barred:
                 continue
-            asked = [f"{_sentence(*each)} if the external authorizer refuses" for each in asks]
+            asked = [f"{_sentence(*each)}, if the external authorizer refuses" for each in asks]
             yield Access(
                 source=source,
                 target=f"{target.namespace}/{target.name}",

@@ -19,7 +19,7 @@ from istio_ambient.mesh.evaluator import (
     _ztunnel,
 )
 from istio_ambient.mesh.evaluator._describe import short
-from istio_ambient.mesh.evaluator._request import Request, TargetKind
+from istio_ambient.mesh.evaluator._request import Request, Target, TargetKind
 from istio_ambient.mesh.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.mesh.evaluator._topology import Topology, Waypoint
 from istio_ambient.mesh.evaluator._verdict import Decision, Hop, Proxy, Verdict
@@ -58,6 +58,11 @@ class Evaluator:
             raise UnknownTargetError(str(error).strip("'\"")) from error
         notes = [each for each in (note, *found) if each]
         return Verdict(_decision(hops), tuple(hops), "; ".join(notes))
+
+    def behind(self, waypoint: Waypoint, group: Sequence[Manifest]) -> Hop:
+        """Return what ztunnel says to a waypoint before pods that policies cannot tell apart."""
+        anything = Request(None, Target.pod(*_manifest.key(group[0])))
+        return self._behind(anything, None, waypoint, group, None)
 
     def _shown(self, source: str | None) -> tuple[str | None, str]:
         """Return the source as a proxy knows it, and why that is nobody in particular."""

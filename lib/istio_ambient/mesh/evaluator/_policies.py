@@ -106,8 +106,11 @@ def read(manifest: Manifest) -> Policy | None:
     if action not in (ALLOW, DENY, CUSTOM) or annotations.get(_DRY_RUN) in _TRUE:
         return None
     selector = _map(spec, "selector").get("matchLabels")
+    ref = PolicyRef(
+        metadata.get("namespace", ""), metadata["name"], action=action, annotations=annotations
+    )
     return Policy(
-        ref=PolicyRef(metadata.get("namespace", ""), metadata["name"], annotations=annotations),
+        ref=ref,
         action=action,
         rules=tuple(_rule(rule) for rule in _maps(spec, "rules")),
         targets=tuple(_references(spec)),

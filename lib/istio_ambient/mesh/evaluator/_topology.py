@@ -7,6 +7,7 @@ As istiod tells ztunnels and waypoints (istio.io/istio, pilot/pkg/serviceregistr
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -66,6 +67,7 @@ class Topology:
         self.pods = {_manifest.key(each): each for each in snapshot.pods if _lives(each)}
         self.gateways = {_manifest.key(each): each for each in snapshot.gateways}
         self.policies = [p for each in snapshot.policies if (p := _policies.read(each))]
+        self._waypoints: dict[_manifest.Name, tuple[Waypoint | None, str]] = {}
 
     def on_mesh(self, pod: Manifest) -> bool:
         """Tell whether ztunnel stands before a pod."""
@@ -91,6 +93,12 @@ class Topology:
 
     def service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
         """Return the waypoint before a Service, and else what is in the way, if anything is."""
+        key = _manifest.key(service)
+        if key not in self._waypoints:
+            self._waypoints[key] = self._service_waypoint(service)
+        return self._waypoints[key]
+
+    def _service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
         if _manifest.labels(service).get(MANAGED_LABEL) in _MESH_CONTROLLERS:
             return None, ""
         found, note = self._named_waypoint(service)
@@ -161,7 +169,7 @@ class Topology:
             INGRESS_USE_WAYPOINT, ""
         )
         led = _manifest.labels(service).get(INGRESS_USE_WAYPOINT, inherited).lower() == "true"
-        if not led and source in self._ingress_gateways():
+        if not led and source in self._ingress_gateways:
             return "an ingress gateway passes the waypoint by"
         return ""
 
@@ -169,6 +177,7 @@ class Topology:
         """Tell whether a Service has no address of its own."""
         return _manifest.spec(service).get("clusterIP") == "None"
 
+    @functools.cached_property
     def _ingress_gateways(self) -> set[str]:
         """Return the identities of gateways that are no waypoints."""
         return {

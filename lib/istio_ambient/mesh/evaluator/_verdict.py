@@ -43,11 +43,18 @@ class PolicyRef:
     name: str
     rule: int | None = None
     """Index in `spec.rules`; None: no rule of it in particular."""
+    action: str = "ALLOW"
+    """`ALLOW`, `DENY` or `CUSTOM`."""
     annotations: Mapping[str, str] = dataclasses.field(
         default_factory=dict[str, str], compare=False
     )
     synthetic: bool = False
     """istiod made it up (PILOT_AUTO_ALLOW_WAYPOINT_POLICY); it is no object in the cluster."""
+
+    @property
+    def is_allow(self) -> bool:
+        """Whether it lets somebody in."""
+        return self.action == "ALLOW"
 
     def __str__(self) -> str:
         rule = "" if self.rule is None else f" rule {self.rule}"

@@ -22,7 +22,8 @@ FROM_WEB = {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/web"]}
 def policy(
     name: str = "policy", namespace: str = "shop", annotations: Any = None, **spec: Any
 ) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
+    metadata["annotations"] = annotations or {}
     return {"metadata": metadata, "spec": spec}
 
 

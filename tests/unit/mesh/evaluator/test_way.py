@@ -54,9 +54,9 @@ def test_the_deciding_rule_is_named_with_its_annotations():
     )
     policy = verdict(allow).hops[0].policy
     assert policy == evaluator.PolicyRef("shop", "allow", 1)
-    assert policy.annotations == {"charmed-istio.io/requested-by": "{}"}
+    assert policy and policy.annotations == {"charmed-istio.io/requested-by": "{}"}
     assert verdict().hops[1].policy == evaluator.PolicyRef(
-        "shop", "istio_allow_waypoint_shop_way", 0, {}, synthetic=True
+        "shop", "istio_allow_waypoint_shop_way", 0, synthetic=True
     )
 
 

@@ -1,0 +1,35 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Reads from the API server what decides who may talk to whom."""
+
+from lightkube.resources.core_v1 import Namespace, Pod, Service
+
+from istio_ambient import kube, resources
+from istio_ambient.mesh import evaluator
+
+
+def read(client: kube.Client, root_namespace: str, *, auto_allow: bool) -> evaluator.Snapshot:
+    """Return the objects of the whole cluster, by one LIST for each kind.
+
+    Args:
+        client: may list these kinds in all namespaces; a kind that is not served has no objects.
+        root_namespace: Istio's root namespace.
+        auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
+
+    Raises:
+        httpx2.HTTPError: on any other answer but success.
+    """
+    return evaluator.Snapshot(
+        root_namespace=root_namespace,
+        auto_allow=auto_allow,
+        namespaces=_all(client, Namespace),
+        services=_all(client, Service),
+        pods=_all(client, Pod),
+        gateways=_all(client, resources.Gateway),
+        policies=_all(client, resources.AuthorizationPolicy),
+    )
+
+
+def _all(client: kube.Client, kind: kube.ResourceType) -> tuple[kube.Manifest, ...]:
+    return tuple(map(kube.manifest_of, kube.list_kind(client, kind) or ()))
