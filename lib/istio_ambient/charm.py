@@ -40,6 +40,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.identity = kube.Identity(self.model.name, self.app.name, self.ADOPTED_SCOPES)
         self.findings = status.Findings()
         self._client: kube.Client | None = None
+        self.tracing = observability.trace_charm(self)
         for event in self._reconciled_events():
             framework.observe(event, self._on_event)
         framework.observe(self.on.remove, self._on_remove)
@@ -123,6 +124,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def reconcile(self) -> kube.Plan:
         """Make the cluster and the databags what the facts ask for; return what was planned."""
         self.findings = status.Findings()
+        observability.publish(self)
         observability.run_metrics_proxy(
             self.unit.get_container(observability.CONTAINER),
             observability.metrics_proxy_layer(self.telemetry_label, self.checks()),

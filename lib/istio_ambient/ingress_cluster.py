@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
-from istio_ambient import ingress, ingress_requests, kube
+from istio_ambient import gateway_workloads, ingress, ingress_requests, kube
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,15 @@ class Cluster:
     named_ports: Mapping[tuple[str, str, str], frozenset[int]] = field(
         default_factory=dict[tuple[str, str, str], frozenset[int]]
     )
+    node_address: str = ""
 
 
-def read(client: kube.Client, model: str, asked: ingress_requests.Asked) -> Cluster:
+def read(client: kube.Client, model: str, app: str, asked: ingress_requests.Asked) -> Cluster:
     """Return the Services and what else is needed to judge what is asked for.
 
     Other models' Services and namespaces are only read where an application of another model asks,
-    endpoints only where the number of a pod's port stands nowhere else.
+    endpoints only where the number of a pod's port stands nowhere else, the gateway's pods only
+    where clients reach it through nodes.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
@@ -38,4 +40,11 @@ def read(client: kube.Client, model: str, asked: ingress_requests.Asked) -> Clus
     slices: Iterable[EndpointSlice] = ()
     if ingress.need_named_ports(services, asked.services):
         slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
-    return Cluster(services, ingress.model_ids_of(namespaces), ingress.named_ports_of(slices))
+    gateway = services.get((model, ingress.workload_name(app)))
+    by_nodes = gateway is not None and gateway.type == "NodePort"
+    return Cluster(
+        services=services,
+        model_ids=ingress.model_ids_of(namespaces),
+        named_ports=ingress.named_ports_of(slices),
+        node_address=gateway_workloads.node_address(client, model, app) if by_nodes else "",
+    )

@@ -21,6 +21,19 @@ ALERT_RULES = "src/prometheus_alert_rules"
 DASHBOARDS = "src/grafana_dashboards"
 """Folders of a charm; one that is not there holds nothing."""
 
+METRICS, GRAFANA, TRACING = "metrics-endpoint", "grafana-dashboard", "charm-tracing"
+"""Endpoints of every charm; one that has no such endpoint does not take part."""
+
+_CHECK: ops.pebble.CheckDict = {
+    "override": "replace",
+    "startup": "enabled",
+    # Only a check that has failed recovers, and only then does Juju run a hook. So it fails at
+    # once: what comes up soon after a hook that found it missing must not be overlooked.
+    "period": "3s",
+    "timeout": "2s",
+    "threshold": 1,
+}
+
 
 def telemetry_label(model: str, app: str) -> dict[str, str]:
     """Return the label of the pods whose metrics the charm's metrics-proxy serves."""
@@ -50,6 +63,16 @@ def metrics_proxy_layer(
     return {"summary": CONTAINER, "services": {CONTAINER: service}, "checks": checks or {}}
 
 
+def http_check(url: str) -> ops.pebble.CheckDict:
+    """Return a Pebble check that a URL is answered with success."""
+    return {**_CHECK, "http": {"url": url}}
+
+
+def tcp_check(host: str, port: int) -> ops.pebble.CheckDict:
+    """Return a Pebble check that a port takes connections."""
+    return {**_CHECK, "tcp": {"host": host, "port": port}}
+
+
 def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> None:
     """Bring the container's plan to the layer; does nothing while Pebble is not there."""
     if not container.can_connect():
@@ -68,6 +91,13 @@ def topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
     return prometheus_scrape.Topology(
         model.name, model.uuid, charm.app.name, charm.unit.name, charm.meta.name
     )
+
+
+def publish(charm: ops.CharmBase) -> None:
+    """Tell who is related what to scrape, to alert on and to show; called on every unit."""
+    publish_metrics(charm, METRICS)
+    if charm.unit.is_leader():
+        publish_dashboards(charm, GRAFANA)
 
 
 def publish_metrics(charm: ops.CharmBase, endpoint: str) -> None:
@@ -97,7 +127,7 @@ def publish_dashboards(charm: ops.CharmBase, endpoint: str) -> None:
         relation.data[charm.app].update(grafana_dashboard.dump(topology_of(charm), dashboards))
 
 
-def trace_charm(charm: ops.CharmBase, endpoint: str) -> ops.Object | None:
+def trace_charm(charm: ops.CharmBase, endpoint: str = TRACING) -> ops.Object | None:
     """Send the charm's own traces to whoever is related; called in the charm's constructor.
 
     The charm has to keep what this returns, or nothing observes the relation.
@@ -113,6 +143,8 @@ def trace_charm(charm: ops.CharmBase, endpoint: str) -> ops.Object | None:
 
 
 def _active(charm: ops.CharmBase, endpoint: str) -> Iterator[ops.Relation]:
+    if endpoint not in charm.meta.relations:
+        return iter(())
     return (r for r in charm.model.relations[endpoint] if r.active and r.app)
 
 

@@ -6,12 +6,13 @@
 
 from collections.abc import Iterable
 
-import lightkube
 import ops
 from istio_ambient import (
     access_requests,
     askers,
     charm,
+    gateway_workloads,
+    gateways,
     kube,
     mesh,
     observability,
@@ -21,8 +22,6 @@ from istio_ambient import (
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
 from istio_ambient.relations import cross_model_mesh, service_mesh
-from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
 
 MESH = "service-mesh"
@@ -34,12 +33,7 @@ MODEL_ID = "model.juju.is/id"
 class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
     """Provides the `service_mesh` interface: a waypoint, labels to join, and authorization."""
 
-    MANAGED = (
-        resources.Gateway,
-        HorizontalPodAutoscaler,
-        resources.AuthorizationPolicy,
-        ConfigMap,
-    )
+    MANAGED = (*gateways.KINDS, resources.AuthorizationPolicy)
     ADOPTED_SCOPES = frozenset(
         {
             "istio-waypoint",
@@ -47,11 +41,6 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             "modeloperator-authorization-policy",
         }
     )
-
-    def reconcile(self) -> kube.Plan:
-        """Tell scrapers where this unit is, whether or not it is the leader; then reconcile."""
-        observability.publish_metrics(self, METRICS)
-        return super().reconcile()
 
     def gather(self, client: kube.Client, live: kube.Live) -> mesh.Facts:
         """Return the facts; the cluster is read in two requests, however many applications ask."""
@@ -65,6 +54,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
         )
         remotes, unknown = self._remotes()
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
+        settings, wrong = gateways.parse_settings("waypoint", self.config)
         target = mesh.Target.app(self.model.name, self.app.name)
         own, pending = access_requests.of_scrapers(
             scrapers, remotes, cluster, target, observability.METRICS_PORT
@@ -80,7 +70,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             trusted=trusted,
             manage_policies=bool(self.config["manage-authorization-policies"]),
             model_on_mesh=bool(self.config["model-on-mesh"]),
-            problems=(*misnamed, *problems, *unknown),
+            settings=settings,
+            problems=(*wrong, *misnamed, *problems, *unknown),
             pending=tuple(pending),
         )
 
@@ -123,37 +114,20 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the waypoint; what is pending only waits, without blame."""
         self.findings.waiting.extend(str(pending) for pending in mesh.verdicts(facts).pending)
-        gateway = live.get(resources.Gateway, facts.waypoint, facts.model)
-        if gateway is None:
-            return
-        what = f"waypoint {facts.waypoint}"
-        try:
-            deployment = client.get(Deployment, facts.waypoint, namespace=facts.model)
-        except lightkube.ApiError as error:
-            if error.status.code != 404:
-                raise
-            reason = "istiod has not made it yet: is istio-k8s deployed?"
-            yield kube.Readiness(what, False, reason, gateway.metadata.creationTimestamp)
-            return
-        yield kube.workload_readiness(client, deployment, what)
+        name = facts.waypoint
+        yield gateway_workloads.readiness(
+            client, live, what=f"waypoint {name}", name=name, workload=name
+        )
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the waypoint through its Service."""
-        host = f"{mesh.waypoint_name(self.model.name, self.app.name)}.{self.model.name}.svc"
-        return {
-            "waypoint": {
-                "override": "replace",
-                "startup": "enabled",
-                "period": "10s",
-                "timeout": "3s",
-                "threshold": 3,
-                "http": {"url": f"http://{host}:15021/healthz/ready"},
-            }
-        }
+        name = mesh.waypoint_name(self.model.name, self.app.name)
+        url = gateway_workloads.status_url(name, self.model.name)
+        return {"waypoint": observability.http_check(url)}
 
     def tolerates(self, change: kube.Change) -> bool:
         """Leave the ConfigMap alone that the public charm made to remember its own labels."""
-        return change.kind is ConfigMap
+        return change.ref.name == mesh.memory_name(self.app.name)
 
     def cleanup(self, client: kube.Client) -> None:
         """Take our labels from the namespace; Juju deletes our StatefulSet and Service itself."""

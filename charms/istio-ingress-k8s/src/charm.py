@@ -6,24 +6,24 @@
 
 from collections.abc import Iterable, Iterator
 
-import lightkube
 import ops
 from istio_ambient import (
     askers,
     charm,
+    gateway_workloads,
+    gateways,
     ingress,
     ingress_cluster,
     ingress_requests,
     kube,
+    observability,
     options,
     resources,
 )
 from istio_ambient.desired import Desired
 from istio_ambient.relations import gateway_metadata
-from lightkube.resources.apps_v1 import Deployment
 
 METADATA = "gateway-metadata"
-STATUS_PORT = 15021
 
 
 class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
@@ -43,12 +43,14 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:
         """Return the facts; however many applications ask, the cluster is read as often."""
         asked = ingress_requests.read(self._databags())
-        cluster = ingress_cluster.read(client, self.model.name, asked)
+        cluster = ingress_cluster.read(client, self.model.name, self.app.name, asked)
+        settings, wrong = gateways.parse_settings("gateway", self.config)
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
         return ingress.Facts(
             model=self.model.name,
             app=self.app.name,
             config=self.load_config(ingress.Config),
+            settings=settings,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
             requests=asked.requests,
@@ -57,8 +59,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             services=cluster.services,
             model_ids=cluster.model_ids,
             named_ports=cluster.named_ports,
+            node_address=cluster.node_address,
             cidrs_in_force=ingress.cidrs_in_force(live),
-            problems=(*misnamed, *asked.problems),
+            problems=(*misnamed, *wrong, *asked.problems),
         )
 
     def _databags(self) -> Iterator[ingress_requests.Databag]:
@@ -105,49 +108,19 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the gateway and its address, and which Services are missing."""
-        gateway = live.get(resources.Gateway, facts.app, facts.model)
+        name, what = facts.app, f"gateway {facts.app}"
+        yield gateway_workloads.readiness(
+            client, live, what=what, name=name, workload=facts.workload
+        )
+        gateway = live.get(resources.Gateway, name, facts.model)
         if gateway is not None:
-            yield self._workload_readiness(client, facts, gateway)
-            yield _address_readiness(facts, gateway)
+            yield ingress.address_readiness(facts, kube.manifest_of(gateway))
         yield from ingress.exposure(facts).pending
-
-    def _workload_readiness(
-        self, client: kube.Client, facts: ingress.Facts, gateway: kube.Resource
-    ) -> kube.Readiness:
-        what = f"gateway {facts.app}"
-        try:
-            deployment = client.get(Deployment, facts.workload, namespace=facts.model)
-        except lightkube.ApiError as error:
-            if error.status.code != 404:
-                raise
-            reason = "istiod has not made it yet: is istio-k8s deployed?"
-            return kube.Readiness(what, False, reason, gateway.metadata.creationTimestamp)
-        return kube.workload_readiness(client, deployment, what)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""
-        host = f"{ingress.workload_name(self.app.name)}.{self.model.name}.svc"
-        return {
-            "gateway": {
-                "override": "replace",
-                "startup": "enabled",
-                "period": "10s",
-                "timeout": "3s",
-                "threshold": 3,
-                "http": {"url": f"http://{host}:{STATUS_PORT}/healthz/ready"},
-            }
-        }
-
-
-def _address_readiness(facts: ingress.Facts, gateway: kube.Resource) -> kube.Readiness:
-    service = facts.gateway_service
-    created = service.created if service else None
-    return kube.Readiness(
-        what=f"Service {facts.workload}",
-        ready=bool(service and service.address),
-        reason="no address from the load balancer: has the cluster one (MetalLB, the cloud's)?",
-        since=ingress.unprogrammed_since(kube.manifest_of(gateway)) or created,
-    )
+        url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)
+        return {"gateway": observability.http_check(url)}
 
 
 if __name__ == "__main__":

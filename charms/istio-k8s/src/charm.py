@@ -83,15 +83,12 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.tracing = observability.trace_charm(self, "charm-tracing")
         framework.observe(self.on["preview-hardened-mode"].action, self._on_preview)
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
         """Tell others what they need to know of us, or what we need of them; then reconcile."""
-        observability.publish_metrics(self, "metrics-endpoint")
         if self.unit.is_leader():
-            observability.publish_dashboards(self, "grafana-dashboard")
             self._announce("istio-metadata", istio_metadata.dump(self.model.name))
             self._announce(TRACING, tracing.request("otlp_grpc"))
             self._announce(AUTHORITIES, certificate_transfer.request())
@@ -167,17 +164,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch istiod's xDS and certificate port through its Service."""
-        host = f"istiod.{self.model.name}.svc"
-        return {
-            "istiod": {
-                "override": "replace",
-                "startup": "enabled",
-                "period": "10s",
-                "timeout": "3s",
-                "threshold": 3,
-                "tcp": {"host": host, "port": 15012},
-            }
-        }
+        return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
 
     def tolerates(self, change: kube.Change) -> bool:
         """Tell whether somebody else's object serves as well as ours."""

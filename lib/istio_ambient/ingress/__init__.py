@@ -10,10 +10,18 @@ _requests   what applications ask          _facts      that, and what is known b
 _backends   what of it is their own        _listeners  ports of the gateway
 _routes     one route of either interface  _conflicts  who asks for the same
 _exposure   what is served, and why the rest is not
+_addresses  where clients reach it
 _gateway, _route_objects, _destination_rules, _policies   the objects that follow from it
 ```
 """
 
+from istio_ambient.ingress._addresses import (
+    Address,
+    address_of,
+    address_readiness,
+    hosts_of,
+    unprogrammed_since,
+)
 from istio_ambient.ingress._backends import Backend
 from istio_ambient.ingress._build import MANAGED, desired
 from istio_ambient.ingress._cidrs import parse_cidrs
@@ -29,7 +37,7 @@ from istio_ambient.ingress._facts import (
     workload_name,
 )
 from istio_ambient.ingress._forward_auth import ForwardAuth
-from istio_ambient.ingress._gateway import autoscaler, gateway, unprogrammed_since
+from istio_ambient.ingress._gateway import gateway
 from istio_ambient.ingress._hosts import Hosts, hosts
 from istio_ambient.ingress._listeners import Listener, secret_name
 from istio_ambient.ingress._policies import (
@@ -63,6 +71,7 @@ from istio_ambient.ingress._services import (
 __all__ = [
     "KINDS",
     "MANAGED",
+    "Address",
     "Backend",
     "Certificate",
     "Config",
@@ -87,7 +96,8 @@ __all__ = [
     "ServiceRef",
     "Tls",
     "Upstream",
-    "autoscaler",
+    "address_of",
+    "address_readiness",
     "backend_policies",
     "cidrs_in_force",
     "desired",
@@ -95,6 +105,7 @@ __all__ = [
     "external_traffic_policy",
     "gateway",
     "hosts",
+    "hosts_of",
     "model_ids_of",
     "named_ports_of",
     "need_named_ports",

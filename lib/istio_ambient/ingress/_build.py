@@ -3,7 +3,7 @@
 
 """Facts in, everything that should exist out."""
 
-from istio_ambient import resources
+from istio_ambient import gateways, resources
 from istio_ambient.desired import Desired
 from istio_ambient.ingress import (
     _cidrs,
@@ -16,12 +16,11 @@ from istio_ambient.ingress import (
 from istio_ambient.ingress._facts import Facts
 
 MANAGED = (
-    resources.Gateway,
+    *gateways.KINDS,
     resources.HTTPRoute,
     resources.GRPCRoute,
     resources.DestinationRule,
     resources.AuthorizationPolicy,
-    _gateway.HorizontalPodAutoscaler,
 )
 """Kinds of the objects that `desired` returns."""
 
@@ -37,14 +36,15 @@ def desired(facts: Facts, exposure: _exposure.Exposure | None = None) -> Desired
     cidrs, bad_cidrs = _cidrs.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if bad_cidrs:
         cidrs = facts.cidrs_in_force or ()
+    gateway = _gateway.gateway(facts, exposed.listeners, exposed.hosts.listener)
     return Desired(
         objects=(
-            _gateway.gateway(facts, exposed.listeners, exposed.hosts.listener),
-            _gateway.autoscaler(facts),
+            *gateways.objects(gateway),
             _policies.external_traffic_policy(facts.model, facts.app, cidrs),
             *_route_objects.routes((*exposed.routes, *exposed.redirects), facts),
             *_destination_rules.destination_rules(exposed.routes, facts),
             *_policies.backend_policies(exposed.routes, facts),
         ),
         problems=(*exposed.hosts.problems, *bad_cidrs, *facts.problems, *exposed.problems),
+        held=gateways.held(gateway),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from istio_ambient import kube
-from istio_ambient.ingress import _backends, _conflicts, _hosts, _listeners, _routes
+from istio_ambient.ingress import _addresses, _backends, _conflicts, _hosts, _listeners, _routes
 from istio_ambient.ingress._facts import Facts
 from istio_ambient.ingress._listeners import Listener
 from istio_ambient.ingress._requests import Request, RouteConfiguration
@@ -42,7 +42,7 @@ def exposure(facts: Facts) -> Exposure:
     Requests that are refused or pending take no part in conflicts, so nobody can take another
     application's path away with a request that is never granted.
     """
-    hosts = _hosts.of_facts(facts)
+    hosts = _addresses.hosts_of(facts)
     ports, problems = _open_ports(facts)
     asked: list[Route] = []
     pending = list(withheld(facts))

@@ -7,12 +7,15 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from istio_ambient import gateways
 from istio_ambient.ingress._forward_auth import ForwardAuth
 from istio_ambient.ingress._request_auth import RequestAuth
 from istio_ambient.ingress._requests import Request, RouteConfiguration
 from istio_ambient.problems import Problem
 
 GATEWAY_CLASS = "istio"
+
+_BALANCED = gateways.Settings(service_type="LoadBalancer")
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ class Service:
     """Juju made it, which it does for every application that it deploys."""
     external_name: bool = False
     """Leads out of the cluster, whatever its selector says."""
+    type: str = "ClusterIP"
     address: str = ""
     """What the load balancer gave it: an IP address or a name."""
+    node_ports: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Its ports as every node has them, by its own port."""
     created: datetime.datetime | None = None
 
 
@@ -94,6 +100,8 @@ class Facts:
     model: str
     app: str
     config: Config = field(default_factory=Config)
+    settings: gateways.Settings | None = _BALANCED
+    """What the operator chose for the gateway's pods and Service; None: it is no good."""
     replicas: int = 1
     pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels that the gateway's pods get."""
@@ -117,6 +125,8 @@ class Facts:
         default_factory=dict[tuple[str, str, str], frozenset[int]]
     )
     """By (namespace, Service, name of its port): the pods' port numbers behind it."""
+    node_address: str = ""
+    """Of a node that runs the gateway; read where its Service is reached through nodes."""
     cidrs_in_force: tuple[str, ...] | None = None
     """What the external-traffic policy of ours that is in the cluster lets in; None: none is."""
     problems: tuple[Problem, ...] = ()

@@ -3,12 +3,11 @@
 
 """Hostnames: what the listeners accept, and what published URLs begin with."""
 
-import dataclasses
 import ipaddress
 import re
 from dataclasses import dataclass
 
-from istio_ambient.ingress._facts import Config, Facts
+from istio_ambient.ingress._facts import Config
 from istio_ambient.problems import Problem
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -31,13 +30,6 @@ class Hosts:
         """What published URLs begin with; empty: not known yet."""
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{self.public}" if self.public else ""
-
-
-def of_facts(facts: Facts) -> Hosts:
-    """Return the hostnames to use; see `hosts`."""
-    service = facts.gateway_service
-    found = hosts(facts.config, service.address if service else "")
-    return dataclasses.replace(found, tls=facts.tls.wanted)
 
 
 def intersection(one: str, other: str) -> str:

@@ -32,7 +32,9 @@ def _service(obj: kube.Resource) -> Service:
         ports=tuple(_port(port) for port in spec.ports or () if port.protocol in (None, "TCP")),
         by_juju=labels.get(MANAGED_BY_LABEL) == "juju",
         external_name=spec.type == "ExternalName",
+        type=spec.type or "ClusterIP",
         address=_address(obj.status),
+        node_ports={port.port: port.nodePort for port in spec.ports or () if port.nodePort},
         created=metadata.creationTimestamp,
     )
 

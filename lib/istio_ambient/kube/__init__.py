@@ -29,6 +29,7 @@ from istio_ambient.kube._identity import (
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_patch_body
 from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken
 from istio_ambient.kube._names import LABEL_LIMIT, model_app_name, name_with_hash
+from istio_ambient.kube._nodes import node_address
 from istio_ambient.kube._objects import (
     Manifest,
     Ref,
@@ -44,6 +45,7 @@ from istio_ambient.kube._plan import Change, Plan, Verb, creations, is_applied, 
 from istio_ambient.kube._ready import (
     Readiness,
     available,
+    deployment_readiness,
     pods_reason,
     progress,
     rolled_out,
@@ -79,6 +81,7 @@ __all__ = [
     "content_hash",
     "creations",
     "delete",
+    "deployment_readiness",
     "describe",
     "differences",
     "fault_of",
@@ -89,6 +92,7 @@ __all__ = [
     "manifest_of",
     "model_app_name",
     "name_with_hash",
+    "node_address",
     "plan",
     "pods_reason",
     "prepare_decoders",

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import httpx2
 from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
 
+from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
 
 
@@ -47,8 +49,33 @@ def workload_readiness(
     if rolled_out(workload):
         return Readiness(what, ready=True)
     pods = _pods(client, workload)
-    reason = pods_reason(pods) or progress(workload)
+    reason = pods_reason(pods) or _replica_failure(workload) or progress(workload)
     return Readiness(what, ready=False, reason=reason, since=_since(workload, pods))
+
+
+def deployment_readiness(
+    client: Client, namespace: str, name: str, what: str, unmade: Readiness
+) -> Readiness:
+    """Return the readiness of a Deployment that somebody else makes; `unmade` while there is none.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
+    try:
+        deployment = client.get(Deployment, name, namespace=namespace)
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) != 404:
+            raise
+        return unmade
+    return workload_readiness(client, deployment, what)
+
+
+def _replica_failure(workload: Deployment | DaemonSet) -> str:
+    """Return why a Deployment has no pods where it may not make them: a quota, an admission."""
+    for condition in (workload.status.conditions if workload.status else None) or ():
+        if condition.type == "ReplicaFailure" and condition.status == "True":
+            return f"{condition.reason or condition.type}: {condition.message or ''}".strip(": ")
+    return ""
 
 
 def _pods(client: Client, workload: Deployment | DaemonSet) -> list[Pod]:

@@ -11,7 +11,7 @@ import functools
 import pathlib
 from typing import Any
 
-from ._values import ControlPlane
+from ._values import DEFAULT_RESOURCES, ControlPlane
 
 _FOLDER = pathlib.Path(__file__).parent / "injection"
 _TEMPLATES = ("waypoint", "kube-gateway")
@@ -49,16 +49,8 @@ def injection_values(control_plane: ControlPlane) -> dict[str, Any]:
                 "clusterDomain": "cluster.local",
                 "logLevel": "warning",
                 "componentLogLevel": "misc:error",
-                "resources": {
-                    "requests": {"cpu": "100m", "memory": "128Mi"},
-                    "limits": {"cpu": "2000m", "memory": "1024Mi"},
-                },
+                "resources": DEFAULT_RESOURCES["gateway"],
             },
-            "waypoint": {
-                "resources": {
-                    "requests": {"cpu": "100m", "memory": "128Mi"},
-                    "limits": {"cpu": "2", "memory": "1Gi"},
-                },
-            },
+            "waypoint": {"resources": DEFAULT_RESOURCES["waypoint"]},
         },
     }

@@ -19,7 +19,7 @@ from lightkube.core import resource
 from . import _cacerts, _injection
 from ._mesh_config import mesh_config
 from ._platforms import PLATFORMS
-from ._values import DEFAULT_RESOURCES, ControlPlane, PodSettings
+from ._values import COMPONENTS, ControlPlane, PodSettings
 
 _load_all_yaml = cast(
     Callable[..., list[resource.Resource]],
@@ -93,7 +93,7 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
         "injection_values": json.dumps(_injection.injection_values(control_plane), indent=2),
         "ambient_selectors": _to_yaml(_AMBIENT_SELECTORS),
         "mesh_ca": control_plane.mesh_ca.fingerprint if control_plane.mesh_ca else "",
-        "resources": {name: control_plane.resources(name) for name in DEFAULT_RESOURCES},
+        "resources": {name: control_plane.resources(name) for name in COMPONENTS},
         "tolerations": _tolerations(control_plane),
         "node_selectors": {
             "istiod": control_plane.istiod.node_selector,

@@ -64,12 +64,26 @@ class PodSettings(_Values):
     node_selector: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])
 
 
+COMPONENTS = ("istiod", "cni", "ztunnel")
+"""What a control plane consists of; each has `PodSettings`."""
+
 DEFAULT_RESOURCES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "istiod": {"requests": {"cpu": "500m", "memory": "2048Mi"}},
     "cni": {"requests": {"cpu": "100m", "memory": "100Mi"}},
     "ztunnel": {"requests": {"cpu": "200m", "memory": "512Mi"}},
+    "waypoint": {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "2", "memory": "1Gi"},
+    },
+    "gateway": {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "2000m", "memory": "1024Mi"},
+    },
 }
-"""Component → resources that it gets where the operator says nothing; those of Istio's charts."""
+"""Component → resources that it gets where the operator says nothing; those of Istio's charts.
+
+The last two stand in the templates that istiod makes waypoints and gateways from.
+"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from istio_ambient import kube, resources
+from istio_ambient import gateways, kube, resources
 from istio_ambient.desired import Desired
 from istio_ambient.mesh import (
     _authority,
@@ -39,6 +39,8 @@ class Facts:
     """Applications of our model that may ask for access to others of it."""
     manage_policies: bool = True
     model_on_mesh: bool = False
+    settings: gateways.Settings | None = dataclasses.field(default_factory=gateways.Settings)
+    """What the operator chose for the waypoint; None: it is no good."""
     problems: tuple[Problem, ...] = ()
     """Found while reading databags and options."""
     pending: tuple[Problem, ...] = ()
@@ -90,16 +92,21 @@ def beacon(facts: Facts) -> Desired:
     on_namespace, obstacles = facts.namespace_labels()
     decided = verdicts(facts)
     waypoint = _waypoint.waypoint(
-        facts.model, facts.app, replicas=facts.replicas, pod_labels=facts.pod_labels
+        facts.model,
+        facts.app,
+        replicas=facts.replicas,
+        pod_labels=facts.pod_labels,
+        settings=facts.settings,
     )
     memory = _membership.memory(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(
-        objects=(*waypoint, memory, *_access(facts, decided)),
+        objects=(*gateways.objects(waypoint), memory, *_access(facts, decided)),
         labels=(
             *_membership.namespace_patches(facts.model, on_namespace),
             *_membership.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
         problems=(*obstacles, *facts.problems, *decided.refused),
+        held=gateways.held(waypoint),
     )
 
 

@@ -45,7 +45,7 @@ def facts(
     address: str = ADDRESS,
     **changes: Any,
 ) -> ingress.Facts:
-    gateway = ingress.Service("shop", "gate-istio", address=address)
+    gateway = ingress.Service("shop", "gate-istio", type="LoadBalancer", address=address)
     by_name = {(s.namespace, s.name): s for s in (*services, gateway)}
     return ingress.Facts(
         "shop",

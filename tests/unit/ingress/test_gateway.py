@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway itself: listeners, hostnames, scale, and what istiod is told to copy."""
 
-import datetime
-
 import pytest
-from istio_ambient import ingress, kube
+from istio_ambient import ingress
 from istio_ambient.ingress import Config
 
 from tests.unit.ingress.samples import ADDRESS, facts, objects, request
@@ -127,20 +125,3 @@ def test_urls_follow_the_address():
     ]:
         exposed = ingress.exposure(facts(request(), address=address))
         assert [exposed.url(route) for route in exposed.routes] == [url]
-
-
-def test_since_when_a_gateway_is_not_programmed():
-    def gateway(status: str) -> kube.Manifest:
-        condition = {
-            "type": "Programmed",
-            "status": status,
-            "lastTransitionTime": "2026-01-02T03:04:05Z",
-        }
-        accepted = {**condition, "type": "Accepted", "status": "False"}
-        return {"status": {"conditions": [accepted, condition]}}
-
-    when = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
-    assert ingress.unprogrammed_since(gateway("False")) == when
-    assert ingress.unprogrammed_since(gateway("True")) is None
-    assert ingress.unprogrammed_since(gateway("Unknown")) is None
-    assert ingress.unprogrammed_since({}) is None

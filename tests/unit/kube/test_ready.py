@@ -4,10 +4,11 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 from istio_ambient import kube
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Node, Pod
 
 
 def load(kind: Any, **content: Any) -> Any:
@@ -98,3 +99,88 @@ def test_a_pod_that_cannot_be_scheduled_says_why():
         status={"conditions": [{**condition, "message": "0/1 nodes are available"}]},
     )
     assert "Unschedulable: 0/1 nodes" in readiness(deployment(), pod)[0].reason
+
+
+def test_a_quota_that_allows_no_pods_is_the_cause_where_there_is_no_pod():
+    refused = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": "exceeded quota: small",
+    }
+    found, _ = readiness(deployment(observedGeneration=1, conditions=[refused]))
+    assert found.reason == "FailedCreate: exceeded quota: small"
+
+
+class Cluster(Pods):
+    """A client that also reads one object, or answers that it is not there."""
+
+    def __init__(self, *pods: Pod, found: Any = None, code: int = 404):
+        super().__init__(*pods)
+        self.found, self.code, self.read = found, code, ""
+
+    def get(self, _: Any, name: str, **__: Any) -> Any:
+        self.read = name
+        if self.found is not None:
+            return self.found
+        http = httpx2.Request("GET", "http://api")
+        raise httpx2.HTTPStatusError("", request=http, response=httpx2.Response(self.code))
+
+
+UNMADE = kube.Readiness("x", ready=False, reason="nobody made it")
+
+
+def of_deployment(client: Any) -> kube.Readiness:
+    return kube.deployment_readiness(client, "n", "x", "x", UNMADE)
+
+
+def test_a_deployment_that_somebody_else_makes():
+    done = deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=2)
+    assert of_deployment(Cluster(found=done)).ready
+    assert of_deployment(Cluster()) is UNMADE
+    with pytest.raises(httpx2.HTTPStatusError):
+        of_deployment(Cluster(code=403))
+
+
+def on_node(name: str, node: str, created: str, ready: str = "True") -> Pod:
+    return load(
+        Pod,
+        metadata={"name": name, "creationTimestamp": f"2026-01-0{created}T00:00:00Z"},
+        spec={"nodeName": node, "containers": []},
+        status={
+            "hostIP": "10.0.0.9",
+            "conditions": [{"type": "Ready", "status": ready}],
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ([("InternalIP", "10.0.0.1"), ("ExternalIP", "192.0.2.1")], "192.0.2.1"),
+        ([("Hostname", "node-1"), ("InternalIP", "10.0.0.1")], "10.0.0.1"),
+        ([("InternalIP", "10.0.0.1"), ("InternalIP", "2001:db8::1")], "10.0.0.1"),
+        ([("Hostname", "node-1")], "10.0.0.9"),
+    ],
+)
+def test_the_address_of_the_node_that_runs_the_oldest_ready_pod(
+    addresses: list[tuple[str, str]], expected: str
+):
+    node = load(
+        Node,
+        metadata={"name": "older"},
+        status={"addresses": [{"type": kind, "address": a} for kind, a in addresses]},
+    )
+    pods = (
+        on_node("a", "newer", "3"),
+        on_node("b", "older", "2"),
+        on_node("c", "oldest", "1", ready="False"),
+    )
+    client: Any = Cluster(*pods, found=node)
+    assert kube.node_address(client, "n", {}) == expected
+    assert client.read == "older"
+
+
+def test_no_ready_pod_no_node():
+    client: Any = Cluster(on_node("a", "node", "1", ready="False"))
+    assert kube.node_address(client, "n", {}) == ""

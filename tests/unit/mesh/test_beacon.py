@@ -56,7 +56,12 @@ def test_the_waypoint_is_a_gateway_that_keeps_our_marks_from_its_pods():
         "gatewayClassName": "istio-waypoint",
         "infrastructure": {
             "labels": POD_LABELS,
-            "annotations": {"prometheus.io/scrape": "true"},
+            "annotations": {},
+            "parametersRef": {
+                "group": "",
+                "kind": "ConfigMap",
+                "name": "shop-beacon-waypoint-parameters",
+            },
         },
         "listeners": [
             {
@@ -106,8 +111,8 @@ def test_the_beacon_is_on_the_mesh_itself_and_its_pods_come_last():
         service, pods = mesh.beacon(given).labels[-2:]
         assert dict(service.labels) == dict(pods.labels) == FACTS.member_labels
         assert (service.name, pods.name, pods.pod_template) == ("beacon", "beacon", True)
-        (memory,) = by_kind(given)["ConfigMap"]
-        assert memory["metadata"]["name"] == "juju-service-mesh-beacon-labels"
+        maps = {each["metadata"]["name"]: each for each in by_kind(given)["ConfigMap"]}
+        memory = maps["juju-service-mesh-beacon-labels"]
         assert json.loads(memory["data"]["labels"]) == FACTS.member_labels
 
 

@@ -1,0 +1,120 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A Gateway, what istiod is told of it, and its scale."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lightkube.models import autoscaling_v2, meta_v1
+from lightkube.resources import autoscaling_v2 as autoscaling
+from lightkube.resources import core_v1
+
+from istio_ambient import kube, resources
+from istio_ambient.gateways import _parameters
+from istio_ambient.gateways._settings import Settings
+
+KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigMap)
+"""Kinds of the objects that `objects` returns."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Gateway:
+    """One Gateway of ours."""
+
+    name: str
+    namespace: str
+    gateway_class: str
+    workload: str
+    """Name of the Deployment, Service and ServiceAccount that istiod makes."""
+    listeners: Sequence[Mapping[str, Any]]
+    """As they stand in the Gateway."""
+    replicas: int = 1
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """Of the Gateway itself."""
+    pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    settings: Settings | None = dataclasses.field(default_factory=Settings)
+    """None: what the operator chose is no good, and the last good choice stays."""
+
+
+def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
+    """Return the Gateway, the ConfigMap that it refers to, and the autoscaler.
+
+    Where there are no good settings and never were any, the gateway is not exposed.
+    """
+    settings = gateway.settings or Settings()
+    return (
+        _parameters.parameters(gateway.name, gateway.namespace, settings),
+        _gateway(gateway),
+        _autoscaler(gateway),
+    )
+
+
+def held(gateway: Gateway) -> Mapping[kube.Ref, str]:
+    """Return what has to stay as it is while the settings are no good: see `kube.plan`."""
+    if gateway.settings is not None:
+        return {}
+    name = _parameters.parameters_name(gateway.name)
+    ref = kube.ref_in(core_v1.ConfigMap, name, gateway.namespace)
+    return {ref: f"gateway {gateway.name} waits for options that can be used"}
+
+
+def _gateway(gateway: Gateway) -> resources.Namespaced:
+    """Return the Gateway.
+
+    istiod copies a Gateway's own labels and annotations into the pod template of the Deployment
+    it makes, unless `spec.infrastructure` says what belongs there. Our identity and hash do not:
+    every changed listener would restart the pods.
+    """
+    return resources.Gateway(
+        metadata=meta_v1.ObjectMeta(
+            name=gateway.name, namespace=gateway.namespace, labels=dict(gateway.labels) or None
+        ),
+        spec={
+            "gatewayClassName": gateway.gateway_class,
+            "infrastructure": {
+                "labels": dict(gateway.pod_labels),
+                "annotations": {},
+                "parametersRef": {
+                    "group": "",
+                    "kind": "ConfigMap",
+                    "name": _parameters.parameters_name(gateway.name),
+                },
+            },
+            "listeners": [dict(listener) for listener in gateway.listeners],
+        },
+    )
+
+
+def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
+    """Return what keeps the pods at as many as the charm has units.
+
+    Not istiod's, which would have another name than the charms before ours gave it, and would
+    outlive the key that asks for it.
+    """
+    replicas = max(1, gateway.replicas)
+    return autoscaling.HorizontalPodAutoscaler(
+        metadata=meta_v1.ObjectMeta(name=gateway.name, namespace=gateway.namespace),
+        spec=autoscaling_v2.HorizontalPodAutoscalerSpec(
+            minReplicas=replicas,
+            maxReplicas=replicas,
+            scaleTargetRef=autoscaling_v2.CrossVersionObjectReference(
+                apiVersion="apps/v1", kind="Deployment", name=gateway.workload
+            ),
+        ),
+    )
+
+
+def unmade_reason(live: kube.Manifest) -> str:
+    """Return why a Gateway has no Deployment yet, as far as its status tells.
+
+    A Gateway that nobody has looked at says so in its condition `Accepted`, whose status is
+    Unknown until a controller takes it.
+    """
+    for condition in live.get("status", {}).get("conditions") or ():
+        if condition.get("type") == "Accepted" and condition.get("status") == "True":
+            return "istiod took the Gateway and has not made it yet: its log says why"
+        if condition.get("type") == "Accepted" and condition.get("status") == "False":
+            return f"istiod refuses the Gateway: {condition.get('message', '')}"
+    return "istiod has not made it yet: is istio-k8s deployed?"

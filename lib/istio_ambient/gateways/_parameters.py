@@ -1,0 +1,99 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ConfigMap of `spec.infrastructure.parametersRef`: patches of what istiod makes.
+
+Each key holds a strategic merge patch of one object that istiod renders from its template
+(istio/istio pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go; documented as
+"Automated deployment" of Istio's Gateway API task). istiod makes a PodDisruptionBudget and a
+HorizontalPodAutoscaler only where there is a key for it: the former is wanted, the latter is ours.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lightkube.models import meta_v1
+from lightkube.resources import core_v1
+
+from istio_ambient.gateways._settings import Settings
+
+NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
+"""Label of the pods that istiod makes, with the name of their Gateway."""
+CONTAINER = "istio-proxy"
+
+_DISRUPTION_BUDGET = {
+    "spec": {
+        # One pod at a time, however many there are. With minAvailable: 1 a gateway of one replica
+        # would keep its node from ever being drained.
+        "maxUnavailable": 1,
+        # A pod that does not work serves nobody, and must not hold a drain up either.
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+}
+
+
+def parameters_name(gateway: str) -> str:
+    """Return the name of the ConfigMap of a Gateway."""
+    return f"{gateway}-parameters"
+
+
+def parameters(gateway: str, namespace: str, settings: Settings) -> core_v1.ConfigMap:
+    """Return the ConfigMap.
+
+    Args:
+        gateway: name of the Gateway.
+        namespace: of the Gateway, and so of everything that is made of it.
+        settings: what the operator chose.
+    """
+    patches = {
+        "deployment": {"spec": {"template": {"spec": _pod_spec(gateway, settings)}}},
+        "podDisruptionBudget": _DISRUPTION_BUDGET,
+        "service": {"spec": _service_spec(settings)},
+    }
+    # JSON is YAML too, and leaves nothing to be taken for a number that was a text.
+    data = {key: json.dumps(patch, indent=2, sort_keys=True) for key, patch in patches.items()}
+    metadata = meta_v1.ObjectMeta(name=parameters_name(gateway), namespace=namespace)
+    return core_v1.ConfigMap(metadata=metadata, data=data)
+
+
+def _pod_spec(gateway: str, settings: Settings) -> Mapping[str, Any]:
+    pods = settings.pods
+    chosen: dict[str, Any] = {
+        "containers": [{"name": CONTAINER, "resources": pods.resources}] if pods.resources else (),
+        "tolerations": pods.tolerations,
+        "nodeSelector": pods.node_selector,
+    }
+    return {**_spread(gateway), **{key: value for key, value in chosen.items() if value}}
+
+
+def _spread(gateway: str) -> Mapping[str, Any]:
+    """Return what keeps the pods on nodes and in zones apart, as far as there are enough.
+
+    Preferred, never required: a cluster of one node runs three replicas too. Pods of the version
+    that is being replaced do not count.
+    """
+    same = {
+        "labelSelector": {"matchLabels": {NAME_LABEL: gateway}},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+    apart = {"weight": 100, "podAffinityTerm": {**same, "topologyKey": "kubernetes.io/hostname"}}
+    zones = {
+        **same,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",
+    }
+    return {
+        "affinity": {
+            "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [apart]}
+        },
+        "topologySpreadConstraints": [zones],
+    }
+
+
+def _service_spec(settings: Settings) -> Mapping[str, Any]:
+    if settings.service_type == "ClusterIP":
+        return {"type": "ClusterIP"}  # Kubernetes takes no policy for it.
+    policy = settings.external_traffic_policy
+    return {"type": settings.service_type, "externalTrafficPolicy": policy}
