@@ -9,8 +9,9 @@ from typing import Any
 import hypothesis
 import pytest
 from charmlibs.interfaces import service_mesh as published
-from hypothesis import strategies as st
 from istio_ambient.relations import service_mesh
+
+from tests.unit.relations import hostile
 
 GOOD: dict[str, Any] = {
     "source_namespace": "shop",
@@ -208,93 +209,7 @@ def test_labels_are_published_as_json_in_every_key():
     assert service_mesh.dump(labels) == service_mesh.dump(reverse)
 
 
-# Anything at all.
-
-_JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(st.characters(codec=None), max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(max_size=6) | st.sampled_from(sorted(GOOD)), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-_BAD: st.SearchStrategy[Any] = st.sampled_from(
-    [0, 65536, -1, True, 8.5, "", "a b", "**", "/a*b", "/{**}/x", "x", "{*}", "get", None, [], {}]
-)
-_NAME = st.from_regex(r"[a-z][a-z0-9-]{0,5}[a-z0-9]", fullmatch=True)
-
-
-def _appended(pair: tuple[list[Any], Any]) -> list[Any]:
-    return [*pair[0], pair[1]]
-
-
-def _some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Values, and now and then a bad one among them, or instead of them."""
-    lists: st.SearchStrategy[Any] = st.lists(values, min_size=1, max_size=3)
-    odd: st.SearchStrategy[Any] = st.one_of(
-        st.none(), st.just([]), st.tuples(lists, _BAD).map(_appended)
-    )
-    return st.integers(0, 9).flatmap(lambda n: odd if n == 0 else lists)
-
-
-def _now_and_then(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.integers(0, 14).flatmap(lambda n: _BAD if n == 0 else values)
-
-
-_ENDPOINT = st.fixed_dictionaries(
-    {"ports": _some(st.integers(1, 65535))},
-    optional={
-        "hosts": _some(st.sampled_from(["details", "*.shop", "details*", "*", "details:9080"])),
-        "methods": _some(st.sampled_from(["GET", "POST"])),
-        "paths": _some(st.sampled_from(["/x", "/x*", "*x", "/{*}/x", "/x/{**}", "*", "/"])),
-    },
-)
-_APP = st.fixed_dictionaries(
-    {
-        "source_namespace": _now_and_then(_NAME),
-        "source_app_name": _now_and_then(_NAME),
-        "target_namespace": _now_and_then(_NAME),
-        "target_app_name": _now_and_then(_NAME),
-    },
-    optional={
-        "target_service": _now_and_then(_NAME),
-        "target_type": _now_and_then(st.just("app")),
-        "target_selector_labels": st.none(),
-        "endpoints": _now_and_then(st.lists(_ENDPOINT, max_size=3)),
-    },
-)
-_UNIT = st.fixed_dictionaries(
-    {
-        "source_namespace": _now_and_then(_NAME),
-        "source_app_name": _now_and_then(_NAME),
-        "target_namespace": _now_and_then(_NAME),
-        "target_type": _now_and_then(st.just("unit")),
-        "target_selector_labels": st.dictionaries(
-            st.sampled_from(["app", "app.kubernetes.io/name", "/"]), _NAME, max_size=2
-        ),
-    },
-    optional={"endpoints": st.lists(st.fixed_dictionaries({"ports": _some(st.integers(1, 9))}))},
-)
-_ENTRY = st.one_of(_APP, _APP, _UNIT)
-_STRANGE = st.tuples(_ENTRY, st.dictionaries(st.text(max_size=6), _JSON, max_size=1)).map(
-    lambda pair: {**pair[0], **pair[1]}
-)
-_ENTRIES = st.lists(st.one_of(_ENTRY, _ENTRY, _STRANGE), max_size=4).map(json.dumps)
-_TEXT = st.one_of(
-    _ENTRIES,
-    _ENTRIES,
-    _ENTRIES,
-    st.tuples(_ENTRIES, st.integers(0, 400)).map(lambda pair: pair[0][: pair[1]]),
-    _JSON.map(json.dumps),
-    st.text(st.characters(codec=None)),
-)
-
-
-@hypothesis.given(_TEXT)
+@hypothesis.given(hostile.policies(hostile.NAMES, hostile.NAMES))
 @hypothesis.settings(max_examples=1000, deadline=None)
 def test_any_text_at_all_is_survived_and_what_is_read_is_what_stands_there(text: str):
     policies, problems = parse(text)

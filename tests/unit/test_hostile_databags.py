@@ -1,0 +1,271 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whatever applications write into databags: from the raw text to the objects and the status.
+
+Nothing crashes, nobody is let in who was not asked for by the target itself, and what is wrong is
+named with its cure.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import hypothesis
+import pytest
+from charmlibs.interfaces import service_mesh as published
+from hypothesis import strategies as st
+from istio_ambient import access_requests, kube, mesh, status
+from istio_ambient.relations import cross_model_mesh, service_mesh
+
+from tests.unit.relations import hostile
+
+NAME, PART_OF = mesh.NAME_LABEL, "app.kubernetes.io/part-of"
+SERVICES = (
+    mesh.Service("shop", "details", {NAME: "details"}, by_juju=True),
+    mesh.Service("shop", "details-api", {NAME: "details"}),
+    mesh.Service("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+    mesh.Service("shop", "beacon", {NAME: "beacon"}, by_juju=True),
+    mesh.Service("store", "stock", {NAME: "stock"}, by_juju=True),
+    mesh.Service("store", "by-hand", {"app": "stock"}),
+)
+CLUSTER = mesh.Cluster(
+    services={(service.namespace, service.name): service for service in SERVICES},
+    model_namespaces={"uuid": "store"},
+    namespace_labels={"shop": {}},
+)
+DETAILS = mesh.Asker("details", "service-mesh")
+REVIEWS = mesh.Asker("reviews", "service-mesh")
+REMOTE = mesh.Asker("remote-1", "service-mesh", model_uuid="uuid")
+STRANGER = mesh.Asker("remote-2", "service-mesh", model_uuid=mesh.UNKNOWN_MODEL)
+SCRAPER = mesh.Asker("remote-1", "metrics-endpoint", model_uuid="uuid")
+GOOD: dict[str, Any] = {
+    "source_namespace": "shop",
+    "source_app_name": "productpage",
+    "target_namespace": "shop",
+    "target_app_name": "details",
+    "endpoints": [{"ports": [9080], "methods": ["GET"], "paths": ["/details/*"]}],
+}
+
+
+def facts(texts: Mapping[mesh.Asker, str], cmr_data: str | None = None) -> mesh.Facts:
+    """Return what the charm would know of these databags."""
+    databags = [(asker, {"policies": text}) for asker, text in texts.items()]
+    requests, problems = access_requests.of_applications(databags, CLUSTER, "shop")
+    said = {} if cmr_data is None else {"cmr_data": cmr_data}
+    remote, unknown = cross_model_mesh.parse(said, app="remote-1", endpoint="provide-cmr-mesh")
+    own, pending = access_requests.of_scrapers(
+        [SCRAPER] if said else [],
+        {"remote-1": remote} if remote else {},
+        CLUSTER,
+        mesh.Target.app("shop", "beacon"),
+        15090,
+    )
+    return mesh.Facts(
+        model="shop",
+        app="beacon",
+        replicas=1,
+        pod_labels={},
+        cluster=CLUSTER,
+        requests=tuple(requests),
+        own_requests=tuple(own),
+        problems=(*problems, *unknown),
+        pending=tuple(pending),
+    )
+
+
+def policies(given: mesh.Facts) -> dict[mesh.Target | None, dict[str, Any]]:
+    """Return the policies by target; none of them is split here."""
+    manifests = map(kube.manifest_of, mesh.beacon(given).objects)
+    found = [policy for policy in manifests if policy["kind"] == "AuthorizationPolicy"]
+    by_target = {mesh.target_of(policy): policy for policy in found}
+    assert len(by_target) == len(found)
+    return by_target
+
+
+def status_message(given: mesh.Facts) -> str:
+    findings = status.Findings(problems=list(mesh.beacon(given).problems))
+    findings.waiting.extend(str(pending) for pending in mesh.verdicts(given).pending)
+    return status.status_of(findings, 100).message
+
+
+Grant = tuple[mesh.Target | None, str, str]
+"""Target, principal, and operation as sorted JSON; empty: everything."""
+
+
+def granted(by_target: Mapping[mesh.Target | None, dict[str, Any]]) -> Iterator[Grant]:
+    for target, policy in by_target.items():
+        for rule in policy["spec"].get("rules", ()):
+            operations = [to["operation"] for to in rule.get("to", ())] or [{}]
+            for principal in rule["from"][0]["source"]["principals"]:
+                yield from ((target, principal, _canonical(each)) for each in operations)
+
+
+def asked(text: str) -> Iterator[Grant]:
+    """Yield what the published library reads in a text, entry by entry, whoever wrote it."""
+    entries = json.loads(text)
+    for entry in entries if isinstance(entries, list) else ():  # pyright: ignore[reportUnknownVariableType]
+        try:
+            policy = published.MeshPolicy.model_validate(entry)
+        except ValueError:
+            continue
+        namespace, app = policy.target_namespace, policy.target_app_name or ""
+        if policy.target_type is published.PolicyTargetType.app:
+            target = mesh.Target.service(namespace, policy.target_service or app)
+        else:
+            labels = policy.target_selector_labels or {NAME: app}
+            target = mesh.Target.workload(namespace, labels)
+        principal = f"cluster.local/ns/{policy.source_namespace}/sa/{policy.source_app_name}"
+        operations = [endpoint.model_dump(mode="json") for endpoint in policy.endpoints] or [{}]
+        yield from ((target, principal, _canonical(each)) for each in operations)
+
+
+def _canonical(operation: dict[str, Any]) -> str:
+    members = {
+        key: sorted({str(v) for v in values}) for key, values in operation.items() if values
+    }
+    return json.dumps(members, sort_keys=True)
+
+
+def is_own(target: mesh.Target | None, asker: mesh.Asker) -> bool:
+    """Tell whether somebody may ask for access to a target."""
+    if target is None or target.namespace != ("store" if asker == REMOTE else "shop"):
+        return False
+    app = "stock" if asker == REMOTE else asker.app
+    if target.kind is mesh.TargetKind.WORKLOAD:
+        return app in [dict(target.labels).get(key) for key in (NAME, PART_OF)]
+    return CLUSTER.services[target.namespace, target.name].selector.get(NAME) == app
+
+
+_APPS = ("details", "details-api", "reviews", "stock", "by-hand")
+_HERE = hostile.policies(st.sampled_from(_APPS[:3]), st.sampled_from(["shop"] * 5 + ["store"]))
+_THERE = hostile.policies(st.sampled_from(_APPS[2:]), st.sampled_from(["store"] * 5 + ["shop"]))
+_CMR = st.one_of(
+    st.fixed_dictionaries(
+        {"app_name": hostile.NAMES, "juju_model_name": st.sampled_from(["store", "shop"])}
+    ).map(json.dumps),
+    *hostile.anything(hostile.json_values(st.sampled_from(["app_name", "juju_model_name"]))),
+)
+
+
+@hypothesis.given(_HERE, _THERE, st.one_of(_HERE, _THERE), _CMR)
+@hypothesis.settings(max_examples=1000, deadline=None)
+def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
+    details: str, remote: str, stranger: str, cmr_data: str
+):
+    good = json.dumps([{**GOOD, "target_app_name": "reviews"}])
+    texts = {DETAILS: details, REVIEWS: good, REMOTE: remote, STRANGER: stranger}
+    given = facts(texts, cmr_data)
+    built = policies(given)
+    for target, principal, operation in granted(built):
+        if target == mesh.Target.app("shop", "beacon"):
+            assert principal.startswith("cluster.local/ns/store/sa/")
+            assert operation == _canonical({"ports": [15090]})
+            continue
+        owners = [asker for asker in texts if is_own(target, asker)]
+        assert any((target, principal, operation) in asked(texts[asker]) for asker in owners)
+    # Whoever sends what can be read has it, whatever the others send.
+    alone = policies(facts({REVIEWS: good}))
+    assert built[mesh.Target.service("shop", "reviews")] in alone.values()
+    for problem in mesh.beacon(given).problems:
+        assert problem.app in {asker.app for asker in texts}
+        assert problem.endpoint and problem.field and problem.message and problem.cure
+    assert status_message(given).isprintable()
+
+
+@hypothesis.given(_HERE)
+@hypothesis.settings(max_examples=300, deadline=None)
+def test_an_application_that_cannot_be_read_is_closed(text: str):
+    asked_for, problems = service_mesh.parse_policies(
+        {"policies": text}, app="details", endpoint="service-mesh"
+    )
+    built = policies(facts({DETAILS: text}))
+    if service_mesh.Unread() in asked_for.unread:
+        assert problems
+        services = (mesh.Target.service("shop", name) for name in ("details", "details-api"))
+        assert built.keys() >= {*services, mesh.Target.app("shop", "details")}
+    for unread in asked_for.unread:
+        target = unread.target_service or unread.target_app_name
+        if unread.target_type == "app" and target in ("details", "details-api"):
+            assert mesh.Target.service("shop", target) in built
+
+
+ENDPOINT = GOOD["endpoints"][0]
+BAD: dict[str, tuple[str | dict[str, Any], str]] = {
+    "not JSON": ("{broken", "policies: not JSON at character 1; send valid JSON"),
+    "another shape": ('{"policies": []}', "policies: not a list; send a JSON list"),
+    "a megabyte that is not JSON": ("[" * 2**20, "policies: nested too deeply; send fewer levels"),
+    "a megabyte in a string": (
+        {"source_app_name": "x" * 2**20},
+        "policies[0].source_app_name: not a DNS label; use at most 63 of a-z, 0-9 and '-'",
+    ),
+    "a megabyte in a key": (
+        {"x" * 2**20: None, "y" * 2**20: 1},
+        "policies[0].yyyy",
+    ),
+    "an unknown target_type": (
+        {"target_type": "node"},
+        "policies[0].target_type: input should be 'app' or 'unit'; use 'app' or 'unit'",
+    ),
+    "an unknown method": (
+        {"endpoints": [{"methods": ["FETCH"]}]},
+        "policies[0].endpoints[0].methods[0]: input should be 'CONNECT'",
+    ),
+    "a name that is no DNS label": (
+        {"target_app_name": "Details_1"},
+        "policies[0].target_app_name: not a DNS label; use at most 63",
+    ),
+    "port 0": (
+        {"endpoints": [{"ports": [0]}]},
+        "policies[0].endpoints[0].ports[0]: not a port; use a port from 1 to 65535",
+    ),
+    "port 70000": (
+        {"endpoints": [{"ports": [80, 70000]}]},
+        "policies[0].endpoints[0].ports[1]: not a port; use a port from 1 to 65535",
+    ),
+    "port http": (
+        {"endpoints": [{"ports": ["http"]}]},
+        "policies[0].endpoints[0].ports[0]: not an integer; use an integer",
+    ),
+    "a path that Istio refuses": (
+        {"endpoints": [{"paths": ["/x/{**}/y"]}]},
+        "policies[0].endpoints[0].paths[0]: {**} is not the last segment; use {*} before the end",
+    ),
+    "a path that Istio takes for another": (
+        {"endpoints": [{"paths": ["/x/*/y"]}]},
+        "policies[0].endpoints[0].paths[0]: '*' works as first or last character only; use {*}",
+    ),
+    "thousands of endpoints too many": (
+        {"endpoints": [ENDPOINT] * 6000},
+        "policies[0].endpoints: tuple should have at most 5000 items",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bad", "said"), BAD.values(), ids=BAD)
+def test_what_is_wrong_is_named_with_its_cure_and_the_rest_holds(
+    bad: str | dict[str, Any], said: str
+):
+    reviews = json.dumps([{**GOOD, "target_app_name": "reviews"}])
+    whole = isinstance(bad, str)
+    text = bad if whole else json.dumps([{**GOOD, "source_app_name": "caller", **bad}, GOOD])
+    before = policies(facts({DETAILS: json.dumps([GOOD]), REVIEWS: reviews}))
+    given = facts({DETAILS: text, REVIEWS: reviews})
+    after = policies(given)
+    message = status_message(given)
+    assert message.startswith(f"details:service-mesh {said}")
+    assert len(message) < 1000 and re.search(r"; \S", message)
+    service, other = (mesh.Target.service("shop", name) for name in ("details", "reviews"))
+    assert after[other] == before[other]
+    # The good entry beside a bad one works, and nothing else does.
+    assert after[service]["spec"].get("rules") == (
+        None if whole else before[service]["spec"]["rules"]
+    )
+
+
+def test_thousands_of_endpoints_are_read():
+    endpoints = [{"ports": [9080], "paths": [f"/details/{n}"]} for n in range(4000)]
+    given = facts({DETAILS: json.dumps([{**GOOD, "endpoints": endpoints}])})
+    assert len(set(granted(policies(given)))) == 4000
+    assert status_message(given) == ""
