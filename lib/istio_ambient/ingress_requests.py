@@ -108,6 +108,7 @@ def _configuration(
             *(_route(field, route) for field, route in wish.http_routes),
             *(_route(field, route) for field, route in wish.grpc_routes),
         ),
+        faulty=bool(problems),
     )
     return configuration, problems
 
@@ -201,17 +202,18 @@ def answers(exposed: ingress.Exposure, live: kube.Live) -> dict[int, dict[str, s
         exposed: what is served.
         live: the objects that there are: nothing is told before its route is there.
     """
-    found: dict[int, dict[str, str]] = {}
+    if not exposed.hosts.public:
+        return {}
+    host = istio_ingress_route.dump(exposed.hosts.public, tls=exposed.hosts.tls)
+    found: dict[int, dict[str, str]] = dict.fromkeys(exposed.routeless, host)
     for route in exposed.routes:
         kind = ingress.KINDS[route.protocol]
-        url = exposed.url(route)
-        if not url or route.relation_id in exposed.clashing:
+        if route.relation_id in exposed.clashing:
             continue
         if live.get(kind, route.name, route.namespace) is None:
             continue
         if route.asker.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
-            found[route.relation_id] = ingress_relation.dump(url)
+            found[route.relation_id] = ingress_relation.dump(exposed.url(route))
         else:
-            hosts = exposed.hosts
-            found[route.relation_id] = istio_ingress_route.dump(hosts.public, tls=hosts.tls)
+            found[route.relation_id] = host
     return found

@@ -30,6 +30,8 @@ class Exposure:
     """Requests for what is not there yet, and what the whole gateway waits for."""
     clashing: frozenset[int] = frozenset()
     """Ids of the relations of which something clashes: they are told nothing."""
+    routeless: frozenset[int] = frozenset()
+    """Ids of the relations that ask for no route (yet), only for listeners or to know the host."""
 
     def url(self, route: Route) -> str:
         """Return the URL under which a route is reached; empty while no host is known."""
@@ -65,6 +67,7 @@ def exposure(facts: Facts) -> Exposure:
         problems=(*problems, *settled.problems),
         pending=tuple(dict.fromkeys(pending)),
         clashing=settled.clashing,
+        routeless=_routeless(facts),
     )
 
 
@@ -76,6 +79,18 @@ def withheld(facts: Facts) -> Iterator[kube.Readiness]:
     if facts.forward_auth.pending:
         reason = "no authorizer yet, and nobody is let in meanwhile: is istio-k8s integrated?"
         yield kube.Readiness("forward-auth", ready=False, reason=reason)
+
+
+def _routeless(facts: Facts) -> frozenset[int]:
+    if any(withheld(facts)):
+        return frozenset()
+    return frozenset(
+        each.relation_id
+        for each in facts.configurations
+        if not each.routes
+        and not each.faulty
+        and not _backends.model_refusal(each.asker, each.model, facts)
+    )
 
 
 def _outcomes(facts: Facts, hosts: _hosts.Hosts) -> Iterator[_routes.Outcome]:

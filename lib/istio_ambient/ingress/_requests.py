@@ -151,6 +151,8 @@ class RouteConfiguration:
     ports: tuple[int, ...] = ()
     """Of the listeners that it wants, whether or not a route uses them."""
     routes: tuple[RouteRequest, ...] = ()
+    faulty: bool = False
+    """Something of it could not be read."""
 
     @property
     def order(self) -> tuple[str, str, int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from istio_ambient import ingress, kube, mesh
 
+CERTIFICATE = ingress.Certificate(chain="a chain", key="a key")
 ADDRESS = "203.0.113.10"
 
 
@@ -37,6 +38,34 @@ def request(
 ) -> ingress.Request:
     asker = mesh.Asker(app, endpoint, uuid)
     return ingress.Request(asker, relation_id, model, name or app, port, **changes)
+
+
+def route(name: str = "main", **changes: Any) -> ingress.RouteRequest:
+    """Return a route to tempo's port 3200 for everything that comes to port 8080."""
+    arguments: dict[str, Any] = {
+        "field": "http_routes[0]",
+        "name": name,
+        "protocol": ingress.Protocol.HTTP,
+        "port": 8080,
+        "backends": (ingress.ServiceRef("tempo", 3200),),
+        "matches": (ingress.Match(path=f"/{name}"),),
+        **changes,
+    }
+    return ingress.RouteRequest(**arguments)
+
+
+def configuration(
+    app: str,
+    *routes: ingress.RouteRequest,
+    uuid: str = "",
+    endpoint: str = "istio-ingress-route",
+    relation_id: int = 5,
+    model: str = "shop",
+    **changes: Any,
+) -> ingress.RouteConfiguration:
+    return ingress.RouteConfiguration(
+        mesh.Asker(app, endpoint, uuid), relation_id, model, routes=routes, **changes
+    )
 
 
 def facts(

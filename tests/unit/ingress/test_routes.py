@@ -46,6 +46,45 @@ def test_strip_prefix_rewrites_to_the_root():
     assert rule["filters"] == [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "settings"),
+    [
+        ("h2c", {"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}}),
+        (
+            "https",
+            {
+                "connectionPool": {"http": {"h2UpgradePolicy": "DO_NOT_UPGRADE"}},
+                "tls": {
+                    "mode": "SIMPLE",
+                    "sni": "productpage.shop.svc.cluster.local",
+                    "insecureSkipVerify": True,
+                },
+            },
+        ),
+    ],
+)
+def test_the_gateway_speaks_what_the_application_does(scheme: str, settings: dict[str, Any]):
+    spec = objects(facts(request(scheme=scheme)))[
+        "DestinationRule shop/productpage-grpc-dest-rule-gate"
+    ]["spec"]
+    assert spec["trafficPolicy"] == {"portLevelSettings": [{"port": {"number": 9080}, **settings}]}
+    # Nobody else's connections to the application change.
+    assert spec["exportTo"] == ["."]
+    assert spec["workloadSelector"]["matchLabels"] == {
+        "gateway.networking.k8s.io/gateway-name": "gate"
+    }
+
+
+def test_a_service_of_another_model_has_a_destination_rule_of_its_own():
+    here = request("web", relation_id=1, scheme="h2c")
+    there = remote(scheme="h2c", relation_id=2)
+    wanted = facts(here, there, services=(service("web"), WEB), model_ids={"blog": OTHER})
+    assert {name for name in objects(wanted) if name.startswith("DestinationRule")} == {
+        "DestinationRule shop/web-grpc-dest-rule-gate",
+        "DestinationRule shop/web.blog-grpc-dest-rule-gate",
+    }
+
+
 def test_the_gateway_may_reach_the_pods_target_port_and_nothing_else():
     wanted = facts(request(port=80), services=(service(port=80, target=8000),))
     assert objects(wanted)[POLICY]["spec"] == {

@@ -1,0 +1,182 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two that ask for the same: neither gets it, both are named, everybody else is served."""
+
+from typing import Any
+
+import pytest
+from istio_ambient import ingress
+from istio_ambient.ingress import Match, PathType, Protocol, ServiceRef
+
+from tests.unit.ingress.samples import configuration, facts, request, route, service
+
+APPS = ("one", "two", "productpage")
+UNAUTHENTICATED = "istio-ingress-route-unauthenticated"
+
+
+def asks(
+    app: str,
+    *matches: Match,
+    relation_id: int,
+    endpoint: str = "istio-ingress-route",
+    **changes: Any,
+) -> ingress.RouteConfiguration:
+    backends = (ServiceRef(app, 80),)
+    asked = route("r", matches=matches, backends=backends, **changes)
+    return configuration(app, asked, relation_id=relation_id, endpoint=endpoint)
+
+
+def exposure(*asked: ingress.RouteConfiguration | ingress.Request, **changes: Any):
+    return ingress.exposure(
+        facts(
+            *(each for each in asked if isinstance(each, ingress.Request)),
+            configurations=[
+                each for each in asked if isinstance(each, ingress.RouteConfiguration)
+            ],
+            services=tuple(service(app, port=80) for app in APPS),
+            **changes,
+        )
+    )
+
+
+def outcome(*asked: ingress.RouteConfiguration | ingress.Request, **changes: Any):
+    found = exposure(*asked, **changes)
+    return [route.relation_id for route in found.routes], sorted(found.clashing)
+
+
+A, B = Match(path="/a"), Match(path="/b")
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ((A,), (A,)),
+        ((A,), (B, A)),
+        ((A,), (Match(path="/a", method="POST"),)),
+        ((A,), (Match(path="/a", headers=(("x", "y"),)),)),
+        ((Match(PathType.EXACT, "/s/m"),), (Match.of_grpc("s", "m"),)),
+        ((Match(path="/s"),), (Match.of_grpc("s"),)),
+        ((Match(PathType.REGEX, "/a.*"),), (Match(PathType.REGEX, "/a.*"),)),
+    ],
+)
+def test_one_path_from_two_applications(one: tuple[Match, ...], two: tuple[Match, ...]):
+    first, second = asks("one", *one, relation_id=1), asks("two", *two, relation_id=2)
+    neighbour = asks("productpage", Match(path="/other"), relation_id=3)
+    found = exposure(first, second, neighbour)
+    assert [each.relation_id for each in found.routes] == [3]
+    assert found.clashing == {1, 2}
+    (problem,) = found.problems
+    assert "one:istio-ingress-route" in str(problem)
+    assert "two:istio-ingress-route" in str(problem)
+    assert "http-8080" in str(problem)
+    assert outcome(second, neighbour) == ([3, 2], [])
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (asks("one", A, relation_id=1), asks("two", Match(path="/a/b"), relation_id=2)),
+        (asks("one", A, relation_id=1), asks("two", Match(PathType.EXACT, "/a"), relation_id=2)),
+        (asks("one", A, relation_id=1), asks("two", A, relation_id=2, port=8081)),
+        (
+            asks("one", A, relation_id=1, hostnames=("a.b",)),
+            asks("two", A, relation_id=2, hostnames=("c.b",)),
+        ),
+        (asks("one", A, relation_id=1), asks("two", A, relation_id=2, hostnames=("a.b",))),
+    ],
+)
+def test_what_only_overlaps_is_served(
+    one: ingress.RouteConfiguration, two: ingress.RouteConfiguration
+):
+    assert outcome(one, two) == ([1, 2], [])
+
+
+def test_hostnames_clash_as_the_listener_lets_them_through():
+    asked = (
+        asks("one", A, relation_id=1, hostnames=("a.b",)),
+        asks("two", A, relation_id=2, hostnames=("*.b",)),
+    )
+    assert outcome(*asked) == ([1, 2], [])
+    assert outcome(*asked, config=ingress.Config("a.b")) == ([], [1, 2])
+
+
+def test_one_application_on_both_endpoints():
+    asked = (
+        request("one", port=80, relation_id=1),
+        request("one", port=80, relation_id=2, endpoint="ingress-unauthenticated"),
+    )
+    found = exposure(*asked)
+    assert (found.routes, found.clashing) == ((), {1, 2})
+    assert "one:ingress-unauthenticated" in str(found.problems[0])
+    routes = (
+        asks("one", A, relation_id=1),
+        asks("one", A, relation_id=2, endpoint=UNAUTHENTICATED),
+    )
+    assert outcome(*routes) == ([], [1, 2])
+
+
+def test_the_path_of_an_ingress_is_nobody_elses_route():
+    path = Match(path="/shop-productpage")
+    asked = (request(port=80, relation_id=1), asks("one", path, relation_id=2, port=80))
+    assert outcome(*asked) == ([], [1, 2])
+    tls = ingress.Tls(True, ingress.Certificate("chain", "key"))
+    assert outcome(*asked, tls=tls) == ([], [1, 2])
+
+
+def test_a_route_for_a_port_that_tls_moves_meets_those_that_are_there():
+    asked = (
+        asks("one", A, relation_id=1, port=80),
+        asks("two", A, relation_id=2, port=443),
+    )
+    assert outcome(*asked) == ([1, 2], [])
+    tls = ingress.Tls(True, ingress.Certificate("chain", "key"))
+    assert outcome(*asked, tls=tls) == ([], [1, 2])
+
+
+def test_what_is_refused_or_pending_takes_nothing_from_anybody():
+    asked = (
+        asks("one", A, relation_id=1),
+        configuration("two", route("r", matches=(A,), backends=(ServiceRef("one", 80),))),
+        configuration("two", route("r", matches=(A,), backends=(ServiceRef("gone", 80),))),
+    )
+    assert outcome(*asked) == ([1], [])
+
+
+def test_other_routes_of_those_that_clash_are_served():
+    config = configuration(
+        "two",
+        route("r", matches=(A,), backends=(ServiceRef("two", 80),)),
+        route("s", matches=(B,), backends=(ServiceRef("two", 80),)),
+        relation_id=2,
+    )
+    assert outcome(asks("one", A, relation_id=1), config) == ([2], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("second", "served"),
+    [
+        (route("s", matches=(A,), backends=(ServiceRef("one", 80),)), 2),
+        (route("s", matches=(A,), backends=(ServiceRef("one", 80, 5),)), 0),
+        (route("s", matches=(A,), redirect=ingress.Redirect(hostname="x.y")), 0),
+        (
+            route(
+                "s",
+                matches=(Match(path="/a", method="GET"),),
+                backends=(ServiceRef("one", 80, 5),),
+            ),
+            2,
+        ),
+        (route("s", matches=(A,), backends=(ServiceRef("one", 80),), protocol=Protocol.GRPC), 0),
+    ],
+)
+def test_one_application_that_contradicts_itself(second: ingress.RouteRequest, served: int):
+    first = route("r", matches=(A,), backends=(ServiceRef("one", 80),))
+    found = exposure(configuration("one", first, second))
+    assert len(found.routes) == served
+    assert all("another route of its own" in str(problem) for problem in found.problems)
+
+
+def test_those_that_clash_often_are_told_once():
+    matches = tuple(Match(path=f"/{number}") for number in range(9))
+    found = exposure(asks("one", *matches, relation_id=1), asks("two", *matches, relation_id=2))
+    assert len(found.problems) == 1

@@ -1,0 +1,425 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Routes as applications describe them: objects, listeners, names, hostnames, least authority."""
+
+import dataclasses
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from istio_ambient import ingress
+from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
+
+from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, objects, route, service
+
+TEMPO = ingress.Service(
+    "shop",
+    "tempo",
+    {"app.kubernetes.io/name": "tempo"},
+    (ingress.ServicePort(3200, 3200), ingress.ServicePort(9096, 9096)),
+    by_juju=True,
+)
+TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
+
+
+def tempo(*routes: ingress.RouteRequest, **changes: Any) -> ingress.RouteConfiguration:
+    return configuration("tempo", *routes, **changes)
+
+
+def wanted(*configurations: ingress.RouteConfiguration, **changes: Any) -> ingress.Facts:
+    services = changes.pop("services", (TEMPO, service()))
+    return facts(configurations=configurations, services=services, **changes)
+
+
+def listeners(facts: ingress.Facts) -> list[tuple[str, int, str]]:
+    spec = objects(facts)["Gateway shop/gate"]["spec"]
+    return [(each["name"], each["port"], each["protocol"]) for each in spec["listeners"]]
+
+
+def messages(facts: ingress.Facts) -> str:
+    return "\n".join(map(str, ingress.desired(facts).problems))
+
+
+def routes(facts: ingress.Facts) -> set[str]:
+    return {name for name in objects(facts) if name.startswith(("HTTPRoute", "GRPCRoute"))}
+
+
+def test_an_http_route_with_everything():
+    asked = route(
+        matches=(
+            Match(PathType.PREFIX, "/api", "GET", (("x-beta", "yes"),)),
+            Match(PathType.REGEX, "/v[0-9]+/.*"),
+        ),
+        hostnames=("api.example.com",),
+        rewrite=ingress.Rewrite("inside.example.com", PathModifier("/", whole=True)),
+        backends=(ServiceRef("tempo", 3200, 90), ServiceRef("tempo", 9096, 10)),
+    )
+    assert objects(wanted(tempo(asked)))["HTTPRoute shop/tempo-main-httproute-http-8080-gate"][
+        "spec"
+    ] == {
+        "parentRefs": [{"name": "gate", "namespace": "shop", "sectionName": "http-8080"}],
+        "hostnames": ["api.example.com"],
+        "rules": [
+            {
+                "matches": [
+                    {
+                        "path": {"type": "PathPrefix", "value": "/api"},
+                        "method": "GET",
+                        "headers": [{"name": "x-beta", "value": "yes"}],
+                    },
+                    {"path": {"type": "RegularExpression", "value": "/v[0-9]+/.*"}},
+                ],
+                "filters": [
+                    {
+                        "type": "URLRewrite",
+                        "urlRewrite": {
+                            "hostname": "inside.example.com",
+                            "path": {"type": "ReplaceFullPath", "replaceFullPath": "/"},
+                        },
+                    }
+                ],
+                "backendRefs": [
+                    {"name": "tempo", "port": 3200, "weight": 90},
+                    {"name": "tempo", "port": 9096, "weight": 10},
+                ],
+            }
+        ],
+    }
+
+
+def grpc(**changes: Any) -> ingress.RouteRequest:
+    arguments: dict[str, Any] = {
+        "protocol": Protocol.GRPC,
+        "port": 9096,
+        "backends": (ServiceRef("tempo", 9096),),
+        "matches": (Match.of_grpc("a.B", "C"), Match.of_grpc("a.D"), Match()),
+        **changes,
+    }
+    return route("traces", **arguments)
+
+
+def test_a_grpc_route_and_how_the_gateway_speaks_to_its_backend():
+    found = objects(wanted(tempo(grpc())))
+    assert found["GRPCRoute shop/tempo-traces-grpcroute-http-9096-gate"]["spec"]["rules"] == [
+        {
+            "matches": [
+                {"method": {"service": "a.B", "method": "C"}},
+                {"method": {"service": "a.D"}},
+                {},
+            ],
+            "backendRefs": [{"name": "tempo", "port": 9096}],
+        }
+    ]
+    assert found["DestinationRule shop/tempo-grpc-dest-rule-gate"]["spec"] == {
+        "host": "tempo.shop.svc.cluster.local",
+        "exportTo": ["."],
+        "workloadSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "gate"}},
+        "trafficPolicy": {"connectionPool": {"http": {"useClientProtocol": True}}},
+    }
+
+
+def test_a_port_without_grpc_is_spoken_to_as_before():
+    found = objects(wanted(tempo(grpc(), route())))
+    policy = found["DestinationRule shop/tempo-grpc-dest-rule-gate"]["spec"]["trafficPolicy"]
+    assert policy["portLevelSettings"] == [
+        {
+            "port": {"number": 3200},
+            "connectionPool": {"http": {"h2UpgradePolicy": "DO_NOT_UPGRADE"}},
+        }
+    ]
+
+
+def test_plain_http_needs_no_destination_rule():
+    assert not [name for name in objects(wanted(tempo(route()))) if "DestinationRule" in name]
+
+
+def test_a_grpc_route_that_redirects_is_an_http_route():
+    redirect = ingress.Redirect(hostname="new.example.com", status=308)
+    found = objects(wanted(tempo(grpc(redirect=redirect))))
+    (rule,) = found["HTTPRoute shop/tempo-traces-httproute-http-9096-gate"]["spec"]["rules"]
+    assert [match["path"] for match in rule["matches"]] == [
+        {"type": "Exact", "value": "/a.B/C"},
+        {"type": "PathPrefix", "value": "/a.D"},
+        {"type": "PathPrefix", "value": "/"},
+    ]
+    assert rule["filters"] == [
+        {
+            "type": "RequestRedirect",
+            "requestRedirect": {"hostname": "new.example.com", "statusCode": 308},
+        }
+    ]
+    assert "backendRefs" not in rule
+    assert "AuthorizationPolicy shop/tempo-gate-shop-l4" not in found
+
+
+def test_listeners_are_those_asked_for_and_the_usual_one():
+    assert listeners(wanted(tempo(route(), grpc(), ports=(8081, 8080)))) == [
+        ("http-80", 80, "HTTP"),
+        ("http-8080", 8080, "HTTP"),
+        ("http-8081", 8081, "HTTP"),
+        ("http-9096", 9096, "HTTP"),
+    ]
+
+
+def test_with_tls_every_listener_is_https_but_the_redirecting_one():
+    asked = wanted(tempo(route(), route("usual", port=80), grpc()), tls=TLS)
+    assert listeners(asked) == [
+        ("http-80", 80, "HTTP"),
+        ("https-443", 443, "HTTPS"),
+        ("https-8080", 8080, "HTTPS"),
+        ("https-9096", 9096, "HTTPS"),
+    ]
+    spec = objects(asked)["Gateway shop/gate"]["spec"]
+    assert spec["listeners"][1]["tls"] == {
+        "mode": "Terminate",
+        "certificateRefs": [{"kind": "Secret", "name": "gate-tls-certificate"}],
+    }
+    assert routes(asked) == {
+        "HTTPRoute shop/tempo-main-httproute-https-8080-gate",
+        "HTTPRoute shop/tempo-usual-httproute-https-443-gate",
+        "HTTPRoute shop/tempo-usual-httproute-http-80-gate",
+        "GRPCRoute shop/tempo-traces-grpcroute-https-9096-gate",
+    }
+    (rule,) = objects(asked)["HTTPRoute shop/tempo-usual-httproute-http-80-gate"]["spec"]["rules"]
+    assert "backendRefs" not in rule
+    assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
+
+
+def test_while_there_is_no_certificate_nothing_is_served():
+    asked = wanted(tempo(route()), tls=ingress.Tls(wanted=True))
+    assert (listeners(asked), routes(asked)) == ([("http-80", 80, "HTTP")], set())
+    assert not [name for name in objects(asked) if name.endswith("-l4")]
+    assert [each.what for each in ingress.exposure(asked).pending] == ["certificates"]
+    assert messages(asked) == ""
+
+
+def test_while_there_is_no_authorizer_nothing_is_served():
+    asked = wanted(tempo(route()), forward_auth=ingress.ForwardAuth(wanted=True))
+    assert routes(asked) == set()
+    assert [each.what for each in ingress.exposure(asked).pending] == ["forward-auth"]
+
+
+def test_a_route_that_itself_leads_to_tls_stays_on_plain_http():
+    to_tls = route("to-tls", port=80, redirect=ingress.Redirect(scheme="https"))
+    asked = wanted(tempo(to_tls, route("site", port=443)), tls=TLS)
+    assert messages(asked) == ""
+    assert "HTTPRoute shop/tempo-to-tls-httproute-http-80-gate" in routes(asked)
+    assert "HTTPRoute shop/tempo-to-tls-httproute-https-443-gate" not in routes(asked)
+
+
+@pytest.mark.parametrize("port", [15000, 15008, 15021, 15090])
+def test_ports_that_istio_uses_are_refused(port: int):
+    asked = wanted(tempo(route(port=port), route("other")))
+    assert routes(asked) == {"HTTPRoute shop/tempo-other-httproute-http-8080-gate"}
+    assert f"Istio itself uses port {port}" in messages(asked)
+    assert "tempo:istio-ingress-route listeners" in messages(asked)
+
+
+def test_no_more_listeners_than_a_gateway_has():
+    asked = wanted(
+        tempo(ports=tuple(range(2000, 2062))),
+        configuration("productpage", ports=(1000, 3000), relation_id=9),
+    )
+    assert len(listeners(asked)) == 64
+    assert "productpage:istio-ingress-route listeners: the gateway has no room" in messages(asked)
+
+
+@pytest.mark.parametrize(
+    ("listener", "hostnames", "kept"),
+    [
+        ("", ("a.example.com",), ["a.example.com"]),
+        ("*.example.com", ("a.example.com", "a.example.org"), ["a.example.com"]),
+        ("a.example.com", ("*.example.com",), ["*.example.com"]),
+        ("*.example.com", ("*.b.example.com",), ["*.b.example.com"]),
+        ("a.example.com", (), None),
+    ],
+)
+def test_hostnames_that_fit_the_listeners(
+    listener: str, hostnames: tuple[str, ...], kept: list[str] | None
+):
+    config = ingress.Config(listener_hostname=listener)
+    found = objects(wanted(tempo(route(hostnames=hostnames)), config=config))
+    spec = found["HTTPRoute shop/tempo-main-httproute-http-8080-gate"]["spec"]
+    assert spec.get("hostnames") == kept
+
+
+@pytest.mark.parametrize("hostname", ["a.example.org", "*.org", "example.com", "xexample.com"])
+def test_hostnames_that_the_gateway_does_not_answer_to_are_refused(hostname: str):
+    config = ingress.Config(listener_hostname="*.example.com")
+    asked = wanted(tempo(route(hostnames=(hostname,), field="http_routes[0]")), config=config)
+    assert routes(asked) == set()
+    assert "tempo:istio-ingress-route http_routes[0].hostnames: none of them" in messages(asked)
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        (ServiceRef("productpage", 9080), "Service productpage is not one of tempo: refused"),
+        (ServiceRef("open", 80), "selects no pods: refused"),
+        (ServiceRef("away", 80), "leads out of the cluster: refused"),
+    ],
+)
+def test_a_route_with_one_backend_that_is_not_its_own_is_refused_whole(ref: ServiceRef, told: str):
+    extra = (service("open", port=80, selector={}), service("away", port=80, external_name=True))
+    asked = wanted(
+        tempo(route(backends=(ServiceRef("tempo", 3200, 1), ref)), route("other", field="x")),
+        services=(TEMPO, service(), *extra),
+    )
+    assert routes(asked) == {"HTTPRoute shop/tempo-other-httproute-http-8080-gate"}
+    assert "tempo:istio-ingress-route http_routes[0].backends[1].service: " in messages(asked)
+    assert told in messages(asked)
+
+
+def test_trust_lifts_whose_service_it_is_and_nothing_else():
+    refs = (ServiceRef("productpage", 9080),)
+    asked = wanted(tempo(route(backends=refs)), trusted=frozenset({"tempo"}))
+    assert messages(asked) == ""
+    assert "AuthorizationPolicy shop/productpage-gate-shop-l4" in objects(asked)
+    foreign = tempo(route(backends=refs), model="bank")
+    services = (service(namespace="bank"), TEMPO)
+    refused = wanted(foreign, trusted=frozenset({"tempo"}), services=services)
+    assert routes(refused) == set()
+    assert "asks for model bank" in messages(refused)
+
+
+def test_a_configuration_for_another_model_opens_no_port():
+    asked = wanted(tempo(route(), model="bank", ports=(8443,)))
+    assert listeners(asked) == [("http-80", 80, "HTTP")]
+
+
+def test_several_services_of_another_models_applications():
+    other = "3f1c0c9e-0000-4000-8000-000000000001"
+    services = (
+        service("web", "blog", 80),
+        service(
+            "web-admin", "blog", 80, selector={"app.kubernetes.io/name": "web"}, by_juju=False
+        ),
+        service("stray", "blog", 80, selector={"app.kubernetes.io/name": "x"}, by_juju=False),
+    )
+    refs = [(ServiceRef("web", 80), ServiceRef("web-admin", 80)), (ServiceRef("stray", 80),)]
+    asked = facts(
+        configurations=(
+            configuration(
+                "remote-1",
+                *(route(f"r{n}", backends=each) for n, each in enumerate(refs)),
+                model="blog",
+                uuid=other,
+            ),
+        ),
+        services=services,
+        model_ids={"blog": other},
+    )
+    assert routes(asked) == {"HTTPRoute blog/remote-1-r0-httproute-http-8080-gate"}
+    assert "Service stray of model blog is of no application of Juju's" in messages(asked)
+
+
+def test_objects_of_different_applications_never_share_a_name():
+    services = tuple(service(name, port=80) for name in ("a", "a-b"))
+    one = configuration("a", route("b-c", backends=(ServiceRef("a", 80),)), relation_id=1)
+    two = configuration(
+        "a-b",
+        route("c", backends=(ServiceRef("a-b", 80),), matches=(Match(path="/c"),)),
+        relation_id=2,
+    )
+    found = routes(wanted(one, two, services=services))
+    assert len(found) == 2
+    assert "HTTPRoute shop/a-b-c-httproute-http-8080-gate" in found
+    assert found == routes(wanted(two, one, services=services))
+
+
+def test_routes_of_one_application_with_one_name_are_both_served():
+    asked = wanted(
+        tempo(route(matches=(Match(path="/a"),)), route(field="x", matches=(Match(path="/b"),)))
+    )
+    assert len(routes(asked)) == 2
+
+
+PATHS = ["/", "/a", "/a/b"]
+_refs = st.builds(
+    ServiceRef, st.sampled_from(["tempo", "productpage", "open", "gone"]), st.just(80)
+)
+_route_requests = st.builds(
+    route,
+    st.sampled_from(["x", "y"]),
+    port=st.sampled_from([80, 443, 8080, 15021]),
+    matches=st.lists(st.builds(Match, path=st.sampled_from(PATHS)), min_size=1, max_size=2).map(
+        tuple
+    ),
+    hostnames=st.lists(st.sampled_from(["a.b", "*.b", "c.d"]), max_size=2).map(tuple),
+    backends=st.lists(_refs, min_size=1, max_size=2).map(tuple),
+    protocol=st.sampled_from(list(Protocol)),
+    redirect=st.none() | st.just(ingress.Redirect(hostname="x.y")),
+)
+_configurations = st.tuples(
+    st.sampled_from(["tempo", "productpage", "evil"]),
+    st.lists(_route_requests, max_size=3),
+    st.sampled_from(["shop", "bank"]),
+    st.sampled_from(["istio-ingress-route", "istio-ingress-route-unauthenticated"]),
+)
+
+
+def numbered(
+    number: int, wish: tuple[str, list[ingress.RouteRequest], str, str]
+) -> ingress.RouteConfiguration:
+    """Return the configuration as it is read of one databag."""
+    app, wanted, model, endpoint = wish
+    fields = [dataclasses.replace(each, field=f"routes[{n}]") for n, each in enumerate(wanted)]
+    return configuration(app, *fields, model=model, endpoint=endpoint, relation_id=number)
+
+
+@hypothesis.settings(max_examples=500)
+@hypothesis.given(
+    st.lists(_configurations, max_size=4),
+    st.sampled_from(["", "*.b"]),
+    st.sampled_from([ingress.Tls(), TLS, ingress.Tls(wanted=True)]),
+)
+def test_never_wider_than_what_is_ones_own(
+    wishes: list[tuple[str, list[ingress.RouteRequest], str, str]],
+    listener: str,
+    tls: ingress.Tls,
+):
+    services = (
+        service("tempo", port=80),
+        service("productpage", port=80),
+        service("open", port=80, selector={}),
+        service("tempo", namespace="bank", port=80),
+    )
+    asked = facts(
+        configurations=tuple(numbered(n, wish) for n, wish in enumerate(wishes)),
+        services=services,
+        config=ingress.Config(listener_hostname=listener),
+        tls=tls,
+    )
+    exposed = ingress.exposure(asked)
+    places: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
+    for each in exposed.routes:
+        assert each.namespace == "shop"
+        assert each.redirect or each.backends
+        assert {backend.service for backend in each.backends} <= {each.asker.app}
+        for match in each.matches:
+            for host in each.answers_to:
+                place = (each.listener.name, host, match.path)
+                places.setdefault(place, set()).add((each.asker.app, each.asker.endpoint))
+    assert all(len(askers) == 1 for askers in places.values())
+    open_listeners = {name for name, _, _ in listeners(asked)}
+    found = objects(asked)
+    for name, manifest in found.items():
+        if name.startswith(("HTTPRoute", "GRPCRoute")):
+            (parent,) = manifest["spec"]["parentRefs"]
+            assert parent["sectionName"] in open_listeners
+            (rule,) = manifest["spec"]["rules"]
+            assert rule["matches"]
+            for ref in rule.get("backendRefs", ()):
+                assert f"AuthorizationPolicy shop/{ref['name']}-gate-shop-l4" in found
+    if tls.pending:
+        assert exposed.routes == ()
+    # Every route has an object of its own, equal ones of one application excepted.
+    refs = {each.ref: each for each in exposed.routes}
+    for each in exposed.routes:
+        same = refs[each.ref]
+        assert (same.asker.app, same.matches, same.target) == (
+            each.asker.app,
+            each.matches,
+            each.target,
+        )
