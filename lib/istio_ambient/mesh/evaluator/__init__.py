@@ -13,6 +13,7 @@ may do what. Held to what real proxies decide: `make truth`.
 from istio_ambient.mesh.evaluator._accesses import Access, Workload, accesses, targets, workloads
 from istio_ambient.mesh.evaluator._describe import EVERYBODY, EVERYTHING, short
 from istio_ambient.mesh.evaluator._evaluate import Evaluator, UnknownTargetError, evaluate
+from istio_ambient.mesh.evaluator._match import normalized
 from istio_ambient.mesh.evaluator._request import Request, Target, TargetKind
 from istio_ambient.mesh.evaluator._snapshot import Snapshot
 from istio_ambient.mesh.evaluator._verdict import (
@@ -45,6 +46,7 @@ __all__ = [
     "Workload",
     "accesses",
     "evaluate",
+    "normalized",
     "short",
     "targets",
     "workloads",

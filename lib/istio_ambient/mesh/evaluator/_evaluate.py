@@ -64,6 +64,31 @@ class Evaluator:
         anything = Request(None, Target.pod(*_manifest.key(group[0])))
         return self._behind(anything, None, waypoint, group, None)
 
+    def at_gateway(self, gateway: tuple[str, str], request: Request) -> Hop:
+        """Return what an ingress gateway says of a request from outside the mesh.
+
+        Whether the request carries a valid token is open.
+
+        Args:
+            gateway: namespace and name.
+            request: `source` and `target` are not looked at, `port` is the listener's.
+        """
+        attributes = _match.Attributes(
+            principal=None,
+            source_ip=_address(request.source_ip),
+            port=request.port,
+            method=request.method,
+            path=request.path,
+            host=request.host,
+            headers=request.headers,
+            token=None,
+        )
+        rules = _rules.Rules(_waypoint.translate_http, _waypoint.value, attributes)
+        heeded = self.topology.heeded_by_gateway(*gateway)
+        judgement = _precedence.judge(heeded, rules.matches, rules.explains)
+        where = "/".join(gateway)
+        return _hop(Proxy.GATEWAY, where, None, request.port, heeded, judgement)
+
     def _shown(self, source: str | None) -> tuple[str | None, str]:
         """Return the source as a proxy knows it, and why that is nobody in particular."""
         if source is None:

@@ -54,6 +54,8 @@ class Attributes:
     headers: Mapping[str, str] | None = None
     tls: bool = False
     """Whether the client speaks TLS inside of the tunnel."""
+    token: Literal[False] | None = False
+    """False: the request carries no valid token; None: open."""
 
 
 def some(answers: Iterable[Truth]) -> Truth:

@@ -216,6 +216,31 @@ class Topology:
             if any(names(ref, policy.ref.namespace) for ref in policy.targets)
         ]
 
+    def heeded_by_gateway(self, namespace: str, name: str) -> list[Policy]:
+        """Return the policies that an ingress gateway heeds.
+
+        Unlike waypoints, gateways heed policies without a target too, of their own namespace and
+        of the root namespace; a selector is held against the labels that istiod gives its pods.
+        """
+        marks = {GATEWAY_LABEL: name}
+        for pod in self.pods.values():
+            if _manifest.namespace(pod) == namespace:
+                labelled = _manifest.labels(pod)
+                marks = labelled if labelled.get(GATEWAY_LABEL) == name else marks
+
+        def heeds(policy: Policy) -> bool:
+            where = policy.ref.namespace
+            if not policy.targets:
+                near = where in (namespace, self.snapshot.root_namespace)
+                return near and (policy.selector or {}).items() <= marks.items()
+            own = (_policies.GATEWAY_API, "Gateway", name)
+            return where == namespace and any(
+                (ref.group, ref.kind, ref.name) == own and ref.namespace in ("", where)
+                for ref in policy.targets
+            )
+
+        return [policy for policy in self.policies if heeds(policy)]
+
     def heeded_by_ztunnel(self, pod: Manifest) -> list[Policy]:
         """Return the policies that ztunnel heeds at a pod, istiod's own for waypoints included."""
         places = (_manifest.namespace(pod), self.snapshot.root_namespace)

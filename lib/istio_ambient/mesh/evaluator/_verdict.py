@@ -31,6 +31,8 @@ class Reason(enum.StrEnum):
 class Proxy(enum.StrEnum):
     """What judges a request."""
 
+    GATEWAY = "gateway"
+    """An ingress gateway, which judges what comes in from outside."""
     WAYPOINT = "waypoint"
     ZTUNNEL = "ztunnel"
 
@@ -76,7 +78,7 @@ class Hop:
 
     proxy: Proxy
     where: str
-    """`<namespace>/<name>` of the waypoint's Gateway, or of the pod that ztunnel guards."""
+    """`<namespace>/<name>` of the Gateway, or of the pod that ztunnel guards."""
     source: str | None
     """Who asks here, `<namespace>/<service account>`: behind a waypoint it is the waypoint."""
     port: int | None

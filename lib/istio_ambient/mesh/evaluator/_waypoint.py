@@ -89,7 +89,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
     if attribute.startswith(_METADATA):
         return None
     if attribute.startswith(_TOKEN):
-        return False  # Tokens are not part of the model: there is none.
+        return seen.token
     if attribute.startswith(_policies.HEADERS):
         return _header(attribute.partition("[")[2][:-1].lower(), wanted, seen)
     match attribute:

@@ -1,0 +1,90 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The list of routes for operators."""
+
+import dataclasses
+from typing import Any
+
+from istio_ambient import ingress, kube
+from istio_ambient.ingress import route_list
+
+from tests.unit.ingress import samples
+
+
+def listed(facts: ingress.Facts, applied: bool = True) -> list[route_list.Entry]:
+    objects = {kube.ref_of(obj): obj for obj in ingress.desired(facts).objects} if applied else {}
+    live = kube.Live(kube.Identity("shop", "gate"), objects=objects)
+    return route_list.entries(ingress.exposure(facts), facts, live)
+
+
+def facts(**changes: Any) -> ingress.Facts:
+    return samples.facts(samples.request(), **changes)
+
+
+def test_an_application_with_its_url_and_backend():
+    (entry,) = listed(facts())
+    assert entry == route_list.Entry(
+        url="http://203.0.113.10/shop-productpage",
+        match="",
+        application="productpage",
+        endpoint="ingress",
+        backends=("shop/productpage:9080",),
+        authentication="none",
+        tls=False,
+        redirect="",
+        state="served",
+    )
+    assert listed(facts(), applied=False)[0].state == "not applied yet"
+
+
+def test_who_may_is_said_for_each_route():
+    asks = ingress.ForwardAuth(wanted=True, provider_name="ext_authz-gate")
+    both = facts(forward_auth=asks, request_auth=ingress.RequestAuth(related=True))
+    assert [entry.authentication for entry in listed(both)] == ["forward-auth or jwt"]
+    request = dataclasses.replace(
+        samples.request(endpoint="ingress-unauthenticated"), authenticated=False
+    )
+    open_to_all = samples.facts(request, forward_auth=asks)
+    assert [entry.authentication for entry in listed(open_to_all)] == ["none"]
+
+
+def test_ports_and_conditions_of_routes():
+    asked = ingress.RouteRequest(
+        field="http_routes[0]",
+        name="api",
+        protocol=ingress.Protocol.HTTP,
+        port=8080,
+        backends=(ingress.ServiceRef("productpage", 9080),),
+        matches=(ingress.Match(ingress.PathType.EXACT, "/api", "GET", (("x-tenant", "blue"),)),),
+        hostnames=("shop.example.com",),
+    )
+    configuration = ingress.RouteConfiguration(
+        samples.request(endpoint="istio-ingress-route").asker, 2, "shop", routes=(asked,)
+    )
+    (entry,) = listed(samples.facts(configurations=(configuration,)))
+    assert entry.url == "http://shop.example.com:8080/api"
+    assert entry.match == "exact path, GET, header x-tenant: blue"
+
+
+def test_what_is_not_served_says_why():
+    clash = samples.facts(
+        samples.request(), samples.request(endpoint="ingress-unauthenticated", relation_id=2)
+    )
+    assert listed(clash) == []
+    (problem,) = route_list.unserved(ingress.exposure(clash), clash)
+    assert "and so does productpage:ingress-unauthenticated" in str(problem)
+    waiting = samples.facts(samples.request("absent"), services=())
+    (problem,) = route_list.unserved(ingress.exposure(waiting), waiting)
+    assert "there is no Service shop/absent yet" in problem.message
+    assert "absent" in route_list.unserved_table([problem])
+
+
+def test_urls_as_other_ingress_charms_tell_them():
+    found = listed(facts())
+    urls = route_list.proxied_endpoints(ingress.exposure(facts()), found, "gate")
+    assert urls == {
+        "gate": {"url": "http://203.0.113.10"},
+        "productpage": {"url": "http://203.0.113.10/shop-productpage"},
+    }
+    unknown = facts(address="")
+    assert route_list.proxied_endpoints(ingress.exposure(unknown), listed(unknown), "gate") == {}
