@@ -82,7 +82,7 @@ def _closures(
 def of_scrapers(
     scrapers: Iterable[mesh.Asker],
     remotes: Mapping[str, cross_model_mesh.RemoteApplication],
-    cluster: mesh.Cluster,
+    namespaces: Mapping[str, str],
     target: mesh.Target,
     port: int,
 ) -> tuple[list[mesh.Request], list[Problem]]:
@@ -94,7 +94,7 @@ def of_scrapers(
     Args:
         scrapers: the applications related to our metrics endpoint.
         remotes: what remote applications say they are at home, by their name here.
-        cluster: where models are.
+        namespaces: by the id of the Juju model that they are.
         target: what is scraped.
         port: the port that is scraped.
     """
@@ -104,7 +104,7 @@ def of_scrapers(
     for scraper in scrapers:
         source: mesh.Source | None = mesh.Source(target.namespace, scraper.app)
         if scraper.model_uuid:
-            source = _remote_source(remotes.get(scraper.app), scraper, cluster)
+            source = _remote_source(remotes.get(scraper.app), scraper, namespaces)
         if source is None:
             message = "comes from another model, and does not say which application it is there"
             cure = "integrate it with provide-cmr-mesh as well"
@@ -115,11 +115,13 @@ def of_scrapers(
 
 
 def _remote_source(
-    remote: cross_model_mesh.RemoteApplication | None, scraper: mesh.Asker, cluster: mesh.Cluster
+    remote: cross_model_mesh.RemoteApplication | None,
+    scraper: mesh.Asker,
+    namespaces: Mapping[str, str],
 ) -> mesh.Source | None:
     if remote is None:
         return None
-    home = cluster.model_namespaces.get(scraper.model_uuid)
+    home = namespaces.get(scraper.model_uuid)
     if home is None or home != remote.juju_model_name:
         return None
     return mesh.Source(home, remote.app_name)

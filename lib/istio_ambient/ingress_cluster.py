@@ -24,19 +24,34 @@ class Cluster:
     node_address: str = ""
 
 
-def read(client: kube.Client, model: str, app: str, asked: ingress_requests.Asked) -> Cluster:
+def read(
+    client: kube.Client,
+    model: str,
+    app: str,
+    asked: ingress_requests.Asked,
+    *,
+    cross_model: bool = False,
+) -> Cluster:
     """Return the Services and what else is needed to judge what is asked for.
 
     Other models' Services and namespaces are only read where an application of another model asks,
     endpoints only where the number of a pod's port stands nowhere else, the gateway's pods only
     where clients reach it through nodes.
 
+    Args:
+        client: reads.
+        model: our model.
+        app: our application.
+        asked: what applications ask for.
+        cross_model: whether namespaces of other models have to be known for another reason.
+
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
     """
     where = None if asked.cross_model else model
     services = ingress.services_of(kube.list_kind(client, Service, namespace=where) or ())
-    namespaces = (kube.list_kind(client, Namespace) or ()) if asked.cross_model else ()
+    elsewhere = asked.cross_model or cross_model
+    namespaces = (kube.list_kind(client, Namespace) or ()) if elsewhere else ()
     slices: Iterable[EndpointSlice] = ()
     if ingress.need_named_ports(services, asked.services):
         slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()

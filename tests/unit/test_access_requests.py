@@ -242,7 +242,7 @@ def scrape(
         for name, (app, model) in remotes.items()
     }
     target = mesh.Target.app("shop", "beacon")
-    return access_requests.of_scrapers([scraper], known, CLUSTER, target, 15090)
+    return access_requests.of_scrapers([scraper], known, CLUSTER.model_namespaces, target, 15090)
 
 
 def test_a_scraper_of_our_model_is_let_in_to_the_metrics_port():

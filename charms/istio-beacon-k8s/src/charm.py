@@ -18,16 +18,13 @@ from istio_ambient import (
     observability,
     options,
     resources,
+    scrapers,
 )
 from istio_ambient.desired import Desired
-from istio_ambient.problems import Problem
-from istio_ambient.relations import cross_model_mesh, service_mesh
+from istio_ambient.relations import service_mesh
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
 
 MESH = "service-mesh"
-METRICS = "metrics-endpoint"
-CROSS_MODEL = "provide-cmr-mesh"
-MODEL_ID = "model.juju.is/id"
 
 
 class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
@@ -45,20 +42,16 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
     def gather(self, client: kube.Client, live: kube.Live) -> mesh.Facts:
         """Return the facts; the cluster is read in two requests, however many applications ask."""
         consumers = [(self._asker(r), self.remote_databag(r)) for r in self.active_relations(MESH)]
-        scrapers = [self._asker(relation) for relation in self.active_relations(METRICS)]
-        cross_model = any(a.model_uuid for a in (*scrapers, *(asker for asker, _ in consumers)))
+        scraped = scrapers.read(self)
+        cross_model = scraped.cross_model or any(asker.model_uuid for asker, _ in consumers)
         cluster = self._cluster(client, cross_model=cross_model)
         policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
         requests, problems = access_requests.of_applications(
             consumers, cluster, self.model.name, policies
         )
-        remotes, unknown = self._remotes()
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
         settings, wrong = gateways.parse_settings("waypoint", self.config)
-        target = mesh.Target.app(self.model.name, self.app.name)
-        own, pending = access_requests.of_scrapers(
-            scrapers, remotes, cluster, target, observability.METRICS_PORT
-        )
+        own, pending = scraped.requests(cluster.model_namespaces)
         return mesh.Facts(
             model=self.model.name,
             app=self.app.name,
@@ -71,24 +64,12 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             manage_policies=bool(self.config["manage-authorization-policies"]),
             model_on_mesh=bool(self.config["model-on-mesh"]),
             settings=settings,
-            problems=(*wrong, *misnamed, *problems, *unknown),
+            problems=(*wrong, *misnamed, *problems, *scraped.problems),
             pending=tuple(pending),
         )
 
     def _asker(self, relation: ops.Relation) -> mesh.Asker:
         return askers.asker_of(relation, self.model.uuid)
-
-    def _remotes(self) -> tuple[dict[str, cross_model_mesh.RemoteApplication], list[Problem]]:
-        """Return who remote applications say they are at home, by their name here."""
-        remotes: dict[str, cross_model_mesh.RemoteApplication] = {}
-        problems: list[Problem] = []
-        for relation in self.active_relations(CROSS_MODEL):
-            name, databag = relation.app.name, self.remote_databag(relation)
-            remote, found = cross_model_mesh.parse(databag, app=name, endpoint=CROSS_MODEL)
-            problems += found
-            if remote is not None:
-                remotes[name] = remote
-        return remotes, problems
 
     def _cluster(self, client: kube.Client, *, cross_model: bool) -> mesh.Cluster:
         """Read Services and namespaces: ours, or all where other models' applications ask."""

@@ -19,6 +19,7 @@ from istio_ambient import (
     observability,
     options,
     resources,
+    scrapers,
 )
 from istio_ambient.desired import Desired
 from istio_ambient.relations import gateway_metadata
@@ -43,7 +44,11 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:
         """Return the facts; however many applications ask, the cluster is read as often."""
         asked = ingress_requests.read(self._databags())
-        cluster = ingress_cluster.read(client, self.model.name, self.app.name, asked)
+        scraped = scrapers.read(self)
+        cluster = ingress_cluster.read(
+            client, self.model.name, self.app.name, asked, cross_model=scraped.cross_model
+        )
+        let_in, _ = scraped.requests({uuid: name for name, uuid in cluster.model_ids.items()})
         settings, wrong = gateways.parse_settings("gateway", self.config)
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
         return ingress.Facts(
@@ -59,9 +64,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             services=cluster.services,
             model_ids=cluster.model_ids,
             named_ports=cluster.named_ports,
+            scrapers=let_in,
             node_address=cluster.node_address,
             cidrs_in_force=ingress.cidrs_in_force(live),
-            problems=(*misnamed, *wrong, *asked.problems),
+            problems=(*misnamed, *wrong, *asked.problems, *scraped.problems),
         )
 
     def _databags(self) -> Iterator[ingress_requests.Databag]:

@@ -3,7 +3,7 @@
 
 """Facts in, everything that should exist out."""
 
-from istio_ambient import gateways, resources
+from istio_ambient import gateways, mesh, resources
 from istio_ambient.desired import Desired
 from istio_ambient.ingress import (
     _cidrs,
@@ -44,6 +44,8 @@ def desired(facts: Facts, exposure: _exposure.Exposure | None = None) -> Desired
             *_route_objects.routes((*exposed.routes, *exposed.redirects), facts),
             *_destination_rules.destination_rules(exposed.routes, facts),
             *_policies.backend_policies(exposed.routes, facts),
+            # Our own units are on the mesh where the whole model is.
+            *mesh.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),
         problems=(*exposed.hosts.problems, *bad_cidrs, *facts.problems, *exposed.problems),
         held=gateways.held(gateway),

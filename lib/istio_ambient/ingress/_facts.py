@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from istio_ambient import gateways
+from istio_ambient import gateways, mesh
 from istio_ambient.ingress._forward_auth import ForwardAuth
 from istio_ambient.ingress._request_auth import RequestAuth
 from istio_ambient.ingress._requests import Request, RouteConfiguration
@@ -125,6 +125,8 @@ class Facts:
         default_factory=dict[tuple[str, str, str], frozenset[int]]
     )
     """By (namespace, Service, name of its port): the pods' port numbers behind it."""
+    scrapers: Sequence[mesh.Request] = ()
+    """Requests to let in who scrapes our own units."""
     node_address: str = ""
     """Of a node that runs the gateway; read where its Service is reached through nodes."""
     cidrs_in_force: tuple[str, ...] | None = None
