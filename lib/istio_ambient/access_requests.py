@@ -29,23 +29,28 @@ def of_applications(
     """
     requests: list[mesh.Request] = []
     problems: list[Problem] = []
+    askers = mesh.askers_of(policies)
     for asker, databag in databags:
         asked, found = service_mesh.parse_policies(databag, app=asker.app, endpoint=asker.endpoint)
         problems += found
-        requests += _readable(asked, asker)
+        before = {target for target, by in askers.items() if by is None or str(asker) in by}
+        requests += _readable(asked, asker, before)
         if asked.unread:
-            before = mesh.asked_before(policies, asker)
             home = cluster.model_namespaces.get(asker.model_uuid, namespace)
             requests += _closures(asked, asker, cluster, home, before)
     return requests, problems
 
 
-def _readable(policies: service_mesh.Policies, asker: mesh.Asker) -> Iterator[mesh.Request]:
+def _readable(
+    policies: service_mesh.Policies, asker: mesh.Asker, asked_before: Collection[mesh.Target]
+) -> Iterator[mesh.Request]:
     for field, policy in policies.entries.items():
+        target = _target(policy)
         yield mesh.Request(
             asker=asker,
             field=field,
-            target=_target(policy),
+            target=target,
+            established=target in asked_before,
             source=mesh.Source(policy.source_namespace, policy.source_app_name),
             operations=tuple(_operation(endpoint) for endpoint in policy.endpoints),
             target_app=policy.target_app_name or "",
@@ -76,7 +81,8 @@ def _closures(
         else:
             targets.update(mesh.targets_of(asker.app, cluster, namespace), asked_before)
     for target in sorted(targets):
-        yield mesh.Request(asker=asker, field="policies", target=target, source=None)
+        established = target in asked_before
+        yield mesh.Request(asker, "policies", target, source=None, established=established)
 
 
 def of_scrapers(

@@ -221,6 +221,18 @@ def test_a_changed_pod_template_restarts_the_unit(model: juju.Model, cluster: la
     assert model.settle() == 0
 
 
+@pytest.mark.parametrize(
+    ("pauses", "said"), [("sleep", r"time\.sleep\(0\)"), ("wait", r"Event\.wait\(0\)")]
+)
+def test_a_hook_that_sleeps_fails(model: juju.Model, pauses: str, said: str):
+    model.deploy(apps.WITNESS, "a")
+    model.settle()
+    model.config("a", pauses=pauses)
+    model.settle()
+    with pytest.raises(juju.HookError, match=said):
+        model.emit("a/0", "update-status")
+
+
 def test_a_charm_that_fails_does_not_keep_a_model_from_being_destroyed(
     new_model: ModelFactory, cluster: lab.Cluster
 ):

@@ -189,12 +189,16 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
     for policy in others:
         policy.metadata.annotations = {mesh.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'}
     assert target not in closed(others)
-    # Nobody is trusted any more: what was asked for is withdrawn.
-    if trusted:
-        assert target not in [
-            mesh.target_of(kube.manifest_of(policy))
-            for policy in policies(broken, asker=asker, before=_live(good))
-        ]
+
+
+def test_the_target_of_one_who_is_trusted_no_longer_is_not_opened_to_everybody():
+    text = json.dumps([asking_for(REVIEWS)])
+    before = _live(policies(text, trusted=("details",)))
+    for said in (text, *BROKEN):
+        (policy,) = (p for p in _live(policies(said, before=before)) if "reviews" in str(p))
+        assert "rules" not in policy["spec"]
+    assert policies(text) == []
+    assert policies("[]", before=before) == []
 
 
 def _live(built: list[Any]) -> list[Any]:

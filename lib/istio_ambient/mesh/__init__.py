@@ -26,7 +26,7 @@ from istio_ambient.mesh._membership import (
     own_patches,
     taken_back,
 )
-from istio_ambient.mesh._policies import REQUESTED_BY, asked_before, policies, policy_name
+from istio_ambient.mesh._policies import REQUESTED_BY, askers_of, policies, policy_name
 from istio_ambient.mesh._requests import (
     NAME_LABEL,
     UNKNOWN_MODEL,
@@ -61,7 +61,7 @@ __all__ = [
     "TargetKind",
     "Verdicts",
     "allow",
-    "asked_before",
+    "askers_of",
     "beacon",
     "cluster",
     "judge",

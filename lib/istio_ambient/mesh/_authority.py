@@ -16,6 +16,7 @@ class Verdicts:
     """What becomes of requests."""
 
     granted: tuple[Request, ...] = ()
+    """Requests to close a target, which let nobody in, among them."""
     refused: tuple[Problem, ...] = ()
     pending: tuple[Problem, ...] = ()
     """Asked for what does not exist (yet): nothing is created, and nobody has to do anything."""
@@ -43,6 +44,9 @@ def judge(
     that Juju marked with that model's UUID; its name there cannot be verified, so an application
     deployed by Juju of the target's name must exist there.
 
+    Where an asker got a policy before and may not have it any more, the target is closed: taking
+    the policy away would open it to everybody.
+
     Args:
         requests: what is asked for.
         cluster: Services and namespaces.
@@ -56,7 +60,9 @@ def judge(
         no = _judge(request, cluster, namespace, trusted)
         if no is None:
             granted.append(request)
-        elif request.source is not None:
+        elif request.established and not no.pending:
+            granted.append(dataclasses.replace(request, source=None, operations=()))
+        if no is not None and request.source is not None:
             asker = request.asker
             problem = Problem(asker.app, asker.endpoint, request.field, no.message, no.cure)
             (pending if no.pending else refused).append(problem)

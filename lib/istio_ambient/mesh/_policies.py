@@ -12,7 +12,6 @@ from istio_ambient import kube, resources
 from istio_ambient.mesh import _authorization
 from istio_ambient.mesh._authorization import Rule
 from istio_ambient.mesh._requests import (
-    Asker,
     Operation,
     Request,
     Source,
@@ -58,22 +57,31 @@ def policies(
     )
 
 
-def asked_before(policies: Iterable[kube.Manifest], asker: Asker) -> frozenset[Target]:
-    """Return the targets of those policies in the cluster that an application asked for.
+def askers_of(policies: Iterable[kube.Manifest]) -> dict[Target, frozenset[str] | None]:
+    """Return who asked for the policies in the cluster, by what these are about.
+
+    None: anybody may have, since the policy does not say, or not all.
 
     Args:
-        policies: in JSON form, made by `policies`.
-        asker: the application.
+        policies: in JSON form, made by `policies` or by the public charm of the same name.
     """
-    marks = (json.dumps(str(asker)), json.dumps(_LEFT_OUT))
-    found: set[Target | None] = set()
+    found: dict[Target, frozenset[str] | None] = {}
     for policy in policies:
-        annotations: dict[str, str] | None = policy["metadata"].get("annotations")
-        told = (annotations or {}).get(REQUESTED_BY, "")
-        # Where it was cut, this asker may have been among those left out.
-        if any(mark in told for mark in marks):
-            found.add(_authorization.target_of(policy))
-    return frozenset(target for target in found if target)
+        target = _authorization.target_of(policy)
+        if target is not None:
+            asked, known = _told(policy), found.get(target, frozenset[str]())
+            found[target] = None if asked is None or known is None else asked | known
+    return found
+
+
+def _told(policy: kube.Manifest) -> frozenset[str] | None:
+    annotations: dict[str, str] = policy["metadata"].get("annotations") or {}
+    try:
+        told: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
+        askers = frozenset(asker for askers in told.values() for asker in askers)
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return None if _LEFT_OUT in told else askers
 
 
 def policy_name(model: str, app: str, target: Target, part: int = 0) -> str:

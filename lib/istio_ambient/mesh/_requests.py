@@ -127,6 +127,8 @@ class Request:
     """Empty: everything."""
     target_app: str = ""
     """The application that the target is said to belong to; empty where nothing is said."""
+    established: bool = False
+    """A policy about the target that the asker asked for is in the cluster already."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,8 @@ class Offer:
     model: str
     app: str
     endpoint: str
+    name: str
+    """By which other models know the application."""
 
 
 def split(name: str) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from typing import Any
 import ops
 from ops import testing
 
-from tests.lab.juju import _events, _requests, _secrets
+from tests.lab.juju import _events, _requests, _secrets, _sleep
 from tests.lab.juju._entities import Relation, Side, Unit
 
 # ops logs everything from DEBUG up; each byte on the wire is no news.
@@ -90,7 +90,11 @@ def run(
         else:
             event = context.on.action(hook.kind, params=dict(params))
         try:
-            with _environment(unit), _requests.recording(unit.name, str(hook)):
+            with (
+                _environment(unit),
+                _requests.recording(unit.name, str(hook)),
+                _sleep.forbidden(unit.app.charm.root),
+            ):
                 after = context.run(event, state)
         except testing.errors.UncaughtCharmError as error:
             raise _hook_error(world.model.name, unit, hook, error, context) from None

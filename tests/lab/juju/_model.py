@@ -117,17 +117,23 @@ class Model(_observation.Observed):
             application.config.pop(name.replace("_", "-"), None)
         application.config_version += 1
 
-    def offer(self, endpoint: str) -> Offer:
-        """Offer ``application:endpoint`` to other models of the controller."""
-        app, name = _endpoints.split(endpoint)
-        if name is None or name not in self.app(app).charm.endpoints:
+    def offer(self, endpoint: str, name: str | None = None) -> Offer:
+        """Offer ``application:endpoint`` to other models of the controller.
+
+        Args:
+            endpoint: with its application.
+            name: by which the other models know the application; by default its own.
+        """
+        app, offered = _endpoints.split(endpoint)
+        if offered is None or offered not in self.app(app).charm.endpoints:
             raise JujuError(f"no endpoint {endpoint} to offer")
-        return Offer(self.name, app, name)
+        return Offer(self.name, app, offered, name or app)
 
     def integrate(self, left: str, right: str | Offer) -> Relation:
         """Relate two applications; ``:endpoint`` may be left out where only one pair fits.
 
-        With an `Offer` of another model, that model sees this application as ``remote-<hex>``.
+        With an `Offer` of another model, that model sees this application as ``remote-<hex>``,
+        the same in all its relations, and this model sees the other by the offer's name.
 
         Raises:
             JujuError: no or more than one pair of endpoints fits, the relation exists, or a
@@ -138,7 +144,8 @@ class Model(_observation.Observed):
         if isinstance(right, Offer):
             other = self._model(right.model)
             there, remote = other.app(right.app), right.endpoint
-            alias = f"remote-{uuid.uuid4().hex}"
+            alias = f"remote-{uuid.uuid5(uuid.UUID(self.uuid), app).hex}"
+            name = right.name
         else:
             other, alias = self, app
             name, remote = _endpoints.split(right)
@@ -146,7 +153,7 @@ class Model(_observation.Observed):
         mine, theirs = _endpoints.match(here, endpoint, there, remote)
         sides = (
             Side(here, mine.name, alias, self.uuid),
-            Side(there, theirs.name, there.name, other.uuid),
+            Side(there, theirs.name, name, other.uuid),
         )
         if any(_same(relation, sides) for relation in self.controller.relations):
             raise JujuError(f"relation {left} {right} exists already")

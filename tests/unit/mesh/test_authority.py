@@ -104,6 +104,20 @@ def test_a_trusted_requester_may_ask_for_others_within_the_model():
     assert judge(REMOTE, S("shop", "details"), trusted=("remote-1",)) == "refused"
 
 
+def test_what_may_not_be_asked_for_any_more_is_closed_and_not_opened():
+    def verdicts(target: mesh.Target, source: mesh.Source | None = SOURCE) -> mesh.Verdicts:
+        request = mesh.Request(DETAILS, "policies[0]", target, source, established=True)
+        return mesh.judge([request], CLUSTER, namespace="shop")
+
+    found = verdicts(S("shop", "reviews"))
+    (closing,) = found.granted
+    assert (closing.target, closing.source) == (S("shop", "reviews"), None)
+    assert len(found.refused) == 1
+    assert len(verdicts(S("shop", "reviews"), source=None).granted) == 1
+    # What is not there needs no closing.
+    assert verdicts(S("shop", "to-come")).granted == ()
+
+
 def test_closing_what_is_not_ones_own_is_neither_done_nor_told():
     request = mesh.Request(DETAILS, "policies", S("shop", "reviews"), None)
     assert mesh.judge([request], CLUSTER, namespace="shop") == mesh.Verdicts()

@@ -137,19 +137,22 @@ def test_who_asked_is_found_again():
     built = manifests(
         request("a", GET_X), request("a", GET_X, target=PODS), request(None, asker=other)
     )
-    assert mesh.asked_before(built, ASKER) == {DETAILS, PODS}
-    assert mesh.asked_before(built, other) == {DETAILS}
-    assert mesh.asked_before(built, mesh.Asker("etails", "service-mesh")) == set()
+    assert mesh.askers_of(built) == {
+        DETAILS: {"details:service-mesh", "trusted:service-mesh"},
+        PODS: {"details:service-mesh"},
+    }
     # Where the annotation was cut, anybody may be meant.
     cut = manifests(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
-    assert mesh.asked_before(cut, other) == {DETAILS}
+    assert mesh.askers_of(cut) == {DETAILS: None}
 
 
-@pytest.mark.parametrize("annotations", [{}, {mesh.REQUESTED_BY: "{"}, None])
-def test_policies_that_say_nothing_of_who_asked_were_asked_for_by_nobody(annotations: Any):
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"a": 1}', '{"a": [{}]}'])
+def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     (policy,) = manifests(request("a", GET_X))
-    policy["metadata"]["annotations"] = annotations
-    assert mesh.asked_before([policy], ASKER) == set()
+    policy["metadata"]["annotations"] = {} if text is None else {mesh.REQUESTED_BY: text}
+    assert mesh.askers_of([policy]) == {DETAILS: None}
+    namespace_wide = {"metadata": {"namespace": "shop"}, "spec": {"rules": [{}]}}
+    assert mesh.askers_of([namespace_wide]) == {}
 
 
 def test_what_leads_back_is_capped():

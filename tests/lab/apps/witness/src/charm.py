@@ -4,6 +4,8 @@
 """A charm that writes down every event, and does one thing of each kind that Juju carries."""
 
 import logging
+import threading
+import time
 from typing import Any
 
 import lightkube
@@ -112,6 +114,13 @@ class WitnessCharm(ops.CharmBase):
     def _read_cluster(self) -> None:
         if self.config["fails"]:
             raise ValueError("told to fail")
+        match self.config["pauses"]:
+            case "sleep":
+                time.sleep(0)
+            case "wait":
+                threading.Event().wait(0)
+            case _:
+                pass
         client: Any = lightkube.Client()
         self._state.configmaps = len(list(client.list(ConfigMap, namespace=self.model.name)))
 

@@ -1,0 +1,65 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""No hook may sleep: Juju runs one at a time, and everything else in the unit waits for it."""
+
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import istio_ambient
+
+_LIBRARY = str(Path(istio_ambient.__file__).parent)
+_TRANSPORT = f"{_LIBRARY}/kube/_client.py"
+"""The bounded pause between two tries of a request is the one that is allowed."""
+
+
+class SleptError(AssertionError):
+    """A charm slept in a hook."""
+
+
+@contextmanager
+def forbidden(charm: Path) -> Generator[None]:
+    """Let `time.sleep` and waiting for an event raise where a charm or our library is behind it.
+
+    The lab's own threads sleep as they like meanwhile.
+
+    Args:
+        charm: the folder that the charm runs from.
+
+    Raises:
+        SleptError: in the charm, where it slept.
+    """
+    folders = (_LIBRARY, str(charm))
+    sleep, wait = time.sleep, threading.Event.wait
+
+    def no_sleep(seconds: float) -> None:
+        if any(file.startswith(folders) for file in _callers()):
+            raise SleptError(f"time.sleep({seconds}) in a hook")
+        sleep(seconds)
+
+    def no_wait(self: threading.Event, timeout: float | None = None) -> bool:
+        # Threads that are started wait for an event as well: only who asks for it counts.
+        caller = next(_callers())
+        if caller.startswith(folders) and caller != _TRANSPORT:
+            raise SleptError(f"Event.wait({timeout}) in a hook")
+        return wait(self, timeout)
+
+    patched: Any = threading.Event
+    time.sleep, patched.wait = no_sleep, no_wait
+    try:
+        yield
+    finally:
+        time.sleep, patched.wait = sleep, wait
+
+
+def _callers() -> Generator[str]:
+    """Yield the files of the functions that led here, the nearest first."""
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        yield frame.f_code.co_filename
+        frame = frame.f_back
