@@ -1,29 +1,90 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Certificates of authorities for tests."""
+"""Authorities of tests, and what they issue."""
 
+import dataclasses
 import datetime
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+LIFETIME = datetime.timedelta(days=3650)
+
+
+@dataclasses.dataclass(frozen=True)
+class Authority:
+    """One that issues certificates, itself or by one below it."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    above: "Authority | None" = None
+
+    @classmethod
+    def make(cls, name: str, above: "Authority | None" = None) -> "Authority":
+        """Return a new authority, a root unless it stands below another."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(name)
+        issuer = above.certificate.subject if above else subject
+        builder = _builder(subject, issuer, START, START + LIFETIME).public_key(key.public_key())
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        return cls(builder.sign(above.key if above else key, hashes.SHA256()), key, above)
+
+    @property
+    def pem(self) -> str:
+        """The authority's own certificate."""
+        return pem_of(self.certificate)
+
+    @property
+    def path(self) -> list[str]:
+        """The certificates of this one and those above it, the root last."""
+        return [self.pem, *(self.above.path if self.above else [])]
+
+    def sign(
+        self,
+        request: str,
+        begin: datetime.datetime = START,
+        end: datetime.datetime = START + LIFETIME,
+        names: Sequence[x509.GeneralName] | None = None,
+        ca: bool = False,
+    ) -> str:
+        """Return the certificate for a request, both in PEM; `names` instead of what it asks."""
+        csr = x509.load_pem_x509_csr(request.encode())
+        if names is None:
+            asked = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            names = list(asked.value)
+        builder = _builder(csr.subject, self.certificate.subject, begin, end)
+        builder = builder.public_key(csr.public_key())
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+        return pem_of(builder.sign(self.key, hashes.SHA256()))
+
 
 def pem(name: str) -> str:
     """Return the self-signed certificate of a new authority in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    certificate = (
+    return Authority.make(name).pem
+
+
+def pem_of(certificate: x509.Certificate) -> str:
+    """Return a certificate in PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, begin: datetime.datetime, end: datetime.datetime
+) -> x509.CertificateBuilder:
+    return (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
+        .issuer_name(issuer)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=3650))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .not_valid_before(begin)
+        .not_valid_after(end)
     )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -5,7 +5,7 @@
 
 import abc
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import httpx2
@@ -58,6 +58,9 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def desired(self, facts: F) -> Desired:
         """Return everything that should exist: pure."""
 
+    def announce(self, facts: F) -> None:  # as publish
+        """Write the unit's own databags; called on every unit."""
+
     def publish(self, facts: F, live: kube.Live) -> None:  # most charms override it
         """Write databags; called on the leader, after the cluster has been written to."""
 
@@ -106,6 +109,15 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         relations = (r for r in self.model.relations[endpoint] if r.active and r.app)
         return sorted(relations, key=lambda relation: relation.id)
 
+    def write_databag(
+        self, databag: ops.RelationDataContent, content: Mapping[str, str], keys: Iterable[str]
+    ) -> None:
+        """Make a databag of ours hold `content`, and none of the other `keys`, which are ours."""
+        databag.update(content)
+        for key in keys:
+            if key in databag and key not in content:
+                del databag[key]
+
     def remote_databag(self, relation: ops.Relation) -> dict[str, str]:
         """Return the remote application's databag."""
         return dict(relation.data[relation.app])
@@ -144,6 +156,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _reconcile(self) -> kube.Plan:
         live = kube.read_live(self.client, self.identity, self.MANAGED)
         facts = self.gather(self.client, live)
+        self.announce(facts)
         desired = self.desired(facts)
         self.findings.problems.extend(desired.problems)
         self.findings.message = desired.message

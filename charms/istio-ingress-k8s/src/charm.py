@@ -4,17 +4,20 @@
 
 """The charm of the front door: a gateway that brings outside requests to applications."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 import ops
 from istio_ambient import (
     askers,
     charm,
+    gateway_certificate,
     gateway_workloads,
     gateways,
     ingress,
     ingress_cluster,
     ingress_requests,
+    ingress_upstream,
     kube,
     observability,
     options,
@@ -22,7 +25,9 @@ from istio_ambient import (
     scrapers,
 )
 from istio_ambient.desired import Desired
+from istio_ambient.problems import Problem
 from istio_ambient.relations import gateway_metadata
+from lightkube.resources.core_v1 import Secret
 
 METADATA = "gateway-metadata"
 
@@ -38,8 +43,15 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             "istio-ingress-authorization-policy",
             "external-traffic-authorization-policy",
             "grpc-destination-rule",
+            "external-authorizer-authorization-policy",
+            "request-authentication",
+            "deny-without-jwt-authorization-policy",
         }
     )
+
+    def __init__(self, framework: ops.Framework):
+        super().__init__(framework)
+        self.certificate = gateway_certificate.GatewayCertificate(self, "certificates")
 
     def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:
         """Return the facts; however many applications ask, the cluster is read as often."""
@@ -51,7 +63,8 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         let_in, _ = scraped.requests({uuid: name for name, uuid in cluster.model_ids.items()})
         settings, wrong = gateways.parse_settings("gateway", self.config)
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
-        return ingress.Facts(
+        upstream, problems = self._upstream()
+        facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
             config=self.load_config(ingress.Config),
@@ -67,8 +80,18 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             scrapers=let_in,
             node_address=cluster.node_address,
             cidrs_in_force=ingress.cidrs_in_force(live),
-            problems=(*misnamed, *wrong, *asked.problems, *scraped.problems),
+            upstream=upstream,
+            problems=(*misnamed, *wrong, *asked.problems, *scraped.problems, *problems),
         )
+        secret = live.get(Secret, ingress.secret_name(facts.app), facts.model)
+        answer = self.certificate.answer(ingress.hosts_of(facts).names, secret)
+        problems = (*facts.problems, *answer.problems)
+        return dataclasses.replace(facts, tls=answer.tls, problems=problems)
+
+    def _upstream(self) -> tuple[ingress.Upstream, tuple[Problem, ...]]:
+        for relation in self.active_relations(ingress_upstream.ENDPOINT):
+            return ingress_upstream.read(self.remote_databag(relation), relation.app.name)
+        return ingress.Upstream(), ()
 
     def _databags(self) -> Iterator[ingress_requests.Databag]:
         for endpoint in ingress_requests.KEYS:
@@ -85,30 +108,35 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Make no gateway that would let everybody in."""
         return ingress.withhold(plan, self.model.name, self.app.name)
 
+    def announce(self, facts: ingress.Facts) -> None:
+        """Tell the ingress in front of this one where the gateway is."""
+        for relation in self.active_relations(ingress_upstream.ENDPOINT):
+            content = ingress_upstream.request_unit(facts)
+            self.write_databag(relation.data[self.unit], content, ingress_upstream.UNIT_KEYS)
+
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
         """Tell each application where it is, once its route is there; take back what is not so."""
-        self._publish_metadata(facts, live)
         answers = ingress_requests.answers(ingress.exposure(facts), live)
         for endpoint, keys in ingress_requests.KEYS.items():
             for relation in self.active_relations(endpoint):
-                databag = relation.data[self.app]
                 answer = answers.get(relation.id, {})
-                databag.update(answer)
-                for key in keys:
-                    if key in databag and key not in answer:
-                        del databag[key]
+                self.write_databag(relation.data[self.app], answer, keys)
+        metadata = self._metadata(facts, live)
+        for relation in self.active_relations(METADATA):
+            self.write_databag(relation.data[self.app], metadata, gateway_metadata.KEYS)
+        for relation in self.active_relations(ingress_upstream.ENDPOINT):
+            content = ingress_upstream.request(facts)
+            self.write_databag(relation.data[self.app], content, ingress_upstream.APP_KEYS)
 
-    def _publish_metadata(self, facts: ingress.Facts, live: kube.Live) -> None:
+    def _metadata(self, facts: ingress.Facts, live: kube.Live) -> dict[str, str]:
         if live.get(resources.Gateway, facts.app, facts.model) is None:
-            return
-        metadata = gateway_metadata.dump(
+            return {}
+        return gateway_metadata.dump(
             namespace=facts.model,
             gateway_name=facts.app,
             deployment_name=facts.workload,
             service_account=facts.workload,
         )
-        for relation in self.active_relations(METADATA):
-            relation.data[self.app].update(metadata)
 
     def readiness(
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live

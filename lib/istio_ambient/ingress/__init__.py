@@ -10,7 +10,8 @@ _requests   what applications ask          _facts      that, and what is known b
 _backends   what of it is their own        _listeners  ports of the gateway
 _routes     one route of either interface  _conflicts  who asks for the same
 _exposure   what is served, and why the rest is not
-_addresses  where clients reach it
+_addresses  where clients reach it         _hosts      by which names, and URLs
+_certificate  what it proves them with
 _gateway, _route_objects, _destination_rules, _policies   the objects that follow from it
 ```
 """
@@ -24,6 +25,14 @@ from istio_ambient.ingress._addresses import (
 )
 from istio_ambient.ingress._backends import Backend
 from istio_ambient.ingress._build import MANAGED, desired
+from istio_ambient.ingress._certificate import (
+    assemble,
+    certificate_fault,
+    certificate_in_use,
+    leaf_in,
+    leaf_of,
+    uncovered,
+)
 from istio_ambient.ingress._cidrs import parse_cidrs
 from istio_ambient.ingress._exposure import Exposure, exposure
 from istio_ambient.ingress._facts import (
@@ -98,7 +107,10 @@ __all__ = [
     "Upstream",
     "address_of",
     "address_readiness",
+    "assemble",
     "backend_policies",
+    "certificate_fault",
+    "certificate_in_use",
     "cidrs_in_force",
     "desired",
     "exposure",
@@ -106,12 +118,15 @@ __all__ = [
     "gateway",
     "hosts",
     "hosts_of",
+    "leaf_in",
+    "leaf_of",
     "model_ids_of",
     "named_ports_of",
     "need_named_ports",
     "parse_cidrs",
     "secret_name",
     "services_of",
+    "uncovered",
     "unprogrammed_since",
     "withhold",
     "workload_name",

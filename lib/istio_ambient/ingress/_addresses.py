@@ -46,7 +46,16 @@ def hosts_of(facts: Facts) -> _hosts.Hosts:
     """Return the hostnames to use.
 
     `external_hostname` is published as it is, without a port: whatever it names stands in front.
+    So is what an upstream ingress says, for it names that ingress; the rest is our own.
     """
+    own, url = _own_hosts(facts), facts.upstream.url
+    if not url:
+        return own
+    scheme, _, public = url.partition("://")
+    return dataclasses.replace(own, public=public, tls=scheme == "https")
+
+
+def _own_hosts(facts: Facts) -> _hosts.Hosts:
     address, tls = address_of(facts), facts.tls.wanted
     found = dataclasses.replace(_hosts.hosts(facts.config, address.host), tls=tls)
     if address.balanced:

@@ -6,6 +6,7 @@
 from istio_ambient import gateways, mesh, resources
 from istio_ambient.desired import Desired
 from istio_ambient.ingress import (
+    _certificate,
     _cidrs,
     _destination_rules,
     _exposure,
@@ -21,6 +22,7 @@ MANAGED = (
     resources.GRPCRoute,
     resources.DestinationRule,
     resources.AuthorizationPolicy,
+    _certificate.Secret,
 )
 """Kinds of the objects that `desired` returns."""
 
@@ -40,6 +42,7 @@ def desired(facts: Facts, exposure: _exposure.Exposure | None = None) -> Desired
     return Desired(
         objects=(
             *gateways.objects(gateway),
+            *_certificate.secret(facts),
             _policies.external_traffic_policy(facts.model, facts.app, cidrs),
             *_route_objects.routes((*exposed.routes, *exposed.redirects), facts),
             *_destination_rules.destination_rules(exposed.routes, facts),

@@ -47,7 +47,7 @@ def exposure(facts: Facts) -> Exposure:
     hosts = _addresses.hosts_of(facts)
     ports, problems = _open_ports(facts)
     asked: list[Route] = []
-    pending = list(withheld(facts))
+    pending = [*withheld(facts), *_awaited(facts)]
     for outcome in _outcomes(facts, hosts):
         if isinstance(outcome, Problem):
             problems.append(outcome)
@@ -74,7 +74,7 @@ def exposure(facts: Facts) -> Exposure:
 def withheld(facts: Facts) -> Iterator[kube.Readiness]:
     """Yield why the gateway serves nothing at all for now; nothing: it serves."""
     if facts.tls.pending:
-        reason = "no certificate yet, and no plain HTTP meanwhile"
+        reason = f"{facts.tls.awaited or 'there is none yet'}; no plain HTTP meanwhile"
         yield kube.Readiness("certificates", ready=False, reason=reason)
     if facts.forward_auth.pending:
         reason = "no authorizer yet, and nobody is let in meanwhile: is istio-k8s integrated?"
@@ -91,6 +91,15 @@ def _routeless(facts: Facts) -> frozenset[int]:
         and not each.faulty
         and not _backends.model_refusal(each.asker, each.model, facts)
     )
+
+
+def _awaited(facts: Facts) -> Iterator[kube.Readiness]:
+    """Yield what the whole gateway waits for, and works without in the meantime."""
+    if facts.tls.awaited and not facts.tls.pending:
+        yield kube.Readiness("certificates", ready=False, reason=facts.tls.awaited)
+    if facts.upstream.app and not facts.upstream.url:
+        reason = f"{facts.upstream.app} has not said under which URL it serves us"
+        yield kube.Readiness("upstream-ingress", ready=False, reason=reason)
 
 
 def _outcomes(facts: Facts, hosts: _hosts.Hosts) -> Iterator[_routes.Outcome]:

@@ -47,6 +47,8 @@ class Tls:
     """The certificates endpoint is related."""
     certificate: Certificate | None = None
     """None while there is none (yet)."""
+    awaited: str = ""
+    """Why the certificate that is wanted is not there, or not the one that is; empty: it is."""
 
     @property
     def pending(self) -> bool:
@@ -58,9 +60,11 @@ class Tls:
 class Upstream:
     """An ingress in front of this one."""
 
-    related: bool = False
-    url: str | None = None
-    """Under which it serves us; None while it has not said so."""
+    app: str = ""
+    """Its application; empty: none is related."""
+    url: str = ""
+    """Under which clients reach us through it, as `relations.ingress.parse_url` returns it; empty
+    while it has not said so."""
 
 
 @dataclass(frozen=True)

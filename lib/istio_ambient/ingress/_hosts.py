@@ -3,27 +3,27 @@
 
 """Hostnames: what the listeners accept, and what published URLs begin with."""
 
-import ipaddress
-import re
 from dataclasses import dataclass
 
+from istio_ambient import hostnames
 from istio_ambient.ingress._facts import Config
 from istio_ambient.problems import Problem
-
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """The two hostnames that follow from configuration and load balancer."""
+    """What follows from configuration, load balancer and the ingress in front of this one."""
 
     listener: str = ""
     """Hostname of the listeners; empty: any. Never an IP address: Gateway API takes none."""
     public: str = ""
-    """Host of published URLs, IPv6 addresses in brackets; empty: not known yet."""
+    """What published URLs go on with after the scheme: a host, IPv6 addresses in brackets, and
+    port and path where an upstream ingress has them; empty: not known yet."""
     problems: tuple[Problem, ...] = ()
     tls: bool = False
     """What clients see is HTTPS."""
+    names: tuple[str, ...] = ()
+    """Hostnames and addresses that the gateway's own certificate is for, the first its subject."""
 
     @property
     def url(self) -> str:
@@ -57,7 +57,7 @@ def hosts(config: Config, address: str) -> Hosts:
     """
     problems: list[Problem] = []
     external = config.external_hostname.strip().lower()
-    if external and not (is_ip(external) or is_hostname(external)):
+    if external and not (hostnames.is_ip(external) or hostnames.is_hostname(external)):
         problems.append(_problem("external_hostname", "use a DNS name or an IP address"))
         external = ""
     wanted = config.listener_hostname
@@ -66,39 +66,23 @@ def hosts(config: Config, address: str) -> Hosts:
         problems.append(_problem("listener-hostname", cure))
         wanted = None
     address = address.lower()
+    if address and not (hostnames.is_ip(address) or hostnames.is_hostname(address)):
+        cure = "set external_hostname"
+        problems.append(Problem("", "load balancer", "", "its address is no DNS name", cure))
+        address = ""
     public = external or address
     if wanted is not None:
         listener = wanted.strip().lower()
     else:
-        listener = public if is_hostname(public) else ""
-    return Hosts(listener, _in_url(public), tuple(problems))
-
-
-def is_ip(text: str) -> bool:
-    """Tell whether this is an IPv4 or IPv6 address, without zone."""
-    try:
-        return getattr(ipaddress.ip_address(text), "scope_id", None) is None
-    except ValueError:
-        return False
-
-
-def is_hostname(text: str) -> bool:
-    """Tell whether this is a DNS name in lower case (RFC 1123) that no URL takes for a number."""
-    labels = text.split(".")
-    if len(text) > 253 or labels[-1].isdigit():
-        return False
-    return all(_LABEL.fullmatch(label) for label in labels)
+        listener = public if hostnames.is_hostname(public) else ""
+    # Where the listeners take requests for another name only, that is what clients know it by.
+    names = tuple(dict.fromkeys(name for name in (public, listener) if name))
+    return Hosts(listener, hostnames.in_url(public), tuple(problems), names=names)
 
 
 def is_listener_hostname(text: str) -> bool:
     """Tell whether Gateway API takes this as the hostname of a listener."""
-    return is_hostname(text.removeprefix("*.")) and len(text) <= 253
-
-
-def _in_url(host: str) -> str:
-    if is_ip(host):
-        return f"[{host}]" if ":" in host else host
-    return host if is_hostname(host) else ""
+    return hostnames.is_hostname(text.removeprefix("*.")) and len(text) <= 253
 
 
 def _problem(option: str, cure: str) -> Problem:

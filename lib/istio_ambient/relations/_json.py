@@ -4,10 +4,13 @@
 """Decode JSON that somebody else wrote: bounded, strict, and never fatal."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 MAX_LENGTH = 8 * 1024 * 1024
 """Characters of one databag value that are looked at."""
+MAX_DEPTH = 16
+"""Levels of lists and objects that any reader can be trusted with; interfaces have a few."""
 
 
 class MalformedError(ValueError):
@@ -52,6 +55,20 @@ def decode(text: str) -> Any:
         # The position tells enough; the text around it may be a secret.
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise MalformedError(f"not JSON{where}", "send valid JSON") from error
+
+
+def is_shallow(value: Any) -> bool:
+    """Tell whether a decoded value has no more than `MAX_DEPTH` levels of lists and objects."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [member for each in level for member in _members(each)]
+    return not level
+
+
+def _members(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(cast(Mapping[str, Any], value).values())
+    return cast(list[Any], value) if isinstance(value, list) else []
 
 
 def _object(pairs: list[tuple[str, Any]]) -> "dict[str, Any] | Ambiguous":

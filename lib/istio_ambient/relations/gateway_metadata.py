@@ -9,6 +9,9 @@ custom resources of their own to the gateway. The requirer's databag is empty.
 
 import json
 
+KEYS = ("metadata",)
+"""Of the provider's application databag."""
+
 
 def dump(
     *, namespace: str, gateway_name: str, deployment_name: str, service_account: str

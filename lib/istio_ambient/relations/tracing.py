@@ -19,8 +19,6 @@ from istio_ambient.relations import _fields, _json, _validation
 
 Protocol = Literal["otlp_grpc", "otlp_http"]
 KEY = "receivers"
-MAX_DEPTH = 16
-"""Levels of lists and objects in an answer; the interface has four."""
 
 
 class Endpoint(pydantic.BaseModel):
@@ -62,18 +60,9 @@ def parse(
 def is_readable(databag: Mapping[str, str]) -> bool:
     """Tell whether any reader can decode the answer, whatever it says: shallow JSON."""
     try:
-        level = [_json.decode(databag.get(KEY, "null"))]
+        return _json.is_shallow(_json.decode(databag.get(KEY, "null")))
     except _json.MalformedError:
         return False
-    for _ in range(MAX_DEPTH):
-        level = [member for value in level for member in _members(value)]
-    return not level
-
-
-def _members(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return list(cast(Mapping[str, Any], value).values())
-    return cast(list[Any], value) if isinstance(value, list) else []
 
 
 def _protocol(receiver: Any) -> Any:
