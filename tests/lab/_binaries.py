@@ -89,6 +89,7 @@ ISTIO = ToolSet(
             "tools/packaging/common/envoy_bootstrap.json",
         ),
         "charts": ("istio.io/istio", "manifests/charts"),
+        "istio-cni": ("istio.io/istio", "cni/pkg"),
         "gateway-api-crds": ("sigs.k8s.io/gateway-api", "config/crd/standard"),
     },
 )

@@ -27,6 +27,7 @@ from tests.lab import (
     _kubelet,
     _kwok,
     _load_balancer,
+    _metrics,
     _namespaces,
     _network,
     _objects,
@@ -286,6 +287,32 @@ class Cluster:
         self.check()
         call = _requests.Call(method, "", dict(headers or {}), b"", timeout)
         return self._requests.request_outside(url, source_ip, call, address)
+
+    def metrics(self, namespace: str, name: str, port: int | None = None) -> str:
+        """Return what a real pod serves to Prometheus.
+
+        Args:
+            namespace: The pod's.
+            name: Beginning of the pod's name.
+            port: Where it serves `/metrics` itself, asked from within the pod. None: where its
+                `prometheus.io/` annotations say, asked from the node, as metrics-proxy does.
+
+        Raises:
+            AssertionError: There is no such pod, or no answer within ten seconds.
+        """
+        return _metrics.of_pod(self._kubelet, namespace, name, port)
+
+    def node_ztunnel_metrics(self, namespace: str) -> str:
+        """Return what the ztunnel of a node serves to Prometheus before its first pod.
+
+        Args:
+            namespace: Of the control plane, where its DaemonSet is.
+
+        Raises:
+            ComponentError: There is no ztunnel at hand.
+            AssertionError: There is no answer within ten seconds.
+        """
+        return _metrics.of_node_ztunnel(self._kubelet, namespace)
 
     def wait_synced(self, timeout: float = 20.0) -> None:
         """Wait until istiod is idle and every proxy has acknowledged what it was sent.

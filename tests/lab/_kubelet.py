@@ -3,12 +3,13 @@
 
 """The node's kubelet for pods that are run for real; kwok plays the others."""
 
+import contextlib
 import fnmatch
 import os
 import pathlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import httpx2
 import lightkube
@@ -106,11 +107,12 @@ class Kubelet:
 
     def ztunnel_settings(self, pod: _objects.Object) -> _ztunnel.Settings | None:
         """How the pod's ztunnel is to run; None: not on the mesh, no istiod, or no ztunnel."""
-        if not self._program or not self._on_mesh(pod):
-            return None
+        return self._settings(pod["metadata"]["namespace"]) if self._on_mesh(pod) else None
+
+    def _settings(self, namespace: str) -> _ztunnel.Settings | None:
         istiod = self.istiod_service()
-        certificate = self.root_certificate(pod["metadata"]["namespace"])
-        if not istiod or not certificate:
+        certificate = self.root_certificate(namespace)
+        if not self._program or not istiod or not certificate:
             return None
         return _ztunnel.Settings(
             self._program,
@@ -118,6 +120,25 @@ class Kubelet:
             istiod["metadata"]["namespace"],
             certificate,
         )
+
+    @contextlib.contextmanager
+    def node_ztunnel(self, namespace: str) -> Generator[str]:
+        """Run the ztunnel of a node with what the DaemonSet in a namespace may do.
+
+        Yields the name of its network namespace.
+
+        Raises:
+            ComponentError: There is no ztunnel at hand, or no istiod.
+        """
+        settings = self._settings(namespace)
+        if settings is None:
+            raise _process.ComponentError("there is no ztunnel (LAB_ZTUNNEL), or no istiod")
+        name, account = "ztunnel-of-node", "ztunnel"
+        identity = _ztunnel.Identity(namespace, name, account, next(self._addresses))
+        token = _objects.request_token(self.client, namespace, account, "istio-ca")
+        folder = self.folder / name
+        with _ztunnel.node_ztunnel(settings, identity, token, folder, self.logs) as network:
+            yield network
 
     def service(self, namespace: str, name: str) -> _objects.Object | None:
         """A Service."""

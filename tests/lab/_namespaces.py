@@ -11,6 +11,7 @@ kernel then kills the init, `PR_SET_PDEATHSIG`).
 
 import concurrent.futures
 import ctypes
+import http.client
 import os
 import pathlib
 import signal
@@ -78,6 +79,26 @@ def socket_in(namespace: str, make: typing.Callable[[], socket.socket]) -> socke
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
         return executor.submit(enter_and_make).result()
+
+
+def get(namespace: str, port: int, path: str, address: str = "127.0.0.1") -> str:
+    """Return the answer to an HTTP GET that is sent from within another network namespace.
+
+    Raises:
+        OSError: There is no answer, or its status is not 200.
+        http.client.HTTPException: What came is not HTTP.
+    """
+    where = (address, port)
+    connection = http.client.HTTPConnection(*where, timeout=5)
+    connection.sock = socket_in(namespace, lambda: socket.create_connection(where, timeout=5))
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise OSError(f"{path}: {response.status}")
+        return response.read().decode()
+    finally:
+        connection.close()
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:

@@ -6,7 +6,6 @@
 import http.client
 import json
 import re
-import socket
 import time
 from typing import Any
 
@@ -94,8 +93,9 @@ def _look(kubelet: _kubelet.Kubelet) -> tuple[str, list[str]]:
         behind.append("there is no istiod")
     for (_, name), real in istiods:
         try:
-            metrics = _get(real.namespace, _METRICS_PORT, "/metrics")
-            answer = _get(real.namespace, _DEBUG_PORT, "/debug/syncz")
+            metrics = _namespaces.get(real.namespace, _METRICS_PORT, "/metrics")
+            # Debug information is for local clients only.
+            answer = _namespaces.get(real.namespace, _DEBUG_PORT, "/debug/syncz")
             proxies: list[_objects.Object] = json.loads(answer) or []
         except (OSError, http.client.HTTPException, ValueError) as error:
             behind.append(f"{name}: {error}")
@@ -117,19 +117,3 @@ def _unacknowledged(proxy: dict[str, Any]) -> list[str]:
         if status.get("sent", "") != status.get("acked", ""):
             found.append(f"{name}: {kind}")
     return found
-
-
-def _get(namespace: str, port: int, path: str) -> str:
-    # Debug information is for local clients only, so the connection is made within the pod.
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.sock = _namespaces.socket_in(
-        namespace, lambda: socket.create_connection(("127.0.0.1", port), timeout=5)
-    )
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise OSError(f"{path}: {response.status}")
-        return response.read().decode()
-    finally:
-        connection.close()

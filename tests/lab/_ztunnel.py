@@ -1,12 +1,14 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real ztunnel for one pod (dedicated mode), with the redirection of istio-cni."""
+"""A real ztunnel: for one pod (dedicated mode) with the redirection of istio-cni, or of a node."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import socket
+from collections.abc import Generator
 from typing import Protocol
 
 from tests.lab import _namespaces, _network, _objects, _process, _volumes
@@ -29,6 +31,16 @@ class Settings:
     root_namespace: str
     root_certificate: str
     """PEM."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Whom a ztunnel says it is."""
+
+    namespace: str
+    pod: str
+    account: str
+    address: str
 
 
 class Pod(_volumes.Cluster, Protocol):
@@ -93,36 +105,73 @@ class Ztunnel:
     def _environment(self, settings: Settings) -> dict[str, str]:
         pod, metadata = self._pod, self._pod.pod["metadata"]
         namespace, account = metadata["namespace"], pod.pod["spec"]["serviceAccountName"]
-        token = pod.folder / "ztunnel-token"
-        token.write_text(pod.token(namespace, account, "istio-ca"))
-        root = pod.folder / "ztunnel-root.pem"
-        root.write_text(settings.root_certificate)
-        istiod = f"https://{settings.istiod_address}:15012"
-        host = f"istiod.{settings.root_namespace}.svc"
+        identity = Identity(namespace, metadata["name"], account, pod.address)
         return {
-            "PATH": os.environ["PATH"],
-            _namespaces.RUN_ID: os.environ[_namespaces.RUN_ID],
+            **_environment(
+                settings, identity, pod.token(namespace, account, "istio-ca"), pod.folder
+            ),
             "PROXY_MODE": "dedicated",
             "PROXY_WORKLOAD_INFO": f"{namespace}/{metadata['name']}/{account}",
-            "POD_NAME": metadata["name"],
-            "POD_NAMESPACE": namespace,
-            "SERVICE_ACCOUNT": account,
-            "INSTANCE_IP": pod.address,
             "NODE_NAME": pod.pod["spec"]["nodeName"],
-            "CLUSTER_ID": "Kubernetes",
-            "NETWORK": "",
-            "TRUST_DOMAIN": "cluster.local",
-            "XDS_ADDRESS": istiod,
-            "ALT_XDS_HOSTNAME": host,
-            "XDS_ROOT_CA": str(root),
-            "CA_ADDRESS": istiod,
-            "ALT_CA_HOSTNAME": host,
-            "CA_ROOT_CA": str(root),
-            "AUTH_TOKEN": str(token),
-            "ENABLE_ORIG_SRC": "false",
-            "IPV6_ENABLED": "false",
-            "ZTUNNEL_WORKER_THREADS": "1",
             "PROXY_CONFIG": '{"proxyMetadata":{"DNS_CAPTURE":"false"}}',
-            "AUTHZ_POLICY_INFO_LOGGING": "true",
-            "RUST_LOG": "info",
         }
+
+
+@contextlib.contextmanager
+def node_ztunnel(
+    settings: Settings, identity: Identity, token: str, folder: pathlib.Path, logs: pathlib.Path
+) -> Generator[str]:
+    """Run ztunnel as on a node, in a network namespace of its own, whose name is given.
+
+    No istio-cni tells it of pods: it waits for the first, connected to istiod.
+    """
+    namespace = f"node-{identity.pod}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _network.join(namespace, identity.address)
+    environment = {
+        **_environment(settings, identity, token, folder),
+        "PROXY_MODE": "shared",
+        "INPOD_UDS": str(folder / "ztunnel.sock"),
+        "NODE_NAME": identity.pod,
+    }
+    command = ["ip", "netns", "exec", namespace, str(settings.program)]
+    process = _process.Process(namespace, command, logs, environment)
+    try:
+        yield namespace
+    finally:
+        process.kill()
+        _network.leave(namespace)
+
+
+def _environment(
+    settings: Settings, identity: Identity, token: str, folder: pathlib.Path
+) -> dict[str, str]:
+    """Return what every ztunnel here is told."""
+    token_file, root_file = folder / "ztunnel-token", folder / "ztunnel-root.pem"
+    token_file.write_text(token)
+    root_file.write_text(settings.root_certificate)
+    istiod = f"https://{settings.istiod_address}:15012"
+    host = f"istiod.{settings.root_namespace}.svc"
+    return {
+        "PATH": os.environ["PATH"],
+        _namespaces.RUN_ID: os.environ[_namespaces.RUN_ID],
+        "POD_NAME": identity.pod,
+        "POD_NAMESPACE": identity.namespace,
+        "SERVICE_ACCOUNT": identity.account,
+        "INSTANCE_IP": identity.address,
+        "CLUSTER_ID": "Kubernetes",
+        "NETWORK": "",
+        "TRUST_DOMAIN": "cluster.local",
+        "XDS_ADDRESS": istiod,
+        "ALT_XDS_HOSTNAME": host,
+        "XDS_ROOT_CA": str(root_file),
+        "CA_ADDRESS": istiod,
+        "ALT_CA_HOSTNAME": host,
+        "CA_ROOT_CA": str(root_file),
+        "AUTH_TOKEN": str(token_file),
+        "ENABLE_ORIG_SRC": "false",
+        "IPV6_ENABLED": "false",
+        "ZTUNNEL_WORKER_THREADS": "1",
+        "AUTHZ_POLICY_INFO_LOGGING": "true",
+        "RUST_LOG": "info",
+    }

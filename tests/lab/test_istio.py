@@ -38,6 +38,7 @@ def test_a_hook_that_changes_nothing_writes_nothing(control_plane: juju.Model):
     with control_plane.requests(UNIT) as seen:
         control_plane.emit(UNIT, "update-status")
     assert seen.writes == []
+    assert seen.processes == []
     assert 0 < len(seen) <= KINDS + READS_BESIDE
 
 

@@ -121,7 +121,7 @@ def test_istiod_makes_of_our_templates_what_it_makes_of_upstreams(
 ):
     client: Any = cluster.client
     expected = _gateways.objects(
-        each.to_dict()
+        kube.manifest_of(each)
         for each in manifests.render(manifests.ControlPlane(namespace=control_plane.name))
     )
     names = {_compare.identity(each) for each in expected}

@@ -5,15 +5,18 @@
 
 import base64
 import datetime
-from collections.abc import Iterator
+import re
+import types
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
 import yaml
 from istio_ambient import kube, resources
+from istio_ambient.control_plane import _options
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.core_v1 import ConfigMap, Secret
+from lightkube.resources.core_v1 import ConfigMap, Node, Secret
 
 from tests import lab
 from tests.lab import juju
@@ -115,29 +118,88 @@ def test_an_overlay_reaches_the_mesh_config(cluster: lab.Cluster, mesh: juju.Mod
     assert no_writes(mesh)
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "named"),
-    [
-        ("hub", "https://docker.io/istio", "https://docker.io/istio"),
-        ("mtls-mode", "Strict", "Strict"),
-        ("mesh-config", "acessLogFile: /dev/null", "acessLogFile"),
-        ("mesh-config", "rootNamespace: elsewhere", "is set by the charm"),
-        ("ztunnel-resources", "{limits: {memory: 1Mi}}", "limits.memory"),
-        ("istiod-tolerations", "[{key: a, effect: Never}]", "Never"),
-        ("cni-node-selector", "{kubernetes.io/os: windows}", "kubernetes.io/os"),
-        ("ca-secret", "secret:d0g5k1hmp25c76d2u9a0", "juju grant-secret"),
+AMOUNTS = [
+    ("{limits: {memory: 1Mi}}", "limits.memory", "raise it"),
+    ("{limit: {memory: 1Gi}}", "limit", "use requests and limits"),
+    ("[1]", "a list, not a mapping", "key: value"),
+]
+TOLERATIONS = [
+    ("[{key: a, effect: Never}]", "'Never'", "NoSchedule"),
+    ("{key: a}", "a mapping, not a list", "- item"),
+]
+LABELS = [
+    ("{kubernetes.io/os: windows}", "kubernetes.io/os", "remove it"),
+    ("{a: 1}", "1 is no value of a label", "quote it"),
+    ("- a", "a list, not a mapping", "key: value"),
+]
+BAD: dict[str, list[tuple[str, str, str]]] = {
+    "platform": [
+        ("bogus", "'bogus'", "'openshift'"),
+        ("MicroK8s", "'MicroK8s'", "'microk8s'"),
     ],
-)
-def test_a_bad_value_is_named_and_nothing_is_applied_half(
-    mesh: juju.Model, option: str, value: str, named: str
-):
+    "cni-bin-dir": [("bin", "'bin'", "absolute path"), ("/a/../b", "'/a/../b'", "without '..'")],
+    "cni-conf-dir": [("net.d", "'net.d'", "absolute path")],
+    "mtls-mode": [("Strict", "'Strict'", "'strict'")],
+    "hub": [("https://docker.io/istio", "'https://docker.io/istio'", "without https://")],
+    "tag": [
+        ("1.31.0-distroless", "variant", "leave -distroless out"),
+        ("a b", "'a b'", "letters"),
+    ],
+    "image-pull-policy": [("Sometimes", "'Sometimes'", "'Never'")],
+    "image-pull-secrets": [("Upper", "'Upper'", "names of Secrets")],
+    "ca-secret": [("secret:d0g5k1hmp25c76d2u9a0", "no such secret", "juju grant-secret")],
+    "mesh-config": [
+        ("acessLogFile: /dev/null", "acessLogFile", "accessLogFile"),
+        ("accessLogFile: 1", "accessLogFile", "use text"),
+        ("rootNamespace: elsewhere", "rootNamespace", "remove it"),
+        ("a: [", "no YAML", "correct it"),
+    ],
+    "istiod-resources": AMOUNTS,
+    "istiod-tolerations": TOLERATIONS,
+    "istiod-node-selector": [("{a: 1}", "1 is no value of a label", "quote it")],
+    "cni-resources": AMOUNTS,
+    "cni-tolerations": TOLERATIONS,
+    "cni-node-selector": LABELS,
+    "ztunnel-resources": AMOUNTS,
+    "ztunnel-tolerations": TOLERATIONS,
+    "ztunnel-node-selector": LABELS,
+    "cni-preflight": [("ignore", "'ignore'", "'warn'")],
+}
+"""Option → values that it cannot have, with what the status names and what it says is allowed."""
+
+
+def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(mesh: juju.Model):
+    options = mesh.app(APP).charm.options
+    switches = {name for name, option in options.items() if option["type"] == "boolean"}
+    assert BAD.keys() | switches == options.keys()
+    for switch in switches:
+        with pytest.raises(juju.JujuError):  # As Juju does: the charm never sees it.
+            mesh.config(APP, **{switch: "yes"})
+
+    told: dict[tuple[str, str], tuple[str, str]] = {}
     with mesh.requests(UNIT) as seen:
-        configure(mesh, **{option: value, "hardened-mode": True, "tag": "1.31.0-other"})
-    name, message = status(mesh)
-    assert name == "blocked"
-    assert message.startswith(f"config {option}")
-    assert named in message
+        # Good values come along, and must wait.
+        mesh.config(APP, hardened_mode=True, tag="1.31.0-other")
+        before = ""
+        for option, cases in BAD.items():
+            for value, *_ in cases:
+                mesh.config(APP, **{option: value})
+                if before not in ("", option):
+                    mesh.reset(APP, before)
+                before = option
+                mesh.settle()
+                told[option, value] = status(mesh)
+        mesh.reset(APP, *options)
+        mesh.settle()
     assert seen.writes == []
+    for option, cases in BAD.items():
+        for value, named, allowed in cases:
+            name, message = told[option, value]
+            assert name == "blocked", (option, value, message)
+            assert message.startswith(f"config {option}"), (option, value, message)
+            assert named in message, (option, value, message)
+            assert allowed in message, (option, value, message)
+    assert status(mesh) == ("active", "")
 
 
 def test_images_nodes_and_resources_reach_the_pods_and_stay(
@@ -170,16 +232,106 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
     assert no_writes(mesh)
 
 
+@pytest.fixture
+def node(cluster: lab.Cluster) -> Iterator[Callable[..., None]]:
+    """Makes a node the first of the cluster, with these labels and facts; it goes in the end.
+
+    It says nothing of its operating system, so that no pods are meant for it.
+    """
+    name = "a-node"
+    client: Any = cluster.client
+
+    def make(labels: dict[str, str] | None = None, provider: str = "", version: str = "") -> None:
+        kube.delete(client, Node, name)
+        content: dict[str, Any] = {
+            "metadata": {"name": name, "labels": labels or {}},
+            "spec": {"unschedulable": True, "providerID": provider},
+            "status": {"nodeInfo": {**dict.fromkeys(NODE_FACTS, ""), "kubeletVersion": version}},
+        }
+        client.create(Node.from_dict(content))  # pyright: ignore[reportUnknownMemberType]
+
+    yield make
+    kube.delete(client, Node, name)
+
+
+NODE_FACTS = (
+    "architecture",
+    "bootID",
+    "containerRuntimeVersion",
+    "kernelVersion",
+    "kubeProxyVersion",
+    "machineID",
+    "operatingSystem",
+    "osImage",
+    "systemUUID",
+)
+
+
+def test_the_platform_is_that_of_the_nodes(
+    cluster: lab.Cluster, mesh: juju.Model, node: Callable[..., None]
+):
+    def found() -> str | None:
+        """Return the platform that istiod is told, after an event."""
+        mesh.emit(UNIT, "update-status")
+        pod = manifest(cluster, mesh, Deployment, "istiod")["spec"]["template"]["spec"]
+        values = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+        return values.get("PLATFORM")
+
+    assert found() is None
+    node(provider="k3s://k3d-mesh-server-0")
+    assert found() == "k3d"
+    node(provider="k3s://server-0", version="v1.36.1+k3s1")
+    assert found() == "k3s"
+    node(labels={"node.openshift.io/os_id": "rhcos"})
+    assert found() == "openshift"
+    # An explicit value is taken as it is.
+    configure(mesh, platform="minikube")
+    assert found() == "minikube"
+    mesh.reset(APP, "platform")
+    node(labels={"microk8s.io/cluster": "true"})
+    assert found() == "microk8s"
+    mesh.wait_active()
+    pod = manifest(cluster, mesh, DaemonSet, "istio-cni-node")["spec"]["template"]["spec"]
+    paths = {volume.get("hostPath", {}).get("path") for volume in pod["volumes"]}
+    assert paths >= {
+        "/var/snap/microk8s/current/opt/cni/bin",
+        "/var/snap/microk8s/current/args/cni-network",
+    }
+    assert no_writes(mesh)
+    node(version="v1.36.1")
+    assert found() is None
+
+
 def root_of(cluster: lab.Cluster, mesh: juju.Model) -> str:
     return manifest(cluster, mesh, ConfigMap, "istio-ca-root-cert")["data"]["root-cert.pem"]
 
 
+def expiries(cluster: lab.Cluster, mesh: juju.Model) -> dict[str, int]:
+    """Return when istiod says that its certificates expire, in seconds since 1970."""
+    text = cluster.metrics(mesh.name, "istiod-")
+    found = re.findall(r"^citadel_server_(\w+)_expiry_timestamp(?:{.*})? (\S+)$", text, re.M)
+    return {name: int(float(value)) for name, value in found}
+
+
+class _Later(datetime.datetime):
+    """The clock of somebody who forgot to rotate an authority."""
+
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> "_Later":
+        return super().now(tz) + 5000 * authorities.DAY
+
+
+LATER = types.SimpleNamespace(datetime=_Later, UTC=datetime.UTC)
+
+
 def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
-    cluster: lab.Cluster, mesh: juju.Model
+    cluster: lab.Cluster, mesh: juju.Model, monkeypatch: pytest.MonkeyPatch
 ):
     start = datetime.datetime.now(datetime.UTC) - authorities.DAY
     root = authorities.Authority("site root", start=start)
-    first, second = (authorities.Authority("istio", root, start=start) for _ in range(2))
+    first, second = (
+        authorities.Authority("istio", root, start=start, days=days) for days in (900, 800)
+    )
     content = authorities.secret(first, root)
     secret = mesh.add_secret(content)
 
@@ -211,6 +363,33 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
         "istiod",
     }
     mesh.wait_active()
+    # What the alerts of certificates that expire stand on.
+    ends = {"root_cert": root, "cert_chain": second}
+    wanted = {
+        name: int(each.certificate.not_valid_after_utc.timestamp()) for name, each in ends.items()
+    }
+    assert lab.eventually(lambda: expiries(cluster, mesh) == wanted)
+
+    # Years later: nobody rotated it. That is told, and does not keep hardened mode waiting.
+    with monkeypatch.context() as later:
+        later.setattr(_options, "datetime", LATER)
+        mesh.config(APP, hardened_mode=True)
+        with mesh.requests(UNIT) as seen:
+            mesh.settle()
+        name, message = status(mesh)
+        assert (name, "ca-secret ca-cert: expired; rotate it" in message) == ("blocked", True)
+        assert [request.method for request in seen.writes] == ["PATCH", "PATCH"]
+        mesh.revoke_secret(secret, APP)
+        mesh.config(APP, hardened_mode=False)
+        with mesh.requests(UNIT) as seen:
+            mesh.settle()
+        name, message = status(mesh)
+        assert (name, "juju grant-secret" in message) == ("blocked", True)
+        assert [request.method for request in seen.writes] == ["DELETE", "DELETE"]
+    mesh.grant_secret(secret, APP)
+    mesh.emit(UNIT, "update-status")
+    assert status(mesh)[0] == "active"
+
     told = "\n".join(mesh.logs(UNIT)) + str(mesh.run(UNIT, "reconcile"))
     for key in (first.private(), second.private()):
         (line, *_) = key.splitlines()[1:]

@@ -74,6 +74,11 @@ class Mesh:
         name = volumes["extracacerts"].configMap.name
         return self._client.get(ConfigMap, name, namespace=namespace).data["extra.pem"]
 
+    def istiod_pods(self) -> set[str]:
+        """Return the uids of istiod's pods."""
+        pods = self._client.list(Pod, namespace=self.model.name, labels={"app": "istiod"})
+        return {pod.metadata.uid for pod in pods}
+
     def reply(self, remote: str) -> str | None:
         """Return the name that an ingress has for its authorizer."""
         databag = self.model.databag(INGRESS, remote=remote)
@@ -161,6 +166,18 @@ def test_istiod_mounts_the_authorities_and_stays_ready(mesh: Mesh):
     assert model.databag(JWKS) == {"version": "1"}
     assert mesh.jwks_ca() == "".join(sorted([one, two]))
     model.wait_active(APP)
+    with model.requests(UNIT) as seen:
+        model.emit(UNIT, "update-status")
+    assert seen.writes == []
+
+    # istiod reads them when it starts: a changed bundle is one for new pods.
+    before = mesh.istiod_pods()
+    model.set_databag("ca", "jwks-ca-cert", "certificates", json.dumps([two]))
+    model.settle()
+    assert mesh.jwks_ca() == two
+    assert lab.eventually(lambda: mesh.istiod_pods() and not mesh.istiod_pods() & before, 60)
+    model.wait_active(APP)
+
     model.remove_relation(JWKS, "ca")
     model.settle()
 

@@ -3,9 +3,12 @@
 
 """The model plays Juju: order of events, databags, secrets, checks, and objects in the cluster."""
 
+import concurrent.futures
 import json
+import os
 import re
 import socket
+import subprocess
 from typing import Any
 
 import ops
@@ -18,6 +21,7 @@ from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding
 from tests import lab
 from tests.lab import apps, juju
 from tests.lab.conftest import ModelFactory
+from tests.lab.juju import _requests
 
 
 def stored(model: juju.Model, unit: str) -> dict[str, Any]:
@@ -44,6 +48,26 @@ def pair(model: juju.Model) -> None:
     model.deploy(apps.WITNESS, "b")
     model.integrate("b:back", "a:link")
     model.settle()
+
+
+def test_a_program_that_a_hook_starts_is_noticed():
+    def start() -> None:
+        subprocess.run(["true"], check=True)
+
+    def in_a_thread() -> None:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            pool.submit(start).result()
+
+    with _requests.requests(["a/0"]) as seen, _requests.requests(["b/0"]) as other:
+        start()
+        with _requests.recording("a/0", "start"):
+            start()
+            in_a_thread()
+            os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+        start()
+    found = [each.split()[0] for each in seen.processes]
+    assert found == ["subprocess.Popen", "subprocess.Popen", "os.posix_spawn"]
+    assert other.processes == []
 
 
 def test_events_of_a_new_unit_come_in_jujus_order(model: juju.Model):

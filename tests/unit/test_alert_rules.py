@@ -93,6 +93,7 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         {'pilot_xds_pushes;type="cds_senderr"': "0+1x60", 'pilot_xds_pushes;type="cds"': "0+9x60"},
         {"IstioPushErrors"},
     ),
+    ("a ztunnel takes nothing", {"pilot_xds_write_timeout": "0+1x60"}, {"IstioPushErrors"}),
     ("pushes go well", {'pilot_xds_pushes;type="cds"': "0+9x60"}, set()),
     (
         "pushes are slow",
@@ -104,7 +105,22 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         {"IstioPushesSlow"},
     ),
     ("a proxy refuses", {"pilot_total_xds_rejects": "0+1x60"}, {"IstioConfigurationRejected"}),
+    (
+        "a proxy refuses for the first time",
+        {'pilot_total_xds_rejects;type="lds"': "_x35 1x25"},
+        {"IstioConfigurationRejected"},
+    ),
     ("no proxy refuses any more", {"pilot_total_xds_rejects": "7x60"}, set()),
+    (
+        "an internal error for the first time",
+        {"pilot_total_xds_internal_errors": "_x35 1x25"},
+        {"IstioInternalErrors"},
+    ),
+    (
+        "a certificate is not signed for the first time",
+        {"citadel_server_csr_sign_err_count": "_x35 1x25"},
+        {"IstioCertificatesNotSigned"},
+    ),
     ("internal errors", {"pilot_total_xds_internal_errors": "0+1x60"}, {"IstioInternalErrors"}),
     (
         "the root certificate lasts 20 days",
@@ -120,6 +136,14 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         "the signing certificate lasts two days",
         {"citadel_server_cert_chain_expiry_timestamp": constant(2 * DAY)},
         {"IstioSigningCertificateExpiresSoon", "IstioCertificateExpires"},
+    ),
+    (
+        "the root certificate lasts two days, the signing certificate longer",
+        {
+            "citadel_server_root_cert_expiry_timestamp": constant(2 * DAY),
+            "citadel_server_cert_chain_expiry_timestamp": constant(400 * DAY),
+        },
+        {"IstioRootCertificateExpiresSoon", "IstioCertificateExpires"},
     ),
     (
         "certificates are not signed",

@@ -223,6 +223,10 @@ class Model(_observation.Observed):
         """Let an application read a user's secret."""
         self.controller.secrets[secret].readers.append(self.app(app))
 
+    def revoke_secret(self, secret: str, app: str) -> None:
+        """Take back what `grant_secret` gave."""
+        self.controller.secrets[secret].readers.remove(self.app(app))
+
     def update_secret(self, secret: str, content: dict[str, str]) -> None:
         """Add a revision; whoever tracks the secret is told."""
         revisions = self.controller.secrets[secret].revisions

@@ -1,8 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Records the API requests that charms make within their hooks."""
+"""Records what charms do within their hooks: API requests, and programs that they start."""
 
+import sys
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -28,6 +29,11 @@ class Request(NamedTuple):
 
 class Requests(list[Request]):
     """The requests made in hooks while it was open, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.processes: list[str] = []
+        """What hooks did to start a program, and which: `subprocess.Popen 'kubectl'`."""
 
     @property
     def writes(self) -> list[Request]:
@@ -55,6 +61,8 @@ class _Recorder:
         self.lock = threading.Lock()
         self.open: list[tuple[Requests, frozenset[str]]] = []
         self.unit: str | None = None
+        self.others = frozenset[threading.Thread]()
+        """Threads that ran when the hook began: the lab's own."""
 
 
 _recorder = _Recorder()
@@ -72,9 +80,30 @@ def _recorded(self: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Res
     return _handle_request(self, request)
 
 
+_STARTS = ("subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system")
+"""How the events of `sys.addaudithook` begin that tell of a new program."""
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if _recorder.unit is None or not event.startswith(_STARTS):
+        return
+    if threading.current_thread() in _recorder.others:
+        return
+    what = f"{event} {arguments[0]!r}" if arguments else event
+    with _recorder.lock:
+        for seen, units in _recorder.open:
+            if not units or _recorder.unit in units:
+                seen.processes.append(what)
+
+
+# For good: Python has no way to take it away again.
+sys.addaudithook(_audit)
+
+
 @contextmanager
 def recording(unit: str, hook: str) -> Generator[None]:
-    """Attribute the requests made meanwhile to a unit's hook."""
+    """Attribute the requests made and programs started meanwhile to a unit's hook."""
+    _recorder.others = frozenset(threading.enumerate()) - {threading.current_thread()}
     _recorder.unit = unit
     # The lowest layer that all clients share, whatever transport a charm puts over it.
     httpx2.HTTPTransport.handle_request = _recorded

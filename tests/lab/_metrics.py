@@ -1,0 +1,78 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is served to Prometheus, and what a program could serve beside it."""
+
+import re
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from tests.lab import _binaries, _eventually, _kubelet, _namespaces, _objects
+
+_TIMEOUT = 10.0
+_ZTUNNEL_PORT = 15020
+
+
+def of_pod(kubelet: _kubelet.Kubelet, namespace: str, name: str, port: int | None) -> str:
+    """See `Cluster.metrics`."""
+
+    def scraped() -> str:
+        found = [
+            real
+            for (where, pod), real in sorted(kubelet.real_pods().items())
+            if where == namespace and pod.startswith(name)
+        ]
+        assert found, f"no real pod {namespace}/{name}…"
+        real = found[0]
+        try:
+            if port is not None:
+                return _namespaces.get(real.namespace, port, "/metrics")
+            annotations = _objects.texts(real.pod, "metadata", "annotations")
+            path = annotations.get("prometheus.io/path", "/metrics")
+            url = f"http://{real.address}:{annotations['prometheus.io/port']}{path}"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read().decode()
+        except OSError as error:
+            raise AssertionError(f"{namespace}/{name}…: {error!r}") from error
+
+    return _eventually.eventually(scraped, _TIMEOUT)
+
+
+def of_node_ztunnel(kubelet: _kubelet.Kubelet, namespace: str) -> str:
+    """See `Cluster.node_ztunnel_metrics`."""
+    with kubelet.node_ztunnel(namespace) as network:
+
+        def scraped() -> str:
+            try:
+                return _namespaces.get(network, _ZTUNNEL_PORT, "/metrics")
+            except OSError as error:
+                raise AssertionError(f"{network}: {error!r}") from error
+
+        return _eventually.eventually(scraped, _TIMEOUT)
+
+
+def defined_by_istiod() -> set[str]:
+    """Return the names of all metrics that istiod knows, as the program itself documents them.
+
+    A counter of what has not happened yet is not among those that it serves.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        program = _binaries.program("istiod")
+        subprocess.run(
+            [program, "collateral", "--html_fragment_with_front_matter", "-o", folder],
+            check=True,
+            capture_output=True,
+        )
+        (page,) = Path(folder).glob("*.html")
+        return set(re.findall(r"<tr><td><code>(\w+)</code>", page.read_text()))
+
+
+def defined_by_istio_cni() -> set[str]:
+    """Return the names of the metrics in the pinned source of istio-cni.
+
+    It does not run here: it would change the network of the machine.
+    """
+    sources = (_binaries.ISTIO.folder / "istio-cni").rglob("*.go")
+    pattern = re.compile(r'monitoring\.New\w+\(\s*"(\w+)"')
+    return {name for path in sources for name in pattern.findall(path.read_text())}

@@ -1,0 +1,186 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""istio-k8s under traffic: mutual TLS at a real ztunnel, and the metrics that alerts stand on."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from istio_ambient import alert_rules, kube
+from lightkube import codecs
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Namespace, Pod
+
+from tests import lab
+from tests.lab import _metrics, conftest, juju
+
+APP, UNIT = "istio-k8s", "istio-k8s/0"
+SHOP = "plain-shop"
+APPLICATION = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {SHOP}}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: details, namespace: {SHOP}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: details, namespace: {SHOP}}}
+spec:
+  selector: {{matchLabels: {{app.kubernetes.io/name: details}}}}
+  template:
+    metadata:
+      labels: {{app.kubernetes.io/name: details, istio.io/dataplane-mode: ambient}}
+      annotations: {{{lab.APP_ANNOTATION}: "true"}}
+    spec:
+      serviceAccountName: details
+      containers: [{{name: details, image: details, ports: [{{containerPort: 9080}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: details, namespace: {SHOP}}}
+spec:
+  selector: {{app.kubernetes.io/name: details}}
+  ports: [{{port: 9080}}]
+"""
+SOURCE = conftest.CHARMS / APP / "src"
+
+
+@pytest.fixture(scope="module")
+def details(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[str]:
+    """A Service whose pod is on the mesh, behind a ztunnel, with no waypoint and no policy."""
+    if not cluster.has_ztunnel:
+        reason = "no ztunnel: set LAB_ZTUNNEL"
+        if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    client: Any = cluster.client
+    objects = codecs.load_all_yaml(APPLICATION)  # pyright: ignore[reportUnknownMemberType]
+    for obj in objects:
+        client.create(obj)
+    cluster.wait_ready(Deployment, "details", SHOP)
+    yield f"{SHOP}/details:9080"
+    kube.delete(client, Namespace, SHOP)
+
+
+def plain(cluster: lab.Cluster, service: str) -> str:
+    """Return who answered a request in plain text, from a client that is not on the mesh."""
+    response = cluster.request(None, service, via="pod", timeout=2)
+    return response.hop if response.status == 200 else f"refused by {response.hop}"
+
+
+def hbone(cluster: lab.Cluster, service: str) -> str:
+    """Return who answered a request over mutual TLS, from a workload of the mesh."""
+    response = cluster.request(f"{SHOP}/details", service, via="pod")
+    return response.hop if response.status == 200 else f"refused by {response.hop}"
+
+
+def test_strict_mode_refuses_plain_text_and_nothing_else(
+    cluster: lab.Cluster, control_plane: juju.Model, details: str
+):
+    assert lab.eventually(lambda: plain(cluster, details) == "application")
+    assert hbone(cluster, details) == "application"
+
+    control_plane.config(APP, mtls_mode="strict")
+    control_plane.settle()
+    assert lab.eventually(lambda: plain(cluster, details) == "refused by ztunnel")
+    assert hbone(cluster, details) == "application"
+    # Nor by the Service's address.
+    assert cluster.request(None, details, timeout=2).status is None
+
+    control_plane.config(APP, mtls_mode="permissive")
+    control_plane.settle()
+    assert lab.eventually(lambda: plain(cluster, details) == "application")
+    assert hbone(cluster, details) == "application"
+
+
+ISTIOD = ("pilot_", "citadel_", "galley_")
+ISTIO_CNI = ("istio_cni_", "nodeagent_", "ztunnel_connected")
+ZTUNNEL = ("istio_tcp_", "istio_xds_", "workload_manager_")
+ONCE_IT_HAPPENS = {
+    "citadel_server_authentication_failure_count",
+    "citadel_server_csr_parsing_err_count",
+    "citadel_server_csr_sign_err_count",
+    "galley_validation_failed",
+    "pilot_total_xds_internal_errors",
+    "pilot_total_xds_rejects",
+    "pilot_xds_write_timeout",
+}
+"""Counters of what goes wrong: istiod serves them from the first time on."""
+OWN_AUTHORITY = {"citadel_server_cert_chain_expiry_timestamp"}
+"""Served where the mesh has an authority of the site's own: see `test_istio_options`."""
+
+
+def expressions() -> Iterator[str]:
+    """Yield every query of the alert rules and the dashboards."""
+    for path in (SOURCE / "prometheus_alert_rules").glob("*.yaml"):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from (rule["expr"] for rule in group["rules"])
+    for path in (SOURCE / "grafana_dashboards").glob("*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            yield from (target["expr"] for target in panel.get("targets", ()))
+
+
+def metrics_of(expression: str) -> set[str]:
+    """Return the metrics that a PromQL expression names."""
+    text = re.sub(r'"[^"]*"', "", expression)
+    text = re.sub(r"\{[^}]*\}|\[[^]]*\]", " ", text)
+    text = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", text)
+    keywords = {"and", "bool", "by", "offset", "on", "or", "unless", "without"}
+    found = set(re.findall(r"(?<![\w:])([a-zA-Z_:][\w:]*)(?!\w|\s*\()", text))
+    return found - keywords
+
+
+def served(text: str) -> set[str]:
+    """Return the names of the samples in what is served to Prometheus."""
+    return {match[1] for match in re.finditer(r"^(\w+)[{ ]", text, re.M)}
+
+
+def test_queries_are_read_as_they_are_meant():
+    query = f'sum by (le) (rate(a_bucket{{x="b_c",{alert_rules.PLACEHOLDER}}}[5m] offset 15m)) > 1'
+    assert metrics_of(f"histogram_quantile(0.9, {query}) or (d unless e) < bool 1") == {
+        "a_bucket",
+        "d",
+        "e",
+    }
+    assert metrics_of('label_replace(f{x="}"}, "g", "h", "", "")') == {"f"}
+
+
+def test_what_alerts_and_dashboards_ask_for_is_served(
+    cluster: lab.Cluster, control_plane: juju.Model, details: str
+):
+    used = {name for expression in expressions() for name in metrics_of(expression)}
+    by_source = {
+        prefixes: {name for name in used if name.startswith(prefixes)}
+        for prefixes in (ISTIOD, ISTIO_CNI, ZTUNNEL)
+    }
+    assert used == set().union(*by_source.values())
+    assert all(by_source.values())
+
+    istiod = served(cluster.metrics(control_plane.name, "istiod-"))
+    assert by_source[ISTIOD] - istiod <= ONCE_IT_HAPPENS | OWN_AUTHORITY
+    assert by_source[ISTIOD] <= _metrics.defined_by_istiod() | istiod
+
+    assert by_source[ISTIO_CNI] <= _metrics.defined_by_istio_cni()
+
+    assert hbone(cluster, details) == "application"
+    assert lab.eventually(lambda: plain(cluster, details) == "application")
+    for_a_node = served(cluster.node_ztunnel_metrics(control_plane.name))
+    # istiod goes and comes again: that connections end is counted too.
+    client: Any = cluster.client
+    for pod in client.list(Pod, namespace=control_plane.name, labels={"app": "istiod"}):
+        client.delete(Pod, pod.metadata.name, namespace=control_plane.name)
+
+    def all_served() -> bool:
+        for_a_pod = served(cluster.metrics(SHOP, "details-", port=15020))
+        missing = by_source[ZTUNNEL] - for_a_pod - for_a_node
+        assert not missing, missing
+        return True
+
+    assert lab.eventually(all_served, timeout=60)
