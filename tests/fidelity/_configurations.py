@@ -14,7 +14,7 @@ import allpairspy
 from istio_ambient import manifests
 
 HTTP_PROVIDER = manifests.ExtAuthzProvider(
-    name="ext_authz-ingress",
+    name="ext-authz-ingress",
     service="oauth2.iam.svc.cluster.local",
     port=4180,
     include_request_headers_in_check=("authorization", "cookie"),
@@ -24,7 +24,7 @@ HTTP_PROVIDER = manifests.ExtAuthzProvider(
     path_prefix="/decisions",
 )
 GRPC_PROVIDER = manifests.ExtAuthzProvider(
-    name="ext_authz-other", service="authz.other.svc.cluster.local", port=9000, protocol="grpc"
+    name="ext-authz-other", service="authz.other.svc.cluster.local", port=9000, protocol="grpc"
 )
 TELEMETRY_LABEL = {"charms.canonical.com/prod.istio.telemetry": "aggregated"}
 TOLERATION = {"key": "dedicated", "value": "mesh", "effect": "NoSchedule"}
@@ -196,8 +196,8 @@ OTEL_TRACING = {
     "opentelemetry": {"service": "tempo.cos.svc", "port": 4317},
 }
 PROVIDERS: dict[str, dict[str, Any]] = {
-    "ext_authz-ingress": {
-        "name": "ext_authz-ingress",
+    "ext-authz-ingress": {
+        "name": "ext-authz-ingress",
         "envoyExtAuthzHttp": {
             "service": "oauth2.iam.svc.cluster.local",
             "port": 4180,
@@ -208,8 +208,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
             "headersToDownstreamOnDeny": ["content-type", "set-cookie"],
         },
     },
-    "ext_authz-other": {
-        "name": "ext_authz-other",
+    "ext-authz-other": {
+        "name": "ext-authz-other",
         "envoyExtAuthzGrpc": {"service": "authz.other.svc.cluster.local", "port": 9000},
     },
 }

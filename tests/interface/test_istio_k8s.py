@@ -126,8 +126,8 @@ def test_the_published_provider_reads_the_name_that_we_reply(other: OtherSide):
     def read(charm: Other) -> Any:
         return charm.ingress.is_ready(), charm.ingress.get_ext_authz_provider_name()
 
-    ours = istio_ingress_config.dump("ext_authz-ingress")
-    assert other.meet("istio-ingress-config", ours, read)[0] == (True, "ext_authz-ingress")
+    ours = istio_ingress_config.dump("ext-authz-ingress")
+    assert other.meet("istio-ingress-config", ours, read)[0] == (True, "ext-authz-ingress")
     assert other.meet("istio-ingress-config", {}, read)[0] == (False, None)
 
 

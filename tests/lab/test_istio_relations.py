@@ -129,18 +129,18 @@ def test_every_ingress_has_its_authorizer_and_hears_its_name(mesh: Mesh):
     model.settle()
     service = "oauth2-proxy.iam.svc.cluster.local"
     assert mesh.providers() == {
-        "ext_authz-one": {
+        "ext-authz-one": {
             "envoyExtAuthzHttp": {
                 "service": service,
                 "port": 4180,
                 "includeRequestHeadersInCheck": ["cookie"],
             }
         },
-        "ext_authz-two": {"envoyExtAuthzGrpc": {"service": service, "port": 9001}},
+        "ext-authz-two": {"envoyExtAuthzGrpc": {"service": service, "port": 9001}},
     }
     assert [mesh.reply(name) for name in ("one", "two", "none", "silent")] == [
-        "ext_authz-one",
-        "ext_authz-two",
+        "ext-authz-one",
+        "ext-authz-two",
         None,
         None,
     ]
@@ -149,8 +149,8 @@ def test_every_ingress_has_its_authorizer_and_hears_its_name(mesh: Mesh):
     for key, value in NONE.items():
         model.set_databag("one", "istio-ingress-config", key, value)
     model.settle()
-    assert set(mesh.providers()) == {"ext_authz-two"}
-    assert (mesh.reply("one"), mesh.reply("two")) == (None, "ext_authz-two")
+    assert set(mesh.providers()) == {"ext-authz-two"}
+    assert (mesh.reply("one"), mesh.reply("two")) == (None, "ext-authz-two")
 
     for name in ("one", "two", "none", "silent"):
         model.remove_relation(INGRESS, name)
@@ -203,8 +203,8 @@ def test_hostile_databags_touch_nothing_else(mesh: Mesh, text: str):
         model.fake_remote(endpoint, remote, app_data, unit_data, quiet=True)
     for _ in range(2):  # The ingress hears of its provider once it stands in the ConfigMap.
         model.emit(UNIT, "update-status")
-    assert set(mesh.providers()) == {"ext_authz-good"}
-    assert mesh.reply("good") == "ext_authz-good"
+    assert set(mesh.providers()) == {"ext-authz-good"}
+    assert mesh.reply("good") == "ext-authz-good"
     assert mesh.reply("bad") is None
     if text not in SAYING_NOTHING:
         # The first problem is told, the others are counted.

@@ -15,6 +15,7 @@ from istio_ambient import (
     gateway_workloads,
     gateways,
     ingress,
+    ingress_authentication,
     ingress_cluster,
     ingress_requests,
     ingress_upstream,
@@ -26,7 +27,7 @@ from istio_ambient import (
 )
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
-from istio_ambient.relations import gateway_metadata
+from istio_ambient.relations import forward_auth, gateway_metadata, istio_ingress_config
 from lightkube.resources.core_v1 import Secret
 
 METADATA = "gateway-metadata"
@@ -63,7 +64,12 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         let_in, _ = scraped.requests({uuid: name for name, uuid in cluster.model_ids.items()})
         settings, wrong = gateways.parse_settings("gateway", self.config)
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
-        upstream, problems = self._upstream()
+        upstream, unread = self._upstream()
+        login = self._login()
+        tokens, bad_rules = ingress_authentication.tokens(
+            self._remotes(ingress_authentication.REQUEST_AUTH)
+        )
+        problems = (*misnamed, *wrong, *asked.problems, *scraped.problems, *unread)
         facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
@@ -81,7 +87,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             node_address=cluster.node_address,
             cidrs_in_force=ingress.cidrs_in_force(live),
             upstream=upstream,
-            problems=(*misnamed, *wrong, *asked.problems, *scraped.problems, *problems),
+            forward_auth=login.auth,
+            request_auth=tokens,
+            authentication_in_force=ingress.authentication_in_force(live),
+            problems=(*problems, *login.problems, *bad_rules),
         )
         secret = live.get(Secret, ingress.secret_name(facts.app), facts.model)
         answer = self.certificate.answer(ingress.hosts_of(facts).names, secret)
@@ -100,6 +109,18 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
                 databag = self.remote_databag(relation)
                 yield ingress_requests.Databag(asker, relation.id, databag)
 
+    def _remotes(self, endpoint: str) -> Iterator[ingress_authentication.Remote]:
+        for relation in self.active_relations(endpoint):
+            databag = self.remote_databag(relation)
+            yield ingress_authentication.Remote(relation.app.name, databag)
+
+    def _login(self) -> ingress_authentication.Login:
+        return ingress_authentication.login(
+            self.app.name,
+            next(self._remotes(ingress_authentication.FORWARD_AUTH), None),
+            next(self._remotes(ingress_authentication.INGRESS_CONFIG), None),
+        )
+
     def desired(self, facts: ingress.Facts) -> Desired:
         """Return the gateway, its policies, and the routes of the applications it serves."""
         return ingress.desired(facts)
@@ -116,6 +137,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
         """Tell each application where it is, once its route is there; take back what is not so."""
+        self._publish_authorizer()
         answers = ingress_requests.answers(ingress.exposure(facts), live)
         for endpoint, keys in ingress_requests.KEYS.items():
             for relation in self.active_relations(endpoint):
@@ -137,6 +159,16 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             deployment_name=facts.workload,
             service_account=facts.workload,
         )
+
+    def _publish_authorizer(self) -> None:
+        endpoints = (ingress_requests.INGRESS, ingress_requests.INGRESS_UNAUTHENTICATED)
+        apps = [each.app.name for name in endpoints for each in self.active_relations(name)]
+        for relation in self.active_relations(ingress_authentication.FORWARD_AUTH):
+            relation.data[self.app].update(forward_auth.dump(apps))
+        authorizer = self._login().authorizer
+        for relation in self.active_relations(ingress_authentication.INGRESS_CONFIG):
+            databag = relation.data[self.app]
+            databag.update(istio_ingress_config.dump_authorizer(authorizer, databag))
 
     def readiness(
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import yaml
 
-from istio_ambient import manifests
+from istio_ambient import kube, manifests
 from istio_ambient.problems import Problem
 from istio_ambient.relations import certificate_transfer, istio_ingress_config, tracing
 
@@ -109,10 +109,13 @@ def _providers(
 
 def _provider(app: str, authorizer: istio_ingress_config.Authorizer) -> manifests.ExtAuthzProvider:
     return manifests.ExtAuthzProvider(
-        name=f"ext_authz-{app}",
+        # istiod takes DNS labels only (pilot/pkg/security/authz/builder/extauthz.go): asked for a
+        # provider of any other name, it denies every request.
+        name=kube.name_with_hash(f"{manifests.EXT_AUTHZ_PREFIX}{app}"),
         service=authorizer.service,
         port=authorizer.port,
         protocol=authorizer.protocol,
+        path_prefix=authorizer.path_prefix,
         include_request_headers_in_check=authorizer.include_headers_in_check,
         headers_to_upstream_on_allow=authorizer.headers_to_upstream_on_allow,
         headers_to_downstream_on_allow=authorizer.headers_to_downstream_on_allow,

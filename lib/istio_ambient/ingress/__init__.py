@@ -12,6 +12,7 @@ _routes     one route of either interface  _conflicts  who asks for the same
 _exposure   what is served, and why the rest is not
 _addresses  where clients reach it         _hosts      by which names, and URLs
 _certificate  what it proves them with
+_forward_auth, _request_auth, _authentication   who has to log in or show a token, and _paths where
 _gateway, _route_objects, _destination_rules, _policies   the objects that follow from it
 ```
 """
@@ -23,6 +24,7 @@ from istio_ambient.ingress._addresses import (
     hosts_of,
     unprogrammed_since,
 )
+from istio_ambient.ingress._authentication import authentication_in_force
 from istio_ambient.ingress._backends import Backend
 from istio_ambient.ingress._build import MANAGED, desired
 from istio_ambient.ingress._certificate import (
@@ -55,7 +57,7 @@ from istio_ambient.ingress._policies import (
     external_traffic_policy,
     withhold,
 )
-from istio_ambient.ingress._request_auth import RequestAuth
+from istio_ambient.ingress._request_auth import JwtRule, RequestAuth, Trust
 from istio_ambient.ingress._requests import (
     Match,
     PathModifier,
@@ -88,6 +90,7 @@ __all__ = [
     "Facts",
     "ForwardAuth",
     "Hosts",
+    "JwtRule",
     "Listener",
     "Match",
     "PathModifier",
@@ -104,10 +107,12 @@ __all__ = [
     "ServicePort",
     "ServiceRef",
     "Tls",
+    "Trust",
     "Upstream",
     "address_of",
     "address_readiness",
     "assemble",
+    "authentication_in_force",
     "backend_policies",
     "certificate_fault",
     "certificate_in_use",

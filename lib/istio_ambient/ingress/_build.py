@@ -6,6 +6,7 @@
 from istio_ambient import gateways, mesh, resources
 from istio_ambient.desired import Desired
 from istio_ambient.ingress import (
+    _authentication,
     _certificate,
     _cidrs,
     _destination_rules,
@@ -23,6 +24,7 @@ MANAGED = (
     resources.DestinationRule,
     resources.AuthorizationPolicy,
     _certificate.Secret,
+    resources.RequestAuthentication,
 )
 """Kinds of the objects that `desired` returns."""
 
@@ -39,17 +41,25 @@ def desired(facts: Facts, exposure: _exposure.Exposure | None = None) -> Desired
     if bad_cidrs:
         cidrs = facts.cidrs_in_force or ()
     gateway = _gateway.gateway(facts, exposed.listeners, exposed.hosts.listener)
+    routes = (*exposed.routes, *exposed.redirects)
     return Desired(
         objects=(
             *gateways.objects(gateway),
             *_certificate.secret(facts),
             _policies.external_traffic_policy(facts.model, facts.app, cidrs),
-            *_route_objects.routes((*exposed.routes, *exposed.redirects), facts),
+            *_authentication.authentication_policies(facts, routes),
+            *_route_objects.routes(routes, facts),
             *_destination_rules.destination_rules(exposed.routes, facts),
             *_policies.backend_policies(exposed.routes, facts),
             # Our own units are on the mesh where the whole model is.
             *mesh.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),
-        problems=(*exposed.hosts.problems, *bad_cidrs, *facts.problems, *exposed.problems),
         held=gateways.held(gateway),
+        problems=(
+            *exposed.hosts.problems,
+            *bad_cidrs,
+            *facts.problems,
+            *exposed.problems,
+            *_authentication.authentication_problems(facts, routes),
+        ),
     )

@@ -77,7 +77,8 @@ def withheld(facts: Facts) -> Iterator[kube.Readiness]:
         reason = f"{facts.tls.awaited or 'there is none yet'}; no plain HTTP meanwhile"
         yield kube.Readiness("certificates", ready=False, reason=reason)
     if facts.forward_auth.pending:
-        reason = "no authorizer yet, and nobody is let in meanwhile: is istio-k8s integrated?"
+        missing = facts.forward_auth.missing or "no authorizer yet"
+        reason = f"{missing}, and nobody is let in meanwhile"
         yield kube.Readiness("forward-auth", ready=False, reason=reason)
 
 

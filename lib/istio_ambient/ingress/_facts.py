@@ -119,6 +119,8 @@ class Facts:
     upstream: Upstream = field(default_factory=Upstream)
     forward_auth: ForwardAuth = field(default_factory=ForwardAuth)
     request_auth: RequestAuth = field(default_factory=RequestAuth)
+    authentication_in_force: frozenset[str] = frozenset()
+    """Names of those of the policies of forward_auth and request_auth that are in the cluster."""
     services: Mapping[tuple[str, str], Service] = field(
         default_factory=dict[tuple[str, str], Service]
     )

@@ -14,8 +14,10 @@ class ForwardAuth:
     """The forward-auth endpoint is related."""
     provider_name: str = ""
     """What the control plane calls the authorizer; empty while it has not said so."""
+    missing: str = ""
+    """What has to be there before it can be asked; empty: nothing that is known of."""
 
     @property
     def pending(self) -> bool:
         """Whether requests cannot be authorized yet: nothing is served meanwhile."""
-        return self.wanted and not self.provider_name
+        return self.wanted and (bool(self.missing) or not self.provider_name)

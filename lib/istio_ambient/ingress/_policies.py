@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, mesh, resources
+from istio_ambient.ingress import _authentication
 from istio_ambient.ingress._backends import Backend
 from istio_ambient.ingress._facts import Facts, workload_name
 from istio_ambient.ingress._routes import OBJECT_NAME_LIMIT, Route
@@ -20,7 +21,7 @@ from istio_ambient.ingress._routes import OBJECT_NAME_LIMIT, Route
 def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
     """Return the policy that lets clients from these networks reach the gateway; none: nobody."""
     rules = [{"from": [{"source": {"ipBlocks": list(cidrs)}}]}] if cidrs else []
-    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": app}
+    target = _authentication.gateway_target(app)
     spec: dict[str, object] = {"targetRefs": [target], "action": "ALLOW"}
     if rules:
         spec["rules"] = rules
@@ -35,16 +36,37 @@ def _external_traffic_name(model: str, app: str) -> str:
 
 
 def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
-    """Return the plan without the gateway where its limits cannot be put in place.
+    """Return the plan without gateway and routes where their limits cannot be put in place.
 
-    A gateway that no policy targets lets everybody in; when somebody else's object holds the name
-    of our policy, the gateway is not made.
+    A gateway that no policy targets lets everybody in. When somebody else's object holds the name
+    of a policy of ours, the gateway is not made, and one that is there serves nothing.
     """
-    limits = kube.ref_in(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
-    if all(change.ref != limits for change in plan.of(kube.Verb.REFUSED)):
+    limits = {
+        kube.ref_in(resources.AuthorizationPolicy, name, model)
+        for name in (
+            _external_traffic_name(model, app),
+            _authentication.ext_authz_name(app),
+            _authentication.deny_name(app),
+        )
+    }
+    if all(change.ref not in limits for change in plan.of(kube.Verb.REFUSED)):
         return plan
-    gateways = {c.ref for c in plan.of(kube.Verb.CREATE) if c.kind is resources.Gateway}
-    return kube.Plan(tuple(change for change in plan.changes if change.ref not in gateways))
+    return kube.Plan(tuple(filter(None, (_withheld(change) for change in plan.changes))))
+
+
+_ROUTES = (resources.HTTPRoute, resources.GRPCRoute)
+
+
+def _withheld(change: kube.Change) -> kube.Change | None:
+    if change.verb is kube.Verb.CREATE:
+        return None if change.kind in (resources.Gateway, *_ROUTES) else change
+    if change.kind in _ROUTES and change.verb in _LIVE:
+        reason = "what limits it cannot be put in place"
+        return kube.Change(kube.Verb.DELETE, change.ref, change.kind, reason)
+    return change
+
+
+_LIVE = (kube.Verb.UNCHANGED, kube.Verb.UPDATE, kube.Verb.REPLACE)
 
 
 def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:

@@ -24,6 +24,8 @@ STAGES: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"Service", "Deployment", "DaemonSet", "HorizontalPodAutoscaler"}),
+    # Who may come in stands before what lets anybody in, and goes after it.
+    frozenset({"AuthorizationPolicy", "RequestAuthentication"}),
 )
 """Kinds in the order in which they are created; within a stage in parallel. Kinds that stand in
 no set come after these, webhooks and admission policies last."""

@@ -11,7 +11,7 @@ from ._cacerts import NAME as CACERTS
 from ._cacerts import mesh_ca_of
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD
-from ._mesh_config import OWNED_FIELDS, is_provider_of_relations, mesh_config
+from ._mesh_config import EXT_AUTHZ_PREFIX, OWNED_FIELDS, is_provider_of_relations, mesh_config
 from ._mesh_config_fields import MeshConfigFields, mesh_config_fields
 from ._platforms import platform_of_node
 from ._render import render
@@ -33,6 +33,7 @@ __all__ = [
     "BUNDLE_VERSION",
     "CACERTS",
     "DEFAULT_RESOURCES",
+    "EXT_AUTHZ_PREFIX",
     "GATEWAY_CONTROLLERS",
     "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",

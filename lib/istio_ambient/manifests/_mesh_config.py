@@ -12,7 +12,7 @@ from typing import Any, cast
 from ._values import ControlPlane, ExtAuthzProvider, TracingCollector
 
 TRACING_PROVIDER = "otel-tracing"
-EXT_AUTHZ_PREFIX = "ext_authz-"
+EXT_AUTHZ_PREFIX = "ext-authz-"
 """How the names of external authorization providers begin that relations bring."""
 
 OWNED_FIELDS: Mapping[str, str] = {

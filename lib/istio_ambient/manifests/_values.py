@@ -40,7 +40,7 @@ class ExtAuthzProvider(_Values):
     """
 
     name: str = pydantic.Field(min_length=1)
-    """How a CUSTOM AuthorizationPolicy names it."""
+    """How a CUSTOM AuthorizationPolicy names it: a DNS label, or istiod denies every request."""
     service: str = pydantic.Field(min_length=1)
     port: int = pydantic.Field(ge=1, le=65535)
     protocol: Literal["http", "grpc"] = "http"

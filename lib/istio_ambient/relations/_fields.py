@@ -26,7 +26,8 @@ _HOST = re.compile(r"\*|\*?[A-Za-z0-9._:\[\]-]+|[A-Za-z0-9._:\[\]-]+\*")
 # What `:path` can hold: no query or fragment, which RBAC matching cuts off first.
 _PATH = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;:@=/{}-]+")
 _DOMAIN_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
-_HEADER = re.compile(r"\*|\*?[A-Za-z0-9!#$%&'+.^_`|~-]+|[A-Za-z0-9!#$%&'+.^_`|~-]+\*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
+_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()+,;=:@-]+)*")
 _TEMPLATE_SEGMENT = re.compile(r"[A-Za-z0-9._~%!$&'()+,;:@=-]+")
 
 
@@ -79,11 +80,33 @@ def _service_host(value: str) -> str:
     return value
 
 
+def header_name(value: str) -> str:
+    """Return the value where it is the name of a header (RFC 9110, section 5.1).
+
+    Raises:
+        pydantic_core.PydanticCustomError: it is not.
+    """
+    if len(value) > MAX_HEADER or not _HEADER_NAME.fullmatch(value):
+        raise _validation.refused("not a header name", "use the name of a header")
+    return value
+
+
 def _header(value: str) -> str:
-    if len(value) > MAX_HEADER or not _HEADER.fullmatch(value):
+    """Check a header name, `x-*` or `*-x`: a lone `*` is none that istiod takes."""
+    name = value.removeprefix("*") if value.startswith("*") else value.removesuffix("*")
+    if len(value) > MAX_HEADER or not _HEADER_NAME.fullmatch(name):
         raise _validation.refused(
             "not a header name", "use a header name, with at most one '*', first or last in it"
         )
+    return value
+
+
+def _path_prefix(value: str) -> str:
+    """Check what is put before a request's path; `/` and nothing are the same."""
+    value = value.rstrip("/")
+    segments = value.split("/")
+    if len(value) > MAX_PATH or not _PATH_PREFIX.fullmatch(value) or {".", ".."} & {*segments}:
+        raise _validation.refused("not a path prefix", "use a path such as /decisions")
     return value
 
 
@@ -133,6 +156,7 @@ LabelValue: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_label_value)]
 Host: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_host)]
 ServiceHost: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_service_host)]
 Header: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_header)]
+PathPrefix: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_path_prefix)]
 Path: TypeAlias = Annotated[_Str, pydantic.AfterValidator(_path)]
 Method: TypeAlias = Literal[
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"

@@ -1,14 +1,20 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The `istio_ingress_config` interface, requirer side: who an ingress asks for permission.
+"""The `istio_ingress_config` interface, both sides: who an ingress asks for permission.
 
 The ingress charm is the provider: its application databag names an external authorizer in plain
-strings, and lists of headers in JSON. We reply with the name that the mesh knows it by. A databag
-cannot be cleared across models, so one that names service `fake_host`, port `5432`, means none.
+strings, and lists of headers in JSON. The control plane, the requirer, replies with the name that
+the mesh knows it by. A databag cannot be cleared across models, so one that names service
+`fake_host`, port `5432`, means none.
+
+`ext_authz_path_prefix` is an addition of ours: a plain string, put before the path that the
+authorizer is asked about. A control plane that does not know it asks without.
 """
 
 import dataclasses
+import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -21,6 +27,9 @@ PROVIDER_NAME = "ext_authz_provider_name"
 """The only key of the requirer's application databag."""
 MAX_HEADERS = 64
 NO_AUTHORIZER = ("fake_host", "5432")
+PATH_PREFIX = "ext_authz_path_prefix"
+
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 _Headers = Annotated[tuple[_fields.Header, ...], pydantic.Field(max_length=MAX_HEADERS)]
 
@@ -34,6 +43,8 @@ class Authorizer(pydantic.BaseModel):
     service: _fields.ServiceHost = pydantic.Field(alias="ext_authz_service_name")
     port: _fields.Port = pydantic.Field(alias="ext_authz_port")
     protocol: Literal["http", "grpc"] = pydantic.Field("http", alias="ext_authz_protocol")
+    path_prefix: _fields.PathPrefix = pydantic.Field("", alias=PATH_PREFIX)
+    """Over HTTP only."""
     include_headers_in_check: _Headers = ()
     headers_to_upstream_on_allow: _Headers = ()
     headers_to_downstream_on_allow: _Headers = ()
@@ -41,6 +52,7 @@ class Authorizer(pydantic.BaseModel):
 
 
 _LISTS = tuple(name for name, field in Authorizer.model_fields.items() if field.alias is None)
+"""Keys that hold JSON."""
 
 
 def parse(
@@ -77,3 +89,42 @@ def parse(
 def dump(provider_name: str) -> dict[str, str]:
     """Return the requirer's application databag."""
     return {PROVIDER_NAME: provider_name}
+
+
+def parse_provider_name(
+    databag: Mapping[str, str], *, app: str, endpoint: str
+) -> tuple[str, list[Problem]]:
+    """Read what the mesh calls our authorizer; empty while it does not know it.
+
+    Args:
+        databag: the requirer's application databag.
+        app: the application that wrote it, for the problems.
+        endpoint: our endpoint that it came in by, for the problems.
+    """
+    name = databag.get(PROVIDER_NAME, "")
+    if not name or _PROVIDER_NAME.fullmatch(name):
+        return name, []
+    cure = "use letters, digits and '-'"
+    return "", [Problem(app, endpoint, PROVIDER_NAME, "not the name of a provider", cure)]
+
+
+def dump_authorizer(authorizer: Authorizer | None, published: Mapping[str, str]) -> dict[str, str]:
+    """Return the provider's application databag.
+
+    Args:
+        authorizer: whom to ask; None: nobody.
+        published: what the databag holds now. A key that is deleted may stay at the other end of
+            a relation across models, so a path prefix is overwritten.
+    """
+    if authorizer is None:
+        service, port = NO_AUTHORIZER
+        return {"ext_authz_service_name": service, "ext_authz_port": port}
+    databag = {
+        "ext_authz_service_name": authorizer.service,
+        "ext_authz_port": str(authorizer.port),
+        "ext_authz_protocol": authorizer.protocol,
+        **{key: json.dumps(list(getattr(authorizer, key))) for key in _LISTS},
+    }
+    if authorizer.path_prefix or PATH_PREFIX in published:
+        databag[PATH_PREFIX] = authorizer.path_prefix or "/"
+    return databag

@@ -48,22 +48,31 @@ def test_every_ingress_has_a_provider_of_its_own_and_fake_host_means_none():
     found = ingresses(one=GOOD, two=NONE, three={**GOOD, "ext_authz_protocol": "grpc"}, four={})
     assert found.problems == ()
     assert [(p.name, p.protocol) for p in found.ext_authz_providers] == [
-        ("ext_authz-one", "http"),
-        ("ext_authz-three", "grpc"),
+        ("ext-authz-one", "http"),
+        ("ext-authz-three", "grpc"),
     ]
-    assert found.provider_names == {0: "ext_authz-one", 2: "ext_authz-three"}
+    assert found.provider_names == {0: "ext-authz-one", 2: "ext-authz-three"}
+
+
+def test_a_provider_has_a_name_that_istiod_takes_and_the_path_prefix():
+    long = "a" * 63
+    found = ingresses(**{long: {**GOOD, "ext_authz_path_prefix": "/decisions"}})
+    (provider,) = found.ext_authz_providers
+    assert len(provider.name) == 63
+    assert provider.name.startswith("ext-authz-aaa")
+    assert provider.path_prefix == "/decisions"
 
 
 def test_a_bad_ingress_is_reported_and_the_good_one_stays():
     found = ingresses(bad={**GOOD, "ext_authz_port": "http"}, good=GOOD)
-    assert [p.name for p in found.ext_authz_providers] == ["ext_authz-good"]
+    assert [p.name for p in found.ext_authz_providers] == ["ext-authz-good"]
     assert [problem.app for problem in found.problems] == ["bad"]
 
 
 def test_one_application_has_one_provider():
     remotes = [control_plane.Remote(n, "ingress", GOOD) for n in (4, 7)]
     found = control_plane.read_integrations(ingresses=remotes)
-    assert found.provider_names == {4: "ext_authz-ingress"}
+    assert found.provider_names == {4: "ext-authz-ingress"}
     assert len(found.problems) == 1
 
 
@@ -71,7 +80,7 @@ def test_an_ingress_hears_of_its_provider_only_when_the_mesh_knows_it():
     found = ingresses(one=GOOD)
     assert control_plane.provider_replies(found, "") == {}
     assert control_plane.provider_replies(found, mesh_config(ingresses())) == {}
-    assert control_plane.provider_replies(found, mesh_config(found)) == {0: "ext_authz-one"}
+    assert control_plane.provider_replies(found, mesh_config(found)) == {0: "ext-authz-one"}
 
 
 def test_the_collector():

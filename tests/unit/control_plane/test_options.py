@@ -146,7 +146,7 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
             "exclude each other",
         ),
         ("mesh-config", "extensionProviders: [{name: otel-tracing}]", "is set by the charm"),
-        ("mesh-config", "extensionProviders: [{name: ext_authz-x}]", "is set by the charm"),
+        ("mesh-config", "extensionProviders: [{name: ext-authz-x}]", "is set by the charm"),
         ("istiod-resources", "[]", "not a mapping"),
         ("istiod-resources", "claims: {}", "claims: no such field; use requests and limits"),
         ("istiod-resources", "requests: 1", "requests: 1 is not a mapping"),

@@ -37,16 +37,16 @@ def test_tracing():
 
 def test_ext_authz_over_http_and_grpc():
     http = manifests.ExtAuthzProvider(
-        name="ext_authz-a",
+        name="ext-authz-a",
         service="a.b.svc",
         port=4180,
         include_request_headers_in_check=("cookie",),
         headers_to_downstream_on_deny=("set-cookie",),
     )
-    grpc = manifests.ExtAuthzProvider(name="ext_authz-c", service="c", port=9000, protocol="grpc")
+    grpc = manifests.ExtAuthzProvider(name="ext-authz-c", service="c", port=9000, protocol="grpc")
     assert mesh_config(ext_authz_providers=(http, grpc))["extensionProviders"] == [
         {
-            "name": "ext_authz-a",
+            "name": "ext-authz-a",
             "envoyExtAuthzHttp": {
                 "service": "a.b.svc",
                 "port": 4180,
@@ -54,7 +54,7 @@ def test_ext_authz_over_http_and_grpc():
                 "headersToDownstreamOnDeny": ["set-cookie"],
             },
         },
-        {"name": "ext_authz-c", "envoyExtAuthzGrpc": {"service": "c", "port": 9000}},
+        {"name": "ext-authz-c", "envoyExtAuthzGrpc": {"service": "c", "port": 9000}},
     ]
 
 

@@ -71,6 +71,11 @@ def test_nothing_yet_or_nothing_any_more(databag: dict[str, str]):
         ("include_headers_in_check", '"cookie"'),
         ("include_headers_in_check", '["a b"]'),
         ("include_headers_in_check", "[null]"),
+        ("include_headers_in_check", '["*"]'),
+        ("ext_authz_path_prefix", "decisions"),
+        ("ext_authz_path_prefix", "/a/../b"),
+        ("ext_authz_path_prefix", "/a?b"),
+        ("ext_authz_path_prefix", "/a b"),
         ("headers_to_upstream_on_allow", '[""]'),
         ("headers_to_downstream_on_deny", json.dumps(["x"] * 65)),
     ],
@@ -81,11 +86,30 @@ def test_an_authorizer_with_a_mistake_is_left_out_whole_and_its_place_told(key: 
     assert problems[0].field.partition("[")[0] == key
 
 
+@pytest.mark.parametrize(("text", "prefix"), [("/a/b", "/a/b"), ("/a/", "/a"), ("/", "")])
+def test_the_path_prefix(text: str, prefix: str):
+    authorizer, problems = parse(ext_authz_path_prefix=text)
+    assert problems == []
+    assert authorizer is not None
+    assert authorizer.path_prefix == prefix
+
+
+def test_what_the_mesh_calls_it():
+    def read(**databag: str) -> tuple[str, list[Problem]]:
+        return istio_ingress_config.parse_provider_name(databag, app="i", endpoint="e")
+
+    assert read() == ("", [])
+    assert read(ext_authz_provider_name="ext_authz-i") == ("ext_authz-i", [])
+    name, problems = read(ext_authz_provider_name="a\nb")
+    assert (name, problems[0].field) == ("", "ext_authz_provider_name")
+
+
 def test_the_reply():
-    assert istio_ingress_config.dump("ext_authz-i") == {"ext_authz_provider_name": "ext_authz-i"}
+    assert istio_ingress_config.dump("ext-authz-i") == {"ext_authz_provider_name": "ext-authz-i"}
 
 
 KEYS = [
+    "ext_authz_path_prefix",
     "ext_authz_service_name",
     "ext_authz_port",
     "ext_authz_protocol",

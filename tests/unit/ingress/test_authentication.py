@@ -1,0 +1,255 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The policies that make people log in or show a token."""
+
+from typing import Any
+
+from istio_ambient import ingress, kube, mesh, resources
+from istio_ambient.ingress import ForwardAuth, JwtRule, Match, PathType, RequestAuth, Trust
+from istio_ambient.ingress import _authentication as authentication
+from lightkube.models import meta_v1
+
+from tests.unit.ingress import samples
+
+LOGIN = ForwardAuth(wanted=True, provider_name="ext-authz-gate")
+RULE = JwtRule("https://issuer.example.com", "http://keys.example.com")
+BOTH = frozenset({"ext-authz-gate", "deny-without-jwt-gate"})
+NOT_OPEN = {"operation": {"notPaths": ["/m-login", "/m-login/*"]}}
+OF_SHOP = {"operation": {"paths": ["/m-shop", "/m-shop/*"]}}
+NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
+BEARER = {"key": "request.headers[authorization]", "values": ["Bearer *"]}
+NO_BEARER = {"key": "request.headers[authorization]", "notValues": ["Bearer *"]}
+TARGET = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}]
+
+
+def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> ingress.Route:
+    return ingress.Route(
+        asker=mesh.Asker(app, endpoint),
+        relation_id=1,
+        authenticated=not endpoint.endswith("unauthenticated"),
+        protocol=ingress.Protocol.GRPC if matches[0].grpc else ingress.Protocol.HTTP,
+        name=app,
+        namespace="m",
+        listener=ingress.Listener(port),
+        matches=matches,
+    )
+
+
+def prefix(path: str) -> Match:
+    return Match(PathType.PREFIX, path)
+
+
+CLOSED = route("shop", "ingress", prefix("/m-shop"))
+OPEN = route("login", "ingress-unauthenticated", prefix("/m-login"))
+
+
+def facts(**wanted: Any) -> ingress.Facts:
+    return ingress.Facts("m", "gate", **wanted)
+
+
+def tokens(*trusts: Trust) -> RequestAuth:
+    return RequestAuth(trusts)
+
+
+def specs(*routes: ingress.Route, **wanted: Any) -> dict[str, dict[str, Any]]:
+    objects: list[Any] = authentication.authentication_policies(facts(**wanted), routes)
+    assert all(obj["spec"].pop("targetRefs") == TARGET for obj in objects)
+    assert {obj.metadata.namespace for obj in objects} <= {"m"}
+    return {obj.metadata.name: obj["spec"] for obj in objects}
+
+
+def test_nothing_asked_for():
+    assert specs(CLOSED, OPEN) == {}
+
+
+def test_login_for_all_that_is_not_open():
+    assert specs(CLOSED, OPEN, forward_auth=LOGIN) == {
+        "ext-authz-gate": {
+            "action": "CUSTOM",
+            "provider": {"name": "ext-authz-gate"},
+            "rules": [{"to": [NOT_OPEN]}],
+        }
+    }
+    assert specs(CLOSED, forward_auth=LOGIN)["ext-authz-gate"]["rules"] == [{}]
+
+
+def test_a_login_that_is_not_complete_lets_nobody_in():
+    for pending in (ForwardAuth(True), ForwardAuth(True, "x", "not there yet")):
+        found = specs(CLOSED, OPEN, forward_auth=pending)
+        assert found == {"ext-authz-gate": {"action": "DENY", "rules": [{}]}}
+
+
+def test_tokens():
+    rule = JwtRule(
+        "https://issuer.example.com",
+        "http://keys.example.com",
+        audiences=("a", "b"),
+        forward_original_token=True,
+        claim_to_headers=(("x-user", "sub"),),
+        from_headers=(("x-jwt", ""), ("authorization", "Token ")),
+    )
+    found = specs(CLOSED, OPEN, request_auth=tokens(Trust("shop", (rule,))))
+    assert found["request-auth-shop-gate"] == {
+        "jwtRules": [
+            {
+                "issuer": "https://issuer.example.com",
+                "jwksUri": "http://keys.example.com",
+                "audiences": ["a", "b"],
+                "forwardOriginalToken": True,
+                "outputClaimToHeaders": [{"header": "x-user", "claim": "sub"}],
+                "fromHeaders": [{"name": "x-jwt"}, {"name": "authorization", "prefix": "Token "}],
+            }
+        ]
+    }
+    deny = found["deny-without-jwt-gate"]
+    assert deny["action"] == "DENY"
+    assert deny["rules"][0] == {"from": NOBODY, "to": [NOT_OPEN]}
+    # Only what the application itself trusts gets to it, whatever others trust.
+    issuer = {"key": "request.auth.claims[iss]"}
+    assert deny["rules"][1:] == [
+        {"to": [OF_SHOP], "when": [{**issuer, "notValues": ["https://issuer.example.com"]}]},
+        {
+            "to": [OF_SHOP],
+            "when": [
+                {**issuer, "values": ["https://issuer.example.com"]},
+                {"key": "request.auth.audiences", "notValues": ["a", "b"]},
+            ],
+        },
+    ]
+
+
+def test_an_issuer_whose_audience_is_not_always_restricted():
+    rules = (RULE, JwtRule(RULE.issuer, audiences=("a",)))
+    found = specs(CLOSED, request_auth=tokens(Trust("shop", rules)))
+    assert [len(rule["when"]) for rule in found["deny-without-jwt-gate"]["rules"][1:]] == [1]
+
+
+def test_an_application_without_good_rules_closes_itself_and_opens_nobody():
+    other = route("other", "ingress", prefix("/m-other"))
+    auths = tokens(Trust("other", (RULE,)), Trust("shop"))
+    found = specs(CLOSED, other, OPEN, request_auth=auths)
+    assert set(found) == {"deny-without-jwt-gate", "request-auth-other-gate"}
+    first, _, last = found["deny-without-jwt-gate"]["rules"]
+    assert first == {"from": NOBODY, "to": [NOT_OPEN]}
+    assert last == {"to": [OF_SHOP]}
+    assert specs(request_auth=tokens(Trust("shop"))) == {
+        "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": NOBODY}]}
+    }
+
+
+def test_login_and_tokens_share_the_work():
+    auths = tokens(Trust("shop", (RULE,)))
+    found = specs(
+        CLOSED, OPEN, forward_auth=LOGIN, request_auth=auths, authentication_in_force=BOTH
+    )
+    assert found["ext-authz-gate"]["rules"] == [{"to": [NOT_OPEN], "when": [NO_BEARER]}]
+    deny = found["deny-without-jwt-gate"]["rules"]
+    assert deny[0] == {"from": NOBODY, "to": [NOT_OPEN], "when": [BEARER]}
+    assert deny[1]["when"][0] == BEARER
+
+
+def test_neither_gives_way_to_a_policy_that_is_not_there_yet():
+    auths = tokens(Trust("shop", (RULE,)))
+    found = specs(CLOSED, forward_auth=LOGIN, request_auth=auths)
+    assert found["ext-authz-gate"]["rules"] == [{}]
+    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": NOBODY}
+
+
+def test_without_any_good_rule_bearers_have_to_log_in_too():
+    found = specs(
+        CLOSED,
+        forward_auth=LOGIN,
+        request_auth=tokens(Trust("shop")),
+        authentication_in_force=BOTH,
+    )
+    assert found["ext-authz-gate"]["rules"] == [{}]
+    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": NOBODY, "when": [BEARER]}
+
+
+def test_grpc_methods():
+    methods = route(
+        "a", "istio-ingress-route-unauthenticated", Match.of_grpc("x.A"), Match.of_grpc("y.B", "C")
+    )
+    closed = route("b", "istio-ingress-route", Match.of_grpc("y.B"))
+    assert specs(closed, methods, forward_auth=LOGIN)["ext-authz-gate"]["rules"] == [
+        {
+            "to": [
+                {"operation": {"notPaths": ["/x.A/*", "/y.B/C"]}},
+                {"operation": {"paths": ["/y.B/*"], "notPaths": ["/y.B/C"]}},
+            ]
+        }
+    ]
+
+
+def test_many_operations_make_several_rules():
+    numbers = range(600)
+    opened = route(
+        "x", "ingress-unauthenticated", *(Match(PathType.EXACT, f"/a{n}/b") for n in numbers)
+    )
+    closed = route("z", "ingress", *(prefix(f"/a{n}") for n in numbers))
+    rules = specs(opened, closed, forward_auth=LOGIN)["ext-authz-gate"]["rules"]
+    assert [len(rule["to"]) for rule in rules] == [512, 89]
+
+
+def test_what_was_asked_to_be_open_and_is_not_is_told():
+    endpoint = "istio-ingress-route-unauthenticated"
+    expression = route("x", endpoint, Match(PathType.REGEX, "/a.*"))
+    elsewhere = route("y", endpoint, prefix("/m-shop/open"), port=8080)
+    routes = (CLOSED, OPEN, expression, elsewhere)
+    told = list(authentication.authentication_problems(facts(forward_auth=LOGIN), routes))
+    assert [(problem.app, problem.endpoint) for problem in told] == [
+        ("x", endpoint),
+        ("y", endpoint),
+    ]
+    assert list(authentication.authentication_problems(facts(), routes)) == []
+
+
+def test_the_gateway_serves_nothing_while_login_is_not_complete():
+    pending = ForwardAuth(True, missing="proxy has not sent a valid decisions_address")
+    wanted = samples.facts(samples.request(), forward_auth=pending)
+    found = samples.objects(wanted)
+    assert not [ref for ref in found if ref.startswith("HTTPRoute")]
+    assert found["AuthorizationPolicy shop/ext-authz-gate"]["spec"]["rules"] == [{}]
+    (readiness,) = ingress.exposure(wanted).pending
+    assert "proxy has not sent" in readiness.reason
+
+
+def test_redirects_to_tls_are_closed_and_opened_as_what_they_lead_to():
+    certificate = ingress.Certificate("chain", "key")
+    wanted = samples.facts(
+        samples.request(),
+        samples.request(app="login", endpoint="ingress-unauthenticated", authenticated=False),
+        services=(samples.service(), samples.service("login")),
+        tls=ingress.Tls(wanted=True, certificate=certificate),
+        forward_auth=LOGIN,
+    )
+    spec = samples.objects(wanted)["AuthorizationPolicy shop/ext-authz-gate"]["spec"]
+    opened = {"operation": {"notPaths": ["/shop-login", "/shop-login/*"]}}
+    assert spec["rules"] == [{"to": [opened]}]
+    assert ingress.desired(wanted).problems == ()
+
+
+def test_nothing_is_served_where_somebody_else_has_the_name_of_a_policy():
+    wanted = samples.facts(samples.request(), forward_auth=LOGIN)
+    objects = ingress.desired(wanted).objects
+    identity = kube.Identity("shop", "gate")
+    none = kube.Live(identity, ingress.MANAGED)
+    theirs = resources.AuthorizationPolicy(
+        metadata=meta_v1.ObjectMeta(name="ext-authz-gate", namespace="shop"), spec={}
+    )
+    taken = {kube.ref_of(theirs): theirs}
+    plan = ingress.withhold(kube.plan(objects, none, taken), "shop", "gate")
+    created = {change.kind for change in plan.of(kube.Verb.CREATE)}
+    assert resources.AuthorizationPolicy in created
+    assert not created & {resources.Gateway, resources.HTTPRoute}
+
+    served = {change.ref: change for change in kube.plan(objects, none).changes}
+    live_objects = {
+        ref: change.kind.from_dict(change.manifest)
+        for ref, change in served.items()
+        if ref != kube.ref_of(theirs)
+    }
+    live = kube.Live(identity, ingress.MANAGED, live_objects)
+    plan = ingress.withhold(kube.plan(objects, live, taken), "shop", "gate")
+    assert [change.kind for change in plan.of(kube.Verb.DELETE)] == [resources.HTTPRoute]
