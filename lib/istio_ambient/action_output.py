@@ -14,6 +14,8 @@ E = TypeVar("E")
 MAX_RESULT = 120_000
 """Bytes of one result: it is an argument of the hook tool `action-set`, and Linux takes none of
 more than 128 KiB (`MAX_ARG_STRLEN`, see execve(2))."""
+MAX_CELL = 200
+"""Characters of one cell of a table; the whole is in the JSON form."""
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
@@ -26,7 +28,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str)
         rows: as many cells each.
         empty: the answer where there is no row.
     """
-    lines = [tuple(headings), *(tuple(map(printable, row)) for row in rows)]
+    shown = [tuple(printable(cell, MAX_CELL) for cell in row) for row in rows]
+    lines = [tuple(headings), *shown]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(aligned) if len(lines) > 1 else empty

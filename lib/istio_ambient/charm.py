@@ -153,9 +153,26 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.findings.faults.append(fault)
         return kube.Plan()
 
-    def _reconcile(self) -> kube.Plan:
+    def look(self) -> tuple[kube.Live, F]:
+        """Return what is live of ours, and the facts of this hook: nothing is written.
+
+        Raises:
+            httpx2.HTTPError: the cluster cannot be read.
+            lightkube.ConfigError: there is no cluster to talk to.
+        """
         live = kube.read_live(self.client, self.identity, self.MANAGED)
-        facts = self.gather(self.client, live)
+        return live, self.gather(self.client, live)
+
+    def plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
+        """Return what a reconcile changes to get from what is live to what is desired.
+
+        Raises:
+            httpx2.HTTPError: the cluster cannot be read.
+        """
+        return self.withhold(self._plan(desired, live))
+
+    def _reconcile(self) -> kube.Plan:
+        live, facts = self.look()
         self.announce(facts)
         desired = self.desired(facts)
         self.findings.problems.extend(desired.problems)
@@ -163,7 +180,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         plan = kube.Plan()
         writes = self.unit.is_leader() and not desired.hold
         if writes:
-            plan = self.withhold(self._plan(desired, live))
+            plan = self.plan(desired, live)
             live = self._apply(plan, live)
             self.publish(facts, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))

@@ -3,9 +3,10 @@
 """The three charms and the bookshop in the lab: deployed, switched between scenes, and asked."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from istio_ambient import kube, mesh_snapshot
 from istio_ambient.mesh import evaluator
@@ -117,6 +118,24 @@ class Suite:
             path=request.path,
             via="pod" if request.past_waypoint else None,
         )
+
+    def explain(self, request: bookshop.Request) -> dict[str, Any]:
+        """Return what the beacon says of a request between applications of the bookshop.
+
+        Of one that is sent straight to a pod: the verdict on that alone.
+        """
+        results = self.shop.run(
+            f"{BEACON}/0",
+            "explain",
+            source=request.source,
+            target=request.target,
+            port=bookshop.PORT,
+            method=request.method,
+            path=request.path,
+            format="json",
+        )
+        found: dict[str, Any] = json.loads(results["json"])
+        return found["straight-to-a-pod"] if request.past_waypoint else found
 
     def access(self) -> list[evaluator.Access]:
         """Return who may reach the bookshop's Services, from all policies in the cluster."""

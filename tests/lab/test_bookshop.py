@@ -29,11 +29,23 @@ def test_requests(shown: suite.Suite, scene: bookshop.Scene):
     outcomes = [shown.send(request) for request in scene.requests]
     wrong = [f"{o.request}: got {o.got}" for o in outcomes if not o.as_expected]
     assert not wrong, "\n".join(wrong)
+    assert [o.request for o in outcomes if o.ran and not _is_explained(shown, o.request)] == []
     left_out = [f"{o.request}" for o in outcomes if not o.ran]
     if left_out and os.environ.get("LAB_REQUIRE_ZTUNNEL"):
         pytest.fail("not run, though a ztunnel is required:\n" + "\n".join(left_out))
     if left_out:
         pytest.skip("not run without a ztunnel (LAB_ZTUNNEL): " + "; ".join(left_out))
+
+
+def _is_explained(shown: suite.Suite, request: bookshop.Request) -> bool:
+    """Tell whether the beacon's own explanation of a request is what became of it."""
+    if request.from_outside:
+        return True  # Decided at the gateway, before the mesh.
+    explained = shown.explain(request)
+    passes = request.expect is bookshop.Expect.ANSWER
+    if explained["verdict"] != ("allowed" if passes else "denied"):
+        return False
+    return passes or request.past_waypoint or explained["decided-by"].startswith(request.hop)
 
 
 def test_who_may_reach_whom(shown: suite.Suite):

@@ -15,6 +15,7 @@ from istio_ambient import (
     gateways,
     kube,
     mesh,
+    mesh_actions,
     observability,
     options,
     resources,
@@ -38,6 +39,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             "modeloperator-authorization-policy",
         }
     )
+
+    def __init__(self, framework: ops.Framework):
+        super().__init__(framework)
+        self.actions = mesh_actions.MeshActions(self, MESH)
 
     def gather(self, client: kube.Client, live: kube.Live) -> mesh.Facts:
         """Return the facts; the cluster is read in two requests, however many applications ask."""

@@ -26,7 +26,13 @@ from istio_ambient.kube._identity import (
     SCOPE_LABEL,
     Identity,
 )
-from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_patch_body
+from istio_ambient.kube._labels import (
+    LabelPatch,
+    apply_labels,
+    describe,
+    label_changes,
+    label_patch_body,
+)
 from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken
 from istio_ambient.kube._names import LABEL_LIMIT, model_app_name, name_with_hash
 from istio_ambient.kube._nodes import node_address
@@ -87,6 +93,7 @@ __all__ = [
     "fault_of",
     "first_of",
     "is_applied",
+    "label_changes",
     "label_patch_body",
     "list_kind",
     "manifest_of",

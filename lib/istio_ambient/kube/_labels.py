@@ -45,19 +45,32 @@ def apply_labels(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPat
     return [patch for patch in patches if _apply(client, patch)]
 
 
+def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
+    """Return the patches that `apply_labels` would send: nothing is written.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
+    return [patch for patch in patches if _body(client, patch)]
+
+
 def _apply(client: Client, patch: LabelPatch) -> bool:
-    where = patch.namespace or None
-    try:
-        live = manifest_of(client.get(patch.kind, patch.name, namespace=where))
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) == 404:
-            return False
-        raise
-    body = label_patch_body(patch, live)
+    body = _body(client, patch)
     if not body:
         return False
+    where = patch.namespace or None
     client.patch(patch.kind, patch.name, body, patch_type=PatchType.MERGE, namespace=where)
     return True
+
+
+def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:
+    try:
+        live = client.get(patch.kind, patch.name, namespace=patch.namespace or None)
+    except httpx2.HTTPStatusError as error:
+        if _faults.code_of(error) == 404:
+            return {}
+        raise
+    return label_patch_body(patch, manifest_of(live))
 
 
 def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:

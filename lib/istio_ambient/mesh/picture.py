@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
 from istio_ambient.mesh.evaluator import EVERYBODY, EVERYTHING, Access
+from istio_ambient.printable import printable
 
 ROW, LEFT, RIGHT, BOX_WIDTH, BOX_HEIGHT, WIDTH, TOP = 64, 24, 596, 220, 36, 840, 88
 INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"
@@ -33,7 +34,7 @@ def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
         height=str(height),
         role="img",
     )
-    ElementTree.SubElement(root, "title").text = title
+    ElementTree.SubElement(root, "title").text = printable(title)
     ElementTree.SubElement(root, "rect", width="100%", height="100%", fill=PAPER)
     _arrowheads(root)
     _text(root, LEFT, 36, title, size=20, fill=INK, weight="600")
@@ -95,7 +96,7 @@ def _arrow(
     if len(label) > LONGEST_LABEL:
         label = label[: LONGEST_LABEL - 1] + "…"
     text = _text(root, x, y - 6, label, size=11, fill=INK, anchor="middle")
-    ElementTree.SubElement(text, "title").text = entry.operations
+    ElementTree.SubElement(text, "title").text = printable(entry.operations)
     text.set("paint-order", "stroke")
     text.set("stroke", PAPER)
     text.set("stroke-width", "4")
@@ -142,5 +143,5 @@ def _text(
             "text-anchor": anchor,
         },
     )
-    element.text = content
+    element.text = printable(content)  # XML has no control characters, not even as codes.
     return element

@@ -15,7 +15,8 @@ from istio_ambient.mesh.evaluator._describe import EVERYBODY, EVERYTHING, short
 from istio_ambient.mesh.evaluator._evaluate import Evaluator, UnknownTargetError, evaluate
 from istio_ambient.mesh.evaluator._match import normalized
 from istio_ambient.mesh.evaluator._request import Request, Target, TargetKind
-from istio_ambient.mesh.evaluator._snapshot import Snapshot
+from istio_ambient.mesh.evaluator._snapshot import Manifest, Snapshot
+from istio_ambient.mesh.evaluator._topology import GATEWAY_LABEL, Topology, application
 from istio_ambient.mesh.evaluator._verdict import (
     Condition,
     Decision,
@@ -29,11 +30,13 @@ from istio_ambient.mesh.evaluator._verdict import (
 __all__ = [
     "EVERYBODY",
     "EVERYTHING",
+    "GATEWAY_LABEL",
     "Access",
     "Condition",
     "Decision",
     "Evaluator",
     "Hop",
+    "Manifest",
     "PolicyRef",
     "Proxy",
     "Reason",
@@ -41,10 +44,12 @@ __all__ = [
     "Snapshot",
     "Target",
     "TargetKind",
+    "Topology",
     "UnknownTargetError",
     "Verdict",
     "Workload",
     "accesses",
+    "application",
     "evaluate",
     "normalized",
     "short",

@@ -1,0 +1,148 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach whom, as a list for people: of one model or one application, in several forms."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from istio_ambient import action_output
+from istio_ambient.mesh import diagrams, evaluator, picture
+
+Entry = evaluator.Access | evaluator.Target
+"""Who may reach a target; or a target that nobody may reach."""
+Render = Callable[[Sequence[Entry]], str]
+
+NOBODY = "nobody"
+HEADINGS = ("WHO", "MAY REACH", "BY ITS", "LET IN BY", "WITH")
+_BY = {
+    evaluator.TargetKind.SERVICE: "Service",
+    evaluator.TargetKind.WORKLOAD: "pods",
+    evaluator.TargetKind.POD: "pods",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AccessList:
+    """Who may reach whom, and who may be reached by nobody."""
+
+    accesses: tuple[evaluator.Access, ...]
+    targets: tuple[evaluator.Target, ...]
+    """All that the list is about, those that nobody may reach included."""
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The accesses, and the targets that nobody may reach."""
+        reached = {(each.kind, each.target) for each in self.accesses}
+        alone = [each for each in self.targets if (each.kind, _name(each)) not in reached]
+        return [*self.accesses, *alone]
+
+
+def access_list(snapshot: evaluator.Snapshot, model: str, app: str = "") -> AccessList:
+    """Return who may reach whom in a model, into it and out of it.
+
+    Args:
+        snapshot: of the cluster.
+        model: the model.
+        app: if given, only what this application may reach, and who may reach it. What everybody
+            may reach counts as the target's, not as the application's.
+    """
+
+    def concerns(name: str) -> bool:
+        return name == f"{model}/{app}" if app else name.startswith(f"{model}/")
+
+    return AccessList(
+        tuple(
+            each
+            for each in accesses(snapshot)
+            if concerns(each.target) or concerns(each.source) or each.source == f"{model}/*"
+        ),
+        tuple(each for each in evaluator.targets(snapshot) if concerns(_name(each))),
+    )
+
+
+def accesses(snapshot: evaluator.Snapshot) -> list[evaluator.Access]:
+    """Return who may reach whom, but for waypoints that istiod itself lets through to pods."""
+    found = evaluator.accesses(snapshot)
+    return [
+        each for each in found if not each.policies or not all(p.synthetic for p in each.policies)
+    ]
+
+
+def table(entries: Sequence[Entry]) -> str:
+    """Return accesses, and targets that nobody may reach, as a table."""
+    return action_output.table(HEADINGS, map(row, entries), empty="nothing is on the mesh")
+
+
+def as_json(entries: Sequence[Entry]) -> str:
+    """Return the same for programs."""
+    return action_output.as_json([data(entry) for entry in entries])
+
+
+def drawing(
+    draw: Callable[[Iterable[evaluator.Access], Sequence[str], str], str], title: str
+) -> Render:
+    """Return what draws the same entries as a diagram."""
+
+    def render(entries: Sequence[Entry]) -> str:
+        accesses = [
+            dataclasses.replace(each, target=_label(each.kind, each.target))
+            for each in entries
+            if isinstance(each, evaluator.Access)
+        ]
+        alone = {
+            _label(each.kind, _name(each))
+            for each in entries
+            if isinstance(each, evaluator.Target)
+        }
+        return draw(accesses, sorted(alone | {each.target for each in accesses}), title)
+
+    return render
+
+
+def forms(title: str) -> Mapping[str, Render]:
+    """Return every form of the list, by its name."""
+    return {
+        "table": table,
+        "json": as_json,
+        "dot": drawing(diagrams.dot, title),
+        "mermaid": drawing(diagrams.mermaid, title),
+        "svg": drawing(picture.svg, title),
+    }
+
+
+def row(entry: Entry) -> tuple[str, ...]:
+    """Return the cells under `HEADINGS`."""
+    if isinstance(entry, evaluator.Target):
+        return NOBODY, _name(entry), _BY[entry.kind], "", ""
+    who = "everybody" if entry.source == evaluator.EVERYBODY else entry.source
+    return who, entry.target, _BY[entry.kind], str(entry.proxy), _with(entry)
+
+
+def _with(access: evaluator.Access) -> str:
+    barred = "; ".join(access.unless)
+    return f"{access.operations}, but not: {barred}" if barred else access.operations
+
+
+def data(entry: Entry) -> dict[str, Any]:
+    """Return what JSON can hold; `source` is null where nobody may reach the target."""
+    if isinstance(entry, evaluator.Target):
+        return {"source": None, "target": _name(entry), "by": _BY[entry.kind]}
+    return {
+        "source": entry.source,
+        "target": entry.target,
+        "by": _BY[entry.kind],
+        "proxy": str(entry.proxy),
+        "operations": entry.operations,
+        "unless": list(entry.unless),
+        "policies": [str(ref) for ref in entry.policies],
+    }
+
+
+def _label(kind: evaluator.TargetKind, name: str) -> str:
+    return name if kind is evaluator.TargetKind.SERVICE else f"pods of {name}"
+
+
+def _name(target: evaluator.Target) -> str:
+    return f"{target.namespace}/{target.name}"

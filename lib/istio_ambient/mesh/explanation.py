@@ -1,0 +1,196 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Why a request passes or is refused, in words for people and as data for programs."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from istio_ambient.mesh import cures, evaluator, origins
+from istio_ambient.printable import printable
+
+_MOST_SHOWN = 8
+_ARROW = "\N{RIGHTWARDS ARROW}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What becomes of a request, why, and what would let it pass."""
+
+    case: cures.Case
+    request: evaluator.Request
+    snapshot: evaluator.Snapshot
+    straight: evaluator.Verdict | None = None
+    """The same sent to one of the pods, past the waypoint; None: that is what was asked."""
+
+    @property
+    def decision(self) -> evaluator.Decision:
+        """What becomes of it."""
+        return self.case.verdict.decision
+
+    @property
+    def where(self) -> str:
+        """The proxy that decides; empty: none does."""
+        hop = self.case.verdict.decisive
+        return f"{hop.proxy} {hop.where}" if hop else ""
+
+    def origin(self, ref: evaluator.PolicyRef) -> origins.Origin:
+        """Return who a policy is from."""
+        return origins.of_policy(ref, self.case.facts, self.request, self.snapshot)
+
+
+def text(explained: Explanation) -> str:
+    """Return the explanation for people to read."""
+    verdict = explained.case.verdict
+    parts = [f"{_question(explained)}: {verdict.decision}"]
+    if verdict.note:
+        parts.append(printable(verdict.note))
+    parts += _hops(explained)
+    if explained.straight:
+        parts.append(_straight(explained.straight))
+    wanted = cures.cures(explained.case)
+    if wanted:
+        parts.append(_listed("What would let it pass:", wanted))
+    return "\n\n".join(parts)
+
+
+def data(explained: Explanation) -> dict[str, Any]:
+    """Return the explanation for programs, as what JSON can hold."""
+    request, verdict = explained.request, explained.case.verdict
+    return {
+        "source": request.source,
+        "target": str(request.target),
+        "port": request.port,
+        "method": request.method,
+        "path": request.path,
+        "host": request.host,
+        "verdict": str(verdict.decision),
+        "decided-by": explained.where,
+        "note": verdict.note,
+        "hops": [_hop_data(explained, hop) for hop in verdict.hops],
+        "straight-to-a-pod": _straight_data(explained.straight),
+        "cures": cures.cures(explained.case),
+    }
+
+
+def _question(explained: Explanation) -> str:
+    """Return a request in words; what is open is left out."""
+    request, source = explained.request, explained.case.source
+    what = " ".join(part for part in (request.method, request.path) if part)
+    details = [
+        f"port {request.port}" if request.port is not None else "",
+        f"host {request.host}" if request.host else "",
+        what,
+    ]
+    said = ", ".join(detail for detail in details if detail) or "any request"
+    return printable(f"{source} {_ARROW} {request.target}, {said}")
+
+
+def _hops(explained: Explanation) -> Iterator[str]:
+    reached = True
+    for hop in explained.case.verdict.hops:
+        yield _hop(explained, hop, reached=reached)
+        reached = reached and hop.decision is not evaluator.Decision.DENIED
+
+
+def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
+    source = hop.source or "a client without an identity"
+    said = _said(hop) if reached else f"not reached; it would be {_said(hop)}"
+    conditions = (*hop.only, *hop.unless)
+    named = [hop.policy] if hop.policy else [condition.policy for condition in conditions]
+    lines = [
+        f"{source} {_ARROW} {hop.proxy} {hop.where}: {said}",
+        *(
+            line
+            for ref in dict.fromkeys((*named, *hop.asks))
+            for line in _policy_lines(explained, ref)
+        ),
+        *(f"  only {condition.text}" for condition in hop.only),
+        *(f"  but not {condition.text}" for condition in hop.unless),
+    ]
+    if hop.reason is evaluator.Reason.LACK_OF_ALLOW and not hop.policy:
+        lines += [f"  policy {each}" for each in _some(map(str, hop.heeded))]
+    return "\n".join(map(printable, lines))
+
+
+def _said(hop: evaluator.Hop) -> str:
+    decision, reason = str(hop.decision), str(hop.reason)
+    if hop.decision is evaluator.Decision.CONDITIONAL and not hop.asks:
+        return decision
+    return reason if reason.startswith(decision) else f"{decision}, {reason}"
+
+
+def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[str]:
+    yield f"  policy {ref}"
+    if ref.synthetic:
+        yield "    istiod's own (auto-allow-waypoint-policy)"
+        return
+    origin = explained.origin(ref)
+    if origin.requested_by:
+        yield f"    asked for by {', '.join(_some(origin.requested_by))}"
+    if origin.owner:
+        yield f"    made by {origin.owner}"
+
+
+def _straight(verdict: evaluator.Verdict) -> str:
+    hop = verdict.decisive
+    if hop is None:
+        why = verdict.note or "nobody decides"
+    else:
+        why = f"{hop.reason}" + (f" ({hop.policy})" if hop.policy else "")
+    return printable(f"straight to a pod, past the waypoint: {verdict.decision}, {why}")
+
+
+def _listed(heading: str, lines: Iterable[str]) -> str:
+    return "\n".join([heading, *(f"- {printable(line)}" for line in lines)])
+
+
+def _some(texts: Iterable[str]) -> Iterator[str]:
+    listed = list(texts)
+    yield from listed[:_MOST_SHOWN]
+    if len(listed) > _MOST_SHOWN:
+        yield f"and {len(listed) - _MOST_SHOWN} more"
+
+
+def _hop_data(explained: Explanation, hop: evaluator.Hop) -> dict[str, Any]:
+    return {
+        "proxy": str(hop.proxy),
+        "where": hop.where,
+        "source": hop.source,
+        "port": hop.port,
+        "verdict": str(hop.decision),
+        "reason": str(hop.reason),
+        "policy": _policy(explained, hop.policy) if hop.policy else None,
+        "only": [_condition(explained, each) for each in hop.only],
+        "unless": [_condition(explained, each) for each in hop.unless],
+        "asks": [_policy(explained, each) for each in hop.asks],
+        "heeded": [f"{each.namespace}/{each.name}" for each in hop.heeded],
+    }
+
+
+def _condition(explained: Explanation, condition: evaluator.Condition) -> dict[str, Any]:
+    return {"policy": _policy(explained, condition.policy), "text": condition.text}
+
+
+def _policy(explained: Explanation, ref: evaluator.PolicyRef) -> dict[str, Any]:
+    origin = explained.origin(ref)
+    return {
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "rule": ref.rule,
+        "made-by": origin.owner,
+        "requested-by": list(origin.requested_by),
+        "istiods-own": ref.synthetic,
+    }
+
+
+def _straight_data(verdict: evaluator.Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    hop = verdict.decisive
+    return {
+        "verdict": str(verdict.decision),
+        "reason": str(hop.reason) if hop else "",
+        "note": verdict.note,
+    }

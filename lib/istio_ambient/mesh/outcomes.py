@@ -1,0 +1,150 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What became of everything that applications asked for: the whole of what a status hints at."""
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Iterator
+
+from istio_ambient import action_output
+from istio_ambient.mesh import _beacon
+from istio_ambient.mesh._requests import Operation, Request
+from istio_ambient.problems import Problem
+
+EVERYTHING = "everything"
+NOBODY = "nobody"
+_HEADINGS = ("ASKED BY", "FIELD", "LETS IN", "TO", "OUTCOME", "WITH")
+
+
+class Outcome(enum.StrEnum):
+    """What became of one request."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    """The asker has no say over the target; nothing is created."""
+    PENDING = "pending"
+    """Nothing is created yet, and nobody has to do anything."""
+    INVALID = "invalid"
+    """It cannot be read; nothing is created."""
+    CLOSED = "closed"
+    """Nobody is let in, because what was asked for cannot be read."""
+    UNMANAGED = "not managed"
+    """`manage-authorization-policies` is false."""
+
+
+UNDONE = frozenset({Outcome.REFUSED, Outcome.PENDING, Outcome.INVALID})
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Asked:
+    """One thing that an application asked for."""
+
+    application: str
+    endpoint: str
+    """Ours, that it came in by."""
+    field: str
+    """Where it stands in the application's databag."""
+    source: str
+    """Who is to be let in: `shop/productpage`; empty where it cannot be read."""
+    target: str
+    """`Service shop/details`, `pods shop/app.kubernetes.io/name=details`; empty as above."""
+    operations: str
+    """`GET /health, /details/* on 9080`; `everything`; empty as above."""
+    outcome: Outcome
+    reason: str = ""
+    """Why it is not granted."""
+    cure: str = ""
+    """What to do about it."""
+
+    @property
+    def asker(self) -> str:
+        """Application and endpoint."""
+        return f"{self.application}:{self.endpoint}"
+
+
+def outcomes(facts: _beacon.Facts) -> list[Asked]:
+    """Return everything that was asked for and what became of it, sorted."""
+    found = [of_request(facts, request) for request in facts.requests]
+    granted = Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED
+    found += [_asked(request, granted) for request in facts.own_requests]
+    found += [_unread(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
+    found += [_unread(problem, Outcome.PENDING) for problem in facts.pending]
+    return sorted(set(found))
+
+
+def of_request(facts: _beacon.Facts, request: Request) -> Asked:
+    """Return what became of one request of an application."""
+    if request.source is None:
+        return _asked(request, Outcome.CLOSED)
+    # One at a time, since a verdict does not say which request it is about.
+    alone = dataclasses.replace(facts, requests=(request,), pending=(), manage_policies=True)
+    verdict = _beacon.verdicts(alone)
+    for outcome, problems in (
+        (Outcome.REFUSED, verdict.refused),
+        (Outcome.PENDING, verdict.pending),
+    ):
+        for problem in problems:
+            return _asked(request, outcome, problem.message, problem.cure)
+    return _asked(request, Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED)
+
+
+def operations(found: Iterable[Operation]) -> str:
+    """Return operations in words; none is everything."""
+    return "; ".join(sorted(map(_operation, found))) or EVERYTHING
+
+
+def text(found: Iterable[Asked]) -> str:
+    """Return a table for people, and under it why what is not granted is not, and the cure."""
+    listed = list(found)
+    rows = [(a.asker, a.field, a.source, a.target, a.outcome, a.operations) for a in listed]
+    table = action_output.table(_HEADINGS, rows, empty="nobody asked for anything")
+    return "\n\n".join([table, *_complaints(listed)])
+
+
+def _complaints(found: Iterable[Asked]) -> Iterator[str]:
+    lines = [
+        str(Problem(a.application, a.endpoint, a.field, f"{a.outcome}: {a.reason}", a.cure))
+        for a in found
+        if a.outcome in UNDONE
+    ]
+    if lines:
+        yield "\n".join(lines)
+
+
+def _asked(request: Request, outcome: Outcome, reason: str = "", cure: str = "") -> Asked:
+    return Asked(
+        application=request.asker.app,
+        endpoint=request.asker.endpoint,
+        field=request.field,
+        source=NOBODY if request.source is None else str(request.source),
+        target=str(request.target),
+        operations="" if request.source is None else operations(request.operations),
+        outcome=outcome,
+        reason=reason,
+        cure=cure,
+    )
+
+
+def _unread(problem: Problem, outcome: Outcome) -> Asked:
+    return Asked(
+        problem.app,
+        problem.endpoint,
+        problem.field,
+        "",
+        "",
+        "",
+        outcome,
+        problem.message,
+        problem.cure,
+    )
+
+
+def _operation(operation: Operation) -> str:
+    parts = [
+        ", ".join(operation.methods),
+        ", ".join(operation.paths),
+        "on " + ", ".join(map(str, operation.ports)) if operation.ports else "",
+        "as " + ", ".join(operation.hosts) if operation.hosts else "",
+    ]
+    return " ".join(part for part in parts if part) or EVERYTHING

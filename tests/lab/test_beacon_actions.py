@@ -1,0 +1,198 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""istio-beacon-k8s explains, lists and previews access, and changes nothing by it.
+
+That what it explains is what becomes of real requests, `test_bookshop` shows.
+"""
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests import lab
+from tests.lab import apps, beacon, conftest, juju
+from tests.lab.beacon import APP, MESH, UNIT
+
+ACTIONS: dict[str, dict[str, Any]] = {
+    "explain": {"source": "ratings", "target": "details"},
+    "list-access": {},
+    "list-requests": {},
+    "preview": {"hardened-mode": True, "manage-authorization-policies": False},
+}
+READS = 20
+"""Requests that one action may make, whatever the size of the cluster."""
+
+
+@pytest.fixture(scope="module")
+def shop(
+    cluster: lab.Cluster, control_plane: juju.Model, new_module_model: conftest.ModelFactory
+) -> beacon.Shop:
+    """Productpage may reach details; ratings may not; somebody asks for what is not theirs."""
+    shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
+    shop.deploy()
+    for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):
+        shop.model.deploy(app)
+        shop.model.integrate(f"{app.name}:service-mesh", MESH)
+    shop.model.integrate("productpage:details", "details:details")
+    shop.model.wait_active()
+    shop.consumer("greedy", shop.entry("ratings"), shop.entry("greedy"))
+    shop.model.settle()
+    cluster.wait_synced()
+    return shop
+
+
+def run(shop: beacon.Shop, action: str, **params: Any) -> dict[str, Any]:
+    """Run an action of the beacon; names with dashes are given with underscores."""
+    return shop.model.run(UNIT, action, **{k.replace("_", "-"): v for k, v in params.items()})
+
+
+def lines(text: str) -> list[list[str]]:
+    """Return the words of each line of a table but the headings."""
+    return [line.split() for line in text.splitlines()[1:]]
+
+
+def test_actions_write_nothing_and_cost_the_same_for_more_applications(shop: beacon.Shop):
+    user = f"system:serviceaccount:{shop.name}:{APP}"
+
+    def costs() -> list[int]:
+        counts: list[int] = []
+        for action, params in ACTIONS.items():
+            mark = shop.cluster.audit.mark()
+            with shop.model.requests(UNIT) as seen:
+                run(shop, action, **params)
+            audited = shop.cluster.audit.since(mark, user)
+            assert len(audited) == len(seen) > 0
+            assert not any(event.write for event in audited)
+            counts.append(len(seen))
+        return counts
+
+    before = costs()
+    for number in range(10):
+        shop.consumer(f"more-{number}", quiet=True)
+    assert costs() == before
+    shop.refresh()
+    assert max(before) <= READS
+
+
+def test_an_allowed_request_is_led_back_to_who_asked(shop: beacon.Shop):
+    request = {"source": "productpage", "target": f"{shop.name}/details", "port": apps.PORT}
+    results = run(shop, "explain", **request, method="get", path="/details/0")
+    assert results["verdict"] == "allowed"
+    assert f"made by {shop.name}/{APP}" in results["explanation"]
+    assert "asked for by details:service-mesh policies[" in results["explanation"]
+    results = run(shop, "explain", **request)
+    assert results["verdict"] == "conditional"
+    assert "  only GET /details/*" in results["explanation"]
+
+
+def test_a_denied_request_is_told_what_would_let_it_pass(shop: beacon.Shop):
+    results = run(shop, "explain", source="ratings", target="details", format="json")
+    assert results["verdict"] == "denied"
+    assert results["decided-by"] == f"waypoint {shop.name}/{shop.waypoint}"
+    (cure,) = json.loads(results["json"])["cures"]
+    assert cure.endswith("juju integrate ratings details")
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"target": "details"}, "source is missing: name an application, source=<application>"),
+        ({"source": "detials", "target": "details"}, "did you mean details?"),
+        ({"source": "ratings", "target": "a/details"}, "there is no model a in this cluster"),
+        ({"source": "ratings", "target": "details", "port": 1}, "has no port 1"),
+        ({"source": "ratings", "target": "details", "port": 0}, "port: use a number from 1 to"),
+        ({"source": "ratings", "target": "details", "path": "x"}, "path: begin it with /"),
+        ({"source": "ratings", "target": "details", "format": "x"}, "format: use one of table,"),
+    ],
+)
+def test_what_cannot_be_explained_is_answered_with_what_can(
+    shop: beacon.Shop, params: dict[str, Any], said: str
+):
+    with pytest.raises(juju.ActionError) as caught:
+        run(shop, "explain", **params)
+    assert said in caught.value.message
+
+
+def test_who_may_reach_whom_in_every_form(shop: beacon.Shop):
+    table = lines(run(shop, "list-access")["table"])
+    assert [f"{shop.name}/productpage", f"{shop.name}/details", "Service", "waypoint"] in [
+        line[:4] for line in table
+    ]
+    of_ratings = json.loads(run(shop, "list-access", app="ratings", format="json")["json"])
+    assert {entry["target"] for entry in of_ratings} == {f"{shop.name}/ratings"}
+    assert run(shop, "list-access", format="dot")["dot"].startswith("digraph")
+    assert run(shop, "list-access", format="mermaid")["mermaid"].startswith("flowchart")
+    assert ElementTree.fromstring(run(shop, "list-access", format="svg")["svg"])  # noqa: S314
+    with pytest.raises(juju.ActionError, match="there is no application raitngs"):
+        run(shop, "list-access", app="raitngs")
+
+
+def test_what_is_refused_is_shown_whole(shop: beacon.Shop):
+    results = run(shop, "list-requests", app="greedy")
+    assert (results["granted"], results["refused"]) == (1, 1)
+    assert (
+        f"asks for Service {shop.name}/ratings, which is not its own; ask for a Service"
+        in (results["table"])
+    )
+    asked = json.loads(run(shop, "list-requests", format="json")["json"])
+    assert {"granted", "refused"} <= {each["outcome"] for each in asked}
+    with pytest.raises(juju.ActionError, match="app: nobody is not integrated; those that are:"):
+        run(shop, "list-requests", app="nobody")
+
+
+def test_what_is_assumed_is_what_the_option_then_does(shop: beacon.Shop):
+    results = run(shop, "preview")
+    assert (results["plan"], results["access"]) == ("no change", "nobody's access changes")
+    before = {tuple(each.items()) for each in _access(shop)}
+
+    plan = run(shop, "preview", manage_authorization_policies=False, format="json")
+    deleted = [step["object"] for step in json.loads(plan["plan"]) if step["verb"] == "delete"]
+    changes = json.loads(plan["access"])
+    shop.config(manage_authorization_policies=False)
+    assert len(deleted) > 0
+    assert shop.policies() == {}
+    after = {tuple(each.items()) for each in _access(shop)}
+    assert {_key(each) for each in changes} == {
+        *((True, *key) for key in after - before),
+        *((False, *key) for key in before - after),
+    }
+    assert (
+        "create: AuthorizationPolicy"
+        in run(shop, "preview", manage_authorization_policies=True)["plan"]
+    )
+    shop.config(manage_authorization_policies=True)
+
+
+def _access(shop: beacon.Shop) -> list[dict[str, Any]]:
+    """Return source, target and operations of everything that is allowed."""
+    listed = json.loads(run(shop, "list-access", format="json")["json"])
+    keys = ("source", "target", "by", "operations")
+    return [{key: each[key] for key in keys} for each in listed if each["source"]]
+
+
+def _key(change: dict[str, Any]) -> tuple[Any, ...]:
+    keys = ("source", "target", "by", "operations")
+    return (change["gained"], *((key, change[key]) for key in keys))
+
+
+def test_hardened_mode_can_be_assumed(shop: beacon.Shop, control_plane: juju.Model):
+    changes = json.loads(run(shop, "preview", hardened_mode=True, format="json")["access"])
+    lost = {each["target"] for each in changes if not each["gained"]}
+    assert f"{shop.name}/productpage" in lost
+    assert f"{shop.name}/details" not in lost
+    control_plane.config("istio-k8s", hardened_mode=True)
+    control_plane.settle()
+    try:
+        assert run(shop, "preview", hardened_mode=True)["access"] == "nobody's access changes"
+        explained = run(shop, "explain", source="ratings", target="productpage")
+        assert explained["verdict"] == "denied"
+        assert (
+            f"juju config -m {control_plane.name} istio-k8s hardened-mode=false"
+            in (explained["explanation"])
+        )
+        assert "gains" in run(shop, "preview", hardened_mode=False)["access"]
+    finally:
+        control_plane.config("istio-k8s", hardened_mode=False)
+        control_plane.settle()

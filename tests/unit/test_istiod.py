@@ -1,0 +1,62 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of the istiod in a cluster decides about access."""
+
+from typing import Any
+
+import pytest
+from istio_ambient import istiod, kube
+
+
+def deployment(namespace: str = "mesh", revision: str = "", **variables: str) -> dict[str, Any]:
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    return {
+        "metadata": {
+            "name": f"istiod-{revision}" if revision else "istiod",
+            "namespace": namespace,
+            "labels": {"app": "istiod", "istio.io/rev": revision or "default"},
+            "annotations": {kube.OWNER_ANNOTATION: "mesh/istio-k8s"},
+        },
+        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "env": env}]}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "root"),
+    [
+        ("rootNamespace: root\n", "root"),
+        ("accessLogFile: /dev/stdout\n", "mesh"),
+        ("", "mesh"),
+        ("- a list", "mesh"),
+        ("rootNamespace: 7", "mesh"),
+        ("{broken", "mesh"),
+    ],
+)
+def test_the_root_namespace_is_what_the_mesh_config_says_or_else_istiods_own(
+    config: str, root: str
+):
+    assert istiod.read(deployment(), config).root_namespace == root
+
+
+def test_waypoints_are_let_through_where_istiod_is_told_so():
+    assert istiod.read(deployment(PILOT_AUTO_ALLOW_WAYPOINT_POLICY="true"), "").auto_allow
+    assert not istiod.read(deployment(PILOT_AUTO_ALLOW_WAYPOINT_POLICY="false"), "").auto_allow
+    assert not istiod.read(deployment(), "").auto_allow
+    assert istiod.read(deployment(), "").owner == "mesh/istio-k8s"
+
+
+def test_the_default_revision_is_preferred_and_one_that_goes_away_is_passed_over():
+    default, canary = deployment(), deployment(revision="canary")
+    assert istiod.choose([canary, default]) is default
+    assert istiod.mesh_config_name(default) == "istio"
+    assert istiod.mesh_config_name(istiod.choose([canary])) == "istio-canary"
+    going = deployment("old")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert istiod.choose([going, default]) is default
+
+
+def test_none_and_several_are_told():
+    with pytest.raises(istiod.NoIstiodError, match="deploy istio-k8s"):
+        istiod.choose([])
+    with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)"):
+        istiod.choose([deployment(), deployment("other")])
