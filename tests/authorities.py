@@ -14,6 +14,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LIFETIME = datetime.timedelta(days=3650)
 
+_KEY_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Authority:
@@ -31,6 +43,13 @@ class Authority:
         issuer = above.certificate.subject if above else subject
         builder = _builder(subject, issuer, START, START + LIFETIME).public_key(key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        builder = builder.add_extension(_KEY_USAGE, True)
+        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(identifier, False)
+        if above:
+            signer = above.key.public_key()
+            identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer)
+            builder = builder.add_extension(identifier, False)
         return cls(builder.sign(above.key if above else key, hashes.SHA256()), key, above)
 
     @property
@@ -42,6 +61,28 @@ class Authority:
     def path(self) -> list[str]:
         """The certificates of this one and those above it, the root last."""
         return [self.pem, *(self.above.path if self.above else [])]
+
+    def dump(self) -> str:
+        """Return the authority and its key as one text, the root last."""
+        key = self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return key.decode() + self.pem + (self.above.dump() if self.above else "")
+
+    @classmethod
+    def load(cls, text: str) -> "Authority":
+        """Read what `dump` wrote."""
+        *below, last = text.split("-----BEGIN PRIVATE KEY-----")[1:]
+        found: Authority | None = None
+        for part in (last, *reversed(below)):
+            pem = f"-----BEGIN PRIVATE KEY-----{part}".encode()
+            key = serialization.load_pem_private_key(pem, password=None)
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            found = cls(x509.load_pem_x509_certificate(pem), key, found)
+        assert found
+        return found
 
     def sign(
         self,
@@ -60,6 +101,8 @@ class Authority:
         builder = builder.public_key(csr.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(identifier, False)
         return pem_of(builder.sign(self.key, hashes.SHA256()))
 
 

@@ -272,21 +272,24 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
         address: str | None = None,
         timeout: float = 5.0,
+        roots: str | None = None,
     ) -> _requests.Response:
-        """Send a plain HTTP request from outside of the cluster.
+        """Send a request from outside of the cluster.
 
         Args:
-            url: `http://host[:port]/path`; the host is an address, or a name that a load balancer
-                has.
+            url: `http[s]://host[:port]/path`; the host is an address, or a name that a load
+                balancer has.
             source_ip: 192.0.2.10 or 198.51.100.7.
             method: HTTP method.
             headers: In addition to Host.
             address: Where to connect to instead of the URL's host.
             timeout: Seconds for each step.
+            roots: Certificates in PEM that the client trusts, with `https`. The server has to
+                prove that it is the URL's host; else there is no answer.
         """
         self.check()
         call = _requests.Call(method, "", dict(headers or {}), b"", timeout)
-        return self._requests.request_outside(url, source_ip, call, address)
+        return self._requests.request_outside(url, source_ip, call, address, roots)
 
     def metrics(self, namespace: str, name: str, port: int | None = None) -> str:
         """Return what a real pod serves to Prometheus.

@@ -48,6 +48,8 @@ class Response:
     """Who decided: the application, or the proxy that refused; `none`: nobody was reached."""
     error: str = ""
     """Why there is no answer."""
+    certificate: bytes = b""
+    """Of the server, in DER, where it was asked over TLS."""
 
     def json(self) -> Any:
         """The body; an application's has app, pod, namespace, method, path, headers, client."""
@@ -78,6 +80,28 @@ class _Plain:
         self._connection = connection
 
     def send(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def receive(self) -> bytes:
+        return self._connection.recv(65535)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Tls:
+    """TLS to a server that is called `name`; the handshake comes with the first thing sent."""
+
+    def __init__(self, connection: socket.socket, name: str, context: ssl.SSLContext) -> None:
+        self._connection = context.wrap_socket(
+            connection, server_hostname=name, do_handshake_on_connect=False
+        )
+        self.certificate = b""
+
+    def send(self, data: bytes) -> None:
+        if not self.certificate:
+            self._connection.do_handshake()
+            self.certificate = self._connection.getpeercert(binary_form=True) or b""
         self._connection.sendall(data)
 
     def receive(self) -> bytes:
@@ -130,27 +154,30 @@ class Requests:
         return self._to_pod(source, found, port, host, call)
 
     def request_outside(
-        self, url: str, source_ip: str, call: Call, address: str | None
+        self, url: str, source_ip: str, call: Call, address: str | None, roots: str | None
     ) -> Response:
         """See `Cluster.request_outside`."""
         if source_ip not in _network.OUTSIDE_ADDRESSES:
             raise ValueError(f"source_ip is one of {_network.OUTSIDE_ADDRESSES}")
         parts = urllib.parse.urlsplit(url)
-        host = parts.hostname or ""
+        host, secure = parts.hostname or "", parts.scheme == "https"
         path = parts.path or "/"
         call = dataclasses.replace(call, path=f"{path}?{parts.query}" if parts.query else path)
 
         def connect() -> _Stream:
             target = address or self._load_balancer.address_of(host) or host
-            where = (target, parts.port or 80)
-            return _Plain(
-                _namespaces.socket_in(
-                    _network.OUTSIDE,
-                    lambda: socket.create_connection(where, call.timeout, (source_ip, 0)),
-                )
+            where = (target, parts.port or (443 if secure else 80))
+            connection = _namespaces.socket_in(
+                _network.OUTSIDE,
+                lambda: socket.create_connection(where, call.timeout, (source_ip, 0)),
             )
+            if not secure:
+                return _Plain(connection)
+            return _Tls(connection, host, ssl.create_default_context(cadata=roots or ""))
 
-        return _exchange(connect, parts.netloc, call, "gateway", self._kubelet.has_ztunnel)
+        return _exchange(
+            connect, parts.netloc, call, "gateway", self._kubelet.has_ztunnel, once=secure
+        )
 
     def _to_pod(
         self, source: str | None, service: _objects.Object, port: int, host: str, call: Call
@@ -223,11 +250,16 @@ def _target_port(service: _objects.Object, pod: _objects.Object, port: int) -> i
 
 
 def _exchange(
-    connect: Callable[[], _Stream], host: str, call: Call, proxy: Hop, ztunnel: bool
+    connect: Callable[[], _Stream],
+    host: str,
+    call: Call,
+    proxy: Hop,
+    ztunnel: bool,
+    once: bool = False,
 ) -> Response:
-    """Connect, send, receive, and tell who decided."""
+    """Connect, send, receive, and tell who decided; `once`: what fails is not tried again."""
     try:
-        stream = _connected(connect)
+        stream = connect() if once else _connected(connect)
     except _hbone.RefusedError as refused:
         return Response(refused.status, b"", {}, proxy, str(refused))
     except OSError as error:
@@ -239,12 +271,13 @@ def _exchange(
         return Response(None, b"", {}, proxy, repr(error))
     finally:
         stream.close()
+    certificate = stream.certificate if isinstance(stream, _Tls) else b""
     if _echo.MARK_HEADER in headers:
-        return Response(status, body, headers, "application")
+        return Response(status, body, headers, "application", certificate=certificate)
     if status == 503 and ztunnel and b"upstream connect error" in body:
         # The proxy was let down by its upstream: a ztunnel does not say more than that.
         return Response(status, body, headers, "ztunnel")
-    return Response(status, body, headers, proxy)
+    return Response(status, body, headers, proxy, certificate=certificate)
 
 
 def _connected(connect: Callable[[], _Stream]) -> _Stream:

@@ -6,9 +6,12 @@
 from dataclasses import dataclass
 
 from istio_ambient import kube, mesh
-from istio_ambient.ingress._facts import Facts, Service
+from istio_ambient.ingress._facts import Facts, Service, workload_name
 from istio_ambient.ingress._requests import ServiceRef
 from istio_ambient.problems import Problem
+
+GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
+"""Of the pods of a Gateway, as istiod makes them."""
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +72,7 @@ def backend_of(
         facts: the Services that there are.
         home_name: what it says that it is called in its own model, if it does.
     """
-    service = facts.services.get((model, ref.name))
+    service = _gateway_of(model, ref.name, facts) or facts.services.get((model, ref.name))
     if service is None:
         return _pending(asker, f"there is no Service {model}/{ref.name} yet")
     refusal = _service_refusal(asker, service, field, facts, home_name)
@@ -90,10 +93,21 @@ def backend_of(
     )
 
 
+def _gateway_of(model: str, name: str, facts: Facts) -> Service | None:
+    """Return the Service of an application that is itself an ingress: that of its Gateway.
+
+    The Service that Juju made for it leads to the charm's own pods. By convention application and
+    Gateway have one name, so the pods that istiod marks with it are the application's own.
+    """
+    service = facts.services.get((model, workload_name(name)))
+    marked = service is not None and service.selector.get(GATEWAY_NAME_LABEL) == name
+    return service if marked else None
+
+
 def _service_refusal(
     asker: mesh.Asker, service: Service, field: str, facts: Facts, home_name: str
 ) -> Problem | None:
-    owner = service.selector.get(mesh.NAME_LABEL, "")
+    owner = service.selector.get(mesh.NAME_LABEL) or service.selector.get(GATEWAY_NAME_LABEL, "")
     where = f"Service {service.name}"
     if service.external_name:
         message = f"{where} leads out of the cluster: refused"

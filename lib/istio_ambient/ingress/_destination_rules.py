@@ -15,12 +15,10 @@ from typing import Any
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
+from istio_ambient.ingress._backends import GATEWAY_NAME_LABEL
 from istio_ambient.ingress._facts import Facts
 from istio_ambient.ingress._requests import Scheme
 from istio_ambient.ingress._routes import OBJECT_NAME_LIMIT, Route
-
-GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
-"""Of the pods of a Gateway, as istiod makes them."""
 
 
 def destination_rules(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:

@@ -12,6 +12,8 @@ PRODUCTPAGE = Path(__file__).parent / "productpage"
 DETAILS = Path(__file__).parent / "details"
 REVIEWS = Path(__file__).parent / "reviews"
 RATINGS = Path(__file__).parent / "ratings"
+CERTIFIER = Path(__file__).parent / "certifier"
+"""No part of the bookshop: a certificate authority."""
 WITNESS = Path(__file__).parent / "witness"
 """No part of the bookshop: it writes down every event."""
 
@@ -20,6 +22,7 @@ ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
 
 __all__ = [
     "ALL",
+    "CERTIFIER",
     "DETAILS",
     "PORT",
     "PRODUCTPAGE",

@@ -1,0 +1,279 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""TLS at the gateway: a real authority, real handshakes, and clients that verify."""
+
+import base64
+import json
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from cryptography import x509
+from istio_ambient import resources
+from lightkube.resources.core_v1 import Secret
+
+from tests import lab
+from tests.lab import apps, juju
+from tests.lab.conftest import ModelFactory
+
+APP, UNIT, CHARM = "gate", "gate/0", "charms/istio-ingress-k8s"
+ADDRESS, NAME = "203.0.113.10", "shop.example.com"
+PLAIN, SECURE = f"http://{ADDRESS}/shop-productpage", f"https://{ADDRESS}/shop-productpage"
+SECRET = "gate-tls-certificate"
+
+
+@pytest.fixture(scope="module")
+def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[juju.Model]:
+    """A model with a gateway that has a certificate, and productpage behind it."""
+    model = new_module_model("shop", controller=control_plane.controller)
+    model.deploy(CHARM, APP)
+    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.CERTIFIER)
+    model.integrate("productpage:ingress", f"{APP}:ingress")
+    model.integrate("certifier:certificates", f"{APP}:certificates")
+    model.wait_active()
+    yield model
+
+
+def root(shop: juju.Model) -> str:
+    return shop.run("certifier/0", "get-ca")["ca"]
+
+
+def url(shop: juju.Model) -> str | None:
+    databag = shop.databag(f"{APP}:ingress", remote="productpage")
+    return json.loads(databag["ingress"])["url"] if "ingress" in databag else None
+
+
+def answers(cluster: lab.Cluster, status: int | None, where: str, **request: Any) -> lab.Response:
+    """Return the answer once the gateway settles on this status."""
+
+    def seen() -> lab.Response:
+        response = cluster.request_outside(where, **request)
+        assert response.status == status, response
+        return response
+
+    return lab.eventually(seen, timeout=30)
+
+
+def secret(cluster: lab.Cluster) -> dict[str, str]:
+    found: Any = cluster.client.get(Secret, SECRET, namespace="shop")
+    assert found.type == "kubernetes.io/tls"
+    return {key: base64.b64decode(text).decode() for key, text in found.data.items()}
+
+
+def has_secret(cluster: lab.Cluster) -> bool:
+    client: Any = cluster.client
+    return any(each.metadata.name == SECRET for each in client.list(Secret, namespace="shop"))
+
+
+def listeners(cluster: lab.Cluster) -> dict[str, dict[str, Any]]:
+    gateway: Any = cluster.client.get(resources.Gateway, APP, namespace="shop")
+    return {each["name"]: each for each in gateway["spec"]["listeners"]}
+
+
+def serial(response: lab.Response) -> int:
+    return x509.load_der_x509_certificate(response.certificate).serial_number
+
+
+@contextmanager
+def clients(cluster: lab.Cluster, where: str, **request: Any) -> Generator[list[lab.Response]]:
+    """Let a client that verifies ask again and again; yields its answers so far."""
+    seen: list[lab.Response] = []
+    stopping = threading.Event()
+
+    def ask() -> None:
+        while not stopping.is_set():
+            seen.append(cluster.request_outside(where, **request))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def test_clients_get_an_answer_over_tls_and_are_sent_there(cluster: lab.Cluster, shop: juju.Model):
+    assert url(shop) == SECURE
+    answer = answers(cluster, 200, f"{SECURE}/x?y=z", roots=root(shop))
+    assert answer.hop == "application"
+    assert answer.json()["headers"]["x-forwarded-proto"] == "https"
+    sent = answers(cluster, 301, f"{PLAIN}/x?y=z")
+    assert sent.headers["location"] == f"{SECURE}/x?y=z"
+    assert answers(cluster, 404, f"http://{ADDRESS}/").hop == "gateway"
+    certificate = x509.load_der_x509_certificate(answer.certificate)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == [ADDRESS]
+    # A client of another authority's is not answered.
+    stranger = shop.run("certifier/0", "get-ca")["ca"].replace(root(shop), "")
+    refused = cluster.request_outside(SECURE, roots=stranger or None)
+    assert refused.status is None
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.error
+
+
+def test_a_hook_that_changes_nothing_writes_nothing(shop: juju.Model):
+    with shop.requests(UNIT) as seen:
+        shop.emit(UNIT, "update-status")
+    assert seen.writes == []
+
+
+def test_renewal_and_another_authority_without_a_failed_handshake(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    first = root(shop)
+    answers(cluster, 200, SECURE, roots=first)
+    shop.config("certifier", issues=False)
+    shop.settle()
+    shop.config("certifier", authority="two")
+    both = first + "\n" + root(shop)
+    shop.config("certifier", authority="one")
+    shop.settle()
+    with clients(cluster, SECURE, roots=both) as seen:
+
+        def serials() -> list[int]:
+            return list(dict.fromkeys(serial(each) for each in seen if each.certificate))
+
+        def changed(number: int) -> None:
+            lab.eventually(lambda: len(serials()) == number, timeout=30)
+
+        changed(1)
+        label = next(
+            each.label
+            for each in shop.controller.secrets.values()
+            if each.owned_by(shop.unit(UNIT)) and "certificate" in each.revisions[each.latest]
+        )
+        shop.emit_secret(UNIT, "secret-expired", label or "")
+        shop.settle()
+        # Asked for and not there yet: the old one goes on.
+        assert shop.unit_status(UNIT).name == "active"
+        shop.config("certifier", issues=True)
+        shop.settle()
+        changed(2)
+        shop.config("certifier", authority="two")
+        shop.settle()
+        changed(3)
+    assert [each for each in seen if each.status != 200] == []
+    assert len(seen) > 20
+    answers(cluster, 200, SECURE, roots=root(shop))
+    assert shop.unit_status(UNIT).name == "active"
+
+
+def test_another_hostname_asks_for_another_certificate(cluster: lab.Cluster, shop: juju.Model):
+    requests = shop.databag(f"{APP}:certificates")
+    shop.config(APP, external_hostname=NAME)
+    shop.settle()
+    assert shop.unit_status(UNIT).name == "active"
+    assert shop.databag(f"{APP}:certificates") != requests
+    assert (
+        len(json.loads(shop.databag(f"{APP}:certificates")["certificate_signing_requests"])) == 1
+    )
+    assert url(shop) == f"https://{NAME}/shop-productpage"
+    answers(cluster, 200, f"https://{NAME}/shop-productpage", address=ADDRESS, roots=root(shop))
+    answers(cluster, None, SECURE, roots=root(shop))
+    shop.reset(APP, "external_hostname")
+    shop.settle()
+    answers(cluster, 200, SECURE, roots=root(shop))
+
+
+def test_a_bad_certificate_is_told_and_the_last_good_one_goes_on(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    good = shop.databag("certifier:certificates")["certificates"]
+    before = secret(cluster)
+    entry = json.loads(good)[0]
+    for bad, field in (
+        ("{", "certificates"),
+        (json.dumps([{**entry, "certificate": "nonsense"}]), "certificates[0].certificate"),
+        (json.dumps([{**entry, "certificate": entry["ca"]}]), "not for the key"),
+    ):
+        shop.set_databag("certifier", "certificates", "certificates", bad)
+        shop.emit(UNIT, "update-status")
+        status = shop.unit_status(UNIT)
+        assert (status.name, "certifier:certificates" in status.message) == ("blocked", True)
+        assert field in status.message
+        assert secret(cluster) == before
+        assert cluster.request_outside(SECURE, roots=root(shop)).status == 200
+    shop.set_databag("certifier", "certificates", "certificates", good)
+    shop.settle()
+    assert shop.unit_status(UNIT).name == "active"
+
+
+def test_the_private_key_shows_nowhere(cluster: lab.Cluster, shop: juju.Model):
+    lines = secret(cluster)["tls.key"].splitlines()[1:-1]
+    cluster.client.delete(Secret, SECRET, namespace="shop")
+    results = shop.run(UNIT, "reconcile")
+    assert SECRET in results["plan"]
+    found: Any = cluster.client.get(Secret, SECRET, namespace="shop")
+    told = "\n".join(
+        [
+            *shop.logs(UNIT),
+            *shop.logs("certifier/0"),
+            json.dumps(results),
+            str(shop.status()),
+            json.dumps(found.metadata.annotations),
+            json.dumps(shop.databag(f"{APP}:certificates")),
+        ]
+    )
+    assert len(lines) > 10
+    assert [line for line in lines if line in told] == []
+
+
+def test_without_an_authority_it_is_plain_http_and_before_its_answer_it_is_nothing(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    shop.remove_relation("certifier:certificates", f"{APP}:certificates")
+    shop.settle()
+    assert not has_secret(cluster)
+    assert list(listeners(cluster)) == ["http-80"]
+    assert url(shop) == PLAIN
+    answers(cluster, 200, PLAIN)
+
+    shop.config("certifier", issues=False)
+    shop.integrate("certifier:certificates", f"{APP}:certificates")
+    shop.settle()
+    status = shop.unit_status(UNIT)
+    assert status.name == "waiting"
+    assert f"certifier has not issued one for {ADDRESS} yet" in status.message
+    assert url(shop) is None
+    answers(cluster, 404, PLAIN)
+
+    shop.config("certifier", issues=True, refuses=True)
+    shop.settle()
+    status = shop.unit_status(UNIT)
+    assert (status.name, "set external_hostname" in status.message) == ("blocked", True)
+    assert cluster.request_outside(PLAIN).status == 404
+
+    shop.config("certifier", refuses=False)
+    shop.remove_relation("certifier:certificates", f"{APP}:certificates")
+    shop.settle()
+    shop.integrate("certifier:certificates", f"{APP}:certificates")
+    shop.settle()
+    assert shop.unit_status(UNIT).name == "active"
+    answers(cluster, 200, SECURE, roots=root(shop))
+    assert url(shop) == SECURE
+
+
+def test_another_leader_goes_on_with_the_certificate(cluster: lab.Cluster, shop: juju.Model):
+    before = secret(cluster)
+    with shop.requests(f"{APP}/1") as seen:
+        shop.add_unit(APP)
+        shop.settle()
+    assert seen.writes == []
+    shop.set_leader(f"{APP}/1")
+    shop.settle()
+    shop.wait_active()
+    assert secret(cluster) == before
+    shop.set_leader(UNIT)
+    shop.remove_unit(APP)
+    shop.settle()
+    shop.wait_active()
+    answers(cluster, 200, SECURE, roots=root(shop))
+
+
+def test_removal_takes_the_secret_along(cluster: lab.Cluster, shop: juju.Model):
+    shop.remove(APP)
+    shop.settle()
+    assert not has_secret(cluster)
