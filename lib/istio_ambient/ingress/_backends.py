@@ -5,13 +5,10 @@
 
 from dataclasses import dataclass
 
-from istio_ambient import kube, mesh
+from istio_ambient import gateways, kube, mesh
 from istio_ambient.ingress._facts import Facts, Service, workload_name
 from istio_ambient.ingress._requests import ServiceRef
 from istio_ambient.problems import Problem
-
-GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
-"""Of the pods of a Gateway, as istiod makes them."""
 
 
 @dataclass(frozen=True, order=True)
@@ -100,14 +97,14 @@ def _gateway_of(model: str, name: str, facts: Facts) -> Service | None:
     Gateway have one name, so the pods that istiod marks with it are the application's own.
     """
     service = facts.services.get((model, workload_name(name)))
-    marked = service is not None and service.selector.get(GATEWAY_NAME_LABEL) == name
+    marked = service is not None and service.selector.get(gateways.NAME_LABEL) == name
     return service if marked else None
 
 
 def _service_refusal(
     asker: mesh.Asker, service: Service, field: str, facts: Facts, home_name: str
 ) -> Problem | None:
-    owner = service.selector.get(mesh.NAME_LABEL) or service.selector.get(GATEWAY_NAME_LABEL, "")
+    owner = service.selector.get(mesh.NAME_LABEL) or service.selector.get(gateways.NAME_LABEL, "")
     where = f"Service {service.name}"
     if service.external_name:
         message = f"{where} leads out of the cluster: refused"

@@ -14,8 +14,7 @@ from typing import Any
 
 from lightkube.models import meta_v1
 
-from istio_ambient import kube, resources
-from istio_ambient.ingress._backends import GATEWAY_NAME_LABEL
+from istio_ambient import gateways, kube, resources
 from istio_ambient.ingress._facts import Facts
 from istio_ambient.ingress._requests import Scheme
 from istio_ambient.ingress._routes import OBJECT_NAME_LIMIT, Route
@@ -56,7 +55,7 @@ def _rule(
         spec={
             "host": host,
             "exportTo": ["."],
-            "workloadSelector": {"matchLabels": {GATEWAY_NAME_LABEL: facts.app}},
+            "workloadSelector": {"matchLabels": {gateways.NAME_LABEL: facts.app}},
             "trafficPolicy": policy,
         },
     )

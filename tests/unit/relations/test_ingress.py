@@ -3,6 +3,7 @@
 """The ingress interface's requirer databag: what is read, and what becomes of bad data."""
 
 import json
+import re
 from typing import Any
 
 import hypothesis
@@ -118,3 +119,60 @@ def test_whatever_stands_there_is_read_or_told(databag: dict[str, str], start_go
     if request is not None:
         assert json.loads(full["name"]) == request.name
         assert 1 <= request.port <= 65535
+
+
+def url(text: object) -> tuple[str, list[Problem]]:
+    databag = {"ingress": json.dumps({"url": text})}
+    return ingress.parse_url(databag, app="front", endpoint="upstream-ingress")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("http://203.0.113.10/shop-gate", "http://203.0.113.10/shop-gate"),
+        ("https://Front.example.com:8443/a/b/", "https://front.example.com:8443/a/b"),
+        ("http://[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
+    ],
+)
+def test_the_url_that_a_provider_gives(text: str, read: str):
+    assert url(text) == (read, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://x",
+        "//x",
+        "http:///x",
+        "http://me@x/",
+        "http://x:0",
+        "http://x:99999",
+        "http://x?y",
+        "http://x/#",
+        "http://x/a b",
+        "http://x//y",
+        "http://a_b/",
+        "http://1.2.3/",
+        "http://[fe80::1%25eth0]/",
+        "http://x/" + "y" * 2048,
+        "",
+        7,
+        None,
+    ],
+)
+def test_what_is_no_url_of_an_ingress_is_told(text: object):
+    read, problems = url(text)
+    assert read == ""
+    assert str(problems[0]).startswith("front:upstream-ingress ingress.url: ")
+
+
+def test_a_provider_that_says_nothing_yet():
+    assert ingress.parse_url({}, app="front", endpoint="upstream-ingress") == ("", [])
+
+
+@hypothesis.given(
+    st.one_of(st.text(), st.text().map(lambda text: json.dumps({"url": "http://" + text})))
+)
+def test_no_answer_of_a_provider_raises(text: str):
+    read, _ = ingress.parse_url({"ingress": text}, app="front", endpoint="upstream-ingress")
+    assert re.fullmatch(r"(https?://[a-z0-9.:\[\]-]+(/[!-~]*)?)?", read)

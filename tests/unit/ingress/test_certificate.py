@@ -1,0 +1,132 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which certificate the gateway may use, and the Secret that holds it."""
+
+import base64
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from istio_ambient import ingress
+from lightkube.resources.core_v1 import Secret
+
+from tests.authorities import START, Authority
+from tests.unit.ingress.samples import facts, objects
+
+NOW = START + datetime.timedelta(days=1)
+NAMES = (x509.DNSName("shop.example.com"), x509.DNSName("*.apps.example.com"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    leaf: x509.Certificate
+    key: str
+
+
+def pair(authority: Authority, **options: Any) -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = x509.SubjectAlternativeName(NAMES)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    csr = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    signed = authority.sign(csr.public_bytes(serialization.Encoding.PEM).decode(), **options)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return Pair(ingress.leaf_of(signed), pem.decode())
+
+
+ROOT = Authority.make("root")
+MIDDLE = Authority.make("middle", ROOT)
+LOWER = Authority.make("lower", MIDDLE)
+GOOD = pair(LOWER)
+
+
+def test_the_chain_leads_towards_the_root_in_order_and_leaves_it_out():
+    others = [ROOT.certificate, LOWER.certificate, GOOD.leaf, MIDDLE.certificate]
+    stranger = Authority.make("stranger", ROOT)
+    found = ingress.assemble(GOOD.leaf, [stranger.certificate, *others, *others], GOOD.key)
+    chain = x509.load_pem_x509_certificates(found.chain.encode())
+    assert chain == [GOOD.leaf, LOWER.certificate, MIDDLE.certificate]
+
+
+def test_the_key_is_in_no_representation():
+    certificate = ingress.assemble(GOOD.leaf, [], GOOD.key)
+    assert GOOD.key.splitlines()[1] not in repr(facts(tls=ingress.Tls(True, certificate)))
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["shop.example.com", "x.apps.example.com", "*.apps.example.com"], []),
+        (["apps.example.com"], ["apps.example.com"]),
+        (["x.y.apps.example.com"], ["x.y.apps.example.com"]),
+        (["203.0.113.10"], ["203.0.113.10"]),
+        ([], []),
+    ],
+)
+def test_names_that_clients_will_not_find(names: list[str], missing: list[str]):
+    assert ingress.uncovered(names, GOOD.leaf) == missing
+
+
+def secret(pair: Pair) -> Secret:
+    certificate = ingress.assemble(pair.leaf, [LOWER.certificate], pair.key)
+    wanted = ingress.desired(facts(tls=ingress.Tls(True, certificate))).objects
+    (found,) = [obj for obj in wanted if isinstance(obj, Secret)]
+    return found
+
+
+def test_the_secret_is_one_that_gateways_take():
+    certificate = ingress.assemble(GOOD.leaf, [LOWER.certificate], GOOD.key)
+    made = objects(facts(tls=ingress.Tls(True, certificate)))
+    found = made["Secret shop/gate-tls-certificate"]
+    assert found["type"] == "kubernetes.io/tls"
+    assert base64.b64decode(found["data"]["tls.crt"]).decode() == certificate.chain
+    listed = made["Gateway shop/gate"]["spec"]["listeners"]
+    references = [each["tls"]["certificateRefs"] for each in listed if "tls" in each]
+    assert references == [[{"kind": "Secret", "name": "gate-tls-certificate"}]]
+
+
+@pytest.mark.parametrize("tls", [ingress.Tls(), ingress.Tls(wanted=True)])
+def test_without_a_certificate_there_is_no_secret(tls: ingress.Tls):
+    assert not [name for name in objects(facts(tls=tls)) if name.startswith("Secret ")]
+
+
+def test_what_is_in_use_is_read_back():
+    found = ingress.certificate_in_use(secret(GOOD), NOW)
+    assert found == ingress.assemble(GOOD.leaf, [LOWER.certificate], GOOD.key)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pair(LOWER, end=NOW),
+        pair(LOWER, begin=NOW + datetime.timedelta(days=1)),
+        pair(LOWER, ca=True),
+        Pair(GOOD.leaf, pair(LOWER).key),
+        Pair(GOOD.leaf, "nonsense"),
+    ],
+    ids=["expired", "not yet", "authority", "another's key", "no key"],
+)
+def test_what_must_not_be_used_is_not_read_back(made: Pair):
+    assert ingress.certificate_fault(made.leaf, made.key, NOW) is not None
+    assert ingress.certificate_in_use(secret(made), NOW) is None
+
+
+def test_a_clock_that_is_a_little_ahead_is_forgiven():
+    ahead = pair(LOWER, begin=NOW + datetime.timedelta(minutes=1))
+    assert ingress.certificate_fault(ahead.leaf, ahead.key, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "data", [None, {}, {"tls.crt": "?", "tls.key": "?"}, {"tls.crt": "", "tls.key": ""}]
+)
+def test_a_secret_that_somebody_emptied_is_no_certificate(data: dict[str, str] | None):
+    assert ingress.certificate_in_use(Secret(data=data), NOW) is None
+    assert ingress.leaf_in(Secret(data=data)) is None
+    assert ingress.leaf_in(None) is None

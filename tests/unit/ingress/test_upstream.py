@@ -1,0 +1,100 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""An ingress in front of the gateway: what it is asked for, and what its URL changes."""
+
+import dataclasses
+import json
+
+import pytest
+from istio_ambient import ingress, ingress_upstream
+from istio_ambient.relations import ingress as ingress_relation
+
+from tests.unit.ingress.samples import ADDRESS, facts, request, service
+
+URL = "https://front.example.com:8443/shop-gate"
+
+
+def behind(url: str = URL, **changes: object) -> ingress.Facts:
+    upstream = ingress.Upstream("front", url)
+    return dataclasses.replace(facts(request()), upstream=upstream, **changes)
+
+
+def test_applications_are_told_its_url_and_what_clients_see():
+    exposed = ingress.exposure(behind())
+    assert [exposed.url(route) for route in exposed.routes] == [f"{URL}/shop-productpage"]
+    assert exposed.hosts.tls
+    plain = ingress.exposure(
+        behind("http://198.51.100.9", tls=ingress.Tls(True, ingress.Certificate("", "")))
+    )
+    assert plain.hosts.url == "http://198.51.100.9"
+    # Listeners and certificate stay those of the gateway itself.
+    assert [each.name for each in plain.listeners] == ["http-80", "https-443"]
+    assert (plain.hosts.listener, plain.hosts.names) == ("", (ADDRESS,))
+
+
+def test_until_it_says_its_url_ours_is_told_and_it_is_waited_for():
+    exposed = ingress.exposure(behind(""))
+    assert exposed.hosts.url == f"http://{ADDRESS}"
+    (pending,) = exposed.pending
+    assert (pending.what, "front has not said" in pending.reason) == ("upstream-ingress", True)
+
+
+@pytest.mark.parametrize(
+    ("tls", "port", "scheme"),
+    [(ingress.Tls(), 80, "http"), (ingress.Tls(wanted=True), 443, "https")],
+)
+def test_what_we_ask_for_is_what_providers_read(tls: ingress.Tls, port: int, scheme: str):
+    asked = ingress_upstream.request(dataclasses.replace(facts(), tls=tls))
+    read, problems = ingress_relation.parse(asked, app="gate", endpoint="ingress")
+    assert problems == []
+    assert read
+    assert (read.model, read.name, read.port, read.scheme, read.strip_prefix) == (
+        "shop",
+        "gate",
+        port,
+        scheme,
+        True,
+    )
+    # Keys at their default are left out.
+    assert ("scheme" in asked, "redirect-https" in asked) == (scheme == "https", False)
+    assert asked.keys() <= set(ingress_upstream.APP_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("address", "databag"),
+    [
+        (ADDRESS, {"host": json.dumps(ADDRESS), "ip": json.dumps(ADDRESS)}),
+        ("lb.example.com", {"host": '"lb.example.com"'}),
+        ("", {}),
+    ],
+)
+def test_units_say_where_the_gateway_is(address: str, databag: dict[str, str]):
+    assert ingress_upstream.request_unit(facts(address=address)) == databag
+
+
+def gateway_service(selector: dict[str, str]) -> ingress.Service:
+    port = ingress.ServicePort(80, 80, "http-80")
+    return service("inner-istio", selector=selector, ports=(port,), by_juju=False)
+
+
+MARK = "gateway.networking.k8s.io/gateway-name"
+
+
+def test_an_application_that_is_an_ingress_is_reached_at_its_gateway():
+    asked = request("inner", port=80, strip_prefix=True)
+    services = (service("inner", port=65535), gateway_service({MARK: "inner"}))
+    (route,) = ingress.exposure(facts(asked, services=services)).routes
+    (backend,) = route.backends
+    assert (backend.service, backend.port, route.path) == ("inner-istio", 80, "/shop-inner")
+    assert backend.selector == ((MARK, "inner"),)
+
+
+@pytest.mark.parametrize("asker", ["inner", "other"])
+def test_somebody_elses_gateway_is_not(asker: str):
+    services = (service("inner", port=65535), gateway_service({MARK: "elsewhere"}))
+    taken = facts(request(asker, name="inner", port=80), services=services)
+    assert ingress.exposure(taken).routes == ()
+    services = (service("inner", port=65535), gateway_service({MARK: "inner"}))
+    others = facts(request("other", name="inner", port=80), services=services)
+    (problem,) = ingress.exposure(others).problems
+    assert "is not one of other" in problem.message
