@@ -221,6 +221,18 @@ class Cluster:
         patch = {"spec": {"unschedulable": value}}
         _objects.patch(self.client, core_v1.Node, ("", _control_plane.NODE_NAME), patch)
 
+    @contextlib.contextmanager
+    def masquerading(self) -> Generator[None]:
+        """Have kube-proxy masquerade clients outside where their Service says so.
+
+        At other times pods see their addresses, whatever the Service says.
+        """
+        _network.masquerade_outside_addresses()
+        try:
+            yield
+        finally:
+            _network.keep_outside_addresses()
+
     def set_load_balancer(self, address: str | None) -> None:
         """Choose the address of Services of type LoadBalancer.
 

@@ -46,7 +46,7 @@ def set_up_node() -> None:
         f"route add unreachable {POD_CIDR}",
     )
     join(OUTSIDE, *OUTSIDE_ADDRESSES)
-    _keep_outside_addresses()
+    keep_outside_addresses()
 
 
 def tear_down_node() -> None:
@@ -102,10 +102,12 @@ def pod_addresses() -> Iterator[str]:
         yield f"10.244.{high}.{low}"
 
 
-def _keep_outside_addresses() -> None:
-    # kube-proxy would masquerade what comes from outside, and policies about client addresses
-    # could not be tested. A load balancer in front of the pods themselves keeps them, and so does
-    # this: the mark is taken off again.
+def keep_outside_addresses() -> None:
+    """Have pods see the addresses of clients outside, as with a load balancer in front of them.
+
+    kube-proxy would masquerade what comes from outside, and policies about client addresses could
+    not be tested: its mark is taken off again.
+    """
     addresses = ", ".join(OUTSIDE_ADDRESSES)
     unmarked = ~_MASQUERADE_MARK & 0xFFFFFFFF
     nft(
@@ -118,6 +120,11 @@ def _keep_outside_addresses() -> None:
         }}
         """
     )
+
+
+def masquerade_outside_addresses() -> None:
+    """Leave it to kube-proxy, and so to each Service, what pods see of clients outside."""
+    nft("delete table ip lab")
 
 
 def _ip(*commands: str, namespace: str | None = None) -> None:

@@ -5,6 +5,7 @@
 
 import base64
 import decimal
+import json
 import os
 import pathlib
 import re
@@ -174,7 +175,9 @@ def _field(pod: _objects.Object, path: str) -> str:
         return _objects.texts(pod, "metadata", keyed[1]).get(keyed[2], "")
     steps = path.split(".")
     if path in {"metadata.labels", "metadata.annotations"}:
-        lines = [f'{key}="{text}"' for key, text in sorted(_objects.texts(pod, *steps).items())]
+        # Quoted as Go does, which for text that can be printed is as JSON does.
+        pairs = sorted(_objects.texts(pod, *steps).items())
+        lines = [f"{key}={json.dumps(text, ensure_ascii=False)}" for key, text in pairs]
         return "\n".join(lines)
     value = _objects.mapping(pod, *steps[:-1]).get(steps[-1])
     return "" if value is None else str(value)

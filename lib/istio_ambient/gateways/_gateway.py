@@ -34,6 +34,7 @@ class Gateway:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Of the Gateway itself."""
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     settings: Settings | None = dataclasses.field(default_factory=Settings)
     """None: what the operator chose is no good, and the last good choice stays."""
 
@@ -75,7 +76,7 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
             "gatewayClassName": gateway.gateway_class,
             "infrastructure": {
                 "labels": dict(gateway.pod_labels),
-                "annotations": {},
+                "annotations": dict(gateway.pod_annotations),
                 "parametersRef": {
                     "group": "",
                     "kind": "ConfigMap",

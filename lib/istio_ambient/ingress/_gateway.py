@@ -10,6 +10,9 @@ from istio_ambient.ingress import _listeners
 from istio_ambient.ingress._facts import GATEWAY_CLASS, Facts
 from istio_ambient.ingress._listeners import Listener
 
+TLS_METRICS = ("ssl.handshake", "ssl.connection_error", "expiration_unix_time_seconds")
+"""Ends of the names of Envoy's metrics that Istio's proxies leave out unless told otherwise."""
+
 
 def gateway(facts: Facts, listeners: Iterable[Listener], hostname: str) -> gateways.Gateway:
     """Return the gateway with its listeners; `hostname` empty: they take any."""
@@ -21,5 +24,6 @@ def gateway(facts: Facts, listeners: Iterable[Listener], hostname: str) -> gatew
         listeners=[_listeners.listener_spec(each, hostname, facts.app) for each in listeners],
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
+        pod_annotations={"sidecar.istio.io/statsInclusionSuffixes": ",".join(TLS_METRICS)},
         settings=facts.settings,
     )

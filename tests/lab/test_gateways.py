@@ -1,0 +1,340 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Waypoint and ingress gateway fit for production: what istiod makes of what they ask for."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import lightkube
+import ops
+import pytest
+from istio_ambient import gateways, kube, resources
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import ConfigMap, Pod, Service
+from lightkube.resources.policy_v1 import PodDisruptionBudget
+
+from tests import lab
+from tests.lab import apps, beacon, conftest, juju
+
+MODEL, GATE = "front", "gate"
+WORKLOAD = f"{GATE}-istio"
+WAYPOINT = f"{MODEL}-{beacon.APP}-waypoint"
+INSIDE, OUTSIDE = "192.0.2.10", "198.51.100.7"
+NODE = "172.18.0.2"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the two charms, and what istiod makes for it."""
+
+    app: str
+    gateway: str
+    workload: str
+    option: str
+    charm: str
+
+
+BOTH = [
+    pytest.param(Kind(GATE, GATE, WORKLOAD, "gateway", "istio-ingress-k8s"), id="gateway"),
+    pytest.param(Kind(beacon.APP, WAYPOINT, WAYPOINT, "waypoint", beacon.APP), id="waypoint"),
+]
+
+
+@pytest.fixture(scope="module")
+def front(
+    control_plane: juju.Model, new_module_model: conftest.ModelFactory
+) -> Iterator[juju.Model]:
+    """A model with both, and productpage behind the gateway."""
+    model = new_module_model(MODEL, controller=control_plane.controller)
+    model.deploy(beacon.CHARM)
+    model.deploy(conftest.CHARMS / "istio-ingress-k8s", GATE)
+    model.deploy(apps.PRODUCTPAGE)
+    model.integrate("productpage:ingress", f"{GATE}:ingress")
+    model.wait_active()
+    yield model
+
+
+class View:
+    """The administrator's view of the model's namespace."""
+
+    def __init__(self, cluster: lab.Cluster):
+        self.cluster = cluster
+        self.client: Any = cluster.client
+
+    def spec(self, kind: Any, name: str) -> dict[str, Any]:
+        return kube.manifest_of(self.client.get(kind, name, namespace=MODEL))["spec"]
+
+    def template(self, workload: str) -> dict[str, Any]:
+        return self.spec(Deployment, workload)["template"]
+
+    def pods(self, gateway: str) -> list[str]:
+        labels = {gateways.NAME_LABEL: gateway}
+        pods = self.client.list(Pod, namespace=MODEL, labels=labels)
+        return [pod.metadata.name for pod in pods if not pod.metadata.deletionTimestamp]
+
+    def metrics(self, pod: str) -> str:
+        """Return what metrics-proxy gets of a pod."""
+        found = self.client.get(Pod, pod, namespace=MODEL)
+        annotations = found.metadata.annotations
+        where = f"{annotations['prometheus.io/port']}{annotations['prometheus.io/path']}"
+        with urllib.request.urlopen(f"http://{found.status.podIP}:{where}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def evict(self, pod: str) -> int:
+        """Return the code that the API server answers an eviction with, as for a drained node."""
+        eviction = Pod.Eviction(metadata=ObjectMeta(name=pod, namespace=MODEL))
+        try:
+            self.client.create(eviction, pod, namespace=MODEL)
+        except lightkube.ApiError as error:
+            return error.status.code or 0
+        return 201
+
+
+@pytest.fixture
+def view(cluster: lab.Cluster) -> View:
+    return View(cluster)
+
+
+def settled(model: juju.Model, app: str, **config: Any) -> ops.StatusBase:
+    model.config(app, **config)
+    model.settle()
+    return model.unit_status(f"{app}/0")
+
+
+def url(front: juju.Model) -> str:
+    databag = front.databag(f"{GATE}:ingress")
+    return json.loads(databag["ingress"])["url"] if "ingress" in databag else ""
+
+
+def published(front: juju.Model, expected: str) -> bool:
+    """Tell whether the application is told a URL that begins so, once an event passed."""
+
+    def told() -> bool:
+        front.emit(f"{GATE}/0", "update-status")
+        assert url(front).startswith(expected), url(front)
+        return True
+
+    return lab.eventually(told, timeout=60)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_istiod_makes_pods_that_keep_apart_and_a_budget_for_their_disruption(
+    front: juju.Model, view: View, kind: Kind
+):
+    spec = view.template(kind.workload)["spec"]
+    (apart,) = spec["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    selector = apart["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert set(view.pods(kind.gateway)) == {
+        pod.metadata.name for pod in view.client.list(Pod, namespace=MODEL, labels=selector)
+    }
+    (spread,) = spec["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "topology.kubernetes.io/zone"
+    budget = view.spec(PodDisruptionBudget, kind.workload)
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert budget["selector"]["matchLabels"] == selector
+    # istiod makes no second one beside ours.
+    scalers = list(view.client.list(HorizontalPodAutoscaler, namespace=MODEL))
+    targets = [scaler.spec.scaleTargetRef.name for scaler in scalers]
+    assert sorted(targets) == sorted([WORKLOAD, WAYPOINT])
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_change_of_resources_replaces_the_pods(front: juju.Model, view: View, kind: Kind):
+    before, pods = view.template(kind.workload), view.pods(kind.gateway)
+    option = f"{kind.option}_resources"
+    status = settled(front, kind.app, **{option: "{limits: {memory: 3Gi}}"})
+    assert status.name in ("active", "waiting")
+
+    def replaced() -> bool:
+        found = view.template(kind.workload)["spec"]["containers"][0]["resources"]
+        assert found["limits"] == {"cpu": "2", "memory": "3Gi"}
+        assert found["requests"] == {"cpu": "100m", "memory": "128Mi"}
+        assert not set(pods) & set(view.pods(kind.gateway))
+        return True
+
+    assert lab.eventually(replaced, timeout=90)
+    front.wait_active(kind.app)
+    front.reset(kind.app, option)
+    front.settle()
+    assert lab.eventually(lambda: view.template(kind.workload) == before, timeout=60)
+    front.wait_active(kind.app)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_wrong_option_is_named_and_the_last_good_state_stays(
+    front: juju.Model, view: View, kind: Kind
+):
+    settled(front, kind.app, **{f"{kind.option}_node_selector": "kubernetes.io/os: linux"})
+    front.wait_active(kind.app)
+    parameters = gateways.parameters_name(kind.gateway)
+    before = view.client.get(ConfigMap, parameters, namespace=MODEL).data
+    with front.requests(f"{kind.app}/0") as seen:
+        status = settled(front, kind.app, **{f"{kind.option}_resources": "{limits: {cpu: many}}"})
+    assert status.name == "blocked"
+    assert f"config {kind.option}-resources limits.cpu: 'many'" in status.message
+    assert seen.writes == []
+    assert view.client.get(ConfigMap, parameters, namespace=MODEL).data == before
+    assert "kubernetes.io/os" in before["deployment"]
+    front.reset(kind.app, f"{kind.option}_resources", f"{kind.option}_node_selector")
+    front.wait_active(kind.app)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_node_that_is_full_is_named_as_the_cause(
+    cluster: lab.Cluster, front: juju.Model, view: View, kind: Kind
+):
+    def told() -> bool:
+        front.emit(f"{kind.app}/0", "update-status")
+        status = front.unit_status(f"{kind.app}/0")
+        assert (status.name, "Unschedulable" in status.message) == ("waiting", True), status
+        return True
+
+    with cluster.unschedulable():
+        settled(front, kind.app, **{f"{kind.option}_resources": "{requests: {cpu: 150m}}"})
+        assert lab.eventually(told, timeout=60)
+        # What has lasted longer than it may needs somebody.
+        assert settled(front, kind.app, ready_timeout=0).name == "blocked"
+    front.reset(kind.app, f"{kind.option}_resources", "ready-timeout")
+    front.wait_active(kind.app)
+
+
+def test_a_gateway_of_one_pod_lets_its_node_be_drained_and_one_of_three_goes_pod_by_pod(
+    front: juju.Model, view: View
+):
+    def allowed(number: int, pods: int) -> bool:
+        budget = view.client.get(PodDisruptionBudget, WORKLOAD, namespace=MODEL)
+        assert (budget.status.disruptionsAllowed, budget.status.currentHealthy) == (number, pods)
+        return True
+
+    assert lab.eventually(lambda: allowed(1, 1), timeout=60)
+    (only,) = view.pods(GATE)
+    assert view.evict(only) == 201
+    front.add_unit(GATE, 2)
+    front.settle()
+    assert lab.eventually(lambda: allowed(1, 3), timeout=90)
+    with view.cluster.unschedulable():  # Nobody takes the place of the first so soon.
+        first, second, _ = view.pods(GATE)
+        assert view.evict(first) == 201
+        assert view.evict(second) == 429
+    front.remove_unit(GATE, 2)
+    front.wait_active()
+
+
+def test_a_gateway_behind_nodes(cluster: lab.Cluster, front: juju.Model, view: View):
+    settled(front, GATE, gateway_service_type="NodePort")
+    assert published(front, f"http://{NODE}:3")
+    ports = {port["port"]: port["nodePort"] for port in view.spec(Service, WORKLOAD)["ports"]}
+    assert url(front) == f"http://{NODE}:{ports[80]}/{MODEL}-productpage"
+
+    def answered() -> bool:
+        return cluster.request_outside(url(front), source_ip=INSIDE).status == 200
+
+    assert lab.eventually(answered)
+    # In front of the nodes stands whatever the operator says.
+    settled(front, GATE, external_hostname="apps.example.com")
+    assert published(front, "http://apps.example.com/")
+    front.reset(GATE, "external_hostname")
+    front.wait_active(GATE)
+
+
+def test_a_gateway_for_the_cluster_alone(cluster: lab.Cluster, front: juju.Model, view: View):
+    settled(front, GATE, gateway_service_type="ClusterIP")
+    assert published(front, f"http://{WORKLOAD}.{MODEL}.svc.cluster.local/")
+    spec = view.spec(Service, WORKLOAD)
+    assert spec["type"] == "ClusterIP"
+    assert not any("nodePort" in port for port in spec["ports"])
+    host = f"{WORKLOAD}.{MODEL}.svc.cluster.local"
+
+    def answered() -> bool:
+        found = cluster.request_outside(url(front), source_ip=INSIDE, address=spec["clusterIP"])
+        return found.status == 200 and host in url(front)
+
+    assert lab.eventually(answered)
+    status = settled(front, GATE, external_traffic_policy="Local")
+    assert status.name == "blocked"
+    assert "config external-traffic-policy: 'Local'" in status.message
+    front.reset(GATE, "gateway_service_type", "external_traffic_policy")
+    front.settle()
+    assert published(front, "http://203.0.113.")
+    front.wait_active(GATE)
+
+
+def test_networks_mean_the_clients_own_addresses_with_local_traffic_only(
+    cluster: lab.Cluster, front: juju.Model, view: View
+):
+    def status(source: str) -> int | None:
+        return cluster.request_outside(url(front), source_ip=source).status
+
+    settled(front, GATE, external_traffic_policy_cidrs="192.0.2.0/24")
+    with cluster.masquerading():
+        # Behind source NAT everybody is the node.
+        assert lab.eventually(lambda: (status(INSIDE), status(OUTSIDE)) == (403, 403))
+        settled(front, GATE, external_traffic_policy="Local")
+        assert lab.eventually(
+            lambda: view.spec(Service, WORKLOAD)["externalTrafficPolicy"] == "Local"
+        )
+        assert lab.eventually(lambda: (status(INSIDE), status(OUTSIDE)) == (200, 403))
+    front.reset(GATE, "external_traffic_policy", "external_traffic_policy_cidrs")
+    front.settle()
+    assert lab.eventually(
+        lambda: view.spec(Service, WORKLOAD)["externalTrafficPolicy"] == "Cluster"
+    )
+    front.wait_active(GATE)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_whoever_scrapes_is_told_where_and_let_in(front: juju.Model, view: View, kind: Kind):
+    front.fake_remote(f"{kind.app}:metrics-endpoint", "prometheus")
+    front.fake_remote(f"{kind.app}:grafana-dashboard", "grafana")
+    front.settle()
+    told = front.databag(f"{kind.app}:metrics-endpoint", remote="prometheus")
+    assert json.loads(told["scrape_jobs"]) == [{"static_configs": [{"targets": ["*:15090"]}]}]
+    assert json.loads(told["alert_rules"])["groups"]
+    shown = front.databag(f"{kind.app}:grafana-dashboard", remote="grafana")
+    assert len(json.loads(shown["dashboards"])["templates"]) == 1
+    found = [
+        policy["spec"]["rules"]
+        for policy in view.client.list(resources.AuthorizationPolicy, namespace=MODEL)
+        if policy["spec"].get("selector", {}).get("matchLabels")
+        == {"app.kubernetes.io/name": kind.app}
+    ]
+    principal = f"cluster.local/ns/{MODEL}/sa/prometheus"
+    assert found == [
+        [
+            {
+                "from": [{"source": {"principals": [principal]}}],
+                "to": [{"operation": {"ports": ["15090"]}}],
+            }
+        ]
+    ]
+    front.remove_relation(f"{kind.app}:metrics-endpoint", "prometheus")
+    front.remove_relation(f"{kind.app}:grafana-dashboard", "grafana")
+    front.settle()
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_proxies_have_the_metrics_that_alerts_ask_for(
+    front: juju.Model, view: View, kind: Kind
+):
+    """Except Istio's own of requests, which the lab's Envoy has no extension for, and of TLS."""
+    rules = (conftest.CHARMS / kind.charm / "src" / "prometheus_alert_rules").glob("*.yaml")
+    asked = {name for path in rules for name in re.findall(r"\b(\w+)\{", path.read_text())}
+    assert asked >= {"envoy_server_live", "istio_agent_cert_expiry_seconds"}
+
+    def served() -> bool:
+        text = "".join(view.metrics(pod) for pod in view.pods(kind.gateway))
+        missing = {name for name in asked if f"\n{name}{{" not in text}
+        assert all(
+            re.match("istio_request|envoy_listener_ssl|envoy_http_rbac", m) for m in missing
+        )
+        return True
+
+    assert lab.eventually(served)
