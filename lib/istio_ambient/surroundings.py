@@ -20,6 +20,12 @@ from istio_ambient import control_plane, kube, manifests
 ISTIO_LABELS: dict[str, Any] = {"app": ["istiod", "sidecar-injector"]}
 """Every installer labels Istio's Deployment and webhooks so."""
 
+_Service = tuple[str, str]
+"""Namespace and name."""
+_ELSEWHERE: _Service = ("", "")
+"""What a URL of a webhook leads to: somebody's, as far as can be told from here."""
+_SERVICE_LABEL = "kubernetes.io/service-name"
+
 
 def read(client: kube.Client, live: kube.Live) -> control_plane.Surroundings:
     """Return the facts that the preflight judges.
@@ -49,30 +55,34 @@ def _other_istios(client: kube.Client, live: kube.Live) -> Iterator[str]:
         if ref not in live.objects and not deployment.metadata.deletionTimestamp:
             namespaces.add(ref.namespace)
             yield str(ref)
-    for kind in (ValidatingWebhookConfiguration, MutatingWebhookConfiguration):
-        for configuration in kube.list_kind(client, kind, ISTIO_LABELS) or ():
-            if _is_at_work(client, kube.manifest_of(configuration), namespaces):
-                yield str(kube.ref_of(configuration))
+    configurations = {
+        str(kube.ref_of(found)): _behind(kube.manifest_of(found), namespaces)
+        for kind in (ValidatingWebhookConfiguration, MutatingWebhookConfiguration)
+        for found in kube.list_kind(client, kind, ISTIO_LABELS) or ()
+    }
+    # Webhooks outlive their Istio: those that nobody stands behind are left over.
+    answered = _answered(client, set[_Service]().union(*configurations.values()))
+    yield from (name for name, services in configurations.items() if services & answered)
 
 
-def _is_at_work(client: kube.Client, webhooks: kube.Manifest, known: set[str]) -> bool:
-    """Tell whether somebody answers a webhook whose Istio is not known yet.
-
-    Webhooks outlive their Istio: those that nobody stands behind are left over.
-    """
-    for webhook in webhooks.get("webhooks", ()):
-        service = webhook["clientConfig"].get("service")
-        if service is None:
-            return True
-        if service["namespace"] not in known and _is_answered(client, **service):
-            return True
-    return False
+def _behind(webhooks: kube.Manifest, known: set[str]) -> set[_Service]:
+    """Return the Services of a webhook configuration whose Istio is not known yet."""
+    services = [webhook["clientConfig"].get("service") for webhook in webhooks.get("webhooks", ())]
+    found = {(s["namespace"], s["name"]) if s else _ELSEWHERE for s in services}
+    return {service for service in found if service[0] not in known}
 
 
-def _is_answered(client: kube.Client, namespace: str, name: str, **_: object) -> bool:
-    labels = {"kubernetes.io/service-name": name}
-    slices = kube.list_kind(client, EndpointSlice, labels, namespace=namespace)
-    return any(endpoints.endpoints for endpoints in slices or ())
+def _answered(client: kube.Client, services: set[_Service]) -> set[_Service]:
+    """Return those of the Services that have endpoints: one request, however many there are."""
+    names = {name for _, name in services - {_ELSEWHERE}}
+    if not names:
+        return services & {_ELSEWHERE}
+    labels: dict[str, Any] = {_SERVICE_LABEL: sorted(names)}
+    return {_ELSEWHERE} | {
+        (found.metadata.namespace, found.metadata.labels[_SERVICE_LABEL])
+        for found in kube.list_kind(client, EndpointSlice, labels) or ()
+        if found.endpoints
+    }
 
 
 def _others_crds(client: kube.Client, live: kube.Live) -> dict[str, kube.Manifest]:

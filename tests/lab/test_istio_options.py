@@ -19,7 +19,7 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap, Node, Secret
 
 from tests import lab
-from tests.lab import juju
+from tests.lab import bad_options, juju
 from tests.unit.control_plane import authorities
 
 APP, UNIT = "istio-k8s", "istio-k8s/0"
@@ -118,60 +118,10 @@ def test_an_overlay_reaches_the_mesh_config(cluster: lab.Cluster, mesh: juju.Mod
     assert no_writes(mesh)
 
 
-AMOUNTS = [
-    ("{limits: {memory: 1Mi}}", "limits.memory", "raise it"),
-    ("{limit: {memory: 1Gi}}", "limit", "use requests and limits"),
-    ("[1]", "a list, not a mapping", "key: value"),
-]
-TOLERATIONS = [
-    ("[{key: a, effect: Never}]", "'Never'", "NoSchedule"),
-    ("{key: a}", "a mapping, not a list", "- item"),
-]
-LABELS = [
-    ("{kubernetes.io/os: windows}", "kubernetes.io/os", "remove it"),
-    ("{a: 1}", "1 is no value of a label", "quote it"),
-    ("- a", "a list, not a mapping", "key: value"),
-]
-BAD: dict[str, list[tuple[str, str, str]]] = {
-    "platform": [
-        ("bogus", "'bogus'", "'openshift'"),
-        ("MicroK8s", "'MicroK8s'", "'microk8s'"),
-    ],
-    "cni-bin-dir": [("bin", "'bin'", "absolute path"), ("/a/../b", "'/a/../b'", "without '..'")],
-    "cni-conf-dir": [("net.d", "'net.d'", "absolute path")],
-    "mtls-mode": [("Strict", "'Strict'", "'strict'")],
-    "hub": [("https://docker.io/istio", "'https://docker.io/istio'", "without https://")],
-    "tag": [
-        ("1.31.0-distroless", "variant", "leave -distroless out"),
-        ("a b", "'a b'", "letters"),
-    ],
-    "image-pull-policy": [("Sometimes", "'Sometimes'", "'Never'")],
-    "image-pull-secrets": [("Upper", "'Upper'", "names of Secrets")],
-    "ca-secret": [("secret:d0g5k1hmp25c76d2u9a0", "no such secret", "juju grant-secret")],
-    "mesh-config": [
-        ("acessLogFile: /dev/null", "acessLogFile", "accessLogFile"),
-        ("accessLogFile: 1", "accessLogFile", "use text"),
-        ("rootNamespace: elsewhere", "rootNamespace", "remove it"),
-        ("a: [", "no YAML", "correct it"),
-    ],
-    "istiod-resources": AMOUNTS,
-    "istiod-tolerations": TOLERATIONS,
-    "istiod-node-selector": [("{a: 1}", "1 is no value of a label", "quote it")],
-    "cni-resources": AMOUNTS,
-    "cni-tolerations": TOLERATIONS,
-    "cni-node-selector": LABELS,
-    "ztunnel-resources": AMOUNTS,
-    "ztunnel-tolerations": TOLERATIONS,
-    "ztunnel-node-selector": LABELS,
-    "cni-preflight": [("ignore", "'ignore'", "'warn'")],
-}
-"""Option → values that it cannot have, with what the status names and what it says is allowed."""
-
-
 def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(mesh: juju.Model):
     options = mesh.app(APP).charm.options
     switches = {name for name, option in options.items() if option["type"] == "boolean"}
-    assert BAD.keys() | switches == options.keys()
+    assert bad_options.BAD.keys() | switches == options.keys()
     for switch in switches:
         with pytest.raises(juju.JujuError):  # As Juju does: the charm never sees it.
             mesh.config(APP, **{switch: "yes"})
@@ -181,7 +131,7 @@ def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(me
         # Good values come along, and must wait.
         mesh.config(APP, hardened_mode=True, tag="1.31.0-other")
         before = ""
-        for option, cases in BAD.items():
+        for option, cases in bad_options.BAD.items():
             for value, *_ in cases:
                 mesh.config(APP, **{option: value})
                 if before not in ("", option):
@@ -192,7 +142,7 @@ def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(me
         mesh.reset(APP, *options)
         mesh.settle()
     assert seen.writes == []
-    for option, cases in BAD.items():
+    for option, cases in bad_options.BAD.items():
         for value, named, allowed in cases:
             name, message = told[option, value]
             assert name == "blocked", (option, value, message)
@@ -313,6 +263,13 @@ def expiries(cluster: lab.Cluster, mesh: juju.Model) -> dict[str, int]:
     return {name: int(float(value)) for name, value in found}
 
 
+def toggled(mesh: juju.Model, *, hardened: bool) -> list[str]:
+    """Switch hardened mode; return the methods of the requests that wrote."""
+    with mesh.requests(UNIT) as seen:
+        configure(mesh, hardened_mode=hardened)
+    return [request.method for request in seen.writes]
+
+
 class _Later(datetime.datetime):
     """The clock of somebody who forgot to rotate an authority."""
 
@@ -370,22 +327,16 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
     }
     assert lab.eventually(lambda: expiries(cluster, mesh) == wanted)
 
-    # Years later: nobody rotated it. That is told, and does not keep hardened mode waiting.
+    # Years later: nobody rotated it, and then its secret is revoked. That is told, and does not
+    # keep hardened mode waiting.
     with monkeypatch.context() as later:
         later.setattr(_options, "datetime", LATER)
-        mesh.config(APP, hardened_mode=True)
-        with mesh.requests(UNIT) as seen:
-            mesh.settle()
-        name, message = status(mesh)
-        assert (name, "ca-secret ca-cert: expired; rotate it" in message) == ("blocked", True)
-        assert [request.method for request in seen.writes] == ["PATCH", "PATCH"]
+        written = toggled(mesh, hardened=True)
+        assert (written, "ca-cert: expired; rotate it" in status(mesh)[1]) == (["PATCH"] * 2, True)
         mesh.revoke_secret(secret, APP)
-        mesh.config(APP, hardened_mode=False)
-        with mesh.requests(UNIT) as seen:
-            mesh.settle()
-        name, message = status(mesh)
-        assert (name, "juju grant-secret" in message) == ("blocked", True)
-        assert [request.method for request in seen.writes] == ["DELETE", "DELETE"]
+        written = toggled(mesh, hardened=False)
+        assert (written, "juju grant-secret" in status(mesh)[1]) == (["DELETE"] * 2, True)
+        assert status(mesh)[0] == "blocked"
     mesh.grant_secret(secret, APP)
     mesh.emit(UNIT, "update-status")
     assert status(mesh)[0] == "active"

@@ -21,7 +21,7 @@ from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod
 from lightkube.resources.discovery_v1 import EndpointSlice
 
 from tests import lab
-from tests.lab import conftest, juju
+from tests.lab import conftest, juju, test_istio
 
 APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", conftest.CHARMS / "istio-k8s"
 GATEWAYS = "gateways.gateway.networking.k8s.io"
@@ -126,6 +126,12 @@ def test_an_istio_elsewhere_blocks_and_what_is_left_of_one_does_not(
 
         client.delete(EndpointSlice, "istiod", namespace=OLD)
         mesh.wait_active()
+        # However much is left over, it costs one request.
+        with mesh.requests(UNIT) as seen:
+            mesh.emit(UNIT, "update-status")
+        assert seen.writes == []
+        asked = [request for request in seen if "/endpointslices" in request.path]
+        assert (len(asked), len(seen) <= test_istio.KINDS + test_istio.READS_BESIDE) == (1, True)
     finally:
         kube.delete(client, MutatingWebhookConfiguration, "istio-sidecar-injector")
         client.delete(Namespace, OLD)
@@ -282,15 +288,18 @@ def _istiod() -> Any:
 
 def _injector() -> Any:
     service = {"name": "istiod", "namespace": OLD, "path": "/inject"}
-    webhook = {
-        "name": "inject.istio.io",
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "failurePolicy": "Ignore",
-        "clientConfig": {"service": service},
-    }
+    webhooks = [
+        {
+            "name": f"{name}.injector.istio.io",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Ignore",
+            "clientConfig": {"service": service},
+        }
+        for name in ("namespace", "object", "rev.namespace", "rev.object")
+    ]
     metadata = {"name": "istio-sidecar-injector", "labels": {"app": "sidecar-injector"}}
-    return MutatingWebhookConfiguration.from_dict({"metadata": metadata, "webhooks": [webhook]})  # pyright: ignore[reportUnknownMemberType]
+    return MutatingWebhookConfiguration.from_dict({"metadata": metadata, "webhooks": webhooks})  # pyright: ignore[reportUnknownMemberType]
 
 
 def _answering() -> Any:

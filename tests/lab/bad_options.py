@@ -1,0 +1,52 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Values that the options of istio-k8s cannot have."""
+
+AMOUNTS = [
+    ("{limits: {memory: 1Mi}}", "limits.memory", "raise it"),
+    ("{limit: {memory: 1Gi}}", "limit", "use requests and limits"),
+    ("[1]", "a list, not a mapping", "key: value"),
+]
+TOLERATIONS = [
+    ("[{key: a, effect: Never}]", "'Never'", "NoSchedule"),
+    ("{key: a}", "a mapping, not a list", "- item"),
+]
+LABELS = [
+    ("{kubernetes.io/os: windows}", "kubernetes.io/os", "remove it"),
+    ("{a: 1}", "1 is no value of a label", "quote it"),
+    ("- a", "a list, not a mapping", "key: value"),
+]
+BAD: dict[str, list[tuple[str, str, str]]] = {
+    "platform": [
+        ("bogus", "'bogus'", "'openshift'"),
+        ("MicroK8s", "'MicroK8s'", "'microk8s'"),
+    ],
+    "cni-bin-dir": [("bin", "'bin'", "absolute path"), ("/a/../b", "'/a/../b'", "without '..'")],
+    "cni-conf-dir": [("net.d", "'net.d'", "absolute path")],
+    "mtls-mode": [("Strict", "'Strict'", "'strict'")],
+    "hub": [("https://docker.io/istio", "'https://docker.io/istio'", "without https://")],
+    "tag": [
+        ("1.31.0-distroless", "variant", "leave -distroless out"),
+        ("a b", "'a b'", "letters"),
+    ],
+    "image-pull-policy": [("Sometimes", "'Sometimes'", "'Never'")],
+    "image-pull-secrets": [("Upper", "'Upper'", "names of Secrets")],
+    "ca-secret": [("secret:d0g5k1hmp25c76d2u9a0", "no such secret", "juju grant-secret")],
+    "mesh-config": [
+        ("acessLogFile: /dev/null", "acessLogFile", "accessLogFile"),
+        ("accessLogFile: 1", "accessLogFile", "use text"),
+        ("rootNamespace: elsewhere", "rootNamespace", "remove it"),
+        ("a: [", "no YAML", "correct it"),
+    ],
+    "istiod-resources": AMOUNTS,
+    "istiod-tolerations": TOLERATIONS,
+    "istiod-node-selector": [("{a: 1}", "1 is no value of a label", "quote it")],
+    "cni-resources": AMOUNTS,
+    "cni-tolerations": TOLERATIONS,
+    "cni-node-selector": LABELS,
+    "ztunnel-resources": AMOUNTS,
+    "ztunnel-tolerations": TOLERATIONS,
+    "ztunnel-node-selector": LABELS,
+    "cni-preflight": [("ignore", "'ignore'", "'warn'")],
+}
+"""Option → values that it cannot have, with what the status names and what it says is allowed."""
