@@ -12,11 +12,11 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 
-from cryptography import exceptions, x509
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from istio_ambient import manifests
+from istio_ambient import certificates, manifests
 from istio_ambient.options import OptionError
 
 KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
@@ -25,15 +25,6 @@ KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
 _ROTATE = "rotate it: juju update-secret with certificates that are valid"
 _MAX_PATH = 16
 _MIN_RSA_BITS = 2048
-_REFUSED = (
-    ValueError,
-    TypeError,
-    exceptions.InvalidSignature,
-    exceptions.UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""What the library raises for what it cannot read or verify."""
 
 
 def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
@@ -48,15 +39,15 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
     """
     _check_keys(content)
     texts = {key: content[key].strip() + "\n" for key in KEYS}
-    certificates = {key: _certificates(key, texts[key]) for key in KEYS if key != "ca-key"}
-    if len(certificates["ca-cert"]) != 1:
+    found = {key: _certificates(key, texts[key]) for key in KEYS if key != "ca-key"}
+    if len(found["ca-cert"]) != 1:
         raise OptionError("more than one certificate", "put the others into cert-chain", "ca-cert")
-    (signer,) = certificates["ca-cert"]
+    (signer,) = found["ca-cert"]
     _check_key(texts["ca-key"], signer)
     if not _may_sign(signer, below=0):
         message, cure = "not the certificate of an authority", "use one with CA:TRUE"
         raise OptionError(message, cure, "ca-cert")
-    roots, chain = certificates["root-cert"], certificates["cert-chain"]
+    roots, chain = found["root-cert"], found["cert-chain"]
     if signer not in chain and signer not in roots:
         cure = "begin it with the certificate of ca-cert"
         raise OptionError("the certificate of ca-cert is not in it", cure, "cert-chain")
@@ -106,7 +97,7 @@ def _check_keys(content: Mapping[str, str]) -> None:
 def _certificates(key: str, text: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(text.encode())
-    except _REFUSED:
+    except certificates.REFUSED:
         raise OptionError("no PEM certificate", "use PEM, unencrypted", key) from None
 
 
@@ -117,7 +108,7 @@ def _check_key(text: str, certificate: x509.Certificate) -> None:
         raise OptionError("it does not begin with a private key", cure, "ca-key")
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
-    except _REFUSED:
+    except certificates.REFUSED:
         raise OptionError("no private key", "use PEM, unencrypted", "ca-key") from None
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise OptionError("neither RSA nor ECDSA", "use one of them", "ca-key")
@@ -142,7 +133,7 @@ def _may_sign(certificate: x509.Certificate, below: int) -> bool:
         return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound as error:
         return error.oid == x509.KeyUsage.oid
-    except _REFUSED:
+    except certificates.REFUSED:
         return False
 
 
@@ -175,6 +166,6 @@ def _is_valid(certificate: x509.Certificate, now: datetime.datetime | None) -> b
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except _REFUSED:
+    except certificates.REFUSED:
         return False
     return True

@@ -12,12 +12,12 @@ import datetime
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from cryptography import exceptions, x509
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from lightkube.models import meta_v1
 from lightkube.resources.core_v1 import Secret
 
-from istio_ambient import kube
+from istio_ambient import certificates, kube
 from istio_ambient.ingress import _listeners
 from istio_ambient.ingress._facts import Certificate, Facts
 
@@ -26,16 +26,6 @@ CHAIN, KEY = "tls.crt", "tls.key"
 CLOCK_SKEW = datetime.timedelta(minutes=5)
 """How far an authority's clock may be ahead of ours."""
 _MAX_PATH = 16
-_REFUSED = (
-    ValueError,
-    TypeError,
-    exceptions.InvalidSignature,
-    exceptions.UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What the library raises for what it cannot read or verify."""
 
 
 def assemble(leaf: x509.Certificate, others: Iterable[x509.Certificate], key: str) -> Certificate:
@@ -86,7 +76,7 @@ def uncovered(names: Iterable[str], leaf: x509.Certificate) -> list[str]:
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         hosts = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
         addresses = found.get_values_for_type(x509.IPAddress)
-    except (x509.ExtensionNotFound, *_REFUSED):
+    except (x509.ExtensionNotFound, *certificates.REFUSED):
         hosts, addresses = [], []
     return [name for name in names if not _covers(hosts, addresses, name)]
 
@@ -112,7 +102,7 @@ def leaf_in(secret: kube.Resource | None) -> x509.Certificate | None:
     found = _content(secret)
     try:
         return leaf_of(found.chain) if found else None
-    except _REFUSED:
+    except certificates.REFUSED:
         return None
 
 
@@ -155,7 +145,7 @@ def _belong_together(leaf: x509.Certificate, key: str) -> bool:
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
         return _public(private.public_key()) == _public(leaf.public_key())
-    except _REFUSED:
+    except certificates.REFUSED:
         return False
 
 
@@ -169,7 +159,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
-    except _REFUSED:
+    except certificates.REFUSED:
         return True
 
 
@@ -180,6 +170,6 @@ def _is_root(certificate: x509.Certificate) -> bool:
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except _REFUSED:
+    except certificates.REFUSED:
         return False
     return True

@@ -4,6 +4,7 @@
 """The site's own certificate authority: what is taken, and refused without a word of it."""
 
 import datetime
+import ssl
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,14 @@ _LEAF = Authority("istio", SITE, ca=False)
 _OLD_SITE = Authority("site", ROOT, start=NOW - 10 * DAY, days=5)
 _SHORT_SITE = Authority("site", ROOT, path_length=0)
 _NO_CA_SITE = Authority("site", ROOT, ca=False)
+
+
+def _of_no_version(pem: str) -> str:
+    """Return a certificate that says it is of X.509 version 6."""
+    der = ssl.PEM_cert_to_DER_cert(pem).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05")
+    return ssl.DER_cert_to_PEM_cert(der)
+
+
 _IMPOSTOR = Authority("site", Authority("root"))
 
 
@@ -73,6 +82,8 @@ _IMPOSTOR = Authority("site", Authority("root"))
         *((GOOD | {key: "  "}, key, "does not hold") for key in GOOD),
         *((GOOD | {key: "no pem"}, key, "no PEM") for key in GOOD if key != "ca-key"),
         (GOOD | {"ca-crl": "x"}, "ca-crl", "not known"),
+        (with_(ca_cert=_of_no_version(ISTIO.pem)), "ca-cert", "no PEM"),
+        (with_(root_cert=_of_no_version(ROOT.pem)), "root-cert", "no PEM"),
         (with_(ca_key="nothing"), "ca-key", "does not begin"),
         (with_(ca_key=ISTIO.private(b"secret")), "ca-key", "does not begin"),
         (
