@@ -58,6 +58,15 @@ class Authority:
         return pem_of(self.certificate)
 
     @property
+    def key_pem(self) -> str:
+        """The authority's private key."""
+        return self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+
+    @property
     def path(self) -> list[str]:
         """The certificates of this one and those above it, the root last."""
         return [self.pem, *(self.above.path if self.above else [])]

@@ -10,6 +10,7 @@ from tests.lab._audit import Audit, AuditEvent
 from tests.lab._cluster import Cluster
 from tests.lab._eventually import eventually
 from tests.lab._footprint import Footprint
+from tests.lab._grpc_call import Answer, grpc_call
 from tests.lab._launcher import run_in_namespaces, start_in_namespaces
 from tests.lab._namespaces import NotInsideError, inside
 from tests.lab._process import ComponentError
@@ -18,6 +19,7 @@ from tests.lab._workloads import APP_ANNOTATION
 
 __all__ = [
     "APP_ANNOTATION",
+    "Answer",
     "Audit",
     "AuditEvent",
     "Cluster",
@@ -27,6 +29,7 @@ __all__ = [
     "RequestError",
     "Response",
     "eventually",
+    "grpc_call",
     "inside",
     "run_in_namespaces",
     "start_in_namespaces",

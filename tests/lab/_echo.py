@@ -1,20 +1,30 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The application of the lab's pods: an HTTP server that answers with what it was asked.
+"""The application of the lab's pods: a server that answers with what it was asked.
 
-One thread serves all pods; each listens in its own network namespace.
+One thread serves all pods; each listens in its own network namespace. A port speaks one thing
+only: `http` (HTTP/1.1), `https` (the same over TLS, with a certificate that nobody knows), `h2c`
+(HTTP/2 without TLS, from the first byte on) or `grpc`.
 """
 
 import asyncio
 import contextlib
 import json
 import socket
+import ssl
+import tempfile
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from tests.lab import _namespaces
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
+
+from tests import authorities
+from tests.lab import _echo_grpc, _namespaces
 
 MARK_HEADER = "x-lab-application"
 """Header of every answer, by which it is told from one of a proxy."""
@@ -26,27 +36,36 @@ class EchoServers:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._servers: dict[str, list[asyncio.Server]] = {}
+        self._grpc: dict[str, list[_echo_grpc.GrpcEcho]] = {}
         threading.Thread(target=self._loop.run_forever, name="echo", daemon=True).start()
 
     def start(
-        self, namespace: str, address: str, ports: Sequence[int], identity: Mapping[str, str]
+        self, namespace: str, address: str, ports: Mapping[int, str], identity: Mapping[str, str]
     ) -> None:
         """Listen for a pod.
 
         Args:
             namespace: Its network namespace.
             address: Its address.
-            ports: Its container ports.
+            ports: Its container ports, with what it speaks there.
             identity: Goes into every answer (app, pod, namespace).
         """
+        self._grpc[namespace] = [
+            _echo_grpc.GrpcEcho(namespace, address, port, identity)
+            for port, speaks in ports.items()
+            if speaks == "grpc"
+        ]
         sockets = [
-            _namespaces.socket_in(namespace, lambda port=port: _listen(address, port))
-            for port in ports
+            (_namespaces.socket_in(namespace, lambda port=port: _listen(address, port)), speaks)
+            for port, speaks in ports.items()
+            if speaks != "grpc"
         ]
         self._run(self._serve(namespace, sockets, dict(identity)))
 
     def stop(self, namespace: str) -> None:
         """Stop listening for a pod."""
+        for server in self._grpc.pop(namespace, []):
+            server.stop()
         self._run(self._close(namespace))
 
     def close(self) -> None:
@@ -59,7 +78,7 @@ class EchoServers:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _serve(
-        self, namespace: str, sockets: list[socket.socket], identity: dict[str, str]
+        self, namespace: str, sockets: list[tuple[socket.socket, str]], identity: dict[str, str]
     ) -> None:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
@@ -67,8 +86,18 @@ class EchoServers:
                     pass
             writer.close()
 
+        async def handle_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, h2.exceptions.ProtocolError):
+                await _answer_http2(reader, writer, identity)
+            writer.close()
+
         self._servers[namespace] = [
-            await asyncio.start_server(handle, sock=listening) for listening in sockets
+            await asyncio.start_server(
+                handle_http2 if speaks == "h2c" else handle,
+                sock=listening,
+                ssl=_unknown_certificate() if speaks == "https" else None,
+            )
+            for listening, speaks in sockets
         ]
 
     async def _close(self, namespace: str) -> None:
@@ -78,6 +107,47 @@ class EchoServers:
 
 def _listen(address: str, port: int) -> socket.socket:
     return socket.create_server((address, port), backlog=128)
+
+
+def _unknown_certificate() -> ssl.SSLContext:
+    """Return the context of a server whose certificate no client has a reason to trust."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    unknown = authorities.Authority.make("an application of the lab")
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(unknown.pem + unknown.key_pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
+async def _answer_http2(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, identity: dict[str, str]
+) -> None:
+    """Answer the requests of a connection that is HTTP/2 from its first byte on."""
+    config = h2.config.H2Configuration(client_side=False)
+    connection = h2.connection.H2Connection(config)
+    connection.initiate_connection()
+    requests: dict[int, dict[str, str]] = {}
+    writer.write(connection.data_to_send())
+    while data := await reader.read(65535):
+        for event in connection.receive_data(data):
+            if isinstance(event, h2.events.RequestReceived):
+                pairs = ((name.decode(), value.decode()) for name, value in event.headers)
+                requests[event.stream_id] = dict(pairs)
+            elif isinstance(event, h2.events.StreamEnded):
+                headers = requests.pop(event.stream_id)
+                method, path = headers[":method"], headers[":path"]
+                answer = {**identity, "method": method, "path": path, "headers": headers}
+                head = [
+                    (":status", "200"),
+                    ("content-type", "application/json"),
+                    (MARK_HEADER, identity.get("app", "")),
+                ]
+                connection.send_headers(event.stream_id, head)
+                body = json.dumps({**answer, "version": "HTTP/2"}).encode()
+                connection.send_data(event.stream_id, body, end_stream=True)
+        writer.write(connection.data_to_send())
+        await writer.drain()
 
 
 async def _answer(
@@ -91,6 +161,7 @@ async def _answer(
     await _skip_body(reader, headers)
     client = writer.get_extra_info("peername")[0]
     answer = {**identity, "method": method, "path": path, "headers": headers, "client": client}
+    answer |= {"version": version, "tls": writer.get_extra_info("ssl_object") is not None}
     body = json.dumps(answer).encode()
     keep = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
     lines = [

@@ -40,6 +40,7 @@ _MS_REC_PRIVATE = 0x4000 | 1 << 18
 _SI_KERNEL = 0x80
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
+_T = typing.TypeVar("_T")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -62,14 +63,24 @@ def socket_in(namespace: str, make: typing.Callable[[], socket.socket]) -> socke
 
     Args:
         namespace: Its name, as `ip netns` knows it.
-        make: Called there, in a thread of its own (a thread can be in a namespace other than its
-            process's); the socket stays in that namespace whoever uses it afterwards.
+        make: Called there; the socket stays in that namespace whoever uses it afterwards.
+
+    Raises:
+        OSError: There is no such namespace, or what `make` raised.
+    """
+    return call_in(namespace, make)
+
+
+def call_in(namespace: str, make: typing.Callable[[], _T]) -> _T:
+    """Call something in another network namespace.
+
+    In a thread of its own: a thread can be in a namespace other than its process's.
 
     Raises:
         OSError: There is no such namespace, or what `make` raised.
     """
 
-    def enter_and_make() -> socket.socket:
+    def enter_and_make() -> _T:
         descriptor = os.open(NETNS / namespace, os.O_RDONLY)
         try:
             _check(_libc.setns(descriptor, _CLONE_NEWNET))

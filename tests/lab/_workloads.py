@@ -211,8 +211,8 @@ class Application:
         """Listen."""
         context = self._context
         metadata = context.pod["metadata"]
-        ports: set[int] = {
-            port["containerPort"]
+        ports: dict[int, str] = {
+            port["containerPort"]: _speaks(port)
             for container in _objects.sequence(context.pod, "spec", "containers")
             for port in _objects.sequence(container, "ports")
             if port.get("protocol", "TCP") == "TCP"
@@ -223,7 +223,7 @@ class Application:
             "pod": metadata["name"],
             "namespace": metadata["namespace"],
         }
-        context.echo.start(context.namespace, context.address, sorted(ports), identity)
+        context.echo.start(context.namespace, context.address, ports, identity)
         self._started = True
         self.refresh()
 
@@ -258,6 +258,12 @@ class Application:
         if self._ztunnel:
             self._ztunnel.stop()
             self._ztunnel = None
+
+
+def _speaks(port: _objects.Object) -> str:
+    """Return what an application speaks on a container port, which is how its name begins."""
+    name = str(port.get("name", "")).partition("-")[0]
+    return name if name in ("https", "h2c", "grpc") else "http"
 
 
 def choose(pod: _objects.Object) -> Callable[[Context], Workload] | None:

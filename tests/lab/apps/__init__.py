@@ -14,6 +14,8 @@ REVIEWS = Path(__file__).parent / "reviews"
 RATINGS = Path(__file__).parent / "ratings"
 CERTIFIER = Path(__file__).parent / "certifier"
 """No part of the bookshop: a certificate authority."""
+CATALOG = Path(__file__).parent / "catalog"
+"""No part of the bookshop: it describes its own routes, and speaks more than HTTP/1.1."""
 WITNESS = Path(__file__).parent / "witness"
 """No part of the bookshop: it writes down every event."""
 
@@ -23,6 +25,7 @@ ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
 __all__ = [
     "ALL",
     "CERTIFIER",
+    "CATALOG",
     "DETAILS",
     "PORT",
     "PRODUCTPAGE",

@@ -8,8 +8,6 @@ from typing import Literal
 
 import ops
 
-ENDPOINT = "ingress"
-
 
 class IngressRequirer(ops.Object):
     """Asks for an ingress to the application's port.
@@ -25,9 +23,11 @@ class IngressRequirer(ops.Object):
         strip_prefix: bool = False,
         redirect_https: bool = False,
         scheme: Literal["http", "https", "h2c"] = "http",
+        endpoint: str = "ingress",
     ):
-        super().__init__(charm, ENDPOINT)
+        super().__init__(charm, endpoint)
         self._charm = charm
+        self._endpoint = endpoint
         self._app_data = {"model": charm.model.name, "name": charm.app.name, "port": port} | {
             key: value
             for key, value, default in (
@@ -37,7 +37,7 @@ class IngressRequirer(ops.Object):
             )
             if value != default
         }
-        events = charm.on[ENDPOINT]
+        events = charm.on[endpoint]
         for event in (
             events.relation_created,
             events.relation_joined,
@@ -51,13 +51,13 @@ class IngressRequirer(ops.Object):
     @property
     def url(self) -> str | None:
         """The URL under which the application is reached, once the provider said so."""
-        for relation in self._charm.model.relations[ENDPOINT]:
+        for relation in self._charm.model.relations[self._endpoint]:
             if relation.active and (data := relation.data[relation.app].get("ingress")):
                 return str(json.loads(data)["url"])
         return None
 
     def _publish(self, _: ops.EventBase) -> None:
-        for relation in self._charm.model.relations[ENDPOINT]:
+        for relation in self._charm.model.relations[self._endpoint]:
             unit = self._charm.unit
             domain = f"{self._charm.app.name}-endpoints.{self._charm.model.name}"
             binding = self._charm.model.get_binding(relation)

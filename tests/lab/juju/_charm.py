@@ -76,13 +76,15 @@ class Charm:
         return self.meta.get("actions", {})
 
     @property
-    def served_ports(self) -> tuple[int, ...]:
+    def served_ports(self) -> dict[int, str]:
         """Ports on which the lab's echo application plays the workload of this charm.
 
-        From ``x-lab: {ports: [...]}`` in ``charmcraft.yaml``; a charm without it has pods that
-        answer nothing.
+        With what it speaks there: http, https, h2c or grpc. From ``x-lab: {ports: [...]}`` in
+        ``charmcraft.yaml``, all of them HTTP, or ``{ports: {9096: grpc}}``; a charm without it has
+        pods that answer nothing.
         """
-        return tuple(self.meta.get("x-lab", {}).get("ports", ()))
+        ports: list[int] | dict[int, str] = self.meta.get("x-lab", {}).get("ports", [])
+        return dict.fromkeys(ports, "http") if isinstance(ports, list) else dict(ports)
 
 
 def load(root: Path) -> Charm:

@@ -125,7 +125,7 @@ class Cloud:
         app: str,
         units: int,
         containers: Mapping[str, str],
-        served: Iterable[int],
+        served: Mapping[int, str],
         trust: bool,
     ) -> None:
         """Create ServiceAccount, Services and StatefulSet of an application."""
@@ -154,13 +154,18 @@ class Cloud:
                     serviceName=f"{app}-endpoints",
                     podManagementPolicy="Parallel",
                     selector=LabelSelector(matchLabels=labels),
-                    template=self._pods(app, containers, list(served)),
+                    template=self._pods(app, containers, served),
                 ),
             )
         )
 
-    def _pods(self, app: str, containers: Mapping[str, str], served: list[int]) -> PodTemplateSpec:
-        ports = [ContainerPort(containerPort=port, name=f"http-{port}") for port in served]
+    def _pods(
+        self, app: str, containers: Mapping[str, str], served: Mapping[int, str]
+    ) -> PodTemplateSpec:
+        ports = [
+            ContainerPort(containerPort=port, name=f"{speaks}-{port}")
+            for port, speaks in served.items()
+        ]
         charm = Container(name="charm", image=AGENT_IMAGE)
         workloads = [Container(name=name, image=image) for name, image in containers.items()]
         (workloads or [charm])[0].ports = ports or None
