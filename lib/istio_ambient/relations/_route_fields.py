@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeAlias, cast
 import pydantic
 import re2
 
+from istio_ambient import hostnames
 from istio_ambient.relations import _validation
 
 MAX_HOSTNAME = 253
@@ -23,7 +24,6 @@ MAX_HEADER_VALUE = 4096
 MAX_PROGRAM = 4096
 """Instructions of a compiled expression; Istio's Envoys take eight times as many."""
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PATH = re.compile(r"/([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*")
 _NOT_IN_PATH = re.compile(r"//|/\.\.?(/|$)|%2f", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -37,9 +37,7 @@ _re2 = cast(Any, re2)
 
 def _hostname(value: str) -> str:
     text = value.lower()
-    labels = text.split(".")
-    good = all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
-    if len(text) > MAX_HOSTNAME or not good:
+    if not hostnames.is_hostname(text):
         raise _validation.refused("not a hostname", "use a DNS name, without port")
     return text
 
