@@ -212,7 +212,7 @@ def test_grpc_to_a_grpc_backend(cluster: lab.Cluster, shop: juju.Model):
 
 
 def test_envoy_takes_whatever_is_let_through(cluster: lab.Cluster, shop: juju.Model):
-    expressions = [r"/\pL+", r"/(?i)a{0,999}", r"/[[:alpha:]]+\x{10FFFF}?", "(?:/a|b)*", "^/x$"]
+    expressions = [r"/\pL+", r"/(?i)a{0,999}", r"/[[:alpha:]]+\x{ff}?", "(?:/a|b)*", "^/x$"]
     paths = ["/~a!$&'()*+,;=:@%41", "/" + "a" * 1023]
     names = ["!#$%&'*+-.^_`|~", "host", "content-length"]
     ask(

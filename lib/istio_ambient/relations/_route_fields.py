@@ -66,11 +66,13 @@ def _replacement(value: str) -> str:
 def _expression(value: str) -> str:
     options = _re2.Options()
     options.log_errors = False
+    # As Envoy has it: to its engine a path is bytes, so that \x{100} is an error.
+    options.encoding = _re2.Options.Encoding.LATIN1
     # One that matches bytes is RE2's own: istiod, whose engine is Go's, does not take it.
     if len(value) > MAX_PATH or not _PRINTABLE.fullmatch(value) or r"\C" in value:
         raise _validation.refused("not an expression", f"use 1 to {MAX_PATH} ASCII characters")
     try:
-        size = int(_re2.compile(value, options).programsize)
+        size = int(_re2.compile(value.encode(), options).programsize)
     except _re2.error as error:
         raise _validation.refused(
             "not a regular expression of RE2",

@@ -174,6 +174,7 @@ BAD_ROUTES: tuple[tuple[dict[str, Any], str, str], ...] = (
         "matches[0].path.RegularExpression.value",
         "few",
     ),
+    (path(r"/\x{100}", "RegularExpression"), "matches[0].path.RegularExpression.value", "look"),
     (path(r"/\C", "RegularExpression"), "matches[0].path.RegularExpression.value", "ASCII"),
     (path("", "RegularExpression"), "matches[0].path.RegularExpression.value", "ASCII"),
     (path("/", "Glob"), "matches[0].path", ""),
