@@ -24,8 +24,8 @@ ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
 
 __all__ = [
     "ALL",
-    "CERTIFIER",
     "CATALOG",
+    "CERTIFIER",
     "DETAILS",
     "PORT",
     "PRODUCTPAGE",
