@@ -368,7 +368,7 @@ def numbered(
     return configuration(app, *fields, model=model, endpoint=endpoint, relation_id=number)
 
 
-@hypothesis.settings(max_examples=500)
+@hypothesis.settings(max_examples=200)
 @hypothesis.given(
     st.lists(_configurations, max_size=4),
     st.sampled_from(["", "*.b"]),

@@ -292,7 +292,6 @@ _services = st.builds(
 )
 
 
-@hypothesis.settings(max_examples=500)
 @hypothesis.given(st.lists(_requests, max_size=5), st.lists(_services, max_size=5))
 def test_never_wider_than_what_is_ones_own(
     requests: list[ingress.Request], services: list[ingress.Service]

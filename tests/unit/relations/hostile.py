@@ -125,3 +125,87 @@ def _unit(apps: Values, namespaces: Values) -> Values:
         },
         optional={"endpoints": st.lists(ports)},
     )
+
+
+_STRANGE: Values = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        80,
+        -1,
+        1.5,
+        "",
+        "/",
+        "/a/",
+        "a",
+        "*.a",
+        "GET",
+        "HTTP",
+        "(a",
+        "\n",
+        "\xe9",
+        [],
+        {},
+    ]
+)
+_LISTENER = {"port": 8080, "protocol": "HTTP"}
+
+
+def _altered(good: dict[str, Any], **others: Values) -> st.SearchStrategy[dict[str, Any]]:
+    """An object some of whose members may be strange, missing, or of a key that nobody knows."""
+    members = st.sampled_from([*good, *others, "extra"])
+
+    def alter(
+        base: dict[str, Any], odd: dict[str, Any], gone: list[str], often: int
+    ) -> dict[str, Any]:
+        if often:  # Mostly as it should be: else hardly anything large would ever be good.
+            return base
+        return {key: value for key, value in {**base, **odd}.items() if key not in gone}
+
+    base = st.fixed_dictionaries(
+        {key: st.just(value) | others.pop(key, st.just(value)) for key, value in good.items()},
+        optional=others,
+    )
+    odd = st.dictionaries(members, _STRANGE, max_size=2)
+    return st.builds(alter, base, odd, st.lists(members, max_size=1), st.integers(0, 4))
+
+
+def configurations(app: str, *others: str) -> st.SearchStrategy[str]:
+    """Values of `config` of istio_ingress_route.
+
+    Args:
+        app: the name of the application's own Service.
+        others: names of Services that are not its own.
+    """
+    paths = st.sampled_from(["/", "/a", "/a/", "/a/b", "/%41", "/a//b", "/.."])
+    path = _altered({"type": "PathPrefix", "value": "/a"}, value=paths)
+    headers = st.dictionaries(
+        st.sampled_from(["X-A", "x-a", "b", "c d"]), st.just("v"), max_size=2
+    )
+    match = _altered({}, path=path, method=st.sampled_from(["GET", "POST"]), headers=headers)
+    call = _altered({}, method=_altered({"service": "a.B"}, method=st.just("C")), headers=headers)
+    backend = _altered(
+        {"service": app, "port": 80}, service=st.sampled_from([app] * 3 + [*others])
+    )
+    common: dict[str, Values] = {
+        "backends": st.lists(backend, min_size=1, max_size=2),
+        "hostnames": st.lists(st.sampled_from(["a.b", "*.b", "A.B", "1.2.3.4"]), max_size=2),
+        "listener": _altered(_LISTENER, port=st.sampled_from([80, 443, 8080, 15021])),
+    }
+    good = {"name": "r", "listener": _LISTENER, "backends": [{"service": app, "port": 80}]}
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "x.y"}}
+    http = _altered(
+        good,
+        matches=st.lists(match, max_size=2),
+        filters=st.lists(_altered(redirect), max_size=1),
+        **common,
+    )
+    grpc = _altered(good, matches=st.lists(call, max_size=2), **common)
+    config = _altered(
+        {"model": "shop"},
+        listeners=st.lists(_altered(_LISTENER), max_size=2),
+        http_routes=st.lists(http, max_size=3),
+        grpc_routes=st.lists(grpc, max_size=2),
+    )
+    return st.one_of(*[config.map(json.dumps)] * 6, *anything(_STRANGE))

@@ -8,9 +8,10 @@ from typing import Any
 import hypothesis
 import pytest
 from charmlibs.interfaces import istio_ingress_route as published
-from hypothesis import strategies as st
 from istio_ambient.problems import Problem
 from istio_ambient.relations import istio_ingress_route
+
+from tests.unit.relations import hostile
 
 LISTENER = {"port": 8080, "protocol": "HTTP"}
 BACKEND = {"service": "tempo", "port": 3200, "weight": None}
@@ -255,45 +256,7 @@ def test_the_published_library_reads_what_is_dumped(tls: bool):
     }
 
 
-_leaves: st.SearchStrategy[Any] = st.sampled_from(
-    [None, True, 0, 80, -1, 1.5, "", "/", "/a", "a", "*.a", "GET", "HTTP", "(a", "\n", "é"]
-)
-_junk = st.recursive(
-    _leaves,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=3,
-)
-
-
-def _mutated(good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return the object with some of its members replaced, added or missing."""
-    members = st.sampled_from([*good, "extra"])
-
-    def mutate(changes: dict[str, Any], gone: list[str]) -> dict[str, Any]:
-        return {key: value for key, value in {**good, **changes}.items() if key not in gone}
-
-    return st.builds(
-        mutate, st.dictionaries(members, _junk, max_size=2), st.lists(members, max_size=1)
-    )
-
-
-_matches = _mutated({"path": {"type": "Exact", "value": "/a"}, "method": "GET", "headers": {}})
-_routes = _mutated(route(hostnames=["a.b"], filters=None)) | st.fixed_dictionaries(
-    {**{key: st.just(value) for key, value in route().items()}, "matches": st.lists(_matches)}
-)
-_some_routes = st.lists(_routes | _junk, max_size=3)
-_configs = st.fixed_dictionaries(
-    {
-        "model": st.just("shop"),
-        "listeners": st.lists(_mutated(LISTENER), max_size=2),
-        "http_routes": _some_routes,
-        "grpc_routes": _some_routes,
-    }
-)
-
-
-@hypothesis.settings(max_examples=500)
-@hypothesis.given(st.text(max_size=20) | _junk.map(json.dumps) | _configs.map(json.dumps))
+@hypothesis.given(hostile.configurations("tempo"))
 def test_whatever_stands_there_is_read_or_told(text: str):
     found, problems = parse(text)
     for problem in problems:
@@ -302,7 +265,7 @@ def test_whatever_stands_there_is_read_or_told(text: str):
     if found is None:
         assert problems or not text
         return
-    sent = json.loads(text)
+    sent: dict[str, Any] = json.loads(text)
     for key, read in (("http_routes", found.http_routes), ("grpc_routes", found.grpc_routes)):
         told = {p.field.partition("]")[0] + "]" for p in problems if p.field.startswith(key)}
         assert {place for place, _ in read} | told == {
