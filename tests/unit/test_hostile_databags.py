@@ -58,7 +58,7 @@ def facts(texts: Mapping[mesh.Asker, str], cmr_data: str | None = None) -> mesh.
     own, pending = access_requests.of_scrapers(
         [SCRAPER] if said else [],
         {"remote-1": remote} if remote else {},
-        CLUSTER,
+        CLUSTER.model_namespaces,
         mesh.Target.app("shop", "beacon"),
         15090,
     )
