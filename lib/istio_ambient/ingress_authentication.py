@@ -80,11 +80,16 @@ def login(app: str, authorizer: Remote | None, control_plane: Remote | None) -> 
         problems.append(Problem("", INGRESS_CONFIG, "", message, cure))
         missing = "istio-k8s is not integrated"
     elif told is not None:
-        provider, found = istio_ingress_config.parse_provider_name(
+        reply, found = istio_ingress_config.parse_reply(
             control_plane.databag, app=control_plane.app, endpoint=INGRESS_CONFIG
         )
         problems += found
-        missing = "" if provider else f"{control_plane.app} does not know the authorizer yet"
+        provider = reply.provider_name
+        if not provider:
+            missing = f"{control_plane.app} does not know the authorizer yet"
+        elif reply.path_prefix != told.path_prefix:
+            where = told.path_prefix or "/"
+            missing = f"{control_plane.app} does not ask the authorizer at {where} yet"
     if told is None:
         missing = f"{authorizer.app} has not sent a valid decisions_address"
     return Login(ingress.ForwardAuth(True, provider, missing), told, tuple(problems))

@@ -126,7 +126,7 @@ def test_the_published_provider_reads_the_name_that_we_reply(other: OtherSide):
     def read(charm: Other) -> Any:
         return charm.ingress.is_ready(), charm.ingress.get_ext_authz_provider_name()
 
-    ours = istio_ingress_config.dump("ext-authz-ingress")
+    ours = istio_ingress_config.dump(istio_ingress_config.Reply("ext-authz-ingress"))
     assert other.meet("istio-ingress-config", ours, read)[0] == (True, "ext-authz-ingress")
     assert other.meet("istio-ingress-config", {}, read)[0] == (False, None)
 

@@ -8,6 +8,7 @@ import datetime
 import os
 import pathlib
 import shutil
+import socket
 import tempfile
 import types
 import uuid
@@ -328,6 +329,18 @@ class Cluster:
             AssertionError: There is no answer within ten seconds.
         """
         return _metrics.of_node_ztunnel(self._kubelet, namespace)
+
+    def listen(self, service: str, port: int) -> socket.socket:
+        """Listen at the first pod behind a Service, for a server of a test's own.
+
+        Args:
+            service: `namespace/name`.
+            port: Of the pod; one on which the pod's own application does not listen.
+
+        Raises:
+            RequestError: There is no such Service, or no ready pod behind it.
+        """
+        return self._requests.listen(service, port)
 
     def wait_synced(self, timeout: float = 20.0) -> None:
         """Wait until istiod is idle and every proxy has acknowledged what it was sent.

@@ -23,6 +23,7 @@ from tests.lab import (
     _namespaces,
     _network,
     _objects,
+    _pod,
 )
 
 Hop = Literal["application", "waypoint", "gateway", "ztunnel", "none"]
@@ -131,11 +132,9 @@ class Requests:
         if via not in {None, "pod"}:
             raise ValueError(f'via is None or "pod", not {via!r}')
         name, _, port_text = service.partition(":")
-        namespace, _, name = name.partition("/")
         port = int(port_text)
-        found = self._kubelet.service(namespace, name)
-        if not found:
-            raise RequestError(f"there is no Service {namespace}/{name}")
+        found = self._service(name)
+        namespace, _, name = name.partition("/")
         host = f"{name}.{namespace}.svc.cluster.local:{port}"
         address = found["spec"]["clusterIP"]
         if source is None and via is None:
@@ -179,14 +178,31 @@ class Requests:
             connect, parts.netloc, call, "gateway", self._kubelet.has_ztunnel, once=secure
         )
 
-    def _to_pod(
-        self, source: str | None, service: _objects.Object, port: int, host: str, call: Call
-    ) -> Response:
+    def listen(self, service: str, port: int) -> socket.socket:
+        """See `Cluster.listen`."""
+        pod = self._pod(self._service(service))
+        return _namespaces.socket_in(
+            pod.namespace, lambda: socket.create_server((pod.address, port))
+        )
+
+    def _service(self, text: str) -> _objects.Object:
+        namespace, _, name = text.partition("/")
+        found = self._kubelet.service(namespace, name)
+        if not found:
+            raise RequestError(f"there is no Service {namespace}/{name}")
+        return found
+
+    def _pod(self, service: _objects.Object) -> _pod.RealPod:
         pods = self._kubelet.pods_of(service)
         if not pods:
             name = f"{service['metadata']['namespace']}/{service['metadata']['name']}"
             raise RequestError(f"no ready pod runs behind Service {name}")
-        pod = pods[0]
+        return pods[0]
+
+    def _to_pod(
+        self, source: str | None, service: _objects.Object, port: int, host: str, call: Call
+    ) -> Response:
+        pod = self._pod(service)
         target = _target_port(service, pod.pod, port)
         if source is None or not pod.ztunnel():
             return self._plain(pod.address, target, host, call, bool(pod.ztunnel()))

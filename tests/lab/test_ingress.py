@@ -24,7 +24,7 @@ APP, UNIT, CHARM = "gate", "gate/0", "charms/istio-ingress-k8s"
 INSIDE, OUTSIDE = "192.0.2.10", "198.51.100.7"
 ADDRESS = "203.0.113.10"
 PAGE = f"http://{ADDRESS}/shop-productpage"
-KINDS = 6
+KINDS = 9
 """Kinds that the charm manages."""
 READS_BESIDE = 8
 """Reads that a hook may make beside one LIST a kind."""

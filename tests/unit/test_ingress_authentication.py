@@ -4,13 +4,20 @@
 """From databags to what the gateway asks of those who come in."""
 
 import json
+from typing import Any
 
+import hypothesis
+from hypothesis import strategies as st
 from istio_ambient import ingress, ingress_authentication
 from istio_ambient.ingress_authentication import Remote
-from istio_ambient.relations import istio_ingress_config
+from istio_ambient.relations import istio_ingress_config, istio_request_auth
+
+from tests.unit.ingress import samples
+from tests.unit.relations import hostile
 
 PROXY = Remote("proxy", {"decisions_address": "http://proxy.iam.svc.cluster.local:4456/decisions"})
-KNOWS = Remote("istio", {"ext_authz_provider_name": "ext-authz-gate"})
+REPLY = istio_ingress_config.Reply("ext-authz-gate", "/decisions")
+KNOWS = Remote("istio", istio_ingress_config.dump(REPLY))
 RULE = {"issuer": "https://issuer.example.com", "audiences": None}
 
 
@@ -80,12 +87,14 @@ def test_a_path_prefix_that_is_gone_is_overwritten():
 def test_each_thing_that_is_missing():
     silent, wrong = Remote("proxy", {}), Remote("proxy", {"decisions_address": "nonsense"})
     unknowing = Remote("istio", {})
+    old = Remote("istio", {"ext_authz_provider_name": "ext-authz-gate"})
     odd = Remote("istio", {"ext_authz_provider_name": "a/b c"})
     for authorizer, control_plane, part, told in (
         (silent, KNOWS, "proxy has not sent", []),
         (wrong, KNOWS, "proxy has not sent", ["proxy"]),
         (PROXY, None, "istio-k8s is not integrated", [""]),
         (PROXY, unknowing, "istio does not know", []),
+        (PROXY, old, "istio does not ask the authorizer at /decisions yet", []),
         (PROXY, odd, "istio does not know", ["istio"]),
     ):
         login = ingress_authentication.login("gate", authorizer, control_plane)
@@ -109,3 +118,80 @@ def test_tokens_by_application_and_broken_rules_stay_with_theirs():
         ("silent", []),
     ]
     assert [problem.app for problem in problems] == ["broken"]
+
+
+WRITTEN = hostile.json_values(
+    st.sampled_from(
+        [*istio_request_auth.JwtRule.model_fields, "header", "claim", "name", "prefix"]
+    )
+)
+
+
+def entries(required: dict[str, hostile.Values], optional: dict[str, hostile.Values]) -> Any:
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+HEADERS: hostile.Values = st.sampled_from(["x-user", "Host", "x y"]) | WRITTEN
+CLAIMS: hostile.Values = entries({"header": HEADERS}, {"claim": st.just("sub") | WRITTEN})
+RULE_LIKE: hostile.Values = entries(
+    {"issuer": st.just("https://issuer.example.com") | WRITTEN},
+    {
+        "jwks_uri": st.sampled_from(["http://keys.iam.svc/keys", "http://[::1]/", "file:///"]),
+        "audiences": st.lists(st.sampled_from(["shop", "*", ""])) | WRITTEN,
+        "claim_to_headers": st.lists(CLAIMS),
+        "from_headers": st.lists(entries({"name": WRITTEN}, {})),
+        "later": st.none() | WRITTEN,
+    },
+)
+RULES = st.lists(RULE_LIKE, max_size=3).map(json.dumps)
+TEXTS = st.one_of(RULES, *hostile.anything(WRITTEN))
+ADDRESSES = st.sampled_from([PROXY.databag["decisions_address"], "http://[::1]:1"]) | TEXTS
+
+
+@hypothesis.given(
+    st.fixed_dictionaries({"decisions_address": ADDRESSES}, optional={"headers": TEXTS}),
+    st.none() | st.fixed_dictionaries({}, optional={"ext_authz_provider_name": TEXTS}),
+    TEXTS,
+)
+def test_whatever_stands_in_databags_nobody_gets_in_who_would_not_otherwise(
+    authorizer: dict[str, str], control_plane: dict[str, str] | None, rules: str
+):
+    told = None if control_plane is None else Remote("istio", {**KNOWS.databag, **control_plane})
+    login = ingress_authentication.login("gate", Remote("proxy", authorizer), told)
+    good = Remote("good", {"jwt_rules": json.dumps([RULE])})
+    auth, problems = ingress_authentication.tokens([good, Remote("bad", {"jwt_rules": rules})])
+    facts = samples.facts(
+        samples.request("productpage"),
+        samples.request("open", endpoint="ingress-unauthenticated", authenticated=False),
+        services=(samples.service(), samples.service("open")),
+        forward_auth=login.auth,
+        request_auth=auth,
+        authentication_in_force=frozenset({"ext-authz-gate", "deny-without-jwt-gate"}),
+        problems=(*login.problems, *problems),
+    )
+    found = samples.objects(facts)
+    spec = found["AuthorizationPolicy shop/ext-authz-gate"]["spec"]
+    operations = [{"operation": {"notPaths": ["/shop-open", "/shop-open/*"]}}]
+    bearer = {"key": "request.headers[authorization]"}
+    if login.auth.pending:
+        assert (spec["action"], spec["rules"]) == ("DENY", [{}])
+        assert not [ref for ref in found if ref.startswith("HTTPRoute")]
+    else:
+        (rule,) = spec["rules"]
+        assert (spec["action"], rule["to"]) == ("CUSTOM", operations)
+        assert rule["when"][0] == {**bearer, "notValues": ["Bearer *"]}
+        first = found["AuthorizationPolicy shop/deny-without-jwt-gate"]["spec"]["rules"][0]
+        assert first == {
+            "from": [{"source": {"notRequestPrincipals": ["*"]}}],
+            "to": operations,
+            "when": [{**bearer, "values": ["Bearer *"]}],
+        }
+    for ref, manifest in found.items():
+        if ref.startswith("RequestAuthentication"):
+            for rule in manifest["spec"]["jwtRules"]:
+                assert rule.get("jwksUri", rule["issuer"]).startswith(("http://", "https://"))
+                headers = {each["header"].lower() for each in rule.get("outputClaimToHeaders", ())}
+                assert not headers & istio_request_auth.FORBIDDEN_HEADERS
+    _, wrong = istio_ingress_config.parse(published(login), app="gate", endpoint="config")
+    assert wrong == []
+    assert all(problem.app and problem.cure for problem in problems)

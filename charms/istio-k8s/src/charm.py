@@ -152,7 +152,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             if relation.id in replies:
                 databag.update(istio_ingress_config.dump(replies[relation.id]))
             else:
-                databag.pop(istio_ingress_config.PROVIDER_NAME, None)
+                for key in istio_ingress_config.REPLY_KEYS:
+                    databag.pop(key, None)
 
     def readiness(
         self, client: kube.Client, facts: control_plane.Facts, live: kube.Live

@@ -62,7 +62,9 @@ def read_integrations(
     )
 
 
-def provider_replies(integrations: Integrations, mesh_config: str) -> Mapping[int, str]:
+def provider_replies(
+    integrations: Integrations, mesh_config: str
+) -> Mapping[int, istio_ingress_config.Reply]:
     """Return the replies to ingresses whose providers the applied mesh config holds.
 
     Args:
@@ -70,9 +72,16 @@ def provider_replies(integrations: Integrations, mesh_config: str) -> Mapping[in
         mesh_config: YAML of the MeshConfig that is in the cluster; it is ours.
     """
     loaded = cast(dict[str, Any], yaml.safe_load(mesh_config) or {})
-    known = {provider.get("name") for provider in loaded.get("extensionProviders", ())}
+    known = {
+        provider.get("name"): provider.get("envoyExtAuthzHttp", {}).get("pathPrefix", "")
+        for provider in loaded.get("extensionProviders", ())
+    }
     names = integrations.provider_names
-    return {relation: name for relation, name in names.items() if name in known}
+    return {
+        relation: istio_ingress_config.Reply(name, known[name])
+        for relation, name in names.items()
+        if name in known
+    }
 
 
 def _collector(

@@ -25,7 +25,22 @@ from istio_ambient.problems import Problem
 MAX_OPERATIONS = 512
 """Operations in one rule: `maxItems` of Istio's CRD."""
 
+MARK = "x-istio-jwt-issuer"
+"""Header that the JWT filter sets where a token is valid, and takes from what clients send."""
+
 _BEARER: Mapping[str, Any] = {"key": "request.headers[authorization]"}
+_MARKED: Mapping[str, Any] = {"key": f"request.headers[{MARK}]"}
+_WITH_TOKEN: Sequence[Mapping[str, Any]] = (
+    {**_BEARER, "values": ["Bearer *"]},
+    {**_MARKED, "values": ["*"]},
+)
+"""Either: the JWT filter takes a valid token out of the request, unless it is forwarded."""
+_WITHOUT_TOKEN: Sequence[Mapping[str, Any]] = (
+    {**_BEARER, "notValues": ["Bearer *"]},
+    {**_MARKED, "notValues": ["*"]},
+)
+_NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
+_SOMEBODY = [{"source": {"requestPrincipals": ["*"]}}]
 
 
 @dataclass(frozen=True, order=True)
@@ -62,8 +77,9 @@ def authentication_in_force(live: kube.Live) -> frozenset[str]:
 def authentication_policies(facts: Facts, routes: Iterable[Route]) -> list[kube.Resource]:
     """Return what makes people log in or show a token.
 
-    Two policies share the work where both are asked for: one leaves those with a bearer token to
-    the other. Either gives way only where the other is in the cluster already.
+    Two policies share the work where both are asked for: one leaves requests with a token to the
+    other, which refuses them where no valid one gave them a principal. Either gives way only
+    where the other is in the cluster already.
 
     Args:
         facts: what is asked for.
@@ -84,22 +100,24 @@ def _ext_authz(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
     if facts.forward_auth.pending:
         # The same object, so that nothing opens while one takes the place of the other.
         return _policy(name, facts, {"action": "DENY", "rules": [{}]})
-    when: list[dict[str, Any]] = []
+    when: Sequence[Mapping[str, Any]] = ()
     tokens = any(trust.rules for trust in facts.request_auth.trusts)
     if tokens and deny_name(facts.app) in facts.authentication_in_force:
-        when = [{**_BEARER, "notValues": ["Bearer *"]}]
+        when = _WITHOUT_TOKEN
     provider = {"name": facts.forward_auth.provider_name}
     rules = _rules(_authenticated(taken), when=when)
     return _policy(name, facts, {"action": "CUSTOM", "provider": provider, "rules": rules})
 
 
 def _deny_without_jwt(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
-    when: list[dict[str, Any]] = []
+    conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
     login = facts.forward_auth.wanted
     if login and ext_authz_name(facts.app) in facts.authentication_in_force:
-        when = [{**_BEARER, "values": ["Bearer *"]}]
-    nobody = [{"source": {"notRequestPrincipals": ["*"]}}]
-    rules = _rules(_authenticated(taken), when=when, sources=nobody)
+        conditions = tuple((condition,) for condition in _WITH_TOKEN)
+    everything = _authenticated(taken)
+    rules = [
+        rule for when in conditions for rule in _rules(everything, when=when, sources=_NOBODY)
+    ]
     for trust in sorted(facts.request_auth.trusts, key=lambda trust: trust.app):
         operations = _closed_of(trust.app, taken)
         if not operations:
@@ -108,7 +126,7 @@ def _deny_without_jwt(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
             # Nothing cleans the headers that it reads claims from, whoever sent the request.
             rules += _rules(operations)
         for condition in _untrusted(trust.rules):
-            rules += _rules(operations, when=[*when, *condition])
+            rules += _rules(operations, when=condition, sources=_SOMEBODY)
     return _policy(deny_name(facts.app), facts, {"action": "DENY", "rules": rules})
 
 
@@ -135,7 +153,8 @@ def _untrusted(rules: Sequence[JwtRule]) -> Iterator[list[dict[str, Any]]]:
 
 def _request_authentication(facts: Facts, trust: Trust) -> kube.Resource:
     name = kube.name_with_hash(f"request-auth-{trust.app}-{facts.app}", OBJECT_NAME_LIMIT)
-    rules = [rule.to_dict() for rule in trust.rules]
+    mark = MARK if facts.forward_auth.wanted else ""
+    rules = [rule.to_dict(mark) for rule in trust.rules]
     return resources.RequestAuthentication(
         metadata=meta_v1.ObjectMeta(name=name, namespace=facts.model),
         spec={"targetRefs": [gateway_target(facts.app)], "jwtRules": rules},

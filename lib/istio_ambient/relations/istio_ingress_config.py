@@ -8,8 +8,9 @@ strings, and lists of headers in JSON. The control plane, the requirer, replies 
 the mesh knows it by. A databag cannot be cleared across models, so one that names service
 `fake_host`, port `5432`, means none.
 
-`ext_authz_path_prefix` is an addition of ours: a plain string, put before the path that the
-authorizer is asked about. A control plane that does not know it asks without.
+`ext_authz_path_prefix` is an addition of ours, on both sides: a plain string, put before the path
+that the authorizer is asked about, `/` for none. The control plane repeats the one in use, since
+one that does not know the key asks without, and may take some other page for a decision.
 """
 
 import dataclasses
@@ -24,10 +25,11 @@ from istio_ambient.problems import Problem
 from istio_ambient.relations import _fields, _json, _validation
 
 PROVIDER_NAME = "ext_authz_provider_name"
-"""The only key of the requirer's application databag."""
 MAX_HEADERS = 64
 NO_AUTHORIZER = ("fake_host", "5432")
 PATH_PREFIX = "ext_authz_path_prefix"
+REPLY_KEYS = (PROVIDER_NAME, PATH_PREFIX)
+"""The keys of the requirer's application databag."""
 
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
@@ -86,15 +88,25 @@ def parse(
         return None, [dataclasses.replace(p, field=p.field.removeprefix(".")) for p in found]
 
 
-def dump(provider_name: str) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What the control plane says of our authorizer."""
+
+    provider_name: str = ""
+    """What the mesh calls it; empty while it does not know it."""
+    path_prefix: str = ""
+    """What it is asked with."""
+
+
+def dump(reply: Reply) -> dict[str, str]:
     """Return the requirer's application databag."""
-    return {PROVIDER_NAME: provider_name}
+    return {PROVIDER_NAME: reply.provider_name, PATH_PREFIX: reply.path_prefix or "/"}
 
 
-def parse_provider_name(
+def parse_reply(
     databag: Mapping[str, str], *, app: str, endpoint: str
-) -> tuple[str, list[Problem]]:
-    """Read what the mesh calls our authorizer; empty while it does not know it.
+) -> tuple[Reply, list[Problem]]:
+    """Read what the control plane says of our authorizer.
 
     Args:
         databag: the requirer's application databag.
@@ -103,9 +115,9 @@ def parse_provider_name(
     """
     name = databag.get(PROVIDER_NAME, "")
     if not name or _PROVIDER_NAME.fullmatch(name):
-        return name, []
+        return Reply(name, databag.get(PATH_PREFIX, "").rstrip("/")), []
     cure = "use letters, digits and '-'"
-    return "", [Problem(app, endpoint, PROVIDER_NAME, "not the name of a provider", cure)]
+    return Reply(), [Problem(app, endpoint, PROVIDER_NAME, "not the name of a provider", cure)]
 
 
 def dump_authorizer(authorizer: Authorizer | None, published: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,9 @@ CERTIFIER = Path(__file__).parent / "certifier"
 """No part of the bookshop: a certificate authority."""
 CATALOG = Path(__file__).parent / "catalog"
 """No part of the bookshop: it describes its own routes, and speaks more than HTTP/1.1."""
+IDENTITY = Path(__file__).parent / "identity"
+ACCOUNT = Path(__file__).parent / "account"
+"""No part of the bookshop: a login, and an application that trusts tokens."""
 WITNESS = Path(__file__).parent / "witness"
 """No part of the bookshop: it writes down every event."""
 
@@ -23,10 +26,12 @@ ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
 """The bookshop's charm folders, for `Model.deploy`."""
 
 __all__ = [
+    "ACCOUNT",
     "ALL",
     "CATALOG",
     "CERTIFIER",
     "DETAILS",
+    "IDENTITY",
     "PORT",
     "PRODUCTPAGE",
     "RATINGS",

@@ -6,6 +6,7 @@
 import json
 
 from istio_ambient import control_plane, manifests
+from istio_ambient.relations import istio_ingress_config
 
 from tests import authorities
 
@@ -80,7 +81,15 @@ def test_an_ingress_hears_of_its_provider_only_when_the_mesh_knows_it():
     found = ingresses(one=GOOD)
     assert control_plane.provider_replies(found, "") == {}
     assert control_plane.provider_replies(found, mesh_config(ingresses())) == {}
-    assert control_plane.provider_replies(found, mesh_config(found)) == {0: "ext-authz-one"}
+    reply = istio_ingress_config.Reply("ext-authz-one")
+    assert control_plane.provider_replies(found, mesh_config(found)) == {0: reply}
+
+
+def test_an_ingress_hears_of_the_path_prefix_that_is_in_use():
+    old = ingresses(one={**GOOD, "ext_authz_path_prefix": "/old"})
+    new = ingresses(one={**GOOD, "ext_authz_path_prefix": "/new"})
+    replies = control_plane.provider_replies(new, mesh_config(old))
+    assert replies == {0: istio_ingress_config.Reply("ext-authz-one", "/old")}
 
 
 def test_the_collector():

@@ -19,7 +19,12 @@ NOT_OPEN = {"operation": {"notPaths": ["/m-login", "/m-login/*"]}}
 OF_SHOP = {"operation": {"paths": ["/m-shop", "/m-shop/*"]}}
 NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
 BEARER = {"key": "request.headers[authorization]", "values": ["Bearer *"]}
-NO_BEARER = {"key": "request.headers[authorization]", "notValues": ["Bearer *"]}
+MARKED = {"key": "request.headers[x-istio-jwt-issuer]", "values": ["*"]}
+WITHOUT_TOKEN = [
+    {"key": "request.headers[authorization]", "notValues": ["Bearer *"]},
+    {"key": "request.headers[x-istio-jwt-issuer]", "notValues": ["*"]},
+]
+SOMEBODY = [{"source": {"requestPrincipals": ["*"]}}]
 TARGET = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}]
 
 
@@ -108,8 +113,13 @@ def test_tokens():
     # Only what the application itself trusts gets to it, whatever others trust.
     issuer = {"key": "request.auth.claims[iss]"}
     assert deny["rules"][1:] == [
-        {"to": [OF_SHOP], "when": [{**issuer, "notValues": ["https://issuer.example.com"]}]},
         {
+            "from": SOMEBODY,
+            "to": [OF_SHOP],
+            "when": [{**issuer, "notValues": ["https://issuer.example.com"]}],
+        },
+        {
+            "from": SOMEBODY,
             "to": [OF_SHOP],
             "when": [
                 {**issuer, "values": ["https://issuer.example.com"]},
@@ -143,10 +153,17 @@ def test_login_and_tokens_share_the_work():
     found = specs(
         CLOSED, OPEN, forward_auth=LOGIN, request_auth=auths, authentication_in_force=BOTH
     )
-    assert found["ext-authz-gate"]["rules"] == [{"to": [NOT_OPEN], "when": [NO_BEARER]}]
+    assert found["ext-authz-gate"]["rules"] == [{"to": [NOT_OPEN], "when": WITHOUT_TOKEN}]
     deny = found["deny-without-jwt-gate"]["rules"]
-    assert deny[0] == {"from": NOBODY, "to": [NOT_OPEN], "when": [BEARER]}
-    assert deny[1]["when"][0] == BEARER
+    assert deny[:2] == [
+        {"from": NOBODY, "to": [NOT_OPEN], "when": [BEARER]},
+        {"from": NOBODY, "to": [NOT_OPEN], "when": [MARKED]},
+    ]
+    # The JWT filter may have taken the token away by then.
+    assert deny[2]["from"] == SOMEBODY
+    assert "authorization" not in str(deny[2])
+    (rule,) = found["request-auth-shop-gate"]["jwtRules"]
+    assert rule["outputClaimToHeaders"] == [{"header": "x-istio-jwt-issuer", "claim": "iss"}]
 
 
 def test_neither_gives_way_to_a_policy_that_is_not_there_yet():

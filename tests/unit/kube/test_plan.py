@@ -122,6 +122,18 @@ def test_order_configuration_before_custom_resources():
     assert [c.ref.kind for c in plan.changes][-1] == "AuthorizationPolicy"
 
 
+def test_who_may_come_in_stands_before_what_lets_them_in_and_goes_after_it():
+    kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
+    meta = ObjectMeta(name="a", namespace="shop")
+    route = resources.HTTPRoute(metadata=meta, spec={})
+    empty = kube.Live(IDENTITY, kinds)
+    made = kube.plan([route, policy()], empty)
+    assert [change.kind for change in made.changes] == list(kinds)
+    both = {change.ref: change.kind.from_dict(change.manifest) for change in made.changes}
+    gone = kube.plan([], kube.Live(IDENTITY, kinds, both))
+    assert [change.kind for change in gone.changes] == [*reversed(kinds)]
+
+
 class TestIdentity:
     def test_model_and_application_that_share_an_instance_label_do_not_share_objects(self):
         one, two = kube.Identity("a-b", "c"), kube.Identity("a", "b-c")

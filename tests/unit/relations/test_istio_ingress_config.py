@@ -95,17 +95,16 @@ def test_the_path_prefix(text: str, prefix: str):
 
 
 def test_what_the_mesh_calls_it():
-    def read(**databag: str) -> tuple[str, list[Problem]]:
-        return istio_ingress_config.parse_provider_name(databag, app="i", endpoint="e")
+    def read(**databag: str) -> tuple[istio_ingress_config.Reply, list[Problem]]:
+        return istio_ingress_config.parse_reply(databag, app="i", endpoint="e")
 
-    assert read() == ("", [])
-    assert read(ext_authz_provider_name="ext_authz-i") == ("ext_authz-i", [])
-    name, problems = read(ext_authz_provider_name="a\nb")
-    assert (name, problems[0].field) == ("", "ext_authz_provider_name")
-
-
-def test_the_reply():
-    assert istio_ingress_config.dump("ext-authz-i") == {"ext_authz_provider_name": "ext-authz-i"}
+    reply_of = istio_ingress_config.Reply
+    assert read() == (reply_of(), [])
+    assert read(ext_authz_provider_name="ext_authz-i") == (reply_of("ext_authz-i"), [])
+    for reply in (reply_of("ext-authz-i"), reply_of("ext-authz-i", "/decisions")):
+        assert read(**istio_ingress_config.dump(reply)) == (reply, [])
+    reply, problems = read(ext_authz_provider_name="a\nb")
+    assert (reply, problems[0].field) == (reply_of(), "ext_authz_provider_name")
 
 
 KEYS = [

@@ -1,0 +1,390 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Login and tokens through the real gateway, with a real authorizer and real signatures."""
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+from istio_ambient import kube, resources
+from lightkube.resources.core_v1 import ConfigMap
+
+from tests import lab
+from tests.lab import apps, identity, juju
+from tests.lab.conftest import CHARMS, ModelFactory
+
+GATE, UNIT = "gate", "gate/0"
+ADDRESS = "http://203.0.113.10"
+ACCOUNT, PAGE, OPEN = (f"{ADDRESS}/shop-{app}" for app in ("account", "productpage", "details"))
+SESSION = {"cookie": "session=alice"}
+ISSUER, OTHER = "https://issuer.example.com", "https://other.example.com"
+KEYS = f"http://identity.shop.svc.cluster.local:{identity.KEYS_PORT}/keys"
+RULE: dict[str, Any] = {
+    "issuer": ISSUER,
+    "jwks_uri": KEYS,
+    "audiences": ["shop"],
+    "claim_to_headers": [{"header": "x-account-email", "claim": "email"}],
+}
+
+
+@dataclasses.dataclass
+class Shop:
+    """A gateway with two applications behind a login, and one in front of it."""
+
+    cluster: lab.Cluster
+    model: juju.Model
+    issuer: identity.Issuer
+    other: identity.Issuer
+
+    def get(self, url: str, headers: dict[str, str] | None = None, **more: Any) -> lab.Response:
+        return self.cluster.request_outside(url, headers=headers, **more)
+
+    def settles(
+        self, status: int, url: str, headers: dict[str, str] | None = None
+    ) -> lab.Response:
+        """Return the answer once the gateway answers so."""
+
+        def seen() -> lab.Response:
+            response = self.get(url, headers)
+            assert response.status == status, response
+            return response
+
+        return lab.eventually(seen)
+
+    def spec(self, name: str) -> dict[str, Any] | None:
+        client: Any = self.cluster.client
+        found: list[Any] = list(client.list(resources.AuthorizationPolicy, namespace="shop"))
+        return next((kube.manifest_of(p)["spec"] for p in found if p.metadata.name == name), None)
+
+    def status(self) -> str:
+        status = self.model.unit_status(UNIT)
+        return f"{status.name}: {status.message}"
+
+    @contextlib.contextmanager
+    def authorizer(self) -> Generator[identity.Server]:
+        listening = self.cluster.listen("shop/identity", identity.DECISIONS_PORT)
+        with identity.Server(listening, identity.decide) as server:
+            yield server
+
+
+TOKENS = ("account:istio-request-auth", f"{GATE}:istio-request-auth")
+
+
+@pytest.fixture(scope="module")
+def shop(
+    cluster: lab.Cluster, control_plane: juju.Model, new_module_model: ModelFactory
+) -> Iterator[Shop]:
+    model = new_module_model("shop", controller=control_plane.controller)
+    model.deploy(CHARMS / "istio-ingress-k8s", GATE)
+    for app in (apps.ACCOUNT, apps.PRODUCTPAGE, apps.DETAILS, apps.IDENTITY):
+        model.deploy(app)
+    model.integrate("account:ingress", f"{GATE}:ingress")
+    model.integrate("productpage:ingress", f"{GATE}:ingress")
+    model.integrate("details:ingress", f"{GATE}:ingress-unauthenticated")
+    model.wait_active()
+    issuer, other = identity.Issuer(ISSUER), identity.Issuer(OTHER)
+
+    def keys(asked: identity.Asked) -> identity.Answer:
+        return (other if asked.path == "/other" else issuer).keys(asked)
+
+    with identity.Server(cluster.listen("shop/identity", identity.KEYS_PORT), keys):
+        yield Shop(cluster, model, issuer, other)
+
+
+@pytest.fixture
+def login(shop: Shop, control_plane: juju.Model) -> Iterator[identity.Server]:
+    """People have to log in."""
+    model = shop.model
+    offer = control_plane.offer("istio-k8s:istio-ingress-config")
+    model.integrate("identity:forward-auth", f"{GATE}:forward-auth")
+    model.integrate(f"{GATE}:istio-ingress-config", offer)
+    model.wait_active()
+    with shop.authorizer() as server:
+        shop.settles(302, PAGE)
+        server.asked.clear()
+        yield server
+    model.remove_relation(f"{GATE}:istio-ingress-config", "istio-k8s")
+    model.remove_relation("identity:forward-auth", f"{GATE}:forward-auth")
+    model.wait_active()
+    shop.settles(200, PAGE)
+
+
+@pytest.fixture
+def tokens(shop: Shop) -> Iterator[None]:
+    """The account trusts tokens, and so everybody has to have one."""
+    model = shop.model
+    model.config("account", rules=json.dumps([RULE]))
+    model.integrate(*TOKENS)
+    model.wait_active()
+    shop.settles(200, ACCOUNT, shop.issuer.bearer())
+    yield
+    model.remove_relation(*TOKENS)
+    model.reset("account", "rules")
+    model.wait_active()
+    shop.settles(200, PAGE)
+
+
+def test_people_log_in(shop: Shop, login: identity.Server):
+    response = shop.get(f"{ACCOUNT}/x?y=z")
+    assert (response.status, response.hop) == (302, "gateway")
+    assert response.headers["location"] == "http://login.example.com/"
+    assert response.headers["set-cookie"] == "state=1"
+    asked = login.asked[-1]
+    assert (asked.method, asked.path) == ("GET", "/shop-account/x?y=z")
+    assert asked.headers["host"] == "203.0.113.10"
+
+    response = shop.get(
+        f"{ACCOUNT}/x", {**SESSION, "x-auth-request-user": "root", "x-secret": "1"}
+    )
+    assert (response.status, response.hop) == (200, "application")
+    assert response.headers["set-cookie"] == "seen=1"
+    headers = response.json()["headers"]
+    assert headers["x-auth-request-user"] == "alice"
+    assert "x-other" not in headers
+    assert login.asked[-1].headers["cookie"] == "session=alice"
+    assert "x-secret" not in login.asked[-1].headers
+
+    response = shop.get(ACCOUNT, {"cookie": "session=banned"})
+    assert (response.status, response.body) == (403, b"not you")
+
+    login.asked.clear()
+    assert shop.get(f"{OPEN}/x").json()["app"] == "details"
+    assert login.asked == []
+    names = json.loads(shop.model.databag(f"{GATE}:forward-auth")["ingress_app_names"])
+    assert names == ["account", "details", "productpage"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/shop-details/../shop-account",
+        "/shop-details/%2e%2e/shop-account",
+        "/shop-details/..%2fshop-account",
+        "/shop-details/%2e%2e%2fshop-account",
+        "/shop-details//../shop-account",
+        "/shop-details/..\\shop-account",
+        "/shop-details;/../shop-account",
+        "//shop-account",
+        "/./shop-account",
+        "/shop-account/../shop-account/",
+        "/shop-account?/shop-details",
+        "/shop-account%3f/shop-details",
+        "/%73hop-account",
+        "/SHOP-account",
+    ],
+)
+def test_no_spelling_of_a_path_gets_around_the_login(
+    shop: Shop, login: identity.Server, path: str
+):
+    response = shop.get(f"{ADDRESS}{path}")
+    if response.hop == "application":
+        assert response.json()["app"] == "details"
+    else:
+        assert response.status in (302, 400, 404)
+
+
+def test_without_the_authorizer_nobody_gets_in(shop: Shop, login: identity.Server):
+    assert shop.get(PAGE, SESSION).status == 200
+    login.stop()
+    response = shop.get(PAGE, SESSION)
+    assert (response.status, response.hop) == (403, "gateway")
+    assert shop.get(OPEN).status == 200
+
+
+def test_an_open_root_opens_nobody_elses_paths(shop: Shop, login: identity.Server):
+    endpoint = f"{GATE}:istio-ingress-route-unauthenticated"
+    backend = {"service": "identity", "port": apps.PORT}
+    listener = {"port": 80, "protocol": "HTTP"}
+    route = {"name": "all", "listener": listener, "backends": [backend]}
+    root = {"path": {"type": "PathPrefix", "value": "/"}}
+    below = {"path": {"type": "PathPrefix", "value": "/shop-account/public"}}
+    config = {
+        "model": "shop",
+        "listeners": [],
+        "http_routes": [{**route, "matches": [root, below]}],
+    }
+    shop.model.fake_remote(endpoint, "identity", {"config": json.dumps(config)})
+    shop.model.wait_active()
+    assert shop.settles(200, f"{ADDRESS}/anything").json()["app"] == "identity"
+    for url in (ACCOUNT, f"{ACCOUNT}/x", PAGE, f"{ACCOUNT}/publicity"):
+        assert shop.get(url).status == 302
+    assert shop.get(f"{ACCOUNT}/public/x").json()["app"] == "identity"
+    assert shop.get(ACCOUNT, SESSION).json()["app"] == "account"
+    shop.model.remove_relation(endpoint, "identity")
+    shop.model.settle()
+    # Where no route is, Envoy asks nobody.
+    shop.settles(404, f"{ADDRESS}/anything")
+
+
+def test_the_path_of_the_decisions_address(
+    shop: Shop, login: identity.Server, control_plane: juju.Model
+):
+    shop.model.config("identity", path="/decisions")
+    shop.model.wait_active()
+
+    def asked_there() -> bool:
+        shop.get(f"{PAGE}/x")
+        return login.asked[-1].path == "/decisions/shop-productpage/x"
+
+    assert lab.eventually(asked_there)
+    client: Any = shop.cluster.client
+    mesh = client.get(ConfigMap, "istio", namespace=control_plane.name).data["mesh"]
+    assert "pathPrefix: /decisions" in mesh
+    shop.model.reset("identity", "path")
+    shop.model.wait_active()
+    assert lab.eventually(lambda: shop.get(PAGE) and login.asked[-1].path == "/shop-productpage")
+
+
+def test_a_login_that_is_not_complete_closes_everything_and_says_why(
+    shop: Shop, control_plane: juju.Model
+):
+    model = shop.model
+    model.fake_remote(f"{GATE}:forward-auth", "silent")
+    model.settle()
+    assert shop.status().startswith("blocked: istio-ingress-config")
+    assert "juju integrate gate:istio-ingress-config istio-k8s" in shop.status()
+    for url in (PAGE, OPEN, f"{ADDRESS}/"):
+        shop.settles(403, url)
+    assert shop.spec("ext-authz-gate") == {
+        "action": "DENY",
+        "rules": [{}],
+        "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATE}],
+    }
+
+    model.integrate(
+        f"{GATE}:istio-ingress-config", control_plane.offer("istio-k8s:istio-ingress-config")
+    )
+    model.settle()
+    assert shop.status().startswith("waiting: forward-auth: silent has not sent")
+    model.set_databag("silent", "forward-auth", "decisions_address", "http://10.0.0.1")
+    model.settle()
+    assert shop.status().startswith("blocked: silent:forward-auth decisions_address")
+    assert shop.get(PAGE, SESSION).status == 403
+    databag = model.databag(f"{GATE}:istio-ingress-config")
+    assert (databag["ext_authz_service_name"], databag["ext_authz_port"]) == ("fake_host", "5432")
+
+    model.remove_relation(f"{GATE}:istio-ingress-config", "istio-k8s")
+    model.remove_relation(f"{GATE}:forward-auth", "silent")
+    model.wait_active()
+    assert shop.spec("ext-authz-gate") is None
+    shop.settles(200, PAGE)
+
+
+def test_tokens(shop: Shop, tokens: None):
+    issuer = shop.issuer
+    response = shop.get(ACCOUNT, issuer.bearer(email="a@example.com"))
+    assert response.json()["headers"]["x-account-email"] == "a@example.com"
+    # Not among what the application trusts, so not sent on.
+    assert "authorization" not in response.json()["headers"]
+
+    now = int(time.time())
+    refused: dict[str, tuple[dict[str, str], int]] = {
+        "none": ({}, 403),
+        "basic": ({"authorization": "Basic YTpi"}, 403),
+        "expired": (issuer.bearer(exp=now - 3600), 401),
+        "not yet": (issuer.bearer(nbf=now + 3600), 401),
+        "wrong issuer": (issuer.bearer(iss=OTHER), 401),
+        "wrong key": ({"authorization": shop.other.bearer(iss=ISSUER)["authorization"]}, 401),
+        "wrong audience": (issuer.bearer(aud="bank"), 403),
+        "no audience": (issuer.bearer(aud=None), 403),
+        "no subject": (issuer.bearer(sub=None), 403),
+        "nonsense": ({"authorization": "Bearer x.y.z"}, 401),
+    }
+    got = {name: shop.get(ACCOUNT, headers).status for name, (headers, _) in refused.items()}
+    assert got == {name: status for name, (_, status) in refused.items()}
+    assert shop.get(PAGE).status == 403
+    assert shop.get(OPEN).status == 200
+
+
+def test_nobody_makes_up_what_a_token_would_say(shop: Shop, tokens: None):
+    forged = {"x-account-email": "root@example.com"}
+    for url, headers in ((ACCOUNT, shop.issuer.bearer()), (OPEN, {})):
+        response = shop.get(url, {**headers, **forged})
+        assert response.status == 200
+        assert "x-account-email" not in response.json()["headers"]
+
+
+def test_where_a_token_may_stand(shop: Shop, tokens: None):
+    rule = {**RULE, "from_headers": [{"name": "x-jwt", "prefix": "Token "}]}
+    shop.model.config("account", rules=json.dumps([{**rule, "forward_original_token": True}]))
+    shop.model.settle()
+    token = shop.issuer.bearer()["authorization"].removeprefix("Bearer ")
+    response = shop.settles(200, ACCOUNT, {"x-jwt": f"Token {token}"})
+    assert response.json()["headers"]["x-jwt"] == f"Token {token}"
+    assert shop.get(ACCOUNT, shop.issuer.bearer()).status == 403
+
+
+def test_the_tokens_of_one_application_do_not_open_another(shop: Shop, tokens: None):
+    endpoint = f"{GATE}:istio-request-auth"
+    theirs = {"issuer": OTHER, "jwks_uri": KEYS.replace("/keys", "/other")}
+    same_issuer = {**RULE, "audiences": ["bank"]}
+    rules = {"jwt_rules": json.dumps([theirs, same_issuer])}
+    shop.model.fake_remote(endpoint, "productpage", rules)
+    shop.model.settle()
+    shop.settles(200, PAGE, shop.other.bearer())
+    assert shop.get(ACCOUNT, shop.other.bearer()).status == 403
+    assert shop.get(PAGE, shop.issuer.bearer(aud="bank")).status == 200
+    assert shop.get(ACCOUNT, shop.issuer.bearer(aud="bank")).status == 403
+    assert shop.get(ACCOUNT, shop.issuer.bearer(aud=["bank", "shop"])).status == 200
+    assert shop.get(PAGE, shop.issuer.bearer()).status == 403
+    shop.model.remove_relation(endpoint, "productpage")
+    shop.model.settle()
+
+
+@pytest.mark.parametrize("rules", ['[{"issuer": ""}]', "{", "[]"])
+def test_broken_rules_open_nothing_for_anybody(shop: Shop, tokens: None, rules: str):
+    endpoint = f"{GATE}:istio-request-auth"
+    shop.model.fake_remote(endpoint, "productpage", {"jwt_rules": rules})
+    shop.model.settle()
+    if rules != "[]":
+        assert shop.status().startswith("blocked: productpage:istio-request-auth jwt_rules")
+    good = shop.issuer.bearer()
+    shop.settles(403, PAGE, good)
+    assert (shop.get(ACCOUNT, good).status, shop.get(ACCOUNT).status) == (200, 403)
+    assert (shop.get(PAGE).status, shop.get(OPEN).status) == (403, 200)
+    shop.model.remove_relation(endpoint, "productpage")
+    shop.model.settle()
+
+
+def test_login_or_token(shop: Shop, login: identity.Server, tokens: None):
+    shop.settles(302, ACCOUNT)
+    good = shop.issuer.bearer(email="a@example.com")
+    shop.settles(200, ACCOUNT, good)
+    login.asked.clear()
+    response = shop.get(ACCOUNT, good)
+    assert response.json()["headers"]["x-account-email"] == "a@example.com"
+    assert login.asked == []
+    assert shop.get(ACCOUNT, SESSION).status == 200
+    assert shop.get(ACCOUNT, {**SESSION, "authorization": "Basic YTpi"}).status == 200
+    expired = shop.issuer.bearer(exp=int(time.time()) - 3600)
+    assert shop.get(ACCOUNT, expired).status == 401
+    assert shop.get(ACCOUNT, {**SESSION, "authorization": "Bearer x"}).status == 401
+    assert shop.get(ACCOUNT, shop.issuer.bearer(sub=None)).status == 403
+    assert shop.get(OPEN).status == 200
+    # Nobody can say that somebody else has seen a token.
+    for method in ("GET", "OPTIONS"):
+        forged = {"x-istio-jwt-issuer": ISSUER, "origin": "http://x.example.com"}
+        preflight = {**forged, "access-control-request-method": "GET"}
+        response = shop.get(ACCOUNT, preflight, method=method)
+        assert (response.status, response.hop) in ((302, "gateway"), (403, "gateway"))
+
+    theirs = {"issuer": OTHER, "jwks_uri": KEYS.replace("/keys", "/other")}
+    endpoint = f"{GATE}:istio-request-auth"
+    shop.model.fake_remote(endpoint, "productpage", {"jwt_rules": json.dumps([theirs])})
+    shop.model.settle()
+    shop.settles(200, PAGE, shop.other.bearer())
+    assert shop.get(ACCOUNT, shop.other.bearer()).status == 403
+    shop.model.remove_relation(endpoint, "productpage")
+    shop.model.settle()
+
+
+def test_next_hook_writes_nothing(shop: Shop, login: identity.Server, tokens: None):
+    shop.model.emit(UNIT, "update-status")
+    with shop.model.requests(UNIT) as seen:
+        shop.model.emit(UNIT, "update-status")
+    assert seen.writes == []
