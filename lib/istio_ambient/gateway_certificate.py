@@ -10,18 +10,15 @@ the library is not run on what it would fail the hook with.
 
 import dataclasses
 import datetime
-import logging
+import functools
 from collections.abc import Sequence
 
 import ops
 from charmlibs.interfaces import tls_certificates as published
-from cryptography import x509
 
 from istio_ambient import hostnames, ingress, kube
 from istio_ambient.problems import Problem
 from istio_ambient.relations import tls_certificates
-
-logger = logging.getLogger(__name__)
 
 MAX_COMMON_NAME = 64
 """Characters of a common name (RFC 5280, ub-common-name)."""
@@ -53,7 +50,7 @@ class GatewayCertificate:
         self._endpoint = endpoint
         self._names: Sequence[str] = ()
         self._problems: list[Problem] = []
-        self._spent: list[x509.Certificate] = []
+        self._spent: list[tls_certificates.Issued] = []
         self._library = self._make_library()
 
     def _make_library(self) -> published.TLSCertificatesRequiresV4 | None:
@@ -75,14 +72,23 @@ class GatewayCertificate:
             mine = tls_certificates.requests_of(dict(relation.data[charm.app]))
             answers = [i for i in issued if i.request in mine and not i.revoked]
             # It would ask for another one in every hook, and get the same.
-            self._spent += [
-                i.certificate for i in answers if tls_certificates.is_spent(i.certificate, _now())
-            ]
+            self._spent += [i for i in answers if i.spent_at <= _now()]
             if problems or self._spent:
                 return None
+        return self._new_library()
+
+    def _new_library(self) -> published.TLSCertificatesRequiresV4:
         return published.TLSCertificatesRequiresV4(
-            charm, endpoint, certificate_requests=self._requests, mode=published.Mode.APP
+            self._charm,
+            self._endpoint,
+            certificate_requests=self._requests,
+            mode=published.Mode.APP,
         )
+
+    @functools.cached_property
+    def _late_library(self) -> published.TLSCertificatesRequiresV4:
+        """The library, made in the midst of a hook: it is told of nothing in it."""
+        return self._new_library()
 
     @property
     def _relation(self) -> ops.Relation | None:
@@ -102,29 +108,45 @@ class GatewayCertificate:
         relation = self._relation
         if relation is None:
             return Answer()
+        # The public charm of our name asks once for each unit.
+        relation.data[self._charm.unit].pop(tls_certificates.REQUESTS_KEY, None)
         current = ingress.certificate_in_use(secret, _now())
         if not self._charm.unit.is_leader():
             return _answer(relation.app.name, current, names)
         self._names = names
         if self._library is None:
-            return self._without_library(relation, current, ingress.leaf_in(secret))
+            if self._spent and not self._problems:
+                return self._with_spent(self._spent[0], relation, current, secret)
+            return _answer(relation.app.name, current, names, self._problems)
         self._library.sync()
         return self._with_library(self._library, relation, current)
 
-    def _without_library(
+    def _with_spent(
         self,
+        issued: tls_certificates.Issued,
         relation: ops.Relation,
         current: ingress.Certificate | None,
-        used: x509.Certificate | None,
+        secret: kube.Resource | None,
     ) -> Answer:
+        """Return the answer where the certificate is at its end.
+
+        Either it was good once, and its renewal was missed: then it is asked for here. Or it was
+        like that when it came, and so would the next one be: then it is made do with, and told.
+        """
         app = relation.app.name
-        if used is not None and used in self._spent:
-            # It was good once, and its renewal was missed: without a request, the next hook asks.
+        used_since = ingress.certificate_since(secret)
+        used = ingress.leaf_in(secret) == issued.certificate
+        if used and (used_since is None or used_since < issued.spent_at):
+            # Without a request, the next hook asks.
             relation.data[self._charm.app].pop(tls_certificates.REQUESTS_KEY, None)
-        elif self._spent:
-            message, cure = "a certificate that is at its end", "issue one that lasts longer"
-            self._problems.append(Problem(app, self._endpoint, "certificates", message, cure))
-        return _answer(app, current, self._names, self._problems)
+            return _answer(app, current, self._names)
+        ends = f"{issued.certificate.not_valid_after_utc:%Y-%m-%d}"
+        message, cure = f"a certificate that ends on {ends}", "issue one that lasts longer"
+        problem = Problem(app, self._endpoint, "certificates", message, cure)
+        key = str(self._late_library.private_key or "")
+        if ingress.certificate_fault(issued.certificate, key, _now()) is None:
+            current = ingress.assemble(issued.certificate, issued.others, key)
+        return _answer(app, current, self._names, [problem])
 
     def _with_library(
         self,
@@ -133,43 +155,59 @@ class GatewayCertificate:
         current: ingress.Certificate | None,
     ) -> Answer:
         app = relation.app.name
-        problems: list[Problem] = []
         key = str(library.private_key or "")
         asked = [
             each.certificate_signing_request
             for each in library.get_csrs_from_requirer_relation_data()
         ]
+        problems: list[Problem] = []
         for issued in library.get_provider_certificates():
-            if issued.certificate_signing_request not in asked or issued.revoked:
-                continue
-            # Its PEM was read before the library was made.
-            leaf = ingress.leaf_of(str(issued.certificate))
-            fault = ingress.certificate_fault(leaf, key, _now())
-            if fault:
-                problems.append(Problem(app, self._endpoint, "certificates", *fault))
-                continue
-            others = [ingress.leaf_of(str(each)) for each in (*issued.chain, issued.ca)]
-            missing = ingress.uncovered(self._names, leaf)
-            if missing:
-                message = f"the certificate is not for {', '.join(missing)}"
-                cure = "issue one for all names that were asked for"
-                problems.append(Problem(app, self._endpoint, "certificates", message, cure))
-            usable = ingress.assemble(leaf, others, key)
-            return Answer(ingress.Tls(wanted=True, certificate=usable), tuple(problems))
+            if issued.certificate_signing_request in asked and not issued.revoked:
+                certificate, found = self._checked(app, issued, key)
+                problems += found
+                if certificate is not None:
+                    return Answer(ingress.Tls(True, certificate), tuple(problems))
         if self._names and not asked:
             problems.append(self._no_addresses(app))
-        problems += [self._denial(app, each.error) for each in _denied(library, asked)]
-        return _answer(app, current, self._names, problems)
+        answer = _answer(app, current, self._names, problems)
+        for error in _errors(library, asked):
+            answer = self._with_denial(answer, app, error)
+        return answer
+
+    def _checked(
+        self, app: str, issued: published.ProviderCertificate, key: str
+    ) -> tuple[ingress.Certificate | None, list[Problem]]:
+        """Return the certificate if it may be used, and what is wrong with it."""
+        # Its PEM was read before the library was made.
+        leaf = ingress.leaf_of(str(issued.certificate))
+        fault = ingress.certificate_fault(leaf, key, _now())
+        if fault:
+            return None, [Problem(app, self._endpoint, "certificates", *fault)]
+        others = [ingress.leaf_of(str(each)) for each in (*issued.chain, issued.ca)]
+        asked = issued.certificate_signing_request.sans_dns
+        names = [name for name in self._names if not name.startswith("*.") or name in asked]
+        missing = ingress.uncovered(names, leaf)
+        problems: list[Problem] = []
+        if missing:
+            message = f"the certificate is not for {', '.join(missing)}"
+            cure = "issue one for all names that were asked for"
+            problems.append(Problem(app, self._endpoint, "certificates", message, cure))
+        return ingress.assemble(leaf, others, key), problems
+
+    def _with_denial(self, answer: Answer, app: str, error: published.CertificateError) -> Answer:
+        """Return the answer with what the authority said instead of a certificate."""
+        cure = next((cure for code, cure in _CURES.items() if code == error.code), f"see {app}")
+        message = f"refused ({error.name}): {error.message}"
+        problem = Problem(app, self._endpoint, "request_errors", message, cure)
+        if error.code == published.CertificateRequestErrorCode.SERVER_NOT_AVAILABLE:
+            tls = dataclasses.replace(answer.tls, awaited=str(problem))
+            return dataclasses.replace(answer, tls=tls)
+        return dataclasses.replace(answer, problems=(*answer.problems, problem))
 
     def _no_addresses(self, app: str) -> Problem:
         message = f"issues no certificate for {self._names[0]}"
         cure = f"juju config {self._charm.app.name} external_hostname=<DNS name>"
         return Problem(app, self._endpoint, "capabilities", message, cure)
-
-    def _denial(self, app: str, error: published.CertificateError) -> Problem:
-        cure = next((cure for code, cure in _CURES.items() if code == error.code), f"see {app}")
-        message = f"refused ({error.name}): {error.message}"
-        return Problem(app, self._endpoint, "request_errors", message, cure)
 
     def _requests(
         self, capabilities: published.ProviderCapabilities | None
@@ -205,12 +243,12 @@ class GatewayCertificate:
         ]
 
 
-def _denied(
+def _errors(
     library: published.TLSCertificatesRequiresV4,
     asked: Sequence[published.CertificateSigningRequest],
-) -> list[published.ProviderCertificateError]:
+) -> list[published.CertificateError]:
     found = (library.get_request_error(csr) for csr in asked)
-    return [error for error in found if error is not None]
+    return [each.error for each in found if each is not None]
 
 
 def _answer(

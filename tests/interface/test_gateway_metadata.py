@@ -3,6 +3,7 @@
 """gateway_metadata: the published requirer library reads what we write."""
 
 import ops
+import pytest
 from charmlibs.interfaces import gateway_metadata as published
 from istio_ambient.relations import gateway_metadata
 from ops import testing
@@ -16,13 +17,25 @@ class RequirerCharm(ops.CharmBase):
         self.gateway = published.GatewayMetadataRequirer(self)
 
 
-def test_the_published_requirer_reads_what_we_write():
-    written = gateway_metadata.dump(
-        namespace="shop",
-        gateway_name="gate",
-        deployment_name="gate-istio",
-        service_account="gate-istio",
-    )
+METADATA = {
+    "namespace": "shop",
+    "gateway_name": "gate",
+    "deployment_name": "gate-istio",
+    "service_account": "gate-istio",
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (gateway_metadata.dump(**METADATA), published.GatewayMetadata(**METADATA)),
+        ({}, None),
+    ],
+    ids=["there", "withdrawn"],
+)
+def test_the_published_requirer_reads_what_we_write(
+    written: dict[str, str], read: published.GatewayMetadata | None
+):
     relation = testing.Relation("gateway-metadata", remote_app_data=written)
     context = testing.Context(
         RequirerCharm,
@@ -32,9 +45,5 @@ def test_the_published_requirer_reads_what_we_write():
         },
     )
     with context(context.on.update_status(), testing.State(relations={relation})) as manager:
-        assert manager.charm.gateway.get_metadata() == published.GatewayMetadata(
-            namespace="shop",
-            gateway_name="gate",
-            deployment_name="gate-istio",
-            service_account="gate-istio",
-        )
+        assert manager.charm.gateway.get_metadata() == read
+    assert written.keys() <= set(gateway_metadata.KEYS)

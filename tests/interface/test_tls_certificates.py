@@ -17,6 +17,7 @@ from cryptography import x509
 from hypothesis import strategies as st
 from istio_ambient import gateway_certificate, ingress, kube
 from istio_ambient.gateway_certificate import Answer
+from lightkube.models import meta_v1
 from lightkube.resources.core_v1 import Secret
 from ops import testing
 
@@ -99,6 +100,11 @@ class Meeting:
     def databag(self) -> dict[str, str]:
         """What we wrote."""
         return dict(self.state.get_relation(self.relation.id).local_app_data)
+
+    @property
+    def provided(self) -> dict[str, str]:
+        """What the provider wrote."""
+        return dict(self._remote.remote_app_data)
 
     @property
     def requests(self) -> list[str]:
@@ -279,11 +285,9 @@ def test_another_authority_takes_over_at_once(served: Meeting):
     assert leaf(answer).issuer == served.authority.certificate.subject
 
 
-SOON = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "authority": ({"ca": True}, "of an authority"),
-    "expired": ({"end": START + datetime.timedelta(days=1)}, "at its end"),
-    "spent": ({"end": SOON}, "at its end"),
+    "expired": ({"end": START + datetime.timedelta(days=1)}, "ends on 2026-01-02"),
     "not yet": ({"begin": START + LIFETIME, "end": START + 2 * LIFETIME}, "not valid before 2035"),
 }
 
@@ -303,6 +307,21 @@ def test_what_must_not_be_used_is_told_and_the_last_good_one_stays(
         assert message in problem.message
         # Whoever gives such ones would give another: nobody keeps anybody busy.
         assert served.request == request
+
+
+def test_one_that_comes_at_its_end_is_made_do_with_and_not_asked_for_again(meeting: Meeting):
+    meeting.run()
+    request = meeting.request
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    meeting.issue(end=soon)
+    for _ in range(3):
+        answer = meeting.run()
+        assert leaf(answer).not_valid_after_utc.date() == soon.date()
+        assert f"ends on {soon:%Y-%m-%d}" in str(answer.problems[0])
+        assert meeting.request == request
+        assert meeting.secret
+        written = meta_v1.ManagedFieldsEntry(time=soon, operation="Apply")
+        meeting.secret.metadata.managedFields = [written]
 
 
 def test_somebody_elses_certificate_is_not_used(served: Meeting):
@@ -373,6 +392,15 @@ def test_a_refusal_is_told_with_what_to_do(meeting: Meeting):
     )
 
 
+def test_an_authority_that_is_down_is_waited_for(meeting: Meeting):
+    meeting.run()
+    error = {"code": 201, "name": "SERVER_NOT_AVAILABLE", "message": "try later"}
+    errors = [{"csr": meeting.requests[0], "error": error}]
+    meeting.write({"request_errors": json.dumps(errors)})
+    answer = meeting.run()
+    assert (answer.problems, "try later" in answer.tls.awaited) == ((), True)
+
+
 def test_what_a_provider_says_it_cannot_issue_is_not_asked_for(meeting: Meeting):
     meeting.names = [ADDRESS]
     capabilities = {"supports_ip_sans": False, "supports_wildcard_dns": False}
@@ -383,6 +411,10 @@ def test_what_a_provider_says_it_cannot_issue_is_not_asked_for(meeting: Meeting)
     meeting.names = [NAME, "*.example.com"]
     meeting.run()
     assert names_of(meeting.request) == ([NAME], [])
+    certificates = [meeting.entry(meeting.requests[0])]
+    meeting.write({**meeting.provided, "certificates": json.dumps(certificates)})
+    answer = meeting.run()
+    assert (answer.tls.certificate is None, answer.problems) == (False, ())
 
 
 def test_only_the_leader_asks(served: Meeting):
@@ -392,6 +424,17 @@ def test_only_the_leader_asks(served: Meeting):
     answer = other.run()
     assert (answer.tls.certificate, answer.problems) == (used, ())
     assert other.databag == {}
+
+
+@pytest.mark.parametrize("leader", [True, False])
+def test_what_each_unit_asked_for_before_a_refresh_is_withdrawn(leader: bool):
+    meeting = Meeting(leader=leader)
+    asked = {"certificate_signing_requests": "[]", "ingress-address": ADDRESS}
+    relation = dataclasses.replace(meeting.relation, local_unit_data=asked)
+    meeting.state = dataclasses.replace(meeting.state, relations=[relation])
+    meeting.run()
+    left = meeting.state.get_relation(meeting.relation.id).local_unit_data
+    assert left == {"ingress-address": ADDRESS}
 
 
 def test_when_the_relation_goes_so_do_key_and_certificate(served: Meeting):

@@ -4,9 +4,7 @@
 
 import base64
 import json
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from lightkube.resources.core_v1 import Secret
 
 from tests import lab
 from tests.lab import apps, juju
+from tests.lab.clients import clients
 from tests.lab.conftest import ModelFactory
 
 APP, UNIT, CHARM = "gate", "gate/0", "charms/istio-ingress-k8s"
@@ -75,25 +74,6 @@ def listeners(cluster: lab.Cluster) -> dict[str, dict[str, Any]]:
 
 def serial(response: lab.Response) -> int:
     return x509.load_der_x509_certificate(response.certificate).serial_number
-
-
-@contextmanager
-def clients(cluster: lab.Cluster, where: str, **request: Any) -> Generator[list[lab.Response]]:
-    """Let a client that verifies ask again and again; yields its answers so far."""
-    seen: list[lab.Response] = []
-    stopping = threading.Event()
-
-    def ask() -> None:
-        while not stopping.is_set():
-            seen.append(cluster.request_outside(where, **request))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stopping.set()
-        thread.join()
 
 
 def test_clients_get_an_answer_over_tls_and_are_sent_there(cluster: lab.Cluster, shop: juju.Model):

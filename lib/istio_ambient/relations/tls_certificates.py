@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, cast
 
 import pydantic
-from cryptography import exceptions, x509
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from istio_ambient import certificates
 from istio_ambient.problems import Problem
 from istio_ambient.relations import _json, _validation
 
@@ -30,16 +31,6 @@ MAX_ENTRIES = 64
 MAX_CHAIN = 16
 SPENT = 0.95
 """Part of its lifetime after which the library asks for another certificate on every event."""
-
-UNREADABLE = (
-    ValueError,
-    TypeError,
-    exceptions.UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What `cryptography` raises for what it cannot read."""
 
 _Pem: TypeAlias = Annotated[str, pydantic.Field(strict=True, max_length=MAX_PEM)]
 
@@ -94,6 +85,12 @@ class Issued:
     """Of the authorities, in no certain order; the certificate itself may be among them."""
     revoked: bool = False
 
+    @property
+    def spent_at(self) -> datetime.datetime:
+        """When so much of its lifetime is over that another one has to be asked for."""
+        begin, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+        return begin + (end - begin) * SPENT
+
 
 def parse(
     databag: Mapping[str, str], *, app: str, endpoint: str
@@ -144,12 +141,6 @@ def requests_of(databag: Mapping[str, str]) -> frozenset[str]:
         pem = _request("", text, _ignore) if isinstance(text, str) else None
         found |= {pem} if pem else set()
     return frozenset(found)
-
-
-def is_spent(certificate: x509.Certificate, now: datetime.datetime) -> bool:
-    """Tell whether a certificate is expired or so near to it that another has to be asked for."""
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return now >= begin + (end - begin) * SPENT
 
 
 _Refuse: TypeAlias = Callable[[str, str, str], None]
@@ -204,7 +195,7 @@ def _request(field: str, text: str, refuse: _Refuse) -> str | None:
         request = x509.load_pem_x509_csr(text.encode())
         _ = (request.extensions, request.public_key(), request.subject)
         return request.public_bytes(serialization.Encoding.PEM).decode().strip()
-    except UNREADABLE:
+    except certificates.REFUSED:
         refuse(field, "not a certificate signing request", "send it in PEM, as it was asked")
         return None
 
@@ -216,6 +207,6 @@ def _certificate(field: str, text: str, refuse: _Refuse) -> x509.Certificate | N
         _ = (certificate.extensions, certificate.public_key(), certificate.subject)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
         return certificate
-    except UNREADABLE:
+    except certificates.REFUSED:
         refuse(field, "not a certificate", "send certificates in PEM")
         return None

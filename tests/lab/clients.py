@@ -1,0 +1,30 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Clients outside of the cluster that ask again and again, while something changes."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from tests import lab
+
+
+@contextmanager
+def clients(cluster: lab.Cluster, where: str, **request: Any) -> Generator[list[lab.Response]]:
+    """Let a client that verifies ask again and again; yields its answers so far."""
+    seen: list[lab.Response] = []
+    stopping = threading.Event()
+
+    def ask() -> None:
+        while not stopping.is_set():
+            seen.append(cluster.request_outside(where, **request))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stopping.set()
+        thread.join()

@@ -1,0 +1,185 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""istio-ingress-k8s takes over from the public charm of its name, while clients come and go."""
+
+import ipaddress
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from istio_ambient import ingress, kube, mesh, resources
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import Secret, Service
+
+from tests import authorities, lab
+from tests.lab import apps, juju
+from tests.lab.clients import clients
+from tests.lab.conftest import CHARMS, ModelFactory
+
+APP, UNIT, CHARM = "gate", "gate/0", CHARMS / "istio-ingress-k8s"
+INSIDE, OUTSIDE = "192.0.2.10", "198.51.100.7"
+ADDRESS, CIDR = "203.0.113.10", "192.0.2.0/24"
+OPEN, CLOSED = f"https://{ADDRESS}/shop-details", f"https://{ADDRESS}/shop-productpage"
+IDLE = """
+import ops
+
+class IdleCharm(ops.CharmBase):
+    pass
+"""
+ISSUER, KEYS = "https://login.example.com", "https://login.example.com/keys"
+SCOPES: dict[Any, str] = {
+    resources.Gateway: "istio-gateway",
+    HorizontalPodAutoscaler: "istio-gateway",
+    Secret: "istio-gateway",
+    resources.HTTPRoute: "istio-ingress",
+    resources.RequestAuthentication: "request-authentication",
+    resources.DestinationRule: "grpc-destination-rule",
+}
+POLICIES = {
+    f"{APP}-shop-external-traffic": "external-traffic-authorization-policy",
+    f"deny-without-jwt-{APP}": "deny-without-jwt-authorization-policy",
+    f"ext-authz-{APP}": "external-authorizer-authorization-policy",
+}
+"""Scopes of policies by name; those of the others are one for all backends."""
+
+
+@pytest.fixture(scope="module")
+def shop(
+    control_plane: juju.Model,
+    new_module_model: ModelFactory,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[juju.Model]:
+    """A model in which another charm, of the same endpoints, is the ingress."""
+    public = tmp_path_factory.mktemp("public")
+    (public / "src").mkdir()
+    shutil.copy(CHARM / "charmcraft.yaml", public)
+    (public / "src" / "charm.py").write_text(IDLE)
+    model = new_module_model("shop", controller=control_plane.controller)
+    model.deploy(public, APP, config={"external-traffic-policy-cidrs": CIDR})
+    for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.CERTIFIER):
+        model.deploy(app)
+    model.integrate("productpage:ingress", f"{APP}:ingress")
+    model.integrate("details:ingress", f"{APP}:ingress-unauthenticated")
+    model.integrate("certifier:certificates", f"{APP}:certificates")
+    tokens = {"jwt_rules": json.dumps([{"issuer": ISSUER, "jwks_uri": KEYS}])}
+    model.fake_remote(f"{APP}:istio-request-auth", "login", tokens)
+    model.settle()
+    yield model
+
+
+def made_by_the_public_charm(
+    client: Any, certificate: ingress.Certificate
+) -> Iterator[kube.Resource]:
+    """Yield what it makes of what is integrated, and something that it forgot to remove."""
+
+    def asked(app: str, endpoint: str, number: int) -> ingress.Request:
+        asker, open_to_all = mesh.Asker(app, endpoint, ""), endpoint != "ingress"
+        return ingress.Request(asker, number, "shop", app, 9080, authenticated=not open_to_all)
+
+    trust = ingress.Trust("login", (ingress.JwtRule(ISSUER, KEYS),))
+    facts = ingress.Facts(
+        "shop",
+        APP,
+        config=ingress.Config(external_traffic_policy_cidrs=CIDR),
+        requests=(asked("productpage", "ingress", 1), asked("details", "open", 2)),
+        services=ingress.services_of(client.list(Service, namespace="shop")),
+        tls=ingress.Tls(True, certificate),
+        request_auth=ingress.RequestAuth((trust,)),
+    )
+    for obj in ingress.desired(facts).objects:
+        if isinstance(obj, Secret):
+            obj.type = None
+        if isinstance(obj, resources.Gateway):
+            del obj["spec"]["infrastructure"]
+        if type(obj) in SCOPES or isinstance(obj, resources.AuthorizationPolicy):
+            yield obj
+    yield resources.DestinationRule(
+        metadata=ObjectMeta(name=f"old-grpc-dest-rule-{APP}", namespace="shop"),
+        spec={"host": "old.shop.svc.cluster.local"},
+    )
+    yield resources.AuthorizationPolicy(
+        metadata=ObjectMeta(name=f"ext-authz-{APP}", namespace="shop"),
+        spec={"selector": {"matchLabels": {"app": "nobody"}}, "action": "DENY", "rules": [{}]},
+    )
+
+
+def apply_as_public(client: Any, obj: kube.Resource) -> None:
+    name: str = obj.metadata.name
+    scope = SCOPES.get(type(obj)) or POLICIES.get(name, "istio-ingress-authorization-policy")
+    obj.metadata.labels = {kube.INSTANCE_LABEL: f"shop-{APP}", kube.SCOPE_LABEL: scope}
+    client.apply(obj, field_manager=APP, force=True)
+
+
+def certificate_of(authority: authorities.Authority) -> ingress.Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(ADDRESS))])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    csr = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    signed = authority.sign(csr.public_bytes(serialization.Encoding.PEM).decode())
+    return ingress.assemble(ingress.leaf_of(signed), [], pem.decode())
+
+
+def uids(client: Any, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
+    refs = {kube.ref_of(obj): kube.type_of(obj) for obj in objects}
+    return {ref: obj.metadata.uid for ref, obj in kube.read_taken(client, refs).items()}
+
+
+def test_clients_notice_nothing_and_nobody_gets_in_who_did_not(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    client: Any = cluster.client
+    public = authorities.Authority.make("public")
+    objects = list(made_by_the_public_charm(client, certificate_of(public)))
+    for obj in objects:
+        apply_as_public(client, obj)
+    roots = public.pem + shop.run("certifier/0", "get-ca")["ca"]
+    for where, source, status in (
+        (OPEN, INSIDE, 200),
+        (OPEN, OUTSIDE, 403),
+        (CLOSED, INSIDE, 403),
+    ):
+        lab.eventually(
+            lambda where=where, source=source, status=status: (
+                cluster.request_outside(where, source_ip=source, roots=roots).status == status
+            ),
+            timeout=60,
+        )
+    before = uids(client, objects)
+    with (
+        clients(cluster, OPEN, source_ip=INSIDE, roots=roots) as served,
+        clients(cluster, OPEN, source_ip=OUTSIDE, roots=roots) as outsiders,
+        clients(cluster, CLOSED, source_ip=INSIDE, roots=roots) as tokenless,
+    ):
+        shop.refresh(APP, CHARM)
+        shop.wait_active()
+        cluster.wait_synced()
+        count = len(served)
+        lab.eventually(lambda: len(served) > count + 5)
+    assert {each.status for each in tokenless} == {403}
+    assert {each.status for each in outsiders} == {403}
+    assert [each for each in served if each.status != 200] == []
+    issuers = {x509.load_der_x509_certificate(each.certificate).issuer for each in served}
+    assert len(issuers) == 2
+
+    after = uids(client, objects)
+    gone = {ref.name for ref in before.keys() - after.keys()}
+    assert gone == {f"old-grpc-dest-rule-{APP}", f"ext-authz-{APP}"}
+    # Nothing that limits access was deleted and made again.
+    kept = {ref for ref in after if after[ref] == before[ref]}
+    assert {ref.kind for ref in after.keys() - kept} <= {"Secret"}
+    live = kube.read_live(client, kube.Identity("shop", APP), ingress.MANAGED)
+    assert after.keys() <= live.objects.keys()
+    with shop.requests(UNIT) as seen:
+        shop.emit(UNIT, "update-status")
+    assert seen.writes == []
