@@ -99,6 +99,29 @@ def test_a_bad_listener_hostname_is_told_and_the_default_used(bad: str):
     assert hosts.listener == "a.example.com"
 
 
+@pytest.mark.parametrize("bad", ["a_b.elb", "http://lb", "1.2.3"])
+def test_a_load_balancers_address_that_is_none_is_told(bad: str):
+    hosts = ingress.hosts(Config(), bad)
+    assert [problem.cure for problem in hosts.problems] == ["set external_hostname"]
+    assert (hosts.public, hosts.listener, hosts.names) == ("", "", ())
+
+
+@pytest.mark.parametrize(
+    ("config", "address", "names"),
+    [
+        (Config(), ADDRESS, (ADDRESS,)),
+        (Config(), "lb.example.com", ("lb.example.com",)),
+        (Config("a.example.com"), ADDRESS, ("a.example.com",)),
+        (Config("a.example.com", ""), ADDRESS, ("a.example.com",)),
+        (Config("a.example.com", "b.example.com"), ADDRESS, ("a.example.com", "b.example.com")),
+        (Config("", "*.example.com"), ADDRESS, (ADDRESS, "*.example.com")),
+        (Config(), "", ()),
+    ],
+)
+def test_what_the_certificate_is_for(config: Config, address: str, names: tuple[str, ...]):
+    assert ingress.hosts(config, address).names == names
+
+
 def test_listeners_take_no_ip_address():
     hosts = ingress.hosts(Config("", "203.0.113.10"), "")
     assert [p.field for p in hosts.problems] == ["listener-hostname"]
