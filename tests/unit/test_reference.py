@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The reference names everything that istio-k8s offers."""
+"""The reference names what the charms offer."""
 
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,34 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CHARM = ROOT / "charms" / "istio-k8s"
+CHARMS = sorted(path.parent for path in (ROOT / "charms").glob("*/charmcraft.yaml"))
 REFERENCE = ROOT / "docs" / "reference"
 
 
-def declared() -> list[str]:
-    """Return options, endpoints and actions of the charm."""
-    metadata: dict[str, Any] = yaml.safe_load((CHARM / "charmcraft.yaml").read_text())
-    sections = (metadata["config"]["options"], *map(metadata.get, ("provides", "requires")))
-    return [name for section in (*sections, metadata["actions"]) for name in section or ()]
+def declared(charm: Path, *sections: str) -> list[str]:
+    """Return the names that a charm declares in these sections."""
+    metadata: dict[str, Any] = yaml.safe_load((charm / "charmcraft.yaml").read_text())
+    metadata["options"] = metadata["config"]["options"]
+    return [name for section in sections for name in metadata.get(section) or ()]
 
 
-@pytest.mark.parametrize("name", declared())
-def test_options_endpoints_and_actions_are_in_the_reference(name: str):
+def unnamed(names: list[str]) -> list[str]:
+    """Return the names that the page of configuration and endpoints does not have."""
     text = (REFERENCE / "charms.md").read_text()
-    assert f"`{name}`" in text or f"`{name} " in text
+    return [name for name in names if f"`{name}`" not in text and f"`{name} " not in text]
+
+
+@pytest.mark.parametrize("charm", CHARMS, ids=lambda charm: charm.name)
+def test_options_and_endpoints_are_in_the_reference(charm: Path):
+    assert unnamed(declared(charm, "options", "provides", "requires")) == []
+
+
+def test_actions_of_the_control_plane_are_in_the_reference():
+    assert unnamed(declared(ROOT / "charms" / "istio-k8s", "actions")) == []
 
 
 def test_alerts_are_in_the_reference_with_their_severity():
-    files = (CHARM / "src" / "prometheus_alert_rules").glob("*.yaml")
+    files = [file for charm in CHARMS for file in charm.glob("src/prometheus_alert_rules/*.yaml")]
     groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
     rules = {rule["alert"]: rule for group in groups for rule in group["rules"]}
     lines = (REFERENCE / "alerts.md").read_text().splitlines()
