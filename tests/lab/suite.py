@@ -3,13 +3,9 @@
 """The three charms and the bookshop in the lab: deployed, switched between scenes, and asked."""
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
-
-from istio_ambient import kube, mesh_snapshot
-from istio_ambient.mesh import evaluator
+from typing import Any
 
 from tests import lab
 from tests.lab import bookshop, juju
@@ -41,7 +37,6 @@ class Suite:
         controller = juju.Controller()
         self.mesh = juju.Model(cluster, mesh, controller=controller)
         self.shop = juju.Model(cluster, shop, controller=controller)
-        self._auto_allow = True
 
     def deploy(self) -> Iterator[str]:
         """Deploy everything, step by step; yields what comes next, for people who watch."""
@@ -72,7 +67,6 @@ class Suite:
             hardened_mode=scene.hardened,
             auto_allow_waypoint_policy=scene.auto_allow,
         )
-        self._auto_allow = scene.auto_allow
         self.shop.config(BEACON, manage_authorization_policies=scene.managed)
         self.mesh.wait_active()
         self.shop.wait_active()
@@ -119,34 +113,24 @@ class Suite:
             via="pod" if request.past_waypoint else None,
         )
 
-    def explain(self, request: bookshop.Request) -> dict[str, Any]:
-        """Return what the beacon says of a request between applications of the bookshop.
-
-        Of one that is sent straight to a pod: the verdict on that alone.
-        """
-        results = self.shop.run(
-            f"{BEACON}/0",
+    def explain(self, request: bookshop.Request, form: str) -> dict[str, Any]:
+        """Return what the beacon says of a request between applications of the bookshop."""
+        return self._ask_beacon(
             "explain",
             source=request.source,
             target=request.target,
             port=bookshop.PORT,
             method=request.method,
             path=request.path,
-            format="json",
+            format=form,
         )
-        found: dict[str, Any] = json.loads(results["json"])
-        return found["straight-to-a-pod"] if request.past_waypoint else found
 
-    def access(self) -> list[evaluator.Access]:
-        """Return who may reach the bookshop's Services, from all policies in the cluster."""
-        client: kube.Client = cast(kube.Client, self.cluster.client)
-        snapshot = mesh_snapshot.read(client, self.mesh.name, auto_allow=self._auto_allow)
-        services = {f"{self.shop.name}/{app}" for app in bookshop.APPLICATIONS}
-        return [
-            each
-            for each in evaluator.accesses(snapshot)
-            if each.kind is evaluator.TargetKind.SERVICE and each.target in services
-        ]
+    def list_access(self, form: str) -> str:
+        """Return who may reach whom, as the beacon lists it."""
+        return str(self._ask_beacon("list-access", format=form)[form])
+
+    def _ask_beacon(self, action: str, **params: Any) -> dict[str, Any]:
+        return self.shop.run(f"{BEACON}/0", action, **params)
 
     def remove(self) -> Iterator[str]:
         """Take everything away again, in the order an operator would."""

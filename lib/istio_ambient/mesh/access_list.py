@@ -15,7 +15,7 @@ Entry = evaluator.Access | evaluator.Target
 Render = Callable[[Sequence[Entry]], str]
 
 NOBODY = "nobody"
-HEADINGS = ("WHO", "MAY REACH", "BY ITS", "LET IN BY", "WITH")
+HEADINGS = ("WHO", "MAY REACH", "WITH")
 _BY = {
     evaluator.TargetKind.SERVICE: "Service",
     evaluator.TargetKind.WORKLOAD: "pods",
@@ -33,10 +33,11 @@ class AccessList:
 
     @property
     def entries(self) -> list[Entry]:
-        """The accesses, and the targets that nobody may reach."""
-        reached = {(each.kind, each.target) for each in self.accesses}
-        alone = [each for each in self.targets if (each.kind, _name(each)) not in reached]
-        return [*self.accesses, *alone]
+        """The accesses, by target, and what nobody may reach, neither its Service nor its pods."""
+        reached = {each.target for each in self.accesses}
+        alone = {_name(each): each for each in reversed(self.targets)}
+        closed = [target for name, target in alone.items() if name not in reached]
+        return sorted([*self.accesses, *closed], key=_order)
 
 
 def access_list(snapshot: evaluator.Snapshot, model: str, app: str = "") -> AccessList:
@@ -52,21 +53,33 @@ def access_list(snapshot: evaluator.Snapshot, model: str, app: str = "") -> Acce
     def concerns(name: str) -> bool:
         return name == f"{model}/{app}" if app else name.startswith(f"{model}/")
 
+    headless = _headless(snapshot)
     return AccessList(
         tuple(
             each
             for each in accesses(snapshot)
             if concerns(each.target) or concerns(each.source) or each.source == f"{model}/*"
         ),
-        tuple(each for each in evaluator.targets(snapshot) if concerns(_name(each))),
+        tuple(
+            each
+            for each in evaluator.targets(snapshot)
+            if concerns(_name(each)) and (each.kind, _name(each)) not in headless
+        ),
     )
 
 
 def accesses(snapshot: evaluator.Snapshot) -> list[evaluator.Access]:
-    """Return who may reach whom, but for waypoints that istiod itself lets through to pods."""
-    found = evaluator.accesses(snapshot)
+    """Return who may reach whom, without what follows from the rest.
+
+    Left out are headless Services, which are their pods by another name, and waypoints, which
+    istiod itself lets in to the pods behind them.
+    """
+    headless = _headless(snapshot)
     return [
-        each for each in found if not each.policies or not all(p.synthetic for p in each.policies)
+        each
+        for each in evaluator.accesses(snapshot)
+        if not (each.policies and all(policy.synthetic for policy in each.policies))
+        and (each.kind, each.target) not in headless
     ]
 
 
@@ -91,11 +104,7 @@ def drawing(
             for each in entries
             if isinstance(each, evaluator.Access)
         ]
-        alone = {
-            _label(each.kind, _name(each))
-            for each in entries
-            if isinstance(each, evaluator.Target)
-        }
+        alone = {_name(each) for each in entries if isinstance(each, evaluator.Target)}
         return draw(accesses, sorted(alone | {each.target for each in accesses}), title)
 
     return render
@@ -115,9 +124,9 @@ def forms(title: str) -> Mapping[str, Render]:
 def row(entry: Entry) -> tuple[str, ...]:
     """Return the cells under `HEADINGS`."""
     if isinstance(entry, evaluator.Target):
-        return NOBODY, _name(entry), _BY[entry.kind], "", ""
+        return NOBODY, _name(entry), ""
     who = "everybody" if entry.source == evaluator.EVERYBODY else entry.source
-    return who, entry.target, _BY[entry.kind], str(entry.proxy), _with(entry)
+    return who, _label(entry.kind, entry.target), _with(entry)
 
 
 def _with(access: evaluator.Access) -> str:
@@ -128,7 +137,7 @@ def _with(access: evaluator.Access) -> str:
 def data(entry: Entry) -> dict[str, Any]:
     """Return what JSON can hold; `source` is null where nobody may reach the target."""
     if isinstance(entry, evaluator.Target):
-        return {"source": None, "target": _name(entry), "by": _BY[entry.kind]}
+        return {"source": None, "target": _name(entry)}
     return {
         "source": entry.source,
         "target": entry.target,
@@ -138,6 +147,20 @@ def data(entry: Entry) -> dict[str, Any]:
         "unless": list(entry.unless),
         "policies": [str(ref) for ref in entry.policies],
     }
+
+
+def _headless(snapshot: evaluator.Snapshot) -> set[tuple[evaluator.TargetKind, str]]:
+    return {
+        (evaluator.TargetKind.SERVICE, _name(evaluator.Target.service(*key)))
+        for key, service in evaluator.Topology(snapshot).services.items()
+        if service.get("spec", {}).get("clusterIP") == "None"
+    }
+
+
+def _order(entry: Entry) -> tuple[str, str, str]:
+    if isinstance(entry, evaluator.Target):
+        return _name(entry), entry.kind, ""
+    return entry.target, entry.kind, entry.source
 
 
 def _label(kind: evaluator.TargetKind, name: str) -> str:

@@ -11,6 +11,7 @@ from istio_ambient.mesh import cures, evaluator, origins
 from istio_ambient.printable import printable
 
 _MOST_SHOWN = 8
+_ISTIODS_OWN = "istiod's own policy, which lets the waypoint in (auto-allow-waypoint-policy)"
 _ARROW = "\N{RIGHTWARDS ARROW}"
 
 
@@ -52,6 +53,8 @@ def text(explained: Explanation) -> str:
     wanted = cures.cures(explained.case)
     if wanted:
         parts.append(_listed("What would let it pass:", wanted))
+    if verdict.decision is evaluator.Decision.CONDITIONAL:
+        parts.append("For a verdict on one request, give its port, method, path and host.")
     return "\n\n".join(parts)
 
 
@@ -95,12 +98,13 @@ def _hops(explained: Explanation) -> Iterator[str]:
 
 
 def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
-    source = hop.source or "a client without an identity"
-    said = _said(hop) if reached else f"not reached; it would be {_said(hop)}"
+    way = f"{hop.source or 'a client without an identity'} {_ARROW} {hop.proxy} {hop.where}"
+    if not reached:
+        return printable(f"{way}: not reached; it would be {_said(hop)}")
     conditions = (*hop.only, *hop.unless)
     named = [hop.policy] if hop.policy else [condition.policy for condition in conditions]
     lines = [
-        f"{source} {_ARROW} {hop.proxy} {hop.where}: {said}",
+        f"{way}: {_said(hop)}",
         *(
             line
             for ref in dict.fromkeys((*named, *hop.asks))
@@ -122,10 +126,10 @@ def _said(hop: evaluator.Hop) -> str:
 
 
 def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[str]:
-    yield f"  policy {ref}"
     if ref.synthetic:
-        yield "    istiod's own (auto-allow-waypoint-policy)"
+        yield f"  {_ISTIODS_OWN}"
         return
+    yield f"  policy {ref}"
     origin = explained.origin(ref)
     if origin.requested_by:
         yield f"    asked for by {', '.join(_some(origin.requested_by))}"
@@ -135,11 +139,10 @@ def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[
 
 def _straight(verdict: evaluator.Verdict) -> str:
     hop = verdict.decisive
-    if hop is None:
-        why = verdict.note or "nobody decides"
-    else:
-        why = f"{hop.reason}" + (f" ({hop.policy})" if hop.policy else "")
-    return printable(f"straight to a pod, past the waypoint: {verdict.decision}, {why}")
+    said = _said(hop) if hop else f"{verdict.decision}, {verdict.note or 'nobody decides'}"
+    policy = hop.policy if hop else None
+    by = f" ({_ISTIODS_OWN if policy.synthetic else policy})" if policy else ""
+    return printable(f"straight to a pod, past the waypoint: {said}{by}")
 
 
 def _listed(heading: str, lines: Iterable[str]) -> str:

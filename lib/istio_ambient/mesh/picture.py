@@ -3,16 +3,36 @@
 
 """Who may reach whom, as a picture: sources on the left, Services on the right."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
 from istio_ambient.mesh.evaluator import EVERYBODY, EVERYTHING, Access
 from istio_ambient.printable import printable
 
-ROW, LEFT, RIGHT, BOX_WIDTH, BOX_HEIGHT, WIDTH, TOP = 64, 24, 596, 220, 36, 840, 88
+ROW, MARGIN, GAP, BOX_HEIGHT, TOP = 64, 24, 352, 36, 88
+NARROWEST_BOX, LETTER = 220, 8
+"""Pixels: of a box, and of what a letter of a name takes at most, nearly always."""
 INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"
 FONT = "ui-sans-serif, system-ui, sans-serif"
-LONGEST_LABEL = 44
+LONGEST_LABEL, LONGEST_NAME = 44, 64
+
+
+@dataclasses.dataclass(frozen=True)
+class _Column:
+    """Boxes below each other."""
+
+    x: int
+    labels: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        longest = max(map(len, self.labels), default=0)
+        return max(NARROWEST_BOX, LETTER * min(longest, LONGEST_NAME) + MARGIN)
+
+    @property
+    def end(self) -> int:
+        return self.x + self.width
 
 
 def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
@@ -25,30 +45,35 @@ def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
     """
     allowed = sorted(accesses)
     sources = sorted({entry.source for entry in allowed})
-    height = TOP + ROW * max(len(sources), len(targets), 1)
+    source_rows = {source: row for row, source in enumerate(sources)}
+    target_rows = {target: row for row, target in enumerate(targets)}
+    reached = {entry.target for entry in allowed}
+    names = ("everybody" if source == EVERYBODY else source for source in sources)
+    left = _Column(MARGIN, tuple(names))
+    shown = (target if target in reached else f"{target}: nobody" for target in targets)
+    right = _Column(left.end + GAP, tuple(shown))
+    width, height = right.end + MARGIN, TOP + ROW * max(len(sources), len(targets), 1)
     root = ElementTree.Element(
         "svg",
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {WIDTH} {height}",
-        width=str(WIDTH),
+        viewBox=f"0 0 {width} {height}",
+        width=str(width),
         height=str(height),
         role="img",
     )
     ElementTree.SubElement(root, "title").text = printable(title)
     ElementTree.SubElement(root, "rect", width="100%", height="100%", fill=PAPER)
     _arrowheads(root)
-    _text(root, LEFT, 36, title, size=20, fill=INK, weight="600")
-    _text(root, LEFT, 66, "who", size=13, fill=QUIET)
-    _text(root, RIGHT, 66, "may reach", size=13, fill=QUIET)
+    _text(root, left.x, 36, title, size=20, fill=INK, weight="600")
+    _text(root, left.x, 66, "who", size=13, fill=QUIET)
+    _text(root, right.x, 66, "may reach", size=13, fill=QUIET)
     for number, entry in enumerate(allowed):
-        rows = sources.index(entry.source), targets.index(entry.target)
+        start = left.end, _middle(source_rows[entry.source])
+        end = right.x - 4, _middle(target_rows[entry.target])
         # Labels of lines that follow each other stand at different places, or they would meet.
-        _arrow(root, *rows, entry, label_at=0.3 + 0.18 * (number % 3))
-    for row, source in enumerate(sources):
-        _box(root, LEFT, row, "everybody" if source == EVERYBODY else source)
-    reached = {entry.target for entry in allowed}
-    for row, target in enumerate(targets):
-        _box(root, RIGHT, row, target if target in reached else f"{target}: nobody")
+        _arrow(root, start, end, entry, label_at=0.3 + 0.18 * (number % 3))
+    for column in (left, right):
+        _boxes(root, column)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -75,10 +100,13 @@ def _middle(row: int) -> float:
 
 
 def _arrow(
-    root: ElementTree.Element, source_row: int, target_row: int, entry: Access, label_at: float
+    root: ElementTree.Element,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    entry: Access,
+    label_at: float,
 ) -> None:
     is_open = entry.operations == EVERYTHING
-    start, end = (LEFT + BOX_WIDTH, _middle(source_row)), (RIGHT - 4, _middle(target_row))
     ElementTree.SubElement(
         root,
         "path",
@@ -92,9 +120,7 @@ def _arrow(
     )
     x = start[0] + label_at * (end[0] - start[0])
     y = start[1] + label_at * (end[1] - start[1])
-    label = entry.operations
-    if len(label) > LONGEST_LABEL:
-        label = label[: LONGEST_LABEL - 1] + "…"
+    label = printable(entry.operations, LONGEST_LABEL)
     text = _text(root, x, y - 6, label, size=11, fill=INK, anchor="middle")
     ElementTree.SubElement(text, "title").text = printable(entry.operations)
     text.set("paint-order", "stroke")
@@ -102,22 +128,27 @@ def _arrow(
     text.set("stroke-width", "4")
 
 
-def _box(root: ElementTree.Element, x: int, row: int, label: str) -> None:
-    y = TOP + row * ROW
-    ElementTree.SubElement(
-        root,
-        "rect",
-        {
-            "x": str(x),
-            "y": str(y),
-            "width": str(BOX_WIDTH),
-            "height": str(BOX_HEIGHT),
-            "rx": "6",
-            "fill": "#f5f7fa",
-            "stroke": QUIET,
-        },
-    )
-    _text(root, x + BOX_WIDTH / 2, y + BOX_HEIGHT / 2 + 5, label, 14, INK, anchor="middle")
+def _boxes(root: ElementTree.Element, column: _Column) -> None:
+    for row, label in enumerate(column.labels):
+        y = TOP + row * ROW
+        ElementTree.SubElement(
+            root,
+            "rect",
+            {
+                "x": str(column.x),
+                "y": str(y),
+                "width": str(column.width),
+                "height": str(BOX_HEIGHT),
+                "rx": "6",
+                "fill": "#f5f7fa",
+                "stroke": QUIET,
+            },
+        )
+        middle = column.x + column.width / 2, y + BOX_HEIGHT / 2 + 5
+        name = printable(label, LONGEST_NAME)
+        text = _text(root, *middle, name, size=14, fill=INK, anchor="middle")
+        if name != label:
+            ElementTree.SubElement(text, "title").text = printable(label)
 
 
 def _text(

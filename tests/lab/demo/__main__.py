@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tell the story; exit status 0 only when every expectation held."""
 
+import json
 import sys
 
 import rich.console
 import rich.status
-from istio_ambient.mesh import picture
 
 from tests import lab
 from tests.lab import bookshop, leftovers, suite
@@ -63,19 +63,25 @@ def ask(
             _show.add_outcome(table, outcome)
         console.print(table)
         if scene.managed and scene.auto_allow:
-            entries = shown.access()
-            console.print(_show.access_table(entries, f"Who may reach whom, {scene.title}"))
+            listed = json.loads(shown.list_access("json"))
+            console.print(_show.access_table(listed, f"Who may reach whom, {scene.title}"))
             if scene.hardened:
-                save_picture(console, shown, scene)
+                save_picture(console, shown)
+                explain(console, shown, scene)
     return outcomes
 
 
-def save_picture(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
+def save_picture(console: rich.console.Console, shown: suite.Suite) -> None:
     """Save who may reach whom as a picture."""
-    targets = [f"{shown.shop.name}/{app}" for app in sorted(bookshop.APPLICATIONS)]
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(picture.svg(shown.access(), targets, f"Who may reach whom, {scene.title}"))
+    PICTURE.write_text(shown.list_access("svg"))
     console.print(f"The same as a picture: {PICTURE.relative_to(suite.ROOT)}\n")
+
+
+def explain(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
+    """Show why a request is refused."""
+    refused = next(r for r in scene.requests if r.expect is bookshop.Expect.FORBIDDEN)
+    console.print(_show.explanation(shown.explain(refused, "table")["explanation"]))
 
 
 def remove(

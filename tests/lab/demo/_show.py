@@ -3,9 +3,11 @@
 """How the demo looks: tables that fit 80 columns, and make sense without colours."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import rich.box
 import rich.console
+import rich.panel
 import rich.table
 import rich.text
 from istio_ambient.mesh import evaluator
@@ -70,13 +72,21 @@ def _short(verdict: str) -> str:
     return "answer" if verdict == bookshop.Expect.ANSWER else verdict
 
 
-def access_table(entries: Iterable[evaluator.Access], title: str) -> rich.table.Table:
-    """Return the table of who may reach whom."""
+def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Table:
+    """Return the table of who may reach whom, out of what `list-access` gives programs."""
     table = _table(title)
     for column in ("who", "may reach", "with"):
         table.add_column(column)
-    for entry in entries:
-        who = "everybody" if entry.source == evaluator.EVERYBODY else entry.source
-        style = "yellow" if entry.operations == evaluator.EVERYTHING else ""
-        table.add_row(who, entry.target, rich.text.Text(entry.operations, style))
+    for entry in listed:
+        who = "everybody" if entry["source"] == evaluator.EVERYBODY else entry["source"]
+        target = f"pods of {entry['target']}" if entry.get("by") == "pods" else entry["target"]
+        operations = entry.get("operations", "")
+        style = "yellow" if operations == evaluator.EVERYTHING else ""
+        table.add_row(who or "nobody", target, rich.text.Text(operations, style))
     return table
+
+
+def explanation(text: str) -> rich.panel.Panel:
+    """Return what `explain` says of a request."""
+    title = "[dim]juju run istio-beacon-k8s/0 explain …"
+    return rich.panel.Panel(rich.text.Text(text), title=title, title_align="left")

@@ -27,3 +27,10 @@ def test_a_service_that_nobody_may_reach_is_shown():
 def test_foreign_text_stays_text():
     hostile = evaluator.Access("<script>", "shop/details", "GET </text><b>")
     assert "<script>" in texts(picture.svg([hostile], ["shop/details"], "A & B"))
+
+
+def test_boxes_are_as_wide_as_the_longest_name_takes():
+    document = picture.svg([], ["pods of shop/istio-beacon-k8s"], "Access")
+    root = ElementTree.fromstring(document)  # noqa: S314 - our own output
+    boxes = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("rx")]
+    assert [int(box.get("width", 0)) for box in boxes] == [8 * 37 + 24]
