@@ -61,3 +61,11 @@ def fitting(
         else:
             too_many = middle
     return render(entries[:fits]), len(entries) - fits
+
+
+def fitted(
+    name: str, entries: Sequence[E], render: Callable[[Sequence[E]], str]
+) -> dict[str, str | int]:
+    """Return a result, and beside it `<name>-left-out` where not all entries of it fit."""
+    text, left_out = fitting(entries, render)
+    return {name: text, **({f"{name}-left-out": left_out} if left_out else {})}

@@ -4,8 +4,8 @@
 """What istio-k8s does in the cluster beside reconciling: its actions, and tidying up."""
 
 import dataclasses
-import json
 import logging
+from collections.abc import Iterable
 
 import httpx2
 import lightkube
@@ -13,7 +13,7 @@ import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import kube, manifests, mesh_snapshot, resources
+from istio_ambient import action_output, kube, manifests, mesh_snapshot, resources
 from istio_ambient.mesh import hardened_preview
 
 logger = logging.getLogger(__name__)
@@ -33,12 +33,20 @@ def preview_hardened_mode(
     unopened = [each for each in found if not each.admits]
     event.set_results(
         {
-            "table": hardened_preview.table(found),
-            "workloads": json.dumps([dataclasses.asdict(each) for each in found]),
-            "cut-off": json.dumps([f"{each.namespace}/{each.application}" for each in cut_off]),
-            "unopened": json.dumps([f"{each.namespace}/{each.application}" for each in unopened]),
+            **action_output.fitted("table", found, hardened_preview.table),
+            **action_output.fitted("workloads", found, _as_json),
+            **action_output.fitted("cut-off", cut_off, _names),
+            **action_output.fitted("unopened", unopened, _names),
         }
     )
+
+
+def _as_json(found: Iterable[hardened_preview.Outlook]) -> str:
+    return action_output.as_json([dataclasses.asdict(each) for each in found])
+
+
+def _names(found: Iterable[hardened_preview.Outlook]) -> str:
+    return action_output.as_json([f"{each.namespace}/{each.application}" for each in found])
 
 
 def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:

@@ -5,7 +5,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import lightkube
@@ -23,7 +23,6 @@ from istio_ambient.mesh import (
     outcomes,
 )
 
-E = TypeVar("E")
 Results = dict[str, Any]
 Params = Mapping[str, Any]
 
@@ -134,7 +133,7 @@ class MeshActions(ops.Object):
             model, app = applications.split(topology, app, model)
             applications.check(topology, model, app)
         found = access_list.access_list(snapshot, model, app)
-        return _fitted(form, found.entries, forms[form])
+        return action_output.fitted(form, found.entries, forms[form])
 
     def _list_requests(self, params: Params) -> Results:
         form = _choice(params, "format", (TABLE, JSON))
@@ -152,7 +151,10 @@ class MeshActions(ops.Object):
             str(outcome).replace(" ", "-"): sum(asked.outcome is outcome for asked in found)
             for outcome in outcomes.Outcome
         }
-        return {**_fitted(form, found, render), **{k: n for k, n in counts.items() if n}}
+        return {
+            **action_output.fitted(form, found, render),
+            **{k: n for k, n in counts.items() if n},
+        }
 
     def _preview(self, params: Params) -> Results:
         form = _choice(params, "format", (TABLE, JSON))
@@ -170,12 +172,14 @@ class MeshActions(ops.Object):
         changes = access_changes.changes(before, after)
         if form == JSON:
             return {
-                **_fitted("plan", steps, _as_json),
-                **_fitted("access", changes, access_changes.as_json),
+                **action_output.fitted("plan", steps, _as_json),
+                **action_output.fitted("access", changes, access_changes.as_json),
             }
         return {
-            **_fitted("plan", [str(step) for step in steps] or ["no change"], "\n".join),
-            **_fitted("access", changes, access_changes.table),
+            **action_output.fitted(
+                "plan", [str(step) for step in steps] or ["no change"], "\n".join
+            ),
+            **action_output.fitted("access", changes, access_changes.table),
         }
 
     def _steps(self, desired: Desired, live: kube.Live) -> tuple[list["Step"], kube.Plan]:
@@ -224,14 +228,6 @@ def _straight(
     ports = [hop.port for hop in verdict.hops if hop.proxy is evaluator.Proxy.ZTUNNEL]
     port = ports[0] if ports else None
     return judge.evaluate(dataclasses.replace(request, target=target.pods, port=port))
-
-
-def _fitted(
-    name: str, entries: Sequence[E], render: Callable[[Sequence[E]], str]
-) -> dict[str, str | int]:
-    """Return a result, and beside it how many entries of it could not be carried, if any."""
-    text, left_out = action_output.fitting(entries, render)
-    return {name: text, **({f"{name}-left-out": left_out} if left_out else {})}
 
 
 def _as_json(entries: Sequence[Any]) -> str:

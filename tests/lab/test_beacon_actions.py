@@ -99,7 +99,7 @@ def test_a_denied_request_is_told_what_would_let_it_pass(shop: beacon.Shop):
     ("params", "said"),
     [
         ({"target": "details"}, "source is missing: name an application, source=<application>"),
-        ({"source": "detials", "target": "details"}, "did you mean details?"),
+        ({"source": "detail", "target": "details"}, "did you mean details?"),
         ({"source": "ratings", "target": "a/details"}, "there is no model a in this cluster"),
         ({"source": "ratings", "target": "details", "port": 1}, "has no port 1"),
         ({"source": "ratings", "target": "details", "port": 0}, "port: use a number from 1 to"),
@@ -125,8 +125,8 @@ def test_who_may_reach_whom_in_every_form(shop: beacon.Shop):
     assert run(shop, "list-access", format="dot")["dot"].startswith("digraph")
     assert run(shop, "list-access", format="mermaid")["mermaid"].startswith("flowchart")
     assert ElementTree.fromstring(run(shop, "list-access", format="svg")["svg"])  # noqa: S314
-    with pytest.raises(juju.ActionError, match="there is no application raitngs"):
-        run(shop, "list-access", app="raitngs")
+    with pytest.raises(juju.ActionError, match="there is no application rating"):
+        run(shop, "list-access", app="rating")
 
 
 def test_what_is_refused_is_shown_whole(shop: beacon.Shop):

@@ -39,6 +39,7 @@ def test_as_many_entries_as_fit_from_the_first_on(entries: list[int], limit: int
 
 def test_a_result_is_an_argument_that_linux_takes():
     names = [f"application-{number}" for number in range(20_000)]
-    text, left_out = action_output.fitting(names, "\n".join)
-    assert len(text) + len("table=") < 128 * 1024
-    assert left_out > 0
+    results = action_output.fitted("table", names, "\n".join)
+    assert len(str(results["table"])) + len("table=") < 128 * 1024
+    assert int(results["table-left-out"]) > 0
+    assert action_output.fitted("table", names[:1], "\n".join) == {"table": names[0]}

@@ -59,7 +59,7 @@ def test_an_application_is_reached_by_its_one_service_or_else_by_its_pods():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("detials", "there is no application detials in shop; did you mean details? there are"),
+        ("detail", "there is no application detail in shop; did you mean details? there are"),
         ("other/details", "there is no application details in other; there is nothing"),
         ("shp/details", "there is no model shp in this cluster; did you mean shop? there are"),
         ("a/b/c", "a/b/c: name an application, or <model>/<application>"),
