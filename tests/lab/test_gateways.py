@@ -11,8 +11,9 @@ from typing import Any
 import lightkube
 import ops
 import pytest
-from istio_ambient import gateways, kube, resources
+from istio_ambient import gateways, kube, manifests, resources
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import ConfigMap, Pod, Service
@@ -112,6 +113,51 @@ def published(front: juju.Model, expected: str) -> bool:
         return True
 
     return lab.eventually(told, timeout=60)
+
+
+def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
+    cluster: lab.Cluster, new_model: conftest.ModelFactory, request: pytest.FixtureRequest
+):
+    """The first test here: there is no istio-k8s yet."""
+    client: Any = cluster.client
+    (definition,) = (
+        crd
+        for crd in manifests.crds()
+        if crd.spec.names.kind == "Gateway" and crd.spec.group == "gateway.networking.k8s.io"
+    )
+    kube.delete(client, CustomResourceDefinition, definition.metadata.name)
+    controller = juju.Controller()
+    shop = beacon.Shop(cluster, new_model(controller=controller))
+    shop.deploy()
+    assert shop.status.startswith("waiting: the cluster does not serve"), shop.status
+    assert "is istio-k8s deployed?" in shop.status
+
+    client.create(definition)
+
+    def unmade() -> bool:
+        shop.refresh()
+        assert "istiod has not made it yet: is istio-k8s deployed?" in shop.status, shop.status
+        return True
+
+    assert lab.eventually(unmade)
+    assert shop.status.startswith("waiting: ")
+    assert settled(shop.model, beacon.APP, ready_timeout=0).name == "blocked"
+    shop.model.reset(beacon.APP, "ready-timeout")
+    shop.model.settle()
+    # The one of the control plane is its own.
+    kube.delete(client, CustomResourceDefinition, definition.metadata.name)
+    request.getfixturevalue("control_plane")
+    shop.refresh()
+    assert shop.status.startswith("waiting: ")
+
+    def recovered() -> bool:
+        shop.model.run_checks()
+        shop.model.settle()
+        assert shop.status.startswith("active")
+        return True
+
+    # No update-status here: a Pebble check brings it back.
+    assert lab.eventually(recovered, timeout=60)
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -99,7 +99,17 @@ def rolled_out(workload: Deployment | DaemonSet) -> bool:
     if status is None or (status.observedGeneration or 0) < generation:
         return False
     updated, available, wanted = _counts(workload)
-    return min(updated, available) >= wanted
+    return min(updated, available) >= wanted and not _outdated(workload)
+
+
+def _outdated(workload: Deployment | DaemonSet) -> int:
+    """Return how many pods of an older version a Deployment still has.
+
+    While there are any, what is available may be these, and the new ones wait.
+    """
+    if isinstance(workload, DaemonSet) or workload.status is None:
+        return 0
+    return max(0, (workload.status.replicas or 0) - (workload.status.updatedReplicas or 0))
 
 
 def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
@@ -123,6 +133,9 @@ def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
 def progress(workload: Deployment | DaemonSet) -> str:
     """Return how far a rollout is, such as ``1 of 3 pods ready``."""
     updated, available, wanted = _counts(workload)
+    outdated = _outdated(workload)
+    if outdated and min(updated, available) >= wanted:
+        return f"{outdated} pods of the version before are still needed"
     return f"{min(updated, available)} of {wanted} pods ready"
 
 

@@ -15,10 +15,18 @@ def load(kind: Any, **content: Any) -> Any:
     return kind.from_dict(content)
 
 
-def deployment(replicas: int = 2, generation: int = 1, **status: Any) -> Deployment:
+def deployment(
+    replicas: int = 2, generation: int = 1, total: int | None = None, **status: Any
+) -> Deployment:
+    """Return a Deployment that wants `replicas` pods, and has `total` of all versions."""
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "x"}}, "template": {}}
     metadata = {"name": "x", "namespace": "n", "generation": generation}
-    return load(Deployment, metadata=metadata, spec=spec, status=status)
+    return load(
+        Deployment,
+        metadata=metadata,
+        spec=spec,
+        status={**status, "replicas": replicas if total is None else total},
+    )
 
 
 class Pods:
@@ -50,6 +58,10 @@ def test_a_finished_rollout_is_ready_and_no_pod_is_asked_for():
         deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=1),
         deployment(observedGeneration=1, updatedReplicas=1, availableReplicas=2),
         deployment(generation=2, observedGeneration=1, updatedReplicas=2, availableReplicas=2),
+        # Available is the pod of the version before, as long as the new one does not start.
+        deployment(
+            replicas=1, observedGeneration=1, updatedReplicas=1, availableReplicas=1, total=2
+        ),
         deployment(),
         load(
             DaemonSet,
