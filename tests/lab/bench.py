@@ -11,7 +11,7 @@ import rich.console
 import rich.table
 
 from tests import lab
-from tests.lab import beacon, conftest, juju
+from tests.lab import apps, beacon, conftest, juju
 
 SIZES = (1, 10, 100)
 INGRESS = "istio-ingress-k8s"
@@ -55,22 +55,64 @@ def backends(shop: beacon.Shop, number: int) -> None:
     shop.remote(f"{INGRESS}:ingress", name, encoded, quiet=True)
 
 
+def grpc_routes(shop: beacon.Shop, number: int) -> None:
+    """Relate an application that describes a gRPC route to the ingress."""
+    name = f"app-{number}"
+    shop.service(name)
+    route = {
+        "name": "calls",
+        "listener": {"port": 9096, "protocol": "GRPC"},
+        "matches": [{"method": {"service": f"bench.Service{number}"}}],
+        "backends": [{"service": name, "port": 80}],
+    }
+    config = {"model": shop.name, "grpc_routes": [route]}
+    databag = {"config": json.dumps(config)}
+    shop.remote(f"{INGRESS}:istio-ingress-route", name, databag, quiet=True)
+
+
+def with_certificate(model: juju.Model) -> None:
+    """Give the ingress a certificate."""
+    model.deploy(apps.CERTIFIER)
+    model.integrate("certifier:certificates", f"{INGRESS}:certificates")
+    model.wait_active()
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """Applications of one kind, more and more of them, at one charm."""
+
+    title: str
+    charm: str
+    relate: Relate
+    prepare: Callable[[juju.Model], None] = lambda _: None
+
+
+SERIES = (
+    Series(beacon.APP, beacon.APP, consumers),
+    Series(INGRESS, INGRESS, backends),
+    Series(f"{INGRESS}, TLS", INGRESS, backends, with_certificate),
+    Series(f"{INGRESS}, gRPC routes", INGRESS, grpc_routes),
+)
+
+
 def growing(
-    cluster: lab.Cluster, controller: juju.Controller, charm: str, relate: Relate
+    cluster: lab.Cluster, controller: juju.Controller, name: str, series: Series
 ) -> Iterator[Figures]:
     """Relate more and more applications to a charm; yield the figures of each size."""
-    model = juju.Model(cluster, f"bench-{charm}", controller=controller)
-    unit = f"{charm}/0"
-    model.deploy(conftest.CHARMS / charm)
+    model = juju.Model(cluster, name, controller=controller)
+    unit = f"{series.charm}/0"
+    model.deploy(conftest.CHARMS / series.charm)
+    series.prepare(model)
     model.wait_active()
     shop, related = beacon.Shop(cluster, model), 0
     for size in SIZES:
         for number in range(related, size):
-            relate(shop, number)
+            series.relate(shop, number)
         with model.requests(unit) as first:
             model.emit(unit, "update-status")
-        yield _figures(model, charm, unit, size, first)
+        yield _figures(model, series.title, unit, size, first)
         related = size
+    model.destroy(force=True)
 
 
 def _figures(model: juju.Model, charm: str, unit: str, size: int, first: juju.Requests) -> Figures:
@@ -91,9 +133,9 @@ def main() -> None:
         status.update("istio-k8s")
         model, found = istio(cluster)
         rows = [found]
-        for charm, relate in ((beacon.APP, consumers), (INGRESS, backends)):
-            for found in growing(cluster, model.controller, charm, relate):
-                status.update(f"{charm}, {found.applications} applications")
+        for number, series in enumerate(SERIES):
+            for found in growing(cluster, model.controller, f"bench-{number}", series):
+                status.update(f"{series.title}, {found.applications} applications")
                 rows.append(found)
     for row in rows:
         table.add_row(*map(str, dataclasses.astuple(row)))

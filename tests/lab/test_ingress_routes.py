@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes as applications describe them, by the published library, through the real gateway."""
 
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -86,6 +87,17 @@ def answers(cluster: lab.Cluster, path: str, status: int, **request: Any) -> lab
         response = get(cluster, path, **request)
         assert response.status == status, response
         return response
+
+    return lab.eventually(seen)
+
+
+def ok(call: Callable[[], lab.Answer]) -> lab.Answer:
+    """Return the answer to a gRPC call once there is one."""
+
+    def seen() -> lab.Answer:
+        answer = call()
+        assert answer.code == "OK", answer
+        return answer
 
     return lab.eventually(seen)
 
@@ -192,21 +204,17 @@ def test_grpc_to_a_grpc_backend(cluster: lab.Cluster, shop: juju.Model):
         http("plain", "/plain"),
     )
 
-    def ok() -> lab.Answer:
-        answer = lab.grpc_call(f"{ADDRESS}:9096", "/books.Catalog/Get", message="dune")
-        assert answer.code == "OK", answer
-        return answer
-
-    body = lab.eventually(ok).body
+    call = functools.partial(lab.grpc_call, f"{ADDRESS}:9096")
+    body = ok(lambda: call("/books.Catalog/Get", message="dune")).body
     assert (body["app"], body["method"], body["request"]) == (
         "catalog",
         "/books.Catalog/Get",
         "dune",
     )
-    assert lab.grpc_call(f"{ADDRESS}:9096", "/books.Catalog/List").code == "UNIMPLEMENTED"
+    assert call("/books.Catalog/List").code == "UNIMPLEMENTED"
     tenant = {"tenant": "a"}
-    assert lab.grpc_call(f"{ADDRESS}:9096", "/books.Catalog/List", metadata=tenant).code == "OK"
-    assert lab.grpc_call(f"{ADDRESS}:9096", "/books.Other/Get").code == "UNIMPLEMENTED"
+    assert call("/books.Catalog/List", metadata=tenant).code == "OK"
+    assert call("/books.Other/Get").code == "UNIMPLEMENTED"
     # The other port of the same Service goes on speaking HTTP/1.1.
     assert answers(cluster, "/plain", 200).json()["version"] == "HTTP/1.1"
 
@@ -335,25 +343,89 @@ def test_routes_that_two_applications_want(cluster: lab.Cluster, shop: juju.Mode
     shop.settle()
 
 
+def test_on_the_mesh_in_hardened_mode(
+    cluster: lab.Cluster, shop: juju.Model, control_plane: juju.Model
+):
+    shop.deploy("charms/istio-beacon-k8s", "beacon")
+    shop.integrate("catalog:service-mesh", "beacon:service-mesh")
+    control_plane.config("istio-k8s", hardened_mode=True)
+    control_plane.wait_active()
+    ask(cluster, shop, http("plain", "/plain"), grpc("one", "Get"))
+    assert answers(cluster, "/plain", 200).json()["app"] == "catalog"
+    ok(lambda: lab.grpc_call(f"{ADDRESS}:9096", "/books.Catalog/Get"))
+    shop.integrate("catalog:ingress", f"{APP}:ingress")
+    shop.config("catalog", port=9443, scheme="https")
+    shop.wait_active()
+    assert answers(cluster, "/shop-catalog", 200, port=80).json()["tls"] is True
+    # The gateway is let in where it has a route, and nobody else is.
+    refused = cluster.request("shop/catalog", "shop/catalog:9082", via="pod")
+    assert refused.status == (401 if cluster.has_ztunnel else None)
+    control_plane.config("istio-k8s", hardened_mode=False)
+    control_plane.wait_active()
+    shop.remove_relation("catalog:ingress", f"{APP}:ingress")
+    shop.reset("catalog", "port", "scheme")
+    shop.remove("beacon")
+    shop.settle()
+
+
+def test_over_tls(cluster: lab.Cluster, shop: juju.Model):
+    shop.deploy(apps.CERTIFIER)
+    shop.integrate("certifier:certificates", f"{APP}:certificates")
+    shop.wait_active()
+    roots = shop.run("certifier/0", "get-ca")["ca"]
+    # An HTTP and a gRPC route at one listener.
+    ask(
+        cluster,
+        shop,
+        http("plain", "/plain"),
+        grpc("one", "Get", listener=HTTP),
+        http("usual", "/usual", listener=USUAL),
+    )
+    assert told(shop) == {"external_host": ADDRESS, "tls_enabled": "True"}
+    method = "/books.Catalog/Get"
+    ok(lambda: lab.grpc_call(f"{ADDRESS}:8080", method, authorities=roots))
+    plain = cluster.request_outside(f"https://{ADDRESS}:8080/plain", roots=roots)
+    assert (plain.status, plain.json()["version"]) == (200, "HTTP/1.1")
+    assert cluster.request_outside(f"https://{ADDRESS}/usual", roots=roots).status == 200
+    moved = answers(cluster, "/usual", 301, port=80)
+    assert moved.headers["location"] == f"https://{ADDRESS}/usual"
+    assert get(cluster, "/plain").status is None
+
+    hundred = [http(f"r{n}", f"/r{n}", listener=USUAL) for n in range(100)]
+    config = published.IstioIngressRouteConfig(model="shop", http_routes=hundred)
+    first, again = written(shop, config)
+    # A route and a redirect each.
+    assert 200 <= first <= 300 + 15
+    assert again == 0
+    shop.remove("certifier")
+    shop.wait_active()
+
+
+def written(shop: juju.Model, config: published.IstioIngressRouteConfig) -> tuple[int, int]:
+    """Let the application ask for routes; return the writes of the first hook and of the next."""
+    with shop.requests(UNIT) as first:
+        shop.config("catalog", routes=config.model_dump_json())
+        shop.settle()
+    with shop.requests(UNIT) as again:
+        shop.emit(UNIT, "update-status")
+    return len(first.writes), len(again.writes)
+
+
 def test_the_number_of_calls_does_not_depend_on_the_number_of_routes(
     cluster: lab.Cluster, shop: juju.Model
 ):
     ask(cluster, shop, http("one", "/one"))
     with shop.requests(UNIT) as one:
         shop.emit(UNIT, "update-status")
-    ask_quietly = [http(f"r{n}", f"/r{n}") for n in range(90)]
+    routes = [http(f"r{n}", f"/r{n}") for n in range(90)]
     calls = [grpc(f"g{n}", f"M{n}") for n in range(10)]
-    config = published.IstioIngressRouteConfig(
-        model="shop", http_routes=ask_quietly, grpc_routes=calls
-    )
-    with shop.requests(UNIT) as first:
-        shop.config("catalog", routes=config.model_dump_json())
-        shop.settle()
+    config = published.IstioIngressRouteConfig(model="shop", http_routes=routes, grpc_routes=calls)
+    first, again = written(shop, config)
     # One object a route; gateway, policy of the backend and its destination rule beside them.
-    assert 100 <= len(first.writes) <= 100 + 15
+    assert 100 <= first <= 100 + 15
+    assert again == 0
     with shop.requests(UNIT) as hundred:
         shop.emit(UNIT, "update-status")
-    assert hundred.writes == []
     assert hundred.by_kind() == one.by_kind()
     answers(cluster, "/r89", 200)
 

@@ -24,7 +24,7 @@ class Backend:
     selector: tuple[tuple[str, str], ...]
     """Labels of the pods; never empty."""
     weight: int | None = None
-    """Its share of the requests, among those of the route's other backends; None: an equal one."""
+    """Its share of the requests, among those of the route's other backends; None: 1."""
 
 
 def model_refusal(asker: mesh.Asker, model: str, facts: Facts) -> Problem | None:

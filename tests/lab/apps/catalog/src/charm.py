@@ -6,7 +6,7 @@
 from typing import Literal, cast
 
 import ops
-from charmlibs.interfaces import istio_ingress_route
+from charmlibs.interfaces import istio_ingress_route, service_mesh
 
 from tests.lab import apps
 
@@ -18,6 +18,7 @@ class CatalogCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        self.mesh = service_mesh.ServiceMeshConsumer(self)
         self.ingresses = [
             apps.IngressRequirer(
                 self,
