@@ -339,6 +339,15 @@ def test_routes_that_two_applications_want(cluster: lab.Cluster, shop: juju.Mode
     assert answers(cluster, "/mine/x", 200).json()["app"] == "catalog"
     assert answers(cluster, "/mine/deeper", 200).json()["app"] == "rival"
     assert told(shop)["external_host"] == ADDRESS
+
+    config.http_routes = [http("r", "/lent")]
+    shop.config("rival", open_routes=config.model_dump_json())
+    shop.settle()
+    assert "Service catalog is not one of rival" in shop.unit_status(UNIT).message
+    shop.config(APP, trusted_requesters="rival")
+    shop.wait_active()
+    assert answers(cluster, "/lent", 200).json()["app"] == "catalog"
+    shop.reset(APP, "trusted-requesters")
     shop.remove("rival")
     shop.settle()
 
