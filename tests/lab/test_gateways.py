@@ -120,19 +120,16 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
 ):
     """The first test here: there is no istio-k8s yet."""
     client: Any = cluster.client
-    (definition,) = (
-        crd
-        for crd in manifests.crds()
-        if crd.spec.names.kind == "Gateway" and crd.spec.group == "gateway.networking.k8s.io"
-    )
-    kube.delete(client, CustomResourceDefinition, definition.metadata.name)
+    name = "gateways.gateway.networking.k8s.io"
+    definitions: dict[str, Any] = {kube.ref_of(crd).name: crd for crd in manifests.crds()}
+    kube.delete(client, CustomResourceDefinition, name)
     controller = juju.Controller()
     shop = beacon.Shop(cluster, new_model(controller=controller))
     shop.deploy()
     assert shop.status.startswith("waiting: the cluster does not serve"), shop.status
     assert "is istio-k8s deployed?" in shop.status
 
-    client.create(definition)
+    client.create(definitions[name])
 
     def unmade() -> bool:
         shop.refresh()
@@ -145,7 +142,7 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
     shop.model.reset(beacon.APP, "ready-timeout")
     shop.model.settle()
     # The one of the control plane is its own.
-    kube.delete(client, CustomResourceDefinition, definition.metadata.name)
+    kube.delete(client, CustomResourceDefinition, name)
     request.getfixturevalue("control_plane")
     shop.refresh()
     assert shop.status.startswith("waiting: ")
