@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check that what the documentation points at exists: links, headings and make targets."""
+"""Check that what the documentation points at exists: links, headings, make targets and code."""
 
 import re
 import sys
@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
 TARGET = re.compile(r"(?:`|^\s*)make ([a-z][a-z-]*)", re.MULTILINE)
+QUOTED = re.compile(r"<!-- from (\S+) -->\n```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -41,6 +42,14 @@ def broken_links(page: Path, text: str) -> Iterator[str]:
             yield f"{page.relative_to(ROOT)}: {link}: no such heading"
 
 
+def changed_code(page: Path, text: str) -> Iterator[str]:
+    """Yield a line for each block that says it is from a file and does not stand there."""
+    for name, code in QUOTED.findall(text):
+        source = ROOT / name
+        if not source.is_file() or code not in source.read_text():
+            yield f"{page.relative_to(ROOT)}: not (any more) in {name}: {code.splitlines()[0]}"
+
+
 def unknown_targets(page: Path, text: str, known: set[str]) -> Iterator[str]:
     """Yield a line for each ``make`` command of ``page`` that the Makefile does not have."""
     for target in sorted(set(TARGET.findall(text)) - known):
@@ -55,7 +64,11 @@ def main() -> int:
     wrong: list[str] = []
     for page in checked:
         text = page.read_text()
-        wrong += [*broken_links(page, text), *unknown_targets(page, text, known)]
+        wrong += [
+            *broken_links(page, text),
+            *changed_code(page, text),
+            *unknown_targets(page, text, known),
+        ]
     print("\n".join([*wrong, f"docs: {len(checked)} pages, {len(wrong)} mistakes"]))
     return 1 if wrong else 0
 

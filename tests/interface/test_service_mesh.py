@@ -10,7 +10,7 @@ from typing import Any
 import ops
 import pytest
 from charmlibs.interfaces import service_mesh as published
-from istio_ambient import mesh
+from istio_ambient import access_requests, kube, mesh
 from istio_ambient.relations import cross_model_mesh, service_mesh
 from ops import testing
 
@@ -87,6 +87,32 @@ def test_everything_that_the_published_consumer_asks_for_is_read(
     assert len(asked) == len(POLICIES)
     read = [policy.model_dump(mode="json") for policy in policies.entries.values()]
     assert read == [policy.model_dump(mode="json") for policy in asked]
+    assert rules_of(databag) == {
+        "Service shop/details": ["productpage"],
+        "Service shop/details-api": ["productpage"],
+        f"pods shop/{mesh.NAME_LABEL}=details": ["prometheus"],
+    }
+
+
+def rules_of(databag: dict[str, str]) -> dict[str, list[str]]:
+    """Return who is let in to what by the policies that a databag becomes."""
+    services = {
+        ("shop", name): mesh.Service("shop", name, {mesh.NAME_LABEL: "details"})
+        for name in ("details", "details-api")
+    }
+    cluster = mesh.Cluster(services=services)
+    asker = mesh.Asker("details", "service-mesh")
+    requests, problems = access_requests.of_applications([(asker, databag)], cluster, "shop")
+    verdicts = mesh.judge(requests, cluster, namespace="shop")
+    assert (problems, verdicts.refused, verdicts.pending) == ([], (), ())
+    built = mesh.policies(verdicts.granted, model="shop", app="beacon")
+    manifests = [kube.manifest_of(policy) for policy in built]
+    return {str(mesh.target_of(manifest)): _sources(manifest) for manifest in manifests}
+
+
+def _sources(policy: dict[str, Any]) -> list[str]:
+    principals = (rule["from"][0]["source"]["principals"] for rule in policy["spec"]["rules"])
+    return [name.rpartition("/")[2] for names in principals for name in names]
 
 
 def test_the_published_consumer_reads_what_we_publish(context: testing.Context[Consumer]):

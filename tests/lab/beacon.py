@@ -21,11 +21,14 @@ MESH = f"{APP}:service-mesh"
 class Shop:
     """The model, its beacon, and the administrator's view of the namespace."""
 
-    def __init__(self, cluster: lab.Cluster, model: juju.Model):
+    def __init__(self, cluster: lab.Cluster, model: juju.Model, app: str = APP):
         self.cluster = cluster
         self.model = model
+        self.app = app
+        self.unit = f"{app}/0"
+        self.mesh = f"{app}:service-mesh"
         self.name = model.name
-        self.waypoint = f"{model.name}-{APP}-waypoint"
+        self.waypoint = f"{model.name}-{app}-waypoint"
         # As untyped as lightkube's generic resources are.
         self.client: Any = cluster.client
         self._consumers: list[tuple[str, str]] = []
@@ -33,22 +36,22 @@ class Shop:
 
     def deploy(self) -> None:
         """Deploy the beacon."""
-        self.model.deploy(CHARM)
+        self.model.deploy(CHARM, self.app)
         self.model.settle()
 
     def refresh(self) -> None:
         """Run a hook in which nothing has changed."""
-        self.model.emit(UNIT, "update-status")
+        self.model.emit(self.unit, "update-status")
 
-    def config(self, **options: bool) -> None:
+    def config(self, **options: bool | str) -> None:
         """Set options of the beacon."""
-        self.model.config(APP, **options)
+        self.model.config(self.app, **options)
         self.model.settle()
 
     @property
     def status(self) -> str:
         """Status and message of the beacon's unit."""
-        found = self.model.unit_status(UNIT)
+        found = self.model.unit_status(self.unit)
         return f"{found.name}: {found.message}"
 
     def get(self, kind: kube.ResourceType, name: str) -> dict[str, Any]:
@@ -83,7 +86,7 @@ class Shop:
         """Relate an application without a charm, with the Service that Juju would have made."""
         self.service(app)
         databag = {"policies": json.dumps(entries or [self.entry(app)])}
-        self.remote(MESH, app, databag, quiet=quiet)
+        self.remote(self.mesh, app, databag, quiet=quiet)
 
     def remote(
         self,

@@ -120,16 +120,19 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
 ):
     """The first test here: there is no istio-k8s yet."""
     client: Any = cluster.client
-    name = "gateways.gateway.networking.k8s.io"
-    definitions: dict[str, Any] = {kube.ref_of(crd).name: crd for crd in manifests.crds()}
-    kube.delete(client, CustomResourceDefinition, name)
+    (definition,) = (
+        crd
+        for crd in manifests.crds()
+        if crd.spec.names.kind == "Gateway" and crd.spec.group == "gateway.networking.k8s.io"
+    )
+    kube.delete(client, CustomResourceDefinition, definition.metadata.name)
     controller = juju.Controller()
     shop = beacon.Shop(cluster, new_model(controller=controller))
     shop.deploy()
     assert shop.status.startswith("waiting: the cluster does not serve"), shop.status
     assert "is istio-k8s deployed?" in shop.status
 
-    client.create(definitions[name])
+    client.create(definition)
 
     def unmade() -> bool:
         shop.refresh()
@@ -142,7 +145,7 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
     shop.model.reset(beacon.APP, "ready-timeout")
     shop.model.settle()
     # The one of the control plane is its own.
-    kube.delete(client, CustomResourceDefinition, name)
+    kube.delete(client, CustomResourceDefinition, definition.metadata.name)
     request.getfixturevalue("control_plane")
     shop.refresh()
     assert shop.status.startswith("waiting: ")

@@ -70,7 +70,7 @@ def test_what_is_missing_and_since_when(
 
 
 def test_what_istiod_made_is_what_counts():
-    manifest: dict[str, Any] = {
+    manifest = {
         "metadata": {"name": "gate-istio", "namespace": "shop", "generation": 1},
         "spec": {"replicas": 1, "selector": {"matchLabels": {}}, "template": {}},
         "status": DONE,

@@ -7,7 +7,7 @@
 Juju takes, `_problems` turns the errors of these, and of pydantic, into what a status shows.
 """
 
-from istio_ambient.options._applications import TRUSTED_REQUESTERS, trusted_requesters
+from istio_ambient.options._applications import trusted_requesters
 from istio_ambient.options._error import OptionError, inside, shown
 from istio_ambient.options._pods import (
     Amounts,
@@ -22,7 +22,6 @@ from istio_ambient.options._problems import problems_of, refusal
 from istio_ambient.options._yaml import mapping, sequence
 
 __all__ = [
-    "TRUSTED_REQUESTERS",
     "Amounts",
     "Labels",
     "OptionError",

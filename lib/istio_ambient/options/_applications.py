@@ -9,7 +9,7 @@ from istio_ambient.options._error import OptionError, shown
 from istio_ambient.options._problems import refusal
 from istio_ambient.problems import Problem
 
-TRUSTED_REQUESTERS = "trusted-requesters"
+_OPTION = "trusted-requesters"
 
 # Juju's `names.ApplicationSnippet`.
 _APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
@@ -29,7 +29,7 @@ def trusted_requesters(text: str) -> tuple[frozenset[str], tuple[Problem, ...]]:
     names = dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name)
     good = {name for name in names if len(name) <= _MAX_NAME and _APPLICATION.fullmatch(name)}
     problems = (
-        refusal(TRUSTED_REQUESTERS, OptionError(f"{shown(name)} is no application", _CURE))
+        refusal(_OPTION, OptionError(f"{shown(name)} is no application", _CURE))
         for name in names
         if name not in good
     )

@@ -19,6 +19,8 @@ CATALOG = Path(__file__).parent / "catalog"
 IDENTITY = Path(__file__).parent / "identity"
 ACCOUNT = Path(__file__).parent / "account"
 """No part of the bookshop: a login, and an application that trusts tokens."""
+STOCK = Path(__file__).parent / "stock"
+"""What the tutorial builds, alone and whole."""
 WITNESS = Path(__file__).parent / "witness"
 """No part of the bookshop: it writes down every event."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "PRODUCTPAGE",
     "RATINGS",
     "REVIEWS",
+    "STOCK",
     "WITNESS",
     "BookshopCharm",
     "IngressRequirer",

@@ -98,16 +98,3 @@ def test_somebody_elses_gateway_is_not(asker: str):
     others = facts(request("other", name="inner", port=80), services=services)
     (problem,) = ingress.exposure(others).problems
     assert "is not one of other" in problem.message
-
-
-def test_one_of_another_model_is_reached_too():
-    uuid = "11111111-0000-4000-8000-000000000000"
-    asked = request("remote-1", name="inner", model="other", port=80, uuid=uuid)
-    gateway = dataclasses.replace(gateway_service({MARK: "inner"}), namespace="other")
-    services = (service("inner", namespace="other", port=65535), gateway)
-    cross = facts(asked, services=services, model_ids={"other": uuid})
-    (route,) = ingress.exposure(cross).routes
-    assert route.backends[0].service == "inner-istio"
-    # Juju has to have deployed an application of that name there.
-    undeployed = facts(asked, services=(gateway,), model_ids={"other": uuid})
-    assert ingress.exposure(undeployed).routes == ()

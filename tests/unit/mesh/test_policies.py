@@ -151,7 +151,7 @@ def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     (policy,) = manifests(request("a", GET_X))
     policy["metadata"]["annotations"] = {} if text is None else {mesh.REQUESTED_BY: text}
     assert mesh.askers_of([policy]) == {DETAILS: None}
-    namespace_wide = {"metadata": {"namespace": "shop"}, "spec": {"rules": [{}]}}
+    namespace_wide: dict[str, Any] = {"metadata": {"namespace": "shop"}, "spec": {"rules": [{}]}}
     assert mesh.askers_of([namespace_wide]) == {}
 
 
