@@ -118,7 +118,7 @@ class MeshActions(ops.Object):
         )
         results = {"verdict": str(verdict.decision), "decided-by": explained.where or "nobody"}
         if form == JSON:
-            return {**results, JSON: action_output.as_json(explanation.data(explained))}
+            return {**results, JSON: _whole(action_output.as_json(explanation.data(explained)))}
         text, _ = action_output.fitting(explanation.text(explained).split("\n"), "\n".join)
         return {**results, "explanation": text}
 
@@ -228,6 +228,17 @@ def _straight(
     ports = [hop.port for hop in verdict.hops if hop.proxy is evaluator.Proxy.ZTUNNEL]
     port = ports[0] if ports else None
     return judge.evaluate(dataclasses.replace(request, target=target.pods, port=port))
+
+
+def _whole(text: str) -> str:
+    """Return what is of no use in part.
+
+    Raises:
+        ParameterError: it is longer than a result may be.
+    """
+    if len(text) > action_output.MAX_RESULT:
+        raise ParameterError("the answer is too long: give port, method, path and host as well")
+    return text
 
 
 def _as_json(entries: Sequence[Any]) -> str:

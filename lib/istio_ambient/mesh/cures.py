@@ -106,7 +106,7 @@ def _ask(case: Case) -> Iterator[str]:
 
 def _is_closed(case: Case) -> bool:
     return any(
-        request.source is None and origins.is_about(request.target, case.destination)
+        origins.is_about(request.target, case.destination) and outcomes.closes(case.facts, request)
         for request in case.facts.requests
     )
 

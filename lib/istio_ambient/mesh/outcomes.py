@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterable, Iterator
 
 from istio_ambient import action_output
-from istio_ambient.mesh import _beacon
+from istio_ambient.mesh import _authority, _beacon
 from istio_ambient.mesh._requests import Operation, Request
 from istio_ambient.problems import Problem
 
@@ -65,7 +65,11 @@ class Asked:
 
 def outcomes(facts: _beacon.Facts) -> list[Asked]:
     """Return everything that was asked for and what became of it, sorted."""
-    found = [of_request(facts, request) for request in facts.requests]
+    found = [
+        of_request(facts, request)
+        for request in facts.requests
+        if request.source is not None or closes(facts, request)
+    ]
     granted = Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED
     found += [_asked(request, granted) for request in facts.own_requests]
     found += [_unread(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
@@ -75,18 +79,27 @@ def outcomes(facts: _beacon.Facts) -> list[Asked]:
 
 def of_request(facts: _beacon.Facts, request: Request) -> Asked:
     """Return what became of one request of an application."""
-    if request.source is None:
-        return _asked(request, Outcome.CLOSED)
-    # One at a time, since a verdict does not say which request it is about.
-    alone = dataclasses.replace(facts, requests=(request,), pending=(), manage_policies=True)
-    verdict = _beacon.verdicts(alone)
+    verdict = _verdict(facts, request)
     for outcome, problems in (
         (Outcome.REFUSED, verdict.refused),
         (Outcome.PENDING, verdict.pending),
     ):
         for problem in problems:
             return _asked(request, outcome, problem.message, problem.cure)
-    return _asked(request, Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED)
+    if not facts.manage_policies:
+        return _asked(request, Outcome.UNMANAGED)
+    return _asked(request, Outcome.CLOSED if request.source is None else Outcome.GRANTED)
+
+
+def closes(facts: _beacon.Facts, request: Request) -> bool:
+    """Tell whether a request is one to close its target, and is granted."""
+    return request.source is None and bool(_verdict(facts, request).granted)
+
+
+def _verdict(facts: _beacon.Facts, request: Request) -> _authority.Verdicts:
+    # One at a time, since a verdict does not say which request it is about.
+    alone = dataclasses.replace(facts, requests=(request,), pending=(), manage_policies=True)
+    return _beacon.verdicts(alone)
 
 
 def operations(found: Iterable[Operation]) -> str:

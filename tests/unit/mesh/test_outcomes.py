@@ -41,9 +41,14 @@ def test_each_request_has_its_outcome():
     }
 
 
+def test_what_cannot_be_read_closes_nothing_that_is_not_its_own():
+    theirs = dataclasses.replace(UNREAD, target=mesh.Target.service("shop", "ratings"))
+    assert outcomes.outcomes(bookshop.facts(theirs)) == []
+
+
 def test_unmanaged_nothing_is_granted_and_what_would_be_refused_is_told():
     found = by_field(dataclasses.replace(FACTS, manage_policies=False))
-    assert found["policies[0]"] is found[""] is Outcome.UNMANAGED
+    assert found["policies[0]"] is found["policies"] is found[""] is Outcome.UNMANAGED
     assert found["policies[2]"] is Outcome.REFUSED
 
 
