@@ -196,3 +196,13 @@ def test_hardened_mode_can_be_assumed(shop: beacon.Shop, control_plane: juju.Mod
     finally:
         control_plane.config("istio-k8s", hardened_mode=False)
         control_plane.settle()
+
+
+def test_what_the_charm_may_not_read_is_answered_with_how_to_let_it(shop: beacon.Shop):
+    shop.model.deploy(beacon.CHARM, "untrusted", trust=False)
+    shop.model.settle()
+    for action, params in ACTIONS.items():
+        with pytest.raises(juju.ActionError, match="juju trust untrusted"):
+            shop.model.run("untrusted/0", action, **params)
+    shop.model.remove("untrusted")
+    shop.model.settle()

@@ -76,7 +76,7 @@ def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Tab
     """Return the table of who may reach whom, out of what `list-access` gives programs."""
     table = _table(title)
     for column in ("who", "may reach", "with"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for entry in listed:
         who = "everybody" if entry["source"] == evaluator.EVERYBODY else entry["source"]
         target = f"pods of {entry['target']}" if entry.get("by") == "pods" else entry["target"]
