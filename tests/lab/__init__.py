@@ -13,12 +13,14 @@ from tests.lab._footprint import Footprint
 from tests.lab._grpc_call import Answer, grpc_call
 from tests.lab._launcher import run_in_namespaces, start_in_namespaces
 from tests.lab._namespaces import NotInsideError, inside
+from tests.lab._network import CLIENT_ADDRESSES
 from tests.lab._process import ComponentError
 from tests.lab._requests import RequestError, Response
 from tests.lab._workloads import APP_ANNOTATION
 
 __all__ = [
     "APP_ANNOTATION",
+    "CLIENT_ADDRESSES",
     "Answer",
     "Audit",
     "AuditEvent",

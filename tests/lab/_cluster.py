@@ -253,6 +253,7 @@ class Cluster:
         body: bytes = b"",
         via: str | None = None,
         timeout: float = 5.0,
+        source_ip: str | None = None,
     ) -> _requests.Response:
         """Send a request as a workload.
 
@@ -267,6 +268,7 @@ class Cluster:
             via: None: as the mesh would (through the waypoint that the Service or its namespace
                 names, else to the pod). "pod": past the waypoint, to a pod behind the Service.
             timeout: Seconds for each step.
+            source_ip: Which of `CLIENT_ADDRESSES` it comes from; None: the node's own.
 
         Raises:
             ComponentError: A component of the lab died.
@@ -274,8 +276,12 @@ class Cluster:
                 certificate.
         """
         self.check()
-        call = _requests.Call(method, path, dict(headers or {}), body, timeout)
+        call = _requests.Call(method, path, dict(headers or {}), body, timeout, source_ip)
         return self._requests.request(source, service, call, via)
+
+    def keeping_connections(self) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile requests of a workload share a connection: for many of them, in a row."""
+        return self._requests.keeping_connections()
 
     def request_outside(
         self,

@@ -3,6 +3,7 @@
 
 """HBONE as a client: certificates from istiod's CA, HTTP/2 CONNECT over mutual TLS."""
 
+import contextlib
 import socket
 import ssl
 import tempfile
@@ -133,101 +134,149 @@ def _strings(message: bytes) -> Iterator[bytes]:
         position += length
 
 
-class Tunnel:
-    """One CONNECT stream over a connection of its own.
+class Connection:
+    """HTTP/2 over mutual TLS to a waypoint or pod; one CONNECT stream after the other.
 
     Args:
         address: Of the waypoint or pod.
         context: From `client_context`.
-        authority: `address:port` that is asked for.
         timeout: Seconds for each step.
+        source_ip: An address of this machine to come from; None: as routed.
 
     Raises:
-        RefusedError: The answer to CONNECT is not 200.
-        OSError: No connection, no TLS, or it was closed.
+        OSError: No connection, or no TLS.
     """
 
     def __init__(
-        self, address: str, context: ssl.SSLContext, authority: str, timeout: float
+        self, address: str, context: ssl.SSLContext, timeout: float, source_ip: str | None = None
     ) -> None:
-        plain = socket.create_connection((address, PORT), timeout=timeout)
+        origin = (source_ip, 0) if source_ip else None
+        plain = socket.create_connection((address, PORT), timeout, origin)
         try:
             self._socket = context.wrap_socket(plain)
         except BaseException:
             plain.close()
             raise
+        config = h2.config.H2Configuration(client_side=True)
+        self.http2 = h2.connection.H2Connection(config)
+        self.http2.initiate_connection()
+        self.closed = False
+        self._streams: dict[int, Tunnel] = {}
+
+    def tunnel(self, authority: str) -> "Tunnel":
+        """Open a stream to `address:port`.
+
+        Raises:
+            RefusedError: The answer to CONNECT is not 200.
+            OSError: The connection was closed.
+        """
+        stream = self.http2.get_next_available_stream_id()
+        tunnel = self._streams[stream] = Tunnel(self, stream)
         try:
-            self._connect(authority)
+            tunnel.connect(authority)
         except BaseException:
-            self._socket.close()
+            tunnel.close()
+            raise
+        return tunnel
+
+    def forget(self, stream: int) -> None:
+        """Be done with a stream; the other end is told if it does not know."""
+        self._streams.pop(stream, None)
+        if not self.closed:
+            with contextlib.suppress(h2.exceptions.ProtocolError, OSError):
+                self.http2.reset_stream(stream)
+                self.flush()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.closed = True
+        self._socket.close()
+
+    def flush(self) -> None:
+        """Send what is to be sent."""
+        try:
+            self._socket.sendall(self.http2.data_to_send())
+        except OSError:
+            self.closed = True
             raise
 
-    def _connect(self, authority: str) -> None:
-        config = h2.config.H2Configuration(client_side=True)
-        self._connection = h2.connection.H2Connection(config)
-        self._connection.initiate_connection()
-        self._stream = self._connection.get_next_available_stream_id()
-        self._connection.send_headers(
-            self._stream, [(":method", "CONNECT"), (":authority", authority)]
-        )
-        self._flush()
+    def pump(self) -> None:
+        """Receive once, and hand out what came."""
+        data = self._socket.recv(65535)
+        self.closed = self.closed or not data
+        events = self.http2.receive_data(data) if data else []
+        for event in events:
+            if isinstance(event, h2.events.ConnectionTerminated):
+                self.closed = True
+            stream: int | None = getattr(event, "stream_id", None)
+            if isinstance(event, h2.events.DataReceived):
+                self.http2.acknowledge_received_data(
+                    event.flow_controlled_length or 0, stream or 0
+                )
+            if stream in self._streams:
+                self._streams[stream].take(event)
+        if self.closed:
+            for tunnel in self._streams.values():
+                tunnel.ended = True
+        else:
+            self.flush()
+
+
+class Tunnel:
+    """One CONNECT stream; made by `Connection.tunnel`."""
+
+    def __init__(self, connection: Connection, stream: int) -> None:
+        self._connection = connection
+        self._stream = stream
         self._received = bytearray()
-        self._ended = False
         self._status: int | None = None
+        self.ended = False
+
+    def connect(self, authority: str) -> None:
+        """Ask for the other end; see `Connection.tunnel`."""
+        headers = [(":method", "CONNECT"), (":authority", authority)]
+        self._connection.http2.send_headers(self._stream, headers)
+        self._connection.flush()
         while self._status is None:
-            if self._ended:
+            if self.ended:
                 raise ConnectionResetError("the CONNECT stream was reset")
-            self._pump()
+            self._connection.pump()
         if self._status != 200:
             raise RefusedError(self._status)
 
     def send(self, data: bytes) -> None:
         """Send bytes to the other end."""
-        size = self._connection.max_outbound_frame_size
+        http2 = self._connection.http2
+        size = http2.max_outbound_frame_size
         for start in range(0, len(data), size):
             part = data[start : start + size]
-            while self._connection.local_flow_control_window(self._stream) < len(part):
-                if self._ended:
+            while http2.local_flow_control_window(self._stream) < len(part):
+                if self.ended:
                     raise ConnectionResetError("the CONNECT stream was closed")
-                self._pump()
+                self._connection.pump()
             try:
-                self._connection.send_data(self._stream, part)
+                http2.send_data(self._stream, part)
             except h2.exceptions.ProtocolError as error:
                 raise ConnectionResetError(str(error)) from error
-            self._flush()
+            self._connection.flush()
 
     def receive(self) -> bytes:
         """Bytes from the other end; empty at the end."""
-        while not self._received and not self._ended:
-            self._pump()
+        while not self._received and not self.ended:
+            self._connection.pump()
         data = bytes(self._received)
         self._received.clear()
         return data
 
     def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
+        """Be done with it; the connection stays."""
+        self._connection.forget(self._stream)
 
-    def _flush(self) -> None:
-        self._socket.sendall(self._connection.data_to_send())
-
-    def _pump(self) -> None:
-        data = self._socket.recv(65535)
-        if not data:
-            self._ended = True
-            return
-        for event in self._connection.receive_data(data):
-            if isinstance(event, h2.events.ResponseReceived):
-                headers = dict(event.headers or [])
-                self._status = int(headers[b":status"])
-            elif isinstance(event, h2.events.DataReceived):
-                self._received += event.data or b""
-                self._connection.acknowledge_received_data(
-                    event.flow_controlled_length or 0, self._stream
-                )
-            elif isinstance(
-                event,
-                h2.events.StreamEnded | h2.events.StreamReset | h2.events.ConnectionTerminated,
-            ):
-                self._ended = True
-        self._flush()
+    def take(self, event: h2.events.Event) -> None:
+        """Take what came for this stream."""
+        if isinstance(event, h2.events.ResponseReceived):
+            self._status = int(dict(event.headers or [])[b":status"])
+        elif isinstance(event, h2.events.DataReceived):
+            self._received += event.data or b""
+        elif isinstance(event, h2.events.StreamEnded | h2.events.StreamReset):
+            self.ended = True

@@ -15,6 +15,8 @@ import subprocess
 from collections.abc import Iterator
 
 NODE_ADDRESS = "172.18.0.2"
+CLIENT_ADDRESSES = ("172.18.1.10", "172.18.2.10")
+"""More addresses of the node, for workloads that are told apart by where they come from."""
 SERVICE_CIDR = "10.96.0.0/16"
 POD_CIDR = "10.244.0.0/16"
 KWOK_POD_CIDR = "10.244.0.0/17"
@@ -38,7 +40,7 @@ def set_up_node() -> None:
         pathlib.Path("/proc/sys/net/ipv4", name).write_text(value)
     _ip(
         "link set lo up",
-        f"addr add {NODE_ADDRESS}/32 dev lo",
+        *(f"addr add {each}/32 dev lo" for each in (NODE_ADDRESS, *CLIENT_ADDRESSES)),
         # The node's own packets need a route before kube-proxy's rules see them.
         f"route add {SERVICE_CIDR} dev lo src {NODE_ADDRESS}",
         f"route add {LOAD_BALANCER_CIDR} dev lo src {NODE_ADDRESS}",
@@ -57,7 +59,7 @@ def tear_down_node() -> None:
         leave(namespace.split()[0])
     nft("flush ruleset")
     _ip(
-        f"addr del {NODE_ADDRESS}/32 dev lo",
+        *(f"addr del {each}/32 dev lo" for each in (NODE_ADDRESS, *CLIENT_ADDRESSES)),
         f"route flush {SERVICE_CIDR}",
         f"route flush {LOAD_BALANCER_CIDR}",
         f"route flush {POD_CIDR}",

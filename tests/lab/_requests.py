@@ -3,13 +3,14 @@
 
 """Requests as a workload of the mesh, and as a client outside of the cluster."""
 
+import contextlib
 import dataclasses
 import json
 import socket
 import ssl
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Literal, Protocol
 
 import h11
@@ -66,6 +67,8 @@ class Call:
     headers: dict[str, str]
     body: bytes
     timeout: float
+    source_ip: str | None = None
+    """An address of the node to come from; None: as routed."""
 
 
 class _Stream(Protocol):
@@ -112,6 +115,28 @@ class _Tls:
         self._connection.close()
 
 
+class _Alone:
+    """A tunnel that takes its connection with it when it is closed."""
+
+    def __init__(self, connection: _hbone.Connection, authority: str) -> None:
+        self._connection = connection
+        try:
+            self._tunnel = connection.tunnel(authority)
+        except BaseException:
+            connection.close()
+            raise
+        self.send = self._tunnel.send
+        self.receive = self._tunnel.receive
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _plain_socket(where: tuple[str, int], call: Call) -> socket.socket:
+    origin = (call.source_ip, 0) if call.source_ip else None
+    return socket.create_connection(where, call.timeout, origin)
+
+
 class Requests:
     """Finds the way of a request and goes it."""
 
@@ -126,6 +151,18 @@ class Requests:
         self._load_balancer = load_balancer
         self._root = ""
         self._contexts: dict[tuple[str, str], tuple[float, ssl.SSLContext]] = {}
+        self._kept: dict[tuple[str, str, str | None], _hbone.Connection] | None = None
+
+    @contextlib.contextmanager
+    def keeping_connections(self) -> Generator[None]:
+        """Meanwhile a connection of a workload is used for all of its requests to an address."""
+        self._kept = {}
+        try:
+            yield
+        finally:
+            for connection in self._kept.values():
+                connection.close()
+            self._kept = None
 
     def request(self, source: str | None, service: str, call: Call, via: str | None) -> Response:
         """See `Cluster.request`."""
@@ -141,10 +178,9 @@ class Requests:
             return self._plain(address, port, host, call)
         waypoint = None if via else self._kubelet.waypoint_address(found)
         if waypoint and source:
-            context = self._context(source)
             authority = f"{address}:{port}"
             return _exchange(
-                lambda: _hbone.Tunnel(waypoint, context, authority, call.timeout),
+                lambda: self._tunnel(source, waypoint, authority, call),
                 host,
                 call,
                 "waypoint",
@@ -206,10 +242,9 @@ class Requests:
         target = _target_port(service, pod.pod, port)
         if source is None or not pod.ztunnel():
             return self._plain(pod.address, target, host, call, bool(pod.ztunnel()))
-        context = self._context(source)
         authority = f"{pod.address}:{target}"
         return _exchange(
-            lambda: _hbone.Tunnel(pod.address, context, authority, call.timeout),
+            lambda: self._tunnel(source, pod.address, authority, call),
             host,
             call,
             "ztunnel",
@@ -220,12 +255,24 @@ class Requests:
         self, address: str, port: int, host: str, call: Call, ztunnel: bool = False
     ) -> Response:
         return _exchange(
-            lambda: _Plain(socket.create_connection((address, port), call.timeout)),
+            lambda: _Plain(_plain_socket((address, port), call)),
             host,
             call,
             "ztunnel" if ztunnel else "none",
             ztunnel,
         )
+
+    def _tunnel(self, source: str, address: str, authority: str, call: Call) -> _Stream:
+        key = (source, address, call.source_ip)
+        kept = (self._kept or {}).get(key)
+        if kept and not kept.closed:
+            return kept.tunnel(authority)
+        context = self._context(source)
+        made = _hbone.Connection(address, context, call.timeout, call.source_ip)
+        if self._kept is None:
+            return _Alone(made, authority)
+        self._kept[key] = made
+        return made.tunnel(authority)
 
     def _context(self, source: str) -> ssl.SSLContext:
         namespace, _, account = source.partition("/")

@@ -92,6 +92,8 @@ class Policy:
     """Empty: it is about workloads, and ztunnel heeds it; else waypoints and gateways do."""
     selector: Mapping[str, str] | None = None
     """None: all workloads of its namespace, or of the mesh."""
+    authorizer: str = ""
+    """The extension provider that a CUSTOM policy asks."""
 
     def rule_ref(self, index: int) -> PolicyRef:
         """Return what names one rule of it."""
@@ -115,6 +117,7 @@ def read(manifest: Manifest) -> Policy | None:
         rules=tuple(_rule(rule) for rule in _maps(spec, "rules")),
         targets=tuple(_references(spec)),
         selector=None if spec.get("selector") is None else selector or {},
+        authorizer=_map(spec, "provider").get("name", ""),
     )
 
 

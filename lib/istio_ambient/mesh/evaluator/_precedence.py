@@ -38,7 +38,7 @@ def judge(heeded: Iterable[Policy], matches: Matches, explains: Explains) -> Jud
         matches: tells whether a rule of a policy matches the request.
         explains: tells what the request would have to be for a rule that may match.
     """
-    policies = sorted(heeded, key=lambda policy: (policy.ref.namespace, policy.ref.name))
+    policies = list(heeded)
     denies = _of(policies, _policies.DENY)
     for ref, answer, _ in _answers(denies, matches, explains):
         if answer:
@@ -81,9 +81,23 @@ def _of(policies: Iterable[Policy], action: str) -> list[Policy]:
 def _answers(
     policies: Iterable[Policy], matches: Matches, explains: Explains
 ) -> Iterator[tuple[PolicyRef, Truth, Condition | None]]:
-    """Yield each rule, whether it matches, and if that is open, on what it depends."""
-    for policy in policies:
-        for index, rule in enumerate(policy.rules):
-            answer, ref = matches(policy, rule), policy.rule_ref(index)
-            may = Condition(ref, explains(policy, rule)) if answer is None else None
-            yield ref, answer, may
+    """Yield each rule, whether it matches, and if that is open, on what it depends.
+
+    In the order of the names that Envoy knows the rules by, so that where several match, the
+    first is the one that its access log names.
+    """
+    rules = [
+        (policy.rule_ref(index), policy, rule)
+        for policy in policies
+        for index, rule in enumerate(policy.rules)
+    ]
+    for ref, policy, rule in sorted(rules, key=lambda each: _envoy_name(each[0])):
+        answer = matches(policy, rule)
+        may = Condition(ref, explains(policy, rule)) if answer is None else None
+        yield ref, answer, may
+
+
+def _envoy_name(ref: PolicyRef) -> tuple[bool, str]:
+    # What CUSTOM policies refuse, their filter refuses before the others are asked.
+    name = f"ns[{ref.namespace}]-policy[{ref.name}]-rule[{ref.rule}]"
+    return ref.action != _policies.CUSTOM, name

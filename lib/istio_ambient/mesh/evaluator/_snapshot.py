@@ -25,3 +25,6 @@ class Snapshot:
     """Gateways of the Gateway API; one without an address in its status is no waypoint yet."""
     policies: tuple[Manifest, ...] = ()
     """AuthorizationPolicies of all namespaces."""
+    authorizers: frozenset[str] | None = None
+    """Names of the extension providers in the mesh config; None: not known. What a CUSTOM policy
+    sends to one that is not there is denied."""

@@ -211,7 +211,7 @@ class Topology:
             return what in heeded or (what == own and ref.namespace in ("", where))
 
         return [
-            policy
+            self._answered(policy)
             for policy in self.policies
             if any(names(ref, policy.ref.namespace) for ref in policy.targets)
         ]
@@ -239,7 +239,15 @@ class Topology:
                 for ref in policy.targets
             )
 
-        return [policy for policy in self.policies if heeds(policy)]
+        return [self._answered(policy) for policy in self.policies if heeds(policy)]
+
+    def _answered(self, policy: Policy) -> Policy:
+        """Return a policy as it acts: what nobody can be asked about is denied."""
+        known = self.snapshot.authorizers
+        custom = policy.action == _policies.CUSTOM
+        if not custom or known is None or policy.authorizer in known:
+            return policy
+        return dataclasses.replace(policy, action=_policies.DENY)
 
     def heeded_by_ztunnel(self, pod: Manifest) -> list[Policy]:
         """Return the policies that ztunnel heeds at a pod, istiod's own for waypoints included."""

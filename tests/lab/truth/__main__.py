@@ -1,0 +1,47 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Compare the evaluator with real proxies: `python -m tests.lab.truth [pairs [seed]]`."""
+
+import sys
+import time
+
+import rich.console
+
+from tests import lab
+from tests.lab import conftest, juju
+from tests.lab.truth import _batches, _bed, _minimal, _trial
+
+MODEL = "istio-system"
+PAIRS, SEED = 2000, 1
+
+
+def main(arguments: list[str]) -> int:
+    """The command line."""
+    console = rich.console.Console(highlight=False, soft_wrap=True)
+    count, seed = [*map(int, arguments), *(PAIRS, SEED)[len(arguments) :]]
+    with console.status("starting the lab") as status, lab.Cluster() as cluster:
+        mesh = juju.Model(cluster, MODEL)
+        mesh.deploy(conftest.CHARMS / "istio-k8s")
+        mesh.wait_active()
+        bed = _bed.Bed(cluster, MODEL)
+        trial = _trial.Trial(bed, status.update)
+        status.update("laying out the mesh")
+        with bed.laid_out():
+            started = time.monotonic()
+            trial.run(_batches.batches(count, seed, MODEL, bed.guarded))
+            trial.compare_reasons()
+            console.print(f"{time.monotonic() - started:.0f} s")
+            for disagreement in trial.tally.disagreements[:5]:
+                status.update("making a disagreement small")
+                console.print(str(_minimal.reduced(bed, disagreement)), style="red", markup=False)
+    for (layer, kind), number in sorted(trial.tally.kinds.items()):
+        console.print(f"{layer} {kind}: {number}")
+    if trial.tally.late:
+        console.print(f"{trial.tally.late} only when asked again")
+    console.print(str(trial.tally))
+    return 1 if trial.tally.disagreements else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

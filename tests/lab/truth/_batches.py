@@ -1,0 +1,130 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Cases bound to targets, and put together to what is tried at a time."""
+
+import dataclasses
+import random
+from collections.abc import Iterator, Sequence
+
+from istio_ambient.mesh import hardened_mode
+
+from tests.lab.truth import _bed, _cases
+from tests.lab.truth._bed import Manifest
+from tests.lab.truth._cases import Call, Case, Layer, Spec
+
+_API = "security.istio.io/v1"
+_GATEWAY_API = "gateway.networking.k8s.io"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A request to a target, among the policies of its batch."""
+
+    layer: Layer
+    service: tuple[str, str]
+    call: Call
+
+    def __str__(self) -> str:
+        return f"{self.layer}, to {'/'.join(self.service)}: {self.call}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """All policies that are there at a time, and what is sent meanwhile."""
+
+    policies: tuple[Manifest, ...]
+    pairs: tuple[Pair, ...]
+
+
+def batches(
+    count: int, seed: int, root_namespace: str, guarded: Sequence[tuple[str, str]]
+) -> Iterator[Batch]:
+    """Yield batches with `count` pairs together, the same for the same arguments.
+
+    Args:
+        count: of pairs.
+        seed: of chance.
+        root_namespace: Istio's.
+        guarded: those of `GUARDED` that are there.
+    """
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    left, round_number = count, 0
+    while left > 0:
+        batch = _batch(seed + 1000 * round_number, chance, root_namespace, guarded)
+        yield dataclasses.replace(batch, pairs=batch.pairs[:left])
+        left -= len(batch.pairs)
+        round_number += 1
+
+
+def _batch(
+    seed: int, chance: random.Random, root: str, guarded: Sequence[tuple[str, str]]
+) -> Batch:
+    l7 = [*_bed.SERVICES, *(_bed.through(app) for app in guarded if app in _bed.LED)]
+    policies: list[Manifest] = []
+    pairs: list[Pair] = []
+    for service, case in zip(l7, _drawn(Layer.L7, len(l7), seed), strict=True):
+        policies += _to_service(service, case, chance)
+        pairs += [Pair(Layer.L7, service, call) for call in case.calls]
+    for app, case in zip(guarded, _drawn(Layer.L4, len(guarded), seed + 1), strict=True):
+        policies += _to_pods(app, case)
+        pairs += [Pair(Layer.L4, _bed.direct(app), call) for call in case.calls]
+    policies += _shared(root, seed + 2, chance)
+    chance.shuffle(pairs)
+    return Batch(tuple(policies), tuple(pairs))
+
+
+def _drawn(layer: Layer, count: int, seed: int) -> list[Case]:
+    return _cases.drawn(_cases.cases(layer), count, seed) if count else []
+
+
+def _to_service(service: tuple[str, str], case: Case, chance: random.Random) -> Iterator[Manifest]:
+    where, name = service
+    for number, policy in enumerate(case.policies):
+        ref = {"group": chance.choice(("", "core")), "kind": "Service", "name": name}
+        target = {"targetRef": ref} if chance.random() < 0.1 else {"targetRefs": [ref]}
+        yield _policy(where, f"{name}-{number}", policy, target)
+
+
+def _to_pods(guarded: tuple[str, str], case: Case) -> Iterator[Manifest]:
+    where, name = guarded
+    target = {"selector": {"matchLabels": {_bed.NAME: name}}}
+    for number, policy in enumerate(case.policies):
+        yield _policy(where, f"{name}-{number}", policy, target)
+
+
+def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
+    """Yield, now and then, policies that are about many targets at once."""
+    l7 = _cases.drawn(_cases.policies(Layer.L7), 2, seed)
+    l4 = _cases.drawn(_cases.policies(Layer.L4), 2, seed)
+    gateway = {"group": _GATEWAY_API, "kind": "Gateway", "name": _bed.WAYPOINT}
+    waypoints = {"group": _GATEWAY_API, "kind": "GatewayClass", "name": "istio-waypoint"}
+    choices: list[tuple[float, str, str, Spec, Spec]] = [
+        (0.15, _bed.NEAR, "gateway", l7[0], {"targetRefs": [gateway]}),
+        (0.15, root, "class", l7[1], {"targetRefs": [waypoints]}),
+        (0.15, _bed.NEAR, "namespace", l4[0], {}),
+        (0.15, root, "mesh", l4[1], {}),
+        # What means nothing: each is in the wrong place.
+        (0.2, _bed.FAR, "far-gateway", l7[0], {"targetRefs": [gateway]}),
+        (0.2, _bed.NEAR, "near-class", l7[1], {"targetRefs": [waypoints]}),
+    ]
+    for odds, where, name, policy, target in choices:
+        if chance.random() < odds:
+            yield _policy(where, name, policy, target)
+    if chance.random() < 0.25:
+        for hardened in hardened_mode.policies(root, "istio-k8s"):
+            yield _policy(root, hardened.metadata.name, {"spec": hardened["spec"]}, {})
+
+
+def _policy(where: str, name: str, policy: Spec, target: Spec) -> Manifest:
+    metadata = {
+        "namespace": where,
+        "name": name,
+        "annotations": policy.get("annotations", {}),
+    }
+    return {
+        "apiVersion": _API,
+        "kind": "AuthorizationPolicy",
+        "metadata": metadata,
+        "spec": {**policy["spec"], **target},
+    }

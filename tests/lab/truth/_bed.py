@@ -1,0 +1,200 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The mesh in which cases are tried: one waypoint, Services and pods to be their targets."""
+
+import concurrent.futures
+import contextlib
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, cast
+
+from istio_ambient import kube, mesh_snapshot, resources
+from istio_ambient.mesh import evaluator
+from lightkube import codecs
+from lightkube.resources import apps_v1, core_v1
+
+from tests import lab
+from tests.lab.truth import _cases
+
+NEAR, FAR = "truth", "truth-far"
+WAYPOINT = "way"
+NAME = "app.kubernetes.io/name"
+SERVICES = tuple((NEAR, f"s{n}") for n in range(24)) + tuple((FAR, f"s{n}") for n in range(8))
+"""Behind the waypoint; their pod is not on the mesh, so nobody else judges."""
+GUARDED = (*((NEAR, f"guarded{n}") for n in range(5)), (FAR, "guarded5"))
+"""Applications whose pods have a ztunnel."""
+LED = GUARDED[::2]
+"""Those of them that have a Service behind the waypoint too, which is let in for its sake."""
+_PARALLEL = 8
+
+Manifest = dict[str, Any]
+
+
+def direct(guarded: tuple[str, str]) -> tuple[str, str]:
+    """Return the Service of a guarded application that has no waypoint."""
+    return guarded[0], f"direct-{guarded[1]}"
+
+
+def through(guarded: tuple[str, str]) -> tuple[str, str]:
+    """Return the Service of a guarded application that is behind the waypoint."""
+    return guarded[0], f"through-{guarded[1]}"
+
+
+class Bed:
+    """The mesh, laid out and ready.
+
+    Args:
+        cluster: with istio-k8s.
+        root_namespace: the model of istio-k8s.
+    """
+
+    def __init__(self, cluster: lab.Cluster, root_namespace: str):
+        self.cluster = cluster
+        self.root = root_namespace
+        self.guarded = GUARDED if cluster.has_ztunnel else ()
+        # As untyped as lightkube's generic resources are.
+        self._client: Any = cluster.client
+        self.auto_allow = True
+
+    @contextlib.contextmanager
+    def laid_out(self) -> Generator[None]:
+        """Lay it out, and take it away again."""
+        namespaces = {NEAR, FAR, *(source.split("/")[0] for source in _cases.SOURCES)}
+        try:
+            self._create(_namespace(name) for name in sorted(namespaces))
+            self._create(self._accounts())
+            self._create(self._objects())
+            self.cluster.wait_gateway(WAYPOINT, NEAR)
+            for where, name in (*self.guarded, (NEAR, "plain"), (FAR, "plain")):
+                self.cluster.wait_ready(apps_v1.Deployment, name, where)
+            self.cluster.wait_synced()
+            self._layout = self.read()
+            yield
+        finally:
+            for name in namespaces:
+                with contextlib.suppress(Exception):
+                    self._client.delete(core_v1.Namespace, name)
+            self._delete_policies()
+
+    def read(self) -> evaluator.Snapshot:
+        """Read everything that the evaluator judges by."""
+        client = cast(kube.Client, self._client)
+        return mesh_snapshot.read(client, self.root, auto_allow=self.auto_allow)
+
+    def put(self, policies: Sequence[Manifest]) -> None:
+        """Let these policies be all that there are, and every proxy know."""
+        self._delete_policies()
+        self._create(policies)
+        self.cluster.wait_synced()
+
+    def snapshot(self, policies: Iterable[Manifest]) -> evaluator.Snapshot:
+        """Return what the evaluator judges by when these are the policies."""
+        found = self._layout
+        return evaluator.Snapshot(
+            root_namespace=found.root_namespace,
+            auto_allow=self.auto_allow,
+            namespaces=found.namespaces,
+            services=found.services,
+            pods=found.pods,
+            gateways=found.gateways,
+            policies=tuple(policies),
+            authorizers=frozenset(),
+        )
+
+    def refresh(self, *, auto_allow: bool) -> None:
+        """Take note that istiod was restarted with another setting."""
+        self.auto_allow = auto_allow
+        self.cluster.wait_synced(timeout=60)
+        self._layout = self.read()
+
+    def _delete_policies(self) -> None:
+        for where in (NEAR, FAR, self.root):
+            self._client.deletecollection(resources.AuthorizationPolicy, namespace=where)
+
+    def _create(self, manifests: Iterable[Manifest]) -> None:
+        with concurrent.futures.ThreadPoolExecutor(_PARALLEL) as pool:
+            created = [
+                pool.submit(self._client.create, codecs.from_dict(each)) for each in manifests
+            ]
+            for each in created:
+                each.result()
+
+    def _accounts(self) -> Iterable[Manifest]:
+        wanted = [tuple(source.split("/")) for source in _cases.SOURCES]
+        wanted += [(where, "plain") for where in (NEAR, FAR)] + list(self.guarded)
+        for where, name in wanted:
+            yield _object("v1", "ServiceAccount", where, name)
+
+    def _objects(self) -> Iterable[Manifest]:
+        yield _waypoint()
+        for where in (NEAR, FAR):
+            yield _deployment(where, "plain", ambient=False)
+        for where, name in SERVICES:
+            yield _service(where, name, "plain", waypoint=True)
+        for guarded in self.guarded:
+            where, name = guarded
+            yield _deployment(where, name, ambient=True)
+            yield _service(*direct(guarded), name, waypoint=False)
+            if guarded in LED:
+                yield _service(*through(guarded), name, waypoint=True)
+
+
+def _object(
+    version: str,
+    kind: str,
+    where: str,
+    name: str,
+    labels: dict[str, str] | None = None,
+    **content: Any,
+) -> Manifest:
+    metadata: dict[str, Any] = {"name": name, "labels": labels or {}}
+    if where:
+        metadata["namespace"] = where
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
+
+
+def _namespace(name: str) -> Manifest:
+    return _object("v1", "Namespace", "", name)
+
+
+def _waypoint() -> Manifest:
+    listener = {
+        "name": "mesh",
+        "port": 15008,
+        "protocol": "HBONE",
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    return _object(
+        "gateway.networking.k8s.io/v1",
+        "Gateway",
+        NEAR,
+        WAYPOINT,
+        {"istio.io/waypoint-for": "service"},
+        spec={"gatewayClassName": "istio-waypoint", "listeners": [listener]},
+    )
+
+
+def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
+    led = {"istio.io/use-waypoint": WAYPOINT, "istio.io/use-waypoint-namespace": NEAR}
+    names = ("http-web", "tcp-web", "web")
+    targets = (*_cases.POD_PORTS, _cases.POD_PORTS[0])
+    ports = [
+        {"name": called, "port": port, "targetPort": target}
+        for called, port, target in zip(names, _cases.SERVICE_PORTS, targets, strict=True)
+    ]
+    spec = {"selector": {NAME: app}, "ports": ports}
+    return _object("v1", "Service", where, name, led if waypoint else None, spec=spec)
+
+
+def _deployment(where: str, name: str, *, ambient: bool) -> Manifest:
+    mode = {"istio.io/dataplane-mode": "ambient" if ambient else "none"}
+    ports = [{"containerPort": port} for port in _cases.POD_PORTS]
+    template = {
+        "metadata": {"labels": {NAME: name, **mode}, "annotations": {lab.APP_ANNOTATION: "true"}},
+        "spec": {
+            "serviceAccountName": name,
+            "containers": [{"name": name, "image": name, "ports": ports}],
+        },
+    }
+    spec = {"selector": {"matchLabels": {NAME: name}}, "template": template}
+    return _object("apps/v1", "Deployment", where, name, spec=spec)

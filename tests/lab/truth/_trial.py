@@ -1,0 +1,225 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Pairs sent and compared with the evaluator."""
+
+import collections
+import dataclasses
+import enum
+import json
+import re
+import time
+from collections.abc import Callable, Iterable
+
+from istio_ambient.mesh import evaluator
+from istio_ambient.mesh.evaluator import Reason
+
+from tests import lab
+from tests.lab.truth import _bed
+from tests.lab.truth._batches import Batch, Pair
+from tests.lab.truth._bed import Bed, Manifest
+from tests.lab.truth._cases import Layer
+
+PATIENCE = 3.0
+"""Seconds after which a proxy that still says something else disagrees."""
+LOG_PATIENCE = 20.0
+"""Seconds within which Envoy writes what it has logged."""
+_DENIED = re.compile(r'rbac_access_denied_matched_policy\[(\S*)\] .*"truth-(\d+)"')
+
+
+class Kind(enum.StrEnum):
+    """What a verdict is."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied by DENY"
+    LACKING = "denied by lack of ALLOW"
+
+
+@dataclasses.dataclass(frozen=True)
+class Disagreement:
+    """A request of which the evaluator and a proxy say different things."""
+
+    pair: Pair
+    policies: tuple[Manifest, ...]
+    evaluated: str
+    seen: str
+
+    def __str__(self) -> str:
+        lines = [str(self.pair), f"evaluator: {self.evaluated}", f"proxies:   {self.seen}"]
+        for each in self.policies:
+            where = f"{each['metadata']['namespace']}/{each['metadata']['name']}"
+            lines.append(f"{where}: {json.dumps(each['spec'])}")
+        return "\n  ".join(lines)
+
+
+@dataclasses.dataclass
+class Tally:
+    """What was compared."""
+
+    kinds: collections.Counter[tuple[Layer, Kind]] = dataclasses.field(
+        default_factory=collections.Counter[tuple[Layer, Kind]]
+    )
+    late: int = 0
+    """Requests that were right when they were sent again: the proxy had not known yet."""
+    disagreements: list[Disagreement] = dataclasses.field(default_factory=list[Disagreement])
+
+    def count(self, layer: Layer) -> int:
+        """Return the number of pairs at a layer."""
+        return sum(number for (where, _), number in self.kinds.items() if where is layer)
+
+    def share(self, kind: Kind) -> float:
+        """Return the share of a verdict among all pairs."""
+        of_kind = sum(number for (_, what), number in self.kinds.items() if what is kind)
+        return of_kind / max(self.kinds.total(), 1)
+
+    def __str__(self) -> str:
+        l4, l7 = self.count(Layer.L4), self.count(Layer.L7)
+        found = len(self.disagreements)
+        return f"truth: {self.kinds.total()} pairs ({l4} at L4, {l7} at L7), {found} disagreements"
+
+
+class Trial:
+    """Sends pairs, and keeps count.
+
+    Args:
+        bed: where to.
+        progress: is told what happens.
+    """
+
+    def __init__(self, bed: Bed, progress: Callable[[str], None]):
+        self.bed = bed
+        self.tally = Tally()
+        self._progress = progress
+        self._sent = 0
+        self._refused: dict[int, tuple[Pair, Batch, str]] = {}
+
+    def run(self, batches: Iterable[Batch]) -> None:
+        """Try batches, one after the other."""
+        for batch in batches:
+            self.bed.put(batch.policies)
+            judge = evaluator.Evaluator(self.bed.snapshot(batch.policies))
+            with self.bed.cluster.keeping_connections():
+                for pair in batch.pairs:
+                    self._try(judge, batch, pair)
+            self._progress(str(self.tally))
+
+    def compare_reasons(self) -> None:
+        """Compare which rule refused what, as far as the waypoint's access log tells."""
+        named = self._named()
+        for number, (pair, batch, expected) in self._refused.items():
+            if named.get(number) != expected:
+                seen = f"refused by {named.get(number, 'nobody, as far as the log tells')}"
+                self._disagree(pair, batch, f"refused by {expected}", seen)
+
+    def _try(self, judge: evaluator.Evaluator, batch: Batch, pair: Pair) -> None:
+        verdict = evaluated(judge, pair)
+        kind = kind_of(verdict)
+        self.tally.kinds[pair.layer, kind] += 1
+        response = self._send(pair)
+        if not _agrees(verdict, response):
+            time.sleep(PATIENCE)
+            response = self._send(pair)
+            if not _agrees(verdict, response):
+                self._disagree(pair, batch, _told(verdict), _heard(response))
+                return
+            self.tally.late += 1
+        if response.status == 403 and response.hop == "waypoint":
+            self._refused[self._sent] = pair, batch, _expected_name(verdict)
+
+    def _send(self, pair: Pair) -> lab.Response:
+        self._sent += 1
+        return sent(self.bed, pair, self._sent)
+
+    def _disagree(self, pair: Pair, batch: Batch, told: str, heard: str) -> None:
+        self.tally.disagreements.append(Disagreement(pair, batch.policies, told, heard))
+        self._progress(f"disagreement: {pair}\n  evaluator: {told}\n  proxies: {heard}")
+
+    def _named(self) -> dict[int, str]:
+        """Return which rule each refusal names, by the number of the request."""
+        deadline = time.monotonic() + LOG_PATIENCE
+        while True:
+            found = {
+                int(number): name
+                for log in self.bed.cluster.logs.glob(f"{_bed.NEAR}_{_bed.WAYPOINT}-*.log")
+                for name, number in _DENIED.findall(log.read_text(errors="replace"))
+            }
+            if self._refused.keys() <= found.keys() or time.monotonic() > deadline:
+                return found
+            time.sleep(0.5)
+
+
+def evaluated(judge: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
+    """Return what the evaluator says of a pair."""
+    call = pair.call
+    where, name = pair.service
+    target = evaluator.Target.service(where, name)
+    request = evaluator.Request(
+        source=call.source,
+        target=target,
+        port=call.port,
+        method=call.method,
+        path=call.path,
+        host=call.host,
+        headers=dict(call.headers),
+        source_ip=call.source_ip,
+    )
+    return judge.evaluate(request)
+
+
+def kind_of(verdict: evaluator.Verdict) -> Kind:
+    """Return the kind of a verdict.
+
+    Raises:
+        ValueError: it is conditional, though nothing is open.
+    """
+    if verdict.decision is evaluator.Decision.CONDITIONAL:
+        raise ValueError(f"a verdict that depends on nothing is conditional: {verdict}")
+    if verdict.allowed:
+        return Kind.ALLOWED
+    hop = verdict.decisive
+    denied = hop is not None and hop.reason is evaluator.Reason.DENY
+    return Kind.DENIED if denied else Kind.LACKING
+
+
+def sent(bed: Bed, pair: Pair, number: int) -> lab.Response:
+    """Send a pair's request as its source, and return what became of it.
+
+    Args:
+        bed: where to.
+        pair: the pair.
+        number: by which the request is found in a log.
+    """
+    call = pair.call
+    return bed.cluster.request(
+        call.source,
+        f"{'/'.join(pair.service)}:{call.port}",
+        method=call.method,
+        path=call.path,
+        headers={"host": call.host, "user-agent": f"truth-{number}", **dict(call.headers)},
+        via="pod" if pair.layer is Layer.L4 else None,
+        source_ip=call.source_ip,
+    )
+
+
+def _agrees(verdict: evaluator.Verdict, response: lab.Response) -> bool:
+    return verdict.allowed == (response.hop == "application" and response.status == 200)
+
+
+def _told(verdict: evaluator.Verdict) -> str:
+    return "; ".join(
+        f"{hop.proxy} {hop.where}: {hop.reason} ({hop.policy or 'none in particular'})"
+        for hop in verdict.hops
+    )
+
+
+def _heard(response: lab.Response) -> str:
+    return f"{response.status} by {response.hop} {response.error} {response.body[:100]!r}"
+
+
+def _expected_name(verdict: evaluator.Verdict) -> str:
+    """Return the name that Envoy's log gives to the rule that refuses."""
+    hop = verdict.hops[0]
+    ref = hop.policy
+    if hop.reason is not Reason.DENY or ref is None:
+        return "none"
+    return f"ns[{ref.namespace}]-policy[{ref.name}]-rule[{ref.rule}]"
