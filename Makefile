@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself. `make unit ARGS="-k plan"` passes arguments on.
-ENVIRONMENTS = demo lint unit interface fidelity lab pack bench integration docs format lock
+ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format lock
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -16,6 +16,8 @@ interface: ## relation interfaces against the published libraries
 fidelity: ## our manifests against those of the pinned istioctl
 lab: ## tests on the real control plane
 bench: ## measure the reconciler on the real control plane
+truth: ARGS ?= $(or $(N),2000) $(SEED)
+truth: ## compare the evaluator with real proxies (N=10000 pairs, SEED=1)
 pack: ## three .charm files in build/, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## check the documentation's links and commands

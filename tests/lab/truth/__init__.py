@@ -3,6 +3,7 @@
 
 """Whether the evaluator says what real proxies do: `make truth N=10000`.
 
-`_cases` makes policies and requests up, `_bed` is the mesh that they are tried in, `_trial` sends
-the requests and compares, `_minimal` makes a disagreement small enough to be understood.
+`tests.authorization_cases` makes policies and requests up, `_batches` binds them to targets,
+`_bed` is the mesh that they are tried in, `_trial` sends the requests and compares, and
+`_minimal` makes a disagreement small enough to be understood.
 """

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from istio_ambient.mesh import hardened_mode
 
-from tests.lab.truth import _bed, _cases
+from tests import authorization_cases
+from tests.authorization_cases import Call, Case, Layer, Spec
+from tests.lab.truth import _bed
 from tests.lab.truth._bed import Manifest
-from tests.lab.truth._cases import Call, Case, Layer, Spec
 
 _API = "security.istio.io/v1"
 _GATEWAY_API = "gateway.networking.k8s.io"
@@ -75,7 +76,9 @@ def _batch(
 
 
 def _drawn(layer: Layer, count: int, seed: int) -> list[Case]:
-    return _cases.drawn(_cases.cases(layer), count, seed) if count else []
+    return (
+        authorization_cases.drawn(authorization_cases.cases(layer), count, seed) if count else []
+    )
 
 
 def _to_service(service: tuple[str, str], case: Case, chance: random.Random) -> Iterator[Manifest]:
@@ -95,8 +98,8 @@ def _to_pods(guarded: tuple[str, str], case: Case) -> Iterator[Manifest]:
 
 def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
     """Yield, now and then, policies that are about many targets at once."""
-    l7 = _cases.drawn(_cases.policies(Layer.L7), 2, seed)
-    l4 = _cases.drawn(_cases.policies(Layer.L4), 2, seed)
+    l7 = authorization_cases.drawn(authorization_cases.policies(Layer.L7), 2, seed)
+    l4 = authorization_cases.drawn(authorization_cases.policies(Layer.L4), 2, seed)
     gateway = {"group": _GATEWAY_API, "kind": "Gateway", "name": _bed.WAYPOINT}
     waypoints = {"group": _GATEWAY_API, "kind": "GatewayClass", "name": "istio-waypoint"}
     choices: list[tuple[float, str, str, Spec, Spec]] = [

@@ -13,11 +13,11 @@ from istio_ambient.mesh import evaluator
 from lightkube import codecs
 from lightkube.resources import apps_v1, core_v1
 
-from tests import lab
-from tests.lab.truth import _cases
+from tests import authorization_cases, lab
 
 NEAR, FAR = "truth", "truth-far"
 WAYPOINT = "way"
+assert authorization_cases.ADDRESSES[1:] == lab.CLIENT_ADDRESSES
 NAME = "app.kubernetes.io/name"
 SERVICES = tuple((NEAR, f"s{n}") for n in range(24)) + tuple((FAR, f"s{n}") for n in range(8))
 """Behind the waypoint; their pod is not on the mesh, so nobody else judges."""
@@ -59,7 +59,7 @@ class Bed:
     @contextlib.contextmanager
     def laid_out(self) -> Generator[None]:
         """Lay it out, and take it away again."""
-        namespaces = {NEAR, FAR, *(source.split("/")[0] for source in _cases.SOURCES)}
+        namespaces = {NEAR, FAR, *(source.split("/")[0] for source in authorization_cases.SOURCES)}
         try:
             self._create(_namespace(name) for name in sorted(namespaces))
             self._create(self._accounts())
@@ -120,7 +120,7 @@ class Bed:
                 each.result()
 
     def _accounts(self) -> Iterable[Manifest]:
-        wanted = [tuple(source.split("/")) for source in _cases.SOURCES]
+        wanted = [tuple(source.split("/")) for source in authorization_cases.SOURCES]
         wanted += [(where, "plain") for where in (NEAR, FAR)] + list(self.guarded)
         for where, name in wanted:
             yield _object("v1", "ServiceAccount", where, name)
@@ -177,10 +177,12 @@ def _waypoint() -> Manifest:
 def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
     led = {"istio.io/use-waypoint": WAYPOINT, "istio.io/use-waypoint-namespace": NEAR}
     names = ("http-web", "tcp-web", "web")
-    targets = (*_cases.POD_PORTS, _cases.POD_PORTS[0])
+    targets = (*authorization_cases.POD_PORTS, authorization_cases.POD_PORTS[0])
     ports = [
         {"name": called, "port": port, "targetPort": target}
-        for called, port, target in zip(names, _cases.SERVICE_PORTS, targets, strict=True)
+        for called, port, target in zip(
+            names, authorization_cases.SERVICE_PORTS, targets, strict=True
+        )
     ]
     spec = {"selector": {NAME: app}, "ports": ports}
     return _object("v1", "Service", where, name, led if waypoint else None, spec=spec)
@@ -188,7 +190,7 @@ def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
 
 def _deployment(where: str, name: str, *, ambient: bool) -> Manifest:
     mode = {"istio.io/dataplane-mode": "ambient" if ambient else "none"}
-    ports = [{"containerPort": port} for port in _cases.POD_PORTS]
+    ports = [{"containerPort": port} for port in authorization_cases.POD_PORTS]
     template = {
         "metadata": {"labels": {NAME: name, **mode}, "annotations": {lab.APP_ANNOTATION: "true"}},
         "spec": {

@@ -152,8 +152,9 @@ class _Listing:
         refused = tuple(dict.fromkeys(said for hop in behind for said in _refused(hop)))
         ports = _manifest.maps(_manifest.spec(service), "ports")
         http = not ports or any(map(_ports.takes_http, ports))
+        everybody = _match.Attributes(_match.ANYBODY, tunnelled=True)
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp
-        rules = _rules.Rules(translate, _waypoint.value, _match.Attributes(_match.ANYBODY))
+        rules = _rules.Rules(translate, _waypoint.value, everybody)
         heeded = self._topology.heeded_by_waypoint(waypoint, service)
         target = Target.service(*_manifest.key(service))
         for access in _read(target, Proxy.WAYPOINT, heeded, rules):
@@ -197,7 +198,7 @@ def _read(
 def _enforced(
     heeded: Iterable[Policy], action: str, rules: _rules.Rules
 ) -> Iterator[tuple[Policy, Rule]]:
-    """Yield the rules that can match at all, as the proxy enforces them."""
+    """Yield the rules that can match at all, as the proxy enforces them, one for each source."""
     for policy in heeded:
         for index, rule in enumerate(policy.rules):
             translated = rules.translate(policy, rule)
@@ -205,7 +206,8 @@ def _enforced(
                 continue
             if rules.matches(policy, rule) is not False:
                 named = dataclasses.replace(policy, ref=policy.rule_ref(index))
-                yield named, translated
+                for clause in translated.sources or ((),):
+                    yield named, dataclasses.replace(translated, sources=(clause,))
 
 
 def _barred(source: str, denies: Iterable[tuple[Policy, Rule]]) -> Iterator[str | None]:

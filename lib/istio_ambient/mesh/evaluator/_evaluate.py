@@ -167,6 +167,7 @@ class Evaluator:
             host=request.host,
             headers=request.headers,
             tls=not http,
+            tunnelled=True,
         )
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp
         rules = _rules.Rules(translate, _waypoint.value, attributes)

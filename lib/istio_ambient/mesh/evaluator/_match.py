@@ -54,6 +54,9 @@ class Attributes:
     headers: Mapping[str, str] | None = None
     tls: bool = False
     """Whether the client speaks TLS inside of the tunnel."""
+    tunnelled: bool = False
+    """Whether the request comes out of a tunnel that ended in the same proxy, as at a waypoint:
+    then the connection it comes over has no address, and only `remote.ip` is the client's."""
     token: Literal[False] | None = False
     """False: the request carries no valid token; None: open."""
 

@@ -101,6 +101,8 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
             return _match.text(wanted, seen.host, ignore_case=True)
         case _policies.SNI:
             return None if seen.tls else False
+        case _policies.SOURCE_IP if seen.tunnelled:
+            return False
         case _policies.SOURCE_IP | _policies.REMOTE_IP | _policies.DESTINATION_IP | _policies.PORT:
             return _match.connection(attribute, wanted, seen)
         case _:

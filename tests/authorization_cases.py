@@ -14,13 +14,11 @@ from typing import Any, TypeVar
 import hypothesis
 from hypothesis import strategies as st
 
-from tests import lab
-
 Spec = dict[str, Any]
 T = TypeVar("T")
 
 SOURCES = ("team-a/web", "team-a/web-2", "team-ab/web", "team-b/api", "truth/web")
-ADDRESSES = ("172.18.0.2", *lab.CLIENT_ADDRESSES)
+ADDRESSES = ("172.18.0.2", "172.18.1.10", "172.18.2.10")
 SERVICE_PORTS = (80, 81, 82)
 """HTTP by name, TCP by name, and without a name."""
 POD_PORTS = (9080, 9081)

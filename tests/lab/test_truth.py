@@ -1,0 +1,31 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluator says what the real waypoint and, where there is one, the real ztunnel decide."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import lab
+from tests.lab import juju
+from tests.lab.truth import _batches, _bed, _minimal, _trial
+
+PAIRS, SEED = 400, 1
+
+
+@pytest.fixture(scope="module")
+def bed(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[_bed.Bed]:
+    """The mesh that cases are tried in."""
+    made = _bed.Bed(cluster, control_plane.name)
+    with made.laid_out():
+        yield made
+
+
+def test_the_evaluator_agrees_with_the_proxies(bed: _bed.Bed):
+    trial = _trial.Trial(bed, print)
+    trial.run(_batches.batches(PAIRS, SEED, bed.root, bed.guarded))
+    trial.compare_reasons()
+    first = [str(_minimal.reduced(bed, each)) for each in trial.tally.disagreements[:1]]
+    assert not trial.tally.disagreements, "\n".join([str(trial.tally), *first])
+    assert trial.tally.kinds.total() == PAIRS
+    assert all(trial.tally.share(kind) >= 0.1 for kind in _trial.Kind), trial.tally.kinds
