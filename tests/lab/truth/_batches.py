@@ -107,7 +107,9 @@ def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
         (0.15, root, "class", l7[1], {"targetRefs": [waypoints]}),
         (0.15, _bed.NEAR, "namespace", l4[0], {}),
         (0.15, root, "mesh", l4[1], {}),
-        # What means nothing: each is in the wrong place.
+        # What means nothing: a selector of nothing, and what is in the wrong place.
+        (0.2, _bed.NEAR, "empty-selector", l4[0], {"selector": {}}),
+        (0.2, root, "empty-labels", l4[1], {"selector": {"matchLabels": {}}}),
         (0.2, _bed.FAR, "far-gateway", l7[0], {"targetRefs": [gateway]}),
         (0.2, _bed.NEAR, "near-class", l7[1], {"targetRefs": [waypoints]}),
     ]

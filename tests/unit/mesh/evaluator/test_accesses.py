@@ -111,7 +111,10 @@ def test_pods_by_themselves_are_listed_with_the_waypoint_let_in():
 
 
 def test_a_service_without_a_waypoint_is_judged_at_its_pods():
-    plain = {"namespaces": (samples.namespace(**samples.AMBIENT),), "auto_allow": False}
+    plain: dict[str, Any] = {
+        "namespaces": (samples.namespace(**samples.AMBIENT),),
+        "auto_allow": False,
+    }
     assert listed(ALLOW, **plain) == [("*", "everything", ())]
     assert listed(policy("l4", rules=[FROM_WEB]), **plain) == [("shop/web", "everything", ())]
 

@@ -20,7 +20,7 @@ PORTS = [
     {"name": name, "port": port, "targetPort": target}
     for name, port, target in (("http", 80, 9080), ("tcp", 81, 9081), ("", 82, 9080))
 ]
-TARGETS = {
+TARGETS: dict[Layer, dict[str, Any]] = {
     Layer.L7: {"targetRefs": samples.TO_DETAILS},
     Layer.L4: {"selector": {"matchLabels": {"app.kubernetes.io/name": "details"}}},
 }
