@@ -111,6 +111,38 @@ def test_a_hook_that_changes_nothing_costs_the_same_for_one_consumer_and_for_a_h
     assert 0 < len(one) == len(hundred) <= KINDS + READS_BESIDE
 
 
+def test_three_hundred_policies_over_thirty_targets_cost_little_more_than_a_write_a_target(
+    shop: beacon.Shop,
+):
+    targets = [f"app-{number}" for number in range(30)]
+
+    def calls(sources: int) -> tuple[int, int]:
+        """Return the calls of the hook that sees so many sources for each target, and writes."""
+        for target in targets:
+            callers = (f"caller-{number}" for number in range(sources))
+            entries = [shop.entry(target, source_app_name=caller) for caller in callers]
+            shop.model.set_databag(target, "service-mesh", "policies", json.dumps(entries))
+        with shop.model.requests(UNIT) as first:
+            shop.refresh()
+        with shop.model.requests(UNIT) as again:
+            shop.refresh()
+        assert again.writes == []
+        assert len(again) <= KINDS + READS_BESIDE
+        return len(first), len(first.writes)
+
+    for target in targets:
+        shop.service(target)
+        shop.remote(MESH, target, {}, quiet=True)
+    shop.model.wait_active(APP)
+    total, writes = calls(sources=10)
+    assert total <= 45
+    assert writes == len(shop.policies()) == 30
+    # Ten times the policies over the same targets cost no call more: nothing new to look for.
+    more, writes = calls(sources=100)
+    assert writes == 30
+    assert more <= total
+
+
 def test_a_unit_that_does_not_lead_writes_nothing(shop: beacon.Shop):
     shop.model.add_unit(APP)
     shop.model.settle()

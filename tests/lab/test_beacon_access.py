@@ -3,14 +3,16 @@
 """What applications ask istio-beacon-k8s for, and what the mesh makes of it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from istio_ambient import mesh, resources
+from istio_ambient import mesh
+from lightkube.resources.core_v1 import Service
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju
+from tests.lab import apps, beacon, conftest, juju, test_paths
 from tests.lab.beacon import APP, MESH, UNIT
 
 METRICS = f"{APP}:metrics-endpoint"
@@ -34,16 +36,41 @@ def shop(deployed: beacon.Shop) -> Iterator[beacon.Shop]:
     deployed.clear()
 
 
-def test_without_management_every_policy_goes_and_the_rest_stays(shop: beacon.Shop):
+def test_without_management_every_policy_goes_in_one_hook_and_the_rest_stays(
+    shop: beacon.Shop, new_model: conftest.ModelFactory
+):
+    store = beacon.Shop(shop.cluster, new_model(controller=shop.model.controller))
+    store.service("stock")
+    databag = {"policies": json.dumps([store.entry("stock")])}
+    shop.remote(MESH, "remote-1", databag, model_uuid=store.model.uuid)
+    shop.remote(METRICS, "prometheus", {})
     shop.consumer("details")
-    shop.model.settle()
-    wanted = shop.policies()
-    assert set(wanted) == {"details"}
-    shop.config(manage_authorization_policies=False)
-    assert shop.policies() == {}
-    assert shop.get(resources.Gateway, shop.waypoint)
+    shop.config(model_on_mesh=True)
+    shop.model.wait_active(APP)
+    pods = f"{mesh.NAME_LABEL}={APP}"
+    wanted, operator = shop.policies(), "juju-modeloperator=modeloperator"
+    assert set(wanted) == {"details", pods, operator}
+    assert set(store.policies()) == {"stock"}
+
+    def rest() -> list[Any]:
+        objects = [line for line in shop.ours() if not line.startswith("AuthorizationPolicy")]
+        service = shop.get(Service, APP)["metadata"]["labels"]
+        told = [shop.model.databag(MESH, remote=name) for name in ("details", "remote-1")]
+        return [objects, shop.namespace_labels, service, told]
+
+    before = rest()
+    shop.model.config(APP, manage_authorization_policies=False)
+    with shop.model.requests(UNIT) as seen:
+        shop.model.settle()
+    assert [request.method for request in seen.writes] == ["DELETE"] * 4
+    assert shop.policies() == store.policies() == {}
+    assert rest() == before
+    assert shop.status.startswith("active")
     shop.config(manage_authorization_policies=True)
     assert shop.policies() == wanted
+    assert set(store.policies()) == {"stock"}
+    assert rest() == before
+    shop.config(model_on_mesh=False)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +106,73 @@ def test_bad_data_is_named_with_its_cure_and_closes_only_who_sent_it(
     shop.model.settle()
     assert shop.policies() == before
     assert shop.status.startswith("active")
+
+
+def test_databags_of_every_kind_of_bad_in_one_hook(shop: beacon.Shop):
+    bad: dict[str, str | dict[str, Any]] = {
+        "not-json": "{broken",
+        "no-list": '{"policies": []}',
+        "megabyte": "[" * 2**20,
+        "enum": {"target_type": "node"},
+        "label": {"target_app_name": "Not_A_Label"},
+        "port": {"endpoints": [{"ports": [0]}]},
+        "path": {"endpoints": [{"paths": ["/x/{**}/y"]}]},
+        "too-many": {"endpoints": [{"ports": [80]}] * 6000},
+    }
+    many = [{"ports": [80], "paths": [f"/stock/{n}"]} for n in range(3000)]
+    shop.consumer("many", shop.entry("many", endpoints=many), quiet=True)
+    for app, text in bad.items():
+        shop.service(app)
+        if isinstance(text, dict):
+            wrong = {**shop.entry(app, source_app_name="other"), **text}
+            text = json.dumps([wrong, shop.entry(app)])
+        shop.remote(MESH, app, {"policies": text}, quiet=True)
+    shop.refresh()
+    found = shop.policies()
+    good = mesh.Source(shop.name, "caller").principal
+    for app, text in bad.items():
+        rules = found[app].get("rules", [])
+        allowed = [name for rule in rules for name in rule["from"][0]["source"]["principals"]]
+        assert allowed == ([] if isinstance(text, str) else [good])
+    assert sum(len(rule["to"]) for rule in found["many"]["rules"]) == 3000
+    assert re.match(r"blocked: [-a-z]+:service-mesh policies\S*: .+; .+ \(\+7 more\)", shop.status)
+
+
+def test_whatever_a_databag_may_ask_for_is_taken_by_the_api_server_and_istiods_webhook(
+    shop: beacon.Shop,
+):
+    paths = test_paths.accepted(2000)
+    hosts = ["*", "*.shop", "details*", "a_b.C:80", "[::1]:9080", "x" * 255]
+    odd = {mesh.NAME_LABEL: "details", "a.b-c/D_e.f": "", "x": "A.b_c-9", "y" * 63: "z" * 63}
+    endpoints = [{"paths": paths[n : n + 256]} for n in range(0, len(paths), 256)]
+    shop.consumer(
+        "details",
+        shop.entry("details", endpoints=[*endpoints, {"hosts": hosts, "ports": [1, 65535]}]),
+        shop.entry(
+            "", target_type="unit", target_app_name=None, target_selector_labels=odd, endpoints=[]
+        ),
+    )
+    shop.model.settle()
+    assert shop.status.startswith("active")
+    assert len(shop.policies()) == 2
+
+
+def test_a_trusted_requester_may_ask_for_others_of_the_model(shop: beacon.Shop):
+    shop.service("victim")
+    pods = {"target_app_name": None, "target_selector_labels": {"tier": "workers"}}
+    workers = shop.entry("", target_type="unit", endpoints=[], **pods)
+    elsewhere = shop.entry("victim", target_namespace="elsewhere")
+    shop.consumer("details", shop.entry("victim"), workers, elsewhere)
+    shop.config(trusted_requesters="details, Not-An-App")
+    assert set(shop.policies()) == {"victim", "tier=workers"}
+    assert shop.status.startswith("blocked: config trusted-requesters: 'Not-An-App' is no app")
+    assert shop.status.endswith("(+1 more)")
+    # What was allowed is withdrawn; what it had closed is not open to everybody.
+    shop.config(trusted_requesters="")
+    assert all("rules" not in policy for policy in shop.policies().values())
+    assert set(shop.policies()) == {"victim", "tier=workers"}
+    shop.clear()
+    assert shop.policies() == {}
 
 
 def test_nobody_may_ask_for_access_to_somebody_else(shop: beacon.Shop):
