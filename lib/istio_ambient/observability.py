@@ -135,6 +135,8 @@ def trace_charm(charm: ops.CharmBase, endpoint: str = TRACING) -> ops.Object | N
     The tracing of ops fails the hook on some of what a databag may hold; it does not get to see
     that, and goes on sending to where it sent before.
     """
+    if endpoint not in charm.meta.requires:
+        return None
     for relation in _active(charm, endpoint):
         if not tracing.is_readable(dict(relation.data[relation.app])):
             logger.warning("%s: %s sent what cannot be read", endpoint, relation.app.name)

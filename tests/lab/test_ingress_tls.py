@@ -4,6 +4,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -139,6 +140,19 @@ def test_renewal_and_another_authority_without_a_failed_handshake(
     assert len(seen) > 20
     answers(cluster, 200, SECURE, roots=root(shop))
     assert shop.unit_status(UNIT).name == "active"
+
+
+def test_the_gateway_tells_prometheus_when_its_certificate_expires(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    """The renewed one: an alert of what was before would never end."""
+    answer = answers(cluster, 200, SECURE, roots=root(shop))
+    certificate = x509.load_der_x509_certificate(answer.certificate)
+    name = r"^envoy_listener_ssl_certificate_\w+_expiration_unix_time_seconds\{.*\} (\d+)$"
+    text = cluster.metrics("shop", f"{APP}-istio")
+    expected = int(certificate.not_valid_after_utc.timestamp())
+    assert [int(found) for found in re.findall(name, text, re.MULTILINE)] == [expected]
+    assert re.search(r"^envoy_listener_ssl_handshake\{.*\} [1-9]", text, re.MULTILINE)
 
 
 def test_another_hostname_asks_for_another_certificate(cluster: lab.Cluster, shop: juju.Model):
