@@ -13,6 +13,10 @@ from tests.unit.mesh.evaluator import samples
 APPS = ("details", "productpage", "ratings")
 ASKER = mesh.Asker("details", "service-mesh")
 GET = mesh.Operation(methods=("GET",), paths=("/details/*",), ports=(80,))
+NAMESPACES = (
+    samples.namespace(**samples.AMBIENT, **samples.WAYPOINT),
+    samples.namespace("other"),
+)
 DETAILS = mesh.Target.service("shop", "details")
 
 
@@ -47,10 +51,7 @@ def snapshot(given: mesh.Facts, *policies: Any, **changes: Any) -> evaluator.Sna
         *own,
         *policies,
         **{
-            "namespaces": (
-                samples.namespace(**samples.AMBIENT, **samples.WAYPOINT),
-                samples.namespace("other"),
-            ),
+            "namespaces": NAMESPACES,
             "services": tuple(
                 samples.service(
                     app, selector={mesh.NAME_LABEL: app}, ports=[{"port": 80, "targetPort": 9080}]

@@ -197,6 +197,24 @@ def test_a_source_outside_of_the_mesh_has_to_join_it_first():
     )
 
 
+def test_between_models_who_decides_and_how_to_integrate_is_told():
+    pods = (
+        samples.pod("details-0", "details", "details"),
+        samples.pod("web-0", "web", "web", "other", samples.AMBIENT),
+    )
+    ways = {"pods": pods}
+    asks = explained(bookshop.facts(), source="other/web", changes=ways)
+    (cure,) = cures.cures(asks.case)
+    assert cure.endswith(
+        "juju offer details:<endpoint>, and in model other juju integrate web shop.details"
+    )
+    closed = samples.policy("closed", "other")
+    asked = explained(bookshop.facts(), closed, source="details", target="other/web", changes=ways)
+    assert asked.decision is evaluator.Decision.DENIED
+    (cure,) = cures.cures(asked.case)
+    assert cure.startswith("ask the beacon of model other, which decides there")
+
+
 def test_what_depends_on_the_request_says_on_what():
     found = explained(bookshop.facts(), request={"method": None, "path": None, "port": None})
     assert found.decision is evaluator.Decision.CONDITIONAL

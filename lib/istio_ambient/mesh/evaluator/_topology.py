@@ -6,6 +6,7 @@
 As istiod tells ztunnels and waypoints (istio.io/istio, pilot/pkg/serviceregistry/ambient).
 """
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,10 @@ OF_SINGLE_PODS = frozenset(
     }
 )
 _MESH_CONTROLLERS = ("istio.io-mesh-controller", "istio.io-eastwest-controller")
+
+
+Mark = tuple[str, str, str]
+"""Namespace, name and value of a label."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +72,17 @@ class Topology:
         self.pods = {_manifest.key(each): each for each in snapshot.pods if _lives(each)}
         self.gateways = {_manifest.key(each): each for each in snapshot.gateways}
         self.policies = [p for each in snapshot.policies if (p := _policies.read(each))]
+        # Indexed, or the work would grow with the square of the cluster.
+        self._labelled: dict[Mark, list[Manifest]] = collections.defaultdict(list)
+        self._selecting: dict[Mark, list[Manifest]] = collections.defaultdict(list)
+        self._applications: dict[_manifest.Name, list[Manifest]] = collections.defaultdict(list)
+        for (where, _), pod in self.pods.items():
+            self._applications[where, application(pod)].append(pod)
+            for label, value in _manifest.labels(pod).items():
+                self._labelled[where, label, value].append(pod)
+        for (where, _), service in self.services.items():
+            for label, value in sorted(_selector(service).items())[:1]:
+                self._selecting[where, label, value].append(service)
         self._waypoints: dict[_manifest.Name, tuple[Waypoint | None, str]] = {}
 
     def on_mesh(self, pod: Manifest) -> bool:
@@ -78,18 +94,27 @@ class Topology:
 
     def pods_of(self, service: Manifest) -> list[Manifest]:
         """Return the pods behind a Service."""
-        return [pod for pod in self.pods.values() if _manifest.selects(service, pod)]
+        where = _manifest.namespace(service)
+        return [
+            pod
+            for label, value in sorted(_selector(service).items())[:1]
+            for pod in self._labelled.get((where, label, value), ())
+            if _manifest.selects(service, pod)
+        ]
 
     def pods_of_application(self, target: Target) -> list[Manifest]:
         """Return the pods of an application."""
-        wanted = target.namespace, target.name
-        return [
-            p for p in self.pods.values() if (_manifest.namespace(p), application(p)) == wanted
-        ]
+        return self._applications.get((target.namespace, target.name), [])
 
     def services_of(self, pod: Manifest) -> list[Manifest]:
         """Return the Services that a pod is behind."""
-        return [service for service in self.services.values() if _manifest.selects(service, pod)]
+        where = _manifest.namespace(pod)
+        return [
+            service
+            for label, value in _manifest.labels(pod).items()
+            for service in self._selecting.get((where, label, value), ())
+            if _manifest.selects(service, pod)
+        ]
 
     def service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
         """Return the waypoint before a Service, and else what is in the way, if anything is."""
@@ -142,12 +167,8 @@ class Topology:
         return where == _manifest.namespace(gateway)
 
     def _waypoint(self, gateway: Manifest) -> Waypoint:
-        pods = [
-            pod
-            for pod in self.pods.values()
-            if _manifest.namespace(pod) == _manifest.namespace(gateway)
-            and _manifest.labels(pod).get(GATEWAY_LABEL) == _manifest.name(gateway)
-        ]
+        where, name = _manifest.key(gateway)
+        pods = self._labelled.get((where, GATEWAY_LABEL, name), [])
         accounts = {str(_manifest.spec(pod).get("serviceAccountName", "default")) for pod in pods}
         addresses = {_manifest.address(pod) for pod in pods}
         return Waypoint(
@@ -302,6 +323,10 @@ def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:
             pod
         )
     return [sorted(groups[group], key=_manifest.name) for group in sorted(groups)]
+
+
+def _selector(service: Manifest) -> dict[str, str]:
+    return _manifest.submap(_manifest.spec(service), "selector")
 
 
 def _lives(pod: Manifest) -> bool:
