@@ -340,6 +340,19 @@ def test_routes_that_two_applications_want(cluster: lab.Cluster, shop: juju.Mode
     assert answers(cluster, "/mine/deeper", 200).json()["app"] == "rival"
     assert told(shop)["external_host"] == ADDRESS
 
+    # A hostname's requests are compared with the routes that name it, and with no others: so
+    # nobody may name the one that clients know the gateway by.
+    known, alias = "gate.example.com", "alias.example.com"
+    config.http_routes = [http("r", "/mine/deeper", backends=theirs, hostnames=[known, alias])]
+    shop.config("rival", open_routes=config.model_dump_json())
+    shop.wait_active()
+    answers(cluster, "/mine/x", 404, headers={"host": alias})
+    shop.config(APP, external_hostname=known, listener_hostname="")
+    shop.settle()
+    assert f"{known} is the gateway's own" in shop.unit_status(UNIT).message
+    answers(cluster, "/mine/x", 200, headers={"host": known})
+    shop.reset(APP, "external_hostname", "listener-hostname")
+
     config.http_routes = [http("r", "/lent")]
     shop.config("rival", open_routes=config.model_dump_json())
     shop.settle()

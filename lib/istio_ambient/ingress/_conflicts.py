@@ -3,10 +3,11 @@
 
 """Who asks for the same: nobody gets what two want, whoever came first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from istio_ambient.ingress import _hosts
 from istio_ambient.ingress._requests import Match
 from istio_ambient.ingress._routes import Route
 from istio_ambient.problems import Problem
@@ -23,6 +24,53 @@ class Settled:
     problems: tuple[Problem, ...]
     clashing: frozenset[int]
     """Ids of the relations that clash; none of their applications is told anything."""
+
+
+def without_takeovers(
+    routes: Sequence[Route], names: Collection[str]
+) -> tuple[list[Route], list[Problem]]:
+    """Take out the routes that would take the gateway's own hostname from everybody else.
+
+    Requests for a hostname are only ever compared with the routes that name it most exactly: one
+    route that names what clients know the gateway by would leave nothing to the routes that name
+    no hostname, whatever their paths. (Where the listeners themselves take that hostname only, all
+    routes are for it, and nobody's is more exact.)
+
+    Args:
+        routes: what is asked for.
+        names: hostnames that clients know the gateway by.
+    """
+    kept: list[Route] = []
+    problems: list[Problem] = []
+    for route in routes:
+        taken = [host for host in route.answers_to if any(_covers(host, name) for name in names)]
+        robbed = {
+            str(other.asker)
+            for other in routes
+            for host in taken
+            if other.listener == route.listener
+            and (other.asker.app, other.asker.endpoint) != (route.asker.app, route.asker.endpoint)
+            and any(wide != host and _covers(wide, host) for wide in other.answers_to)
+        }
+        if robbed:
+            problems.append(_takeover(route, taken[0], min(robbed)))
+        else:
+            kept.append(route)
+    return kept, problems
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    return _hosts.intersection("" if wide == "*" else wide, narrow) == narrow
+
+
+def _takeover(route: Route, host: str, robbed: str) -> Problem:
+    return Problem(
+        app=route.asker.app,
+        endpoint=route.asker.endpoint,
+        field=f"{route.field}.hostnames",
+        message=f"{host} is the gateway's own: it would be taken from {robbed}: refused",
+        cure="leave the hostnames out, or use another port",
+    )
 
 
 def settle(routes: Sequence[Route]) -> Settled:

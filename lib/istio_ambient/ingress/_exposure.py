@@ -55,6 +55,8 @@ def exposure(facts: Facts) -> Exposure:
             pending.append(outcome)
         elif outcome.listener in ports:
             asked.append(outcome)
+    asked, takeovers = _conflicts.without_takeovers(asked, hosts.known_by)
+    problems += takeovers
     settled = _conflicts.settle(asked)
     served = () if any(withheld(facts)) else settled.routes
     redirects = (_routes.redirect_of(route, facts) for route in served)

@@ -3,6 +3,7 @@
 
 """Hostnames: what the listeners accept, and what published URLs begin with."""
 
+import urllib.parse
 from dataclasses import dataclass
 
 from istio_ambient import hostnames
@@ -30,6 +31,12 @@ class Hosts:
         """What published URLs begin with; empty: not known yet."""
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{self.public}" if self.public else ""
+
+    @property
+    def known_by(self) -> frozenset[str]:
+        """DNS names that clients know the gateway by, in front of it or behind."""
+        public = urllib.parse.urlsplit(f"//{self.public}").hostname or ""
+        return frozenset(filter(hostnames.is_hostname, (public, *self.names)))
 
 
 def intersection(one: str, other: str) -> str:

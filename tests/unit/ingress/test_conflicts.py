@@ -100,6 +100,33 @@ def test_hostnames_clash_as_the_listener_lets_them_through():
     assert outcome(*asked, config=ingress.Config("a.b")) == ([], [1, 2])
 
 
+ANY = ingress.Config("gate.example.com", listener_hostname="")
+
+
+@pytest.mark.parametrize("hostname", ["gate.example.com", "*.example.com"])
+def test_the_gateways_own_hostname_is_taken_from_nobody(hostname: str):
+    asked = (
+        asks("one", A, relation_id=1),
+        asks("two", B, relation_id=2, hostnames=(hostname,)),
+    )
+    found = exposure(*asked, config=ANY)
+    assert [route.relation_id for route in found.routes] == [1]
+    (problem,) = found.problems
+    assert str(problem).startswith("two:istio-ingress-route http_routes[0].hostnames: ")
+    assert "taken from one:istio-ingress-route: refused" in str(problem)
+    # Where all routes are for that hostname, nobody's is more exact.
+    assert outcome(*asked, config=ingress.Config("gate.example.com")) == ([1, 2], [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"hostnames": ("other.example.com",)}, {"hostnames": ("gate.example.com",), "port": 8081}],
+)
+def test_a_hostname_that_takes_nothing_from_anybody(changes: dict[str, Any]):
+    asked = asks("one", A, relation_id=1), asks("two", B, relation_id=2, **changes)
+    assert outcome(*asked, config=ANY) == ([1, 2], [])
+
+
 def test_one_application_on_both_endpoints():
     asked = (
         request("one", port=80, relation_id=1),
