@@ -1,9 +1,8 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes as applications describe them: objects, listeners, names, hostnames, least authority."""
+"""Routes as applications describe them: objects, names, least authority."""
 
 import dataclasses
-from typing import Any
 
 import hypothesis
 import pytest
@@ -11,38 +10,17 @@ from hypothesis import strategies as st
 from istio_ambient import ingress
 from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
 
-from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, objects, route, service
-
-TEMPO = ingress.Service(
-    "shop",
-    "tempo",
-    {"app.kubernetes.io/name": "tempo"},
-    (ingress.ServicePort(3200, 3200), ingress.ServicePort(9096, 9096)),
-    by_juju=True,
+from tests.unit.ingress.samples import configuration, facts, objects, route, service
+from tests.unit.ingress.tempo import (
+    TEMPO,
+    TLS,
+    grpc,
+    listeners,
+    messages,
+    routes,
+    tempo,
+    wanted,
 )
-TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
-
-
-def tempo(*routes: ingress.RouteRequest, **changes: Any) -> ingress.RouteConfiguration:
-    return configuration("tempo", *routes, **changes)
-
-
-def wanted(*configurations: ingress.RouteConfiguration, **changes: Any) -> ingress.Facts:
-    services = changes.pop("services", (TEMPO, service()))
-    return facts(configurations=configurations, services=services, **changes)
-
-
-def listeners(facts: ingress.Facts) -> list[tuple[str, int, str]]:
-    spec = objects(facts)["Gateway shop/gate"]["spec"]
-    return [(each["name"], each["port"], each["protocol"]) for each in spec["listeners"]]
-
-
-def messages(facts: ingress.Facts) -> str:
-    return "\n".join(map(str, ingress.desired(facts).problems))
-
-
-def routes(facts: ingress.Facts) -> set[str]:
-    return {name for name in objects(facts) if name.startswith(("HTTPRoute", "GRPCRoute"))}
 
 
 def test_an_http_route_with_everything():
@@ -86,17 +64,6 @@ def test_an_http_route_with_everything():
             }
         ],
     }
-
-
-def grpc(**changes: Any) -> ingress.RouteRequest:
-    arguments: dict[str, Any] = {
-        "protocol": Protocol.GRPC,
-        "port": 9096,
-        "backends": (ServiceRef("tempo", 9096),),
-        "matches": (Match.of_grpc("a.B", "C"), Match.of_grpc("a.D"), Match()),
-        **changes,
-    }
-    return route("traces", **arguments)
 
 
 def test_a_grpc_route_and_how_the_gateway_speaks_to_its_backend():
@@ -151,105 +118,6 @@ def test_a_grpc_route_that_redirects_is_an_http_route():
     ]
     assert "backendRefs" not in rule
     assert "AuthorizationPolicy shop/tempo-gate-shop-l4" not in found
-
-
-def test_listeners_are_those_asked_for_and_the_usual_one():
-    assert listeners(wanted(tempo(route(), grpc(), ports=(8081, 8080)))) == [
-        ("http-80", 80, "HTTP"),
-        ("http-8080", 8080, "HTTP"),
-        ("http-8081", 8081, "HTTP"),
-        ("http-9096", 9096, "HTTP"),
-    ]
-
-
-def test_with_tls_every_listener_is_https_but_the_redirecting_one():
-    asked = wanted(tempo(route(), route("usual", port=80), grpc()), tls=TLS)
-    assert listeners(asked) == [
-        ("http-80", 80, "HTTP"),
-        ("https-443", 443, "HTTPS"),
-        ("https-8080", 8080, "HTTPS"),
-        ("https-9096", 9096, "HTTPS"),
-    ]
-    spec = objects(asked)["Gateway shop/gate"]["spec"]
-    assert spec["listeners"][1]["tls"] == {
-        "mode": "Terminate",
-        "certificateRefs": [{"kind": "Secret", "name": "gate-tls-certificate"}],
-    }
-    assert routes(asked) == {
-        "HTTPRoute shop/tempo-main-httproute-https-8080-gate",
-        "HTTPRoute shop/tempo-usual-httproute-https-443-gate",
-        "HTTPRoute shop/tempo-usual-httproute-http-80-gate",
-        "GRPCRoute shop/tempo-traces-grpcroute-https-9096-gate",
-    }
-    (rule,) = objects(asked)["HTTPRoute shop/tempo-usual-httproute-http-80-gate"]["spec"]["rules"]
-    assert "backendRefs" not in rule
-    assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301}
-
-
-def test_while_there_is_no_certificate_nothing_is_served():
-    asked = wanted(tempo(route()), tls=ingress.Tls(wanted=True))
-    assert (listeners(asked), routes(asked)) == ([("http-80", 80, "HTTP")], set())
-    assert not [name for name in objects(asked) if name.endswith("-l4")]
-    assert [each.what for each in ingress.exposure(asked).pending] == ["certificates"]
-    assert messages(asked) == ""
-
-
-def test_while_there_is_no_authorizer_nothing_is_served():
-    asked = wanted(tempo(route()), forward_auth=ingress.ForwardAuth(wanted=True))
-    assert routes(asked) == set()
-    assert [each.what for each in ingress.exposure(asked).pending] == ["forward-auth"]
-
-
-def test_a_route_that_itself_leads_to_tls_stays_on_plain_http():
-    to_tls = route("to-tls", port=80, redirect=ingress.Redirect(scheme="https"))
-    asked = wanted(tempo(to_tls, route("site", port=443)), tls=TLS)
-    assert messages(asked) == ""
-    assert "HTTPRoute shop/tempo-to-tls-httproute-http-80-gate" in routes(asked)
-    assert "HTTPRoute shop/tempo-to-tls-httproute-https-443-gate" not in routes(asked)
-
-
-@pytest.mark.parametrize("port", [15000, 15008, 15021, 15090])
-def test_ports_that_istio_uses_are_refused(port: int):
-    asked = wanted(tempo(route(port=port), route("other")))
-    assert routes(asked) == {"HTTPRoute shop/tempo-other-httproute-http-8080-gate"}
-    assert f"Istio itself uses port {port}" in messages(asked)
-    assert "tempo:istio-ingress-route listeners" in messages(asked)
-
-
-def test_no_more_listeners_than_a_gateway_has():
-    asked = wanted(
-        tempo(ports=tuple(range(2000, 2062))),
-        configuration("productpage", ports=(1000, 3000), relation_id=9),
-    )
-    assert len(listeners(asked)) == 64
-    assert "productpage:istio-ingress-route listeners: the gateway has no room" in messages(asked)
-
-
-@pytest.mark.parametrize(
-    ("listener", "hostnames", "kept"),
-    [
-        ("", ("a.example.com",), ["a.example.com"]),
-        ("*.example.com", ("a.example.com", "a.example.org"), ["a.example.com"]),
-        ("a.example.com", ("*.example.com",), ["*.example.com"]),
-        ("*.example.com", ("*.b.example.com",), ["*.b.example.com"]),
-        ("a.example.com", (), None),
-    ],
-)
-def test_hostnames_that_fit_the_listeners(
-    listener: str, hostnames: tuple[str, ...], kept: list[str] | None
-):
-    config = ingress.Config(listener_hostname=listener)
-    found = objects(wanted(tempo(route(hostnames=hostnames)), config=config))
-    spec = found["HTTPRoute shop/tempo-main-httproute-http-8080-gate"]["spec"]
-    assert spec.get("hostnames") == kept
-
-
-@pytest.mark.parametrize("hostname", ["a.example.org", "*.org", "example.com", "xexample.com"])
-def test_hostnames_that_the_gateway_does_not_answer_to_are_refused(hostname: str):
-    config = ingress.Config(listener_hostname="*.example.com")
-    asked = wanted(tempo(route(hostnames=(hostname,), field="http_routes[0]")), config=config)
-    assert routes(asked) == set()
-    assert "tempo:istio-ingress-route http_routes[0].hostnames: none of them" in messages(asked)
 
 
 @pytest.mark.parametrize(

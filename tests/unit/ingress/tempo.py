@@ -1,0 +1,52 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""An application that describes its own routes: tempo, of the shop."""
+
+from typing import Any
+
+from istio_ambient import ingress
+from istio_ambient.ingress import Match, Protocol, ServiceRef
+
+from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, objects, route, service
+
+TEMPO = ingress.Service(
+    "shop",
+    "tempo",
+    {"app.kubernetes.io/name": "tempo"},
+    (ingress.ServicePort(3200, 3200), ingress.ServicePort(9096, 9096)),
+    by_juju=True,
+)
+TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
+
+
+def tempo(*routes: ingress.RouteRequest, **changes: Any) -> ingress.RouteConfiguration:
+    return configuration("tempo", *routes, **changes)
+
+
+def wanted(*configurations: ingress.RouteConfiguration, **changes: Any) -> ingress.Facts:
+    services = changes.pop("services", (TEMPO, service()))
+    return facts(configurations=configurations, services=services, **changes)
+
+
+def listeners(facts: ingress.Facts) -> list[tuple[str, int, str]]:
+    spec = objects(facts)["Gateway shop/gate"]["spec"]
+    return [(each["name"], each["port"], each["protocol"]) for each in spec["listeners"]]
+
+
+def messages(facts: ingress.Facts) -> str:
+    return "\n".join(map(str, ingress.desired(facts).problems))
+
+
+def routes(facts: ingress.Facts) -> set[str]:
+    return {name for name in objects(facts) if name.startswith(("HTTPRoute", "GRPCRoute"))}
+
+
+def grpc(**changes: Any) -> ingress.RouteRequest:
+    arguments: dict[str, Any] = {
+        "protocol": Protocol.GRPC,
+        "port": 9096,
+        "backends": (ServiceRef("tempo", 9096),),
+        "matches": (Match.of_grpc("a.B", "C"), Match.of_grpc("a.D"), Match()),
+        **changes,
+    }
+    return route("traces", **arguments)
