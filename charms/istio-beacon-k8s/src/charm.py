@@ -15,12 +15,12 @@ from istio_ambient import (
     gateways,
     kube,
     mesh,
-    mesh_actions,
     observability,
     options,
     resources,
     scrapers,
 )
+from istio_ambient.actions import mesh as mesh_actions
 from istio_ambient.desired import Desired
 from istio_ambient.relations import service_mesh
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Service

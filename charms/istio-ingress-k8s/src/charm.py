@@ -25,6 +25,7 @@ from istio_ambient import (
     resources,
     scrapers,
 )
+from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.desired import Desired
 from istio_ambient.problems import Problem
 from istio_ambient.relations import forward_auth, gateway_metadata, istio_ingress_config
@@ -52,6 +53,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        self.actions = ingress_actions.IngressActions(self)
         self.certificate = gateway_certificate.GatewayCertificate(self, "certificates")
 
     def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:

@@ -10,7 +10,6 @@ import ops
 from istio_ambient import (
     charm,
     control_plane,
-    control_plane_actions,
     kube,
     manifests,
     observability,
@@ -18,6 +17,7 @@ from istio_ambient import (
     surroundings,
     user_secrets,
 )
+from istio_ambient.actions import control_plane as control_plane_actions
 from istio_ambient.desired import Desired
 from istio_ambient.relations import (
     certificate_transfer,

@@ -1,0 +1,129 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Actions that read and change nothing: their parameters, their answers, and what fails them."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+import httpx2
+import lightkube
+import ops
+
+from istio_ambient import action_output, charm, istiod, kube, mesh_snapshot
+from istio_ambient.mesh import evaluator
+
+F = TypeVar("F")
+Results: TypeAlias = dict[str, Any]
+Params: TypeAlias = Mapping[str, Any]
+
+TABLE, JSON = "table", "json"
+_MAX_PORT = 65535
+
+
+class ParameterError(ValueError):
+    """A parameter of an action that cannot be used; the message names it and the cure."""
+
+
+class ReadingActions(ops.Object, Generic[F]):
+    """Answers actions of a charm out of what it knows and what the cluster shows.
+
+    Args:
+        of: the charm, which has these actions.
+        handlers: what is called for each, by the action's name.
+    """
+
+    EXPECTED: ClassVar[tuple[type[Exception], ...]] = ()
+    """What an answer raises for the user's sake, beside ParameterError."""
+
+    def __init__(
+        self,
+        of: charm.ReconcilingCharm[F],
+        handlers: Mapping[str, Callable[[ops.ActionEvent], None]],
+    ):
+        super().__init__(of, "reading-actions")
+        self.charm = of
+        for name, handler in handlers.items():
+            self.framework.observe(of.on[name].action, handler)
+
+    def answer(self, event: ops.ActionEvent, results: Callable[[Params], Results]) -> None:
+        """Set the results of an action, or fail it with what to do."""
+        try:
+            event.set_results(results(event.params))
+        except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
+            event.fail(str(error))
+        except httpx2.HTTPError as error:
+            event.fail(kube.fault_of(error, "reading the cluster", self.charm.app.name).text)
+        except lightkube.ConfigError as error:
+            event.fail(f"no cluster to talk to: {error}")
+
+    def read(self) -> tuple[istiod.Istiod, evaluator.Snapshot]:
+        """Return the control plane of the cluster, and what decides who may talk to whom.
+
+        Raises:
+            NoIstiodError: there is no istiod, or more than one.
+            httpx2.HTTPError: the cluster cannot be read.
+            lightkube.ConfigError: there is no cluster to talk to.
+        """
+        client = self.charm.client
+        found = istiod.find(client)
+        auto = found.auto_allow
+        return found, mesh_snapshot.read(client, found.root_namespace, auto_allow=auto)
+
+
+def as_json(entries: Sequence[Any]) -> str:
+    """Return dataclasses as a JSON list of objects."""
+    return action_output.as_json([dataclasses.asdict(entry) for entry in entries])
+
+
+def whole(text: str) -> str:
+    """Return what is of no use in part.
+
+    Raises:
+        ParameterError: it is longer than a result may be.
+    """
+    if len(text) > action_output.MAX_RESULT:
+        raise ParameterError("the answer is too long: give more of the request, or ask for less")
+    return text
+
+
+def text_of(params: Params, name: str) -> str:
+    """Return a parameter's text without spaces around it; empty where it is not given."""
+    return str(params.get(name) or "").strip()
+
+
+def required(params: Params, name: str, what: str) -> str:
+    """Return a parameter's text.
+
+    Raises:
+        ParameterError: it is not given; the message says that it names `what`.
+    """
+    text = text_of(params, name)
+    if not text:
+        raise ParameterError(f"{name} is missing: name {what}, {name}=…")
+    return text
+
+
+def choice(params: Params, name: str, choices: tuple[str, ...]) -> str:
+    """Return a parameter that is one of some words; the first where it is not given.
+
+    Raises:
+        ParameterError: it is none of them.
+    """
+    chosen = text_of(params, name) or choices[0]
+    if chosen not in choices:
+        raise ParameterError(f"{name}: use one of {', '.join(choices)}")
+    return chosen
+
+
+def port(params: Params) -> int | None:
+    """Return parameter `port`; None where it is not given.
+
+    Raises:
+        ParameterError: it is no port.
+    """
+    number = params.get("port")
+    if number is None or (isinstance(number, int) and 0 < number <= _MAX_PORT):
+        return number
+    raise ParameterError(f"port: use a number from 1 to {_MAX_PORT}")

@@ -1,0 +1,121 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The actions of istio-ingress-k8s about routes: they read, and change nothing."""
+
+import ipaddress
+
+import ops
+
+from istio_ambient import action_output, charm, ingress, kube, resources
+from istio_ambient.actions import _reading
+from istio_ambient.ingress import lookup, route_list, way_in
+
+_ROUTES = (resources.HTTPRoute, resources.GRPCRoute)
+
+
+class NoGatewayError(LookupError):
+    """The Gateway is not there (yet)."""
+
+
+class IngressActions(_reading.ReadingActions[ingress.Facts]):
+    """Answers `list-routes`, `get-proxied-endpoints` and `check`."""
+
+    EXPECTED = (NoGatewayError, lookup.UrlError)
+
+    def __init__(self, of: charm.ReconcilingCharm[ingress.Facts]):
+        super().__init__(
+            of,
+            {
+                "list-routes": self._on_list_routes,
+                "get-proxied-endpoints": self._on_get_proxied_endpoints,
+                "check": self._on_check,
+            },
+        )
+
+    def _on_list_routes(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._list_routes)
+
+    def _on_get_proxied_endpoints(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._get_proxied_endpoints)
+
+    def _on_check(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._check)
+
+    def _list_routes(self, params: _reading.Params) -> _reading.Results:
+        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+        exposed, found, unserved = self._routes()
+        if form == _reading.JSON:
+            return {
+                **action_output.fitted("routes", found, _reading.as_json),
+                **action_output.fitted("not-served", unserved, _reading.as_json),
+            }
+        problems = (
+            action_output.fitted("not-served", unserved, route_list.unserved_table)
+            if unserved
+            else {}
+        )
+        return {
+            "gateway": exposed.hosts.url or "no address yet",
+            **action_output.fitted("routes", found, route_list.table),
+            **problems,
+        }
+
+    def _get_proxied_endpoints(self, _: _reading.Params) -> _reading.Results:
+        exposed, found, _problems = self._routes()
+        urls = route_list.proxied_endpoints(exposed, found, self.charm.app.name)
+        return {"proxied-endpoints": action_output.as_json(urls)}
+
+    def _routes(
+        self,
+    ) -> tuple[ingress.Exposure, list[route_list.Entry], list[route_list.Problem]]:
+        live, facts = self.charm.look()
+        exposed = ingress.exposure(facts)
+        found = route_list.entries(exposed, facts, live)
+        return exposed, found, route_list.unserved(exposed, facts)
+
+    def _check(self, params: _reading.Params) -> _reading.Results:
+        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+        question = lookup.Question.of_url(
+            _reading.required(params, "url", "a URL"),
+            _reading.text_of(params, "method") or "GET",
+            _headers(_reading.text_of(params, "headers")),
+        )
+        source_ip = _address(_reading.text_of(params, "source-ip"))
+        model, app = self.charm.model.name, self.charm.app.name
+        _, snapshot = self.read()
+        name = {"namespace": model, "name": app}
+        gateways = [g for g in snapshot.gateways if name.items() <= g["metadata"].items()]
+        if not gateways:
+            raise NoGatewayError(f"there is no Gateway {model}/{app} yet: see juju status {app}")
+        routes = [
+            kube.manifest_of(route)
+            for kind in _ROUTES
+            for route in kube.list_kind(self.charm.client, kind) or ()
+        ]
+        found = way_in.way_in(question, source_ip, gateways[0], routes, snapshot)
+        results: _reading.Results = {"verdict": found.verdict}
+        if form == _reading.JSON:
+            return {
+                **results,
+                _reading.JSON: _reading.whole(action_output.as_json(way_in.data(found))),
+            }
+        return {**results, "way": way_in.text(found)}
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text)) if text else None
+    except ValueError as error:
+        raise _reading.ParameterError("source-ip: use an IP address") from error
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Read `name: value` pairs, separated by semicolons."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, colon, value = part.partition(":")
+        if not colon or not name.strip():
+            raise _reading.ParameterError("headers: use name: value, with ; between several")
+        found[name.strip().lower()] = value.strip()
+    return found
