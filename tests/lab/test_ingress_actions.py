@@ -82,6 +82,7 @@ def test_what_is_not_served_says_why(shop: juju.Model):
     wish = {"model": "shop", "name": "productpage", "port": 9080}
     databag = {key: json.dumps(value) for key, value in wish.items()}
     shop.fake_remote(f"{APP}:ingress", "thief", databag)
+    shop.settle()
     try:
         answer = run(shop, "list-routes")
         assert "thief" in answer["not-served"] and "is not one of thief" in answer["not-served"]
