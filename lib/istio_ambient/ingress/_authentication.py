@@ -8,7 +8,7 @@ policies ask an external authorizer, DENY policies refuse, and what is left an A
 let through. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from lightkube.models import meta_v1
 from istio_ambient import kube, resources
 from istio_ambient.ingress import _paths
 from istio_ambient.ingress._facts import Facts
-from istio_ambient.ingress._request_auth import JwtRule, Trust
+from istio_ambient.ingress._request_auth import Tokens, Trust
 from istio_ambient.ingress._requests import PathType
 from istio_ambient.ingress._routes import OBJECT_NAME_LIMIT, Route
 from istio_ambient.problems import Problem
@@ -118,36 +118,38 @@ def _deny_without_jwt(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
     rules = [
         rule for when in conditions for rule in _rules(everything, when=when, sources=_NOBODY)
     ]
-    for trust in sorted(facts.request_auth.trusts, key=lambda trust: trust.app):
-        operations = _closed_of(trust.app, taken)
-        if not operations:
-            continue
-        if not trust.rules:
+    for accepted, apps in sorted(_by_tokens(facts.request_auth.trusts).items()):
+        operations = _closed_of(apps, taken)
+        if operations and not accepted:
             # Nothing cleans the headers that it reads claims from, whoever sent the request.
             rules += _rules(operations)
-        for condition in _untrusted(trust.rules):
+        for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition, sources=_SOMEBODY)
     return _policy(deny_name(facts.app), facts, {"action": "DENY", "rules": rules})
 
 
-def _untrusted(rules: Sequence[JwtRule]) -> Iterator[list[dict[str, Any]]]:
-    """Return conditions which tokens meet that an application does not trust, though another does.
+def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:
+    """Return which applications accept the same tokens."""
+    groups: dict[Tokens, set[str]] = {}
+    for trust in trusts:
+        groups.setdefault(trust.accepted, set()).add(trust.app)
+    return groups
 
-    All rules are one list at the gateway: a token that satisfies any of them gives a principal.
+
+def _others(accepted: Tokens) -> Iterator[list[dict[str, Any]]]:
+    """Yield conditions which tokens meet that are not among these; nothing where none is.
+
+    All rules are one list at the gateway: a token that satisfies any of them gives a principal,
+    whichever application trusts it.
     """
-    if not rules:
-        return
-    issuers = sorted({rule.issuer for rule in rules})
-    yield [{"key": "request.auth.claims[iss]", "notValues": issuers}]
-    for issuer in issuers:
-        audiences = [rule.audiences for rule in rules if rule.issuer == issuer]
-        if all(audiences):
+    if accepted:
+        issuers = [issuer for issuer, _ in accepted]
+        yield [{"key": "request.auth.claims[iss]", "notValues": issuers}]
+    for issuer, audiences in accepted:
+        if audiences:
             yield [
                 {"key": "request.auth.claims[iss]", "values": [issuer]},
-                {
-                    "key": "request.auth.audiences",
-                    "notValues": sorted({name for names in audiences for name in names}),
-                },
+                {"key": "request.auth.audiences", "notValues": list(audiences)},
             ]
 
 
@@ -201,10 +203,10 @@ def _authenticated(taken: Iterable[_Taken]) -> list[_paths.Operation]:
     return _paths.authenticated(closed, opened)
 
 
-def _closed_of(app: str, taken: Sequence[_Taken]) -> list[_paths.Operation]:
-    """Return operations for what the routes of one application serve to those who are known."""
+def _closed_of(apps: Container[str], taken: Sequence[_Taken]) -> list[_paths.Operation]:
+    """Return operations for what the routes of applications serve to those who are known."""
     _, opened = _split(taken)
-    closed = [each.match for each in taken if each.app == app and each.authenticated]
+    closed = {each.match for each in taken if each.app in apps and each.authenticated}
     return _paths.closed(closed, opened)
 
 

@@ -4,7 +4,10 @@
 """Which tokens requests to authenticated routes have to carry."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+Tokens: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+"""Issuers, each once and sorted, with the audiences of which a token names one; empty: any."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,16 @@ class Trust:
 
     app: str
     rules: tuple[JwtRule, ...] = ()
+
+    @property
+    def accepted(self) -> Tokens:
+        """The tokens that the rules accept."""
+        found: list[tuple[str, tuple[str, ...]]] = []
+        for issuer in sorted({rule.issuer for rule in self.rules}):
+            audiences = [rule.audiences for rule in self.rules if rule.issuer == issuer]
+            names = {name for each in audiences for name in each} if all(audiences) else ()
+            found.append((issuer, tuple(sorted(names))))
+        return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,10 @@ def _decisions(address: str, headers: Any) -> Decisions:
         raise _invalid("a URL with a query", "leave out what follows '?'")
     if url.is_ip:
         raise _invalid("an IP address", "use the full name of a Service")
+    # istiod knows Services by their full names only, and denies every request for any other.
+    host = f"{url.host}.cluster.local" if url.host.endswith(".svc") else url.host
     return Decisions(
-        host=url.host,
+        host=host,
         port=url.port,
         path_prefix=url.path.rstrip("/"),
         headers=() if headers is None else headers,

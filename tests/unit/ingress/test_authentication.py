@@ -129,6 +129,14 @@ def test_tokens():
     ]
 
 
+def test_applications_that_trust_the_same_share_a_rule():
+    routes = [route(f"app-{number}", "ingress", prefix(f"/m-{number}")) for number in range(300)]
+    trusts = tokens(*(Trust(f"app-{number}", (RULE,)) for number in range(300)))
+    found = specs(*routes, request_auth=trusts)
+    assert len(found["deny-without-jwt-gate"]["rules"]) == 2
+    assert len(found) == 301
+
+
 def test_an_issuer_whose_audience_is_not_always_restricted():
     rules = (RULE, JwtRule(RULE.issuer, audiences=("a",)))
     found = specs(CLOSED, request_auth=tokens(Trust("shop", rules)))
@@ -140,9 +148,9 @@ def test_an_application_without_good_rules_closes_itself_and_opens_nobody():
     auths = tokens(Trust("other", (RULE,)), Trust("shop"))
     found = specs(CLOSED, other, OPEN, request_auth=auths)
     assert set(found) == {"deny-without-jwt-gate", "request-auth-other-gate"}
-    first, _, last = found["deny-without-jwt-gate"]["rules"]
+    first, closed, _ = found["deny-without-jwt-gate"]["rules"]
     assert first == {"from": NOBODY, "to": [NOT_OPEN]}
-    assert last == {"to": [OF_SHOP]}
+    assert closed == {"to": [OF_SHOP]}
     assert specs(request_auth=tokens(Trust("shop"))) == {
         "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": NOBODY}]}
     }

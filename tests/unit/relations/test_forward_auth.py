@@ -24,6 +24,7 @@ def parse(**databag: str) -> tuple[forward_auth.Decisions | None, list[Problem]]
         ("http://oathkeeper.iam.svc.cluster.local:4456/decisions", 4456, "/decisions"),
         ("http://oathkeeper.iam.svc.cluster.local:4456/a/b/", 4456, "/a/b"),
         ("http://oathkeeper.iam.svc.cluster.local", 80, ""),
+        ("http://oathkeeper.iam.svc", 80, ""),
         ("https://oathkeeper.iam.svc.cluster.local/", 443, ""),
     ],
 )
