@@ -3,9 +3,9 @@
 
 """Who must say who they are before the gateway lets them through: by login, or by token.
 
-Istio asks in this order: the JWT filter of RequestAuthentication refuses invalid tokens, CUSTOM
-policies ask an external authorizer, DENY policies refuse, and what is left an ALLOW policy has to
-let through. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
+Istio asks in this order: CUSTOM policies ask an external authorizer, the JWT filter of
+RequestAuthentication refuses invalid tokens, DENY policies refuse, and what is left an ALLOW
+policy has to let through. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -25,22 +25,16 @@ from istio_ambient.problems import Problem
 MAX_OPERATIONS = 512
 """Operations in one rule: `maxItems` of Istio's CRD."""
 
-MARK = "x-istio-jwt-issuer"
-"""Header that the JWT filter sets where a token is valid, and takes from what clients send."""
-
 _BEARER: Mapping[str, Any] = {"key": "request.headers[authorization]"}
-_MARKED: Mapping[str, Any] = {"key": f"request.headers[{MARK}]"}
+_ISSUER: Mapping[str, Any] = {"key": "request.auth.claims[iss]"}
 _WITH_TOKEN: Sequence[Mapping[str, Any]] = (
     {**_BEARER, "values": ["Bearer *"]},
-    {**_MARKED, "values": ["*"]},
+    {**_ISSUER, "values": ["*"]},
 )
-"""Either: the JWT filter takes a valid token out of the request, unless it is forwarded."""
-_WITHOUT_TOKEN: Sequence[Mapping[str, Any]] = (
-    {**_BEARER, "notValues": ["Bearer *"]},
-    {**_MARKED, "notValues": ["*"]},
-)
+"""Either, after the JWT filter: it takes a valid token out, unless that is to be forwarded."""
+_WITHOUT_TOKEN: Sequence[Mapping[str, Any]] = ({**_BEARER, "notValues": ["Bearer *"]},)
+"""Before it. No header that the filter sets can be looked at there: a client may have sent it."""
 _NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
-_SOMEBODY = [{"source": {"requestPrincipals": ["*"]}}]
 
 
 @dataclass(frozen=True, order=True)
@@ -124,7 +118,7 @@ def _deny_without_jwt(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
             # Nothing cleans the headers that it reads claims from, whoever sent the request.
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
-            rules += _rules(operations, when=condition, sources=_SOMEBODY)
+            rules += _rules(operations, when=condition)
     return _policy(deny_name(facts.app), facts, {"action": "DENY", "rules": rules})
 
 
@@ -144,19 +138,18 @@ def _others(accepted: Tokens) -> Iterator[list[dict[str, Any]]]:
     """
     if accepted:
         issuers = [issuer for issuer, _ in accepted]
-        yield [{"key": "request.auth.claims[iss]", "notValues": issuers}]
+        yield [{**_ISSUER, "values": ["*"], "notValues": issuers}]
     for issuer, audiences in accepted:
         if audiences:
             yield [
-                {"key": "request.auth.claims[iss]", "values": [issuer]},
+                {**_ISSUER, "values": [issuer]},
                 {"key": "request.auth.audiences", "notValues": list(audiences)},
             ]
 
 
 def _request_authentication(facts: Facts, trust: Trust) -> kube.Resource:
     name = kube.name_with_hash(f"request-auth-{trust.app}-{facts.app}", OBJECT_NAME_LIMIT)
-    mark = MARK if facts.forward_auth.wanted else ""
-    rules = [rule.to_dict(mark) for rule in trust.rules]
+    rules = [rule.to_dict() for rule in trust.rules]
     return resources.RequestAuthentication(
         metadata=meta_v1.ObjectMeta(name=name, namespace=facts.model),
         spec={"targetRefs": [gateway_target(facts.app)], "jwtRules": rules},

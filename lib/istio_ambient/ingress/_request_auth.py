@@ -24,20 +24,15 @@ class JwtRule:
     from_headers: tuple[tuple[str, str], ...] = ()
     """Header, prefix; empty: `Authorization: Bearer`."""
 
-    def to_dict(self, mark: str = "") -> dict[str, Any]:
-        """Return the rule as it stands in a RequestAuthentication.
-
-        Args:
-            mark: a header that tells the issuer of a valid token; empty: none does.
-        """
-        headers = (*self.claim_to_headers, *(((mark, "iss"),) if mark else ()))
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rule as it stands in a RequestAuthentication."""
         members: dict[str, Any] = {
             "issuer": self.issuer,
             "jwksUri": self.jwks_uri,
             "audiences": list(self.audiences),
             "forwardOriginalToken": self.forward_original_token,
             "outputClaimToHeaders": [
-                {"header": header, "claim": claim} for header, claim in headers
+                {"header": header, "claim": claim} for header, claim in self.claim_to_headers
             ],
             "fromHeaders": [
                 {"name": name, **({"prefix": prefix} if prefix else {})}
