@@ -8,6 +8,7 @@ Whatever uses it runs in namespaces of its own: `python -m tests.lab.run -- pyte
 
 from tests.lab._audit import Audit, AuditEvent
 from tests.lab._cluster import Cluster
+from tests.lab._echo import CLOSE_HEADER
 from tests.lab._eventually import eventually
 from tests.lab._footprint import Footprint
 from tests.lab._grpc_call import Answer, grpc_call
@@ -21,6 +22,7 @@ from tests.lab._workloads import APP_ANNOTATION
 __all__ = [
     "APP_ANNOTATION",
     "CLIENT_ADDRESSES",
+    "CLOSE_HEADER",
     "Answer",
     "Audit",
     "AuditEvent",

@@ -29,6 +29,9 @@ from tests.lab import _echo_grpc, _namespaces
 MARK_HEADER = "x-lab-application"
 """Header of every answer, by which it is told from one of a proxy."""
 
+CLOSE_HEADER = "x-lab-close"
+"""Header of a request after which the connection is closed, so that no proxy keeps it."""
+
 
 class EchoServers:
     """Runs the applications of all pods."""
@@ -164,6 +167,7 @@ async def _answer(
     answer |= {"version": version, "tls": writer.get_extra_info("ssl_object") is not None}
     body = json.dumps(answer).encode()
     keep = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
+    keep = keep and CLOSE_HEADER not in headers
     lines = [
         "HTTP/1.1 200 OK",
         "content-type: application/json",

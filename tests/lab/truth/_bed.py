@@ -5,6 +5,7 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, cast
 
@@ -89,14 +90,9 @@ class Bed:
 
     def snapshot(self, policies: Iterable[Manifest]) -> evaluator.Snapshot:
         """Return what the evaluator judges by when these are the policies."""
-        found = self._layout
-        return evaluator.Snapshot(
-            root_namespace=found.root_namespace,
+        return dataclasses.replace(
+            self._layout,
             auto_allow=self.auto_allow,
-            namespaces=found.namespaces,
-            services=found.services,
-            pods=found.pods,
-            gateways=found.gateways,
             policies=tuple(policies),
             authorizers=frozenset(),
         )

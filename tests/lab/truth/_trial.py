@@ -205,12 +205,14 @@ def sent(bed: Bed, pair: Pair, number: int) -> lab.Response:
         number: by which the request is found in a log.
     """
     call = pair.call
+    # ztunnel judges connections: none may be left from what was allowed before.
+    own = {"host": call.host, "user-agent": f"truth-{number}", lab.CLOSE_HEADER: "true"}
     return bed.cluster.request(
         call.source,
         f"{'/'.join(pair.service)}:{call.port}",
         method=call.method,
         path=call.path,
-        headers={"host": call.host, "user-agent": f"truth-{number}", **dict(call.headers)},
+        headers={**own, **dict(call.headers)},
         via="pod" if pair.layer is Layer.L4 else None,
         source_ip=call.source_ip,
     )
