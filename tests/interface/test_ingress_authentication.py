@@ -11,7 +11,7 @@ import pytest
 from canonical_service_mesh.interfaces import istio_ingress_config as published_config
 from charmlibs.interfaces import forward_auth as published_login
 from charmlibs.interfaces import istio_request_auth as published_tokens
-from istio_ambient import ingress_authentication
+from istio_ambient.integrations import ingress_authentication
 from istio_ambient.relations import forward_auth, istio_ingress_config, istio_request_auth
 from ops import testing
 

@@ -8,20 +8,22 @@ from collections.abc import Iterable
 
 import ops
 from istio_ambient import (
-    access_requests,
-    askers,
     charm,
-    gateway_workloads,
     gateways,
     kube,
     mesh,
     observability,
     options,
     resources,
-    scrapers,
 )
 from istio_ambient.actions import mesh as mesh_actions
+from istio_ambient.cluster import gateway_workloads
 from istio_ambient.desired import Desired
+from istio_ambient.integrations import (
+    access_requests,
+    askers,
+    scrapers,
+)
 from istio_ambient.relations import service_mesh
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
 

@@ -9,24 +9,28 @@ from collections.abc import Iterable, Iterator
 
 import ops
 from istio_ambient import (
-    askers,
     charm,
-    gateway_certificate,
-    gateway_workloads,
     gateways,
     ingress,
-    ingress_authentication,
-    ingress_cluster,
-    ingress_requests,
-    ingress_upstream,
     kube,
     observability,
     options,
     resources,
-    scrapers,
 )
 from istio_ambient.actions import ingress as ingress_actions
+from istio_ambient.cluster import (
+    gateway_workloads,
+    ingress_services,
+)
 from istio_ambient.desired import Desired
+from istio_ambient.integrations import (
+    askers,
+    gateway_certificate,
+    ingress_authentication,
+    ingress_requests,
+    ingress_upstream,
+    scrapers,
+)
 from istio_ambient.problems import Problem
 from istio_ambient.relations import forward_auth, gateway_metadata, istio_ingress_config
 from lightkube.resources.core_v1 import Secret
@@ -60,7 +64,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Return the facts; however many applications ask, the cluster is read as often."""
         asked = ingress_requests.read(self._databags())
         scraped = scrapers.read(self)
-        cluster = ingress_cluster.read(
+        cluster = ingress_services.read(
             client, self.model.name, self.app.name, asked, cross_model=scraped.cross_model
         )
         let_in, _ = scraped.requests({uuid: name for name, uuid in cluster.model_ids.items()})

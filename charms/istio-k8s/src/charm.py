@@ -14,11 +14,11 @@ from istio_ambient import (
     manifests,
     observability,
     resources,
-    surroundings,
-    user_secrets,
 )
 from istio_ambient.actions import control_plane as control_plane_actions
+from istio_ambient.cluster import surroundings
 from istio_ambient.desired import Desired
+from istio_ambient.integrations import user_secrets
 from istio_ambient.relations import (
     certificate_transfer,
     istio_ingress_config,

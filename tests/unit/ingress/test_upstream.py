@@ -6,7 +6,8 @@ import dataclasses
 import json
 
 import pytest
-from istio_ambient import ingress, ingress_upstream
+from istio_ambient import ingress
+from istio_ambient.integrations import ingress_upstream
 from istio_ambient.relations import ingress as ingress_relation
 
 from tests.unit.ingress.samples import ADDRESS, facts, request, service

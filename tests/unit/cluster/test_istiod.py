@@ -5,7 +5,8 @@
 from typing import Any
 
 import pytest
-from istio_ambient import istiod, kube
+from istio_ambient import kube
+from istio_ambient.cluster import istiod
 
 
 def deployment(namespace: str = "mesh", revision: str = "", **variables: str) -> dict[str, Any]:

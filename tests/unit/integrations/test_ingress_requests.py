@@ -7,8 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from istio_ambient import ingress, ingress_requests, kube, mesh
+from istio_ambient import (
+    ingress,
+    kube,
+    mesh,
+)
 from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
+from istio_ambient.integrations import ingress_requests
 
 from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, request, route, service
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import hypothesis
 from hypothesis import strategies as st
-from istio_ambient import ingress, ingress_authentication
-from istio_ambient.ingress_authentication import Remote
+from istio_ambient import ingress
+from istio_ambient.integrations import ingress_authentication
+from istio_ambient.integrations.ingress_authentication import Remote
 from istio_ambient.relations import istio_ingress_config, istio_request_auth
 
 from tests.unit.ingress import samples
