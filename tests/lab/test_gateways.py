@@ -120,6 +120,7 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
 ):
     """The first test here: there is no istio-k8s yet."""
     client: Any = cluster.client
+    definition: Any
     (definition,) = (
         crd
         for crd in manifests.crds()

@@ -67,7 +67,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         cluster = ingress_services.read(
             client, self.model.name, self.app.name, asked, cross_model=scraped.cross_model
         )
-        let_in, _ = scraped.requests({uuid: name for name, uuid in cluster.model_ids.items()})
+        let_in, pending = scraped.requests(cluster.model_namespaces)
         settings, wrong = gateways.parse_settings("gateway", self.config)
         trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
         upstream, unread = self._upstream()
@@ -87,9 +87,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             configurations=asked.configurations,
             trusted=trusted,
             services=cluster.services,
-            model_ids=cluster.model_ids,
+            model_namespaces=cluster.model_namespaces,
             named_ports=cluster.named_ports,
             scrapers=let_in,
+            pending=tuple(pending),
             node_address=cluster.node_address,
             cidrs_in_force=ingress.cidrs_in_force(live),
             upstream=upstream,
@@ -180,6 +181,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the gateway and its address, and which Services are missing."""
+        self.findings.waiting.extend(map(str, facts.pending))
         name, what = facts.app, f"gateway {facts.app}"
         yield gateway_workloads.readiness(
             client, live, what=what, name=name, workload=facts.workload

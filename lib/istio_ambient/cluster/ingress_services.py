@@ -12,6 +12,7 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 from istio_ambient import (
     ingress,
     kube,
+    mesh,
 )
 from istio_ambient.cluster import gateway_workloads
 from istio_ambient.integrations import ingress_requests
@@ -22,7 +23,7 @@ class Cluster:
     """What was read; see the members of the same names of `ingress.Facts`."""
 
     services: Mapping[tuple[str, str], ingress.Service]
-    model_ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    model_namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
     named_ports: Mapping[tuple[str, str, str], frozenset[int]] = field(
         default_factory=dict[tuple[str, str, str], frozenset[int]]
     )
@@ -64,7 +65,7 @@ def read(
     by_nodes = gateway is not None and gateway.type == "NodePort"
     return Cluster(
         services=services,
-        model_ids=ingress.model_ids_of(namespaces),
+        model_namespaces=mesh.model_namespaces(namespaces),
         named_ports=ingress.named_ports_of(slices),
         node_address=gateway_workloads.node_address(client, model, app) if by_nodes else "",
     )

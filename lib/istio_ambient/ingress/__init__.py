@@ -74,7 +74,6 @@ from istio_ambient.ingress._requests import (
 from istio_ambient.ingress._route_objects import KINDS
 from istio_ambient.ingress._routes import Route
 from istio_ambient.ingress._services import (
-    model_ids_of,
     named_ports_of,
     need_named_ports,
     services_of,
@@ -127,7 +126,6 @@ __all__ = [
     "hosts_of",
     "leaf_in",
     "leaf_of",
-    "model_ids_of",
     "named_ports_of",
     "need_named_ports",
     "parse_cidrs",

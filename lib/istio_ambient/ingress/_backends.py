@@ -40,7 +40,7 @@ def model_refusal(asker: mesh.Asker, model: str, facts: Facts) -> Problem | None
             return None
         cure = f"ask for a Service of model {facts.model}, or integrate across models"
     else:
-        if facts.model_ids.get(model) == asker.model_uuid:
+        if facts.model_namespaces.get(asker.model_uuid) == model:
             return None
         cure = "ask for a Service of the model that the application runs in"
     message = f"asks for model {model}, which is not its own: refused"

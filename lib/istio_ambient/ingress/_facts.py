@@ -125,8 +125,8 @@ class Facts:
         default_factory=dict[tuple[str, str], Service]
     )
     """By (namespace, name): of our own namespace, and of all where another model asks."""
-    model_ids: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Juju model ids of namespaces; needed where another model asks."""
+    model_namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Namespace of a Juju model by its id; needed where another model asks."""
     named_ports: Mapping[tuple[str, str, str], frozenset[int]] = field(
         default_factory=dict[tuple[str, str, str], frozenset[int]]
     )
@@ -137,6 +137,8 @@ class Facts:
     """Of a node that runs the gateway; read where its Service is reached through nodes."""
     cidrs_in_force: tuple[str, ...] | None = None
     """What the external-traffic policy of ours that is in the cluster lets in; None: none is."""
+    pending: tuple[Problem, ...] = ()
+    """What cannot be granted yet, found while reading databags; nobody has to do anything."""
     problems: tuple[Problem, ...] = ()
     """What was wrong with the data before it became requests."""
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Kubernetes objects into facts: Services, the ports behind them, the models of namespaces."""
+"""Kubernetes objects into facts: Services, and the ports behind them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,8 +11,6 @@ from istio_ambient import kube
 from istio_ambient.ingress._facts import Service, ServicePort
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
-MODEL_ID = "model.juju.is/id"
-"""Label or annotation, depending on Juju's version, with which Juju marks a model's namespace."""
 
 
 def services_of(objects: Iterable[kube.Resource]) -> dict[tuple[str, str], Service]:
@@ -51,19 +49,6 @@ def _address(status: core_v1.ServiceStatus | None) -> str:
         if address:
             return address
     return ""
-
-
-def model_ids_of(namespaces: Iterable[kube.Resource]) -> dict[str, str]:
-    """Return the Juju model id of each namespace that has one."""
-    found: dict[str, str] = {}
-    for namespace in namespaces:
-        metadata = namespace.metadata
-        labels: dict[str, str] = dict(metadata.labels or {})
-        annotations: dict[str, str] = dict(metadata.annotations or {})
-        marked = labels.get(MODEL_ID) or annotations.get(MODEL_ID)
-        if metadata.name and marked:
-            found[metadata.name] = marked
-    return found
 
 
 def named_ports_of(

@@ -11,7 +11,7 @@ mesh; `_beacon` is all of it together.
 from istio_ambient.mesh._authority import Verdicts, judge, targets_of
 from istio_ambient.mesh._authorization import Rule, allow, target_of
 from istio_ambient.mesh._beacon import Facts, beacon, verdicts
-from istio_ambient.mesh._cluster import cluster
+from istio_ambient.mesh._cluster import cluster, model_namespaces
 from istio_ambient.mesh._membership import (
     DATAPLANE_MODE,
     MANAGED_BY,
@@ -69,6 +69,7 @@ __all__ = [
     "member_labels",
     "memory",
     "memory_name",
+    "model_namespaces",
     "namespace_labels",
     "namespace_patches",
     "own_patches",

@@ -28,14 +28,23 @@ def cluster(
     metadata = [kube.manifest_of(namespace)["metadata"] for namespace in namespaces]
     return _requests.Cluster(
         services={(service.namespace, service.name): service for service in owners},
-        model_namespaces={
-            marks[MODEL_ID]: one["name"]
-            for one in metadata
-            for marks in (one.get("annotations", {}), one.get("labels", {}))
-            if MODEL_ID in marks
-        },
+        model_namespaces=_model_namespaces(metadata),
         namespace_labels={one["name"]: one.get("labels", {}) for one in metadata},
     )
+
+
+def model_namespaces(namespaces: Iterable[core_v1.Namespace]) -> dict[str, str]:
+    """Return the namespace of each Juju model, by the UUID with which Juju marked it."""
+    return _model_namespaces(kube.manifest_of(namespace)["metadata"] for namespace in namespaces)
+
+
+def _model_namespaces(metadata: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {
+        marks[MODEL_ID]: one["name"]
+        for one in metadata
+        for marks in (one.get("annotations", {}), one.get("labels", {}))
+        if MODEL_ID in marks
+    }
 
 
 def _service(manifest: Mapping[str, Any]) -> _requests.Service:

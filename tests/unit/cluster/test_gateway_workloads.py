@@ -75,7 +75,7 @@ def test_what_is_missing_and_since_when(
 
 
 def test_what_istiod_made_is_what_counts():
-    manifest = {
+    manifest: dict[str, Any] = {
         "metadata": {"name": "gate-istio", "namespace": "shop", "generation": 1},
         "spec": {"replicas": 1, "selector": {"matchLabels": {}}, "template": {}},
         "status": DONE,

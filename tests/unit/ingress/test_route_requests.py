@@ -176,7 +176,7 @@ def test_several_services_of_another_models_applications():
             ),
         ),
         services=services,
-        model_ids={"blog": other},
+        model_namespaces={other: "blog"},
     )
     assert routes(asked) == {"HTTPRoute blog/remote-1-r0-httproute-http-8080-gate"}
     assert "Service stray of model blog is of no application of Juju's" in messages(asked)

@@ -78,7 +78,7 @@ def test_the_gateway_speaks_what_the_application_does(scheme: str, settings: dic
 def test_a_service_of_another_model_has_a_destination_rule_of_its_own():
     here = request("web", relation_id=1, scheme="h2c")
     there = remote(scheme="h2c", relation_id=2)
-    wanted = facts(here, there, services=(service("web"), WEB), model_ids={"blog": OTHER})
+    wanted = facts(here, there, services=(service("web"), WEB), model_namespaces={OTHER: "blog"})
     assert {name for name in objects(wanted) if name.startswith("DestinationRule")} == {
         "DestinationRule shop/web-grpc-dest-rule-gate",
         "DestinationRule shop/web.blog-grpc-dest-rule-gate",
@@ -168,7 +168,7 @@ WEB = service("web", namespace="blog")
 
 
 def test_another_models_application_is_served_in_its_own_namespace():
-    wanted = facts(remote(), services=(WEB,), model_ids={"blog": OTHER})
+    wanted = facts(remote(), services=(WEB,), model_namespaces={OTHER: "blog"})
     assert served(wanted) == {"HTTPRoute blog/web-httproute-http-80-gate"}
     assert backend_policies(wanted) == {"AuthorizationPolicy blog/web-gate-blog-l4"}
     route = objects(wanted)["HTTPRoute blog/web-httproute-http-80-gate"]
@@ -194,7 +194,9 @@ def test_another_models_application_is_served_in_its_own_namespace():
 def test_another_models_application_is_bound_to_its_model(
     asked: ingress.Request, found: ingress.Service, ids: dict[str, str]
 ):
-    wanted = facts(asked, services=(found,), model_ids=ids)
+    wanted = facts(
+        asked, services=(found,), model_namespaces={uuid: name for name, uuid in ids.items()}
+    )
     assert (served(wanted), backend_policies(wanted)) == (set(), set())
     assert "remote-1:ingress" in messages(wanted)
     assert "refused" in messages(wanted)
@@ -213,7 +215,7 @@ CLASHING = (service("x-y"), service("y", namespace="shop-x"), service())
 
 def test_two_applications_with_one_path_get_nothing_and_are_both_named():
     requests = (*clash(), request(relation_id=3))
-    wanted = facts(*requests, services=CLASHING, model_ids={"shop-x": OTHER})
+    wanted = facts(*requests, services=CLASHING, model_namespaces={OTHER: "shop-x"})
     assert served(wanted) == {ROUTE}
     assert backend_policies(wanted) == {POLICY}
     assert [route.relation_id for route in ingress.exposure(wanted).routes] == [3]
@@ -224,13 +226,13 @@ def test_two_applications_with_one_path_get_nothing_and_are_both_named():
 
 
 def test_a_conflict_ends_when_one_of_them_goes():
-    wanted = facts(clash()[0], services=CLASHING, model_ids={"shop-x": OTHER})
+    wanted = facts(clash()[0], services=CLASHING, model_namespaces={OTHER: "shop-x"})
     assert served(wanted) == {"HTTPRoute shop/x-y-httproute-http-80-gate"}
     assert messages(wanted) == ""
 
 
 def test_a_refused_request_takes_no_path_from_anybody():
-    wanted = facts(*clash(), services=CLASHING, model_ids={"shop-x": "someone-else"})
+    wanted = facts(*clash(), services=CLASHING, model_namespaces={"someone-else": "shop-x"})
     assert served(wanted) == {"HTTPRoute shop/x-y-httproute-http-80-gate"}
 
 
@@ -296,7 +298,7 @@ _services = st.builds(
 def test_never_wider_than_what_is_ones_own(
     requests: list[ingress.Request], services: list[ingress.Service]
 ):
-    wanted = facts(*requests, services=tuple(services), model_ids={"blog": OTHER})
+    wanted = facts(*requests, services=tuple(services), model_namespaces={OTHER: "blog"})
     for name, manifest in objects(wanted).items():
         spec = manifest.get("spec", {})
         if name.endswith("-l4"):

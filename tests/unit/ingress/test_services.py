@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import ingress, kube
-from lightkube.resources.core_v1 import Namespace, Service
+from lightkube.resources.core_v1 import Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
 
@@ -57,13 +57,6 @@ def test_the_address_that_the_load_balancer_gave(entries: list[dict[str, str]], 
 
 def test_a_service_that_leads_out_of_the_cluster():
     assert service({"type": "ExternalName", "externalName": "example.com"}).external_name
-
-
-@pytest.mark.parametrize("where", ["labels", "annotations"])
-def test_the_model_of_a_namespace(where: str):
-    marked = loaded(Namespace, {"metadata": {"name": "a", where: {"model.juju.is/id": "u"}}})
-    plain = loaded(Namespace, {"metadata": {"name": "b"}})
-    assert ingress.model_ids_of([marked, plain]) == {"a": "u"}
 
 
 def test_ports_by_name_are_those_of_the_endpoints():

@@ -4,7 +4,8 @@
 """Least authority: to itself, from within its own model, and to nothing else."""
 
 import pytest
-from istio_ambient import mesh
+from istio_ambient import kube, mesh
+from lightkube.resources import core_v1
 
 NAME = "app.kubernetes.io/name"
 SOURCE = mesh.Source("shop", "productpage")
@@ -121,3 +122,12 @@ def test_what_may_not_be_asked_for_any_more_is_closed_and_not_opened():
 def test_closing_what_is_not_ones_own_is_neither_done_nor_told():
     request = mesh.Request(DETAILS, "policies", S("shop", "reviews"), None)
     assert mesh.judge([request], CLUSTER, namespace="shop") == mesh.Verdicts()
+
+
+@pytest.mark.parametrize("where", ["labels", "annotations"])
+def test_the_namespace_of_a_model(where: str):
+    marked = {"metadata": {"name": "a", where: {"model.juju.is/id": "u"}}}
+    plain = {"metadata": {"name": "b"}}
+    kind: kube.ResourceType = core_v1.Namespace
+    namespaces = [kind.from_dict(each) for each in (marked, plain)]
+    assert mesh.model_namespaces(namespaces) == {"u": "a"}
