@@ -1,0 +1,102 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Authorities that `jwks-ca-cert` brings: istiod fetches keys for JSON web tokens by them."""
+
+import base64
+import http.server
+import json
+import re
+import socketserver
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from istio_ambient import kube, resources
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
+
+from tests import lab
+from tests.lab import _certificates, _network, juju
+
+APP, NAMESPACE, GATEWAY = "istio-k8s", "tokens", "tokens"
+JWKS = f"{APP}:jwks-ca-cert"
+
+
+def key_set() -> bytes:
+    """Return a JSON web key set with one key."""
+    numbers = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+    modulus = numbers.n.to_bytes(256, "big")
+    n = base64.urlsafe_b64encode(modulus).rstrip(b"=").decode()
+    return json.dumps({"keys": [{"kty": "RSA", "kid": "1", "n": n, "e": "AQAB"}]}).encode()
+
+
+class _Keys(http.server.BaseHTTPRequestHandler):
+    body = key_set()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A server of keys on the node; its URL, and the authority that its certificate is of."""
+    authority = _certificates.Authority(tmp_path / "right")
+    certificate, key = authority.server("keys", [_network.NODE_ADDRESS])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socketserver.ThreadingTCPServer((_network.NODE_ADDRESS, 0), _Keys) as serving:
+        serving.socket = context.wrap_socket(serving.socket, server_side=True)
+        thread = threading.Thread(target=serving.serve_forever, daemon=True)
+        thread.start()
+        port: int = serving.server_address[1]
+        yield f"https://{_network.NODE_ADDRESS}:{port}/keys", authority.certificate.read_text()
+        serving.shutdown()
+
+
+def fetched(cluster: lab.Cluster, model: juju.Model, outcome: str) -> bool:
+    """Tell whether an istiod fetched keys with this outcome: `success` or `fail`."""
+    text = cluster.metrics(model.name, "istiod-")
+    name = f"pilot_jwks_resolver_network_fetch_{outcome}_total"
+    return any(float(value) > 0 for value in re.findall(rf"^{name}\S* (\S+)$", text, re.M))
+
+
+def test_a_changed_bundle_takes_effect_in_istiod(
+    cluster: lab.Cluster, control_plane: juju.Model, server: tuple[str, str], tmp_path: Path
+):
+    url, right = server
+    wrong = _certificates.Authority(tmp_path / "wrong").certificate.read_text()
+    model = control_plane
+    databag = {"certificates": json.dumps([wrong]), "version": "1"}
+    model.fake_remote(JWKS, "ca", databag)
+    model.wait_active(APP)
+    client: Any = cluster.client
+    client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
+    metadata = ObjectMeta(name=GATEWAY, namespace=NAMESPACE)
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    spec = {"gatewayClassName": "istio", "listeners": [listener]}
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY}
+    rules = [{"issuer": "https://login.example.com", "jwksUri": url}]
+    try:
+        client.create(resources.Gateway(metadata=metadata, spec=spec))
+        request = {"targetRefs": [target], "jwtRules": rules}
+        client.create(resources.RequestAuthentication(metadata=metadata, spec=request))
+        assert lab.eventually(lambda: fetched(cluster, model, "fail"), timeout=60)
+        assert not fetched(cluster, model, "success")
+
+        model.set_databag("ca", "jwks-ca-cert", "certificates", json.dumps([right]))
+        model.settle()
+        assert lab.eventually(lambda: fetched(cluster, model, "success"), timeout=90)
+    finally:
+        kube.delete(client, Namespace, NAMESPACE)
+        model.remove_relation(JWKS, "ca")
+        model.settle()
