@@ -203,16 +203,30 @@ class _Target(pydantic.BaseModel):
 
 
 def _unread(entry: Any) -> Unread:
+    """Return the target of a bad entry; one that can be meant in two ways is none."""
     try:
         target = _Target.model_validate(entry)
     except pydantic.ValidationError:
         return Unread()
-    if target.target_type == "app" and (target.target_service or target.target_app_name):
-        return Unread("app", target.target_app_name, target_service=target.target_service)
-    if target.target_type == "unit" and (target.target_selector_labels or target.target_app_name):
-        labels = target.target_selector_labels or None
-        return Unread("unit", target.target_app_name, target_selector_labels=labels)
+    labels = target.target_selector_labels or None
+    if target.target_type == "app" and not labels:
+        if target.target_service or target.target_app_name:
+            return Unread("app", target.target_app_name, target_service=target.target_service)
+    elif target.target_type == "unit" and not target.target_service and not _speaks_http(entry):
+        if bool(target.target_app_name) != bool(labels):
+            return Unread("unit", target.target_app_name, target_selector_labels=labels)
     return Unread()
+
+
+def _speaks_http(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an entry restricts by more than ports, as only `app` policies do."""
+    endpoints = entry.get("endpoints")
+    return isinstance(endpoints, list) and any(
+        each.get(member)
+        for each in endpoints  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(each, dict)
+        for member in ("hosts", "methods", "paths")
+    )
 
 
 def _without_unknown_nulls(entry: Any) -> Any:

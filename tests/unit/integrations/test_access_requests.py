@@ -130,7 +130,26 @@ def _break_type(entry: dict[str, Any]) -> None:
     entry["target_type"] = ["unit"]
 
 
-BREAKS = [_break_member, _break_unknown, _break_source, _break_type]
+def _break_labels(entry: dict[str, Any]) -> None:
+    entry["target_selector_labels"] = {"role": "reader"}
+
+
+def _break_kind(entry: dict[str, Any]) -> None:
+    """Say of a policy for a Service that it is one for pods, and the other way round."""
+    if entry.get("target_type") == "unit":
+        entry.update(target_type="app", target_app_name=None)
+    else:
+        entry.update(target_type="unit", target_service="details")
+
+
+BREAKS = [
+    _break_member,
+    _break_unknown,
+    _break_source,
+    _break_type,
+    _break_labels,
+    _break_kind,
+]
 
 
 @hypothesis.given(_ENTRIES, st.integers(0, 2), st.sampled_from(BREAKS))

@@ -192,6 +192,24 @@ def test_what_is_left_out_still_tells_its_target():
     )
 
 
+@pytest.mark.parametrize(
+    "contradiction",
+    [
+        {"target_selector_labels": {"role": "reader"}},
+        {"target_type": "unit", "target_service": "details"},
+        {"target_type": "unit", "target_selector_labels": {"role": "reader"}},
+        {"target_type": "unit", "endpoints": [{"ports": [80], "paths": ["/x"]}]},
+        {"target_type": "unit", "endpoints": [{"ports": [0]}, {"methods": ["GET"]}]},
+    ],
+)
+def test_an_entry_that_can_be_meant_in_two_ways_leaves_every_target_in_doubt(
+    contradiction: dict[str, Any],
+):
+    policies, _ = parse([{**GOOD, **contradiction}])
+    assert policies.entries == {}
+    assert policies.unread == (service_mesh.Unread(),)
+
+
 def test_thousands_of_entries_are_read_and_more_are_cut_with_a_word():
     policies, problems = parse([GOOD] * (service_mesh.MAX_POLICIES + 1))
     assert len(policies.entries) == service_mesh.MAX_POLICIES
