@@ -182,13 +182,18 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if writes:
             plan = self.plan(desired, live)
             live = self._apply(plan, live)
+            # Before others are told that they need no labels of their own.
+            self._label(patch for patch in desired.labels if not patch.pod_template)
             self.publish(facts, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
         if writes:
             # Last of all: it may restart the pod that this runs in.
-            for patch in kube.apply_labels(self.client, desired.labels):
-                logger.info("%s", kube.describe(patch))
+            self._label(patch for patch in desired.labels if patch.pod_template)
         return plan
+
+    def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
+        for patch in kube.apply_labels(self.client, tuple(patches)):
+            logger.info("%s", kube.describe(patch))
 
     def _plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
         plan = kube.plan(desired.objects, live, held=desired.held)

@@ -91,6 +91,8 @@ def beacon(facts: Facts) -> Desired:
     """Return everything that should exist for the facts."""
     on_namespace, obstacles = facts.namespace_labels()
     decided = verdicts(facts)
+    # What applications say about access matters to nobody while it is not managed.
+    found = [each for each in facts.problems if facts.manage_policies or not each.app]
     waypoint = _waypoint.waypoint(
         facts.model,
         facts.app,
@@ -105,7 +107,7 @@ def beacon(facts: Facts) -> Desired:
             *_membership.namespace_patches(facts.model, on_namespace),
             *_membership.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
-        problems=(*obstacles, *facts.problems, *decided.refused),
+        problems=(*obstacles, *found, *decided.refused),
         held=gateways.held(waypoint),
     )
 

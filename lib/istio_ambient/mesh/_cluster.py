@@ -3,6 +3,7 @@
 
 """What of live objects decides whose they are."""
 
+import collections
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,17 +35,21 @@ def cluster(
 
 
 def model_namespaces(namespaces: Iterable[core_v1.Namespace]) -> dict[str, str]:
-    """Return the namespace of each Juju model, by the UUID with which Juju marked it."""
+    """Return the namespace of each Juju model, by the UUID with which Juju marked it.
+
+    A UUID that two namespaces carry, as where one was restored from the other's backup, is left
+    out: which of them is the model cannot be told.
+    """
     return _model_namespaces(kube.manifest_of(namespace)["metadata"] for namespace in namespaces)
 
 
 def _model_namespaces(metadata: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {
-        marks[MODEL_ID]: one["name"]
-        for one in metadata
-        for marks in (one.get("annotations", {}), one.get("labels", {}))
-        if MODEL_ID in marks
-    }
+    marked: dict[str, set[str]] = collections.defaultdict(set)
+    for one in metadata:
+        for marks in (one.get("annotations", {}), one.get("labels", {})):
+            if MODEL_ID in marks:
+                marked[marks[MODEL_ID]].add(one["name"])
+    return {uuid: names.pop() for uuid, names in marked.items() if len(names) == 1}
 
 
 def _service(manifest: Mapping[str, Any]) -> _requests.Service:

@@ -79,7 +79,7 @@ def _told(policy: kube.Manifest) -> frozenset[str] | None:
     try:
         told: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
         askers = frozenset(asker for askers in told.values() for asker in askers)
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return None
     return None if _LEFT_OUT in told else askers
 

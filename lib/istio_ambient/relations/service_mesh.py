@@ -11,7 +11,7 @@ what a pod and its Service need to join) and `mesh_type` (`"istio"`); the requir
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
 
@@ -208,25 +208,22 @@ def _unread(entry: Any) -> Unread:
         target = _Target.model_validate(entry)
     except pydantic.ValidationError:
         return Unread()
-    labels = target.target_selector_labels or None
-    if target.target_type == "app" and not labels:
-        if target.target_service or target.target_app_name:
-            return Unread("app", target.target_app_name, target_service=target.target_service)
-    elif target.target_type == "unit" and not target.target_service and not _speaks_http(entry):
-        if bool(target.target_app_name) != bool(labels):
-            return Unread("unit", target.target_app_name, target_selector_labels=labels)
+    app, labels = target.target_app_name, target.target_selector_labels or None
+    service = target.target_service
+    if target.target_type == "app" and (app or service) and not labels:
+        return Unread("app", app, target_service=service)
+    for_pods = bool(app) != bool(labels) and not service and not _speaks_http(entry)
+    if target.target_type == "unit" and for_pods:
+        return Unread("unit", app, target_selector_labels=labels)
     return Unread()
 
 
-def _speaks_http(entry: Mapping[str, Any]) -> bool:
+def _speaks_http(entry: Any) -> bool:
     """Tell whether an entry restricts by more than ports, as only `app` policies do."""
-    endpoints = entry.get("endpoints")
-    return isinstance(endpoints, list) and any(
-        each.get(member)
-        for each in endpoints  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(each, dict)
-        for member in ("hosts", "methods", "paths")
-    )
+    endpoints = cast(dict[str, Any], entry).get("endpoints")
+    listed = cast(list[Any], endpoints) if isinstance(endpoints, list) else []
+    found = [cast(dict[str, Any], each) for each in listed if isinstance(each, dict)]
+    return any(each.get(name) for each in found for name in ("hosts", "methods", "paths"))
 
 
 def _without_unknown_nulls(entry: Any) -> Any:

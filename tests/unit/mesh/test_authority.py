@@ -131,3 +131,12 @@ def test_the_namespace_of_a_model(where: str):
     kind: kube.ResourceType = core_v1.Namespace
     namespaces = [kind.from_dict(each) for each in (marked, plain)]
     assert mesh.model_namespaces(namespaces) == {"u": "a"}
+
+
+def test_a_model_id_that_two_namespaces_carry_names_neither():
+    marks = {"labels": {"model.juju.is/id": "u"}, "annotations": {"model.juju.is/id": "u"}}
+    kind: kube.ResourceType = core_v1.Namespace
+    one, copy = (kind.from_dict({"metadata": {"name": name, **marks}}) for name in "ab")
+    assert mesh.model_namespaces([one]) == {"u": "a"}
+    assert mesh.model_namespaces([one, copy]) == {}
+    assert mesh.cluster([], [one, copy]).model_namespaces == {}

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from typing import Any
 
-from istio_ambient import kube, mesh
+from istio_ambient import kube, mesh, problems
 
 POD_LABELS = {"charms.canonical.com/shop.beacon.telemetry": "aggregated"}
 CLUSTER = mesh.Cluster(
@@ -194,6 +194,15 @@ def test_what_is_refused_is_a_problem_and_no_object():
     assert problem.app == "ratings"
     assert by_kind(given) == by_kind(FACTS)
     assert mesh.beacon(facts(requests=(stranger,), manage_policies=False)).problems == ()
+
+
+def test_without_management_a_bad_databag_is_nobodys_problem_and_a_bad_option_is_ours():
+    theirs = problems.Problem("ratings", "service-mesh", "policies", "not JSON", "send JSON")
+    ours = problems.Problem("", "config", "waypoint-resources", "not YAML", "send YAML")
+    given = facts(problems=(theirs, ours))
+    assert mesh.beacon(given).problems == (theirs, ours)
+    unmanaged = dataclasses.replace(given, manage_policies=False)
+    assert mesh.beacon(unmanaged).problems == (ours,)
 
 
 def test_what_is_pending_is_told_apart():

@@ -146,7 +146,9 @@ def test_who_asked_is_found_again():
     assert mesh.askers_of(cut) == {DETAILS: None}
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"a": 1}', '{"a": [{}]}'])
+@pytest.mark.parametrize(
+    "text", [None, "{", "[]", "[" * 100_000, '{"a": 1}', '{"a": [{}]}'], ids=range(6)
+)
 def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     (policy,) = manifests(request("a", GET_X))
     policy["metadata"]["annotations"] = {} if text is None else {mesh.REQUESTED_BY: text}
