@@ -47,10 +47,11 @@ def of_policy(
         return Origin(owner, tuple(_annotated(ref.annotations, request.source)))
     manifest = next((m for m in snapshot.policies if _names(ref, m)), None)
     target = _authorization.target_of(dict(manifest)) if manifest else None
+    scene = _scene(snapshot, request)
     asked = [
         each
         for each in asked_for(facts, request.source)
-        if each.target == target and _lets_in(each, facts, request, snapshot)
+        if each.target == target and _lets_in(each, facts, request, scene)
     ]
     return Origin(owner, tuple(_place(each) for each in asked))
 
@@ -70,6 +71,30 @@ def is_about(target: Target, destination: Destination) -> bool:
     return (
         destination.target.namespace == target.namespace
         and dict(target.labels).items() <= destination.labels.items()
+    )
+
+
+def _scene(snapshot: evaluator.Snapshot, request: evaluator.Request) -> evaluator.Snapshot:
+    """Return the part of a cluster that a request meets: thousands of policies are tried in it."""
+    judge = evaluator.Evaluator(snapshot)
+    hops = judge.evaluate(request).hops
+    guarded = {hop.where for hop in hops if hop.proxy is evaluator.Proxy.ZTUNNEL}
+    senders = judge.topology.pods_of_identity(request.source or "")
+    sender = sorted(senders, key=judge.topology.on_mesh)[-1:]
+    target = request.target.namespace, request.target.name
+    met = {request.target.namespace, *(each.partition("/")[0] for each in guarded)}
+    met.add((request.source or "").partition("/")[0])
+    return dataclasses.replace(
+        snapshot,
+        namespaces=tuple(each for each in snapshot.namespaces if each["metadata"]["name"] in met),
+        services=tuple(each for each in snapshot.services if _name(each) == target),
+        pods=tuple(
+            pod
+            for pod in snapshot.pods
+            if "/".join(_name(pod)) in guarded
+            or evaluator.GATEWAY_LABEL in (pod["metadata"].get("labels") or {})
+            or pod in sender
+        ),
     )
 
 
@@ -110,5 +135,9 @@ def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[s
 
 
 def _names(ref: evaluator.PolicyRef, manifest: evaluator.Manifest) -> bool:
+    return _name(manifest) == (ref.namespace, ref.name)
+
+
+def _name(manifest: evaluator.Manifest) -> tuple[str, str]:
     metadata = manifest["metadata"]
-    return (metadata.get("namespace", ""), metadata["name"]) == (ref.namespace, ref.name)
+    return metadata.get("namespace", ""), metadata["name"]

