@@ -105,6 +105,8 @@ class Evaluator:
         notes = [note]
         if waypoint and (why := self.topology.passes_waypoint_by(_identity(source), service)):
             waypoint, notes = None, [why]
+        if waypoint is None:
+            notes.append(self._unheeded(service))
         hops: list[Hop] = []
         if waypoint:
             hops.append(self._at_waypoint(request, source, waypoint, service))
@@ -120,6 +122,11 @@ class Evaluator:
         elif len(reached) < len(pods):
             notes.append("some pods behind the Service are not on the mesh")
         return hops, notes
+
+    def _unheeded(self, service: Manifest) -> str:
+        """Say which policies are about a Service and enforced by nobody; empty: there is none."""
+        named = ", ".join(str(policy.ref) for policy in self.topology.policies_about(service))
+        return f"no waypoint is passed, so that nothing enforces {named}" if named else ""
 
     def _to_pods(self, request: Request, source: str | None) -> tuple[list[Hop], list[str]]:
         if request.target.kind is TargetKind.POD:

@@ -223,6 +223,17 @@ class Topology:
         gateways = any(GATEWAY_LABEL in _manifest.labels(pod) for pod in pods)
         return bool(pods) and not gateways and not any(map(self.on_mesh, pods))
 
+    def policies_about(self, service: Manifest) -> list[Policy]:
+        """Return the policies that target a Service, whether or not it has a waypoint."""
+        where, name = _manifest.key(service)
+        about = ("core", "Service", name)
+        return [
+            policy
+            for policy in self.policies
+            if policy.ref.namespace == where
+            and any((ref.group, ref.kind, ref.name) == about for ref in policy.targets)
+        ]
+
     def heeded_by_waypoint(self, waypoint: Waypoint, service: Manifest | None) -> list[Policy]:
         """Return the policies that a waypoint heeds, for a Service or (None) for pods."""
         root = self.snapshot.root_namespace

@@ -110,6 +110,18 @@ def test_who_has_no_identity_passes_the_waypoint_by():
     assert "shop/web is not on the mesh" in found.note
 
 
+def test_a_policy_that_nobody_enforces_is_told():
+    policy = samples.policy("closed", targetRefs=samples.TO_DETAILS)
+    other = samples.policy("other", targetRefs=[{**samples.TO_DETAILS[0], "name": "ratings"}])
+    without = {"namespaces": (samples.namespace(**samples.AMBIENT),)}
+    found = verdict(policy, other, changes=without)
+    assert found.allowed
+    assert found.note == "no waypoint is passed, so that nothing enforces shop/closed"
+    assert "shop/closed" in verdict(policy, source=None).note
+    assert verdict(other, changes=without).note == ""
+    assert verdict(policy).note == ""
+
+
 def test_an_ingress_gateway_passes_the_waypoint_by_unless_labelled():
     ingress = samples.gateway("edge")
     ingress["spec"]["gatewayClassName"] = "istio"
