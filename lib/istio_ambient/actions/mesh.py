@@ -70,6 +70,7 @@ class MeshActions(_reading.ReadingActions[mesh.Facts]):
         judge = evaluator.Evaluator(snapshot)
         source = applications.source(judge.topology, wanted[0], model)
         target = applications.destination(judge.topology, wanted[1], model)
+        target = applications.at_port(judge.topology, target, port)
         request = evaluator.Request(
             source=source.identity,
             target=target.target,

@@ -43,6 +43,8 @@ class Destination:
     """The application whose pods are behind it; None: there is no such pod at the moment."""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Of one of the pods, or what the Service selects."""
+    note: str = ""
+    """Why it is something else than what was named."""
 
     @property
     def application(self) -> str:
@@ -80,6 +82,20 @@ def source(topology: evaluator.Topology, text: str, model: str) -> Source:
         raise UnknownNameError(f"{message}: {choices}")
     identity = f"{namespace}/{accounts[0]}"
     return Source(namespace, name, identity, not topology.is_off_mesh(identity))
+
+
+def at_port(
+    topology: evaluator.Topology, destination: Destination, port: int | None
+) -> Destination:
+    """Return the pods instead of a Service that has no such port, as scrapers ask them."""
+    target, pods = destination.target, destination.pods
+    service = topology.services.get((target.namespace, target.name))
+    if target.kind is not evaluator.TargetKind.SERVICE or service is None or pods is None:
+        return destination
+    if evaluator.offers(service, port):
+        return destination
+    note = f"{target} has no port {port}: this is about the addresses of its pods"
+    return dataclasses.replace(destination, target=pods, note=note)
 
 
 def destination(topology: evaluator.Topology, text: str, model: str) -> Destination:

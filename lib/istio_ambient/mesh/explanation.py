@@ -36,6 +36,12 @@ class Explanation:
         hop = self.case.verdict.decisive
         return f"{hop.proxy} {hop.where}" if hop else ""
 
+    @property
+    def note(self) -> str:
+        """What is not about policies."""
+        notes = (self.case.destination.note, self.case.verdict.note)
+        return "; ".join(note for note in notes if note)
+
     def origin(self, ref: evaluator.PolicyRef) -> origins.Origin:
         """Return who a policy is from."""
         return origins.of_policy(ref, self.case.facts, self.request, self.snapshot)
@@ -45,8 +51,8 @@ def text(explained: Explanation) -> str:
     """Return the explanation for people to read."""
     verdict = explained.case.verdict
     parts = [f"{_question(explained)}: {verdict.decision}"]
-    if verdict.note:
-        parts.append(printable(verdict.note))
+    if explained.note:
+        parts.append(printable(explained.note))
     parts += _hops(explained)
     if explained.straight:
         parts.append(_straight(explained.straight))
@@ -70,7 +76,7 @@ def data(explained: Explanation) -> dict[str, Any]:
         "host": request.host,
         "verdict": str(verdict.decision),
         "decided-by": explained.where,
-        "note": verdict.note,
+        "note": explained.note,
         "hops": [_hop_data(explained, hop) for hop in verdict.hops],
         "straight-to-a-pod": _straight_data(explained.straight),
         "cures": cures.cures(explained.case),

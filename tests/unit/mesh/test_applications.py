@@ -56,6 +56,22 @@ def test_an_application_is_reached_by_its_one_service_or_else_by_its_pods():
         applications.destination(topology(services=(one, two)), "details", "shop")
 
 
+def test_a_port_that_the_service_does_not_have_is_the_pods_own():
+    found = topology()
+    asked = applications.destination(found, "details", "shop")
+    for port in (None, 80):
+        assert applications.at_port(found, asked, port) == asked
+    pods = applications.at_port(found, asked, 15090)
+    assert pods.target == evaluator.Target.workload("shop", "details")
+    assert pods.note == (
+        "Service shop/details has no port 15090: this is about the addresses of its pods"
+    )
+    assert applications.at_port(found, pods, 15090) == pods
+    empty = topology(pods=())
+    asked = applications.destination(empty, "details", "shop")
+    assert applications.at_port(empty, asked, 15090) == asked
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

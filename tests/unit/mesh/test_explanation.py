@@ -31,8 +31,9 @@ def explained(
     snapshot = bookshop.snapshot(facts, *policies, **(changes or {}))
     judge = evaluator.Evaluator(snapshot)
     asks = applications.source(judge.topology, source, "shop")
-    asked = applications.destination(judge.topology, target, "shop")
     fields: dict[str, Any] = {**REQUEST, **(request or {})}
+    asked = applications.destination(judge.topology, target, "shop")
+    asked = applications.at_port(judge.topology, asked, fields["port"])
     wanted = evaluator.Request(asks.identity, asked.target, **fields)
     case = cures.Case(facts, members, control_plane, "mesh", asks, asked, judge.evaluate(wanted))
     return explanation.Explanation(case, wanted, snapshot)
@@ -67,6 +68,19 @@ def test_leading_back_reads_the_cluster_once_however_many_ask(monkeypatch: pytes
     assert "and 292 more" in explanation.text(found)
     assert len([size for size in sizes if size > 2]) == 1
     assert len(sizes) > 300
+
+
+def test_a_port_of_the_pods_alone_is_explained_at_the_pods():
+    target = mesh.Target.app("shop", "details")
+    scraped = bookshop.request(target=target, operations=(mesh.Operation(ports=(15090,)),))
+    asked = {"port": 15090, "method": None, "path": None}
+    found = explained(bookshop.facts(scraped), request=asked)
+    said = explanation.text(found)
+    assert "allowed\n\nService shop/details has no port 15090: this is about" in said
+    assert f"asked for by {bookshop.ASKER} policies[0]" in said
+    assert explanation.data(found)["note"] == found.case.destination.note
+    denied = explanation.text(explained(bookshop.facts(scraped), source="ratings", request=asked))
+    assert "ratings" in denied and "denied, no ALLOW policy matches" in denied
 
 
 def test_of_a_policy_that_another_beacon_made_its_annotation_tells():

@@ -14,6 +14,7 @@ from istio_ambient.mesh.evaluator._accesses import Access, Workload, accesses, t
 from istio_ambient.mesh.evaluator._describe import EVERYBODY, EVERYTHING, short
 from istio_ambient.mesh.evaluator._evaluate import Evaluator, UnknownTargetError, evaluate
 from istio_ambient.mesh.evaluator._match import normalized
+from istio_ambient.mesh.evaluator._ports import offers
 from istio_ambient.mesh.evaluator._request import Request, Target, TargetKind
 from istio_ambient.mesh.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.mesh.evaluator._topology import GATEWAY_LABEL, Topology, application
@@ -52,6 +53,7 @@ __all__ = [
     "application",
     "evaluate",
     "normalized",
+    "offers",
     "short",
     "targets",
     "workloads",

@@ -38,6 +38,15 @@ def service_port(service: Manifest, port: int | None) -> dict[str, Any] | None:
     )
 
 
+def offers(service: Manifest, port: int | None) -> bool:
+    """Tell whether a Service has a port; where none is asked for, it has."""
+    try:
+        service_port(service, port)
+    except LookupError:
+        return False
+    return True
+
+
 def target_port(port: Mapping[str, Any], pod: Manifest) -> int | None:
     """Return the pod's port behind a Service's; None: the pod names none so."""
     target = port.get("targetPort") or port.get("port")
