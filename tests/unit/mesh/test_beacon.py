@@ -174,6 +174,21 @@ def test_every_policy_says_who_wants_it():
         assert json.loads(policy["metadata"]["annotations"][mesh.REQUESTED_BY])
 
 
+def test_what_we_ask_for_ourselves_is_granted_beside_it_and_what_it_waits_for_is_told():
+    pods = mesh.Target.app("shop", "beacon")
+    scraped = mesh.Request(
+        mesh.Asker("prometheus", "metrics-endpoint"), "", pods, mesh.Source("shop", "prometheus")
+    )
+    unknown = problems.Problem("remote-1", "metrics-endpoint", "", "says nothing", "integrate")
+    given = facts(own_requests=(scraped,), pending=(unknown,))
+    policies = by_kind(given)["AuthorizationPolicy"]
+    assert {mesh.target_of(policy) for policy in policies} == {REQUEST.target, pods}
+    assert mesh.verdicts(given).pending == (unknown,)
+    unmanaged = dataclasses.replace(given, manage_policies=False)
+    assert mesh.verdicts(unmanaged).pending == ()
+    assert "AuthorizationPolicy" not in by_kind(unmanaged)
+
+
 def test_trust_lets_an_application_ask_for_others_of_the_model():
     stranger = dataclasses.replace(REQUEST, asker=mesh.Asker("ratings", "service-mesh"))
     given = facts(requests=(stranger,), trusted=frozenset({"ratings"}))
