@@ -98,7 +98,7 @@ def test_a_denied_request_is_told_what_would_let_it_pass(shop: beacon.Shop):
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"target": "details"}, "source is missing: name an application, source=<application>"),
+        ({"target": "details"}, "source is missing: use source=<application>"),
         ({"source": "detail", "target": "details"}, "did you mean details?"),
         ({"source": "ratings", "target": "a/details"}, "there is no model a in this cluster"),
         ({"source": "ratings", "target": "details", "port": 0}, "port: use a number from 1 to"),

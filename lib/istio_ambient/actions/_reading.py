@@ -104,12 +104,17 @@ def text_of(params: Params, name: str) -> str:
 def required(params: Params, name: str, what: str) -> str:
     """Return a parameter's text.
 
+    Args:
+        params: of the action.
+        name: of the parameter.
+        what: it names, in one word.
+
     Raises:
-        ParameterError: it is not given; the message says that it names `what`.
+        ParameterError: it is not given.
     """
     text = text_of(params, name)
     if not text:
-        raise ParameterError(f"{name} is missing: name {what}, {name}=…")
+        raise ParameterError(f"{name} is missing: use {name}=<{what}>")
     return text
 
 

@@ -77,7 +77,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
     def _check(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
         question = lookup.Question.of_url(
-            _reading.required(params, "url", "a URL"),
+            _reading.required(params, "url", "URL"),
             _reading.text_of(params, "method") or "GET",
             _headers(_reading.text_of(params, "headers")),
         )

@@ -62,8 +62,8 @@ class MeshActions(_reading.ReadingActions[mesh.Facts]):
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
         model = self.charm.model.name
         wanted = (
-            _reading.required(params, "source", "an application"),
-            _reading.required(params, "target", "an application or a Service"),
+            _reading.required(params, "source", "application"),
+            _reading.required(params, "target", "application"),
         )
         port, path = _reading.port(params), _path(params)
         control_plane, snapshot = self.read()
