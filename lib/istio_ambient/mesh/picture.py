@@ -67,11 +67,16 @@ def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
     _text(root, left.x, 36, title, size=20, fill=INK, weight="600")
     _text(root, left.x, 66, "who", size=13, fill=QUIET)
     _text(root, right.x, 66, "may reach", size=13, fill=QUIET)
+    labels: list[tuple[tuple[float, float], str]] = []
     for number, entry in enumerate(allowed):
         start = left.end, _middle(source_rows[entry.source])
         end = right.x - 4, _middle(target_rows[entry.target])
+        _arrow(root, start, end, is_open=entry.operations == EVERYTHING)
         # Labels of lines that follow each other stand at different places, or they would meet.
-        _arrow(root, start, end, entry, label_at=0.3 + 0.18 * (number % 3))
+        label_at = 0.3 + 0.18 * (number % 3)
+        labels.append((_between(start, end, label_at), entry.operations))
+    for place, operations in labels:  # Over all lines, or these would strike them through.
+        _label(root, place, operations)
     for column in (left, right):
         _boxes(root, column)
     ElementTree.indent(root)
@@ -103,10 +108,9 @@ def _arrow(
     root: ElementTree.Element,
     start: tuple[float, float],
     end: tuple[float, float],
-    entry: Access,
-    label_at: float,
+    *,
+    is_open: bool,
 ) -> None:
-    is_open = entry.operations == EVERYTHING
     ElementTree.SubElement(
         root,
         "path",
@@ -118,14 +122,23 @@ def _arrow(
             "marker-end": "url(#open)" if is_open else "url(#narrow)",
         },
     )
-    x = start[0] + label_at * (end[0] - start[0])
-    y = start[1] + label_at * (end[1] - start[1])
-    label = printable(entry.operations, LONGEST_LABEL)
+
+
+def _between(
+    start: tuple[float, float], end: tuple[float, float], share: float
+) -> tuple[float, float]:
+    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
+
+
+def _label(root: ElementTree.Element, place: tuple[float, float], operations: str) -> None:
+    x, y = place
+    label = printable(operations, LONGEST_LABEL)
     text = _text(root, x, y - 6, label, size=11, fill=INK, anchor="middle")
-    ElementTree.SubElement(text, "title").text = printable(entry.operations)
+    ElementTree.SubElement(text, "title").text = printable(operations)
     text.set("paint-order", "stroke")
     text.set("stroke", PAPER)
-    text.set("stroke-width", "4")
+    text.set("stroke-width", "6")  # Wide enough that no line shows between the words.
+    text.set("stroke-linejoin", "round")
 
 
 def _boxes(root: ElementTree.Element, column: _Column) -> None:
