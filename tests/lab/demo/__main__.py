@@ -61,9 +61,11 @@ def ask(
             outcome = shown.send(request)
             outcomes.append(outcome)
             _show.add_outcome(table, outcome)
+        console.print()
         console.print(table)
         if scene.managed and scene.auto_allow:
             listed = json.loads(shown.list_access("json"))
+            console.print()
             console.print(_show.access_table(listed, f"Who may reach whom, {scene.title}"))
             if scene.hardened:
                 save_picture(console, shown)
@@ -75,7 +77,7 @@ def save_picture(console: rich.console.Console, shown: suite.Suite) -> None:
     """Save who may reach whom as a picture."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(shown.list_access("svg"))
-    console.print(f"The same as a picture: {PICTURE.relative_to(suite.ROOT)}\n")
+    console.print(f"\nThe same as a picture: {PICTURE.relative_to(suite.ROOT)}\n")
 
 
 def explain(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
@@ -94,7 +96,7 @@ def remove(
     if left:
         console.print("[bold red]✗ left behind:[/]", *left, sep="\n  ")
     else:
-        console.print("[green]✓[/] everything removed: nothing of the charms is left but CRDs")
+        console.print("\n[green]✓[/] everything removed: nothing of the charms is left but CRDs")
     return left
 
 

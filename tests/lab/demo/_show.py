@@ -75,8 +75,9 @@ def _short(verdict: str) -> str:
 def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Table:
     """Return the table of who may reach whom, out of what `list-access` gives programs."""
     table = _table(title)
-    for column in ("who", "may reach", "with"):
-        table.add_column(column, overflow="fold")
+    table.add_column("who", no_wrap=True)
+    table.add_column("may reach", no_wrap=True)
+    table.add_column("with", overflow="fold")
     for entry in listed:
         who = "everybody" if entry["source"] == evaluator.EVERYBODY else entry["source"]
         target = f"pods of {entry['target']}" if entry.get("by") == "pods" else entry["target"]
