@@ -8,7 +8,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 
 
@@ -36,7 +35,6 @@ class Process:
         self.name = name
         self.log = logs / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._started = time.monotonic()
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 list(command),
@@ -51,11 +49,6 @@ class Process:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None
-
-    @property
-    def age(self) -> float:
-        """Seconds since it was started."""
-        return time.monotonic() - self._started
 
     def check(self) -> None:
         """Raise `ComponentError` if it ended."""

@@ -57,7 +57,7 @@ def test_every_custom_resource_that_we_use_is_defined():
         (info.resource.group, info.resource.version, info.plural)
         for info in (kind._api_info for kind in kinds)
     }
-    assert len(used) == 10
+    assert len(used) == 9
     assert used <= served
 
 
