@@ -3,6 +3,7 @@
 
 """Who asks for the same: nobody gets what two want, whoever came first."""
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -27,7 +28,7 @@ class Settled:
 
 
 def without_takeovers(
-    routes: Sequence[Route], names: Collection[str]
+    routes: Sequence[Route], names: Collection[str], redirects: Iterable[Route] = ()
 ) -> tuple[list[Route], list[Problem]]:
     """Take out the routes that would take the gateway's own hostname from everybody else.
 
@@ -39,14 +40,16 @@ def without_takeovers(
     Args:
         routes: what is asked for.
         names: hostnames that clients know the gateway by.
+        redirects: from plain HTTP to these routes, which may be robbed as well.
     """
+    everything = [*routes, *redirects]
     kept: list[Route] = []
     problems: list[Problem] = []
     for route in routes:
         taken = [host for host in route.answers_to if any(_covers(host, name) for name in names)]
         robbed = {
             str(other.asker)
-            for other in routes
+            for other in everything
             for host in taken
             if other.listener == route.listener
             and (other.asker.app, other.asker.endpoint) != (route.asker.app, route.asker.endpoint)
@@ -73,21 +76,40 @@ def _takeover(route: Route, host: str, robbed: str) -> Problem:
     )
 
 
-def settle(routes: Sequence[Route]) -> Settled:
+def settle(routes: Sequence[Route], redirects: Sequence[Route | None] = ()) -> Settled:
     """Take out the routes that clash.
 
     Two (application, endpoint) pairs clash where any match of theirs is for the same path of the
     same hostname at the same listener. Methods and headers make no difference: with them, the one
     could take from the other what it pleases. Routes of one pair clash where the same requests
     are to be treated in different ways. That one path lies below another is no clash.
+
+    Args:
+        routes: what is asked for.
+        redirects: from plain HTTP to each of them, in the same order; None: there is none. An
+            application may ask for another redirect of its own there, and for nobody else's.
     """
     by_place: dict[Place, list[Route]] = {}
     for route in routes:
         for place in _places(route):
             by_place.setdefault(place, []).append(route)
-    clashes = {place: group for place, group in by_place.items() if _is_clash(group, place)}
+    led_from: dict[Place, list[Route]] = {}
+    for redirect in filter(None, redirects):
+        for place in _places(redirect):
+            led_from.setdefault(place, []).append(redirect)
+    clashes: dict[Place, list[Route]] = {}
+    for place, group in by_place.items():
+        everybody = [*group, *led_from.get(place, ())]
+        if _is_shared(everybody) or _is_clash(group, place):
+            clashes[place] = everybody
     relations = frozenset(route.relation_id for group in clashes.values() for route in group)
-    kept = (route for route in routes if not any(place in clashes for place in _places(route)))
+    kept = (
+        route
+        for route, redirect in itertools.zip_longest(routes, redirects)
+        if not any(
+            place in clashes for each in (route, redirect) if each for place in _places(each)
+        )
+    )
     return Settled(tuple(kept), tuple(_problems(clashes)), relations)
 
 
@@ -99,9 +121,12 @@ def _places(route: Route) -> set[Place]:
     }
 
 
+def _is_shared(group: Sequence[Route]) -> bool:
+    return len({(route.asker.app, route.asker.endpoint) for route in group}) > 1
+
+
 def _is_clash(group: Sequence[Route], place: Place) -> bool:
-    if len({(route.asker.app, route.asker.endpoint) for route in group}) > 1:
-        return True
+    """Tell whether one application wants different things done to the same requests."""
     targets: dict[Match, set[tuple[object, ...]]] = {}
     for route in group:
         for match in route.matches:

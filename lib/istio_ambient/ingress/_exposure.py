@@ -55,9 +55,10 @@ def exposure(facts: Facts) -> Exposure:
             pending.append(outcome)
         elif outcome.listener in ports:
             asked.append(outcome)
-    asked, takeovers = _conflicts.without_takeovers(asked, hosts.known_by)
+    led_to = filter(None, (_routes.redirect_of(route, facts) for route in asked))
+    asked, takeovers = _conflicts.without_takeovers(asked, hosts.known_by, led_to)
     problems += takeovers
-    settled = _conflicts.settle(asked)
+    settled = _conflicts.settle(asked, [_routes.redirect_of(route, facts) for route in asked])
     served = () if any(withheld(facts)) else settled.routes
     redirects = (_routes.redirect_of(route, facts) for route in served)
     everything = _routes.named((*served, *filter(None, redirects)), facts)

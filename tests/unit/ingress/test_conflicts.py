@@ -8,7 +8,14 @@ import pytest
 from istio_ambient import ingress
 from istio_ambient.ingress import Match, PathType, Protocol, ServiceRef
 
-from tests.unit.ingress.samples import configuration, facts, request, route, service
+from tests.unit.ingress.samples import (
+    CERTIFICATE,
+    configuration,
+    facts,
+    request,
+    route,
+    service,
+)
 
 APPS = ("one", "two", "productpage")
 UNAUTHENTICATED = "istio-ingress-route-unauthenticated"
@@ -207,3 +214,35 @@ def test_those_that_clash_often_are_told_once():
     matches = tuple(Match(path=f"/{number}") for number in range(9))
     found = exposure(asks("one", *matches, relation_id=1), asks("two", *matches, relation_id=2))
     assert len(found.problems) == 1
+
+
+TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
+ELSEWHERE = ingress.Redirect(scheme="https", hostname="elsewhere.example.org")
+
+
+def test_nobody_leads_the_plain_http_clients_of_another_away():
+    page = request(relation_id=1, port=80)
+    path = Match(path="/shop-productpage")
+    thief = asks("two", path, relation_id=2, port=80, redirect=ELSEWHERE)
+    assert outcome(page, thief, tls=TLS) == ([], [1, 2])
+    (problem,) = exposure(page, thief, tls=TLS).problems
+    assert "productpage:ingress" in str(problem) and "two:istio-ingress-route" in str(problem)
+    # The same by a hostname that is compared before any path.
+    named = asks(
+        "two",
+        Match(),
+        relation_id=2,
+        port=80,
+        redirect=ELSEWHERE,
+        hostnames=("shop.example.com",),
+    )
+    open_listener = ingress.Config("shop.example.com", "")
+    assert outcome(page, named, tls=TLS, config=open_listener) == ([1], [])
+
+
+def test_one_may_say_itself_where_its_plain_http_clients_go():
+    served, redirected = (
+        route("served", matches=(A,), backends=(ServiceRef("one", 80),), port=80),
+        route("to-tls", matches=(A,), backends=(), port=80, redirect=ELSEWHERE),
+    )
+    assert outcome(configuration("one", served, redirected), tls=TLS) == ([5, 5], [])
