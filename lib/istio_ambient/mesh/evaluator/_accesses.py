@@ -29,7 +29,8 @@ class Access:
     """One source that may reach one target, and what it may do there."""
 
     source: str
-    """Namespace and service account, `shop/productpage`; `shop/*`; `*` is everybody."""
+    """Namespace and service account, `shop/productpage`; `shop/*`; `*/*` is everybody on the mesh,
+    `*` everybody at all."""
     target: str
     """Namespace and name of the Service, or of the workload (its application)."""
     operations: str
@@ -217,10 +218,17 @@ def _barred(source: str, denies: Iterable[tuple[Policy, Rule]]) -> Iterator[str 
         if not any(_may_be(source, each) for each in who):
             continue
         all_of_it = _describe.restrictions(rule) == _describe.EVERYTHING
-        if all_of_it and (_describe.EVERYBODY in who or source in who):
+        if all_of_it and _are_all(source, who):
             yield None
         else:
             yield _sentence(policy, rule)
+
+
+def _are_all(source: str, who: Sequence[str]) -> bool:
+    """Tell whether each client that a description of sources is about is among others."""
+    identified = not source.startswith(_describe.EVERYBODY)
+    among = {_describe.EVERYBODY, source, *([_describe.IDENTIFIED] if identified else [])}
+    return not among.isdisjoint(who)
 
 
 def _may_be(source: str, other: str) -> bool:

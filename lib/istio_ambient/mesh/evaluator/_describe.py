@@ -5,10 +5,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from istio_ambient.mesh.evaluator import _policies
+from istio_ambient.mesh.evaluator import _match, _policies
 from istio_ambient.mesh.evaluator._policies import Check, Rule
 
 EVERYBODY = "*"
+IDENTIFIED = "*/*"
+"""Everybody on the mesh: principal `*` is any identity, and a client outside has none."""
 EVERYTHING = "everything"
 
 _IDENTITY = (
@@ -58,7 +60,7 @@ def restrictions(rule: Rule, wanted: Filter = _all) -> str:
 
 
 def sources(rule: Rule, namespace: str) -> list[str]:
-    """Return who a rule is about: `shop/web`, `shop/*`, `*` for everybody.
+    """Return who a rule is about: `shop/web`, `shop/*`, `*/*` for all on the mesh, `*` for all.
 
     Args:
         rule: the rule.
@@ -101,7 +103,7 @@ def _identity(attribute: str, value: str, namespace: str) -> str:
         return f"{value}/*"
     if attribute == _policies.TRUST_DOMAIN:
         return f"{value}/…"
-    return short(value)
+    return IDENTIFIED if value == _match.ANY else short(value)
 
 
 def _clause(clause: Sequence[Check], wanted: Filter) -> str:

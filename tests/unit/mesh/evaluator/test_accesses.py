@@ -4,6 +4,7 @@
 
 from typing import Any
 
+import pytest
 from istio_ambient.mesh import evaluator
 from istio_ambient.mesh.evaluator import Proxy, TargetKind
 
@@ -71,6 +72,17 @@ def test_deny_policies_take_away_or_are_told():
     assert listed(ALLOW, policy("o", targetRefs=TO_DETAILS, action="DENY", rules=[other])) == [
         ("shop/web", "GET /health on 80", ())
     ]
+
+
+@pytest.mark.parametrize("anybody", [{"principals": ["*"]}, {"namespaces": ["*"]}])
+def test_everybody_on_the_mesh_is_not_everybody(anybody: dict[str, Any]):
+    rule = {"from": [{"source": anybody}]}
+    deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[rule])
+    assert listed(deny) == [("*", "everything", ("*/*: everything",))]
+    assert listed(ALLOW, deny) == []
+    allow = policy("any", targetRefs=TO_DETAILS, rules=[rule])
+    assert listed(allow) == [("*/*", "everything", ())]
+    assert listed(allow, deny) == []
 
 
 def test_an_external_authorizer_is_told():
