@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from istio_ambient import kube
 from istio_ambient.ingress import _hosts
 from istio_ambient.ingress._facts import Facts
-from istio_ambient.ingress._listeners import HTTP_PORT, HTTPS_PORT
+from istio_ambient.ingress._listeners import HTTP_PORT, HTTPS_PORT, Listener, serving
+
+_PORTS = {"HTTP": HTTP_PORT, "HTTPS": HTTPS_PORT}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +70,25 @@ def _own_hosts(facts: Facts) -> _hosts.Hosts:
         number = address.node_ports.get(port, port)
         public = found.public if number == port else f"{found.public}:{number}"
     return dataclasses.replace(found, listener=alone.listener, public=public)
+
+
+def base_url(listener: Listener, facts: Facts) -> str:
+    """Return what URLs at a listener begin with, whatever is in front; empty: not known yet.
+
+    What applications are told, for the listener that serves them; the number that nodes have for
+    the port of any other.
+    """
+    found = hosts_of(facts)
+    if listener == serving(HTTP_PORT, facts):
+        return found.url
+    host = _hosts.hosts(facts.config, "").public
+    port = listener.port
+    if not host:
+        address = address_of(facts)
+        host = _hosts.hosts(facts.config, address.host).public
+        port = address.node_ports.get(port, port)
+    shown = "" if port == _PORTS[listener.protocol] else f":{port}"
+    return f"{listener.protocol.lower()}://{host}{shown}" if host else ""
 
 
 def address_readiness(facts: Facts, live: kube.Manifest) -> kube.Readiness:

@@ -253,6 +253,19 @@ def authentication_problems(facts: Facts, routes: Iterable[Route]) -> Iterator[P
             yield _closed_problem(each, match, other)
 
 
+def open_in_fact(route: Route, routes: Iterable[Route]) -> bool:
+    """Tell whether nobody has to authenticate for anything that a route serves.
+
+    Args:
+        route: one of them.
+        routes: everything that is served, redirects included.
+    """
+    if route.authenticated:
+        return False
+    closed, _ = _split(_taken(routes))
+    return not any(_paths.still_closed(closed, [each.match for each in _taken([route])]))
+
+
 def _closed_problem(
     taken: _Taken, match: _paths.PathMatch, other: _paths.PathMatch | None
 ) -> Problem:

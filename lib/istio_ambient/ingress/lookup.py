@@ -16,8 +16,13 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import re2
+
 from istio_ambient.ingress import _hosts
 from istio_ambient.mesh import evaluator
+
+# The package has no types.
+_re2 = cast(Any, re2)
 
 Manifest = Mapping[str, Any]
 
@@ -255,7 +260,8 @@ def _fits(question: Question, candidate: _Candidate) -> bool:
     match = candidate.match
     if _is_method_matched(candidate.route, match) and match["method"] != question.method:
         return False
-    query = dict(urllib.parse.parse_qsl(question.query, keep_blank_values=True))
+    pairs = urllib.parse.parse_qsl(question.query, keep_blank_values=True)
+    query = dict(reversed(pairs))  # Of several values of one name, Envoy looks at the first.
     return (
         _path_fits(*candidate.path, evaluator.normalized(question.path))
         and all(
@@ -285,9 +291,12 @@ def _value_fits(wanted: Manifest, sent: Mapping[str, str], *, lower: bool = Fals
 
 
 def _matches(expression: str, text: str) -> bool:
+    # Envoy's own engine, which takes linear time: routes may be anybody's.
+    options = _re2.Options()
+    options.log_errors = False
     try:
-        return re.fullmatch(expression, text) is not None
-    except re.error:  # RE2 knows a little that Python does not.
+        return _re2.fullmatch(expression, text, options) is not None
+    except _re2.error:
         return False
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from istio_ambient import action_output, kube
+from istio_ambient.ingress import _addresses, _authentication, _hosts
 from istio_ambient.ingress._exposure import Exposure
 from istio_ambient.ingress._facts import Facts
 from istio_ambient.ingress._requests import Match, PathType
@@ -25,7 +26,7 @@ class Entry:
     """One URL of the gateway."""
 
     url: str
-    """Empty host: not known yet."""
+    """Only the path: where clients reach the gateway is not known yet."""
     match: str
     """What a request has to be besides: `GET, header x-tenant: blue`; empty: nothing."""
     application: str
@@ -65,7 +66,7 @@ def _entry(
     applied = live.get(KINDS[route.protocol], route.name, route.namespace) is not None
     weighted = len(route.backends) > 1
     return Entry(
-        url=_url(route, match, host, exposed),
+        url=_url(route, match, host, exposed, facts),
         match=", ".join(_conditions(match)),
         application=route.asker.app,
         endpoint=route.asker.endpoint,
@@ -74,22 +75,22 @@ def _entry(
             + (f" ({1 if backend.weight is None else backend.weight})" if weighted else "")
             for backend in route.backends
         ),
-        authentication=_authentication(route, facts),
+        authentication=_authenticated(route, exposed, facts),
         tls=route.listener.protocol == "HTTPS",
         redirect=_redirect(route),
         state=SERVED if applied else APPLYING,
     )
 
 
-def _url(route: Route, match: Match, host: str, exposed: Exposure) -> str:
-    scheme = route.listener.protocol.lower()
-    port = route.listener.port
-    shown = "" if port == _PORTS[route.listener.protocol] else f":{port}"
-    base = f"{scheme}://{host}{shown}"
-    if host == "*":
-        default = not shown and exposed.hosts.url
-        base = exposed.hosts.url if default else f"{scheme}://{exposed.hosts.public}{shown}"
-    return base + match.path
+def _url(route: Route, match: Match, host: str, exposed: Exposure, facts: Facts) -> str:
+    """Return the URL that clients use: the one that is published where it leads to the route."""
+    listener = route.listener
+    known = _addresses.base_url(listener, facts)
+    names = exposed.hosts.known_by
+    if host == "*" or any(_hosts.intersection(host, name) == name for name in names):
+        return known + match.path
+    port = "" if listener.port == _PORTS[listener.protocol] else f":{listener.port}"
+    return f"{listener.protocol.lower()}://{host}{port}{match.path}"
 
 
 def _conditions(match: Match) -> Iterator[str]:
@@ -110,8 +111,8 @@ def _redirect(route: Route) -> str:
     return f"{redirect.status} to {where}" + (f":{redirect.port}" if redirect.port else "") + path
 
 
-def _authentication(route: Route, facts: Facts) -> str:
-    if not route.authenticated:
+def _authenticated(route: Route, exposed: Exposure, facts: Facts) -> str:
+    if _authentication.open_in_fact(route, (*exposed.routes, *exposed.redirects)):
         return "none"
     ways = {"forward-auth": facts.forward_auth.wanted, "jwt": facts.request_auth.related}
     return " or ".join(way for way, on in ways.items() if on) or "none"
@@ -140,9 +141,14 @@ def unserved_table(problems: Iterable[Problem]) -> str:
 
 
 def unserved(exposed: Exposure, facts: Facts) -> list[Problem]:
-    """Return conflicts, refusals and what could not be read, then what is waited for."""
+    """Return conflicts, refusals and what could not be read, then what is waited for.
+
+    An open route that needs authentication all the same is among them.
+    """
+    routes = (*exposed.routes, *exposed.redirects)
+    closed = _authentication.authentication_problems(facts, routes)
     waiting = [Problem("", "", "", f"{each.what}: {each.reason}", "") for each in exposed.pending]
-    return [*exposed.problems, *facts.problems, *waiting]
+    return [*exposed.problems, *facts.problems, *closed, *waiting]
 
 
 def proxied_endpoints(

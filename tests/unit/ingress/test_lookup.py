@@ -160,3 +160,16 @@ def test_any_text_gets_an_answer(url_path: str, expression: str, hostnames: list
     except lookup.UrlError:
         return
     assert lookup.look_up(question, gateway(), [wanted]).listener == "http-80"
+
+
+def test_of_several_values_of_a_query_parameter_the_first_counts():
+    blue = route("blue", path("/", queryParams=[{"name": "tenant", "value": "blue"}]))
+    assert met("http://h/?tenant=blue&tenant=red", blue) == "blue"
+    assert "404" in met("http://h/?tenant=red&tenant=blue", blue)
+
+
+def test_expressions_take_linear_time_and_are_those_of_re2():
+    hostile = route("hostile", path("/(a+)+b", "RegularExpression"))
+    letters = route("letters", path(r"/\pL+", "RegularExpression"))
+    assert "404" in met("http://h/" + "a" * 5000, hostile)
+    assert met("http://h/abc", letters) == "letters"

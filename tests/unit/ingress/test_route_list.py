@@ -88,3 +88,51 @@ def test_urls_as_other_ingress_charms_tell_them():
     }
     unknown = facts(address="")
     assert route_list.proxied_endpoints(ingress.exposure(unknown), listed(unknown), "gate") == {}
+
+
+def test_urls_are_those_that_applications_are_told():
+    wide = facts(config=ingress.Config("shop.example.com", "*.example.com"))
+    behind = facts(
+        config=ingress.Config("shop.example.com"),
+        upstream=ingress.Upstream("front", "https://front.example.com:444/shop-gate"),
+    )
+    for known in (wide, behind):
+        exposed = ingress.exposure(known)
+        (entry,) = listed(known)
+        assert entry.url == exposed.url(exposed.routes[0])
+        urls = route_list.proxied_endpoints(exposed, [entry], "gate")
+        assert urls["productpage"] == {"url": entry.url}
+    assert listed(facts(address=""))[0].url == "/shop-productpage"
+
+
+def test_ports_of_nodes_stand_in_urls_of_every_listener():
+    gateway = ingress.Service(
+        "shop", "gate-istio", type="NodePort", node_ports={80: 30080, 8080: 30808}
+    )
+    asked = samples.configuration("tempo", samples.route())
+    known = samples.facts(
+        samples.request(),
+        services=(samples.service(), samples.service("tempo", port=3200)),
+        configurations=(asked,),
+        node_address="192.0.2.1",
+    )
+    services = {**known.services, ("shop", "gate-istio"): gateway}
+    assert [entry.url for entry in listed(dataclasses.replace(known, services=services))] == [
+        "http://192.0.2.1:30080/shop-productpage",
+        "http://192.0.2.1:30808/main",
+    ]
+
+
+def test_an_open_route_that_needs_a_login_all_the_same_says_so():
+    asks = ingress.ForwardAuth(wanted=True, provider_name="ext-authz-gate")
+    by_expression = samples.route(matches=(ingress.Match(ingress.PathType.REGEX, "/open.*"),))
+    opened = samples.configuration("tempo", by_expression, authenticated=False)
+    known = samples.facts(
+        services=(samples.service("tempo", port=3200),),
+        configurations=(opened,),
+        forward_auth=asks,
+    )
+    (entry,) = listed(known)
+    assert entry.authentication == "forward-auth"
+    (problem,) = route_list.unserved(ingress.exposure(known), known)
+    assert "it needs authentication" in problem.message
