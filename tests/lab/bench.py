@@ -127,7 +127,7 @@ def main() -> None:
     """Measure, and print the table."""
     console = rich.console.Console(highlight=False)
     table = rich.table.Table(title="API requests of a hook", box=rich.box.SIMPLE)
-    for column in ("charm", "apps", "first: reads", "writes", "next: reads", "writes"):
+    for column in ("charm", "apps", "first:\nreads", "\nwrites", "next:\nreads", "\nwrites"):
         table.add_column(column, no_wrap=True, justify="left" if column == "charm" else "right")
     with console.status("starting the lab") as status, lab.Cluster() as cluster:
         status.update("istio-k8s")
