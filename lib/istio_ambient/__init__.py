@@ -3,11 +3,8 @@
 
 """Istio ambient mesh for Juju charms: render, apply and explain.
 
-Packages, from the inside out; each may import from those before it, never the other way:
-
-- ``problems``, ``resources``: a fault in foreign data as a value; the custom resource types
-- ``kube``: the engine; knows Kubernetes, no Istio
-- ``manifests``, ``mesh``, ``ingress``, ``control_plane``: pure builders of desired objects
-- ``relations``: what is in databags; knows no Kubernetes
-- ``charm``, ``status``, ``observability``: the shell that runs all this in hooks
+A charm's hook gathers facts (``relations``, ``integrations``, ``cluster``), pure builders make
+desired objects of them (``manifests``, ``gateways``, ``mesh``, ``ingress``, ``control_plane``), and
+one engine (``kube``) makes the cluster equal to these; ``charm`` runs all that, ``actions`` answer
+what ``juju run`` asks. docs/explanation/architecture.md has every package, and who may import whom.
 """
