@@ -212,6 +212,10 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
     for policy in others:
         policy.metadata.annotations = {mesh.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'}
     assert target not in closed(others)
+    # The public charm's policies do not say who asked.
+    for policy in others:
+        policy.metadata.annotations = {}
+    assert target in closed(others)
 
 
 def test_the_target_of_one_who_is_trusted_no_longer_is_not_opened_to_everybody():
