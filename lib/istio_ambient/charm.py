@@ -228,10 +228,29 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def _on_reconcile_action(self, event: ops.ActionEvent) -> None:
         plan = self.reconcile()
-        event.set_results({"changed": len(plan.writes), "plan": str(plan)})
-        for fault in self.findings.faults:
-            event.log(fault.text)
+        faults = (fault.text for fault in self.findings.faults)
+        for text in (*faults, *map(str, self.findings.problems)):
+            event.log(text)
+        if not self.unit.is_leader():
+            # "No change" would be untrue: a unit that may not write compares nothing.
+            event.fail(self.leader_only("reconcile"))
+            return
+        found = self._status()
+        event.set_results(
+            {
+                "changed": len(plan.writes),
+                "plan": str(plan),
+                "status": f"{found.name}: {found.message}".removesuffix(": "),
+            }
+        )
+
+    def leader_only(self, action: str) -> str:
+        """Return what an action answers on a unit that may not write to the cluster."""
+        return f"only the leader writes to the cluster: juju run {self.app.name}/leader {action}"
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        event.add_status(self._status())
+
+    def _status(self) -> ops.StatusBase:
         timeout = self.config.get("ready-timeout", DEFAULT_READY_TIMEOUT)
-        event.add_status(status.status_of(self.findings, float(timeout)))
+        return status.status_of(self.findings, float(timeout))

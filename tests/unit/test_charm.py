@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""In which order a hook does what others see."""
+"""In which order a hook does what others see, and on which unit."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ import ops
 import pytest
 from istio_ambient import charm, kube
 from istio_ambient.desired import Desired
+from istio_ambient.problems import Problem
 from lightkube.models import apps_v1, core_v1, meta_v1
 from lightkube.resources import apps_v1 as apps
 from lightkube.resources import core_v1 as core
@@ -25,6 +26,8 @@ META: dict[str, Any] = {
     },
     "requires": {"charm-tracing": {"interface": "tracing", "limit": 1}},
 }
+ACTIONS: dict[str, Any] = {"reconcile": {}}
+PROBLEMS = tuple(Problem("shop", "service-mesh", f"policies[{n}]", "bad", "") for n in (0, 1))
 STEPS: list[str] = []
 
 
@@ -72,6 +75,18 @@ class Labelling(charm.ReconcilingCharm[None]):
         """Take note."""
         STEPS.append("publish")
 
+    def cleanup(self, client: kube.Client) -> None:
+        """Take note."""
+        STEPS.append("cleanup")
+
+
+class Holding(Labelling):
+    """Was told so much nonsense that it changes nothing."""
+
+    def desired(self, facts: None) -> Desired:
+        """Want nothing, for two reasons."""
+        return Desired(problems=PROBLEMS, hold=True)
+
 
 def steps(monkeypatch: pytest.MonkeyPatch, refuses: str = "") -> list[str]:
     STEPS.clear()
@@ -95,3 +110,50 @@ def test_who_is_told_that_the_namespace_does_it_is_told_once_it_does(
 
 def test_the_charms_own_pods_come_last_and_hold_up_nothing(monkeypatch: pytest.MonkeyPatch):
     assert steps(monkeypatch, refuses="StatefulSet") == ["Namespace", "publish"]
+
+
+def ran(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Labelling], *, leader: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Run action `reconcile`; return its results and what it logged."""
+    STEPS.clear()
+    monkeypatch.setattr(kube, "connect", Cluster)
+    context = testing.Context(kind, meta=META, actions=ACTIONS)
+    container = testing.Container("metrics-proxy")
+    context.run(
+        context.on.action("reconcile"), testing.State(leader=leader, containers={container})
+    )
+    return dict(context.action_results or {}), context.action_logs
+
+
+def test_the_action_tells_what_changed_and_what_became_of_it(monkeypatch: pytest.MonkeyPatch):
+    results, logs = ran(monkeypatch, Labelling, leader=True)
+    assert results == {"changed": 0, "plan": "no change", "status": "active"}
+    assert logs == []
+
+
+def test_the_action_tells_every_problem_and_the_status_the_first(monkeypatch: pytest.MonkeyPatch):
+    results, logs = ran(monkeypatch, Holding, leader=True)
+    assert results["status"] == f"blocked: {PROBLEMS[0]} (+1 more)"
+    assert logs == [str(problem) for problem in PROBLEMS]
+    assert STEPS == []
+
+
+def test_a_unit_that_may_not_write_says_who_may(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(testing.ActionFailed, match="juju run beacon/leader reconcile"):
+        ran(monkeypatch, Labelling, leader=False)
+    assert STEPS == []
+
+
+@pytest.mark.parametrize("leader", [True, False])
+@pytest.mark.parametrize(("left", "steps"), [(0, ["cleanup"]), (1, [])])
+def test_whichever_unit_goes_last_takes_everything_away(
+    monkeypatch: pytest.MonkeyPatch, leader: bool, left: int, steps: list[str]
+):
+    STEPS.clear()
+    monkeypatch.setattr(kube, "connect", Cluster)
+    context = testing.Context(Labelling, meta=META)
+    container = testing.Container("metrics-proxy")
+    state = testing.State(leader=leader, planned_units=left, containers={container})
+    context.run(context.on.remove(), state)
+    assert steps == STEPS

@@ -50,8 +50,6 @@ from lightkube.resources.rbac_authorization_v1 import (
     RoleBinding,
 )
 
-TRACING, INGRESS, AUTHORITIES = "workload-tracing", "istio-ingress-config", "jwks-ca-cert"
-
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     """Installs the ambient control plane and keeps it as it should be."""
@@ -79,7 +77,14 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         resources.PeerAuthentication,
         Secret,
     )
-    ADOPTED_SCOPES = control_plane.ADOPTED_SCOPES
+    ADOPTED_SCOPES = frozenset(
+        {
+            "control-plane",
+            "istio-crds",
+            "gateway-apis-crds",
+            "istio-authorization-policy",
+        }
+    )
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
@@ -90,8 +95,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         """Tell others what they need to know of us, or what we need of them; then reconcile."""
         if self.unit.is_leader():
             self._announce("istio-metadata", istio_metadata.dump(self.model.name))
-            self._announce(TRACING, tracing.request("otlp_grpc"))
-            self._announce(AUTHORITIES, certificate_transfer.request())
+            self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
+            self._announce(control_plane.AUTHORITIES, certificate_transfer.request())
         return super().reconcile()
 
     def _announce(self, endpoint: str, databag: Mapping[str, str]) -> None:
@@ -107,9 +112,9 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         options, problems = control_plane.parse_options(self.config, secret, applied_ca=applied)
         auto = options is not None and options.platform == control_plane.AUTO
         integrations = control_plane.read_integrations(
-            collectors=self._remotes(TRACING),
-            ingresses=self._remotes(INGRESS),
-            authorities=self._remotes(AUTHORITIES),
+            collectors=self._remotes(control_plane.TRACING),
+            ingresses=self._remotes(control_plane.INGRESS),
+            authorities=self._remotes(control_plane.AUTHORITIES),
         )
         return control_plane.Facts(
             model=self.model.name,
@@ -147,7 +152,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         applied = live.get(ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
         replies = control_plane.provider_replies(facts.integrations, data.get("mesh", ""))
-        for relation in self.active_relations(INGRESS):
+        for relation in self.active_relations(control_plane.INGRESS):
             databag = relation.data[self.app]
             if relation.id in replies:
                 databag.update(istio_ingress_config.dump(replies[relation.id]))
@@ -180,6 +185,9 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         control_plane_actions.preview_hardened_mode(event, self.model.name, auto_allow=auto)
 
     def _on_purge_crds(self, event: ops.ActionEvent) -> None:
+        if not self.unit.is_leader():
+            event.fail(self.leader_only("purge-crds confirm=true"))
+            return
         control_plane_actions.purge_crds(event, self.identity)
 
 

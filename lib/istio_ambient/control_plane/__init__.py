@@ -11,6 +11,9 @@ rollout decides which component may go on.
 from istio_ambient.control_plane._desired import desired, tolerates
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._integrations import (
+    AUTHORITIES,
+    INGRESS,
+    TRACING,
     Integrations,
     Remote,
     provider_replies,
@@ -19,12 +22,14 @@ from istio_ambient.control_plane._integrations import (
 from istio_ambient.control_plane._options import AUTO, CA_SECRET, Options, parse_options
 from istio_ambient.control_plane._platform import platform_of
 from istio_ambient.control_plane._surroundings import Surroundings
-from istio_ambient.control_plane._workloads import ADOPTED_SCOPES, WORKLOADS
+from istio_ambient.control_plane._workloads import WORKLOADS
 
 __all__ = [
-    "ADOPTED_SCOPES",
+    "AUTHORITIES",
     "AUTO",
     "CA_SECRET",
+    "INGRESS",
+    "TRACING",
     "WORKLOADS",
     "Facts",
     "Integrations",

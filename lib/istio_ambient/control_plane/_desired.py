@@ -11,7 +11,7 @@ from lightkube.resources.apps_v1 import Deployment
 from istio_ambient import kube, manifests, resources
 from istio_ambient.control_plane import _crds, _preflight, _rollout
 from istio_ambient.control_plane._facts import Facts
-from istio_ambient.control_plane._options import Options
+from istio_ambient.control_plane._options import AUTO, Options
 from istio_ambient.desired import Desired
 from istio_ambient.mesh import hardened_mode
 
@@ -63,7 +63,7 @@ def tolerates(change: kube.Change) -> bool:
 def _values(facts: Facts, options: Options) -> manifests.ControlPlane:
     return manifests.ControlPlane(
         namespace=facts.model,
-        platform=facts.found_platform if options.platform == "auto" else options.platform,
+        platform=facts.found_platform if options.platform == AUTO else options.platform,
         cni_bin_dir=options.cni_bin_dir,
         cni_conf_dir=options.cni_conf_dir,
         auto_allow_waypoint_policy=options.auto_allow_waypoint_policy,

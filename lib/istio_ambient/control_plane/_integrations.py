@@ -16,6 +16,7 @@ from istio_ambient.relations import certificate_transfer, istio_ingress_config, 
 TRACING = "workload-tracing"
 INGRESS = "istio-ingress-config"
 AUTHORITIES = "jwks-ca-cert"
+"""Endpoints that these come in by."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,13 +12,3 @@ WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
     (DaemonSet, "istio-cni-node"),
     (DaemonSet, "ztunnel"),
 )
-
-ADOPTED_SCOPES = frozenset(
-    {
-        "control-plane",
-        "istio-crds",
-        "gateway-apis-crds",
-        "istio-authorization-policy",
-    }
-)
-"""Scopes under which the public charm of the same name keeps its objects."""

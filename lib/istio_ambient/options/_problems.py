@@ -34,4 +34,5 @@ def _problem(fault: ErrorDetails) -> Problem:
         return refusal(option, error)
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     text = f"{shown(fault['input'])}: {message}"
-    return Problem("", "config", option, text, f"set it, or juju config --reset {option}")
+    cure = f"change it, or reset it: juju config <application> --reset {option}"
+    return Problem("", "config", option, text, cure)

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control plane that facts ask for."""
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 from istio_ambient import control_plane, kube
 
-CHARM = Path(__file__).parents[3] / "charms" / "istio-k8s" / "src" / "charm.py"
 CONFIG: dict[str, object] = {
     "hardened-mode": False,
     "auto-allow-waypoint-policy": True,
@@ -47,16 +44,3 @@ def test_a_bad_option_is_named_with_what_is_allowed_and_holds_everything(value: 
     (problem,) = wanted.problems
     assert problem.field == "platform"
     assert "microk8s" in problem.message
-
-
-def test_the_charm_manages_every_kind_that_it_wants():
-    """What is not managed is not pruned; the engine refuses it."""
-    spec = importlib.util.spec_from_file_location("istio_charm", CHARM)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    managed = set(module.IstioCharm.MANAGED)
-    for platform in ("", "gke", "openshift"):
-        several = control_plane.Facts("mesh", "istio", 3, {}, facts(platform=platform).options)
-        wanted = control_plane.desired(several).objects
-        assert {type(obj) for obj in wanted} <= managed
