@@ -76,7 +76,8 @@ def login(app: str, authorizer: Remote | None, control_plane: Remote | None) -> 
     provider, missing = "", ""
     if control_plane is None:
         message = "is not integrated, so nobody can log in: the gateway serves nothing"
-        cure = f"run: juju integrate {app}:{INGRESS_CONFIG} istio-k8s"
+        command = f"juju integrate {app}:{INGRESS_CONFIG} istio-k8s"
+        cure = f"run: {command} (where it is in another model: its offer)"
         problems.append(Problem("", INGRESS_CONFIG, "", message, cure))
         missing = "istio-k8s is not integrated"
     elif told is not None:
