@@ -189,7 +189,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         gateway = live.get(resources.Gateway, name, facts.model)
         if gateway is not None:
             yield ingress.address_readiness(facts, kube.manifest_of(gateway))
-        yield from ingress.exposure(facts).pending
+        exposed = ingress.exposure(facts)
+        yield from exposed.pending
+        yield from ingress.acceptance(exposed, facts, live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""

@@ -17,6 +17,7 @@ _gateway, _route_objects, _destination_rules, _policies   the objects that follo
 ```
 """
 
+from istio_ambient.ingress._acceptance import acceptance
 from istio_ambient.ingress._addresses import (
     Address,
     address_of,
@@ -109,6 +110,7 @@ __all__ = [
     "Tls",
     "Trust",
     "Upstream",
+    "acceptance",
     "address_of",
     "address_readiness",
     "assemble",

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from istio_ambient import action_output, kube
-from istio_ambient.ingress import _addresses, _authentication, _hosts
+from istio_ambient.ingress import _acceptance, _addresses, _authentication, _hosts
 from istio_ambient.ingress._exposure import Exposure
 from istio_ambient.ingress._facts import Facts
 from istio_ambient.ingress._requests import Match, PathType
@@ -15,7 +15,7 @@ from istio_ambient.ingress._route_objects import KINDS
 from istio_ambient.ingress._routes import Route
 from istio_ambient.problems import Problem
 
-SERVED, APPLYING = "served", "not applied yet"
+SERVED, APPLYING, REFUSED = "served", "not applied yet", "not taken by istiod"
 _PORTS = {"HTTP": 80, "HTTPS": 443}
 _HEADINGS = ("URL", "MATCH", "APPLICATION", "BACKEND", "AUTHENTICATION", "STATE")
 _UNSERVED_HEADINGS = ("APPLICATION", "ENDPOINT", "FIELD", "WHY", "WHAT TO DO")
@@ -39,7 +39,7 @@ class Entry:
     redirect: str
     """Where clients are sent instead; empty: to a backend."""
     state: str
-    """`served` or `not applied yet`."""
+    """`served`, `not applied yet` or `not taken by istiod`."""
 
 
 def entries(exposed: Exposure, facts: Facts, live: kube.Live) -> list[Entry]:
@@ -63,7 +63,6 @@ def entries(exposed: Exposure, facts: Facts, live: kube.Live) -> list[Entry]:
 def _entry(
     route: Route, match: Match, host: str, exposed: Exposure, facts: Facts, live: kube.Live
 ) -> Entry:
-    applied = live.get(KINDS[route.protocol], route.name, route.namespace) is not None
     weighted = len(route.backends) > 1
     return Entry(
         url=_url(route, match, host, exposed, facts),
@@ -78,7 +77,7 @@ def _entry(
         authentication=_authenticated(route, exposed, facts),
         tls=route.listener.protocol == "HTTPS",
         redirect=_redirect(route),
-        state=SERVED if applied else APPLYING,
+        state=_state(route, facts, live),
     )
 
 
@@ -91,6 +90,12 @@ def _url(route: Route, match: Match, host: str, exposed: Exposure, facts: Facts)
         return known + match.path
     port = "" if listener.port == _PORTS[listener.protocol] else f":{listener.port}"
     return f"{listener.protocol.lower()}://{host}{port}{match.path}"
+
+
+def _state(route: Route, facts: Facts, live: kube.Live) -> str:
+    if live.get(KINDS[route.protocol], route.name, route.namespace) is None:
+        return APPLYING
+    return REFUSED if any(_acceptance.route_refusals(route, facts, live)) else SERVED
 
 
 def _conditions(match: Match) -> Iterator[str]:

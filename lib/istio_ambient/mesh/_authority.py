@@ -44,8 +44,8 @@ def judge(
     that Juju marked with that model's UUID; its name there cannot be verified, so an application
     deployed by Juju of the target's name must exist there.
 
-    Where an asker got a policy before and may not have it any more, the target is closed: taking
-    the policy away would open it to everybody.
+    Where an asker got a policy before and may not have it any more, or the target is gone, the
+    target is closed: taking the policy away would open it, or one that comes back, to everybody.
 
     Args:
         requests: what is asked for.
@@ -60,7 +60,7 @@ def judge(
         no = _judge(request, cluster, namespace, trusted)
         if no is None:
             granted.append(request)
-        elif request.established and not no.pending:
+        elif request.established:
             granted.append(dataclasses.replace(request, source=None, operations=()))
         if no is not None and request.source is not None:
             asker = request.asker

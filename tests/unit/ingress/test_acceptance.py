@@ -1,0 +1,70 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What istiod says of routes and listeners reaches the status."""
+
+from typing import Any
+
+import pytest
+from istio_ambient import ingress, kube, resources
+from istio_ambient.ingress import route_list
+
+from tests.unit.ingress import samples
+
+TIME = "2026-01-01T00:00:00Z"
+
+
+def condition(kind: str, status: str, generation: int = 1) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": "Because",
+        "message": "no such listener",
+        "lastTransitionTime": TIME,
+        "observedGeneration": generation,
+    }
+
+
+def found(
+    of_route: dict[str, Any], of_listener: dict[str, Any] | None = None, section: str = "http-80"
+) -> tuple[list[kube.Readiness], str]:
+    """Return what is not taken, and the state that the list of routes shows."""
+    facts = samples.facts(samples.request())
+    live: dict[kube.Ref, Any] = {}
+    answering = (resources.HTTPRoute, resources.Gateway)
+    for obj in ingress.desired(facts).objects:
+        if kube.type_of(obj) in answering:
+            obj.metadata.generation = 1
+            ref = {"name": "gate", "namespace": "shop", "sectionName": section}
+            parent = {"parentRef": ref, "conditions": [of_route]}
+            listener = {"name": "http-80", "conditions": [of_listener] if of_listener else []}
+            obj["status"] = {"parents": [parent], "listeners": [listener]}
+        live[kube.ref_of(obj)] = obj
+    ours = kube.Live(kube.Identity("shop", "gate"), objects=live)
+    exposed = ingress.exposure(facts)
+    (entry,) = route_list.entries(exposed, facts, ours)
+    return list(ingress.acceptance(exposed, facts, ours)), entry.state
+
+
+@pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
+def test_a_route_that_istiod_does_not_take_is_named_with_its_application(kind: str):
+    (refused,), state = found(condition(kind, "False"))
+    assert not refused.ready and refused.since is not None
+    assert "shop/productpage-httproute-http-80-gate of productpage:ingress" in refused.what
+    assert refused.reason == "istiod does not take it: no such listener"
+    assert state == route_list.REFUSED
+
+
+@pytest.mark.parametrize(
+    "said", [condition("Accepted", "True"), condition("Accepted", "False", 0)]
+)
+def test_what_is_taken_or_not_looked_at_yet_is_no_fault(said: dict[str, Any]):
+    assert found(said) == ([], route_list.SERVED)
+
+
+def test_what_is_said_of_another_listener_is_no_fault():
+    assert found(condition("Accepted", "False"), section="http-8080") == ([], route_list.SERVED)
+
+
+def test_a_listener_that_istiod_does_not_take_is_named():
+    (refused,), _ = found(condition("Accepted", "True"), condition("Conflicted", "True"))
+    assert refused.what == "listener http-80"
