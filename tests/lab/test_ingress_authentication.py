@@ -135,6 +135,8 @@ def test_people_log_in(shop: Shop, login: identity.Server):
     assert (response.status, response.hop) == (302, "gateway")
     assert response.headers["location"] == "http://login.example.com/"
     assert response.headers["set-cookie"] == "state=1"
+    way = shop.model.run(UNIT, "check", url=f"{ACCOUNT}/x?y=z")["way"]
+    assert "asks the external authorizer (shop/ext-authz-gate rule 0)" in way
     asked = login.asked[-1]
     assert (asked.method, asked.path) == ("GET", "/shop-account/x?y=z")
     assert asked.headers["host"] == "203.0.113.10"
@@ -301,6 +303,9 @@ def test_tokens(shop: Shop, tokens: None):
     assert got == {name: status for name, (_, status) in refused.items()}
     assert shop.get(PAGE).status == 403
     assert shop.get(OPEN).status == 200
+    closed = shop.model.run(UNIT, "check", url=PAGE)["way"]
+    assert "(shop/deny-without-jwt-gate rule 0)" in closed
+    assert "deny-without-jwt" not in shop.model.run(UNIT, "check", url=OPEN)["way"]
 
 
 def test_nobody_makes_up_what_a_token_would_say(shop: Shop, tokens: None):

@@ -84,6 +84,11 @@ def test_clients_get_an_answer_over_tls_and_are_sent_there(cluster: lab.Cluster,
     assert answer.json()["headers"]["x-forwarded-proto"] == "https"
     sent = answers(cluster, 301, f"{PLAIN}/x?y=z")
     assert sent.headers["location"] == f"{SECURE}/x?y=z"
+    client = {"source-ip": "192.0.2.10"}
+    foreseen = shop.run(UNIT, "check", url=f"{PLAIN}/x?y=z", **client)["verdict"]
+    assert foreseen == f"301 to {SECURE}/x?y=z"
+    foreseen = shop.run(UNIT, "check", url=f"{SECURE}/x?y=z", **client)["verdict"]
+    assert foreseen == "served by Service shop/productpage:9080"
     assert answers(cluster, 404, f"http://{ADDRESS}/").hop == "gateway"
     certificate = x509.load_der_x509_certificate(answer.certificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -197,13 +197,13 @@ def _attached(
 def _is_refused(route: Manifest, parent: Manifest) -> bool:
     """Tell whether istiod says that it does not take a route."""
     for status in _maps(_map(route, "status"), "parents"):
-        same = all(status.get("parentRef", {}).get(k) == parent.get(k) for k in ("name",))
+        ref = _map(status, "parentRef")
+        same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
         refused = any(
             condition.get("type") == "Accepted" and condition.get("status") == "False"
             for condition in _maps(status, "conditions")
         )
-        section = status.get("parentRef", {}).get("sectionName")
-        if same and refused and section == parent.get("sectionName"):
+        if same and refused:
             return True
     return False
 
@@ -249,7 +249,7 @@ def _path_match(route: Manifest, match: Manifest) -> tuple[str, str]:
         return "Exact", f"/{service}/{name}"
     if name:
         return "RegularExpression", f"/[^/]+/{re.escape(name)}"
-    return "PathPrefix", f"/{service}"
+    return "PathPrefix", f"/{service}/" if service else "/"
 
 
 def _is_method_matched(route: Manifest, match: Manifest) -> bool:
@@ -263,7 +263,7 @@ def _fits(question: Question, candidate: _Candidate) -> bool:
     pairs = urllib.parse.parse_qsl(question.query, keep_blank_values=True)
     query = dict(reversed(pairs))  # Of several values of one name, Envoy looks at the first.
     return (
-        _path_fits(*candidate.path, evaluator.normalized(question.path))
+        _path_fits(candidate, evaluator.normalized(question.path))
         and all(
             _value_fits(each, question.headers, lower=True) for each in _maps(match, "headers")
         )
@@ -271,11 +271,14 @@ def _fits(question: Question, candidate: _Candidate) -> bool:
     )
 
 
-def _path_fits(kind: str, value: str, path: str) -> bool:
+def _path_fits(candidate: _Candidate, path: str) -> bool:
+    kind, value = candidate.path
     if kind == "Exact":
         return path == value
     if kind == "RegularExpression":
         return _matches(value, path)
+    if candidate.route["kind"] == "GRPCRoute":
+        return path.startswith(value)  # The methods of a service, and not the service itself.
     prefix = value.rstrip("/")
     return path == prefix or path.startswith(f"{prefix}/")
 
@@ -345,8 +348,9 @@ def _redirect(rule: Manifest, question: Question) -> str:
             )
             shown = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
             path = _redirected_path(_map(spec, "path"), question.path)
+            query = f"?{question.query}" if question.query else ""
             host = spec.get("hostname") or question.host
-            return f"{spec.get('statusCode', 302)} to {scheme}://{host}{shown}{path}"
+            return f"{spec.get('statusCode', 302)} to {scheme}://{host}{shown}{path}{query}"
     return ""
 
 

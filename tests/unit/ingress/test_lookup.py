@@ -134,6 +134,7 @@ def test_grpc_methods_are_paths():
     assert met("http://h/shop.Cart/Add", *routes, method="POST") == "add"
     assert met("http://h/shop.Cart/Clear", *routes, method="POST") == "cart"
     assert "404" in met("http://h/shop.Carts/Add", *routes)
+    assert "404" in met("http://h/shop.Cart", *routes)
 
 
 def test_redirects_say_where_to():
