@@ -17,6 +17,7 @@ EXT_AUTHZ_PREFIX = "ext-authz-"
 
 OWNED_FIELDS: Mapping[str, str] = {
     "rootNamespace": "it is the model that the charm is deployed in",
+    "configSources": "istiod would not read the policies in this cluster any more",
     "trustDomain": "policies name workloads by it",
     "defaultConfig.discoveryAddress": "it is this istiod",
     "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode stands on it",

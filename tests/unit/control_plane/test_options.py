@@ -128,6 +128,11 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
         ("mesh-config", "trustDomainAliases: [1]", "trustDomainAliases[0]: 1"),
         ("mesh-config", "rootNamespace: other", "rootNamespace: is set by the charm"),
         ("mesh-config", "trustDomain: other", "trustDomain: is set by the charm"),
+        (
+            "mesh-config",
+            "configSources: [{address: fs:///tmp}]",
+            "configSources: is set by the charm",
+        ),
         ("mesh-config", "defaultConfig: {discoveryAddress: a}", "is set by the charm"),
         (
             "mesh-config",
