@@ -10,10 +10,7 @@ from typing import Any
 import ops
 import pytest
 from charmlibs.interfaces import service_mesh as published
-from istio_ambient import (
-    kube,
-    mesh,
-)
+from istio_ambient import kube, mesh
 from istio_ambient.integrations import access_requests
 from istio_ambient.relations import cross_model_mesh, service_mesh
 from ops import testing

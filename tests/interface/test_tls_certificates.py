@@ -15,10 +15,7 @@ import pytest
 from charmlibs.interfaces import tls_certificates as published
 from cryptography import x509
 from hypothesis import strategies as st
-from istio_ambient import (
-    ingress,
-    kube,
-)
+from istio_ambient import ingress, kube
 from istio_ambient.integrations import gateway_certificate
 from istio_ambient.integrations.gateway_certificate import Answer
 from lightkube.models import meta_v1

@@ -16,11 +16,7 @@ import hypothesis
 import pytest
 from charmlibs.interfaces import service_mesh as published
 from hypothesis import strategies as st
-from istio_ambient import (
-    kube,
-    mesh,
-    status,
-)
+from istio_ambient import kube, mesh, status
 from istio_ambient.integrations import access_requests
 from istio_ambient.relations import cross_model_mesh, service_mesh
 

@@ -7,25 +7,13 @@
 from collections.abc import Iterable
 
 import ops
-from istio_ambient import (
-    charm,
-    gateways,
-    kube,
-    mesh,
-    observability,
-    options,
-    resources,
-)
+from istio_ambient import charm, gateways, kube, mesh, observability, options, resources
 from istio_ambient.actions import mesh as mesh_actions
-from istio_ambient.cluster import gateway_workloads
+from istio_ambient.cluster import gateway_workloads, mesh_services
 from istio_ambient.desired import Desired
-from istio_ambient.integrations import (
-    access_requests,
-    askers,
-    scrapers,
-)
+from istio_ambient.integrations import access_requests, askers, scrapers
 from istio_ambient.relations import service_mesh
-from lightkube.resources.core_v1 import ConfigMap, Namespace, Service
+from lightkube.resources.core_v1 import ConfigMap
 
 MESH = "service-mesh"
 
@@ -51,7 +39,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
         consumers = [(self._asker(r), self.remote_databag(r)) for r in self.active_relations(MESH)]
         scraped = scrapers.read(self)
         cross_model = scraped.cross_model or any(asker.model_uuid for asker, _ in consumers)
-        cluster = self._cluster(client, cross_model=cross_model)
+        cluster = mesh_services.read(client, self.model.name, cross_model=cross_model)
         policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
         requests, problems = access_requests.of_applications(
             consumers, cluster, self.model.name, policies
@@ -77,15 +65,6 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
 
     def _asker(self, relation: ops.Relation) -> mesh.Asker:
         return askers.asker_of(relation, self.model.uuid)
-
-    def _cluster(self, client: kube.Client, *, cross_model: bool) -> mesh.Cluster:
-        """Read Services and namespaces: ours, or all where other models' applications ask."""
-        own = self.model.name
-        fields = None if cross_model else {"metadata.name": own}
-        return mesh.cluster(
-            kube.list_kind(client, Service, namespace=None if cross_model else own) or (),
-            kube.list_kind(client, Namespace, fields=fields) or (),
-        )
 
     def desired(self, facts: mesh.Facts) -> Desired:
         """Return waypoint, labels and policies."""
@@ -120,7 +99,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
     def cleanup(self, client: kube.Client) -> None:
         """Take our labels from the namespace; Juju deletes our StatefulSet and Service itself."""
         model, app = self.model.name, self.app.name
-        current = self._cluster(client, cross_model=False).namespace_labels.get(model, {})
+        cluster = mesh_services.read(client, model, cross_model=False)
+        current = cluster.namespace_labels.get(model, {})
         labels = mesh.taken_back(current, model, app)
         kube.apply_labels(client, mesh.namespace_patches(model, labels))
         kube.delete(client, ConfigMap, mesh.memory_name(app), model)

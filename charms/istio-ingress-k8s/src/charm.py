@@ -8,20 +8,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 import ops
-from istio_ambient import (
-    charm,
-    gateways,
-    ingress,
-    kube,
-    observability,
-    options,
-    resources,
-)
+from istio_ambient import charm, gateways, ingress, kube, observability, options, resources
 from istio_ambient.actions import ingress as ingress_actions
-from istio_ambient.cluster import (
-    gateway_workloads,
-    ingress_services,
-)
+from istio_ambient.cluster import gateway_workloads, ingress_services
 from istio_ambient.desired import Desired
 from istio_ambient.integrations import (
     askers,

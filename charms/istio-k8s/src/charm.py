@@ -7,14 +7,7 @@
 from collections.abc import Iterable, Mapping
 
 import ops
-from istio_ambient import (
-    charm,
-    control_plane,
-    kube,
-    manifests,
-    observability,
-    resources,
-)
+from istio_ambient import charm, control_plane, kube, manifests, observability, resources
 from istio_ambient.actions import control_plane as control_plane_actions
 from istio_ambient.cluster import surroundings
 from istio_ambient.desired import Desired

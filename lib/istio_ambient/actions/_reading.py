@@ -11,15 +11,8 @@ import httpx2
 import lightkube
 import ops
 
-from istio_ambient import (
-    action_output,
-    charm,
-    kube,
-)
-from istio_ambient.cluster import (
-    istiod,
-    mesh_snapshot,
-)
+from istio_ambient import action_output, charm, kube
+from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.mesh import evaluator
 
 F = TypeVar("F")

@@ -13,12 +13,7 @@ import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import (
-    action_output,
-    kube,
-    manifests,
-    resources,
-)
+from istio_ambient import action_output, kube, manifests, resources
 from istio_ambient.cluster import mesh_snapshot
 from istio_ambient.mesh import hardened_preview
 

@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
-from istio_ambient import (
-    ingress,
-    kube,
-    mesh,
-)
+from istio_ambient import ingress, kube, mesh
 from istio_ambient.cluster import gateway_workloads
 from istio_ambient.integrations import ingress_requests
 

@@ -74,11 +74,7 @@ from istio_ambient.ingress._requests import (
 )
 from istio_ambient.ingress._route_objects import KINDS
 from istio_ambient.ingress._routes import Route
-from istio_ambient.ingress._services import (
-    named_ports_of,
-    need_named_ports,
-    services_of,
-)
+from istio_ambient.ingress._services import named_ports_of, need_named_ports, services_of
 
 __all__ = [
     "KINDS",

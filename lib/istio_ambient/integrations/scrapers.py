@@ -7,15 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from istio_ambient import (
-    charm,
-    mesh,
-    observability,
-)
-from istio_ambient.integrations import (
-    access_requests,
-    askers,
-)
+from istio_ambient import charm, mesh, observability
+from istio_ambient.integrations import access_requests, askers
 from istio_ambient.problems import Problem
 from istio_ambient.relations import cross_model_mesh
 

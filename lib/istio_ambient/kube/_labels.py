@@ -12,13 +12,7 @@ from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
-from istio_ambient.kube._objects import (
-    Manifest,
-    ResourceType,
-    manifest_of,
-    ref_in,
-    section,
-)
+from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref_in, section
 
 
 @dataclass(frozen=True)

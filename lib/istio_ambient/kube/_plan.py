@@ -9,11 +9,7 @@ from dataclasses import dataclass
 
 from istio_ambient.kube import _compare, _kinds, _objects
 from istio_ambient.kube._client import FIELD_MANAGER
-from istio_ambient.kube._identity import (
-    HASH_ANNOTATION,
-    OWNER_ANNOTATION,
-    Identity,
-)
+from istio_ambient.kube._identity import HASH_ANNOTATION, OWNER_ANNOTATION, Identity
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
 

@@ -11,13 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from istio_ambient import kube, resources
 from istio_ambient.mesh import _authorization
 from istio_ambient.mesh._authorization import Rule
-from istio_ambient.mesh._requests import (
-    Operation,
-    Request,
-    Source,
-    Target,
-    TargetKind,
-)
+from istio_ambient.mesh._requests import Operation, Request, Source, Target, TargetKind
 
 REQUESTED_BY = "charmed-istio.io/requested-by"
 """Annotation: JSON object, source -> the askers that want it let in; cut at `MAX_PROVENANCE`."""

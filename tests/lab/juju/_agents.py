@@ -12,14 +12,7 @@ from typing import Any
 
 from ops import testing
 
-from tests.lab.juju import (
-    _charm,
-    _controller,
-    _events,
-    _hooks,
-    _kubernetes,
-    _secrets,
-)
+from tests.lab.juju import _charm, _controller, _events, _hooks, _kubernetes, _secrets
 from tests.lab.juju._endpoints import JujuError
 from tests.lab.juju._entities import Application, Relation, Unit
 

@@ -8,15 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tests.lab.juju import (
-    _agents,
-    _charm,
-    _endpoints,
-    _events,
-    _hooks,
-    _observation,
-    _secrets,
-)
+from tests.lab.juju import _agents, _charm, _endpoints, _events, _hooks, _observation, _secrets
 from tests.lab.juju._endpoints import JujuError, Offer
 from tests.lab.juju._entities import Application, Relation, Side
 

@@ -9,10 +9,7 @@ import dataclasses
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, cast
 
-from istio_ambient import (
-    kube,
-    resources,
-)
+from istio_ambient import kube, resources
 from istio_ambient.cluster import mesh_snapshot
 from istio_ambient.mesh import evaluator
 from lightkube import codecs

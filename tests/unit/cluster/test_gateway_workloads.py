@@ -8,11 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from istio_ambient import (
-    gateways,
-    kube,
-    resources,
-)
+from istio_ambient import gateways, kube, resources
 from istio_ambient.cluster import gateway_workloads
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment

@@ -8,14 +8,7 @@ import pytest
 from istio_ambient import ingress
 from istio_ambient.ingress import Match, PathType, Protocol, ServiceRef
 
-from tests.unit.ingress.samples import (
-    CERTIFICATE,
-    configuration,
-    facts,
-    request,
-    route,
-    service,
-)
+from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, request, route, service
 
 APPS = ("one", "two", "productpage")
 UNAUTHENTICATED = "istio-ingress-route-unauthenticated"

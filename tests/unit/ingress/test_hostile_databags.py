@@ -13,11 +13,7 @@ from typing import Any
 import hypothesis
 from charmlibs.interfaces import istio_ingress_route as published
 from hypothesis import strategies as st
-from istio_ambient import (
-    ingress,
-    mesh,
-    status,
-)
+from istio_ambient import ingress, mesh, status
 from istio_ambient.integrations import ingress_requests
 
 from tests.unit.ingress.samples import facts, objects, service

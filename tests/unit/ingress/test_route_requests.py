@@ -11,16 +11,7 @@ from istio_ambient import ingress
 from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
 
 from tests.unit.ingress.samples import configuration, facts, objects, route, service
-from tests.unit.ingress.tempo import (
-    TEMPO,
-    TLS,
-    grpc,
-    listeners,
-    messages,
-    routes,
-    tempo,
-    wanted,
-)
+from tests.unit.ingress.tempo import TEMPO, TLS, grpc, listeners, messages, routes, tempo, wanted
 
 
 def test_an_http_route_with_everything():

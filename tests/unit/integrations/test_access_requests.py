@@ -13,10 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import (
-    kube,
-    mesh,
-)
+from istio_ambient import kube, mesh
 from istio_ambient.integrations import access_requests
 from istio_ambient.mesh import evaluator
 from istio_ambient.relations import cross_model_mesh

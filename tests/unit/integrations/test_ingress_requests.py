@@ -7,11 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from istio_ambient import (
-    ingress,
-    kube,
-    mesh,
-)
+from istio_ambient import ingress, kube, mesh
 from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
 from istio_ambient.integrations import ingress_requests
 

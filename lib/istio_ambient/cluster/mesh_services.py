@@ -1,0 +1,26 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Reads what requests for access are judged by: two requests, however many applications ask."""
+
+from lightkube.resources.core_v1 import Namespace, Service
+
+from istio_ambient import kube, mesh
+
+
+def read(client: kube.Client, model: str, *, cross_model: bool) -> mesh.Cluster:
+    """Return Services and namespaces: ours, or all where other models' applications ask.
+
+    Args:
+        client: may list both in all namespaces.
+        model: our own, which is the namespace too.
+        cross_model: whether an application of another model asks.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
+    fields = None if cross_model else {"metadata.name": model}
+    return mesh.cluster(
+        kube.list_kind(client, Service, namespace=None if cross_model else model) or (),
+        kube.list_kind(client, Namespace, fields=fields) or (),
+    )
