@@ -34,6 +34,8 @@ def test_nothing_outlives_a_lab_that_was_ended(cluster: lab.Cluster, received: s
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # A shell starts what it puts into the background with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert launcher.stdout is not None
     assert launcher.stdout.readline().strip() == "ready"
