@@ -96,6 +96,18 @@ def test_two_beacons_in_one_model_keep_to_their_own(beacons: tuple[beacon.Shop, 
     assert_peace(two)
 
 
+def content(policy: Any) -> dict[str, Any]:
+    """Return what of an object its author decides; istiod writes its status when it gets to it."""
+    metadata = policy.metadata
+    return {
+        "uid": metadata.uid,
+        "generation": metadata.generation,
+        "labels": metadata.labels,
+        "annotations": metadata.annotations,
+        "spec": policy["spec"],
+    }
+
+
 def test_policies_that_charms_write_themselves_are_left_alone(
     cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
 ):
@@ -130,4 +142,4 @@ def test_policies_that_charms_write_themselves_are_left_alone(
     shop.model.remove(shop.app)
     shop.model.settle()
     (after,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
-    assert after.to_dict() == before.to_dict()
+    assert content(after) == content(before)
