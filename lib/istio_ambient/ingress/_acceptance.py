@@ -8,7 +8,7 @@ See https://gateway-api.sigs.k8s.io/guides/implementers/#status.
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from istio_ambient import kube, resources
 from istio_ambient.ingress._exposure import Exposure
@@ -33,9 +33,9 @@ def acceptance(exposed: Exposure, facts: Facts, live: kube.Live) -> Iterator[kub
     gateway = live.get(resources.Gateway, facts.app, facts.model)
     if gateway is not None:
         manifest = kube.manifest_of(gateway)
-        for listener in _maps(_map(manifest, "status"), "listeners"):
+        for listener in kube.items(kube.section(manifest, "status"), "listeners"):
             what = f"listener {listener.get('name')}"
-            yield from _refusals(what, _maps(listener, "conditions"), manifest)
+            yield from _refusals(what, kube.items(listener, "conditions"), manifest)
     for route in dict.fromkeys((*exposed.routes, *exposed.redirects)):
         yield from route_refusals(route, facts, live)
 
@@ -47,12 +47,12 @@ def route_refusals(route: Route, facts: Facts, live: kube.Live) -> Iterator[kube
         return
     manifest = kube.manifest_of(obj)
     parent = (facts.app, facts.model, route.listener.name)
-    for status in _maps(_map(manifest, "status"), "parents"):
-        ref = _map(status, "parentRef")
+    for status in kube.items(kube.section(manifest, "status"), "parents"):
+        ref = kube.section(status, "parentRef")
         where = ref.get("namespace", route.namespace)
         if (ref.get("name"), where, ref.get("sectionName")) == parent:
             what = f"{route.protocol}Route {route.namespace}/{route.name} of {route.asker}"
-            yield from _refusals(what, _maps(status, "conditions"), manifest)
+            yield from _refusals(what, kube.items(status, "conditions"), manifest)
 
 
 def _refusals(
@@ -70,11 +70,3 @@ def _refusals(
 def _since(condition: Mapping[str, Any]) -> datetime.datetime | None:
     time = condition.get("lastTransitionTime")
     return datetime.datetime.fromisoformat(time) if time else None
-
-
-def _map(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return cast(dict[str, Any], parent.get(key) or {})
-
-
-def _maps(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    return cast(list[dict[str, Any]], parent.get(key) or [])

@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from istio_ambient import kube
 from istio_ambient.ingress import _hosts
 from istio_ambient.ingress._facts import Facts
-from istio_ambient.ingress._listeners import HTTP_PORT, HTTPS_PORT, Listener, serving
-
-_PORTS = {"HTTP": HTTP_PORT, "HTTPS": HTTPS_PORT}
+from istio_ambient.ingress._listeners import (
+    DEFAULT_PORTS,
+    HTTP_PORT,
+    HTTPS_PORT,
+    Listener,
+    serving,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +91,8 @@ def base_url(listener: Listener, facts: Facts) -> str:
         address = address_of(facts)
         host = _hosts.hosts(facts.config, address.host).public
         port = address.node_ports.get(port, port)
-    shown = "" if port == _PORTS[listener.protocol] else f":{port}"
-    return f"{listener.protocol.lower()}://{host}{shown}" if host else ""
+    shown = "" if port == DEFAULT_PORTS[listener.scheme] else f":{port}"
+    return f"{listener.scheme}://{host}{shown}" if host else ""
 
 
 def address_readiness(facts: Facts, live: kube.Manifest) -> kube.Readiness:

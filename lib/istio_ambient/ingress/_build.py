@@ -29,14 +29,9 @@ MANAGED = (
 """Kinds of the objects that `desired` returns."""
 
 
-def desired(facts: Facts, exposure: _exposure.Exposure | None = None) -> Desired:
-    """Return the gateway with its scale, its policies, and the routes of those it serves.
-
-    Args:
-        facts: what to build from.
-        exposure: what `exposure(facts)` returned, where it is at hand.
-    """
-    exposed = exposure or _exposure.exposure(facts)
+def desired(facts: Facts) -> Desired:
+    """Return the gateway with its scale, its policies, and the routes of those it serves."""
+    exposed = _exposure.exposure(facts)
     cidrs, bad_cidrs = _cidrs.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if bad_cidrs:
         cidrs = facts.cidrs_in_force or ()

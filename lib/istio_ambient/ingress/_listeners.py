@@ -15,6 +15,8 @@ from istio_ambient import kube
 from istio_ambient.ingress._facts import Facts
 
 HTTP_PORT, HTTPS_PORT = 80, 443
+DEFAULT_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
+"""Of URLs, by scheme."""
 MAX_LISTENERS = 64
 """Of one Gateway."""
 RESERVED = range(15000, 15100)
@@ -30,9 +32,14 @@ class Listener:
     protocol: Literal["HTTP", "HTTPS"] = "HTTP"
 
     @property
+    def scheme(self) -> str:
+        """What URLs at it begin with."""
+        return self.protocol.lower()
+
+    @property
     def name(self) -> str:
         """What routes name it by."""
-        return f"{self.protocol.lower()}-{self.port}"
+        return f"{self.scheme}-{self.port}"
 
 
 REDIRECTING = Listener(HTTP_PORT)

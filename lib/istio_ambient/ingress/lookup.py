@@ -18,7 +18,9 @@ from typing import Any, cast
 
 import re2
 
+from istio_ambient import kube
 from istio_ambient.ingress import _hosts
+from istio_ambient.ingress._listeners import DEFAULT_PORTS
 from istio_ambient.mesh import evaluator
 
 # The package has no types.
@@ -26,7 +28,6 @@ _re2 = cast(Any, re2)
 
 Manifest = Mapping[str, Any]
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 _RANKS = {"Exact": 3, "PathPrefix": 2, "RegularExpression": 1}
 
 
@@ -127,8 +128,8 @@ class _Candidate:
             -_RANKS.get(kind, 0),
             -len(value),
             not _is_method_matched(self.route, self.match),
-            -len(_maps(self.match, "headers")),
-            -len(_maps(self.match, "queryParams")),
+            -len(kube.items(self.match, "headers")),
+            -len(kube.items(self.match, "queryParams")),
             str(metadata.get("creationTimestamp") or ""),
             metadata.get("namespace", ""),
             metadata["name"],
@@ -160,7 +161,7 @@ def look_up(question: Question, gateway: Manifest, routes: Iterable[Manifest]) -
 
 
 def _listener(question: Question, gateway: Manifest) -> tuple[Manifest | None, str]:
-    listeners = _maps(_map(gateway, "spec"), "listeners")
+    listeners = kube.items(kube.section(gateway, "spec"), "listeners")
     at_port = [each for each in listeners if each.get("port") == question.port]
     if not at_port:
         ports = ", ".join(str(each.get("port")) for each in listeners) or "none"
@@ -181,7 +182,7 @@ def _attached(
     metadata = gateway["metadata"]
     for route in routes:
         where = route["metadata"].get("namespace", "")
-        for parent in _maps(_map(route, "spec"), "parentRefs"):
+        for parent in kube.items(kube.section(route, "spec"), "parentRefs"):
             ours = (
                 parent.get("kind", "Gateway") == "Gateway"
                 and parent.get("name") == metadata["name"]
@@ -196,12 +197,12 @@ def _attached(
 
 def _is_refused(route: Manifest, parent: Manifest) -> bool:
     """Tell whether istiod says that it does not take a route."""
-    for status in _maps(_map(route, "status"), "parents"):
-        ref = _map(status, "parentRef")
+    for status in kube.items(kube.section(route, "status"), "parents"):
+        ref = kube.section(status, "parentRef")
         same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
         refused = any(
             condition.get("type") == "Accepted" and condition.get("status") == "False"
-            for condition in _maps(status, "conditions")
+            for condition in kube.items(status, "conditions")
         )
         if same and refused:
             return True
@@ -212,7 +213,7 @@ def _by_hostname(host: str, routes: Iterable[Manifest], listener: str) -> list[M
     """Return the routes of the most specific hostname that fits: Envoy looks at no other."""
     fitting: dict[str, list[Manifest]] = {}
     for route in routes:
-        names = cast(list[str], _map(route, "spec").get("hostnames") or [""])
+        names = cast(list[str], kube.section(route, "spec").get("hostnames") or [""])
         for common in {_hosts.intersection(name.lower(), listener) for name in names}:
             disjoint = not common and (listener or names != [""])
             if not disjoint and _covers(common, host):
@@ -232,16 +233,16 @@ def _specificity(hostname: str) -> tuple[bool, int]:
 
 def _candidates(routes: Sequence[Manifest]) -> Iterator[_Candidate]:
     for route in routes:
-        for number, rule in enumerate(_maps(_map(route, "spec"), "rules")):
-            for match in _maps(rule, "matches") or [{}]:
+        for number, rule in enumerate(kube.items(kube.section(route, "spec"), "rules")):
+            for match in kube.items(rule, "matches") or [{}]:
                 yield _Candidate(route, number, match)
 
 
 def _path_match(route: Manifest, match: Manifest) -> tuple[str, str]:
     if route["kind"] != "GRPCRoute":
-        path = _map(match, "path")
+        path = kube.section(match, "path")
         return path.get("type", "PathPrefix"), path.get("value", "/")
-    method = _map(match, "method")
+    method = kube.section(match, "method")
     service, name = method.get("service", ""), method.get("method", "")
     if method.get("type") == "RegularExpression":
         return "RegularExpression", f"/{service or '[^/]+'}/{name or '[^/]+'}"
@@ -265,9 +266,10 @@ def _fits(question: Question, candidate: _Candidate) -> bool:
     return (
         _path_fits(candidate, evaluator.normalized(question.path))
         and all(
-            _value_fits(each, question.headers, lower=True) for each in _maps(match, "headers")
+            _value_fits(each, question.headers, lower=True)
+            for each in kube.items(match, "headers")
         )
-        and all(_value_fits(each, query) for each in _maps(match, "queryParams"))
+        and all(_value_fits(each, query) for each in kube.items(match, "queryParams"))
     )
 
 
@@ -307,7 +309,7 @@ def _taken(found: Found, candidate: _Candidate, question: Question) -> Found:
     route = candidate.route
     metadata = route["metadata"]
     where = metadata.get("namespace", "")
-    rule = _maps(_map(route, "spec"), "rules")[candidate.rule]
+    rule = kube.items(kube.section(route, "spec"), "rules")[candidate.rule]
     return dataclasses.replace(
         found,
         route=f"{route['kind']} {where}/{metadata['name']}",
@@ -321,7 +323,7 @@ def _taken(found: Found, candidate: _Candidate, question: Question) -> Found:
                 port=ref.get("port", 0),
                 weight=ref.get("weight", 1),
             )
-            for ref in _maps(rule, "backendRefs")
+            for ref in kube.items(rule, "backendRefs")
         ),
     )
 
@@ -333,21 +335,21 @@ def _words(candidate: _Candidate) -> str:
         words.append(candidate.match["method"])
     for group, what in (("headers", "header"), ("queryParams", "query parameter")):
         words += [
-            f"{what} {e.get('name')}: {e.get('value')}" for e in _maps(candidate.match, group)
+            f"{what} {e.get('name')}: {e.get('value')}" for e in kube.items(candidate.match, group)
         ]
     return ", ".join(words)
 
 
 def _redirect(rule: Manifest, question: Question) -> str:
-    for each in _maps(rule, "filters"):
+    for each in kube.items(rule, "filters"):
         if each.get("type") == "RequestRedirect":
-            spec = _map(each, "requestRedirect")
+            spec = kube.section(each, "requestRedirect")
             scheme = spec.get("scheme") or question.scheme
             port = spec.get("port") or (
                 DEFAULT_PORTS[scheme] if spec.get("scheme") else question.port
             )
             shown = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
-            path = _redirected_path(_map(spec, "path"), question.path)
+            path = _redirected_path(kube.section(spec, "path"), question.path)
             query = f"?{question.query}" if question.query else ""
             host = spec.get("hostname") or question.host
             return f"{spec.get('statusCode', 302)} to {scheme}://{host}{shown}{path}{query}"
@@ -360,11 +362,3 @@ def _redirected_path(modifier: Manifest, path: str) -> str:
     if modifier.get("type") == "ReplacePrefixMatch":
         return f"{modifier.get('replacePrefixMatch', '')} and what follows"
     return path
-
-
-def _map(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return cast(dict[str, Any], parent.get(key) or {})
-
-
-def _maps(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    return cast(list[dict[str, Any]], parent.get(key) or [])

@@ -10,13 +10,13 @@ from istio_ambient import action_output, kube
 from istio_ambient.ingress import _acceptance, _addresses, _authentication, _hosts
 from istio_ambient.ingress._exposure import Exposure
 from istio_ambient.ingress._facts import Facts
+from istio_ambient.ingress._listeners import DEFAULT_PORTS
 from istio_ambient.ingress._requests import Match, PathType
 from istio_ambient.ingress._route_objects import KINDS
 from istio_ambient.ingress._routes import Route
 from istio_ambient.problems import Problem
 
 SERVED, APPLYING, REFUSED = "served", "not applied yet", "not taken by istiod"
-_PORTS = {"HTTP": 80, "HTTPS": 443}
 _HEADINGS = ("URL", "MATCH", "APPLICATION", "BACKEND", "AUTHENTICATION", "STATE")
 _UNSERVED_HEADINGS = ("APPLICATION", "ENDPOINT", "FIELD", "WHY", "WHAT TO DO")
 
@@ -88,8 +88,8 @@ def _url(route: Route, match: Match, host: str, exposed: Exposure, facts: Facts)
     names = exposed.hosts.known_by
     if host == "*" or any(_hosts.intersection(host, name) == name for name in names):
         return known + match.path
-    port = "" if listener.port == _PORTS[listener.protocol] else f":{listener.port}"
-    return f"{listener.protocol.lower()}://{host}{port}{match.path}"
+    port = "" if listener.port == DEFAULT_PORTS[listener.scheme] else f":{listener.port}"
+    return f"{listener.scheme}://{host}{port}{match.path}"
 
 
 def _state(route: Route, facts: Facts, live: kube.Live) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from istio_ambient.ingress import lookup
 from istio_ambient.ingress._facts import workload_name
+from istio_ambient.ingress._listeners import DEFAULT_PORTS
 from istio_ambient.mesh import evaluator
 from istio_ambient.printable import printable
 
@@ -78,7 +79,7 @@ def way_in(
         return WayIn(question, found)
     metadata = gateway["metadata"]
     judge = evaluator.Evaluator(snapshot)
-    default = question.port == lookup.DEFAULT_PORTS[question.scheme]
+    default = question.port == DEFAULT_PORTS[question.scheme]
     target = evaluator.Target.service(metadata["namespace"], metadata["name"])
     request = evaluator.Request(
         source=None,
@@ -143,7 +144,7 @@ def text(way: WayIn) -> str:
 
 def _asked(question: lookup.Question) -> str:
     query = f"?{question.query}" if question.query else ""
-    port = "" if question.port == lookup.DEFAULT_PORTS[question.scheme] else f":{question.port}"
+    port = "" if question.port == DEFAULT_PORTS[question.scheme] else f":{question.port}"
     return f"{question.method} {question.scheme}://{question.host}{port}{question.path}{query}"
 
 

@@ -42,9 +42,11 @@ from istio_ambient.kube._objects import (
     Resource,
     ResourceType,
     content_hash,
+    items,
     manifest_of,
     ref_in,
     ref_of,
+    section,
     type_of,
 )
 from istio_ambient.kube._plan import Change, Plan, Verb, creations, is_applied, plan
@@ -93,6 +95,7 @@ __all__ = [
     "fault_of",
     "first_of",
     "is_applied",
+    "items",
     "label_changes",
     "label_patch_body",
     "list_kind",
@@ -110,6 +113,7 @@ __all__ = [
     "ref_of",
     "release",
     "rolled_out",
+    "section",
     "server_version",
     "type_of",
     "workload_readiness",

@@ -6,6 +6,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
+from istio_ambient import kube
 from istio_ambient.mesh.evaluator import (
     _describe,
     _manifest,
@@ -151,7 +152,7 @@ class _Listing:
         if behind and all(hop.decision is Decision.DENIED for hop in behind):
             return
         refused = tuple(dict.fromkeys(said for hop in behind for said in _refused(hop)))
-        ports = _manifest.maps(_manifest.spec(service), "ports")
+        ports = kube.items(_manifest.spec(service), "ports")
         http = not ports or any(map(_ports.takes_http, ports))
         everybody = _match.Attributes(_match.ANYBODY, tunnelled=True)
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp

@@ -3,9 +3,9 @@
 
 """Members of live objects in JSON form, where any may be missing."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+from istio_ambient import kube
 from istio_ambient.mesh.evaluator._snapshot import Manifest
 
 Name = tuple[str, str]
@@ -14,14 +14,14 @@ Name = tuple[str, str]
 
 def selects(service: Manifest, pod: Manifest) -> bool:
     """Tell whether a pod is behind a Service."""
-    selector = submap(spec(service), "selector")
+    selector = kube.section(spec(service), "selector")
     same = namespace(pod) == namespace(service)
     return bool(selector) and same and selector.items() <= labels(pod).items()
 
 
 def address(pod: Manifest) -> str:
     """Return a pod's address; empty: it has none yet."""
-    return str(submap(pod, "status").get("podIP") or "")
+    return str(kube.section(pod, "status").get("podIP") or "")
 
 
 def key(each: Manifest) -> Name:
@@ -46,14 +46,4 @@ def labels(each: Manifest) -> dict[str, str]:
 
 def spec(each: Manifest) -> dict[str, Any]:
     """Return the spec."""
-    return submap(each, "spec")
-
-
-def maps(parent: Mapping[str, Any], member: str) -> list[dict[str, Any]]:
-    """Return a list of objects; empty where there is none."""
-    return cast(list[dict[str, Any]], parent.get(member) or [])
-
-
-def submap(parent: Mapping[str, Any], member: str) -> dict[str, Any]:
-    """Return an object; empty where there is none."""
-    return cast(dict[str, Any], parent.get(member) or {})
+    return kube.section(each, "spec")

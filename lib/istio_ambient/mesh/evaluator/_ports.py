@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from istio_ambient import kube
 from istio_ambient.mesh.evaluator import _manifest
 from istio_ambient.mesh.evaluator._snapshot import Manifest
 
@@ -23,7 +24,7 @@ def service_port(service: Manifest, port: int | None) -> dict[str, Any] | None:
     """
     offered = [
         each
-        for each in _manifest.maps(_manifest.spec(service), "ports")
+        for each in kube.items(_manifest.spec(service), "ports")
         if each.get("protocol") != "UDP"
     ]
     if port is None:
@@ -52,8 +53,8 @@ def target_port(port: Mapping[str, Any], pod: Manifest) -> int | None:
     target = port.get("targetPort") or port.get("port")
     if isinstance(target, int) or str(target).isdigit():
         return int(str(target))
-    for container in _manifest.maps(_manifest.spec(pod), "containers"):
-        for exposed in _manifest.maps(container, "ports"):
+    for container in kube.items(_manifest.spec(pod), "containers"):
+        for exposed in kube.items(container, "ports"):
             if exposed.get("name") == target:
                 return exposed.get("containerPort")
     return None

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from istio_ambient import kube
 from istio_ambient.mesh import _membership, hardened_mode
 from istio_ambient.mesh.evaluator import _manifest, _policies, _ztunnel
 from istio_ambient.mesh.evaluator._policies import Check, Policy, Reference, Rule
@@ -146,7 +147,7 @@ class Topology:
                 return None, ""
             wanted = marks.get(_membership.USE_WAYPOINT_NAMESPACE, where), called
             gateway = self.gateways.get(wanted)
-            if not gateway or not _manifest.maps(_manifest.submap(gateway, "status"), "addresses"):
+            if not gateway or not kube.items(kube.section(gateway, "status"), "addresses"):
                 return None, f"waypoint {'/'.join(wanted)} is not there, so it is passed by"
             if not self._takes(gateway, where):
                 return None, f"waypoint {'/'.join(wanted)} is not for namespace {where}"
@@ -155,13 +156,11 @@ class Topology:
 
     def _takes(self, gateway: Manifest, where: str) -> bool:
         """Tell whether a waypoint's listener allows Services of a namespace."""
-        for listener in _manifest.maps(_manifest.spec(gateway), "listeners"):
+        for listener in kube.items(_manifest.spec(gateway), "listeners"):
             if (listener.get("protocol"), listener.get("port")) == ("HBONE", 15008):
-                allowed = _manifest.submap(
-                    _manifest.submap(listener, "allowedRoutes"), "namespaces"
-                )
+                allowed = kube.section(kube.section(listener, "allowedRoutes"), "namespaces")
                 if allowed.get("from") == "Selector":
-                    wanted = _manifest.submap(allowed, "selector")
+                    wanted = kube.section(allowed, "selector")
                     return _matches(wanted, self.namespaces.get(where, {}))
                 return allowed.get("from") == "All" or where == _manifest.namespace(gateway)
         return where == _manifest.namespace(gateway)
@@ -319,7 +318,7 @@ class Topology:
 def application(pod: Manifest) -> str:
     """Return the application that a pod belongs to."""
     marks = _manifest.labels(pod)
-    owners = _manifest.maps(pod["metadata"], "ownerReferences")
+    owners = kube.items(pod["metadata"], "ownerReferences")
     return (
         marks.get("app.kubernetes.io/name")
         or marks.get("app")
@@ -341,11 +340,11 @@ def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:
 
 
 def _selector(service: Manifest) -> dict[str, str]:
-    return _manifest.submap(_manifest.spec(service), "selector")
+    return kube.section(_manifest.spec(service), "selector")
 
 
 def _lives(pod: Manifest) -> bool:
-    return _manifest.submap(pod, "status").get("phase") not in ("Succeeded", "Failed")
+    return kube.section(pod, "status").get("phase") not in ("Succeeded", "Failed")
 
 
 def _is_about(selector: Mapping[str, str] | None, marks: Mapping[str, str]) -> bool:
@@ -355,9 +354,9 @@ def _is_about(selector: Mapping[str, str] | None, marks: Mapping[str, str]) -> b
 
 def _matches(selector: Mapping[str, Any], marks: Mapping[str, str]) -> bool:
     """Match a label selector; see the Kubernetes API's LabelSelector."""
-    if not _manifest.submap(selector, "matchLabels").items() <= marks.items():
+    if not kube.section(selector, "matchLabels").items() <= marks.items():
         return False
-    return all(_fulfils(each, marks) for each in _manifest.maps(selector, "matchExpressions"))
+    return all(_fulfils(each, marks) for each in kube.items(selector, "matchExpressions"))
 
 
 def _fulfils(expression: Mapping[str, Any], marks: Mapping[str, str]) -> bool:
