@@ -3,12 +3,13 @@ ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integratio
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help test clean bootstrap $(ENVIRONMENTS)
+.PHONY: help check test clean bootstrap $(ENVIRONMENTS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## deploy the three charms on a real control plane on this machine, and send requests
+check: bootstrap ; @tox run-parallel --parallel-no-spinner -e lint,fast ## what to run after each change: style, types and fast unit tests
 test: bootstrap ; @tox -e lint,unit,interface,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
 unit: ## unit tests

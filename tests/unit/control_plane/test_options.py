@@ -194,6 +194,7 @@ def test_every_wrong_option_is_named():
     assert {problem.field for problem in problems} == wrong.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", YAML_OPTIONS)
 @given(
     text=st.text()
