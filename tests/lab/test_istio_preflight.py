@@ -173,7 +173,11 @@ def test_definitions_of_ours_are_guarded_upgraded_and_never_downgraded(
     for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
         assert client.get(kind, GUARD)
 
-    older = {"metadata": {"annotations": {manifests.BUNDLE_VERSION: "v1.6.0-rc.1"}}}
+    older = {
+        "metadata": {
+            "annotations": {manifests.BUNDLE_VERSION: f"{manifests.gateway_api_version()}-rc.1"}
+        }
+    }
     client.patch(CustomResourceDefinition, GATEWAYS, older)
     mesh.emit(UNIT, "update-status")
     assert _version(cluster) == manifests.gateway_api_version()
