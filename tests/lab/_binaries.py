@@ -31,7 +31,7 @@ _MARKER = "complete"
 
 
 class BuildError(RuntimeError):
-    """A component could not be built; the message holds the compiler's words or the cure."""
+    """A component could not be built; the message holds the compiler's words or the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)

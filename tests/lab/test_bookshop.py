@@ -39,7 +39,7 @@ def test_requests(shown: suite.Suite, scene: bookshop.Scene):
 
 
 def _is_explained(shown: suite.Suite, request: bookshop.Request) -> bool:
-    """Tell whether the beacon's own explanation of a request is what became of it."""
+    """Return whether the beacon's own explanation of a request is what became of it."""
     if request.from_outside:
         return True  # Decided at the gateway, before the mesh.
     explained = json.loads(shown.explain(request, "json")["json"])

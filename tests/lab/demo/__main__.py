@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tell the story; exit status 0 only when every expectation held."""
+"""Return the story; exit status 0 only when every expectation held."""
 
 import json
 import sys
