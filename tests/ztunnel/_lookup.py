@@ -96,7 +96,7 @@ def how_to_get(cache: Path) -> str:
     """Return what to do on a machine where none was found, in one line."""
     return (
         f"put /{_image.PROGRAM} of the image {_image.IMAGE} at {cache / 'ztunnel'}, "
-        f"or name one: make demo {_NAMED}=<path>"
+        f"or pass {_NAMED}=<path> to make"
     )
 
 

@@ -107,7 +107,7 @@ def test_its_rows_are_required_in_ci_exactly_when_one_was_found(tmp_path: Path):
 def test_how_to_get_one_names_image_folder_and_variable(cache: Path):
     told = ztunnel.how_to_get(cache)
     assert f"/{ZTUNNEL} of the image {ztunnel.IMAGE} at {cache}/ztunnel" in told
-    assert "make demo LAB_ZTUNNEL=" in told
+    assert "pass LAB_ZTUNNEL=<path> to make" in told
     assert "\n" not in told
 
 
