@@ -57,7 +57,7 @@ SOURCE = conftest.CHARMS / APP / "src"
 def details(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[str]:
     """A Service whose pod is on the mesh, behind a ztunnel, with no waypoint and no policy."""
     if not cluster.has_ztunnel:
-        reason = "no ztunnel: set LAB_ZTUNNEL"
+        reason = "not run without a ztunnel"
         if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
             pytest.fail(reason)
         pytest.skip(reason)
