@@ -135,7 +135,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             self.write_databag(relation.data[self.unit], content, ingress_upstream.UNIT_KEYS)
 
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
-        """Publish the URL of each application whose route exists; delete it where there is none."""
+        """Publish the URL of each application whose route exists, and delete all others."""
         self._publish_authorizer()
         answers = ingress_requests.answers(ingress.exposure(facts), live)
         for endpoint, keys in ingress_requests.KEYS.items():

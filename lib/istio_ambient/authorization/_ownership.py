@@ -39,8 +39,8 @@ def judge(
     """Decide each request by what the cluster shows, not by what the requester says of itself.
 
     In our own model the requester is the application of the relation: a Service is its own when
-    the selector holds `app.kubernetes.io/name: <app>`; a workload selector is when it holds that label
-    or `app.kubernetes.io/part-of: <app>`. A requester from another model is bound to the namespace
+    the selector holds `app.kubernetes.io/name: <app>`; a workload selector is when it holds that
+    label or `app.kubernetes.io/part-of: <app>`. A requester from another model is bound to the namespace
     that Juju marked with that model's UUID; its name there cannot be verified, so an application
     deployed by Juju of the target's name must exist there.
 

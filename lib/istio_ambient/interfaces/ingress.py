@@ -39,7 +39,7 @@ def _without_null(value: bool | None) -> bool:
 _Flag = Annotated[pydantic.StrictBool | None, pydantic.AfterValidator(_without_null)]
 
 
-class Request(pydantic.BaseModel):
+class IngressRequirerData(pydantic.BaseModel):
     """What an application asks to be reachable from outside."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -59,12 +59,12 @@ class Request(pydantic.BaseModel):
     is_port_open: pydantic.StrictBool | None = None
 
 
-_KNOWN = frozenset(field.alias or name for name, field in Request.model_fields.items())
+_KNOWN = frozenset(field.alias or name for name, field in IngressRequirerData.model_fields.items())
 
 
 def parse(
     databag: Mapping[str, str], *, app: str, endpoint: str
-) -> tuple[Request | None, list[Problem]]:
+) -> tuple[IngressRequirerData | None, list[Problem]]:
     """Read what an application asks for; never raises for what stands in the databag.
 
     An empty databag asks for nothing. One with anything wrong in it is left out whole, unknown
@@ -91,7 +91,7 @@ def parse(
     if problems:
         return None, problems[: _validation.MAX_PER_ENTRY]
     try:
-        return Request.model_validate(content), []
+        return IngressRequirerData.model_validate(content), []
     except pydantic.ValidationError as error:
         found = _validation.problems_of(error, app=app, endpoint=endpoint, field="")
         return None, [dataclasses.replace(p, field=p.field.removeprefix(".")) for p in found]

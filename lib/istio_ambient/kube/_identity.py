@@ -64,7 +64,7 @@ class Identity:
         return labels.get(SCOPE_LABEL) in self.adopted_scopes and self._applied_by_app(metadata)
 
     def may_take(self, live: Manifest) -> bool:
-        """Return whether an object that is not ours was released by its owner and may be adopted."""
+        """Return whether an object was released by its owner, and so may be adopted."""
         annotations = section(section(live, "metadata"), "annotations")
         return annotations.get(OWNER_ANNOTATION) == RELEASED
 
