@@ -15,7 +15,7 @@ from istio_ambient.values.problems import Problem
 GOOD = {"model": '"shop"', "name": '"productpage"', "port": "9080"}
 
 
-def parse(**databag: str) -> tuple[ingress.Request | None, list[Problem]]:
+def parse(**databag: str) -> tuple[ingress.IngressRequirerData | None, list[Problem]]:
     return ingress.parse({**GOOD, **databag}, app="productpage", endpoint="ingress")
 
 
