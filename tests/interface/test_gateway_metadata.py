@@ -5,7 +5,7 @@
 import ops
 import pytest
 from charmlibs.interfaces import gateway_metadata as published
-from istio_ambient.relations import gateway_metadata
+from istio_ambient.interfaces import gateway_metadata
 from ops import testing
 
 

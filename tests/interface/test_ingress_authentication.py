@@ -12,7 +12,7 @@ from canonical_service_mesh.interfaces import istio_ingress_config as published_
 from charmlibs.interfaces import forward_auth as published_login
 from charmlibs.interfaces import istio_request_auth as published_tokens
 from istio_ambient.integrations import ingress_authentication
-from istio_ambient.relations import forward_auth, istio_ingress_config, istio_request_auth
+from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
 from ops import testing
 
 ADDRESS = "http://proxy.iam.svc.cluster.local:4180"

@@ -5,7 +5,7 @@
 import ops
 import pytest
 from charmlibs.interfaces import istio_ingress_route as published
-from istio_ambient.relations import istio_ingress_route
+from istio_ambient.interfaces import istio_ingress_route
 from ops import testing
 
 GRPC = published.Listener(port=9096, protocol=published.ProtocolType.GRPC)

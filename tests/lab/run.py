@@ -3,12 +3,17 @@
 
 """Run a command inside the lab's namespaces: `python -m tests.lab.run -- <command…>`.
 
-The binaries are built first, because inside there is no network but the lab's own. Needs root.
+ztunnel is looked up and the other programs are built first, because inside there is no network but
+the lab's own. Needs root.
 """
 
 import os
+import pathlib
 import sys
 
+import rich.console
+
+from tests import ztunnel
 from tests.lab import _binaries, _namespaces
 
 
@@ -21,15 +26,31 @@ def main(arguments: list[str]) -> int:
     if os.geteuid() != 0:
         print("the lab needs root: it makes network namespaces", file=sys.stderr)
         return 2
+    try:
+        found = ztunnel.find(os.environ, _binaries.cache_folder())
+    except ztunnel.ProgramError as error:
+        print(error, file=sys.stderr)
+        return 2
+    _announce(found, _binaries.cache_folder())
     _binaries.ensure()
     # Inside there is no proxy to be reached.
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
+    environment.update(ztunnel.variables(found, environment))
     environment["PATH"] = os.pathsep.join(
         [environment.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
     )
     return _namespaces.run(command, environment)
+
+
+def _announce(found: ztunnel.Program | ztunnel.Missing, cache: pathlib.Path) -> None:
+    console = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
+    if isinstance(found, ztunnel.Missing):
+        told = f"lab: {found}. To run it, {ztunnel.how_to_get(cache)}"
+        console.print(told, style="bold yellow", markup=False)
+    else:
+        console.print(f"lab: {found}", markup=False)
 
 
 if __name__ == "__main__":

@@ -227,7 +227,7 @@ def run(cluster: lab.Cluster, check: Check) -> None:
     if cluster.has_ztunnel:
         run_l4(cluster, check, service)
     else:
-        check.step("L4: not run, LAB_ZTUNNEL is not set")
+        check.step("L4: not run, there is no ztunnel")
 
 
 def run_l4(cluster: lab.Cluster, check: Check, service: str) -> None:

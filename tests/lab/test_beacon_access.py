@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from istio_ambient import mesh
+from istio_ambient import authorization
 from lightkube.resources.core_v1 import Service
 
 from tests import lab
@@ -47,7 +47,7 @@ def test_without_management_every_policy_goes_in_one_hook_and_the_rest_stays(
     shop.consumer("details")
     shop.config(model_on_mesh=True)
     shop.model.wait_active(APP)
-    pods = f"{mesh.NAME_LABEL}={APP}"
+    pods = f"{authorization.NAME_LABEL}={APP}"
     wanted, operator = shop.policies(), "juju-modeloperator=modeloperator"
     assert set(wanted) == {"details", pods, operator}
     assert set(store.policies()) == {"stock"}
@@ -129,7 +129,7 @@ def test_databags_of_every_kind_of_bad_in_one_hook(shop: beacon.Shop):
         shop.remote(MESH, app, {"policies": text}, quiet=True)
     shop.refresh()
     found = shop.policies()
-    good = mesh.Source(shop.name, "caller").principal
+    good = authorization.Source(shop.name, "caller").principal
     for app, text in bad.items():
         rules = found[app].get("rules", [])
         allowed = [name for rule in rules for name in rule["from"][0]["source"]["principals"]]
@@ -143,7 +143,12 @@ def test_whatever_a_databag_may_ask_for_is_taken_by_the_api_server_and_istiods_w
 ):
     paths = test_paths.accepted(2000)
     hosts = ["*", "*.shop", "details*", "a_b.C:80", "[::1]:9080", "x" * 255]
-    odd = {mesh.NAME_LABEL: "details", "a.b-c/D_e.f": "", "x": "A.b_c-9", "y" * 63: "z" * 63}
+    odd = {
+        authorization.NAME_LABEL: "details",
+        "a.b-c/D_e.f": "",
+        "x": "A.b_c-9",
+        "y" * 63: "z" * 63,
+    }
     endpoints = [{"paths": paths[n : n + 256]} for n in range(0, len(paths), 256)]
     shop.consumer(
         "details",
@@ -222,7 +227,7 @@ def test_scrapers_are_let_in_to_the_metrics_port(
     told = {"cmr_data": json.dumps({"app_name": "grafana", "juju_model_name": store.name})}
     shop.remote(f"{APP}:provide-cmr-mesh", "remote-1", told, model_uuid=store.uuid)
     shop.model.settle()
-    (rule,) = shop.policies()[f"{mesh.NAME_LABEL}={APP}"]["rules"]
+    (rule,) = shop.policies()[f"{authorization.NAME_LABEL}={APP}"]["rules"]
     assert set(rule["from"][0]["source"]["principals"]) == {
         f"cluster.local/ns/{shop.name}/sa/prometheus",
         f"cluster.local/ns/{store.name}/sa/grafana",

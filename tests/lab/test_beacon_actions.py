@@ -91,8 +91,8 @@ def test_a_denied_request_is_told_what_would_let_it_pass(shop: beacon.Shop):
     results = run(shop, "explain", source="ratings", target="details", format="json")
     assert results["verdict"] == "denied"
     assert results["decided-by"] == f"waypoint {shop.name}/{shop.waypoint}"
-    (cure,) = json.loads(results["json"])["cures"]
-    assert cure.endswith("juju integrate ratings details")
+    (remedy,) = json.loads(results["json"])["remedies"]
+    assert remedy.endswith("juju integrate ratings details")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import lightkube
 from canonical_service_mesh.k8s import resource_manager
 from canonical_service_mesh.utils import istio
 from charmlibs.interfaces import service_mesh as published
-from istio_ambient import kube, mesh, resources
+from istio_ambient import authorization, gateways, kube, resources
+from istio_ambient.gateways import _membership
+from istio_ambient.kube import _identity
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.models.autoscaling_v2 import (
     CrossVersionObjectReference,
@@ -56,21 +58,23 @@ class PublicCharm:
 
     def model_on_mesh(self) -> None:
         name = f"{APP}-{self.shop.name}-policy-all-sources-modeloperator"
-        target = mesh.Target.workload(self.shop.name, {"juju-modeloperator": "modeloperator"})
-        policy = mesh.allow(name, target, (mesh.Rule(),))
+        target = authorization.Target.workload(
+            self.shop.name, {"juju-modeloperator": "modeloperator"}
+        )
+        policy = authorization.allow(name, target, (authorization.Rule(),))
         self._apply(policy, "modeloperator-authorization-policy")
         labels = {
-            mesh.DATAPLANE_MODE: "ambient",
-            mesh.USE_WAYPOINT: self.shop.waypoint,
-            mesh.MANAGED_BY: f"{self.shop.name}.{APP}",
+            gateways.DATAPLANE_MODE: "ambient",
+            gateways.USE_WAYPOINT: self.shop.waypoint,
+            _membership.MANAGED_BY: f"{self.shop.name}.{APP}",
         }
         body = {"metadata": {"labels": labels}}
         self.client.patch(Namespace, self.shop.name, body, patch_type=PatchType.MERGE)
 
     def memory(self) -> None:
         """Remember labels as it does: in a ConfigMap without any mark."""
-        labels = mesh.member_labels(self.shop.waypoint, self.shop.name)
-        metadata = ObjectMeta(name=mesh.memory_name(APP), namespace=self.shop.name)
+        labels = gateways.member_labels(self.shop.waypoint, self.shop.name)
+        metadata = ObjectMeta(name=gateways.labels_config_map_name(APP), namespace=self.shop.name)
         data = {"labels": json.dumps(labels)}
         self.client.create(ConfigMap(metadata=metadata, data=data))
 
@@ -82,7 +86,7 @@ class PublicCharm:
 
 def uids(shop: beacon.Shop) -> dict[str, str]:
     """Return what the namespace holds of the charm, and which objects these are."""
-    labels = {kube.INSTANCE_LABEL: f"{shop.name}-{APP}"}
+    labels = {_identity.INSTANCE_LABEL: f"{shop.name}-{APP}"}
     found = [
         obj for kind in KINDS for obj in shop.client.list(kind, namespace=shop.name, labels=labels)
     ]
@@ -115,7 +119,7 @@ def grants(policies: list[Any]) -> Grants:
     found: Grants = {}
     for policy in policies:
         manifest = kube.manifest_of(policy)
-        allowed = found.setdefault(str(mesh.target_of(manifest)), set())
+        allowed = found.setdefault(str(authorization.target_of(manifest)), set())
         for rule in manifest["spec"].get("rules", ()):
             operations = [to["operation"] for to in rule.get("to", ())] or ["everything"]
             sources = rule.get("from", [{"source": {"principals": ["everybody"]}}])
@@ -161,7 +165,7 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
         f"Service {shop.name}/details": {("caller", get)},
         f"Service {shop.name}/reviews": {("caller", get)},
         f"Service {shop.name}/victim": set(),
-        f"pods {shop.name}/{mesh.NAME_LABEL}=details": {("prometheus", '"everything"')},
+        f"pods {shop.name}/{authorization.NAME_LABEL}=details": {("prometheus", '"everything"')},
         f"pods {shop.name}/juju-modeloperator=modeloperator": {("everybody", '"everything"')},
     }
     states = [grants(state) for state in history(shop, version, before)]
@@ -177,8 +181,8 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
     assert not (were.keys() - same) & are.keys()
     live = kube.read_live(shop.client, kube.Identity(shop.name, APP), KINDS)
     assert {str(ref) for ref in live.objects} == are.keys()
-    assert shop.namespace_labels[mesh.MANAGED_BY] == f"{shop.name}.{APP}"
-    assert json.loads(shop.get(ConfigMap, mesh.memory_name(APP))["data"]["labels"])
+    assert shop.namespace_labels[_membership.MANAGED_BY] == f"{shop.name}.{APP}"
+    assert json.loads(shop.get(ConfigMap, gateways.labels_config_map_name(APP))["data"]["labels"])
     with shop.model.requests(shop.unit) as seen:
         shop.refresh()
     assert seen.writes == []
@@ -193,4 +197,4 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
     assert shop.ours() == []
     assert shop.namespace_labels == {}
     kept = [found.metadata.name for found in shop.client.list(ConfigMap, namespace=shop.name)]
-    assert mesh.memory_name(APP) not in kept
+    assert gateways.labels_config_map_name(APP) not in kept

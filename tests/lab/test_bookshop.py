@@ -35,11 +35,11 @@ def test_requests(shown: suite.Suite, scene: bookshop.Scene):
     if left_out and os.environ.get("LAB_REQUIRE_ZTUNNEL"):
         pytest.fail("not run, though a ztunnel is required:\n" + "\n".join(left_out))
     if left_out:
-        pytest.skip("not run without a ztunnel (LAB_ZTUNNEL): " + "; ".join(left_out))
+        pytest.skip("not run without a ztunnel: " + "; ".join(left_out))
 
 
 def _is_explained(shown: suite.Suite, request: bookshop.Request) -> bool:
-    """Tell whether the beacon's own explanation of a request is what became of it."""
+    """Return whether the beacon's own explanation of a request is what became of it."""
     if request.from_outside:
         return True  # Decided at the gateway, before the mesh.
     explained = json.loads(shown.explain(request, "json")["json"])

@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
-from istio_ambient import mesh
+from istio_ambient import authorization
 from lightkube.resources.core_v1 import Service
 
 from tests import lab
@@ -15,7 +15,7 @@ from tests.lab.beacon import APP
 
 FRONT = "front"
 """What productpage is called in its own model; in the other one it is `remote-…`."""
-STOCK_PODS = f"{mesh.NAME_LABEL}=stock"
+STOCK_PODS = f"{authorization.NAME_LABEL}=stock"
 
 
 class Models(NamedTuple):
@@ -90,7 +90,7 @@ def test_a_source_of_another_model_is_let_in_by_its_name_at_home(models: Models)
 
 def test_a_scraper_of_another_model_is_let_in_by_its_name_at_home(models: Models):
     home, away = models
-    pods = f"{mesh.NAME_LABEL}={APP}"
+    pods = f"{authorization.NAME_LABEL}={APP}"
     metrics = home.model.offer(f"{APP}:metrics-endpoint")
     names = home.model.offer(f"{APP}:provide-cmr-mesh")
     away.model.integrate(f"{FRONT}:metrics", metrics)
@@ -121,11 +121,11 @@ def test_an_application_that_is_known_here_by_a_name_of_ours_is_let_in_by_its_ow
     for endpoint, offer in offers:
         home.model.integrate(endpoint, offer)
     home.model.settle()
-    assert models.principals(f"{mesh.NAME_LABEL}={APP}") == [f"{away.name}/{FRONT}"]
+    assert models.principals(f"{authorization.NAME_LABEL}={APP}") == [f"{away.name}/{FRONT}"]
     for endpoint, offer in offers:
         home.model.remove_relation(endpoint, offer)
     home.model.settle()
-    assert f"{mesh.NAME_LABEL}={APP}" not in home.policies()
+    assert f"{authorization.NAME_LABEL}={APP}" not in home.policies()
 
 
 def test_an_application_of_another_model_joins_behind_our_waypoint_and_opens_itself(

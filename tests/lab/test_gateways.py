@@ -12,6 +12,7 @@ import lightkube
 import ops
 import pytest
 from istio_ambient import gateways, kube, manifests, resources
+from istio_ambient.gateways import _parameters
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
@@ -105,7 +106,7 @@ def url(front: juju.Model) -> str:
 
 
 def published(front: juju.Model, expected: str) -> bool:
-    """Tell whether the application is told a URL that begins so, once an event passed."""
+    """Return whether the application is told a URL that begins so, once an event passed."""
 
     def told() -> bool:
         front.emit(f"{GATE}/0", "update-status")
@@ -212,7 +213,7 @@ def test_a_wrong_option_is_named_and_the_last_good_state_stays(
 ):
     settled(front, kind.app, **{f"{kind.option}_node_selector": "kubernetes.io/os: linux"})
     front.wait_active(kind.app)
-    parameters = gateways.parameters_name(kind.gateway)
+    parameters = _parameters.parameters_name(kind.gateway)
     before = view.client.get(ConfigMap, parameters, namespace=MODEL).data
     with front.requests(f"{kind.app}/0") as seen:
         status = settled(front, kind.app, **{f"{kind.option}_resources": "{limits: {cpu: many}}"})

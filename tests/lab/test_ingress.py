@@ -10,6 +10,7 @@ import lightkube
 import ops
 import pytest
 from istio_ambient import kube, resources
+from istio_ambient.kube import _identity
 from lightkube.models.core_v1 import ServicePort, ServiceSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
@@ -65,7 +66,7 @@ def get(
 
 
 def answers(cluster: lab.Cluster, status: int, **request: str) -> bool:
-    """Tell whether the gateway settles on this status."""
+    """Return whether the gateway settles on this status."""
 
     def seen() -> bool:
         response = get(cluster, **request)
@@ -205,7 +206,7 @@ def test_a_changed_listener_leaves_the_pod_template_alone(cluster: lab.Cluster, 
     before = workload()
     labels = before.spec.template.metadata.labels
     assert "charms.canonical.com/shop.gate.telemetry" in labels
-    assert kube.INSTANCE_LABEL not in labels
+    assert _identity.INSTANCE_LABEL not in labels
     assert settled(shop, external_hostname="apps.example.com").name == "active"
     listener = spec_of(cluster, resources.Gateway, APP)["listeners"][0]
     assert listener["hostname"] == "apps.example.com"
@@ -243,7 +244,7 @@ def test_units_become_replicas_and_only_the_leader_writes(cluster: lab.Cluster, 
 
 
 def hostile() -> list[tuple[dict[str, str], str, str]]:
-    """Return databags with what the status must name: the field, and the cure."""
+    """Return databags with what the status must name: the field, and the remedy."""
     good = request_of("victim")
     return [
         ({**good, "port": "{"}, "port", "send valid JSON"),
@@ -255,9 +256,9 @@ def hostile() -> list[tuple[dict[str, str], str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("databag", "field", "cure"), hostile())
+@pytest.mark.parametrize(("databag", "field", "remedy"), hostile())
 def test_bad_data_is_told_and_the_others_stay(
-    cluster: lab.Cluster, shop: juju.Model, databag: dict[str, str], field: str, cure: str
+    cluster: lab.Cluster, shop: juju.Model, databag: dict[str, str], field: str, remedy: str
 ):
     shop.fake_remote(f"{APP}:ingress", "victim", databag)
     with shop.requests(UNIT) as seen:
@@ -265,7 +266,7 @@ def test_bad_data_is_told_and_the_others_stay(
     status = shop.unit_status(UNIT)
     assert status.name == "blocked"
     assert f"victim:ingress {field}" in status.message
-    assert cure in status.message
+    assert remedy in status.message
     assert seen.writes == []
     assert url(shop, remote="victim") is None
     assert get(cluster).status == 200
@@ -439,7 +440,7 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_consumers(
 def test_removal_leaves_nothing(cluster: lab.Cluster, shop: juju.Model):
     shop.remove(APP)
     shop.settle()
-    labels = {kube.INSTANCE_LABEL: "shop-gate"}
+    labels = {_identity.INSTANCE_LABEL: "shop-gate"}
     for kind in (resources.Gateway, resources.HTTPRoute, resources.AuthorizationPolicy):
         assert list(admin(cluster).list(kind, namespace="*", labels=labels)) == []
     for kind in (Deployment, Service, ServiceAccount):

@@ -12,7 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from istio_ambient import ingress, kube, mesh, resources
+from istio_ambient import authorization, ingress, kube, resources
+from istio_ambient.kube import _identity, _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Secret, Service
@@ -78,9 +79,11 @@ def made_by_the_public_charm(
 ) -> Iterator[kube.Resource]:
     """Yield what it makes of what is integrated, and something that it forgot to remove."""
 
-    def asked(app: str, endpoint: str, number: int) -> ingress.Request:
-        asker, open_to_all = mesh.Asker(app, endpoint, ""), endpoint != "ingress"
-        return ingress.Request(asker, number, "shop", app, 9080, authenticated=not open_to_all)
+    def asked(app: str, endpoint: str, number: int) -> ingress.IngressRequest:
+        requester, open_to_all = authorization.Requester(app, endpoint, ""), endpoint != "ingress"
+        return ingress.IngressRequest(
+            requester, number, "shop", app, 9080, authenticated=not open_to_all
+        )
 
     trust = ingress.Trust("login", (ingress.JwtRule(ISSUER, KEYS),))
     facts = ingress.Facts(
@@ -112,7 +115,7 @@ def made_by_the_public_charm(
 def apply_as_public(client: Any, obj: kube.Resource) -> None:
     name: str = obj.metadata.name
     scope = SCOPES.get(type(obj)) or POLICIES.get(name, "istio-ingress-authorization-policy")
-    obj.metadata.labels = {kube.INSTANCE_LABEL: f"shop-{APP}", kube.SCOPE_LABEL: scope}
+    obj.metadata.labels = {_identity.INSTANCE_LABEL: f"shop-{APP}", _identity.SCOPE_LABEL: scope}
     client.apply(obj, field_manager=APP, force=True)
 
 
@@ -131,7 +134,7 @@ def certificate_of(authority: authorities.Authority) -> ingress.Certificate:
 
 
 def uids(client: Any, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
-    refs = {kube.ref_of(obj): kube.type_of(obj) for obj in objects}
+    refs = {kube.ref_of(obj): _objects.type_of(obj) for obj in objects}
     return {ref: obj.metadata.uid for ref, obj in kube.read_taken(client, refs).items()}
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from istio_ambient import alert_rules, kube
+from istio_ambient import kube
+from istio_ambient.charm import _alert_rules
 from lightkube import codecs
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace, Pod
@@ -56,7 +57,7 @@ SOURCE = conftest.CHARMS / APP / "src"
 def details(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[str]:
     """A Service whose pod is on the mesh, behind a ztunnel, with no waypoint and no policy."""
     if not cluster.has_ztunnel:
-        reason = "no ztunnel: set LAB_ZTUNNEL"
+        reason = "not run without a ztunnel"
         if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -143,7 +144,9 @@ def served(text: str) -> set[str]:
 
 
 def test_queries_are_read_as_they_are_meant():
-    query = f'sum by (le) (rate(a_bucket{{x="b_c",{alert_rules.PLACEHOLDER}}}[5m] offset 15m)) > 1'
+    query = (
+        f'sum by (le) (rate(a_bucket{{x="b_c",{_alert_rules.PLACEHOLDER}}}[5m] offset 15m)) > 1'
+    )
     assert metrics_of(f"histogram_quantile(0.9, {query}) or (d unless e) < bool 1") == {
         "a_bucket",
         "d",

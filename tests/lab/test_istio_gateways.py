@@ -64,7 +64,7 @@ class Makings:
         return [json.loads(text.replace(self._namespace, _gateways.NAMESPACE)) for text in texts]
 
     def complete(self, names: set[str]) -> bool:
-        """Tell whether everything has been made."""
+        """Return whether everything has been made."""
         found = {_compare.identity(each) for each in self.objects()}
         assert found >= names, f"not there: {sorted(names - found)}"
         return found == names

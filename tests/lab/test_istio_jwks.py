@@ -64,7 +64,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 
 def fetched(cluster: lab.Cluster, model: juju.Model, outcome: str) -> bool:
-    """Tell whether an istiod fetched keys with this outcome: `success` or `fail`."""
+    """Return whether an istiod fetched keys with this outcome: `success` or `fail`."""
     text = cluster.metrics(model.name, "istiod-")
     name = f"pilot_jwks_resolver_network_fetch_{outcome}_total"
     return any(float(value) > 0 for value in re.findall(rf"^{name}\S* (\S+)$", text, re.M))

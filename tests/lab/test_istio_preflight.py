@@ -9,6 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 from istio_ambient import kube, manifests, resources
+from istio_ambient.kube import _identity
+from istio_ambient.manifests import _served
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
@@ -152,7 +154,7 @@ def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
         _install_gateways(cluster, "v1.99.0")
         mesh.wait_active()
         found = kube.manifest_of(client.get(CustomResourceDefinition, GATEWAYS))["metadata"]
-        assert kube.INSTANCE_LABEL not in found.get("labels", {})
+        assert _identity.INSTANCE_LABEL not in found.get("labels", {})
         assert manifests.bundle_version({"metadata": found}) == "v1.99.0"
         for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
             assert not [each for each in client.list(kind) if each.metadata.name == GUARD]  # pyright: ignore[reportUnknownMemberType]
@@ -173,16 +175,13 @@ def test_definitions_of_ours_are_guarded_upgraded_and_never_downgraded(
     for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
         assert client.get(kind, GUARD)
 
-    older = {
-        "metadata": {
-            "annotations": {manifests.BUNDLE_VERSION: f"{manifests.gateway_api_version()}-rc.1"}
-        }
-    }
+    version = f"{manifests.gateway_api_version()}-rc.1"
+    older = {"metadata": {"annotations": {_served.BUNDLE_VERSION: version}}}
     client.patch(CustomResourceDefinition, GATEWAYS, older)
     mesh.emit(UNIT, "update-status")
     assert _version(cluster) == manifests.gateway_api_version()
 
-    newer = {"metadata": {"annotations": {manifests.BUNDLE_VERSION: "v1.99.0"}}}
+    newer = {"metadata": {"annotations": {_served.BUNDLE_VERSION: "v1.99.0"}}}
     client.patch(CustomResourceDefinition, GATEWAYS, newer)
     mesh.emit(UNIT, "update-status")
     assert _version(cluster) == "v1.99.0"
@@ -264,7 +263,7 @@ def _install_gateways(cluster: lab.Cluster, version: str) -> None:
         for crd in manifests.crds()
         if crd.metadata and crd.metadata.name == GATEWAYS
     )
-    manifest["metadata"]["annotations"][manifests.BUNDLE_VERSION] = version
+    manifest["metadata"]["annotations"][_served.BUNDLE_VERSION] = version
     wanted: Any = CustomResourceDefinition.from_dict(manifest)  # pyright: ignore[reportUnknownMemberType]
     kube.delete(admin(cluster), CustomResourceDefinition, GATEWAYS)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from istio_ambient import kube, manifests, resources
-from istio_ambient.mesh import hardened_mode
+from istio_ambient.authorization import hardened_mode
+from istio_ambient.kube import _identity, _objects
 from lightkube.resources.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
     ValidatingAdmissionPolicy,
@@ -184,10 +185,10 @@ def _apply_as_public(cluster: lab.Cluster, obj: kube.Resource, scope: str) -> No
     metadata = manifest["metadata"]
     metadata["labels"] = {
         **metadata.get("labels", {}),
-        kube.INSTANCE_LABEL: f"{MODEL}-{APP}",
-        kube.SCOPE_LABEL: scope,
+        _identity.INSTANCE_LABEL: f"{MODEL}-{APP}",
+        _identity.SCOPE_LABEL: scope,
     }
-    wanted = kube.type_of(obj).from_dict(manifest)
+    wanted = _objects.type_of(obj).from_dict(manifest)
     client = cluster_client(cluster)
     client.apply(wanted, field_manager=APP, force=True)
     # It knows no such annotation; the definitions may carry one of an application that was here.
@@ -211,6 +212,6 @@ def _injector() -> Any:
 
 
 def _uids(cluster: lab.Cluster, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
-    refs = {kube.ref_of(obj): kube.type_of(obj) for obj in objects}
+    refs = {kube.ref_of(obj): _objects.type_of(obj) for obj in objects}
     taken = kube.read_taken(cluster_client(cluster), refs)
     return {ref: obj.metadata.uid for ref, obj in taken.items()}

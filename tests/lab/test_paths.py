@@ -11,7 +11,7 @@ from typing import Any
 import envoy
 import pydantic
 import pytest
-from istio_ambient.relations import service_mesh
+from istio_ambient.interfaces import service_mesh
 
 SEGMENTS = ("{*}", "{**}", "a", "x.y", "%20", "~", "!$&'()+,;:@=", "-", "", "..", "a b", "*")
 TYPES = "type.googleapis.com/envoy.extensions"
@@ -56,7 +56,7 @@ def permission(path: str) -> dict[str, Any]:
 
 
 def is_taken(paths: list[str], folder: Path) -> bool:
-    """Tell whether Envoy takes a listener that authorizes these paths."""
+    """Return whether Envoy takes a listener that authorizes these paths."""
     policy = {"permissions": [permission(path) for path in paths], "principals": [{"any": True}]}
     filters = [
         {

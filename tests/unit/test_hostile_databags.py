@@ -4,7 +4,7 @@
 """Whatever applications write into databags: from the raw text to the objects and the status.
 
 Nothing crashes, nobody is let in who was not asked for by the target itself, and what is wrong is
-named with its cure.
+named with its remedy.
 """
 
 import json
@@ -16,31 +16,35 @@ import hypothesis
 import pytest
 from charmlibs.interfaces import service_mesh as published
 from hypothesis import strategies as st
-from istio_ambient import kube, mesh, status
+from istio_ambient import authorization, beacon, kube
+from istio_ambient.authorization import _requests
+from istio_ambient.charm import status
 from istio_ambient.integrations import access_requests
-from istio_ambient.relations import cross_model_mesh, service_mesh
+from istio_ambient.interfaces import cross_model_mesh, service_mesh
 
-from tests.unit.relations import hostile
+from tests.unit.interfaces import hostile
 
-NAME, PART_OF = mesh.NAME_LABEL, "app.kubernetes.io/part-of"
+NAME, PART_OF = authorization.NAME_LABEL, "app.kubernetes.io/part-of"
 SERVICES = (
-    mesh.Service("shop", "details", {NAME: "details"}, by_juju=True),
-    mesh.Service("shop", "details-api", {NAME: "details"}),
-    mesh.Service("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-    mesh.Service("shop", "beacon", {NAME: "beacon"}, by_juju=True),
-    mesh.Service("store", "stock", {NAME: "stock"}, by_juju=True),
-    mesh.Service("store", "by-hand", {"app": "stock"}),
+    _requests.Service("shop", "details", {NAME: "details"}, by_juju=True),
+    _requests.Service("shop", "details-api", {NAME: "details"}),
+    _requests.Service("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+    _requests.Service("shop", "beacon", {NAME: "beacon"}, by_juju=True),
+    _requests.Service("store", "stock", {NAME: "stock"}, by_juju=True),
+    _requests.Service("store", "by-hand", {"app": "stock"}),
 )
-CLUSTER = mesh.Cluster(
+CLUSTER = authorization.Cluster(
     services={(service.namespace, service.name): service for service in SERVICES},
     model_namespaces={"uuid": "store"},
     namespace_labels={"shop": {}},
 )
-DETAILS = mesh.Asker("details", "service-mesh")
-REVIEWS = mesh.Asker("reviews", "service-mesh")
-REMOTE = mesh.Asker("remote-1", "service-mesh", model_uuid="uuid")
-STRANGER = mesh.Asker("remote-2", "service-mesh", model_uuid=mesh.UNKNOWN_MODEL)
-SCRAPER = mesh.Asker("remote-1", "metrics-endpoint", model_uuid="uuid")
+DETAILS = authorization.Requester("details", "service-mesh")
+REVIEWS = authorization.Requester("reviews", "service-mesh")
+REMOTE = authorization.Requester("remote-1", "service-mesh", model_uuid="uuid")
+STRANGER = authorization.Requester(
+    "remote-2", "service-mesh", model_uuid=authorization.UNKNOWN_MODEL
+)
+SCRAPER = authorization.Requester("remote-1", "metrics-endpoint", model_uuid="uuid")
 GOOD: dict[str, Any] = {
     "source_namespace": "shop",
     "source_app_name": "productpage",
@@ -50,9 +54,11 @@ GOOD: dict[str, Any] = {
 }
 
 
-def facts(texts: Mapping[mesh.Asker, str], cmr_data: str | None = None) -> mesh.Facts:
+def facts(
+    texts: Mapping[authorization.Requester, str], cmr_data: str | None = None
+) -> beacon.Facts:
     """Return what the charm would know of these databags."""
-    databags = [(asker, {"policies": text}) for asker, text in texts.items()]
+    databags = [(requester, {"policies": text}) for requester, text in texts.items()]
     requests, problems = access_requests.of_applications(databags, CLUSTER, "shop")
     said = {} if cmr_data is None else {"cmr_data": cmr_data}
     remote, unknown = cross_model_mesh.parse(said, app="remote-1", endpoint="provide-cmr-mesh")
@@ -60,10 +66,10 @@ def facts(texts: Mapping[mesh.Asker, str], cmr_data: str | None = None) -> mesh.
         [SCRAPER] if said else [],
         {"remote-1": remote} if remote else {},
         CLUSTER.model_namespaces,
-        mesh.Target.app("shop", "beacon"),
+        authorization.Target.app("shop", "beacon"),
         15090,
     )
-    return mesh.Facts(
+    return beacon.Facts(
         model="shop",
         app="beacon",
         replicas=1,
@@ -76,26 +82,26 @@ def facts(texts: Mapping[mesh.Asker, str], cmr_data: str | None = None) -> mesh.
     )
 
 
-def policies(given: mesh.Facts) -> dict[mesh.Target | None, dict[str, Any]]:
+def policies(given: beacon.Facts) -> dict[authorization.Target | None, dict[str, Any]]:
     """Return the policies by target; none of them is split here."""
-    manifests = map(kube.manifest_of, mesh.beacon(given).objects)
+    manifests = map(kube.manifest_of, beacon.desired(given).objects)
     found = [policy for policy in manifests if policy["kind"] == "AuthorizationPolicy"]
-    by_target = {mesh.target_of(policy): policy for policy in found}
+    by_target = {authorization.target_of(policy): policy for policy in found}
     assert len(by_target) == len(found)
     return by_target
 
 
-def status_message(given: mesh.Facts) -> str:
-    findings = status.Findings(problems=list(mesh.beacon(given).problems))
-    findings.waiting.extend(str(pending) for pending in mesh.verdicts(given).pending)
+def status_message(given: beacon.Facts) -> str:
+    findings = status.Findings(problems=list(beacon.desired(given).problems))
+    findings.waiting.extend(str(pending) for pending in beacon.verdicts(given).pending)
     return status.status_of(findings, 100).message
 
 
-Grant = tuple[mesh.Target | None, str, str]
+Grant = tuple[authorization.Target | None, str, str]
 """Target, principal, and operation as sorted JSON; empty: everything."""
 
 
-def granted(by_target: Mapping[mesh.Target | None, dict[str, Any]]) -> Iterator[Grant]:
+def granted(by_target: Mapping[authorization.Target | None, dict[str, Any]]) -> Iterator[Grant]:
     for target, policy in by_target.items():
         for rule in policy["spec"].get("rules", ()):
             operations = [to["operation"] for to in rule.get("to", ())] or [{}]
@@ -113,10 +119,10 @@ def asked(text: str) -> Iterator[Grant]:
             continue
         namespace, app = policy.target_namespace, policy.target_app_name or ""
         if policy.target_type is published.PolicyTargetType.app:
-            target = mesh.Target.service(namespace, policy.target_service or app)
+            target = authorization.Target.service(namespace, policy.target_service or app)
         else:
             labels = policy.target_selector_labels or {NAME: app}
-            target = mesh.Target.workload(namespace, labels)
+            target = authorization.Target.workload(namespace, labels)
         principal = f"cluster.local/ns/{policy.source_namespace}/sa/{policy.source_app_name}"
         operations = [endpoint.model_dump(mode="json") for endpoint in policy.endpoints] or [{}]
         yield from ((target, principal, _canonical(each)) for each in operations)
@@ -129,12 +135,12 @@ def _canonical(operation: dict[str, Any]) -> str:
     return json.dumps(members, sort_keys=True)
 
 
-def is_own(target: mesh.Target | None, asker: mesh.Asker) -> bool:
-    """Tell whether somebody may ask for access to a target."""
-    if target is None or target.namespace != ("store" if asker == REMOTE else "shop"):
+def is_own(target: authorization.Target | None, requester: authorization.Requester) -> bool:
+    """Return whether somebody may ask for access to a target."""
+    if target is None or target.namespace != ("store" if requester == REMOTE else "shop"):
         return False
-    app = "stock" if asker == REMOTE else asker.app
-    if target.kind is mesh.TargetKind.WORKLOAD:
+    app = "stock" if requester == REMOTE else requester.app
+    if target.kind is authorization.TargetKind.WORKLOAD:
         return app in [dict(target.labels).get(key) for key in (NAME, PART_OF)]
     return CLUSTER.services[target.namespace, target.name].selector.get(NAME) == app
 
@@ -161,18 +167,20 @@ def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
     given = facts(texts, cmr_data)
     built = policies(given)
     for target, principal, operation in granted(built):
-        if target == mesh.Target.app("shop", "beacon"):
+        if target == authorization.Target.app("shop", "beacon"):
             assert principal.startswith("cluster.local/ns/store/sa/")
             assert operation == _canonical({"ports": [15090]})
             continue
-        owners = [asker for asker in texts if is_own(target, asker)]
-        assert any((target, principal, operation) in asked(texts[asker]) for asker in owners)
+        owners = [requester for requester in texts if is_own(target, requester)]
+        assert any(
+            (target, principal, operation) in asked(texts[requester]) for requester in owners
+        )
     # Whoever sends what can be read has it, whatever the others send.
     alone = policies(facts({REVIEWS: good}))
-    assert built[mesh.Target.service("shop", "reviews")] in alone.values()
-    for problem in mesh.beacon(given).problems:
-        assert problem.app in {asker.app for asker in texts}
-        assert problem.endpoint and problem.field and problem.message and problem.cure
+    assert built[authorization.Target.service("shop", "reviews")] in alone.values()
+    for problem in beacon.desired(given).problems:
+        assert problem.app in {requester.app for requester in texts}
+        assert problem.endpoint and problem.field and problem.message and problem.remedy
     assert status_message(given).isprintable()
 
 
@@ -186,12 +194,14 @@ def test_an_application_that_cannot_be_read_is_closed(text: str):
     built = policies(facts({DETAILS: text}))
     if service_mesh.Unread() in asked_for.unread:
         assert problems
-        services = (mesh.Target.service("shop", name) for name in ("details", "details-api"))
-        assert built.keys() >= {*services, mesh.Target.app("shop", "details")}
+        services = (
+            authorization.Target.service("shop", name) for name in ("details", "details-api")
+        )
+        assert built.keys() >= {*services, authorization.Target.app("shop", "details")}
     for unread in asked_for.unread:
         target = unread.target_service or unread.target_app_name
         if unread.target_type == "app" and target in ("details", "details-api"):
-            assert mesh.Target.service("shop", target) in built
+            assert authorization.Target.service("shop", target) in built
 
 
 ENDPOINT = GOOD["endpoints"][0]
@@ -259,7 +269,9 @@ def test_what_is_wrong_is_named_with_its_cure_and_the_rest_holds(
     message = status_message(given)
     assert message.startswith(f"details:service-mesh {said}")
     assert len(message) < 1000 and re.search(r"; \S", message)
-    service, other = (mesh.Target.service("shop", name) for name in ("details", "reviews"))
+    service, other = (
+        authorization.Target.service("shop", name) for name in ("details", "reviews")
+    )
     assert after[other] == before[other]
     # The good entry beside a bad one works, and nothing else does.
     assert after[service]["spec"].get("rules") == (

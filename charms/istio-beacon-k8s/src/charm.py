@@ -7,18 +7,20 @@
 from collections.abc import Iterable
 
 import ops
-from istio_ambient import charm, gateways, kube, mesh, observability, options, resources
-from istio_ambient.actions import mesh as mesh_actions
+from istio_ambient import authorization, beacon, charm, gateways, kube, resources
+from istio_ambient.actions import beacon as mesh_actions
+from istio_ambient.charm import observability
 from istio_ambient.cluster import gateway_workloads, mesh_services
-from istio_ambient.desired import Desired
-from istio_ambient.integrations import access_requests, askers, scrapers
-from istio_ambient.relations import service_mesh
+from istio_ambient.integrations import access_requests, requesters, scrapers
+from istio_ambient.interfaces import service_mesh
+from istio_ambient.kube import Desired
+from istio_ambient.values.applications import trusted_requesters
 from lightkube.resources.core_v1 import ConfigMap
 
 MESH = "service-mesh"
 
 
-class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
+class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     """Provides the `service_mesh` interface: a waypoint, labels to join, and authorization."""
 
     MANAGED = (*gateways.KINDS, resources.AuthorizationPolicy)
@@ -34,20 +36,24 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
         super().__init__(framework)
         self.actions = mesh_actions.MeshActions(self, MESH)
 
-    def gather(self, client: kube.Client, live: kube.Live) -> mesh.Facts:
+    def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
         """Return the facts; the cluster is read in two requests, however many applications ask."""
-        consumers = [(self._asker(r), self.remote_databag(r)) for r in self.active_relations(MESH)]
+        consumers = [
+            (self._requester(r), self.remote_databag(r)) for r in self.active_relations(MESH)
+        ]
         scraped = scrapers.read(self)
-        cross_model = scraped.cross_model or any(asker.model_uuid for asker, _ in consumers)
+        cross_model = scraped.cross_model or any(
+            requester.model_uuid for requester, _ in consumers
+        )
         cluster = mesh_services.read(client, self.model.name, cross_model=cross_model)
         policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
         requests, problems = access_requests.of_applications(
             consumers, cluster, self.model.name, policies
         )
-        trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
+        trusted, misnamed = trusted_requesters(str(self.config["trusted-requesters"]))
         settings, wrong = gateways.parse_settings("waypoint", self.config)
         own, pending = scraped.requests(cluster.model_namespaces)
-        return mesh.Facts(
+        return beacon.Facts(
             model=self.model.name,
             app=self.app.name,
             replicas=self.replicas,
@@ -63,24 +69,24 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
             pending=tuple(pending),
         )
 
-    def _asker(self, relation: ops.Relation) -> mesh.Asker:
-        return askers.asker_of(relation, self.model.uuid)
+    def _requester(self, relation: ops.Relation) -> authorization.Requester:
+        return requesters.requester_of(relation, self.model.uuid)
 
-    def desired(self, facts: mesh.Facts) -> Desired:
+    def desired(self, facts: beacon.Facts) -> Desired:
         """Return waypoint, labels and policies."""
-        return mesh.beacon(facts)
+        return beacon.desired(facts)
 
-    def publish(self, facts: mesh.Facts, live: kube.Live) -> None:
-        """Tell applications how to join, once there is a waypoint for them to join behind."""
+    def publish(self, facts: beacon.Facts, live: kube.Live) -> None:
+        """Return applications how to join, once there is a waypoint for them to join behind."""
         if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
             for relation in self.active_relations(MESH):
                 relation.data[self.app].update(service_mesh.dump(facts.published_labels))
 
     def readiness(
-        self, client: kube.Client, facts: mesh.Facts, live: kube.Live
+        self, client: kube.Client, facts: beacon.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the waypoint; what is pending only waits, without blame."""
-        self.findings.waiting.extend(str(pending) for pending in mesh.verdicts(facts).pending)
+        self.findings.waiting.extend(str(pending) for pending in beacon.verdicts(facts).pending)
         name = facts.waypoint
         yield gateway_workloads.readiness(
             client, live, what=f"waypoint {name}", name=name, workload=name
@@ -88,22 +94,22 @@ class IstioBeaconCharm(charm.ReconcilingCharm[mesh.Facts]):
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the waypoint through its Service."""
-        name = mesh.waypoint_name(self.model.name, self.app.name)
+        name = gateways.waypoint_name(self.model.name, self.app.name)
         url = gateway_workloads.status_url(name, self.model.name)
         return {"waypoint": observability.http_check(url)}
 
     def tolerates(self, change: kube.Change) -> bool:
         """Leave the ConfigMap alone that the public charm made to remember its own labels."""
-        return change.ref.name == mesh.memory_name(self.app.name)
+        return change.ref.name == gateways.labels_config_map_name(self.app.name)
 
     def cleanup(self, client: kube.Client) -> None:
         """Take our labels from the namespace; Juju deletes our StatefulSet and Service itself."""
         model, app = self.model.name, self.app.name
         cluster = mesh_services.read(client, model, cross_model=False)
         current = cluster.namespace_labels.get(model, {})
-        labels = mesh.taken_back(current, model, app)
-        kube.apply_labels(client, mesh.namespace_patches(model, labels))
-        kube.delete(client, ConfigMap, mesh.memory_name(app), model)
+        labels = gateways.label_removals(current, model, app)
+        kube.apply_labels(client, gateways.namespace_patches(model, labels))
+        kube.delete(client, ConfigMap, gateways.labels_config_map_name(app), model)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,23 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 import ops
-from istio_ambient import charm, gateways, ingress, kube, observability, options, resources
+from istio_ambient import charm, gateways, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
+from istio_ambient.charm import observability
 from istio_ambient.cluster import gateway_workloads, ingress_services
-from istio_ambient.desired import Desired
+from istio_ambient.ingress.reports import acceptance
 from istio_ambient.integrations import (
-    askers,
     gateway_certificate,
     ingress_authentication,
     ingress_requests,
     ingress_upstream,
+    requesters,
     scrapers,
 )
-from istio_ambient.problems import Problem
-from istio_ambient.relations import forward_auth, gateway_metadata, istio_ingress_config
+from istio_ambient.interfaces import forward_auth, gateway_metadata, istio_ingress_config
+from istio_ambient.kube import Desired
+from istio_ambient.values.applications import trusted_requesters
+from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import Secret
 
 METADATA = "gateway-metadata"
@@ -58,7 +61,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         )
         let_in, pending = scraped.requests(cluster.model_namespaces)
         settings, wrong = gateways.parse_settings("gateway", self.config)
-        trusted, misnamed = options.trusted_requesters(str(self.config["trusted-requesters"]))
+        trusted, misnamed = trusted_requesters(str(self.config["trusted-requesters"]))
         upstream, unread = self._upstream()
         login = self._login()
         tokens, bad_rules = ingress_authentication.tokens(
@@ -101,9 +104,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def _databags(self) -> Iterator[ingress_requests.Databag]:
         for endpoint in ingress_requests.KEYS:
             for relation in self.active_relations(endpoint):
-                asker = askers.asker_of(relation, self.model.uuid)
+                requester = requesters.requester_of(relation, self.model.uuid)
                 databag = self.remote_databag(relation)
-                yield ingress_requests.Databag(asker, relation.id, databag)
+                yield ingress_requests.Databag(requester, relation.id, databag)
 
     def _remotes(self, endpoint: str) -> Iterator[ingress_authentication.Remote]:
         for relation in self.active_relations(endpoint):
@@ -126,13 +129,13 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         return ingress.withhold(plan, self.model.name, self.app.name)
 
     def announce(self, facts: ingress.Facts) -> None:
-        """Tell the ingress in front of this one where the gateway is."""
+        """Return the ingress in front of this one where the gateway is."""
         for relation in self.active_relations(ingress_upstream.ENDPOINT):
             content = ingress_upstream.request_unit(facts)
             self.write_databag(relation.data[self.unit], content, ingress_upstream.UNIT_KEYS)
 
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
-        """Tell each application where it is, once its route is there; take back what is not so."""
+        """Publish the URL of each application whose route exists, and delete all others."""
         self._publish_authorizer()
         answers = ingress_requests.answers(ingress.exposure(facts), live)
         for endpoint, keys in ingress_requests.KEYS.items():
@@ -180,7 +183,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             yield ingress.address_readiness(facts, kube.manifest_of(gateway))
         exposed = ingress.exposure(facts)
         yield from exposed.pending
-        yield from ingress.acceptance(exposed, facts, live)
+        yield from acceptance.acceptance(exposed, facts, live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""

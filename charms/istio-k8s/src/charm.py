@@ -7,17 +7,17 @@
 from collections.abc import Iterable, Mapping
 
 import ops
-from istio_ambient import charm, control_plane, kube, manifests, observability, resources
+from istio_ambient import charm, control_plane, kube, manifests, resources
 from istio_ambient.actions import control_plane as control_plane_actions
+from istio_ambient.charm import observability, user_secrets
 from istio_ambient.cluster import surroundings
-from istio_ambient.desired import Desired
-from istio_ambient.integrations import user_secrets
-from istio_ambient.relations import (
+from istio_ambient.interfaces import (
     certificate_transfer,
     istio_ingress_config,
     istio_metadata,
     tracing,
 )
+from istio_ambient.kube import Desired
 from lightkube.resources.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
     ValidatingAdmissionPolicy,
@@ -85,7 +85,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
-        """Tell others what they need to know of us, or what we need of them; then reconcile."""
+        """Return others what they need to know of us, or what we need of them; then reconcile."""
         if self.unit.is_leader():
             self._announce("istio-metadata", istio_metadata.dump(self.model.name))
             self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
@@ -166,7 +166,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Tell whether somebody else's object serves as well as ours."""
+        """Return whether somebody else's object serves as well as ours."""
         return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:

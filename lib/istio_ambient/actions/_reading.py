@@ -11,9 +11,10 @@ import httpx2
 import lightkube
 import ops
 
-from istio_ambient import action_output, charm, kube
+from istio_ambient import charm, kube
+from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import istiod, mesh_snapshot
-from istio_ambient.mesh import evaluator
+from istio_ambient.values import tables
 
 F = TypeVar("F")
 Results: TypeAlias = dict[str, Any]
@@ -24,7 +25,7 @@ _MAX_PORT = 65535
 
 
 class ParameterError(ValueError):
-    """A parameter of an action that cannot be used; the message names it and the cure."""
+    """A parameter of an action that cannot be used; the message names it and the remedy."""
 
 
 class ReadingActions(ops.Object, Generic[F]):
@@ -75,7 +76,7 @@ class ReadingActions(ops.Object, Generic[F]):
 
 def as_json(entries: Sequence[Any]) -> str:
     """Return dataclasses as a JSON list of objects."""
-    return action_output.as_json([dataclasses.asdict(entry) for entry in entries])
+    return tables.as_json([dataclasses.asdict(entry) for entry in entries])
 
 
 def whole(text: str) -> str:
@@ -84,7 +85,7 @@ def whole(text: str) -> str:
     Raises:
         ParameterError: it is longer than a result may be.
     """
-    if len(text) > action_output.MAX_RESULT:
+    if len(text) > tables.MAX_RESULT:
         raise ParameterError("the answer is too long: give more of the request, or ask for less")
     return text
 

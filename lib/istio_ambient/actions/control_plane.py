@@ -13,9 +13,10 @@ import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import action_output, kube, manifests, resources
+from istio_ambient import kube, manifests, resources
 from istio_ambient.cluster import mesh_snapshot
-from istio_ambient.mesh import hardened_preview
+from istio_ambient.explain import hardened_preview
+from istio_ambient.values import tables
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +35,20 @@ def preview_hardened_mode(
     unopened = [each for each in found if not each.admits]
     event.set_results(
         {
-            **action_output.fitted("table", found, hardened_preview.table),
-            **action_output.fitted("workloads", found, _as_json),
-            **action_output.fitted("cut-off", cut_off, _names),
-            **action_output.fitted("unopened", unopened, _names),
+            **tables.fitted("table", found, hardened_preview.table),
+            **tables.fitted("workloads", found, _as_json),
+            **tables.fitted("cut-off", cut_off, _names),
+            **tables.fitted("unopened", unopened, _names),
         }
     )
 
 
 def _as_json(found: Iterable[hardened_preview.Outlook]) -> str:
-    return action_output.as_json([dataclasses.asdict(each) for each in found])
+    return tables.as_json([dataclasses.asdict(each) for each in found])
 
 
 def _names(found: Iterable[hardened_preview.Outlook]) -> str:
-    return action_output.as_json([f"{each.namespace}/{each.application}" for each in found])
+    return tables.as_json([f"{each.namespace}/{each.application}" for each in found])
 
 
 def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
@@ -83,7 +84,7 @@ def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:
 
 
 def _is_istiods(obj: kube.Resource) -> bool:
-    """Tell whether it is a GatewayClass that istiod registers by itself."""
+    """Return whether it is a GatewayClass that istiod registers by itself."""
     controller = kube.manifest_of(obj).get("spec", {}).get("controllerName", "")
     return str(controller).startswith(manifests.GATEWAY_CONTROLLERS)
 

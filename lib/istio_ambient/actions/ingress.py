@@ -7,9 +7,10 @@ import ipaddress
 
 import ops
 
-from istio_ambient import action_output, charm, ingress, kube, resources
+from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import _reading
-from istio_ambient.ingress import lookup, route_list, way_in
+from istio_ambient.ingress.reports import ingress_trace, lookup, route_list
+from istio_ambient.values import tables
 
 _ROUTES = (resources.HTTPRoute, resources.GRPCRoute)
 
@@ -47,24 +48,22 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         exposed, found, unserved = self._routes()
         if form == _reading.JSON:
             return {
-                **action_output.fitted("routes", found, _reading.as_json),
-                **action_output.fitted("not-served", unserved, _reading.as_json),
+                **tables.fitted("routes", found, _reading.as_json),
+                **tables.fitted("not-served", unserved, _reading.as_json),
             }
         problems = (
-            action_output.fitted("not-served", unserved, route_list.unserved_table)
-            if unserved
-            else {}
+            tables.fitted("not-served", unserved, route_list.unserved_table) if unserved else {}
         )
         return {
             "gateway": exposed.hosts.url or "no address yet",
-            **action_output.fitted("routes", found, route_list.table),
+            **tables.fitted("routes", found, route_list.table),
             **problems,
         }
 
     def _get_proxied_endpoints(self, _: _reading.Params) -> _reading.Results:
         exposed, found, _problems = self._routes()
         urls = route_list.proxied_endpoints(exposed, found, self.charm.app.name)
-        return {"proxied-endpoints": action_output.as_json(urls)}
+        return {"proxied-endpoints": tables.as_json(urls)}
 
     def _routes(
         self,
@@ -93,14 +92,14 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
             for kind in _ROUTES
             for route in kube.list_kind(self.charm.client, kind) or ()
         ]
-        found = way_in.way_in(question, source_ip, gateways[0], routes, snapshot)
+        found = ingress_trace.ingress_trace(question, source_ip, gateways[0], routes, snapshot)
         results: _reading.Results = {"verdict": found.verdict}
         if form == _reading.JSON:
             return {
                 **results,
-                _reading.JSON: _reading.whole(action_output.as_json(way_in.data(found))),
+                _reading.JSON: _reading.whole(tables.as_json(ingress_trace.data(found))),
             }
-        return {**results, "way": way_in.text(found)}
+        return {**results, "way": ingress_trace.text(found)}
 
 
 def _address(text: str) -> str | None:

@@ -6,6 +6,7 @@
 import datetime
 
 from istio_ambient import gateways, kube, resources
+from istio_ambient.cluster import nodes
 
 STATUS_PORT = 15021
 """Where waypoints and gateways say whether they are ready, at `/healthz/ready`."""
@@ -53,7 +54,7 @@ def node_address(client: kube.Client, namespace: str, name: str) -> str:
     Raises:
         httpx2.HTTPError: on any answer but success.
     """
-    return kube.node_address(client, namespace, {gateways.NAME_LABEL: name})
+    return nodes.node_address(client, namespace, {gateways.NAME_LABEL: name})
 
 
 def status_url(workload: str, namespace: str) -> str:

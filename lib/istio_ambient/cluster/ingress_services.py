@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
-from istio_ambient import ingress, kube, mesh
+from istio_ambient import authorization, ingress, kube
 from istio_ambient.cluster import gateway_workloads
 from istio_ambient.integrations import ingress_requests
 
@@ -61,7 +61,7 @@ def read(
     by_nodes = gateway is not None and gateway.type == "NodePort"
     return Cluster(
         services=services,
-        model_namespaces=mesh.model_namespaces(namespaces),
+        model_namespaces=authorization.model_namespaces(namespaces),
         named_ports=ingress.named_ports_of(slices),
         node_address=gateway_workloads.node_address(client, model, app) if by_nodes else "",
     )

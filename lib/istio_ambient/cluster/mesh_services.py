@@ -5,10 +5,10 @@
 
 from lightkube.resources.core_v1 import Namespace, Service
 
-from istio_ambient import kube, mesh
+from istio_ambient import authorization, kube
 
 
-def read(client: kube.Client, model: str, *, cross_model: bool) -> mesh.Cluster:
+def read(client: kube.Client, model: str, *, cross_model: bool) -> authorization.Cluster:
     """Return Services and namespaces: ours, or all where other models' applications ask.
 
     Args:
@@ -20,7 +20,7 @@ def read(client: kube.Client, model: str, *, cross_model: bool) -> mesh.Cluster:
         httpx2.HTTPError: on any answer but success or 404.
     """
     fields = None if cross_model else {"metadata.name": model}
-    return mesh.cluster(
+    return authorization.cluster(
         kube.list_kind(client, Service, namespace=None if cross_model else model) or (),
         kube.list_kind(client, Namespace, fields=fields) or (),
     )

@@ -6,7 +6,7 @@
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from istio_ambient import kube, resources
-from istio_ambient.mesh import evaluator
+from istio_ambient.authorization import evaluator
 
 
 def read(client: kube.Client, root_namespace: str, *, auto_allow: bool) -> evaluator.Snapshot:

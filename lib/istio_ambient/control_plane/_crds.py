@@ -11,7 +11,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from istio_ambient import kube, manifests
-from istio_ambient.problems import Problem
+from istio_ambient.values.problems import Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +71,10 @@ def _problems(too_old: list[kube.Manifest]) -> list[Problem]:
         has = min(manifests.bundle_version(crd) or "of no version" for crd in gateway)
         needed = manifests.gateway_api_version()
         message = f"its CRDs are {has}, somebody else's, and {needed} is needed"
-        cure = f"upgrade them to {needed} or newer"
-        found.append(Problem("", "preflight", "Gateway API", message, cure))
+        remedy = f"upgrade them to {needed} or newer"
+        found.append(Problem("", "preflight", "Gateway API", message, remedy))
     if others:
         message = f"somebody else's, and older than Istio {manifests.VERSION}: {', '.join(others)}"
-        cure = f"upgrade them to Istio {manifests.VERSION}, or remove them"
-        found.append(Problem("", "preflight", "CustomResourceDefinition", message, cure))
+        remedy = f"upgrade them to Istio {manifests.VERSION}, or remove them"
+        found.append(Problem("", "preflight", "CustomResourceDefinition", message, remedy))
     return found

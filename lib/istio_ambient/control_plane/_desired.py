@@ -9,11 +9,11 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 
 from istio_ambient import kube, manifests, resources
+from istio_ambient.authorization import hardened_mode
 from istio_ambient.control_plane import _crds, _preflight, _rollout
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._options import AUTO, Options
-from istio_ambient.desired import Desired
-from istio_ambient.mesh import hardened_mode
+from istio_ambient.kube import Desired
 
 
 def desired(facts: Facts) -> Desired:
@@ -52,7 +52,7 @@ def desired(facts: Facts) -> Desired:
 
 
 def tolerates(change: kube.Change) -> bool:
-    """Tell whether somebody else's object serves as well as ours.
+    """Return whether somebody else's object serves as well as ours.
 
     The Gateway API's guard of its CRDs is everybody's; what CRDs must serve has been judged.
     """

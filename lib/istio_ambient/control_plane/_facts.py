@@ -10,7 +10,7 @@ from istio_ambient import kube, manifests
 from istio_ambient.control_plane._integrations import Integrations
 from istio_ambient.control_plane._options import Options
 from istio_ambient.control_plane._surroundings import Surroundings
-from istio_ambient.problems import Problem
+from istio_ambient.values.problems import Problem
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import yaml
 
-from istio_ambient import kube, manifests
-from istio_ambient.problems import Problem
-from istio_ambient.relations import certificate_transfer, istio_ingress_config, tracing
+from istio_ambient import manifests
+from istio_ambient.interfaces import certificate_transfer, istio_ingress_config, tracing
+from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problems import Problem
 
 TRACING = "workload-tracing"
 INGRESS = "istio-ingress-config"
@@ -110,8 +111,8 @@ def _providers(
             continue
         if remote.app in providers:
             # The provider is named after the application: the first relation has the name.
-            text, cure = "related twice with an authorizer", "remove one of the two relations"
-            problems.append(Problem(remote.app, INGRESS, "", text, cure))
+            text, remedy = "related twice with an authorizer", "remove one of the two relations"
+            problems.append(Problem(remote.app, INGRESS, "", text, remedy))
             continue
         providers[remote.app] = (remote.relation, _provider(remote.app, found))
     return dict(providers.values()), problems
@@ -121,7 +122,7 @@ def _provider(app: str, authorizer: istio_ingress_config.Authorizer) -> manifest
     return manifests.ExtAuthzProvider(
         # istiod takes DNS labels only (pilot/pkg/security/authz/builder/extauthz.go): asked for a
         # provider of any other name, it denies every request.
-        name=kube.name_with_hash(f"{manifests.EXT_AUTHZ_PREFIX}{app}"),
+        name=name_with_hash(f"{manifests.EXT_AUTHZ_PREFIX}{app}"),
         service=authorizer.service,
         port=authorizer.port,
         protocol=authorizer.protocol,

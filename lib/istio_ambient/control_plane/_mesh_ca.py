@@ -16,8 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from istio_ambient import certificates, manifests
-from istio_ambient.options import OptionError
+from istio_ambient import manifests
+from istio_ambient.values import certificates
+from istio_ambient.values.invalid import OptionError
 
 KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
 """Keys of the Juju secret: Istio's file names without `.pem`, since Juju takes no dots."""
@@ -45,15 +46,15 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
     (signer,) = found["ca-cert"]
     _check_key(texts["ca-key"], signer)
     if not _may_sign(signer, below=0):
-        message, cure = "not the certificate of an authority", "use one with CA:TRUE"
-        raise OptionError(message, cure, "ca-cert")
+        message, remedy = "not the certificate of an authority", "use one with CA:TRUE"
+        raise OptionError(message, remedy, "ca-cert")
     roots, chain = found["root-cert"], found["cert-chain"]
     if signer not in chain and signer not in roots:
-        cure = "begin it with the certificate of ca-cert"
-        raise OptionError("the certificate of ca-cert is not in it", cure, "cert-chain")
+        remedy = "begin it with the certificate of ca-cert"
+        raise OptionError("the certificate of ca-cert is not in it", remedy, "cert-chain")
     if not _leads_to(signer, roots, chain):
-        cure = "use the certificates between ca-cert and root-cert"
-        raise OptionError("it does not lead from ca-cert to root-cert", cure, "cert-chain")
+        remedy = "use the certificates between ca-cert and root-cert"
+        raise OptionError("it does not lead from ca-cert to root-cert", remedy, "cert-chain")
     return manifests.MeshCA(
         ca_cert=texts["ca-cert"],
         ca_key=texts["ca-key"],
@@ -104,8 +105,8 @@ def _certificates(key: str, text: str) -> list[x509.Certificate]:
 def _check_key(text: str, certificate: x509.Certificate) -> None:
     # istiod reads the first block only; openssl likes to put a curve's parameters before a key.
     if not re.match(r"-----BEGIN ((RSA|EC) )?PRIVATE KEY-----", text):
-        cure = "use one PEM private key, unencrypted, and nothing before it"
-        raise OptionError("it does not begin with a private key", cure, "ca-key")
+        remedy = "use one PEM private key, unencrypted, and nothing before it"
+        raise OptionError("it does not begin with a private key", remedy, "ca-key")
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
     except certificates.REFUSED:
@@ -124,7 +125,7 @@ def _public(key: object) -> bytes:
 
 
 def _may_sign(certificate: x509.Certificate, below: int) -> bool:
-    """Tell whether a certificate may sign, with so many authorities between it and a workload."""
+    """Return whether a certificate may sign, with `below` authorities between it and workloads."""
     try:
         extensions = certificate.extensions
         basic = extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -159,7 +160,7 @@ def _leads_to(
 
 
 def _is_valid(certificate: x509.Certificate, now: datetime.datetime | None) -> bool:
-    """Tell whether a certificate is valid at a time; None: never mind when."""
+    """Return whether a certificate is valid at a time; None: never mind when."""
     return now is None or certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
 
 

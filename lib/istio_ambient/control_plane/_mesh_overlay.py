@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from istio_ambient import manifests, options
-from istio_ambient.options import OptionError, inside, shown
+from istio_ambient import manifests
+from istio_ambient.values.invalid import OptionError, inside, shown
+from istio_ambient.values.yaml_text import mapping
 
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
 _LIST_OF, _MAP_OF = "list of ", "map of "
@@ -33,7 +34,7 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
         OptionError: it is no YAML mapping; a field does not exist, is of another type, or is the
             charm's own to set.
     """
-    overlay = options.mapping(text)
+    overlay = mapping(text)
     _check_message(manifests.mesh_config_fields().root, overlay, "")
     _check_owned(overlay)
     _check_providers(overlay.get("extensionProviders", []))
@@ -79,14 +80,14 @@ def _check_value(kind: str, value: object, path: str) -> None:
         _check_message(kind, value, path)
     elif kind in known.enums:
         if value not in known.enums[kind]:
-            cure = f"use {', '.join(known.enums[kind])}"
-            raise OptionError(f"{shown(value)} is not known", cure, path)
+            remedy = f"use {', '.join(known.enums[kind])}"
+            raise OptionError(f"{shown(value)} is not known", remedy, path)
     elif kind in _RANGES:
         _check_integer(kind, value, path)
     else:
-        accepts, cure = _SCALARS[kind]
+        accepts, remedy = _SCALARS[kind]
         if not accepts(value):
-            raise OptionError(f"{shown(value)} is not allowed", cure, path)
+            raise OptionError(f"{shown(value)} is not allowed", remedy, path)
 
 
 def _check_list(kind: str, value: object, path: str) -> None:
@@ -106,8 +107,8 @@ def _check_map(kind: str, value: object, path: str) -> None:
 def _check_integer(kind: str, value: object, path: str) -> None:
     low, high = _RANGES[kind]
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        cure = f"use a whole number from {low} to {high}"
-        raise OptionError(f"{shown(value)} is not allowed", cure, path)
+        remedy = f"use a whole number from {low} to {high}"
+        raise OptionError(f"{shown(value)} is not allowed", remedy, path)
 
 
 def _is_number(value: object) -> bool:

@@ -10,9 +10,12 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from istio_ambient import manifests, options
+from istio_ambient import manifests
 from istio_ambient.control_plane import _mesh_ca, _mesh_overlay, _strings
-from istio_ambient.problems import Problem
+from istio_ambient.values.config import problems_of, refusal
+from istio_ambient.values.invalid import OptionError
+from istio_ambient.values.pods import Amounts, Labels, Tolerations, resources_of
+from istio_ambient.values.problems import Problem
 
 CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
 
@@ -20,7 +23,7 @@ AUTO = "auto"
 """Value of `platform`: find out from a node."""
 
 _Folder = Annotated[str, pydantic.AfterValidator(_strings.check_folder)]
-_NO_AMOUNTS: options.Amounts = {}
+_NO_AMOUNTS: Amounts = {}
 _NO_LABELS: Mapping[str, str] = {}
 _NO_OVERLAY: Mapping[str, Any] = {}
 
@@ -48,15 +51,15 @@ class Options(pydantic.BaseModel):
     mesh_config: Annotated[
         Mapping[str, Any], pydantic.BeforeValidator(_mesh_overlay.parse_mesh_config)
     ] = _NO_OVERLAY
-    istiod_resources: Annotated[options.Amounts, options.resources_of("istiod")] = _NO_AMOUNTS
-    cni_resources: Annotated[options.Amounts, options.resources_of("cni")] = _NO_AMOUNTS
-    ztunnel_resources: Annotated[options.Amounts, options.resources_of("ztunnel")] = _NO_AMOUNTS
-    istiod_tolerations: options.Tolerations = None
-    cni_tolerations: options.Tolerations = None
-    ztunnel_tolerations: options.Tolerations = None
-    istiod_node_selector: options.Labels = _NO_LABELS
-    cni_node_selector: options.Labels = _NO_LABELS
-    ztunnel_node_selector: options.Labels = _NO_LABELS
+    istiod_resources: Annotated[Amounts, resources_of("istiod")] = _NO_AMOUNTS
+    cni_resources: Annotated[Amounts, resources_of("cni")] = _NO_AMOUNTS
+    ztunnel_resources: Annotated[Amounts, resources_of("ztunnel")] = _NO_AMOUNTS
+    istiod_tolerations: Tolerations = None
+    cni_tolerations: Tolerations = None
+    ztunnel_tolerations: Tolerations = None
+    istiod_node_selector: Labels = _NO_LABELS
+    cni_node_selector: Labels = _NO_LABELS
+    ztunnel_node_selector: Labels = _NO_LABELS
     cni_preflight: Literal["enforce", "warn"] = "enforce"
     mesh_ca: manifests.MeshCA | None = None
     """What the secret of option `ca-secret` holds."""
@@ -96,7 +99,7 @@ def parse_options(
     try:
         found = Options.model_validate(values)
     except pydantic.ValidationError as error:
-        problems.extend(options.problems_of(error))
+        problems.extend(problems_of(error))
     mesh_ca, fault = _mesh_ca_of(
         ca_secret,
         str(config.get(CA_SECRET, "")),
@@ -126,6 +129,6 @@ def _mesh_ca_of(
     try:
         mesh_ca = dataclasses.replace(_mesh_ca.parse_mesh_ca(content), source=source)
         _mesh_ca.check_validity(mesh_ca, now)
-    except options.OptionError as error:
-        return (mesh_ca if mesh_ca == applied else None), options.refusal(CA_SECRET, error)
+    except OptionError as error:
+        return (mesh_ca if mesh_ca == applied else None), refusal(CA_SECRET, error)
     return mesh_ca, None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from istio_ambient import manifests
 from istio_ambient.control_plane._surroundings import Surroundings
-from istio_ambient.problems import Problem
+from istio_ambient.values.problems import Problem
 
 _ENDPOINT = "preflight"
 _SOCKET_LB = "bpf-lb-sock-hostns-only"

@@ -6,7 +6,7 @@
 import re
 
 from istio_ambient.manifests import VERSION
-from istio_ambient.options import OptionError, shown
+from istio_ambient.values.invalid import OptionError, shown
 
 _VARIANT = "-distroless"
 # The grammar of image references, as registries take them (distribution's reference package).
@@ -25,8 +25,8 @@ def check_hub(hub: str) -> str:
         OptionError: images cannot be named below it.
     """
     if len(hub) > _MAX_HUB or not _HUB.fullmatch(hub):
-        cure = "use registry and path, without https:// or a tag, such as docker.io/istio"
-        raise OptionError(f"{shown(hub)} is no place for images", cure)
+        remedy = "use registry and path, without https:// or a tag, such as docker.io/istio"
+        raise OptionError(f"{shown(hub)} is no place for images", remedy)
     return hub
 
 
@@ -39,8 +39,8 @@ def check_tag(tag: str) -> str:
     if tag.endswith(_VARIANT):
         raise OptionError(f"{shown(tag)} names the variant", f"leave {_VARIANT} out")
     if len(tag) > _MAX_TAG or not _TAG.fullmatch(tag):
-        cure = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as {VERSION}"
-        raise OptionError(f"{shown(tag)} is no tag", cure)
+        remedy = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as {VERSION}"
+        raise OptionError(f"{shown(tag)} is no tag", remedy)
     return tag
 
 
@@ -50,13 +50,13 @@ def parse_names(text: object) -> tuple[str, ...]:
     Raises:
         OptionError: one of them is no name of a Secret.
     """
-    cure = "use names of Secrets, with commas between them"
+    remedy = "use names of Secrets, with commas between them"
     if not isinstance(text, str):
-        raise OptionError(f"{shown(text)} is not text", cure)
+        raise OptionError(f"{shown(text)} is not text", remedy)
     found = tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name))
     for name in found:
         if not _SECRET_NAME.fullmatch(name) or ".." in name:
-            raise OptionError(f"{shown(name)} is no name of a Secret", cure)
+            raise OptionError(f"{shown(name)} is no name of a Secret", remedy)
     return found
 
 
@@ -68,6 +68,6 @@ def check_folder(path: str) -> str:
     """
     parts = path.split("/")
     if path and (parts[0] or ".." in parts or not path.isprintable() or len(path) > 4096):
-        cure = "use an absolute path without '..', or leave it empty"
-        raise OptionError(f"{shown(path)} is no folder on a node", cure)
+        remedy = "use an absolute path without '..', or leave it empty"
+        raise OptionError(f"{shown(path)} is no folder on a node", remedy)
     return path

@@ -9,19 +9,43 @@ what an operator may choose.
 """
 
 from istio_ambient.gateways._gateway import KINDS, Gateway, held, objects, unmade_reason
-from istio_ambient.gateways._parameters import NAME_LABEL, parameters_name
-from istio_ambient.gateways._settings import ServiceType, Settings, TrafficPolicy, parse_settings
+from istio_ambient.gateways._membership import (
+    DATAPLANE_MODE,
+    USE_WAYPOINT,
+    USE_WAYPOINT_NAMESPACE,
+    Labels,
+    label_removals,
+    labels_config_map,
+    labels_config_map_name,
+    member_labels,
+    namespace_labels,
+    namespace_patches,
+    own_patches,
+)
+from istio_ambient.gateways._parameters import NAME_LABEL
+from istio_ambient.gateways._settings import Settings, parse_settings
+from istio_ambient.gateways._waypoint import waypoint, waypoint_name
 
 __all__ = [
+    "DATAPLANE_MODE",
     "KINDS",
     "NAME_LABEL",
+    "USE_WAYPOINT",
+    "USE_WAYPOINT_NAMESPACE",
     "Gateway",
-    "ServiceType",
+    "Labels",
     "Settings",
-    "TrafficPolicy",
     "held",
+    "label_removals",
+    "labels_config_map",
+    "labels_config_map_name",
+    "member_labels",
+    "namespace_labels",
+    "namespace_patches",
     "objects",
-    "parameters_name",
+    "own_patches",
     "parse_settings",
     "unmade_reason",
+    "waypoint",
+    "waypoint_name",
 ]

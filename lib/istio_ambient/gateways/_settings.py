@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from istio_ambient import manifests, options
-from istio_ambient.problems import Problem
+from istio_ambient import manifests
+from istio_ambient.values.config import problems_of
+from istio_ambient.values.pods import Amounts, Labels, Tolerations, resources_of
+from istio_ambient.values.problems import Problem
 
 ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 TrafficPolicy = Literal["Cluster", "Local"]
@@ -40,14 +42,14 @@ class _Pods(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
 
-    tolerations: options.Tolerations = None
-    node_selector: options.Labels = pydantic.Field(default_factory=dict[str, str])
+    tolerations: Tolerations = None
+    node_selector: Labels = pydantic.Field(default_factory=dict[str, str])
 
 
 class _Waypoint(_Pods):
     model_config = pydantic.ConfigDict(alias_generator=lambda field: _option("waypoint", field))
 
-    resources: Annotated[options.Amounts, options.resources_of("waypoint")] = pydantic.Field(
+    resources: Annotated[Amounts, resources_of("waypoint")] = pydantic.Field(
         default_factory=dict[str, Mapping[str, str]]
     )
 
@@ -55,7 +57,7 @@ class _Waypoint(_Pods):
 class _Gateway(_Pods):
     model_config = pydantic.ConfigDict(alias_generator=lambda field: _option("gateway", field))
 
-    resources: Annotated[options.Amounts, options.resources_of("gateway")] = pydantic.Field(
+    resources: Annotated[Amounts, resources_of("gateway")] = pydantic.Field(
         default_factory=dict[str, Mapping[str, str]]
     )
     service_type: ServiceType = "LoadBalancer"
@@ -75,7 +77,7 @@ def parse_settings(
     try:
         found = model.model_validate(dict(config))
     except pydantic.ValidationError as error:
-        return None, options.problems_of(error)
+        return None, problems_of(error)
     pods = manifests.PodSettings(
         resources=found.resources,
         tolerations=found.tolerations,
@@ -85,6 +87,6 @@ def parse_settings(
         return Settings(pods), []
     if (found.service_type, found.traffic_policy) == ("ClusterIP", "Local"):
         message = f"'Local' is not for {SERVICE_TYPE}=ClusterIP"
-        cure = f"use Cluster, or {SERVICE_TYPE}=LoadBalancer or NodePort"
-        return None, [Problem("", "config", TRAFFIC_POLICY, message, cure)]
+        remedy = f"use Cluster, or {SERVICE_TYPE}=LoadBalancer or NodePort"
+        return None, [Problem("", "config", TRAFFIC_POLICY, message, remedy)]
     return Settings(pods, found.service_type, found.traffic_policy), []

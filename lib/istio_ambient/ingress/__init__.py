@@ -17,18 +17,33 @@ _gateway, _route_objects, _destination_rules, _policies   the objects that follo
 ```
 """
 
-from istio_ambient.ingress._acceptance import acceptance
-from istio_ambient.ingress._addresses import (
-    Address,
-    address_of,
-    address_readiness,
-    hosts_of,
-    unprogrammed_since,
+from istio_ambient.ingress._desired import MANAGED, desired
+from istio_ambient.ingress.authentication._policies import authentication_in_force
+from istio_ambient.ingress.model._facts import (
+    Certificate,
+    Config,
+    Facts,
+    Service,
+    Tls,
+    Upstream,
+    workload_name,
 )
-from istio_ambient.ingress._authentication import authentication_in_force
-from istio_ambient.ingress._backends import Backend
-from istio_ambient.ingress._build import MANAGED, desired
-from istio_ambient.ingress._certificate import (
+from istio_ambient.ingress.model._forward_auth import ForwardAuth
+from istio_ambient.ingress.model._request_auth import JwtRule, RequestAuth, Trust
+from istio_ambient.ingress.model._requests import (
+    IngressRequest,
+    Match,
+    PathModifier,
+    PathType,
+    Protocol,
+    Redirect,
+    Rewrite,
+    RouteConfiguration,
+    RouteRequest,
+    ServiceRef,
+)
+from istio_ambient.ingress.model._services import named_ports_of, need_named_ports, services_of
+from istio_ambient.ingress.objects._certificate import (
     assemble,
     certificate_fault,
     certificate_in_use,
@@ -37,100 +52,54 @@ from istio_ambient.ingress._certificate import (
     leaf_of,
     uncovered,
 )
-from istio_ambient.ingress._cidrs import parse_cidrs
-from istio_ambient.ingress._exposure import Exposure, exposure
-from istio_ambient.ingress._facts import (
-    Certificate,
-    Config,
-    Facts,
-    Service,
-    ServicePort,
-    Tls,
-    Upstream,
-    workload_name,
-)
-from istio_ambient.ingress._forward_auth import ForwardAuth
-from istio_ambient.ingress._gateway import gateway
-from istio_ambient.ingress._hosts import Hosts, hosts
-from istio_ambient.ingress._listeners import Listener, secret_name
-from istio_ambient.ingress._policies import (
-    backend_policies,
-    cidrs_in_force,
-    external_traffic_policy,
-    withhold,
-)
-from istio_ambient.ingress._request_auth import JwtRule, RequestAuth, Trust
-from istio_ambient.ingress._requests import (
-    Match,
-    PathModifier,
-    PathType,
-    Protocol,
-    Redirect,
-    Request,
-    Rewrite,
-    RouteConfiguration,
-    RouteRequest,
-    ServiceRef,
-)
-from istio_ambient.ingress._route_objects import KINDS
-from istio_ambient.ingress._routes import Route
-from istio_ambient.ingress._services import named_ports_of, need_named_ports, services_of
+from istio_ambient.ingress.objects._policies import cidrs_in_force, withhold
+from istio_ambient.ingress.objects._routes import KINDS
+from istio_ambient.ingress.routing._addresses import address_of, address_readiness, hosts_of
+from istio_ambient.ingress.routing._exposure import Exposure, exposure
+from istio_ambient.ingress.routing._listeners import secret_name
 
 __all__ = [
     "KINDS",
     "MANAGED",
-    "Address",
-    "Backend",
     "Certificate",
     "Config",
     "Exposure",
     "Facts",
     "ForwardAuth",
-    "Hosts",
+    "IngressRequest",
     "JwtRule",
-    "Listener",
     "Match",
     "PathModifier",
     "PathType",
     "Protocol",
     "Redirect",
-    "Request",
     "RequestAuth",
     "Rewrite",
-    "Route",
     "RouteConfiguration",
     "RouteRequest",
     "Service",
-    "ServicePort",
     "ServiceRef",
     "Tls",
     "Trust",
     "Upstream",
-    "acceptance",
     "address_of",
     "address_readiness",
     "assemble",
     "authentication_in_force",
-    "backend_policies",
     "certificate_fault",
     "certificate_in_use",
     "certificate_since",
     "cidrs_in_force",
     "desired",
     "exposure",
-    "external_traffic_policy",
-    "gateway",
-    "hosts",
     "hosts_of",
     "leaf_in",
     "leaf_of",
     "named_ports_of",
     "need_named_ports",
-    "parse_cidrs",
     "secret_name",
     "services_of",
     "uncovered",
-    "unprogrammed_since",
     "withhold",
     "workload_name",
 ]

@@ -5,17 +5,17 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from istio_ambient import kube, mesh
-from istio_ambient.problems import Problem
-from istio_ambient.relations import cross_model_mesh, service_mesh
+from istio_ambient import authorization, kube
+from istio_ambient.interfaces import cross_model_mesh, service_mesh
+from istio_ambient.values.problems import Problem
 
 
 def of_applications(
-    databags: Iterable[tuple[mesh.Asker, Mapping[str, str]]],
-    cluster: mesh.Cluster,
+    databags: Iterable[tuple[authorization.Requester, Mapping[str, str]]],
+    cluster: authorization.Cluster,
     namespace: str,
     policies: Sequence[kube.Manifest] = (),
-) -> tuple[list[mesh.Request], list[Problem]]:
+) -> tuple[list[authorization.AccessRequest], list[Problem]]:
     """Return what applications ask for in their `service_mesh` databags, and what is wrong there.
 
     What an application asked for and cannot be read becomes a request to close the target: one
@@ -27,31 +27,37 @@ def of_applications(
         namespace: our own.
         policies: those of ours in the cluster.
     """
-    requests: list[mesh.Request] = []
+    requests: list[authorization.AccessRequest] = []
     problems: list[Problem] = []
-    askers = mesh.askers_of(policies)
-    for asker, databag in databags:
-        asked, found = service_mesh.parse_policies(databag, app=asker.app, endpoint=asker.endpoint)
+    requesters = authorization.requesters_of(policies)
+    for requester, databag in databags:
+        asked, found = service_mesh.parse_policies(
+            databag, app=requester.app, endpoint=requester.endpoint
+        )
         problems += found
-        before = {target for target, by in askers.items() if by is None or str(asker) in by}
-        requests += _readable(asked, asker, before)
+        before = {
+            target for target, by in requesters.items() if by is None or str(requester) in by
+        }
+        requests += _readable(asked, requester, before)
         if asked.unread:
-            home = cluster.model_namespaces.get(asker.model_uuid, namespace)
-            requests += _closures(asked, asker, cluster, home, before)
+            home = cluster.model_namespaces.get(requester.model_uuid, namespace)
+            requests += _closures(asked, requester, cluster, home, before)
     return requests, problems
 
 
 def _readable(
-    policies: service_mesh.Policies, asker: mesh.Asker, asked_before: Collection[mesh.Target]
-) -> Iterator[mesh.Request]:
+    policies: service_mesh.Policies,
+    requester: authorization.Requester,
+    asked_before: Collection[authorization.Target],
+) -> Iterator[authorization.AccessRequest]:
     for field, policy in policies.entries.items():
         target = _target(policy)
-        yield mesh.Request(
-            asker=asker,
+        yield authorization.AccessRequest(
+            requester=requester,
             field=field,
             target=target,
             established=target in asked_before,
-            source=mesh.Source(policy.source_namespace, policy.source_app_name),
+            source=authorization.Source(policy.source_namespace, policy.source_app_name),
             operations=tuple(_operation(endpoint) for endpoint in policy.endpoints),
             target_app=policy.target_app_name or "",
         )
@@ -59,39 +65,43 @@ def _readable(
 
 def _closures(
     policies: service_mesh.Policies,
-    asker: mesh.Asker,
-    cluster: mesh.Cluster,
+    requester: authorization.Requester,
+    cluster: authorization.Cluster,
     namespace: str,
-    asked_before: Collection[mesh.Target],
-) -> Iterator[mesh.Request]:
+    asked_before: Collection[authorization.Target],
+) -> Iterator[authorization.AccessRequest]:
     """Yield requests to close the targets of entries that could not be read.
 
     Where not even the target can be told, that is everything which belongs to the application, and
     whatever it asked about before: a trusted requester's targets belong to others, and what an
     application of another model is called there only its requests tell.
     """
-    targets: set[mesh.Target] = set()
+    targets: set[authorization.Target] = set()
     for unread in policies.unread:
-        app = unread.target_app_name or asker.app
+        app = unread.target_app_name or requester.app
         if unread.target_type == "app":
-            targets.add(mesh.Target.service(namespace, unread.target_service or app))
+            targets.add(authorization.Target.service(namespace, unread.target_service or app))
         elif unread.target_type == "unit":
-            labels = unread.target_selector_labels or {mesh.NAME_LABEL: app}
-            targets.add(mesh.Target.workload(namespace, labels))
+            labels = unread.target_selector_labels or {authorization.NAME_LABEL: app}
+            targets.add(authorization.Target.workload(namespace, labels))
         else:
-            targets.update(mesh.targets_of(asker.app, cluster, namespace), asked_before)
+            targets.update(
+                authorization.targets_of(requester.app, cluster, namespace), asked_before
+            )
     for target in sorted(targets):
         established = target in asked_before
-        yield mesh.Request(asker, "policies", target, source=None, established=established)
+        yield authorization.AccessRequest(
+            requester, "policies", target, source=None, established=established
+        )
 
 
 def of_scrapers(
-    scrapers: Iterable[mesh.Asker],
+    scrapers: Iterable[authorization.Requester],
     remotes: Mapping[str, cross_model_mesh.RemoteApplication],
     namespaces: Mapping[str, str],
-    target: mesh.Target,
+    target: authorization.Target,
     port: int,
-) -> tuple[list[mesh.Request], list[Problem]]:
+) -> tuple[list[authorization.AccessRequest], list[Problem]]:
     """Return requests to let those in that scrape us, and what those wait for that cannot be.
 
     A scraper in another model is known there by another name than here. It tells which through
@@ -104,45 +114,47 @@ def of_scrapers(
         target: what is scraped.
         port: the port that is scraped.
     """
-    requests: list[mesh.Request] = []
+    requests: list[authorization.AccessRequest] = []
     waiting: list[Problem] = []
-    operation = mesh.Operation(ports=(port,))
+    operation = authorization.Operation(ports=(port,))
     for scraper in scrapers:
-        source: mesh.Source | None = mesh.Source(target.namespace, scraper.app)
+        source: authorization.Source | None = authorization.Source(target.namespace, scraper.app)
         if scraper.model_uuid:
             source = _remote_source(remotes.get(scraper.app), scraper, namespaces)
         if source is None:
             message = "comes from another model, and does not say which application it is there"
-            cure = "integrate it with provide-cmr-mesh as well"
-            waiting.append(Problem(scraper.app, scraper.endpoint, "", message, cure))
+            remedy = "integrate it with provide-cmr-mesh as well"
+            waiting.append(Problem(scraper.app, scraper.endpoint, "", message, remedy))
             continue
-        requests.append(mesh.Request(scraper, "", target, source, (operation,)))
+        requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
     return requests, waiting
 
 
 def _remote_source(
     remote: cross_model_mesh.RemoteApplication | None,
-    scraper: mesh.Asker,
+    scraper: authorization.Requester,
     namespaces: Mapping[str, str],
-) -> mesh.Source | None:
+) -> authorization.Source | None:
     if remote is None:
         return None
     home = namespaces.get(scraper.model_uuid)
     if home is None or home != remote.juju_model_name:
         return None
-    return mesh.Source(home, remote.app_name)
+    return authorization.Source(home, remote.app_name)
 
 
-def _target(policy: service_mesh.MeshPolicy) -> mesh.Target:
+def _target(policy: service_mesh.MeshPolicy) -> authorization.Target:
     namespace = policy.target_namespace
     app = policy.target_app_name or ""
     if policy.target_type == "app":
-        return mesh.Target.service(namespace, policy.target_service or app)
-    return mesh.Target.workload(namespace, policy.target_selector_labels or {mesh.NAME_LABEL: app})
+        return authorization.Target.service(namespace, policy.target_service or app)
+    return authorization.Target.workload(
+        namespace, policy.target_selector_labels or {authorization.NAME_LABEL: app}
+    )
 
 
-def _operation(endpoint: service_mesh.Endpoint) -> mesh.Operation:
-    return mesh.Operation(
+def _operation(endpoint: service_mesh.Endpoint) -> authorization.Operation:
+    return authorization.Operation(
         hosts=endpoint.hosts or (),
         ports=endpoint.ports or (),
         methods=endpoint.methods or (),

@@ -16,14 +16,15 @@ from collections.abc import Sequence
 import ops
 from charmlibs.interfaces import tls_certificates as published
 
-from istio_ambient import hostnames, ingress, kube
-from istio_ambient.problems import Problem
-from istio_ambient.relations import tls_certificates
+from istio_ambient import ingress, kube
+from istio_ambient.interfaces import tls_certificates
+from istio_ambient.values import hostnames
+from istio_ambient.values.problems import Problem
 
 MAX_COMMON_NAME = 64
 """Characters of a common name (RFC 5280, ub-common-name)."""
 
-_CURES = {
+_REMEDIES = {
     published.CertificateRequestErrorCode.IP_NOT_ALLOWED: "set external_hostname to a DNS name",
     published.CertificateRequestErrorCode.DOMAIN_NOT_ALLOWED: (
         "set external_hostname to a name that it may issue for"
@@ -141,8 +142,8 @@ class GatewayCertificate:
             relation.data[self._charm.app].pop(tls_certificates.REQUESTS_KEY, None)
             return _answer(app, current, self._names)
         ends = f"{issued.certificate.not_valid_after_utc:%Y-%m-%d}"
-        message, cure = f"a certificate that ends on {ends}", "issue one that lasts longer"
-        problem = Problem(app, self._endpoint, "certificates", message, cure)
+        message, remedy = f"a certificate that ends on {ends}", "issue one that lasts longer"
+        problem = Problem(app, self._endpoint, "certificates", message, remedy)
         key = str(self._late_library.private_key or "")
         if ingress.certificate_fault(issued.certificate, key, _now()) is None:
             current = ingress.assemble(issued.certificate, issued.others, key)
@@ -190,15 +191,17 @@ class GatewayCertificate:
         problems: list[Problem] = []
         if missing:
             message = f"the certificate is not for {', '.join(missing)}"
-            cure = "issue one for all names that were asked for"
-            problems.append(Problem(app, self._endpoint, "certificates", message, cure))
+            remedy = "issue one for all names that were asked for"
+            problems.append(Problem(app, self._endpoint, "certificates", message, remedy))
         return ingress.assemble(leaf, others, key), problems
 
     def _with_denial(self, answer: Answer, app: str, error: published.CertificateError) -> Answer:
         """Return the answer with what the authority said instead of a certificate."""
-        cure = next((cure for code, cure in _CURES.items() if code == error.code), f"see {app}")
+        remedy = next(
+            (remedy for code, remedy in _REMEDIES.items() if code == error.code), f"see {app}"
+        )
         message = f"refused ({error.name}): {error.message}"
-        problem = Problem(app, self._endpoint, "request_errors", message, cure)
+        problem = Problem(app, self._endpoint, "request_errors", message, remedy)
         if error.code == published.CertificateRequestErrorCode.SERVER_NOT_AVAILABLE:
             tls = dataclasses.replace(answer.tls, awaited=str(problem))
             return dataclasses.replace(answer, tls=tls)
@@ -206,8 +209,8 @@ class GatewayCertificate:
 
     def _no_addresses(self, app: str) -> Problem:
         message = f"issues no certificate for {self._names[0]}"
-        cure = f"juju config {self._charm.app.name} external_hostname=<DNS name>"
-        return Problem(app, self._endpoint, "capabilities", message, cure)
+        remedy = f"juju config {self._charm.app.name} external_hostname=<DNS name>"
+        return Problem(app, self._endpoint, "capabilities", message, remedy)
 
     def _requests(
         self, capabilities: published.ProviderCapabilities | None

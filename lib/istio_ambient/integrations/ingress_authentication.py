@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from istio_ambient import ingress
-from istio_ambient.problems import Problem
-from istio_ambient.relations import forward_auth, istio_ingress_config, istio_request_auth
+from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
+from istio_ambient.values.problems import Problem
 
 FORWARD_AUTH = "forward-auth"
 INGRESS_CONFIG = "istio-ingress-config"
@@ -77,8 +77,8 @@ def login(app: str, authorizer: Remote | None, control_plane: Remote | None) -> 
     if control_plane is None:
         message = "is not integrated, so nobody can log in: the gateway serves nothing"
         command = f"juju integrate {app}:{INGRESS_CONFIG} istio-k8s"
-        cure = f"run: {command} (where it is in another model: its offer)"
-        problems.append(Problem("", INGRESS_CONFIG, "", message, cure))
+        remedy = f"run: {command} (where it is in another model: its offer)"
+        problems.append(Problem("", INGRESS_CONFIG, "", message, remedy))
         missing = "istio-k8s is not integrated"
     elif told is not None:
         reply, found = istio_ingress_config.parse_reply(

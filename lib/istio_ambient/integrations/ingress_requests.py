@@ -6,10 +6,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from istio_ambient import ingress, kube, mesh
-from istio_ambient.problems import Problem
-from istio_ambient.relations import ingress as ingress_relation
-from istio_ambient.relations import istio_ingress_route
+from istio_ambient import authorization, ingress, kube
+from istio_ambient.interfaces import ingress as ingress_relation
+from istio_ambient.interfaces import istio_ingress_route
+from istio_ambient.values.problems import Problem
 
 INGRESS = "ingress"
 INGRESS_UNAUTHENTICATED = "ingress-unauthenticated"
@@ -24,7 +24,7 @@ AUTHENTICATED = frozenset({INGRESS, ROUTE})
 class Databag:
     """What one application wrote, and who it is."""
 
-    asker: mesh.Asker
+    requester: authorization.Requester
     relation_id: int
     content: Mapping[str, str]
 
@@ -33,14 +33,14 @@ class Databag:
 class Asked:
     """What all applications ask for, and what of it could not be read."""
 
-    requests: tuple[ingress.Request, ...] = ()
+    requests: tuple[ingress.IngressRequest, ...] = ()
     configurations: tuple[ingress.RouteConfiguration, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     @property
     def cross_model(self) -> bool:
         """Whether anybody asks from another model."""
-        return any(each.asker.model_uuid for each in (*self.requests, *self.configurations))
+        return any(each.requester.model_uuid for each in (*self.requests, *self.configurations))
 
     @property
     def services(self) -> Iterator[tuple[str, str, int]]:
@@ -55,11 +55,11 @@ class Asked:
 
 def read(databags: Iterable[Databag]) -> Asked:
     """Read what stands in the databags of the four endpoints that routes are asked for by."""
-    requests: list[ingress.Request] = []
+    requests: list[ingress.IngressRequest] = []
     configurations: list[ingress.RouteConfiguration] = []
     problems: list[Problem] = []
     for databag in databags:
-        if databag.asker.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
+        if databag.requester.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
             request, found = _request(databag)
             requests += [request] if request else []
         else:
@@ -69,22 +69,22 @@ def read(databags: Iterable[Databag]) -> Asked:
     return Asked(tuple(requests), tuple(configurations), tuple(problems))
 
 
-def _request(databag: Databag) -> tuple[ingress.Request | None, list[Problem]]:
-    asker = databag.asker
+def _request(databag: Databag) -> tuple[ingress.IngressRequest | None, list[Problem]]:
+    requester = databag.requester
     wish, problems = ingress_relation.parse(
-        databag.content, app=asker.app, endpoint=asker.endpoint
+        databag.content, app=requester.app, endpoint=requester.endpoint
     )
     if wish is None:
         return None, problems
-    request = ingress.Request(
-        asker=asker,
+    request = ingress.IngressRequest(
+        requester=requester,
         relation_id=databag.relation_id,
         model=wish.model,
         name=wish.name,
         port=wish.port,
         strip_prefix=bool(wish.strip_prefix),
         scheme=wish.scheme or "http",
-        authenticated=asker.endpoint in AUTHENTICATED,
+        authenticated=requester.endpoint in AUTHENTICATED,
     )
     return request, problems
 
@@ -92,17 +92,17 @@ def _request(databag: Databag) -> tuple[ingress.Request | None, list[Problem]]:
 def _configuration(
     databag: Databag,
 ) -> tuple[ingress.RouteConfiguration | None, list[Problem]]:
-    asker = databag.asker
+    requester = databag.requester
     wish, problems = istio_ingress_route.parse(
-        databag.content, app=asker.app, endpoint=asker.endpoint
+        databag.content, app=requester.app, endpoint=requester.endpoint
     )
     if wish is None:
         return None, problems
     configuration = ingress.RouteConfiguration(
-        asker=asker,
+        requester=requester,
         relation_id=databag.relation_id,
         model=wish.model,
-        authenticated=asker.endpoint in AUTHENTICATED,
+        authenticated=requester.endpoint in AUTHENTICATED,
         ports=tuple(listener.port for listener in wish.listeners),
         routes=(
             *(_route(field, route) for field, route in wish.http_routes),
@@ -212,7 +212,7 @@ def answers(exposed: ingress.Exposure, live: kube.Live) -> dict[int, dict[str, s
             continue
         if live.get(kind, route.name, route.namespace) is None:
             continue
-        if route.asker.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
+        if route.requester.endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
             found[route.relation_id] = ingress_relation.dump(exposed.url(route))
         else:
             found[route.relation_id] = host

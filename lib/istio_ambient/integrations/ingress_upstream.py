@@ -6,8 +6,8 @@
 from collections.abc import Mapping
 
 from istio_ambient import ingress
-from istio_ambient.problems import Problem
-from istio_ambient.relations import ingress as ingress_relation
+from istio_ambient.interfaces import ingress as ingress_relation
+from istio_ambient.values.problems import Problem
 
 ENDPOINT = "upstream-ingress"
 APP_KEYS = ("model", "name", "port", "scheme", "strip-prefix")

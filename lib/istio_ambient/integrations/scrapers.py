@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from istio_ambient import charm, mesh, observability
-from istio_ambient.integrations import access_requests, askers
-from istio_ambient.problems import Problem
-from istio_ambient.relations import cross_model_mesh
+from istio_ambient import authorization, charm
+from istio_ambient.charm import observability
+from istio_ambient.integrations import access_requests, requesters
+from istio_ambient.interfaces import cross_model_mesh
+from istio_ambient.values.problems import Problem
 
 CROSS_MODEL = "provide-cmr-mesh"
 
@@ -22,7 +23,7 @@ class Scrapers:
     model: str
     app: str
     """Ours, which are scraped."""
-    askers: tuple[mesh.Asker, ...] = ()
+    requesters: tuple[authorization.Requester, ...] = ()
     remotes: Mapping[str, cross_model_mesh.RemoteApplication] = field(
         default_factory=dict[str, cross_model_mesh.RemoteApplication]
     )
@@ -32,17 +33,19 @@ class Scrapers:
     @property
     def cross_model(self) -> bool:
         """Whether any of them is of another model."""
-        return any(asker.model_uuid for asker in self.askers)
+        return any(requester.model_uuid for requester in self.requesters)
 
-    def requests(self, namespaces: Mapping[str, str]) -> tuple[list[mesh.Request], list[Problem]]:
+    def requests(
+        self, namespaces: Mapping[str, str]
+    ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
         """Return requests to let them in to our units, and what those wait for that cannot be.
 
         Args:
             namespaces: by the id of the Juju model that they are.
         """
-        target = mesh.Target.app(self.model, self.app)
+        target = authorization.Target.app(self.model, self.app)
         return access_requests.of_scrapers(
-            self.askers, self.remotes, namespaces, target, observability.METRICS_PORT
+            self.requesters, self.remotes, namespaces, target, observability.METRICS_PORT
         )
 
 
@@ -61,7 +64,7 @@ def read(asked: charm.ReconcilingCharm[Any]) -> Scrapers:
     return Scrapers(
         model=model.name,
         app=asked.app.name,
-        askers=tuple(askers.asker_of(relation, model.uuid) for relation in related),
+        requesters=tuple(requesters.requester_of(relation, model.uuid) for relation in related),
         remotes=remotes,
         problems=tuple(problems),
     )

@@ -6,8 +6,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from istio_ambient.kube import _names
 from istio_ambient.kube._objects import Manifest, items, section
+from istio_ambient.values.names import model_app_name
 
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 SCOPE_LABEL = "kubernetes-resource-handler-scope"
@@ -35,7 +35,7 @@ class Identity:
     @property
     def instance(self) -> str:
         """Value of the instance label: ``<model>-<app>``, cut with a hash past 63 characters."""
-        return _names.model_app_name(self.model, self.app, separator="-")
+        return model_app_name(self.model, self.app, separator="-")
 
     @property
     def owner(self) -> str:
@@ -48,7 +48,7 @@ class Identity:
         return {INSTANCE_LABEL: self.instance}
 
     def owns(self, live: Manifest) -> bool:
-        """Tell whether a live object is ours: made by us, or to be adopted.
+        """Return whether a live object is ours: made by us, or to be adopted.
 
         What a controller made (owner reference with ``controller: true``) is that controller's,
         even where it copied our labels.
@@ -64,7 +64,7 @@ class Identity:
         return labels.get(SCOPE_LABEL) in self.adopted_scopes and self._applied_by_app(metadata)
 
     def may_take(self, live: Manifest) -> bool:
-        """Tell whether an object that is not ours has no owner any more, and is for the taking."""
+        """Return whether an object was released by its owner, and so may be adopted."""
         annotations = section(section(live, "metadata"), "annotations")
         return annotations.get(OWNER_ANNOTATION) == RELEASED
 

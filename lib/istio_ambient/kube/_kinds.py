@@ -57,7 +57,7 @@ def stage_of(ref: Ref) -> int:
 
 
 def is_closed(ref: Ref) -> bool:
-    """Tell whether everything in a live object of this kind must come from its author.
+    """Return whether everything in a live object of this kind must come from its author.
 
     Nobody completes roles, ConfigMaps, and the custom resources of other projects, so anything
     that we did not write there (a rule in a policy that allows nothing) is drift.

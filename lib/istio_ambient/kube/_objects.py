@@ -40,7 +40,7 @@ class Ref:
 
 
 def is_namespaced(resource_type: ResourceType) -> bool:
-    """Tell whether objects of this kind live in a namespace."""
+    """Return whether objects of this kind live in a namespace."""
     return issubclass(resource_type, lightkube_resource.NamespacedResource)
 
 

@@ -107,7 +107,7 @@ def plan(
 
 
 def is_applied(obj: Resource, live: Live) -> bool:
-    """Tell whether a wanted object is live in exactly the version that is wanted, or drifted."""
+    """Return whether a wanted object is live in exactly the version that is wanted, or drifted."""
     wanted = stamped(_objects.manifest_of(obj), live.identity)
     return _applied_hash(live.manifest(_objects.ref_of(obj))) == _applied_hash(wanted)
 
@@ -204,7 +204,7 @@ def _first(paths: Sequence[str]) -> str:
 
 
 def _others_wrote(current: Manifest) -> bool:
-    """Tell whether a field manager other than our apply owns part of an object's content.
+    """Return whether a field manager other than our apply owns part of an object's content.
 
     Server-side apply takes fields over, and leaves what others added beside them; an
     allow-nothing policy to which somebody added a rule stays open until it is replaced.

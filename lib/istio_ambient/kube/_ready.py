@@ -31,7 +31,7 @@ class Readiness:
     since: datetime.datetime | None = None
 
     def waited_longer_than(self, seconds: float) -> bool:
-        """Tell whether the wait has lasted longer than this."""
+        """Return whether the wait has lasted longer than this."""
         if self.ready or self.since is None:
             return False
         return (datetime.datetime.now(datetime.UTC) - self.since).total_seconds() > seconds
@@ -93,7 +93,7 @@ def available(workload: Deployment | DaemonSet) -> int:
 
 
 def rolled_out(workload: Deployment | DaemonSet) -> bool:
-    """Tell whether all pods are of the version that was applied last, and work."""
+    """Return whether all pods are of the version that was applied last, and work."""
     status = workload.status
     generation = (workload.metadata.generation if workload.metadata else None) or 0
     if status is None or (status.observedGeneration or 0) < generation:

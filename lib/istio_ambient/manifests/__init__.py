@@ -7,8 +7,7 @@ Everything here is pure: no Juju, no API server. `render` gives what istio-k8s w
 beside the custom resource definitions of `crds`.
 """
 
-from ._cacerts import NAME as CACERTS
-from ._cacerts import mesh_ca_of
+from ._cacerts import CACERTS, mesh_ca_of
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD
 from ._mesh_config import EXT_AUTHZ_PREFIX, OWNED_FIELDS, is_provider_of_relations, mesh_config

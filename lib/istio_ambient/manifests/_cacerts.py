@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Secret
 
 from ._values import MeshCA
 
-NAME = "cacerts"
+CACERTS = "cacerts"
 SOURCE = "charmed-istio.io/ca-secret"
 """Annotation with the id of the Juju secret that the content is from."""
 
@@ -30,7 +30,7 @@ def secret(namespace: str, mesh_ca: MeshCA) -> Secret:
     texts = {name: cast(str, getattr(mesh_ca, field)) for name, field in _FILES.items()}
     return Secret(
         metadata=ObjectMeta(
-            name=NAME,
+            name=CACERTS,
             namespace=namespace,
             labels={
                 "app.kubernetes.io/name": "istiod",

@@ -26,7 +26,7 @@ OWNED_FIELDS: Mapping[str, str] = {
 
 
 def is_provider_of_relations(name: str) -> bool:
-    """Tell whether a provider's name is kept for those that relations bring."""
+    """Return whether a provider's name is kept for those that relations bring."""
     return name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX)
 
 

@@ -10,7 +10,7 @@ BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
 
 
 def serves(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell whether an installed CRD can stand in for ours.
+    """Return whether an installed CRD can stand in for ours.
 
     The Gateway API's CRDs say which version of their bundle they are from: the same or a newer one
     serves. Others serve if they know every field, in every served version, that ours know.
@@ -26,12 +26,12 @@ def serves(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def is_gateway_api(crd: Mapping[str, Any]) -> bool:
-    """Tell whether a CRD is one of the Gateway API's."""
+    """Return whether a CRD is one of the Gateway API's."""
     return crd["spec"]["group"] == "gateway.networking.k8s.io"
 
 
 def is_newer(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell whether an installed CRD is from a newer bundle of the Gateway API than ours."""
+    """Return whether an installed CRD is from a newer bundle of the Gateway API than ours."""
     has, needs = _bundle_version(existing), _bundle_version(wanted)
     return bool(has and needs and has > needs)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tell the story; exit status 0 only when every expectation held."""
+"""Return the story; exit status 0 only when every expectation held."""
 
 import json
 import sys
@@ -8,8 +8,8 @@ import sys
 import rich.console
 import rich.status
 
-from tests import lab
-from tests.lab import bookshop, leftovers, suite
+from tests import lab, ztunnel
+from tests.lab import _binaries, bookshop, leftovers, suite
 from tests.lab.demo import _show
 
 PICTURE = suite.ROOT / "build" / "who-may-reach-whom.svg"
@@ -30,8 +30,10 @@ def main() -> int:
     ran = len(outcomes) - not_run
     if not_run:
         console.print(
-            f"{not_run} not run: they need a ztunnel, see docs/how-to/build-ztunnel.md",
+            f"{not_run} not run. To run them, {ztunnel.how_to_get(_binaries.cache_folder())}",
             style="yellow",
+            markup=False,
+            soft_wrap=True,
         )
     expected = ran - sum(not outcome.as_expected for outcome in outcomes)
     console.print(f"demo: {expected} requests as expected, {unexpected} not")

@@ -10,7 +10,7 @@ import rich.console
 import rich.panel
 import rich.table
 import rich.text
-from istio_ambient.mesh import evaluator
+from istio_ambient.authorization import evaluator
 
 from tests.lab import bookshop, suite
 

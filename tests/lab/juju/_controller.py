@@ -108,7 +108,7 @@ class Controller:
                             unit.scopes.pop((relation.id, side.endpoint), None)
 
     def _left(self, relation: Relation) -> bool:
-        """Tell whether no unit is in the relation any more."""
+        """Return whether no unit is in the relation any more."""
         return not any(
             (relation.id, side.endpoint) in unit.scopes
             for side in relation.sides

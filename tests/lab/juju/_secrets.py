@@ -52,11 +52,11 @@ class Secret:
         return max(self.revisions)
 
     def owned_by(self, unit: Unit) -> bool:
-        """Tell whether the unit, or its application, owns it."""
+        """Return whether the unit, or its application, owns it."""
         return self.owner in (unit, unit.app)
 
     def granted_to(self, unit: Unit, relations: Iterable[Relation]) -> bool:
-        """Tell whether the unit may read it, through one of the relations or as the user said."""
+        """Return whether the unit may read it, by a relation or as the user granted."""
         if unit.app in self.readers:
             return True
         for relation in relations:
@@ -67,7 +67,7 @@ class Secret:
         return False
 
     def has_news_for(self, unit_name: str) -> bool:
-        """Tell whether a revision came that the unit was not told of."""
+        """Return whether a revision came that the unit was not told of."""
         consumer = self.consumers.get(unit_name)
         return consumer is not None and consumer.told < self.latest
 

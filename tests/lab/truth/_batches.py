@@ -7,7 +7,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 
-from istio_ambient.mesh import hardened_mode
+from istio_ambient.authorization import hardened_mode
 
 from tests import authorization_cases
 from tests.authorization_cases import Call, Case, Layer, Spec

@@ -10,8 +10,8 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any, cast
 
 from istio_ambient import kube, resources
+from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import mesh_snapshot
-from istio_ambient.mesh import evaluator
 from lightkube import codecs
 from lightkube.resources import apps_v1, core_v1
 

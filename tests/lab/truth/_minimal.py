@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
-from istio_ambient.mesh import evaluator
+from istio_ambient.authorization import evaluator
 
 from tests.lab.truth import _trial
 from tests.lab.truth._bed import Bed, Manifest
@@ -34,13 +34,13 @@ def reduced(bed: Bed, found: Disagreement) -> Disagreement:
 
 
 def _relevant(bed: Bed, found: Disagreement) -> Disagreement:
-    """Leave out at once what no proxy on the way heeds."""
+    """Leave out at once what no proxy on the way applies."""
     verdict = _trial.evaluated(evaluator.Evaluator(bed.snapshot(found.policies)), found.pair)
-    heeded = {(ref.namespace, ref.name) for hop in verdict.hops for ref in hop.heeded}
+    applied = {(ref.namespace, ref.name) for hop in verdict.hops for ref in hop.applied}
     kept = tuple(
         each
         for each in found.policies
-        if (each["metadata"]["namespace"], each["metadata"]["name"]) in heeded
+        if (each["metadata"]["namespace"], each["metadata"]["name"]) in applied
     )
     return _again(bed, found, kept) or found
 

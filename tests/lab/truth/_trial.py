@@ -12,8 +12,8 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
-from istio_ambient.mesh import evaluator
-from istio_ambient.mesh.evaluator import Reason
+from istio_ambient.authorization import evaluator
+from istio_ambient.authorization.evaluator import Reason
 
 from tests import lab
 from tests.authorization_cases import Layer

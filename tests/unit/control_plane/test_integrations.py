@@ -6,7 +6,8 @@
 import json
 
 from istio_ambient import control_plane, manifests
-from istio_ambient.relations import istio_ingress_config
+from istio_ambient.control_plane import _integrations
+from istio_ambient.interfaces import istio_ingress_config
 
 from tests import authorities
 
@@ -19,12 +20,12 @@ def receivers(url: str) -> dict[str, str]:
     return {"receivers": json.dumps(answer)}
 
 
-def ingresses(**databags: dict[str, str]) -> control_plane.Integrations:
+def ingresses(**databags: dict[str, str]) -> _integrations.Integrations:
     remotes = [control_plane.Remote(n, app, bag) for n, (app, bag) in enumerate(databags.items())]
     return control_plane.read_integrations(ingresses=remotes)
 
 
-def mesh_config(integrations: control_plane.Integrations) -> str:
+def mesh_config(integrations: _integrations.Integrations) -> str:
     """Return the mesh config that the objects of these integrations hold."""
     options, _ = control_plane.parse_options(
         {
@@ -42,7 +43,7 @@ def mesh_config(integrations: control_plane.Integrations) -> str:
 
 
 def test_nothing_related():
-    assert control_plane.read_integrations() == control_plane.Integrations()
+    assert control_plane.read_integrations() == _integrations.Integrations()
 
 
 def test_every_ingress_has_a_provider_of_its_own_and_fake_host_means_none():

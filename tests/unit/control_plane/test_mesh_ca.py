@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import control_plane, manifests
-from istio_ambient.problems import Problem
+from istio_ambient.values.problems import Problem
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 
@@ -187,7 +187,7 @@ def test_what_expired_after_it_was_applied_is_told_and_holds_nothing(
     assert options.mesh_ca == ca
     (problem,) = problems
     assert problem.field.startswith("ca-secret ")
-    assert "juju update-secret" in problem.cure
+    assert "juju update-secret" in problem.remedy
     facts = control_plane.Facts("mesh", "istio", 1, {}, options, tuple(problems))
     wanted = control_plane.desired(facts)
     assert (wanted.hold, wanted.problems) == (False, (problem,))

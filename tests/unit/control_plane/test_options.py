@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import control_plane, manifests, resources
+from istio_ambient.control_plane import _options
 from lightkube.models.core_v1 import NodeSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Node
@@ -27,7 +28,7 @@ YAML_OPTIONS = [
 ]
 
 
-def parse(**options: object) -> control_plane.Options:
+def parse(**options: object) -> _options.Options:
     config = {**CONFIG, **{name.replace("_", "-"): value for name, value in options.items()}}
     found, problems = control_plane.parse_options(config)
     assert problems == []
@@ -41,7 +42,7 @@ def refused(option: str, value: object) -> str:
     assert found is None
     (problem,) = problems
     assert problem.field.split(" ")[0] == option
-    assert problem.cure
+    assert problem.remedy
     return str(problem)
 
 
@@ -55,7 +56,7 @@ def test_defaults_are_those_of_charmcraft_yaml():
     without, problems = control_plane.parse_options({name: declared[name] for name in required})
     assert problems == []
     assert with_all == without
-    fields = {name.replace("_", "-") for name in control_plane.Options.model_fields}
+    fields = {name.replace("_", "-") for name in _options.Options.model_fields}
     assert fields - {"mesh-ca"} == DECLARED.keys() - {"ca-secret"}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import control_plane, kube, manifests
+from istio_ambient.manifests import _served
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 
@@ -59,7 +60,7 @@ def crd(name: str, version: str = "", **annotations: str) -> kube.Manifest:
     kept = found["metadata"].setdefault("annotations", {})
     kept |= {key.replace("__", "/"): value for key, value in annotations.items()}
     if version:
-        kept[manifests.BUNDLE_VERSION] = version
+        kept[_served.BUNDLE_VERSION] = version
     return found
 
 
@@ -68,7 +69,7 @@ def names(wanted: Any) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("data", "cure"),
+    ("data", "remedy"),
     [
         ({"cni-exclusive": "true"}, "set cni.exclusive=false in Cilium"),
         ({"bpf-lb-sock": "true"}, "set socketLB.hostNamespaceOnly=true in Cilium"),
@@ -80,10 +81,10 @@ def names(wanted: Any) -> set[str]:
         ({"kube-proxy-replacement": "true"}, "set socketLB.hostNamespaceOnly=true in Cilium"),
     ],
 )
-def test_cilium_as_it_must_not_be_holds_the_installation(data: dict[str, str], cure: str):
+def test_cilium_as_it_must_not_be_holds_the_installation(data: dict[str, str], remedy: str):
     wanted = desired(cilium(**data))
     assert wanted.hold
-    assert cure in texts(wanted)
+    assert remedy in texts(wanted)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 from istio_ambient import control_plane, kube, manifests
+from istio_ambient.authorization import hardened_mode
+from istio_ambient.kube import _identity, _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap
@@ -52,7 +54,7 @@ def rendered(tag: str) -> dict[kube.Ref, kube.Resource]:
 
 NEW, OLD = rendered(manifests.VERSION), rendered(OLDER)
 KINDS: tuple[kube.ResourceType, ...] = tuple(
-    {kube.type_of(obj) for obj in NEW.values()} | {ConfigMap}
+    {_objects.type_of(obj) for obj in NEW.values()} | {ConfigMap}
 )
 
 
@@ -208,15 +210,13 @@ def test_a_component_that_nothing_is_left_of_is_not_held():
 
 def test_policies_are_never_held():
     """A policy that must go, goes, whatever an upgrade waits for."""
-    from istio_ambient.mesh import hardened_mode
-
     world = upgrading("istiod")
     world.broken.add("istiod")
     for ref in list(world.objects):
         world.settle(ref)
     policy = hardened_mode.policies("mesh", "istio")[0]
     objects = {**world.objects, kube.ref_of(policy): policy}
-    live = kube.Live(IDENTITY, (*KINDS, kube.type_of(policy)), objects)
+    live = kube.Live(IDENTITY, (*KINDS, _objects.type_of(policy)), objects)
     given = facts()
     wanted = control_plane.desired(
         control_plane.Facts("mesh", "istio", 1, {}, given.options, live=live)
@@ -238,7 +238,7 @@ def test_replicas_that_an_autoscaler_set_survive_a_takeover():
     (ref,) = (ref for ref in OLD if ref.kind == "Deployment")
     manifest = {**kube.manifest_of(OLD[ref])}
     manifest["spec"]["replicas"] = 3
-    labels = {kube.INSTANCE_LABEL: IDENTITY.instance, kube.SCOPE_LABEL: "control-plane"}
+    labels = {_identity.INSTANCE_LABEL: IDENTITY.instance, _identity.SCOPE_LABEL: "control-plane"}
     manifest["metadata"]["labels"] |= labels
     entry: dict[str, Any] = {"manager": "istio", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
     manifest["metadata"]["managedFields"] = [entry]

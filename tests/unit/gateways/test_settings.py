@@ -24,7 +24,7 @@ def refused(component: Component, option: str, value: object) -> str:
     assert found is None
     (problem,) = problems
     assert problem.field.split(" ")[0] == option
-    assert problem.cure
+    assert problem.remedy
     return str(problem)
 
 

@@ -4,7 +4,8 @@
 
 from typing import Any
 
-from istio_ambient import ingress, kube, mesh
+from istio_ambient import authorization, ingress, kube
+from istio_ambient.ingress.model import _facts
 
 CERTIFICATE = ingress.Certificate(chain="a chain", key="a key")
 ADDRESS = "203.0.113.10"
@@ -17,7 +18,7 @@ def service(
     target: int | str | None = None,
     **changes: Any,
 ) -> ingress.Service:
-    ports = (ingress.ServicePort(port, port if target is None else target, "http"),)
+    ports = (_facts.ServicePort(port, port if target is None else target, "http"),)
     defaults: dict[str, Any] = {
         "selector": {"app.kubernetes.io/name": name},
         "ports": ports,
@@ -35,9 +36,9 @@ def request(
     uuid: str = "",
     endpoint: str = "ingress",
     **changes: Any,
-) -> ingress.Request:
-    asker = mesh.Asker(app, endpoint, uuid)
-    return ingress.Request(asker, relation_id, model, name or app, port, **changes)
+) -> ingress.IngressRequest:
+    requester = authorization.Requester(app, endpoint, uuid)
+    return ingress.IngressRequest(requester, relation_id, model, name or app, port, **changes)
 
 
 def route(name: str = "main", **changes: Any) -> ingress.RouteRequest:
@@ -64,12 +65,12 @@ def configuration(
     **changes: Any,
 ) -> ingress.RouteConfiguration:
     return ingress.RouteConfiguration(
-        mesh.Asker(app, endpoint, uuid), relation_id, model, routes=routes, **changes
+        authorization.Requester(app, endpoint, uuid), relation_id, model, routes=routes, **changes
     )
 
 
 def facts(
-    *requests: ingress.Request,
+    *requests: ingress.IngressRequest,
     services: tuple[ingress.Service, ...] = (service(),),
     address: str = ADDRESS,
     **changes: Any,

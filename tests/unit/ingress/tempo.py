@@ -6,6 +6,7 @@ from typing import Any
 
 from istio_ambient import ingress
 from istio_ambient.ingress import Match, Protocol, ServiceRef
+from istio_ambient.ingress.model import _facts
 
 from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, objects, route, service
 
@@ -13,7 +14,7 @@ TEMPO = ingress.Service(
     "shop",
     "tempo",
     {"app.kubernetes.io/name": "tempo"},
-    (ingress.ServicePort(3200, 3200), ingress.ServicePort(9096, 9096)),
+    (_facts.ServicePort(3200, 3200), _facts.ServicePort(9096, 9096)),
     by_juju=True,
 )
 TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from istio_ambient import ingress, kube, resources
-from istio_ambient.ingress import route_list
+from istio_ambient.ingress.reports import acceptance, route_list
+from istio_ambient.kube import _objects
 
 from tests.unit.ingress import samples
 
@@ -32,7 +33,7 @@ def found(
     live: dict[kube.Ref, Any] = {}
     answering = (resources.HTTPRoute, resources.Gateway)
     for obj in ingress.desired(facts).objects:
-        if kube.type_of(obj) in answering:
+        if _objects.type_of(obj) in answering:
             obj.metadata.generation = 1
             ref = {"name": "gate", "namespace": "shop", "sectionName": section}
             parent = {"parentRef": ref, "conditions": [of_route]}
@@ -42,7 +43,7 @@ def found(
     ours = kube.Live(kube.Identity("shop", "gate"), objects=live)
     exposed = ingress.exposure(facts)
     (entry,) = route_list.entries(exposed, facts, ours)
-    return list(ingress.acceptance(exposed, facts, ours)), entry.state
+    return list(acceptance.acceptance(exposed, facts, ours)), entry.state
 
 
 @pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from istio_ambient import gateways, ingress
 from istio_ambient.ingress import Config
+from istio_ambient.ingress.routing import _addresses
 
 from tests.unit.ingress.samples import ADDRESS, facts, request
 
@@ -97,7 +98,7 @@ def test_since_when_a_gateway_is_not_programmed():
         return {"status": {"conditions": [accepted, condition]}}
 
     when = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
-    assert ingress.unprogrammed_since(gateway("False")) == when
-    assert ingress.unprogrammed_since(gateway("True")) is None
-    assert ingress.unprogrammed_since(gateway("Unknown")) is None
-    assert ingress.unprogrammed_since({}) is None
+    assert _addresses.unprogrammed_since(gateway("False")) == when
+    assert _addresses.unprogrammed_since(gateway("True")) is None
+    assert _addresses.unprogrammed_since(gateway("Unknown")) is None
+    assert _addresses.unprogrammed_since({}) is None

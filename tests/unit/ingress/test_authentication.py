@@ -5,9 +5,10 @@
 
 from typing import Any
 
-from istio_ambient import ingress, kube, mesh, resources
+from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress import ForwardAuth, JwtRule, Match, PathType, RequestAuth, Trust
-from istio_ambient.ingress import _authentication as authentication
+from istio_ambient.ingress.authentication import _policies as authentication
+from istio_ambient.ingress.routing import _listeners, _routes
 from lightkube.models import meta_v1
 
 from tests.unit.ingress import samples
@@ -24,15 +25,15 @@ WITHOUT_TOKEN = [{"key": "request.headers[authorization]", "notValues": ["Bearer
 TARGET = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}]
 
 
-def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> ingress.Route:
-    return ingress.Route(
-        asker=mesh.Asker(app, endpoint),
+def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> _routes.Route:
+    return _routes.Route(
+        requester=authorization.Requester(app, endpoint),
         relation_id=1,
         authenticated=not endpoint.endswith("unauthenticated"),
         protocol=ingress.Protocol.GRPC if matches[0].grpc else ingress.Protocol.HTTP,
         name=app,
         namespace="m",
-        listener=ingress.Listener(port),
+        listener=_listeners.Listener(port),
         matches=matches,
     )
 
@@ -53,7 +54,7 @@ def tokens(*trusts: Trust) -> RequestAuth:
     return RequestAuth(trusts)
 
 
-def specs(*routes: ingress.Route, **wanted: Any) -> dict[str, dict[str, Any]]:
+def specs(*routes: _routes.Route, **wanted: Any) -> dict[str, dict[str, Any]]:
     objects: list[Any] = authentication.authentication_policies(facts(**wanted), routes)
     assert all(obj["spec"].pop("targetRefs") == TARGET for obj in objects)
     assert {obj.metadata.namespace for obj in objects} <= {"m"}

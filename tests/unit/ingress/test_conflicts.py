@@ -26,10 +26,10 @@ def asks(
     return configuration(app, asked, relation_id=relation_id, endpoint=endpoint)
 
 
-def exposure(*asked: ingress.RouteConfiguration | ingress.Request, **changes: Any):
+def exposure(*asked: ingress.RouteConfiguration | ingress.IngressRequest, **changes: Any):
     return ingress.exposure(
         facts(
-            *(each for each in asked if isinstance(each, ingress.Request)),
+            *(each for each in asked if isinstance(each, ingress.IngressRequest)),
             configurations=[
                 each for each in asked if isinstance(each, ingress.RouteConfiguration)
             ],
@@ -39,7 +39,7 @@ def exposure(*asked: ingress.RouteConfiguration | ingress.Request, **changes: An
     )
 
 
-def outcome(*asked: ingress.RouteConfiguration | ingress.Request, **changes: Any):
+def outcome(*asked: ingress.RouteConfiguration | ingress.IngressRequest, **changes: Any):
     found = exposure(*asked, **changes)
     return [route.relation_id for route in found.routes], sorted(found.clashing)
 

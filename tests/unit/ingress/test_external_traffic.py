@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress, kube, resources
+from istio_ambient.ingress.objects import _cidrs, _policies
 from lightkube.models.meta_v1 import ObjectMeta
 
 from tests.unit.ingress.samples import facts, objects
@@ -48,7 +49,7 @@ def let_in(spec: dict[str, Any]) -> list[str]:
     ],
 )
 def test_valid_networks(text: str, networks: list[str]):
-    assert ingress.parse_cidrs(text) == (tuple(networks), ())
+    assert _cidrs.parse_cidrs(text) == (tuple(networks), ())
     assert let_in(spec(text)) == networks
 
 
@@ -70,7 +71,7 @@ def test_valid_networks(text: str, networks: list[str]):
     ],
 )
 def test_nonsense_is_named_and_lets_nobody_in(bad: str):
-    networks, (problem,) = ingress.parse_cidrs(f"0.0.0.0/0,{bad}")
+    networks, (problem,) = _cidrs.parse_cidrs(f"0.0.0.0/0,{bad}")
     assert networks == ()
     assert (problem.endpoint, problem.field) == ("config", "external-traffic-policy-cidrs")
     assert f"'{bad}'" in problem.message
@@ -95,7 +96,7 @@ def policy(manifest: kube.Manifest) -> kube.Resource:
 
 def live_with(*cidrs: str) -> kube.Live:
     """Return what is live after these networks were applied."""
-    wanted = ingress.external_traffic_policy("shop", "gate", cidrs)
+    wanted = _policies.external_traffic_policy("shop", "gate", cidrs)
     empty = kube.Live(IDENTITY, (resources.AuthorizationPolicy,))
     (change,) = kube.plan([wanted], empty).changes
     return dataclasses.replace(empty, objects={change.ref: policy(change.manifest or {})})
@@ -131,7 +132,7 @@ def test_a_policy_that_somebody_changed_is_nothing_to_fall_back_on(tampered: dic
 
 @hypothesis.given(st.text(alphabet="0123456789abcdef.:/, %x*-", max_size=30))
 def test_whatever_is_configured_lets_in_what_it_says_or_nobody(text: str):
-    networks, problems = ingress.parse_cidrs(text)
+    networks, problems = _cidrs.parse_cidrs(text)
     assert not (networks and problems)
     assert len(networks) <= len([entry for entry in text.split(",") if entry.strip()])
     assert let_in(spec(text)) == list(networks)
@@ -140,7 +141,7 @@ def test_whatever_is_configured_lets_in_what_it_says_or_nobody(text: str):
 @pytest.mark.parametrize(("taken", "made"), [(False, True), (True, False)])
 def test_no_gateway_is_made_whose_limits_cannot_be_put_in_place(taken: bool, made: bool):
     wanted = ingress.desired(facts()).objects
-    policy = ingress.external_traffic_policy("shop", "gate", [])
+    policy = _policies.external_traffic_policy("shop", "gate", [])
     others = {kube.ref_of(policy): policy} if taken else {}
     plan = kube.plan(wanted, kube.Live(IDENTITY, ingress.MANAGED), others)
     kinds = {change.kind for change in ingress.withhold(plan, "shop", "gate").writes}

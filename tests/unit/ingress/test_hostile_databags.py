@@ -14,11 +14,13 @@ import hypothesis
 import pytest
 from charmlibs.interfaces import istio_ingress_route as published
 from hypothesis import strategies as st
-from istio_ambient import ingress, mesh, status
+from istio_ambient import authorization, ingress
+from istio_ambient.charm import status
+from istio_ambient.ingress.routing import _routes
 from istio_ambient.integrations import ingress_requests
 
 from tests.unit.ingress.samples import facts, objects, service
-from tests.unit.relations import hostile
+from tests.unit.interfaces import hostile
 
 NEIGHBOUR = {"model": '"shop"', "name": '"reviews"', "port": "80"}
 OWN, FOREIGN = "tempo", ("reviews", "open", "gone")
@@ -34,8 +36,8 @@ def known(endpoint: str, databag: Mapping[str, str]) -> ingress.Facts:
     """Return what the charm would know of this databag of tempo, and of a good one of reviews."""
     asked = ingress_requests.read(
         [
-            ingress_requests.Databag(mesh.Asker(OWN, endpoint), 1, databag),
-            ingress_requests.Databag(mesh.Asker("reviews", "ingress"), 2, NEIGHBOUR),
+            ingress_requests.Databag(authorization.Requester(OWN, endpoint), 1, databag),
+            ingress_requests.Databag(authorization.Requester("reviews", "ingress"), 2, NEIGHBOUR),
         ]
     )
     return facts(
@@ -46,7 +48,7 @@ def known(endpoint: str, databag: Mapping[str, str]) -> ingress.Facts:
     )
 
 
-def check(given: ingress.Facts) -> list[ingress.Route]:
+def check(given: ingress.Facts) -> list[_routes.Route]:
     """Check what holds whatever tempo says; return its routes."""
     found = objects(given)
     assert "HTTPRoute shop/reviews-httproute-http-80-gate" in found
@@ -55,18 +57,18 @@ def check(given: ingress.Facts) -> list[ingress.Route]:
     for name, manifest in found.items():
         if name.endswith("-l4") and name != reviews:
             assert name == tempo
-            assert manifest["spec"]["selector"]["matchLabels"] == {mesh.NAME_LABEL: OWN}
+            assert manifest["spec"]["selector"]["matchLabels"] == {authorization.NAME_LABEL: OWN}
             (rule,) = manifest["spec"]["rules"]
             assert rule["from"] and rule["to"] == [{"operation": {"ports": ["80"]}}]
     problems = ingress.desired(given).problems
     for problem in problems:
         assert problem.app == OWN
-        assert problem.message and problem.cure
+        assert problem.message and problem.remedy
     assert status.status_of(status.Findings(problems=list(problems)), 100).message.isprintable()
-    return [route for route in ingress.exposure(given).routes if route.asker.app == OWN]
+    return [route for route in ingress.exposure(given).routes if route.requester.app == OWN]
 
 
-def asked(route: ingress.Route, text: str) -> published.HTTPRoute | published.GRPCRoute:
+def asked(route: _routes.Route, text: str) -> published.HTTPRoute | published.GRPCRoute:
     """Return what the published library reads where a route is said to stand."""
     key, _, number = route.field.rstrip("]").partition("[")
     entry = json.loads(text)[key][int(number)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from istio_ambient.ingress import lookup
+from istio_ambient.ingress.reports import lookup
 
 
 def gateway(*listeners: dict[str, Any]) -> dict[str, Any]:

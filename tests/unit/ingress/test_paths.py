@@ -8,8 +8,9 @@ import re
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient.ingress import PathType, _paths
-from istio_ambient.ingress._paths import PathMatch
+from istio_ambient.ingress import PathType
+from istio_ambient.ingress.authentication import _paths
+from istio_ambient.ingress.authentication._paths import PathMatch
 
 HTTP, OTHER = ("http-80", "HTTPRoute"), ("http-8080", "HTTPRoute")
 
@@ -34,7 +35,7 @@ def says(pattern: str, path: str) -> bool:
 
 
 def needed(operations: list[_paths.Operation], path: str) -> bool:
-    """Tell whether a rule with these operations matches a request."""
+    """Return whether a rule with these operations matches a request."""
 
     def holds(operation: _paths.Operation) -> bool:
         wanted, unwanted = operation.get("paths"), operation.get("notPaths", ())

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from istio_ambient import ingress, kube
-from istio_ambient.ingress import route_list
+from istio_ambient.ingress.reports import route_list
 
 from tests.unit.ingress import samples
 
@@ -59,7 +59,7 @@ def test_ports_and_conditions_of_routes():
         hostnames=("shop.example.com",),
     )
     configuration = ingress.RouteConfiguration(
-        samples.request(endpoint="istio-ingress-route").asker, 2, "shop", routes=(asked,)
+        samples.request(endpoint="istio-ingress-route").requester, 2, "shop", routes=(asked,)
     )
     (entry,) = listed(samples.facts(configurations=(configuration,)))
     assert entry.url == "http://shop.example.com:8080/api"

@@ -256,12 +256,12 @@ def test_never_wider_than_what_is_ones_own(
     for each in exposed.routes:
         assert each.namespace == "shop"
         assert each.redirect or each.backends
-        assert {backend.service for backend in each.backends} <= {each.asker.app}
+        assert {backend.service for backend in each.backends} <= {each.requester.app}
         for match in each.matches:
             for host in each.answers_to:
                 place = (each.listener.name, host, match.path)
-                places.setdefault(place, set()).add((each.asker.app, each.asker.endpoint))
-    assert all(len(askers) == 1 for askers in places.values())
+                places.setdefault(place, set()).add((each.requester.app, each.requester.endpoint))
+    assert all(len(requesters) == 1 for requesters in places.values())
     open_listeners = {name for name, _, _ in listeners(asked)}
     found = objects(asked)
     for name, manifest in found.items():
@@ -278,8 +278,8 @@ def test_never_wider_than_what_is_ones_own(
     refs = {each.ref: each for each in exposed.routes}
     for each in exposed.routes:
         same = refs[each.ref]
-        assert (same.asker.app, same.matches, same.target) == (
-            each.asker.app,
+        assert (same.requester.app, same.matches, same.target) == (
+            each.requester.app,
             each.matches,
             each.target,
         )

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress
+from istio_ambient.ingress.model import _facts
 
 from tests.unit.ingress.samples import facts, objects, request, service
 
@@ -143,17 +144,17 @@ def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
     ],
 )
 def test_refused_and_told_while_the_others_are_served(
-    asked: ingress.Request, extra: tuple[ingress.Service, ...], told: str
+    asked: ingress.IngressRequest, extra: tuple[ingress.Service, ...], told: str
 ):
     neighbour = request(app="reviews", relation_id=9)
     wanted = facts(asked, neighbour, services=(service(), service("reviews"), *extra))
     assert served(wanted) == {"HTTPRoute shop/reviews-httproute-http-80-gate"}
     assert backend_policies(wanted) == {"AuthorizationPolicy shop/reviews-gate-shop-l4"}
     assert told in messages(wanted)
-    assert f"{asked.asker.app}:ingress" in messages(wanted)
+    assert f"{asked.requester.app}:ingress" in messages(wanted)
 
 
-def remote(**changes: Any) -> ingress.Request:
+def remote(**changes: Any) -> ingress.IngressRequest:
     arguments: dict[str, Any] = {
         "app": "remote-1",
         "name": "web",
@@ -192,7 +193,7 @@ def test_another_models_application_is_served_in_its_own_namespace():
     ],
 )
 def test_another_models_application_is_bound_to_its_model(
-    asked: ingress.Request, found: ingress.Service, ids: dict[str, str]
+    asked: ingress.IngressRequest, found: ingress.Service, ids: dict[str, str]
 ):
     wanted = facts(
         asked, services=(found,), model_namespaces={uuid: name for name, uuid in ids.items()}
@@ -202,7 +203,7 @@ def test_another_models_application_is_bound_to_its_model(
     assert "refused" in messages(wanted)
 
 
-def clash() -> tuple[ingress.Request, ...]:
+def clash() -> tuple[ingress.IngressRequest, ...]:
     # shop + x-y and shop-x + y have one path.
     return (
         request(app="x-y", relation_id=1),
@@ -243,7 +244,7 @@ def test_one_application_that_asks_twice_for_the_same_is_served_once():
 
 
 def test_one_application_that_contradicts_itself_is_not_served():
-    services = (service(ports=(ingress.ServicePort(80, 80), ingress.ServicePort(81, 81))),)
+    services = (service(ports=(_facts.ServicePort(80, 80), _facts.ServicePort(81, 81))),)
     wanted = facts(
         request(port=80, relation_id=1), request(port=81, relation_id=2), services=services
     )
@@ -296,7 +297,7 @@ _services = st.builds(
 
 @hypothesis.given(st.lists(_requests, max_size=5), st.lists(_services, max_size=5))
 def test_never_wider_than_what_is_ones_own(
-    requests: list[ingress.Request], services: list[ingress.Service]
+    requests: list[ingress.IngressRequest], services: list[ingress.Service]
 ):
     wanted = facts(*requests, services=tuple(services), model_namespaces={OTHER: "blog"})
     for name, manifest in objects(wanted).items():

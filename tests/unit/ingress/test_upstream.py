@@ -7,8 +7,9 @@ import json
 
 import pytest
 from istio_ambient import ingress
+from istio_ambient.ingress.model import _facts
 from istio_ambient.integrations import ingress_upstream
-from istio_ambient.relations import ingress as ingress_relation
+from istio_ambient.interfaces import ingress as ingress_relation
 
 from tests.unit.ingress.samples import ADDRESS, facts, request, service
 
@@ -74,7 +75,7 @@ def test_units_say_where_the_gateway_is(address: str, databag: dict[str, str]):
 
 
 def gateway_service(selector: dict[str, str]) -> ingress.Service:
-    port = ingress.ServicePort(80, 80, "http-80")
+    port = _facts.ServicePort(80, 80, "http-80")
     return service("inner-istio", selector=selector, ports=(port,), by_juju=False)
 
 
@@ -90,10 +91,10 @@ def test_an_application_that_is_an_ingress_is_reached_at_its_gateway():
     assert backend.selector == ((MARK, "inner"),)
 
 
-@pytest.mark.parametrize("asker", ["inner", "other"])
-def test_somebody_elses_gateway_is_not(asker: str):
+@pytest.mark.parametrize("requester", ["inner", "other"])
+def test_somebody_elses_gateway_is_not(requester: str):
     services = (service("inner", port=65535), gateway_service({MARK: "elsewhere"}))
-    taken = facts(request(asker, name="inner", port=80), services=services)
+    taken = facts(request(requester, name="inner", port=80), services=services)
     assert ingress.exposure(taken).routes == ()
     services = (service("inner", port=65535), gateway_service({MARK: "inner"}))
     others = facts(request("other", name="inner", port=80), services=services)

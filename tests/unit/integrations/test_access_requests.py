@@ -13,40 +13,40 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import kube, mesh
+from istio_ambient import authorization, kube
+from istio_ambient.authorization import _requests, evaluator
 from istio_ambient.integrations import access_requests
-from istio_ambient.mesh import evaluator
-from istio_ambient.relations import cross_model_mesh
+from istio_ambient.interfaces import cross_model_mesh
 
-from tests.unit.mesh.evaluator import samples
+from tests.unit.authorization.evaluator import samples
 
-NAME = mesh.NAME_LABEL
-CLUSTER = mesh.Cluster(
+NAME = authorization.NAME_LABEL
+CLUSTER = authorization.Cluster(
     services={
-        ("shop", name): mesh.Service("shop", name, {NAME: "details"})
+        ("shop", name): _requests.Service("shop", name, {NAME: "details"})
         for name in ("details", "details-api")
     }
     | {
-        (namespace, name): mesh.Service(namespace, name, {NAME: name}, by_juju=True)
+        (namespace, name): _requests.Service(namespace, name, {NAME: name}, by_juju=True)
         for namespace, name in (("shop", "reviews"), ("store", "stock"))
     },
     model_namespaces={"uuid": "store"},
 )
-ASKER = mesh.Asker("details", "service-mesh")
+ASKER = authorization.Requester("details", "service-mesh")
 
 
 def requests_of(
-    text: str, asker: mesh.Asker = ASKER, before: Sequence[Any] = ()
-) -> list[mesh.Request]:
+    text: str, requester: authorization.Requester = ASKER, before: Sequence[Any] = ()
+) -> list[authorization.AccessRequest]:
     databag = {"policies": text}
-    return access_requests.of_applications([(asker, databag)], CLUSTER, "shop", before)[0]
+    return access_requests.of_applications([(requester, databag)], CLUSTER, "shop", before)[0]
 
 
 def policies(text: str, **asked: Any) -> list[Any]:
     trusted = asked.pop("trusted", ())
     requests = requests_of(text, **asked)
-    granted = mesh.judge(requests, CLUSTER, namespace="shop", trusted=trusted).granted
-    return list(mesh.policies(granted, model="shop", app="beacon"))
+    granted = authorization.judge(requests, CLUSTER, namespace="shop", trusted=trusted).granted
+    return list(authorization.policies(granted, model="shop", app="beacon"))
 
 
 SERVICES = [evaluator.Target.service("shop", name) for name in ("details", "details-api")]
@@ -172,13 +172,13 @@ def test_a_text_cut_short_lets_nobody_in(entries: list[Any], at: int):
     assert reachable(policies(text[: at % (len(text) - 1) + 1])) == set()
 
 
-STOCK = mesh.Target.service("store", "stock")
-REMOTE = mesh.Asker("remote-1", "service-mesh", model_uuid="uuid")
-REVIEWS = mesh.Target.service("shop", "reviews")
+STOCK = authorization.Target.service("store", "stock")
+REMOTE = authorization.Requester("remote-1", "service-mesh", model_uuid="uuid")
+REVIEWS = authorization.Target.service("shop", "reviews")
 BROKEN = ["{", json.dumps([{"target_type": ["app"]}])]
 
 
-def asking_for(target: mesh.Target, **changes: Any) -> dict[str, Any]:
+def asking_for(target: authorization.Target, **changes: Any) -> dict[str, Any]:
     return {
         "source_namespace": "shop",
         "source_app_name": "a",
@@ -189,27 +189,34 @@ def asking_for(target: mesh.Target, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("asker", "target", "trusted"), [(REMOTE, STOCK, ()), (ASKER, REVIEWS, ("details",))]
+    ("requester", "target", "trusted"), [(REMOTE, STOCK, ()), (ASKER, REVIEWS, ("details",))]
 )
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_target_that_only_earlier_requests_tell_stays_closed(
-    asker: mesh.Asker, target: mesh.Target, trusted: tuple[str, ...], broken: str
+    requester: authorization.Requester,
+    target: authorization.Target,
+    trusted: tuple[str, ...],
+    broken: str,
 ):
-    def closed(before: list[Any], text: str = broken) -> list[mesh.Target | None]:
+    def closed(before: list[Any], text: str = broken) -> list[authorization.Target | None]:
         live = [kube.manifest_of(policy) for policy in before]
-        built = policies(text, asker=asker, before=live, trusted=trusted)
+        built = policies(text, requester=requester, before=live, trusted=trusted)
         manifests = [kube.manifest_of(policy) for policy in built]
         assert all("rules" not in manifest["spec"] for manifest in manifests)
-        return [mesh.target_of(manifest) for manifest in manifests]
+        return [authorization.target_of(manifest) for manifest in manifests]
 
-    good = policies(json.dumps([asking_for(target)]), asker=asker, trusted=trusted)
+    good = policies(json.dumps([asking_for(target)]), requester=requester, trusted=trusted)
     assert target in closed(good)
     # The closed policy is what tells in the next hook.
-    assert target in closed(policies(broken, asker=asker, before=_live(good), trusted=trusted))
+    assert target in closed(
+        policies(broken, requester=requester, before=_live(good), trusted=trusted)
+    )
     assert target not in closed([])
-    others = policies(json.dumps([asking_for(target)]), asker=asker, trusted=trusted)
+    others = policies(json.dumps([asking_for(target)]), requester=requester, trusted=trusted)
     for policy in others:
-        policy.metadata.annotations = {mesh.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'}
+        policy.metadata.annotations = {
+            authorization.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'
+        }
     assert target not in closed(others)
     # The public charm's policies do not say who asked.
     for policy in others:
@@ -232,16 +239,16 @@ def _live(built: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("asker", "target", "trusted"), [(REMOTE, STOCK, ()), (ASKER, REVIEWS, ("details",))]
+    ("requester", "target", "trusted"), [(REMOTE, STOCK, ()), (ASKER, REVIEWS, ("details",))]
 )
 def test_an_entry_with_a_mistake_closes_the_target_that_it_names(
-    asker: mesh.Asker, target: mesh.Target, trusted: tuple[str, ...]
+    requester: authorization.Requester, target: authorization.Target, trusted: tuple[str, ...]
 ):
     text = json.dumps([asking_for(target, endpoints=[{"ports": [0]}])])
-    (policy,) = _live(policies(text, asker=asker, trusted=trusted))
-    assert mesh.target_of(policy) == target
+    (policy,) = _live(policies(text, requester=requester, trusted=trusted))
+    assert authorization.target_of(policy) == target
     assert "rules" not in policy["spec"]
-    assert policies(text, asker=dataclasses.replace(asker, app="x", model_uuid="")) == []
+    assert policies(text, requester=dataclasses.replace(requester, app="x", model_uuid="")) == []
 
 
 def test_what_is_asked_is_asked_member_by_member():
@@ -254,38 +261,38 @@ def test_what_is_asked_is_asked_member_by_member():
         "endpoints": [{"ports": [80], "paths": ["/x"], "methods": ["GET"], "hosts": ["h"]}],
     }
     (request,) = requests_of(json.dumps([entry]))
-    assert request == mesh.Request(
-        asker=ASKER,
+    assert request == authorization.AccessRequest(
+        requester=ASKER,
         field="policies[0]",
-        target=mesh.Target.service("shop", "details-api"),
-        source=mesh.Source("shop", "a"),
-        operations=(mesh.Operation(("h",), (80,), ("GET",), ("/x",)),),
+        target=authorization.Target.service("shop", "details-api"),
+        source=authorization.Source("shop", "a"),
+        operations=(authorization.Operation(("h",), (80,), ("GET",), ("/x",)),),
         target_app="details",
     )
 
 
 def scrape(
-    scraper: mesh.Asker, **remotes: tuple[str, str]
-) -> tuple[list[mesh.Request], list[Any]]:
+    scraper: authorization.Requester, **remotes: tuple[str, str]
+) -> tuple[list[authorization.AccessRequest], list[Any]]:
     known = {
         name: cross_model_mesh.RemoteApplication(app_name=app, juju_model_name=model)
         for name, (app, model) in remotes.items()
     }
-    target = mesh.Target.app("shop", "beacon")
+    target = authorization.Target.app("shop", "beacon")
     return access_requests.of_scrapers([scraper], known, CLUSTER.model_namespaces, target, 15090)
 
 
 def test_a_scraper_of_our_model_is_let_in_to_the_metrics_port():
-    (request,), waiting = scrape(mesh.Asker("prometheus", "metrics-endpoint"))
-    assert request.source == mesh.Source("shop", "prometheus")
-    assert request.operations == (mesh.Operation(ports=(15090,)),)
+    (request,), waiting = scrape(authorization.Requester("prometheus", "metrics-endpoint"))
+    assert request.source == authorization.Source("shop", "prometheus")
+    assert request.operations == (authorization.Operation(ports=(15090,)),)
     assert waiting == []
 
 
 def test_a_scraper_of_another_model_is_known_by_what_it_says_and_where_it_lives():
-    remote = mesh.Asker("remote1", "metrics-endpoint", model_uuid="uuid")
+    remote = authorization.Requester("remote1", "metrics-endpoint", model_uuid="uuid")
     (request,), waiting = scrape(remote, remote1=("prometheus", "store"))
-    assert request.source == mesh.Source("store", "prometheus")
+    assert request.source == authorization.Source("store", "prometheus")
     assert waiting == []
     for said in ({}, {"remote1": ("prometheus", "elsewhere")}, {"another": ("p", "store")}):
         requests, (pending,) = scrape(remote, **said)

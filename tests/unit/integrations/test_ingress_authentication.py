@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from istio_ambient import ingress
 from istio_ambient.integrations import ingress_authentication
 from istio_ambient.integrations.ingress_authentication import Remote
-from istio_ambient.relations import istio_ingress_config, istio_request_auth
+from istio_ambient.interfaces import istio_ingress_config, istio_request_auth
 
 from tests.unit.ingress import samples
-from tests.unit.relations import hostile
+from tests.unit.interfaces import hostile
 
 PROXY = Remote("proxy", {"decisions_address": "http://proxy.iam.svc.cluster.local:4456/decisions"})
 REPLY = istio_ingress_config.Reply("ext-authz-gate", "/decisions")
@@ -195,4 +195,4 @@ def test_whatever_stands_in_databags_nobody_gets_in_who_would_not_otherwise(
                 assert not headers & istio_request_auth.FORBIDDEN_HEADERS
     _, wrong = istio_ingress_config.parse(published(login), app="gate", endpoint="config")
     assert wrong == []
-    assert all(problem.app and problem.cure for problem in problems)
+    assert all(problem.app and problem.remedy for problem in problems)

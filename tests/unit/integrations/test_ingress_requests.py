@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from istio_ambient import ingress, kube, mesh
+from istio_ambient import authorization, ingress, kube
 from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
 from istio_ambient.integrations import ingress_requests
 
@@ -22,7 +22,7 @@ ROUTE = {
 
 
 def read(content: dict[str, str], endpoint: str = "ingress") -> ingress_requests.Asked:
-    databag = ingress_requests.Databag(mesh.Asker("app", endpoint), 7, content)
+    databag = ingress_requests.Databag(authorization.Requester("app", endpoint), 7, content)
     return ingress_requests.read([databag])
 
 
@@ -38,8 +38,8 @@ def test_a_request_of_ingress(endpoint: str, authenticated: bool):
     content = {**INGRESS, "strip-prefix": "true", "scheme": '"h2c"'}
     asked = read(content, endpoint)
     assert asked.requests == (
-        ingress.Request(
-            asker=mesh.Asker("app", endpoint),
+        ingress.IngressRequest(
+            requester=authorization.Requester("app", endpoint),
             relation_id=7,
             model="shop",
             name="productpage",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from istio_ambient import kube, resources
+from istio_ambient.kube import _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Service
 from lightkube.resources.rbac_authorization_v1 import ClusterRole
@@ -33,14 +34,14 @@ def as_live(
     fields: dict[str, Any] = {"f:spec": {}, **owned}
     entry = {"manager": manager, "operation": operation, "fieldsV1": fields}
     manifest["metadata"] |= {"resourceVersion": "7", "managedFields": [entry]}
-    return kube.type_of(obj).from_dict(manifest)
+    return _objects.type_of(obj).from_dict(manifest)
 
 
 def edited(obj: kube.Resource, **metadata: Any) -> kube.Resource:
     """Return a copy of a live object with other metadata."""
     manifest = kube.manifest_of(obj)
     manifest["metadata"] |= metadata
-    return kube.type_of(obj).from_dict(manifest)
+    return _objects.type_of(obj).from_dict(manifest)
 
 
 def live(*objects: kube.Resource, missing: Iterable[kube.ResourceType] = ()) -> kube.Live:

@@ -8,6 +8,7 @@ import httpx2
 import lightkube
 import pytest
 from istio_ambient import kube
+from istio_ambient.kube import _client
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace
 
@@ -89,7 +90,7 @@ def test_what_cannot_be_changed_elsewhere_needs_somebody():
     assert "immutable" in fault.text
 
 
-def test_missing_permission_names_verb_resource_and_cure():
+def test_missing_permission_names_verb_resource_and_remedy():
     message = (
         'policies is forbidden: User "u" cannot patch resource "policies" in API group "x.io" in n'
     )
@@ -125,13 +126,13 @@ class Answers(httpx2.BaseTransport):
 @pytest.mark.parametrize(("codes", "sent"), [([429, 200], 2), ([0, 503, 200], 3), ([404], 1)])
 def test_a_busy_or_silent_api_server_is_asked_again(codes: list[int], sent: int):
     answers = Answers(*codes)
-    transport = kube.RetryTransport(answers)
+    transport = _client.RetryTransport(answers)
     response = transport.handle_request(httpx2.Request("GET", "http://api/x"))
     assert (response.status_code, answers.sent) == (codes[-1], sent)
 
 
 def test_asking_again_is_bounded():
     answers = Answers(*[503] * 1000)
-    transport = kube.RetryTransport(answers, seconds=0.0)
+    transport = _client.RetryTransport(answers, seconds=0.0)
     assert transport.handle_request(httpx2.Request("GET", "http://api/x")).status_code == 503
     assert answers.sent == 1

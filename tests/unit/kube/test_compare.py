@@ -5,7 +5,7 @@
 from typing import Any
 
 import pytest
-from istio_ambient import kube
+from istio_ambient.kube import _compare
 
 
 def manifest(kind: str = "Deployment", version: str = "apps/v1", **content: Any) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def manifest(kind: str = "Deployment", version: str = "apps/v1", **content: Any)
 
 
 def spec_differences(want: Any, have: Any) -> list[str]:
-    return kube.differences(manifest(spec=want), manifest(spec=have))
+    return _compare.differences(manifest(spec=want), manifest(spec=have))
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,17 @@ def test_difference(want: Any, have: Any, path: str):
 def test_nothing_may_be_added_to_a_policy():
     want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={})
     have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
-    assert kube.differences(want, have) == ["spec.rules"]
+    assert _compare.differences(want, have) == ["spec.rules"]
 
 
 def test_an_empty_rule_is_not_no_rule():
     want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": []})
     have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
-    assert kube.differences(want, have)
+    assert _compare.differences(want, have)
 
 
 def test_a_key_added_to_a_config_map_or_role_is_drift():
     for kind, version in (("ConfigMap", "v1"), ("ClusterRole", "rbac.authorization.k8s.io/v1")):
-        assert kube.differences(manifest(kind, version), manifest(kind, version, data={"a": "b"}))
+        assert _compare.differences(
+            manifest(kind, version), manifest(kind, version, data={"a": "b"})
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import kube, resources
+from istio_ambient.kube import _identity
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import Namespace
@@ -32,7 +33,7 @@ def test_what_is_absent_is_created_with_our_identity():
     assert change.verb is kube.Verb.CREATE
     assert change.manifest is not None
     metadata = change.manifest["metadata"]
-    assert metadata["labels"][kube.INSTANCE_LABEL] == "shop-beacon"
+    assert metadata["labels"][_identity.INSTANCE_LABEL] == "shop-beacon"
     assert metadata["annotations"][kube.OWNER_ANNOTATION] == "shop/beacon"
 
 
@@ -161,12 +162,12 @@ class TestIdentity:
     def test_adopts_what_the_public_charm_of_the_same_name_made(
         self, scope: str, manager: str, adopted: bool
     ):
-        labels = {**IDENTITY.labels, kube.SCOPE_LABEL: scope}
+        labels = {**IDENTITY.labels, _identity.SCOPE_LABEL: scope}
         obj = edited(as_live(policy(), manager=manager), annotations={}, labels=labels)
         assert IDENTITY.owns(kube.manifest_of(obj)) is adopted
 
     def test_an_adopted_object_is_replaced_whole(self):
-        labels = {**IDENTITY.labels, kube.SCOPE_LABEL: "istio-waypoint"}
+        labels = {**IDENTITY.labels, _identity.SCOPE_LABEL: "istio-waypoint"}
         public = as_live(policy(action="ALLOW"), manager="beacon")
         obj = edited(public, annotations={}, labels=labels)
         change = only(kube.plan([policy(action="ALLOW")], live(obj)))

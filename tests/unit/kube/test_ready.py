@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from istio_ambient import kube
+from istio_ambient.cluster import nodes
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Node, Pod
 
@@ -189,10 +190,10 @@ def test_the_address_of_the_node_that_runs_the_oldest_ready_pod(
         on_node("c", "oldest", "1", ready="False"),
     )
     client: Any = Cluster(*pods, found=node)
-    assert kube.node_address(client, "n", {}) == expected
+    assert nodes.node_address(client, "n", {}) == expected
     assert client.read == "older"
 
 
 def test_no_ready_pod_no_node():
     client: Any = Cluster(on_node("a", "node", "1", ready="False"))
-    assert kube.node_address(client, "n", {}) == ""
+    assert nodes.node_address(client, "n", {}) == ""

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from istio_ambient import manifests
+from istio_ambient.manifests import _mesh_config
 
 from tools import generate_crds, generate_mesh_config
 
@@ -12,7 +13,7 @@ TEMPO = manifests.TracingCollector(service="tempo.cos.svc", port=4317)
 
 
 def mesh_config(**values: Any) -> dict[str, Any]:
-    return manifests.mesh_config(manifests.ControlPlane(namespace="prod", **values))
+    return _mesh_config.mesh_config(manifests.ControlPlane(namespace="prod", **values))
 
 
 def test_defaults():

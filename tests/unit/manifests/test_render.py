@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import manifests
-from istio_ambient.manifests import _render  # pyright: ignore[reportPrivateUsage]
+from istio_ambient.manifests import _render
 
 TEMPLATES = pathlib.Path(manifests.__file__).parent / "templates"
 HOSTILE = [

@@ -1,0 +1,212 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The actions of istio-beacon-k8s about access: they read, and change nothing."""
+
+import dataclasses
+
+import ops
+
+from istio_ambient import beacon, charm, kube
+from istio_ambient.actions import _reading
+from istio_ambient.authorization import evaluator
+from istio_ambient.explain import (
+    access_changes,
+    access_list,
+    applications,
+    explanation,
+    outcomes,
+    remedies,
+)
+from istio_ambient.kube import Desired
+from istio_ambient.values import tables
+
+_CONTROL_PLANE = "istio-k8s"
+"""Whose hardened mode is assumed where nobody says who installed istiod."""
+
+
+class MeshActions(_reading.ReadingActions[beacon.Facts]):
+    """Answers `explain`, `list-access`, `list-requests` and `preview`.
+
+    Args:
+        of: the charm, which has these actions.
+        endpoint: where applications ask for access.
+    """
+
+    EXPECTED = (applications.UnknownNameError, evaluator.UnknownTargetError)
+
+    def __init__(self, of: charm.ReconcilingCharm[beacon.Facts], endpoint: str):
+        super().__init__(
+            of,
+            {
+                "explain": self._on_explain,
+                "list-access": self._on_list_access,
+                "list-requests": self._on_list_requests,
+                "preview": self._on_preview,
+            },
+        )
+        self._endpoint = endpoint
+
+    def _on_explain(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._explain)
+
+    def _on_list_access(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._list_access)
+
+    def _on_list_requests(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._list_requests)
+
+    def _on_preview(self, event: ops.ActionEvent) -> None:
+        self.answer(event, self._preview)
+
+    def _explain(self, params: _reading.Params) -> _reading.Results:
+        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+        model = self.charm.model.name
+        wanted = (
+            _reading.required(params, "source", "application"),
+            _reading.required(params, "target", "application"),
+        )
+        port, path = _reading.port(params), _path(params)
+        control_plane, snapshot = self.read()
+        judge = evaluator.Evaluator(snapshot)
+        source = applications.source(judge.topology, wanted[0], model)
+        target = applications.destination(judge.topology, wanted[1], model)
+        target = applications.at_port(judge.topology, target, port)
+        request = evaluator.Request(
+            source=source.identity,
+            target=target.target,
+            port=port,
+            method=_reading.text_of(params, "method").upper() or None,
+            path=path,
+            host=_reading.text_of(params, "host") or None,
+        )
+        _, facts = self.charm.look()
+        verdict = judge.evaluate(request)
+        explained = explanation.Explanation(
+            case=remedies.Case(
+                facts=facts,
+                members=self._members(),
+                control_plane=control_plane.owner,
+                root_namespace=control_plane.root_namespace,
+                source=source,
+                destination=target,
+                verdict=verdict,
+            ),
+            request=request,
+            snapshot=snapshot,
+            straight=_straight(judge, request, target, verdict),
+        )
+        results = {"verdict": str(verdict.decision), "decided-by": explained.where or "nobody"}
+        if form == _reading.JSON:
+            whole = _reading.whole(tables.as_json(explanation.data(explained)))
+            return {**results, _reading.JSON: whole}
+        text, _ = tables.fitting(explanation.text(explained).split("\n"), "\n".join)
+        return {**results, "explanation": text}
+
+    def _list_access(self, params: _reading.Params) -> _reading.Results:
+        model = self.charm.model.name
+        forms = access_list.forms(f"Who may reach whom, {model}")
+        form = _reading.choice(params, "format", tuple(forms))
+        _, snapshot = self.read()
+        app = _reading.text_of(params, "app")
+        if app:
+            topology = evaluator.Topology(snapshot)
+            model, app = applications.split(topology, app, model)
+            applications.check(topology, model, app)
+        found = access_list.access_list(snapshot, model, app)
+        return tables.fitted(form, found.entries, forms[form])
+
+    def _list_requests(self, params: _reading.Params) -> _reading.Results:
+        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+        _, facts = self.charm.look()
+        found = outcomes.outcomes(facts)
+        app = _reading.text_of(params, "app")
+        if app:
+            known = self._members() | {asked.application for asked in found}
+            if app not in known:
+                there = ", ".join(sorted(known)) or "none"
+                raise _reading.ParameterError(
+                    f"app: {app} is not integrated; those that are: {there}"
+                )
+            found = [asked for asked in found if asked.application == app]
+        render = outcomes.text if form == _reading.TABLE else _reading.as_json
+        counts = {
+            str(outcome).replace(" ", "-"): sum(asked.outcome is outcome for asked in found)
+            for outcome in outcomes.Outcome
+        }
+        return {
+            **tables.fitted(form, found, render),
+            **{k: n for k, n in counts.items() if n},
+        }
+
+    def _preview(self, params: _reading.Params) -> _reading.Results:
+        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+        live, facts = self.charm.look()
+        managed = params.get("manage-authorization-policies")
+        if managed is not None:
+            facts = dataclasses.replace(facts, manage_policies=bool(managed))
+        steps, plan = self._steps(self.charm.desired(facts), live)
+        control_plane, before = self.read()
+        after = access_changes.carried_out(before, plan)
+        hardened = params.get("hardened-mode")
+        if hardened is not None:
+            owner = control_plane.owner or f"{control_plane.root_namespace}/{_CONTROL_PLANE}"
+            after = access_changes.hardened(after, owner, on=bool(hardened))
+        changes = access_changes.changes(before, after)
+        if form == _reading.JSON:
+            return {
+                **tables.fitted("plan", steps, _reading.as_json),
+                **tables.fitted("access", changes, access_changes.as_json),
+            }
+        return {
+            **tables.fitted("plan", [str(step) for step in steps] or ["no change"], "\n".join),
+            **tables.fitted("access", changes, access_changes.table),
+        }
+
+    def _steps(self, desired: Desired, live: kube.Live) -> tuple[list["Step"], kube.Plan]:
+        """Return what a reconcile would do; what it would leave undone is told as well."""
+        if desired.hold:
+            return [Step("hold", "everything", str(p)) for p in desired.problems], kube.Plan()
+        plan = self.charm.plan(desired, live)
+        told = (change for change in plan.changes if change.verb is not kube.Verb.UNCHANGED)
+        steps = [Step(str(change.verb), str(change.ref), change.reason) for change in told]
+        for patch in kube.label_changes(self.charm.client, desired.labels):
+            what, _, labels = kube.describe(patch).removeprefix("label ").partition(": ")
+            steps.append(Step("label", what, labels))
+        return steps, plan
+
+    def _members(self) -> frozenset[str]:
+        return frozenset(r.app.name for r in self.charm.active_relations(self._endpoint))
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One thing that a reconcile would do, or leave undone, and why."""
+
+    verb: str
+    object: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb}: {self.object}" + (f" ({self.reason})" if self.reason else "")
+
+
+def _straight(
+    judge: evaluator.Evaluator,
+    request: evaluator.Request,
+    target: applications.Destination,
+    verdict: evaluator.Verdict,
+) -> evaluator.Verdict | None:
+    """Return what becomes of the same request when it is sent to a pod's own address."""
+    if target.pods is None or request.target == target.pods:
+        return None
+    ports = [hop.port for hop in verdict.hops if hop.proxy is evaluator.Proxy.ZTUNNEL]
+    port = ports[0] if ports else None
+    return judge.evaluate(dataclasses.replace(request, target=target.pods, port=port))
+
+
+def _path(params: _reading.Params) -> str | None:
+    path = _reading.text_of(params, "path")
+    if path and not path.startswith("/"):
+        raise _reading.ParameterError("path: begin it with /")
+    return path or None

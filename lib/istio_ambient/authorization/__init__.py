@@ -1,0 +1,53 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Access as Istio enforces it: targets, rules, policies, ownership, hardened mode. Pure.
+
+`evaluator` reads what live policies mean. Waypoints and gateways are in `gateways`, texts about
+access in `explain`.
+"""
+
+from istio_ambient.authorization._cluster import cluster, model_namespaces
+from istio_ambient.authorization._ownership import Verdicts, judge, targets_of
+from istio_ambient.authorization._policies import (
+    REQUESTED_BY,
+    policies,
+    requested_by,
+    requesters_of,
+)
+from istio_ambient.authorization._policy_objects import Rule, allow, target_of
+from istio_ambient.authorization._requests import (
+    NAME_LABEL,
+    UNKNOWN_MODEL,
+    AccessRequest,
+    Cluster,
+    Operation,
+    Requester,
+    Source,
+    Target,
+    TargetKind,
+)
+
+__all__ = [
+    "NAME_LABEL",
+    "REQUESTED_BY",
+    "UNKNOWN_MODEL",
+    "AccessRequest",
+    "Cluster",
+    "Operation",
+    "Requester",
+    "Rule",
+    "Source",
+    "Target",
+    "TargetKind",
+    "Verdicts",
+    "allow",
+    "cluster",
+    "judge",
+    "model_namespaces",
+    "policies",
+    "requested_by",
+    "requesters_of",
+    "target_of",
+    "targets_of",
+]

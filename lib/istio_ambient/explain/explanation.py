@@ -1,0 +1,206 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Why a request passes or is refused, in words for people and as data for programs."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from istio_ambient.authorization import evaluator
+from istio_ambient.explain import origins, remedies
+from istio_ambient.values.text import printable
+
+_MOST_SHOWN = 8
+_ISTIODS_OWN = "istiod's own policy, which lets the waypoint in (auto-allow-waypoint-policy)"
+_ARROW = "\N{RIGHTWARDS ARROW}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What becomes of a request, why, and what would let it pass."""
+
+    case: remedies.Case
+    request: evaluator.Request
+    snapshot: evaluator.Snapshot
+    straight: evaluator.Verdict | None = None
+    """The same sent to one of the pods, past the waypoint; None: that is what was asked."""
+
+    @property
+    def decision(self) -> evaluator.Decision:
+        """What becomes of it."""
+        return self.case.verdict.decision
+
+    @property
+    def where(self) -> str:
+        """The proxy that decides; empty: none does."""
+        hop = self.case.verdict.decisive
+        return f"{hop.proxy} {hop.where}" if hop else ""
+
+    @property
+    def note(self) -> str:
+        """What is not about policies."""
+        notes = (self.case.destination.note, self.case.verdict.note)
+        return "; ".join(note for note in notes if note)
+
+    def origin(self, ref: evaluator.PolicyRef) -> origins.Origin:
+        """Return who a policy is from."""
+        return origins.of_policy(ref, self.case.facts, self.request, self.snapshot)
+
+
+def text(explained: Explanation) -> str:
+    """Return the explanation for people to read."""
+    verdict = explained.case.verdict
+    parts = [f"{_question(explained)}: {verdict.decision}"]
+    if explained.note:
+        parts.append(printable(explained.note))
+    parts += _hops(explained)
+    if explained.straight:
+        parts.append(_straight(explained.straight))
+    wanted = remedies.remedies(explained.case)
+    if wanted:
+        parts.append(_listed("What would let it pass:", wanted))
+    if verdict.decision is evaluator.Decision.CONDITIONAL:
+        parts.append("For a verdict on one request, give its port, method, path and host.")
+    return "\n\n".join(parts)
+
+
+def data(explained: Explanation) -> dict[str, Any]:
+    """Return the explanation for programs, as what JSON can hold."""
+    request, verdict = explained.request, explained.case.verdict
+    return {
+        "source": request.source,
+        "target": str(request.target),
+        "port": request.port,
+        "method": request.method,
+        "path": request.path,
+        "host": request.host,
+        "verdict": str(verdict.decision),
+        "decided-by": explained.where,
+        "note": explained.note,
+        "hops": [_hop_data(explained, hop) for hop in verdict.hops],
+        "straight-to-a-pod": _straight_data(explained.straight),
+        "remedies": remedies.remedies(explained.case),
+    }
+
+
+def _question(explained: Explanation) -> str:
+    """Return a request in words; what is open is left out."""
+    request, source = explained.request, explained.case.source
+    what = " ".join(part for part in (request.method, request.path) if part)
+    details = [
+        f"port {request.port}" if request.port is not None else "",
+        f"host {request.host}" if request.host else "",
+        what,
+    ]
+    said = ", ".join(detail for detail in details if detail) or "any request"
+    return printable(f"{source} {_ARROW} {request.target}, {said}")
+
+
+def _hops(explained: Explanation) -> Iterator[str]:
+    reached = True
+    for hop in explained.case.verdict.hops:
+        yield _hop(explained, hop, reached=reached)
+        reached = reached and hop.decision is not evaluator.Decision.DENIED
+
+
+def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
+    way = f"{hop.source or 'a client without an identity'} {_ARROW} {hop.proxy} {hop.where}"
+    if not reached:
+        return printable(f"{way}: not reached; it would be {_said(hop)}")
+    conditions = (*hop.only, *hop.unless)
+    named = [hop.policy] if hop.policy else [condition.policy for condition in conditions]
+    lines = [
+        f"{way}: {_said(hop)}",
+        *(
+            line
+            for ref in dict.fromkeys((*named, *hop.asks))
+            for line in _policy_lines(explained, ref)
+        ),
+        *(f"  only {condition.text}" for condition in hop.only),
+        *(f"  but not {condition.text}" for condition in hop.unless),
+    ]
+    if hop.reason is evaluator.Reason.LACK_OF_ALLOW and not hop.policy:
+        lines += [f"  policy {each}" for each in _some(map(str, hop.applied))]
+    return "\n".join(map(printable, lines))
+
+
+def _said(hop: evaluator.Hop) -> str:
+    decision, reason = str(hop.decision), str(hop.reason)
+    if hop.decision is evaluator.Decision.CONDITIONAL and not hop.asks:
+        return decision
+    return reason if reason.startswith(decision) else f"{decision}, {reason}"
+
+
+def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[str]:
+    if ref.synthetic:
+        yield f"  {_ISTIODS_OWN}"
+        return
+    yield f"  policy {ref}"
+    origin = explained.origin(ref)
+    if origin.requested_by:
+        yield f"    asked for by {', '.join(_some(origin.requested_by))}"
+    if origin.owner:
+        yield f"    made by {origin.owner}"
+
+
+def _straight(verdict: evaluator.Verdict) -> str:
+    hop = verdict.decisive
+    said = _said(hop) if hop else f"{verdict.decision}, {verdict.note or 'nobody decides'}"
+    policy = hop.policy if hop else None
+    by = f" ({_ISTIODS_OWN if policy.synthetic else policy})" if policy else ""
+    return printable(f"straight to a pod, past the waypoint: {said}{by}")
+
+
+def _listed(heading: str, lines: Iterable[str]) -> str:
+    return "\n".join([heading, *(f"- {printable(line)}" for line in lines)])
+
+
+def _some(texts: Iterable[str]) -> Iterator[str]:
+    listed = list(texts)
+    yield from listed[:_MOST_SHOWN]
+    if len(listed) > _MOST_SHOWN:
+        yield f"and {len(listed) - _MOST_SHOWN} more"
+
+
+def _hop_data(explained: Explanation, hop: evaluator.Hop) -> dict[str, Any]:
+    return {
+        "proxy": str(hop.proxy),
+        "where": hop.where,
+        "source": hop.source,
+        "port": hop.port,
+        "verdict": str(hop.decision),
+        "reason": str(hop.reason),
+        "policy": _policy(explained, hop.policy) if hop.policy else None,
+        "only": [_condition(explained, each) for each in hop.only],
+        "unless": [_condition(explained, each) for each in hop.unless],
+        "asks": [_policy(explained, each) for each in hop.asks],
+        "applied": [f"{each.namespace}/{each.name}" for each in hop.applied],
+    }
+
+
+def _condition(explained: Explanation, condition: evaluator.Condition) -> dict[str, Any]:
+    return {"policy": _policy(explained, condition.policy), "text": condition.text}
+
+
+def _policy(explained: Explanation, ref: evaluator.PolicyRef) -> dict[str, Any]:
+    origin = explained.origin(ref)
+    return {
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "rule": ref.rule,
+        "made-by": origin.owner,
+        "requested-by": list(origin.requested_by),
+        "istiods-own": ref.synthetic,
+    }
+
+
+def _straight_data(verdict: evaluator.Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    hop = verdict.decisive
+    return {
+        "verdict": str(verdict.decision),
+        "reason": str(hop.reason) if hop else "",
+        "note": verdict.note,
+    }

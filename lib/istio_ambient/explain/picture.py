@@ -1,0 +1,191 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach whom, as a picture: sources on the left, Services on the right."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from xml.etree import ElementTree
+
+from istio_ambient.authorization.evaluator import EVERYBODY, EVERYTHING, Access
+from istio_ambient.values.text import printable
+
+ROW, MARGIN, GAP, BOX_HEIGHT, TOP = 64, 24, 352, 36, 88
+NARROWEST_BOX, LETTER = 220, 8
+"""Pixels: of a box, and of what a letter of a name takes at most, nearly always."""
+INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"
+FONT = "ui-sans-serif, system-ui, sans-serif"
+LONGEST_LABEL, LONGEST_NAME = 44, 64
+
+
+@dataclasses.dataclass(frozen=True)
+class _Column:
+    """Boxes below each other."""
+
+    x: int
+    labels: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        longest = max(map(len, self.labels), default=0)
+        return max(NARROWEST_BOX, LETTER * min(longest, LONGEST_NAME) + MARGIN)
+
+    @property
+    def end(self) -> int:
+        return self.x + self.width
+
+
+def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
+    """Return an SVG document that shows who may reach each target.
+
+    Args:
+        accesses: what is allowed.
+        targets: all Services to show, `<namespace>/<name>`, those that nobody may reach included.
+        title: the heading.
+    """
+    allowed = sorted(accesses)
+    sources = sorted({entry.source for entry in allowed})
+    source_rows = {source: row for row, source in enumerate(sources)}
+    target_rows = {target: row for row, target in enumerate(targets)}
+    reached = {entry.target for entry in allowed}
+    names = ("everybody" if source == EVERYBODY else source for source in sources)
+    left = _Column(MARGIN, tuple(names))
+    shown = (target if target in reached else f"{target}: nobody" for target in targets)
+    right = _Column(left.end + GAP, tuple(shown))
+    width, height = right.end + MARGIN, TOP + ROW * max(len(sources), len(targets), 1)
+    root = ElementTree.Element(
+        "svg",
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {height}",
+        width=str(width),
+        height=str(height),
+        role="img",
+    )
+    ElementTree.SubElement(root, "title").text = printable(title)
+    ElementTree.SubElement(root, "rect", width="100%", height="100%", fill=PAPER)
+    _arrowheads(root)
+    _text(root, left.x, 36, title, size=20, fill=INK, weight="600")
+    _text(root, left.x, 66, "who", size=13, fill=QUIET)
+    _text(root, right.x, 66, "may reach", size=13, fill=QUIET)
+    labels: list[tuple[tuple[float, float], str]] = []
+    for number, entry in enumerate(allowed):
+        start = left.end, _middle(source_rows[entry.source])
+        end = right.x - 4, _middle(target_rows[entry.target])
+        _arrow(root, start, end, is_open=entry.operations == EVERYTHING)
+        # Labels of lines that follow each other stand at different places, or they would meet.
+        label_at = 0.3 + 0.18 * (number % 3)
+        labels.append((_between(start, end, label_at), entry.operations))
+    for place, operations in labels:  # Over all lines, or these would strike them through.
+        _label(root, place, operations)
+    for column in (left, right):
+        _boxes(root, column)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _arrowheads(root: ElementTree.Element) -> None:
+    definitions = ElementTree.SubElement(root, "defs")
+    for name, colour in (("narrow", LINE), ("open", OPEN)):
+        marker = ElementTree.SubElement(
+            definitions,
+            "marker",
+            id=name,
+            viewBox="0 0 10 10",
+            refX="9",
+            refY="5",
+            markerWidth="7",
+            markerHeight="7",
+            orient="auto",
+        )
+        ElementTree.SubElement(marker, "path", d="M0 0 L10 5 L0 10 z", fill=colour)
+
+
+def _middle(row: int) -> float:
+    return TOP + row * ROW + BOX_HEIGHT / 2
+
+
+def _arrow(
+    root: ElementTree.Element,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    *,
+    is_open: bool,
+) -> None:
+    ElementTree.SubElement(
+        root,
+        "path",
+        {
+            "d": f"M{start[0]} {start[1]} L{end[0]} {end[1]}",
+            "stroke": OPEN if is_open else LINE,
+            "stroke-width": "1.6",
+            "fill": "none",
+            "marker-end": "url(#open)" if is_open else "url(#narrow)",
+        },
+    )
+
+
+def _between(
+    start: tuple[float, float], end: tuple[float, float], share: float
+) -> tuple[float, float]:
+    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
+
+
+def _label(root: ElementTree.Element, place: tuple[float, float], operations: str) -> None:
+    x, y = place
+    label = printable(operations, LONGEST_LABEL)
+    text = _text(root, x, y - 6, label, size=11, fill=INK, anchor="middle")
+    ElementTree.SubElement(text, "title").text = printable(operations)
+    text.set("paint-order", "stroke")
+    text.set("stroke", PAPER)
+    text.set("stroke-width", "6")  # Wide enough that no line shows between the words.
+    text.set("stroke-linejoin", "round")
+
+
+def _boxes(root: ElementTree.Element, column: _Column) -> None:
+    for row, label in enumerate(column.labels):
+        y = TOP + row * ROW
+        ElementTree.SubElement(
+            root,
+            "rect",
+            {
+                "x": str(column.x),
+                "y": str(y),
+                "width": str(column.width),
+                "height": str(BOX_HEIGHT),
+                "rx": "6",
+                "fill": "#f5f7fa",
+                "stroke": QUIET,
+            },
+        )
+        middle = column.x + column.width / 2, y + BOX_HEIGHT / 2 + 5
+        name = printable(label, LONGEST_NAME)
+        text = _text(root, *middle, name, size=14, fill=INK, anchor="middle")
+        if name != label:
+            ElementTree.SubElement(text, "title").text = printable(label)
+
+
+def _text(
+    root: ElementTree.Element,
+    x: float,
+    y: float,
+    content: str,
+    size: int,
+    fill: str,
+    weight: str = "400",
+    anchor: str = "start",
+) -> ElementTree.Element:
+    element = ElementTree.SubElement(
+        root,
+        "text",
+        {
+            "x": f"{x:g}",
+            "y": f"{y:g}",
+            "font-family": FONT,
+            "font-size": str(size),
+            "font-weight": weight,
+            "fill": fill,
+            "text-anchor": anchor,
+        },
+    )
+    element.text = printable(content)  # XML has no control characters, not even as codes.
+    return element

@@ -1,0 +1,97 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Labels that put pods, Services and whole namespaces on the mesh."""
+
+import json
+from collections.abc import Mapping
+
+from lightkube.models import meta_v1
+from lightkube.resources import apps_v1, core_v1
+
+from istio_ambient import kube
+from istio_ambient.values.names import model_app_name
+from istio_ambient.values.problems import Problem
+
+DATAPLANE_MODE = "istio.io/dataplane-mode"
+USE_WAYPOINT = "istio.io/use-waypoint"
+USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
+MANAGED_BY = "charms.canonical.com/istio.io.waypoint.managed-by"
+
+Labels = dict[str, str | None]
+
+
+def member_labels(waypoint: str, namespace: str) -> dict[str, str]:
+    """Return what a pod and its Service need to join the mesh behind a waypoint."""
+    return {
+        DATAPLANE_MODE: "ambient",
+        USE_WAYPOINT: waypoint,
+        USE_WAYPOINT_NAMESPACE: namespace,
+    }
+
+
+def manager(model: str, app: str) -> str:
+    """Return the value of the `MANAGED_BY` label of a namespace that an application labelled."""
+    return model_app_name(model, app, separator=".")
+
+
+def namespace_labels(
+    current: Mapping[str, str], *, wanted: bool, waypoint: str, model: str, app: str
+) -> tuple[Labels, list[Problem]]:
+    """Return the labels to set on our namespace (None: to remove), and what is in the way.
+
+    A namespace that somebody else put on a mesh, by hand or as another beacon, is left alone.
+
+    Args:
+        current: the namespace's labels now.
+        wanted: whether the whole model is to be on the mesh.
+        waypoint: name of our waypoint.
+        model: our model, which is the namespace too.
+        app: our application.
+    """
+    ours = manager(model, app)
+    owner = current.get(MANAGED_BY)
+    if not wanted:
+        return label_removals(current, model, app), []
+    labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
+    if labelled and owner != ours:
+        who = owner or "somebody"
+        message = f"namespace {model} was already put on a mesh by {who}"
+        remedy = (
+            f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
+        )
+        return {}, [Problem("", "config", "model-on-mesh", message, remedy)]
+    return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
+
+
+def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
+    """Return the removal of what we set on a namespace; nothing where it was not us."""
+    if current.get(MANAGED_BY) != manager(model, app):
+        return {}
+    return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
+
+
+def namespace_patches(namespace: str, labels: Labels) -> tuple[kube.LabelPatch, ...]:
+    """Return the patch of a namespace, if there is anything to set or to take back."""
+    return (kube.LabelPatch(core_v1.Namespace, namespace, labels),) if labels else ()
+
+
+def labels_config_map_name(app: str) -> str:
+    """Return the name of the ConfigMap in which an application keeps the labels that it set."""
+    return f"juju-service-mesh-{app}-labels"
+
+
+def labels_config_map(labels: Mapping[str, str], *, model: str, app: str) -> core_v1.ConfigMap:
+    """Return that ConfigMap, in the form that consumers of `service_mesh` write theirs."""
+    return core_v1.ConfigMap(
+        metadata=meta_v1.ObjectMeta(name=labels_config_map_name(app), namespace=model),
+        data={"labels": json.dumps(dict(labels), sort_keys=True)},
+    )
+
+
+def own_patches(labels: Labels, *, model: str, app: str) -> tuple[kube.LabelPatch, ...]:
+    """Return the patches of the charm's own Service and pods; the pods, which restart, last."""
+    return (
+        kube.LabelPatch(core_v1.Service, app, labels, model),
+        kube.LabelPatch(apps_v1.StatefulSet, app, labels, model, pod_template=True),
+    )

@@ -1,0 +1,26 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The Kubernetes objects of the ingress: Gateway, routes, policies, Secret. Pure.
+
+What they hold is decided in `routing` and `authentication`.
+"""
+
+from istio_ambient.ingress.objects._certificate import Secret, secret
+from istio_ambient.ingress.objects._cidrs import parse_cidrs
+from istio_ambient.ingress.objects._destination_rules import destination_rules
+from istio_ambient.ingress.objects._gateway import gateway
+from istio_ambient.ingress.objects._policies import backend_policies, external_traffic_policy
+from istio_ambient.ingress.objects._routes import KINDS, routes
+
+__all__ = [
+    "KINDS",
+    "Secret",
+    "backend_policies",
+    "destination_rules",
+    "external_traffic_policy",
+    "gateway",
+    "parse_cidrs",
+    "routes",
+    "secret",
+]

@@ -1,0 +1,183 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The gateway's certificate: what may be used, in which order it is sent, and its Secret.
+
+Envoy refuses a listener whose certificate and key do not belong together, and clients one that is
+not valid now, so neither gets into the Secret. No message holds anything of the key.
+"""
+
+import base64
+import datetime
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from lightkube.models import meta_v1
+from lightkube.resources.core_v1 import Secret
+
+from istio_ambient import kube
+from istio_ambient.ingress import routing
+from istio_ambient.ingress.model import Certificate, Facts
+from istio_ambient.values import certificates
+
+CHAIN, KEY = "tls.crt", "tls.key"
+"""Keys of the Secret."""
+CLOCK_SKEW = datetime.timedelta(minutes=5)
+"""How far an authority's clock may be ahead of ours."""
+_MAX_PATH = 16
+
+
+def assemble(leaf: x509.Certificate, others: Iterable[x509.Certificate], key: str) -> Certificate:
+    """Return the certificate with those that lead from it towards its root, in that order.
+
+    The root is left out: clients have it, or do not trust it (RFC 8446, section 4.4.2).
+
+    Args:
+        leaf: the gateway's.
+        others: of authorities, in any order.
+        key: the private key in PEM.
+    """
+    pool = [other for other in dict.fromkeys(others) if other != leaf and not _is_root(other)]
+    path = [leaf]
+    while len(path) < _MAX_PATH:
+        issuer = next((o for o in pool if o not in path and _issued_by(path[-1], o)), None)
+        if issuer is None:
+            break
+        path.append(issuer)
+    pem = (each.public_bytes(serialization.Encoding.PEM).decode() for each in path)
+    return Certificate("".join(pem), key.strip() + "\n")
+
+
+def certificate_fault(
+    leaf: x509.Certificate, key: str, now: datetime.datetime
+) -> tuple[str, str] | None:
+    """Return why a certificate must not be used and what its issuer is to do; None: it may.
+
+    Args:
+        leaf: the gateway's, without its authorities.
+        key: the private key in PEM.
+        now: with a time zone.
+    """
+    if not _belong_together(leaf, key):
+        return "not for the key that was asked with", "issue one for the request"
+    if _is_authority(leaf):
+        return "the certificate of an authority", "issue one without CA:TRUE"
+    if now >= leaf.not_valid_after_utc:
+        return f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "issue one that is valid"
+    if now + CLOCK_SKEW < leaf.not_valid_before_utc:
+        return f"not valid before {leaf.not_valid_before_utc:%Y-%m-%d}", "issue one that is valid"
+    return None
+
+
+def uncovered(names: Iterable[str], leaf: x509.Certificate) -> list[str]:
+    """Return those hostnames and addresses that clients will not find in a certificate."""
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        hosts = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
+        addresses = found.get_values_for_type(x509.IPAddress)
+    except (x509.ExtensionNotFound, *certificates.REFUSED):
+        hosts, addresses = [], []
+    return [name for name in names if not _covers(hosts, addresses, name)]
+
+
+def _covers(hosts: Sequence[str], addresses: Sequence[object], name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name) in addresses
+    except ValueError:
+        # A wildcard stands for one label, the first (RFC 6125, section 6.4.3).
+        return name in hosts or f"*.{name.partition('.')[2]}" in hosts
+
+
+def certificate_in_use(secret: kube.Resource | None, now: datetime.datetime) -> Certificate | None:
+    """Return what the gateway's Secret holds, if it may still be used."""
+    leaf, found = leaf_in(secret), _content(secret)
+    if leaf is None or found is None or certificate_fault(leaf, found.key, now):
+        return None
+    return found
+
+
+def leaf_in(secret: kube.Resource | None) -> x509.Certificate | None:
+    """Return the certificate in the gateway's Secret, expired or not; None: it holds none."""
+    found = _content(secret)
+    try:
+        return leaf_of(found.chain) if found else None
+    except certificates.REFUSED:
+        return None
+
+
+def certificate_since(secret: kube.Resource | None) -> datetime.datetime | None:
+    """Return when the gateway's Secret was written last; None: nobody knows."""
+    entries = (secret.metadata.managedFields if secret and secret.metadata else None) or ()
+    times = [entry.time for entry in entries if entry.time and not entry.subresource]
+    return max(times, default=None)
+
+
+def _content(secret: kube.Resource | None) -> Certificate | None:
+    data: dict[str, str] = dict((secret.data if secret else None) or {})
+    try:
+        texts = (base64.b64decode(data[name], validate=True) for name in (CHAIN, KEY))
+        chain, key = (text.decode() for text in texts)
+    except (KeyError, ValueError):
+        return None
+    return Certificate(chain, key)
+
+
+def leaf_of(chain: str) -> x509.Certificate:
+    """Return the first certificate of a PEM text.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return x509.load_pem_x509_certificate(chain.encode())
+
+
+def secret(facts: Facts) -> list[kube.Resource]:
+    """Return the Secret that the HTTPS listeners name; none while there is no certificate."""
+    certificate = facts.tls.certificate
+    if not facts.tls.wanted or certificate is None:
+        return []
+    texts = {CHAIN: certificate.chain, KEY: certificate.key}
+    name = routing.secret_name(facts.app)
+    return [
+        Secret(
+            metadata=meta_v1.ObjectMeta(name=name, namespace=facts.model),
+            type="kubernetes.io/tls",
+            data={key: base64.b64encode(text.encode()).decode() for key, text in texts.items()},
+        )
+    ]
+
+
+def _belong_together(leaf: x509.Certificate, key: str) -> bool:
+    try:
+        private = serialization.load_pem_private_key(key.encode(), password=None)
+        return _public(private.public_key()) == _public(leaf.public_key())
+    except certificates.REFUSED:
+        return False
+
+
+def _public(key: object) -> bytes:
+    encoding, kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(encoding, kind)  # type: ignore[attr-defined]
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+    except certificates.REFUSED:
+        return True
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    return certificate.subject == certificate.issuer and _issued_by(certificate, certificate)
+
+
+def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except certificates.REFUSED:
+        return False
+    return True

@@ -1,0 +1,60 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The configured client networks, read so that no doubt lets anybody in."""
+
+import ipaddress
+import re
+
+from istio_ambient.values.problems import Problem
+
+OPTION = "external-traffic-policy-cidrs"
+_PREFIX = re.compile(r"[0-9]{1,3}")
+_SHOWN = 3
+
+
+def parse_cidrs(text: str) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
+    """Return the networks of a comma-separated list in their usual form, and what is wrong.
+
+    Where anything is wrong, no network is returned: part of what was meant is not what was meant.
+    An empty text is valid, and means nobody.
+    """
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    networks: set[str] = set()
+    bad: list[str] = []
+    for entry in entries:
+        network = _network(entry)
+        if network is None:
+            bad.append(entry)
+        else:
+            networks.add(network)
+    if bad:
+        return (), (_problem(bad),)
+    return tuple(sorted(networks)), ()
+
+
+def _network(entry: str) -> str | None:
+    address, slash, prefix = entry.partition("/")
+    # ipaddress would also read masks such as 10.0.0.0/0.255.255.255, which Istio does not.
+    if slash and not _PREFIX.fullmatch(prefix):
+        return None
+    try:
+        network = ipaddress.ip_network(entry)
+    except ValueError:
+        return None
+    # Zones mean something on one host only; mapped addresses never reach Envoy as IPv6.
+    if "%" in address or getattr(network.network_address, "ipv4_mapped", None) is not None:
+        return None
+    return str(network)
+
+
+def _problem(bad: list[str]) -> Problem:
+    shown = ", ".join(f"'{entry[:43]}'" for entry in bad[:_SHOWN])
+    more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+    return Problem(
+        app="",
+        endpoint="config",
+        field=OPTION,
+        message=f"not a network: {shown}{more}; who was let in before still is, and nobody else",
+        remedy="use networks such as 203.0.113.0/24 or 2001:db8::/32, comma-separated",
+    )

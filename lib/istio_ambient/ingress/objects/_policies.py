@@ -1,0 +1,109 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who may reach the gateway from outside, and what the gateway may reach inside.
+
+See https://istio.io/latest/docs/reference/config/security/authorization-policy/. A policy without
+rules lets nobody through; a rule without `from` or `to` would let everybody, so none is written.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from lightkube.models import meta_v1
+
+from istio_ambient import authorization, kube, resources
+from istio_ambient.ingress import authentication
+from istio_ambient.ingress.model import Facts, workload_name
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, Backend, Route
+from istio_ambient.values.names import name_with_hash
+
+
+def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
+    """Return the policy that lets clients from these networks reach the gateway; none: nobody."""
+    rules = [{"from": [{"source": {"ipBlocks": list(cidrs)}}]}] if cidrs else []
+    target = authentication.gateway_target(app)
+    spec: dict[str, object] = {"targetRefs": [target], "action": "ALLOW"}
+    if rules:
+        spec["rules"] = rules
+    return resources.AuthorizationPolicy(
+        metadata=meta_v1.ObjectMeta(name=_external_traffic_name(model, app), namespace=model),
+        spec=spec,
+    )
+
+
+def _external_traffic_name(model: str, app: str) -> str:
+    return name_with_hash(f"{app}-{model}-external-traffic", OBJECT_NAME_LIMIT)
+
+
+def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
+    """Return the plan without gateway and routes where their limits cannot be put in place.
+
+    A gateway that no policy targets lets everybody in. When somebody else's object holds the name
+    of a policy of ours, the gateway is not made, and one that is there serves nothing.
+    """
+    limits = {
+        kube.ref_in(resources.AuthorizationPolicy, name, model)
+        for name in (
+            _external_traffic_name(model, app),
+            authentication.ext_authz_name(app),
+            authentication.deny_name(app),
+        )
+    }
+    if all(change.ref not in limits for change in plan.of(kube.Verb.REFUSED)):
+        return plan
+    return kube.Plan(tuple(filter(None, (_withheld(change) for change in plan.changes))))
+
+
+_ROUTES = (resources.HTTPRoute, resources.GRPCRoute)
+
+
+def _withheld(change: kube.Change) -> kube.Change | None:
+    if change.verb is kube.Verb.CREATE:
+        return None if change.kind in (resources.Gateway, *_ROUTES) else change
+    if change.kind in _ROUTES and change.verb in _LIVE:
+        reason = "what limits it cannot be put in place"
+        return kube.Change(kube.Verb.DELETE, change.ref, change.kind, reason)
+    return change
+
+
+_LIVE = (kube.Verb.UNCHANGED, kube.Verb.UPDATE, kube.Verb.REPLACE)
+
+
+def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
+    """Return the networks that the policy in the cluster lets in, as far as it is what we wrote.
+
+    None where there is none, or where somebody changed it: that is no policy to fall back on.
+    """
+    model, app = live.identity.model, live.identity.app
+    found = live.get(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
+    if found is None:
+        return None
+    spec = kube.manifest_of(found).get("spec", {})
+    try:
+        cidrs = [*spec["rules"][0]["from"][0]["source"]["ipBlocks"]] if spec.get("rules") else []
+    except (KeyError, IndexError, TypeError):
+        return None
+    written = kube.plan([external_traffic_policy(model, app, cidrs)], live)
+    unchanged = any(change.ref == kube.ref_of(found) for change in written.of(kube.Verb.UNCHANGED))
+    return tuple(cidrs) if unchanged else None
+
+
+def backend_policies(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:
+    """Return one L4 policy for each Service, which lets the gateway reach the ports routed to."""
+    by_service: dict[tuple[str, str], list[Backend]] = {}
+    for backend in (backend for route in routes for backend in route.backends):
+        by_service.setdefault((backend.namespace, backend.service), []).append(backend)
+    return [_backend_policy(group, facts) for _, group in sorted(by_service.items())]
+
+
+def _backend_policy(backends: Sequence[Backend], facts: Facts) -> kube.Resource:
+    namespace, service = backends[0].namespace, backends[0].service
+    gateway = authorization.Source(facts.model, workload_name(facts.app))
+    ports = authorization.Operation(
+        ports=tuple(port for each in backends for port in each.pod_ports)
+    )
+    return authorization.allow(
+        name_with_hash(f"{service}-{facts.app}-{namespace}-l4", OBJECT_NAME_LIMIT),
+        authorization.Target.workload(namespace, dict(backends[0].selector)),
+        (authorization.Rule((gateway,), (ports.sorted(),)),),
+    )

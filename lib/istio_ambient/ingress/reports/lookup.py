@@ -1,0 +1,364 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which listener and which route a request from outside meets, read from live objects: pure.
+
+Routes of anybody's making are looked at, since anybody may attach one to the gateway. The order
+is that in which Envoy gets them from istiod (istio/istio, pilot/pkg/config/kube/gateway,
+`sortHTTPRoutes`): the most specific hostname first, then exact paths, prefixes and expressions,
+the longer ones first; then methods, the number of headers, the number of query parameters; then
+age. See https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule.
+"""
+
+import dataclasses
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import re2
+
+from istio_ambient import kube
+from istio_ambient.authorization import evaluator
+from istio_ambient.ingress import routing
+from istio_ambient.ingress.routing import DEFAULT_PORTS
+
+# The package has no types.
+_re2 = cast(Any, re2)
+
+Manifest = Mapping[str, Any]
+
+_RANKS = {"Exact": 3, "PathPrefix": 2, "RegularExpression": 1}
+
+
+class UrlError(ValueError):
+    """Not a URL that a gateway can be asked for; the message says what is wrong."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A request from outside."""
+
+    scheme: str
+    host: str
+    """In lower case, without port."""
+    port: int
+    path: str
+    """Without query; begins with a slash."""
+    query: str = ""
+    method: str = "GET"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """Names in lower case."""
+
+    @classmethod
+    def of_url(
+        cls, url: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> "Question":
+        """Return the request for a URL.
+
+        Raises:
+            UrlError: it is not a URL of http or https with a host.
+        """
+        try:
+            parts = urllib.parse.urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UrlError(f"{url!r} is no URL: {error}") from error
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            raise UrlError(f"{url!r} is no URL: use http://<host>/<path> or https://…")
+        return cls(
+            scheme=parts.scheme,
+            host=parts.hostname.lower(),
+            port=port or DEFAULT_PORTS[parts.scheme],
+            path=parts.path or "/",
+            query=parts.query,
+            method=method.upper(),
+            headers={name.lower(): value for name, value in (headers or {}).items()},
+        )
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class BackendRef:
+    """Where a route sends requests."""
+
+    namespace: str
+    service: str
+    port: int
+    weight: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a request meets; what is empty it does not get to."""
+
+    listener: str = ""
+    protocol: str = ""
+    """`HTTP` or `HTTPS`."""
+    hostname: str = ""
+    """Of the listener; empty: any."""
+    route: str = ""
+    """`HTTPRoute shop/page`."""
+    rule: int = 0
+    """Index in its rules."""
+    match: str = ""
+    """In words: `PathPrefix /x, GET`."""
+    redirect: str = ""
+    """Where the client is sent, and with which status."""
+    backends: tuple[BackendRef, ...] = ()
+    miss: str = ""
+    """Why there is no listener or no route."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    route: Manifest
+    rule: int
+    match: Manifest
+
+    @property
+    def path(self) -> tuple[str, str]:
+        """Type and value of the path that it matches."""
+        return _path_match(self.route, self.match)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        kind, value = self.path
+        metadata = self.route["metadata"]
+        return (
+            -_RANKS.get(kind, 0),
+            -len(value),
+            not _is_method_matched(self.route, self.match),
+            -len(kube.items(self.match, "headers")),
+            -len(kube.items(self.match, "queryParams")),
+            str(metadata.get("creationTimestamp") or ""),
+            metadata.get("namespace", ""),
+            metadata["name"],
+            self.rule,
+        )
+
+
+def look_up(question: Question, gateway: Manifest, routes: Iterable[Manifest]) -> Found:
+    """Return what a request meets at a gateway.
+
+    Args:
+        question: the request.
+        gateway: the Gateway, in JSON form.
+        routes: HTTPRoutes and GRPCRoutes of the whole cluster, in JSON form, with `kind`.
+    """
+    listener, miss = _listener(question, gateway)
+    if listener is None:
+        return Found(miss=miss)
+    hostname = str(listener.get("hostname") or "")
+    found = Found(
+        listener=listener["name"], protocol=listener.get("protocol", ""), hostname=hostname
+    )
+    named = _by_hostname(question.host, _attached(routes, gateway, listener), hostname)
+    for candidate in sorted(_candidates(named), key=lambda each: each.order):
+        if _fits(question, candidate):
+            return _taken(found, candidate, question)
+    where = f"listener {found.listener}"
+    return dataclasses.replace(found, miss=f"no route of {where} fits: the answer is 404")
+
+
+def _listener(question: Question, gateway: Manifest) -> tuple[Manifest | None, str]:
+    listeners = kube.items(kube.section(gateway, "spec"), "listeners")
+    at_port = [each for each in listeners if each.get("port") == question.port]
+    if not at_port:
+        ports = ", ".join(str(each.get("port")) for each in listeners) or "none"
+        return None, f"nothing listens on port {question.port}; there is {ports}"
+    speaking = [e for e in at_port if str(e.get("protocol", "")).lower() == question.scheme]
+    if not speaking:
+        return None, f"port {question.port} speaks {at_port[0].get('protocol')}"
+    fitting = [e for e in speaking if _covers(str(e.get("hostname") or ""), question.host)]
+    if not fitting:
+        names = ", ".join(sorted(str(each.get("hostname")) for each in speaking))
+        return None, f"port {question.port} answers to {names} only: the answer is 404"
+    return max(fitting, key=lambda each: _specificity(str(each.get("hostname") or ""))), ""
+
+
+def _attached(
+    routes: Iterable[Manifest], gateway: Manifest, listener: Manifest
+) -> Iterator[Manifest]:
+    metadata = gateway["metadata"]
+    for route in routes:
+        where = route["metadata"].get("namespace", "")
+        for parent in kube.items(kube.section(route, "spec"), "parentRefs"):
+            ours = (
+                parent.get("kind", "Gateway") == "Gateway"
+                and parent.get("name") == metadata["name"]
+                and parent.get("namespace", where) == metadata["namespace"]
+                and parent.get("sectionName", listener["name"]) == listener["name"]
+                and parent.get("port", listener.get("port")) == listener.get("port")
+            )
+            if ours and not _is_refused(route, parent):
+                yield route
+                break
+
+
+def _is_refused(route: Manifest, parent: Manifest) -> bool:
+    """Return whether istiod says that it does not take a route."""
+    for status in kube.items(kube.section(route, "status"), "parents"):
+        ref = kube.section(status, "parentRef")
+        same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
+        refused = any(
+            condition.get("type") == "Accepted" and condition.get("status") == "False"
+            for condition in kube.items(status, "conditions")
+        )
+        if same and refused:
+            return True
+    return False
+
+
+def _by_hostname(host: str, routes: Iterable[Manifest], listener: str) -> list[Manifest]:
+    """Return the routes of the most specific hostname that fits: Envoy looks at no other."""
+    fitting: dict[str, list[Manifest]] = {}
+    for route in routes:
+        names = cast(list[str], kube.section(route, "spec").get("hostnames") or [""])
+        for common in {routing.intersection(name.lower(), listener) for name in names}:
+            disjoint = not common and (listener or names != [""])
+            if not disjoint and _covers(common, host):
+                fitting.setdefault(common, []).append(route)
+    return fitting[max(fitting, key=_specificity)] if fitting else []
+
+
+def _covers(hostname: str, host: str) -> bool:
+    if hostname.startswith("*."):
+        return host.endswith(hostname[1:])
+    return hostname in ("", host)
+
+
+def _specificity(hostname: str) -> tuple[bool, int]:
+    return bool(hostname) and not hostname.startswith("*."), len(hostname)
+
+
+def _candidates(routes: Sequence[Manifest]) -> Iterator[_Candidate]:
+    for route in routes:
+        for number, rule in enumerate(kube.items(kube.section(route, "spec"), "rules")):
+            for match in kube.items(rule, "matches") or [{}]:
+                yield _Candidate(route, number, match)
+
+
+def _path_match(route: Manifest, match: Manifest) -> tuple[str, str]:
+    if route["kind"] != "GRPCRoute":
+        path = kube.section(match, "path")
+        return path.get("type", "PathPrefix"), path.get("value", "/")
+    method = kube.section(match, "method")
+    service, name = method.get("service", ""), method.get("method", "")
+    if method.get("type") == "RegularExpression":
+        return "RegularExpression", f"/{service or '[^/]+'}/{name or '[^/]+'}"
+    if service and name:
+        return "Exact", f"/{service}/{name}"
+    if name:
+        return "RegularExpression", f"/[^/]+/{re.escape(name)}"
+    return "PathPrefix", f"/{service}/" if service else "/"
+
+
+def _is_method_matched(route: Manifest, match: Manifest) -> bool:
+    return route["kind"] != "GRPCRoute" and bool(match.get("method"))
+
+
+def _fits(question: Question, candidate: _Candidate) -> bool:
+    match = candidate.match
+    if _is_method_matched(candidate.route, match) and match["method"] != question.method:
+        return False
+    pairs = urllib.parse.parse_qsl(question.query, keep_blank_values=True)
+    query = dict(reversed(pairs))  # Of several values of one name, Envoy looks at the first.
+    return (
+        _path_fits(candidate, evaluator.normalized(question.path))
+        and all(
+            _value_fits(each, question.headers, lower=True)
+            for each in kube.items(match, "headers")
+        )
+        and all(_value_fits(each, query) for each in kube.items(match, "queryParams"))
+    )
+
+
+def _path_fits(candidate: _Candidate, path: str) -> bool:
+    kind, value = candidate.path
+    if kind == "Exact":
+        return path == value
+    if kind == "RegularExpression":
+        return _matches(value, path)
+    if candidate.route["kind"] == "GRPCRoute":
+        return path.startswith(value)  # The methods of a service, and not the service itself.
+    prefix = value.rstrip("/")
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _value_fits(wanted: Manifest, sent: Mapping[str, str], *, lower: bool = False) -> bool:
+    name = str(wanted.get("name", ""))
+    actual = sent.get(name.lower() if lower else name)
+    if actual is None:
+        return False
+    if wanted.get("type") == "RegularExpression":
+        return _matches(str(wanted.get("value", "")), actual)
+    return actual == wanted.get("value")
+
+
+def _matches(expression: str, text: str) -> bool:
+    # Envoy's own engine, which takes linear time: routes may be anybody's.
+    options = _re2.Options()
+    options.log_errors = False
+    try:
+        return _re2.fullmatch(expression, text, options) is not None
+    except _re2.error:
+        return False
+
+
+def _taken(found: Found, candidate: _Candidate, question: Question) -> Found:
+    route = candidate.route
+    metadata = route["metadata"]
+    where = metadata.get("namespace", "")
+    rule = kube.items(kube.section(route, "spec"), "rules")[candidate.rule]
+    return dataclasses.replace(
+        found,
+        route=f"{route['kind']} {where}/{metadata['name']}",
+        rule=candidate.rule,
+        match=_words(candidate),
+        redirect=_redirect(rule, question),
+        backends=tuple(
+            BackendRef(
+                namespace=ref.get("namespace", where),
+                service=ref["name"],
+                port=ref.get("port", 0),
+                weight=ref.get("weight", 1),
+            )
+            for ref in kube.items(rule, "backendRefs")
+        ),
+    )
+
+
+def _words(candidate: _Candidate) -> str:
+    kind, value = candidate.path
+    words = [f"{kind} {value}"]
+    if _is_method_matched(candidate.route, candidate.match):
+        words.append(candidate.match["method"])
+    for group, what in (("headers", "header"), ("queryParams", "query parameter")):
+        words += [
+            f"{what} {e.get('name')}: {e.get('value')}" for e in kube.items(candidate.match, group)
+        ]
+    return ", ".join(words)
+
+
+def _redirect(rule: Manifest, question: Question) -> str:
+    for each in kube.items(rule, "filters"):
+        if each.get("type") == "RequestRedirect":
+            spec = kube.section(each, "requestRedirect")
+            scheme = spec.get("scheme") or question.scheme
+            port = spec.get("port") or (
+                DEFAULT_PORTS[scheme] if spec.get("scheme") else question.port
+            )
+            shown = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
+            path = _redirected_path(kube.section(spec, "path"), question.path)
+            query = f"?{question.query}" if question.query else ""
+            host = spec.get("hostname") or question.host
+            return f"{spec.get('statusCode', 302)} to {scheme}://{host}{shown}{path}{query}"
+    return ""
+
+
+def _redirected_path(modifier: Manifest, path: str) -> str:
+    if modifier.get("type") == "ReplaceFullPath":
+        return str(modifier.get("replaceFullPath", ""))
+    if modifier.get("type") == "ReplacePrefixMatch":
+        return f"{modifier.get('replacePrefixMatch', '')} and what follows"
+    return path

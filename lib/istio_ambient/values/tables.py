@@ -1,0 +1,71 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What actions answer with: tables for people, and texts as long as Juju can carry."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from istio_ambient.values.text import printable
+
+E = TypeVar("E")
+
+MAX_RESULT = 120_000
+"""Bytes of one result: it is an argument of the hook tool `action-set`, and Linux takes none of
+more than 128 KiB (`MAX_ARG_STRLEN`, see execve(2))."""
+MAX_CELL = 200
+"""Characters of one cell of a table; the whole is in the JSON form."""
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
+    """Return rows as aligned columns, one row a line, whatever text is in them.
+
+    No line ends in spaces: `juju run` would show the whole as one quoted line.
+
+    Args:
+        headings: one for each column.
+        rows: as many cells each.
+        empty: the answer where there is no row.
+    """
+    shown = [tuple(printable(cell, MAX_CELL) for cell in row) for row in rows]
+    lines = [tuple(headings), *shown]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "\n".join(aligned) if len(lines) > 1 else empty
+
+
+def as_json(value: Any) -> str:
+    """Return JSON for programs: on one line, the same for the same value."""
+    return json.dumps(value, sort_keys=True)
+
+
+def fitting(
+    entries: Sequence[E], render: Callable[[Sequence[E]], str], limit: int = MAX_RESULT
+) -> tuple[str, int]:
+    """Return as many entries, from the first on, as a result can carry; and how many are left out.
+
+    Args:
+        entries: all of them.
+        render: makes the text; more entries never make a shorter one.
+        limit: in bytes of UTF-8.
+    """
+    text = render(entries)
+    if len(text.encode()) <= limit:
+        return text, 0
+    fits, too_many = 0, len(entries)
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if len(render(entries[:middle]).encode()) <= limit:
+            fits = middle
+        else:
+            too_many = middle
+    return render(entries[:fits]), len(entries) - fits
+
+
+def fitted(
+    name: str, entries: Sequence[E], render: Callable[[Sequence[E]], str]
+) -> dict[str, str | int]:
+    """Return a result, and beside it `<name>-left-out` where not all entries of it fit."""
+    text, left_out = fitting(entries, render)
+    return {name: text, **({f"{name}-left-out": left_out} if left_out else {})}

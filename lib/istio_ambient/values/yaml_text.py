@@ -1,0 +1,145 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""YAML that people write into options: read strictly, for a slip must not pass as a choice."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import yaml
+
+from istio_ambient.values.invalid import OptionError, inside
+
+_MAX_SIZE = 64 * 1024
+_MAX_DEPTH = 32
+_ALIAS_REMEDY = "write it out where it is used"
+_YAML = "tag:yaml.org,2002:"
+_TAGS = frozenset(_YAML + name for name in ("str", "int", "float", "bool", "map", "seq"))
+
+
+class _Loader(yaml.SafeLoader):
+    """Without timestamps: a date that somebody writes is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in cast(
+        dict[str, list[tuple[str, re.Pattern[str]]]],
+        yaml.SafeLoader.yaml_implicit_resolvers,  # pyright: ignore[reportUnknownMemberType]
+    ).items()
+}
+
+
+def load(text: object) -> Any:
+    """Return what a YAML document holds; None for an empty one.
+
+    Raises:
+        OptionError: it is no text or no YAML; it is too large or too deep, a key stands twice or
+            is no string, something has no value, or it uses aliases or tags.
+    """
+    if not isinstance(text, str):
+        raise OptionError(f"{text!r} is not text", "use YAML")
+    if len(text) > _MAX_SIZE:
+        raise OptionError(f"{len(text)} characters", f"use at most {_MAX_SIZE}")
+    try:
+        _check_events(text)
+        node = cast("yaml.Node | None", yaml.compose(text, _Loader))  # pyright: ignore
+        if node is None:
+            return None
+        _check(node, "")
+        loader = _Loader("")
+        try:
+            return cast(Any, loader.construct_document(node))  # pyright: ignore
+        finally:
+            loader.dispose()  # pyright: ignore
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise OptionError(f"no YAML{where}: {error.problem}", "correct it") from None
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(f"no YAML: {error}".partition("\n")[0], "correct it") from None
+
+
+def _check_events(text: str) -> None:
+    """Refuse what would make composing the document expensive."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(event, yaml.AliasEvent):
+            raise OptionError("an alias (*)", _ALIAS_REMEDY)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise OptionError("nested too deep", f"use at most {_MAX_DEPTH} levels")
+
+
+def _check(node: yaml.Node, path: str) -> None:
+    if node.tag == _YAML + "null":
+        raise OptionError("has no value", "give it one, or leave it out", path)
+    if node.tag not in _TAGS:
+        raise OptionError(f"the tag {node.tag!r}", "write plain YAML", path)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in _pairs(node):
+            if key.tag != _YAML + "str":
+                raise OptionError(f"the key {key.value!r} is no text", "quote it", path)
+            name = str(key.value)
+            _check_characters(name, path)
+            if name in seen:
+                raise OptionError("stands there twice", "keep one", inside(path, name))
+            seen.add(name)
+            _check(value, inside(path, name))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(cast(list[yaml.Node], node.value)):
+            _check(item, inside(path, index))
+    else:
+        _check_characters(str(node.value), path)
+
+
+def _check_characters(text: str, path: str) -> None:
+    """An escape may stand for half a character, which no JSON can carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise OptionError("holds what is no character", "remove it", path) from None
+
+
+def _pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    yield from cast(list[tuple[yaml.Node, yaml.Node]], node.value)
+
+
+def mapping(text: object) -> dict[str, Any]:
+    """Return a YAML mapping; an empty one for an empty text.
+
+    Raises:
+        OptionError: as `load`, or it is no mapping.
+    """
+    found = load(text) if text != "" else None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise OptionError(f"a {_kind(found)}, not a mapping", "write `key: value` lines")
+    return cast(dict[str, Any], found)
+
+
+def sequence(text: object) -> list[Any] | None:
+    """Return a YAML list; None for an empty text.
+
+    Raises:
+        OptionError: as `load`, or it is no list.
+    """
+    found = load(text) if text != "" else None
+    if found is None:
+        return None
+    if not isinstance(found, list):
+        raise OptionError(f"a {_kind(found)}, not a list", "write `- item` lines, or []")
+    return cast(list[Any], found)
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {dict: "mapping", list: "list", str: "text", bool: "boolean"}
+    return names.get(type(value), "number")

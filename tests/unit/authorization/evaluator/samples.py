@@ -1,0 +1,105 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""A small mesh: `shop`, behind the waypoint `way`, with an application `details`."""
+
+from typing import Any
+
+from istio_ambient.authorization import evaluator, hardened_mode
+
+AMBIENT = {"istio.io/dataplane-mode": "ambient"}
+WAYPOINT = {"istio.io/use-waypoint": "way"}
+DETAILS = evaluator.Target.service("shop", "details")
+PODS = evaluator.Target.workload("shop", "details")
+POD = evaluator.Target.pod("shop", "details-0")
+TO_DETAILS = [{"group": "", "kind": "Service", "name": "details"}]
+TO_GATEWAY = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "way"}]
+TO_CLASS = [
+    {"group": "gateway.networking.k8s.io", "kind": "GatewayClass", "name": "istio-waypoint"}
+]
+FROM_WEB = {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/web"]}}]}
+
+
+def policy(
+    name: str = "policy", namespace: str = "shop", annotations: Any = None, **spec: Any
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
+    metadata["annotations"] = annotations or {}
+    return {"metadata": metadata, "spec": spec}
+
+
+def hardened() -> list[dict[str, Any]]:
+    return [
+        policy(p.metadata.name, "mesh", **p["spec"])
+        for p in hardened_mode.policies("mesh", "istio-k8s")
+    ]
+
+
+def namespace(name: str = "shop", **labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": labels}}
+
+
+def service(name: str = "details", labels: Any = None, **spec: Any) -> dict[str, Any]:
+    ports = [{"port": 80, "targetPort": 9080}, {"port": 81, "targetPort": "admin"}]
+    content = {"selector": {"app.kubernetes.io/name": "details"}, "ports": ports, **spec}
+    return {
+        "metadata": {"name": name, "namespace": "shop", "labels": labels or {}},
+        "spec": content,
+    }
+
+
+def pod(
+    name: str = "details-0",
+    app: str = "details",
+    account: str = "details",
+    where: str = "shop",
+    labels: Any = None,
+    phase: str = "Running",
+) -> dict[str, Any]:
+    marks = {"app.kubernetes.io/name": app, "statefulset.kubernetes.io/pod-name": name}
+    ports = [{"name": "http", "containerPort": 9080}, {"name": "admin", "containerPort": 9081}]
+    return {
+        "metadata": {"name": name, "namespace": where, "labels": {**marks, **(labels or {})}},
+        "spec": {"serviceAccountName": account, "containers": [{"name": app, "ports": ports}]},
+        "status": {"phase": phase, "podIP": "10.244.0.10"},
+    }
+
+
+def gateway(
+    name: str = "way", where: str = "shop", labels: Any = None, ready: bool = True, **allowed: Any
+) -> dict[str, Any]:
+    listener = {
+        "name": "mesh",
+        "port": 15008,
+        "protocol": "HBONE",
+        "allowedRoutes": {"namespaces": allowed or {"from": "All"}},
+    }
+    return {
+        "metadata": {"name": name, "namespace": where, "labels": labels or {}},
+        "spec": {"gatewayClassName": "istio-waypoint", "listeners": [listener]},
+        "status": {"addresses": [{"value": "10.96.0.9"}]} if ready else {},
+    }
+
+
+def snapshot(*policies: dict[str, Any], **changes: Any) -> evaluator.Snapshot:
+    members: dict[str, Any] = {
+        "root_namespace": "mesh",
+        "auto_allow": True,
+        "namespaces": (namespace(**AMBIENT, **WAYPOINT),),
+        "services": (service(),),
+        "pods": (pod(),),
+        "gateways": (gateway(),),
+        "policies": policies,
+    }
+    return evaluator.Snapshot(**{**members, **changes})
+
+
+def verdict(
+    *policies: dict[str, Any],
+    source: str | None = "shop/web",
+    target: evaluator.Target = DETAILS,
+    changes: Any = None,
+    **request: Any,
+) -> evaluator.Verdict:
+    members: dict[str, Any] = {"port": 80, **request}
+    asked = evaluator.Request(source, target, **members)
+    return evaluator.evaluate(snapshot(*policies, **(changes or {})), asked)

@@ -1,0 +1,142 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may reach whom, as a list."""
+
+from typing import Any
+
+import pytest
+from istio_ambient.authorization import evaluator
+from istio_ambient.authorization.evaluator import Proxy, TargetKind
+
+from tests.unit.authorization.evaluator import samples
+from tests.unit.authorization.evaluator.samples import FROM_WEB, TO_DETAILS, policy, snapshot
+
+RULE = {
+    **FROM_WEB,
+    "to": [{"operation": {"methods": ["GET"], "paths": ["/health"], "ports": ["80"]}}],
+}
+ALLOW = policy("allow", targetRefs=TO_DETAILS, rules=[RULE])
+
+
+def listed(
+    *policies: Any, kind: TargetKind = TargetKind.SERVICE, **changes: Any
+) -> list[tuple[str, str, tuple[str, ...]]]:
+    found = evaluator.accesses(snapshot(*policies, **changes))
+    return [(each.source, each.operations, each.unless) for each in found if each.kind is kind]
+
+
+def test_what_no_policy_speaks_of_is_open_to_everybody():
+    assert listed() == [("*", "everything", ())]
+
+
+def test_a_rule_says_who_and_with_what():
+    assert listed(ALLOW) == [("shop/web", "GET /health on 80", ())]
+    found = evaluator.accesses(snapshot(ALLOW))
+    (access,) = [each for each in found if each.kind is TargetKind.SERVICE]
+    assert [str(ref) for ref in access.policies] == ["shop/allow rule 0"]
+    assert (access.target, access.proxy) == ("shop/details", Proxy.WAYPOINT)
+
+
+def test_a_policy_without_rules_lets_nobody_in():
+    assert listed(policy(targetRefs=TO_DETAILS)) == []
+    assert evaluator.Target.service("shop", "details") in evaluator.targets(snapshot())
+
+
+def test_hardened_mode_closes_what_no_policy_opens():
+    assert listed(*samples.hardened(), ALLOW) == [("shop/web", "GET /health on 80", ())]
+    assert listed(*samples.hardened()) == []
+
+
+def test_what_the_pods_refuse_to_the_waypoint_nobody_gets():
+    closed = policy("closed", selector={"matchLabels": {"app.kubernetes.io/name": "details"}})
+    assert listed(ALLOW, closed, auto_allow=False) == []
+    port = {"to": [{"operation": {"ports": ["9080"]}}]}
+    some = policy("some", rules=[port])
+    assert listed(ALLOW, some, auto_allow=False) == [
+        ("shop/web", "GET /health on 80", ("at shop/details-0 only on 9080",))
+    ]
+
+
+def test_deny_policies_take_away_or_are_told():
+    deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[FROM_WEB])
+    assert listed(ALLOW, deny) == []
+    assert listed(deny) == [("*", "everything", ("shop/web: everything",))]
+    post = policy(
+        "post",
+        targetRefs=TO_DETAILS,
+        action="DENY",
+        rules=[{"to": [{"operation": {"methods": ["POST"]}}]}],
+    )
+    assert listed(ALLOW, post) == [("shop/web", "GET /health on 80", ("POST",))]
+    other = {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/other"]}}]}
+    assert listed(ALLOW, policy("o", targetRefs=TO_DETAILS, action="DENY", rules=[other])) == [
+        ("shop/web", "GET /health on 80", ())
+    ]
+
+
+@pytest.mark.parametrize("anybody", [{"principals": ["*"]}, {"namespaces": ["*"]}])
+def test_everybody_on_the_mesh_is_not_everybody(anybody: dict[str, Any]):
+    rule = {"from": [{"source": anybody}]}
+    deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[rule])
+    assert listed(deny) == [("*", "everything", ("*/*: everything",))]
+    assert listed(ALLOW, deny) == []
+    allow = policy("any", targetRefs=TO_DETAILS, rules=[rule])
+    assert listed(allow) == [("*/*", "everything", ())]
+    assert listed(allow, deny) == []
+
+
+def test_an_external_authorizer_is_told():
+    ask = policy("ask", targetRefs=TO_DETAILS, action="CUSTOM", provider={"name": "p"}, rules=[{}])
+    assert listed(ask) == [
+        ("*", "everything", ("everything, if the external authorizer refuses",))
+    ]
+
+
+def test_sources_of_every_kind_have_words():
+    sources = [
+        {"namespaces": ["shop"]},
+        {"serviceAccounts": ["job", "other/cron"]},
+        {"notNamespaces": ["evil"]},
+        {"ipBlocks": ["10.0.0.0/8"]},
+    ]
+    rule = {"from": [{"source": each} for each in sources]}
+    found = listed(policy("l4", rules=[rule]), kind=TargetKind.WORKLOAD, auto_allow=False)
+    assert [who for who, _, _ in found] == [
+        "*",
+        "* but not evil/*",
+        "other/cron",
+        "shop/*",
+        "shop/job",
+    ]
+
+
+def test_pods_by_themselves_are_listed_with_the_waypoint_let_in():
+    found = evaluator.accesses(snapshot())
+    (workload,) = [each for each in found if each.kind is TargetKind.WORKLOAD]
+    assert (workload.source, workload.proxy) == ("shop/way", Proxy.ZTUNNEL)
+    assert workload.policies[0].synthetic
+    # ztunnel cannot check what is about HTTP, and lets nobody in by it.
+    l7 = policy(
+        "l7", selector={"matchLabels": {"app.kubernetes.io/name": "details"}}, rules=[RULE]
+    )
+    assert listed(l7, kind=TargetKind.WORKLOAD, auto_allow=False) == []
+
+
+def test_a_service_without_a_waypoint_is_judged_at_its_pods():
+    plain: dict[str, Any] = {
+        "namespaces": (samples.namespace(**samples.AMBIENT),),
+        "auto_allow": False,
+    }
+    assert listed(ALLOW, **plain) == [("*", "everything", ())]
+    assert listed(policy("l4", rules=[FROM_WEB]), **plain) == [("shop/web", "everything", ())]
+
+
+def test_workloads_join_what_comes_by_every_way():
+    l4 = policy("l4", rules=[{"from": [{"source": {"namespaces": ["ops"]}}]}])
+    (workload,) = evaluator.workloads(snapshot(ALLOW, l4))
+    assert [access.source for access in workload.accesses] == ["ops/*", "shop/way", "shop/web"]
+    assert [ref.name for ref in workload.policies] == [
+        "allow",
+        "istio_allow_waypoint_shop_way",
+        "l4",
+    ]

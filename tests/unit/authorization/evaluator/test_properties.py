@@ -1,0 +1,151 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for all policies and requests, made up as for the comparison with real proxies."""
+
+import dataclasses
+import random
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from istio_ambient.authorization import evaluator
+from istio_ambient.authorization.evaluator import Decision
+
+from tests import authorization_cases
+from tests.authorization_cases import Call, Case, Layer
+from tests.unit.authorization.evaluator import samples
+
+CASES = st.sampled_from(Layer).flatmap(authorization_cases.cases)
+PORTS = [
+    {"name": name, "port": port, "targetPort": target}
+    for name, port, target in (("http", 80, 9080), ("tcp", 81, 9081), ("", 82, 9080))
+]
+TARGETS: dict[Layer, dict[str, Any]] = {
+    Layer.L7: {"targetRefs": samples.TO_DETAILS},
+    Layer.L4: {"selector": {"matchLabels": {"app.kubernetes.io/name": "details"}}},
+}
+OPEN_MEMBERS = ("port", "method", "path", "host", "headers", "source_ip")
+pytestmark = pytest.mark.slow
+HYPOTHESIS = hypothesis.settings(
+    deadline=None,
+    max_examples=60,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
+)
+"""Without shrinking, which takes minutes; `make truth` makes what it finds small."""
+
+
+def manifests(case: Case) -> list[dict[str, Any]]:
+    return [
+        samples.policy(
+            f"p{number}",
+            annotations=policy.get("annotations"),
+            **policy["spec"],
+            **TARGETS[case.layer],
+        )
+        for number, policy in enumerate(case.policies)
+    ]
+
+
+def snapshot(case: Case, policies: list[dict[str, Any]]) -> evaluator.Snapshot:
+    return samples.snapshot(
+        *policies,
+        services=(samples.service(ports=PORTS, clusterIP="10.96.0.7"),),
+        auto_allow=case.layer is Layer.L7,
+        authorizers=frozenset(),
+    )
+
+
+def request(case: Case, call: Call) -> evaluator.Request:
+    l7 = case.layer is Layer.L7
+    return evaluator.Request(
+        source=call.source,
+        target=samples.DETAILS if l7 else samples.PODS,
+        port=call.port if l7 else call.port + 9000,
+        method=call.method,
+        path=call.path,
+        host=call.host,
+        headers=dict(call.headers),
+        source_ip=call.source_ip,
+    )
+
+
+def decisions(case: Case, policies: list[dict[str, Any]]) -> list[Decision]:
+    judge = evaluator.Evaluator(snapshot(case, policies))
+    return [judge.evaluate(request(case, call)).decision for call in case.calls]
+
+
+@hypothesis.given(CASES, st.randoms(use_true_random=False))
+@HYPOTHESIS
+def test_order_never_matters(case: Case, chance: random.Random):
+    policies = manifests(case)
+    before = decisions(case, policies)
+    chance.shuffle(policies)
+    for policy in policies:
+        rules = list(policy["spec"].get("rules", ()))
+        chance.shuffle(rules)
+        if rules:
+            policy["spec"]["rules"] = rules
+    assert decisions(case, policies) == before
+
+
+@hypothesis.given(CASES)
+@HYPOTHESIS
+def test_nothing_depends_on_what_is_known(case: Case):
+    found = decisions(case, manifests(case))
+    # Which server a client names inside of TLS is no part of a request, and open on such a port.
+    names_servers = "connection.sni" in str(case.policies)
+    assert Decision.CONDITIONAL not in [
+        decision
+        for call, decision in zip(case.calls, found, strict=True)
+        if not (names_servers and call.port == 81)
+    ]
+
+
+@hypothesis.given(CASES)
+@HYPOTHESIS
+def test_another_deny_policy_never_lets_more_in(case: Case):
+    policies = manifests(case)
+    more = [*policies, {**policies[0], "spec": {**policies[0]["spec"], "action": "DENY"}}]
+    more[-1] = {**more[-1], "metadata": {**more[-1]["metadata"], "name": "another"}}
+    for before, after in zip(decisions(case, policies), decisions(case, more), strict=True):
+        assert after is not Decision.ALLOWED or before is Decision.ALLOWED
+
+
+@hypothesis.given(CASES)
+@HYPOTHESIS
+def test_another_allow_rule_never_shuts_out_where_an_allow_policy_is(case: Case):
+    policies = [*manifests(case), samples.policy("closed", **TARGETS[case.layer])]
+    spec = {key: value for key, value in policies[0]["spec"].items() if key != "provider"}
+    more = [*policies, samples.policy("another", **{**spec, "action": "ALLOW"})]
+    for before, after in zip(decisions(case, policies), decisions(case, more), strict=True):
+        assert before is not Decision.ALLOWED or after is Decision.ALLOWED
+
+
+@hypothesis.given(CASES, st.sets(st.sampled_from(OPEN_MEMBERS), min_size=1))
+@HYPOTHESIS
+def test_what_is_said_of_an_open_request_holds_for_each_it_stands_for(
+    case: Case, members: set[str]
+):
+    judge = evaluator.Evaluator(snapshot(case, manifests(case)))
+    for call in case.calls:
+        known = request(case, call)
+        nothing: dict[str, Any] = dict.fromkeys(members)
+        said = judge.evaluate(dataclasses.replace(known, **nothing))
+        decided = said.decision is not Decision.CONDITIONAL
+        # A port that is not HTTP is one, of which an open request knows nothing.
+        hypothesis.assume("port" not in members or call.port != 81)
+        assert not decided or judge.evaluate(known).decision is said.decision
+        assert decided or any(hop.only or hop.unless or hop.asks for hop in said.hops)
+
+
+@hypothesis.given(CASES)
+@HYPOTHESIS
+def test_whoever_is_let_in_is_listed(case: Case):
+    policies = manifests(case)
+    kind = (
+        evaluator.TargetKind.SERVICE if case.layer is Layer.L7 else evaluator.TargetKind.WORKLOAD
+    )
+    found = [a for a in evaluator.accesses(snapshot(case, policies)) if a.kind is kind]
+    if Decision.ALLOWED in decisions(case, policies):
+        assert found

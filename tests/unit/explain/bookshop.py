@@ -1,0 +1,70 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The bookshop as facts of its beacon, and as the snapshot of a cluster that follows from them."""
+
+import dataclasses
+from typing import Any
+
+from istio_ambient import authorization, beacon, kube
+from istio_ambient.authorization import _requests, evaluator
+
+from tests.unit.authorization.evaluator import samples
+
+APPS = ("details", "productpage", "ratings")
+ASKER = authorization.Requester("details", "service-mesh")
+GET = authorization.Operation(methods=("GET",), paths=("/details/*",), ports=(80,))
+NAMESPACES = (
+    samples.namespace(**samples.AMBIENT, **samples.WAYPOINT),
+    samples.namespace("other"),
+)
+DETAILS = authorization.Target.service("shop", "details")
+
+
+def request(source: str = "productpage", field: str = "policies[0]", **changes: Any) -> Any:
+    """Return what details asks for: that a source may GET /details/*."""
+    asked = authorization.AccessRequest(
+        ASKER, field, DETAILS, authorization.Source("shop", source), (GET,)
+    )
+    return dataclasses.replace(asked, **changes)
+
+
+def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Facts:
+    """Return the facts of the beacon of model shop."""
+    services = {
+        ("shop", app): _requests.Service(
+            "shop", app, {authorization.NAME_LABEL: app}, by_juju=True
+        )
+        for app in APPS
+    }
+    cluster = authorization.Cluster(services, namespace_labels={"shop": {}})
+    found = beacon.Facts("shop", "beacon", 1, {}, cluster, requests=requests or (request(),))
+    return dataclasses.replace(found, **changes)
+
+
+def snapshot(given: beacon.Facts, *policies: Any, **changes: Any) -> evaluator.Snapshot:
+    """Return the cluster in which the beacon's policies are applied, and others beside them."""
+    identity = kube.Identity("shop", "beacon")
+    own = [
+        kube.manifest_of(policy)
+        for policy in beacon.desired(given).objects
+        if kube.ref_of(policy).kind == "AuthorizationPolicy"
+    ]
+    for policy in own:
+        policy["metadata"]["annotations"][kube.OWNER_ANNOTATION] = identity.owner
+    return samples.snapshot(
+        *own,
+        *policies,
+        **{
+            "namespaces": NAMESPACES,
+            "services": tuple(
+                samples.service(
+                    app,
+                    selector={authorization.NAME_LABEL: app},
+                    ports=[{"port": 80, "targetPort": 9080}],
+                )
+                for app in APPS
+            ),
+            "pods": tuple(samples.pod(f"{app}-0", app, app) for app in APPS),
+            **changes,
+        },
+    )

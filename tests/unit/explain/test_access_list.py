@@ -1,0 +1,112 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may reach whom, in every form, whatever text policies hold."""
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+from istio_ambient.authorization import evaluator
+from istio_ambient.explain import access_changes, access_list
+
+from tests.unit.authorization.evaluator import samples
+from tests.unit.explain import bookshop
+
+FACTS = bookshop.facts()
+NORMAL = bookshop.snapshot(FACTS)
+HARDENED = bookshop.snapshot(FACTS, *samples.hardened())
+FORMS = access_list.forms("Access")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def lines(snapshot: evaluator.Snapshot, app: str = "") -> list[list[str]]:
+    text = access_list.table(access_list.access_list(snapshot, "shop", app).entries)
+    return [re.split(r" {2,}", line) for line in text.splitlines()[1:]]
+
+
+def test_the_table_tells_who_may_do_what():
+    assert ["shop/productpage", "shop/details", "GET /details/* on 80"] in lines(NORMAL)
+    assert ["everybody", "shop/ratings", "everything"] in lines(NORMAL)
+    assert lines(HARDENED).count(["nobody", "shop/ratings"]) == 1
+    # That istiod lets the waypoint through to the pods is how it works, not who may reach whom.
+    assert "shop/way" not in {line[0] for line in lines(HARDENED)}
+
+
+def test_what_belongs_to_one_target_stands_together_and_headless_services_are_left_out():
+    selector = {"app.kubernetes.io/name": "details"}
+    headless = samples.service("details-endpoints", selector=selector, clusterIP="None")
+    snapshot = bookshop.snapshot(FACTS, services=(samples.service(), headless))
+    targets = [line[1].removeprefix("pods of ") for line in lines(snapshot)]
+    assert targets == sorted(targets)
+    assert "shop/details" in targets
+    assert "shop/details-endpoints" not in targets
+
+
+def test_one_application_is_listed_as_source_and_as_target():
+    assert {(line[0], line[1]) for line in lines(HARDENED, "productpage")} >= {
+        ("shop/productpage", "shop/details"),
+        ("nobody", "shop/productpage"),
+    }
+    assert not any("ratings" in line[1] for line in lines(HARDENED, "productpage"))
+    assert access_list.access_list(NORMAL, "other").entries == []
+
+
+def test_programs_get_the_rules_that_let_in():
+    entries = json.loads(FORMS["json"](access_list.access_list(HARDENED, "shop").entries))
+    (let_in,) = [entry for entry in entries if entry["source"] == "shop/productpage"]
+    assert let_in["operations"] == "GET /details/* on 80"
+    assert let_in["policies"][0].startswith("shop/beacon-shop-policy-details-")
+    assert {"source": None, "target": "shop/ratings"} in entries
+
+
+def test_diagrams_have_an_arrow_for_each_access_and_show_who_is_cut_off():
+    entries = access_list.access_list(HARDENED, "shop", "details").entries
+    dot, mermaid = FORMS["dot"](entries), FORMS["mermaid"](entries)
+    assert 'label="GET /details/* on 80"' in dot
+    assert mermaid.count("-->") == dot.count("->") == 1
+    entries = access_list.access_list(HARDENED, "shop", "ratings").entries
+    assert '[label="shop/ratings: nobody" style="rounded,dashed"]' in FORMS["dot"](entries)
+    assert '["shop/ratings: nobody"]' in FORMS["mermaid"](entries)
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.text())
+def test_foreign_text_stays_text(source: str, target: str, operations: str):
+    entries: list[Any] = [evaluator.Access(source, target, operations)]
+    rows = FORMS["table"](entries).split("\n")
+    assert len(rows) == 2
+    assert all(row.isprintable() for row in rows)
+    assert json.loads(FORMS["json"](entries))[0]["source"] == source
+    root = ElementTree.fromstring(FORMS["svg"](entries))  # noqa: S314 - our own output
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        "svg",
+        "title",
+        "rect",
+        "defs",
+        "marker",
+        "path",
+        "text",
+    }
+    # Each statement is one line, and a quotation ends where we end it.
+    for line in FORMS["dot"](entries).split("\n")[5:-1]:
+        assert re.fullmatch(r'  n\d( -> n\d)? \[label="(\\.|[^"\\])*"[ a-z=",]*\];', line)
+    for line in FORMS["mermaid"](entries).split("\n")[2:]:
+        safe = r"([A-Za-z0-9 ./_,:-]|#\d+;)*"
+        assert re.fullmatch(rf'  n\d(\["{safe}"\]| (-->|==>)\|"{safe}"\| n\d)', line)
+
+
+def test_changes_name_whose_access_differs():
+    found = access_changes.changes(
+        NORMAL, access_changes.hardened(NORMAL, "mesh/istio-k8s", on=True)
+    )
+    assert not any(change.gained for change in found)
+    lost = {(change.access.source, change.access.target) for change in found}
+    assert ("*", "shop/ratings") in lost
+    assert ("shop/productpage", "shop/details") not in lost
+    assert "loses   everybody  shop/ratings" in access_changes.table(found)
+    back = access_changes.hardened(HARDENED, "mesh/istio-k8s", on=False)
+    assert access_changes.changes(NORMAL, back) == []
+    assert access_changes.table([]) == "nobody's access changes"
+    assert json.loads(access_changes.as_json(found))[0]["gained"] is False

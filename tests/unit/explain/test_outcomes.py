@@ -1,0 +1,71 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that was asked for, and what became of it."""
+
+import dataclasses
+
+from istio_ambient import authorization, beacon
+from istio_ambient.explain import outcomes
+from istio_ambient.explain.outcomes import Outcome
+from istio_ambient.values.problems import Problem
+
+from tests.unit.explain import bookshop
+
+LATER = bookshop.request(field="policies[1]", target=authorization.Target.service("shop", "later"))
+THEIRS = bookshop.request(
+    field="policies[2]", target=authorization.Target.service("shop", "ratings")
+)
+UNREAD = dataclasses.replace(bookshop.request(field="policies"), source=None)
+INVALID = Problem("details", "service-mesh", "policies[3]", "not an object", "send an object")
+SCRAPER = authorization.AccessRequest(
+    authorization.Requester("prometheus", "metrics-endpoint"),
+    "",
+    authorization.Target.app("shop", "beacon"),
+    authorization.Source("shop", "prometheus"),
+)
+FACTS = bookshop.facts(
+    bookshop.request(), LATER, THEIRS, UNREAD, own_requests=(SCRAPER,), problems=(INVALID,)
+)
+
+
+def by_field(facts: beacon.Facts) -> dict[str, Outcome]:
+    return {asked.field: asked.outcome for asked in outcomes.outcomes(facts)}
+
+
+def test_each_request_has_its_outcome():
+    assert by_field(FACTS) == {
+        "policies[0]": Outcome.GRANTED,
+        "policies[1]": Outcome.PENDING,
+        "policies[2]": Outcome.REFUSED,
+        "policies[3]": Outcome.INVALID,
+        "policies": Outcome.CLOSED,
+        "": Outcome.GRANTED,
+    }
+
+
+def test_what_cannot_be_read_closes_nothing_that_is_not_its_own():
+    theirs = dataclasses.replace(UNREAD, target=authorization.Target.service("shop", "ratings"))
+    assert outcomes.outcomes(bookshop.facts(theirs)) == []
+
+
+def test_unmanaged_nothing_is_granted_and_what_would_be_refused_is_told():
+    found = by_field(dataclasses.replace(FACTS, manage_policies=False))
+    assert found["policies[0]"] is found["policies"] is found[""] is Outcome.UNMANAGED
+    assert found["policies[2]"] is Outcome.REFUSED
+
+
+def test_who_is_trusted_is_heeded():
+    trusted = dataclasses.replace(FACTS, trusted=frozenset({"details"}))
+    assert by_field(trusted)["policies[2]"] is Outcome.GRANTED
+
+
+def test_people_see_a_table_and_what_to_do():
+    text = outcomes.text(outcomes.outcomes(FACTS))
+    table, complaints = text.split("\n\n")
+    assert len(table.splitlines()) == 7
+    assert "GET /details/* on 80" in table
+    assert (
+        "details:service-mesh policies[2]: refused: asks for Service shop/ratings, which is not "
+        "its own; ask for a Service whose selector has app.kubernetes.io/name: details"
+    ) in complaints.splitlines()
+    assert outcomes.text([]) == "nobody asked for anything"

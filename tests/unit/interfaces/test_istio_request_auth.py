@@ -1,0 +1,135 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from istio_ambient.interfaces import istio_request_auth
+from istio_ambient.values.problems import Problem
+
+ISSUER = "https://issuer.example.com"
+GOOD: dict[str, Any] = {"issuer": ISSUER, "jwks_uri": "http://keys.iam.svc:8080/keys?all=1"}
+
+
+def parse(*rules: Any) -> tuple[list[istio_request_auth.JwtRule], list[Problem]]:
+    return raw(json.dumps(list(rules)))
+
+
+def raw(text: str) -> tuple[list[istio_request_auth.JwtRule], list[Problem]]:
+    return istio_request_auth.parse({"jwt_rules": text}, app="app", endpoint="auth")
+
+
+def test_everything_that_a_rule_may_say():
+    (rule,), problems = parse(
+        {
+            **GOOD,
+            "audiences": ["shop"],
+            "forward_original_token": True,
+            "claim_to_headers": [{"header": "x-auth-email", "claim": "user.email"}],
+            "from_headers": [{"name": "x-jwt", "prefix": None}, {"name": "a", "prefix": "Token "}],
+            "some_later_field": None,
+        }
+    )
+    assert problems == []
+    assert (rule.issuer, rule.audiences, rule.forward_original_token) == (ISSUER, ("shop",), True)
+    assert [(c.header, c.claim) for c in rule.claim_to_headers or ()] == [
+        ("x-auth-email", "user.email")
+    ]
+    assert [(h.name, h.prefix) for h in rule.from_headers or ()] == [
+        ("x-jwt", None),
+        ("a", "Token "),
+    ]
+
+
+def test_keys_are_found_at_the_issuer_where_no_address_is_given():
+    (rule,), problems = parse({"issuer": ISSUER})
+    assert (rule.jwks_uri, problems) == (None, [])
+    (rule,), problems = parse({**GOOD, "issuer": "testing@secure.example.com"})
+    assert (rule.issuer, problems) == ("testing@secure.example.com", [])
+    assert parse({"issuer": "testing@secure.example.com"})[0] == []
+
+
+@pytest.mark.parametrize("text", ["null", "[]"])
+def test_no_rules_yet(text: str):
+    assert raw(text) == ([], [])
+    assert istio_request_auth.parse({}, app="a", endpoint="e") == ([], [])
+
+
+@pytest.mark.parametrize("text", ["{", '"x"', "{}", "1", "[" * 100_000, "NaN"])
+def test_what_is_no_list_of_rules(text: str):
+    rules, problems = raw(text)
+    assert (rules, [problem.field for problem in problems]) == ([], ["jwt_rules"])
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"issuer": ""}, "issuer"),
+    ({"issuer": "https://*"}, "issuer"),
+    ({"issuer": "a b"}, "issuer"),
+    ({"issuer": 1}, "issuer"),
+    ({"issuer": None}, "issuer"),
+    ({"jwks_uri": ""}, "jwks_uri"),
+    ({"jwks_uri": "file:///etc/passwd"}, "jwks_uri"),
+    ({"jwks_uri": "ftp://keys.example.com"}, "jwks_uri"),
+    ({"jwks_uri": "http://user:pass@keys.example.com"}, "jwks_uri"),
+    ({"jwks_uri": "http://localhost:15014/debug"}, "jwks_uri"),
+    ({"jwks_uri": "http://127.0.0.1:8080/"}, "jwks_uri"),
+    ({"jwks_uri": "http://[::ffff:127.0.0.1]/"}, "jwks_uri"),
+    ({"jwks_uri": "http://[::1]/"}, "jwks_uri"),
+    ({"jwks_uri": "http://169.254.169.254/latest/meta-data"}, "jwks_uri"),
+    ({"jwks_uri": "http://[fe80::1%25eth0]/"}, "jwks_uri"),
+    ({"jwks_uri": "http://2130706433/"}, "jwks_uri"),
+    ({"jwks_uri": "http://0.0.0.0/"}, "jwks_uri"),
+    ({"jwks_uri": "http://keys.example.com\n/"}, "jwks_uri"),
+    ({"audiences": [""]}, "audiences"),
+    ({"audiences": ["*"]}, "audiences"),
+    ({"audiences": "shop"}, "audiences"),
+    ({"audiences": ["x"] * 65}, "audiences"),
+    ({"forward_original_token": "yes"}, "forward_original_token"),
+    ({"from_headers": [{"name": ""}]}, "from_headers"),
+    ({"from_headers": [{"name": "Host"}]}, "from_headers"),
+    ({"from_headers": [{"name": ":path"}]}, "from_headers"),
+    ({"from_headers": [{"name": "x", "prefix": "\n"}]}, "from_headers"),
+    ({"claim_to_headers": [{"header": "x y", "claim": "c"}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": ":authority", "claim": "c"}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": "Authorization", "claim": "c"}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": "X-Forwarded-For", "claim": "c"}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": "x_forwarded_for", "claim": "c"}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": "host", "claim": "c"}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": "x-envoy-original-path", "claim": "c"}]}, "claim_to"),
+    ({"claim_to_headers": [{"header": "x-user", "claim": ""}]}, "claim_to_headers"),
+    ({"claim_to_headers": [{"header": "x-user"}]}, "claim_to_headers"),
+    ({"jwks": "{}"}, "jwks"),
+]
+
+
+@pytest.mark.parametrize(("change", "field"), BAD, ids=lambda value: str(value)[:60])
+def test_a_rule_with_a_mistake_is_left_out_whole_and_the_others_stay(
+    change: dict[str, Any], field: str
+):
+    rules, problems = parse({**GOOD, **change}, {**GOOD, "audiences": ["shop"]})
+    assert [rule.audiences for rule in rules] == [("shop",)]
+    assert problems[0].field.startswith(f"jwt_rules[0].{field}")
+    assert problems[0].remedy
+
+
+def test_no_more_rules_than_are_read():
+    rules, problems = parse(*[GOOD] * (istio_request_auth.MAX_RULES + 1))
+    assert (len(rules), len(problems)) == (istio_request_auth.MAX_RULES, 1)
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+entries = st.dictionaries(st.sampled_from([*istio_request_auth.JwtRule.model_fields, "x"]), values)
+
+
+@pytest.mark.slow
+@hypothesis.given(st.text() | st.lists(entries | values).map(json.dumps))
+def test_foreign_data_never_raises(text: str):
+    rules, _ = raw(text)
+    assert all(rule.issuer for rule in rules)

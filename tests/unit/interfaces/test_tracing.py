@@ -1,0 +1,93 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from istio_ambient.interfaces import tracing
+from istio_ambient.values.problems import Problem
+
+GRPC = {"protocol": {"name": "otlp_grpc", "type": "grpc"}, "url": "tempo.cos.svc:4317"}
+HTTP = {"protocol": {"name": "otlp_http", "type": "http"}, "url": "http://tempo.cos.svc:4318"}
+
+
+def parse(receivers: Any) -> tuple[tracing.Endpoint | None, list[Problem]]:
+    databag = {"receivers": json.dumps(receivers)}
+    return tracing.parse(databag, app="tempo", endpoint="workload-tracing")
+
+
+def with_url(url: Any) -> list[Any]:
+    return [{**GRPC, "url": url}]
+
+
+def test_what_is_asked_for():
+    assert tracing.request("otlp_grpc") == {"receivers": '["otlp_grpc"]'}
+
+
+def test_the_grpc_receiver_is_taken_and_no_other():
+    expected = tracing.Endpoint(host="tempo.cos.svc", port=4317)
+    assert parse([HTTP, GRPC]) == (expected, [])
+    assert parse([HTTP]) == (None, [])
+
+
+def test_nothing_yet():
+    assert tracing.parse({}, app="tempo", endpoint="workload-tracing") == (None, [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://tempo.cos.svc:4317",
+        "https://tempo:4317",
+        "tempo.cos.svc",
+        "tempo:0",
+        "tempo:65536",
+        "tempo:٤٣١٧",
+        ":4317",
+        "tempo/x/y:4317",
+        "a b:4317",
+        "*.cos.svc:4317",
+        4317,
+        None,
+    ],
+)
+def test_an_address_that_istio_would_refuse_is_reported_with_its_place(url: Any):
+    endpoint, problems = parse(with_url(url))
+    assert endpoint is None
+    assert [p.field.partition("url")[:2] for p in problems] == [("receivers[0].", "url")]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '"x"', "[" * 100_000, "1" * 5000])
+def test_what_cannot_be_read_is_reported(text: str):
+    endpoint, problems = tracing.parse({"receivers": text}, app="t", endpoint="e")
+    assert endpoint is None
+    assert problems
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "[" * 500 + "]" * 500, "{"])
+def test_what_other_readers_stumble_over_is_known(text: str):
+    assert not tracing.is_readable({"receivers": text})
+
+
+def test_what_a_provider_says_is_readable():
+    assert tracing.is_readable({"receivers": json.dumps([GRPC, HTTP])})
+    assert tracing.is_readable({})
+
+
+@hypothesis.given(
+    st.one_of(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ).map(json.dumps),
+        st.text().map(lambda url: json.dumps(with_url(url))),
+    )
+)
+def test_foreign_data_never_raises(text: str):
+    endpoint, _ = tracing.parse({"receivers": text}, app="tempo", endpoint="workload-tracing")
+    assert endpoint is None or 1 <= endpoint.port <= 65535
+    tracing.is_readable({"receivers": text})

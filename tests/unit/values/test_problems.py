@@ -1,0 +1,18 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+from istio_ambient.values.problems import Problem
+
+
+def test_a_problem_is_one_line_with_application_endpoint_field_and_remedy():
+    problem = Problem("details", "service-mesh", "policies[0]", "not an object", "use an object")
+    assert str(problem) == "details:service-mesh policies[0]: not an object; use an object"
+    assert str(Problem("", "config", "x", "wrong", "")) == "config x: wrong"
+
+
+def test_foreign_text_can_neither_break_a_status_nor_flood_it():
+    problem = Problem("a", "e", "policies[0].\ud800\n\x1b[31m" + "x" * 10_000, "m" * 10_000, "c")
+    text = str(problem)
+    assert text.encode()
+    assert text.isprintable()
+    assert len(text) < 1000
