@@ -7,6 +7,7 @@
 found by what they say and not by their names, so a new place is checked where it is written.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,11 +104,15 @@ def texts() -> Iterator[tuple[Path, str]]:
 TEXTS = list(texts())
 
 
-def matches(name: str) -> Iterator[tuple[Path, re.Match[str]]]:
-    for path, text in TEXTS:
-        for pattern in PINNED[name].patterns:
-            for match in re.finditer(pattern, text, re.MULTILINE):
-                yield path, match
+@functools.cache
+def matches(name: str) -> list[tuple[Path, re.Match[str]]]:
+    """Return where the patterns of a version match."""
+    return [
+        (path, match)
+        for path, text in TEXTS
+        for pattern in PINNED[name].patterns
+        for match in re.finditer(pattern, text, re.MULTILINE)
+    ]
 
 
 @pytest.mark.parametrize("name", PINNED)

@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.charm.observability import promtool, test_control_plane, test_gateway, test_waypoint
+from tests.unit.charm.observability import (
+    promtool,
+    test_control_plane,
+    test_gateway,
+    test_waypoint,
+)
 
 
 @dataclass(frozen=True)
