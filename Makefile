@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself. `make unit ARGS="-k plan"` passes arguments on.
-ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format lock
+ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format generate lock
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -23,6 +23,7 @@ pack: ## three .charm files in build/, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## check the documentation's links and commands
 format: ## format the code
+generate: ## write the CRDs and the fields of MeshConfig from the pinned Go modules (ARGS=--check compares)
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
 clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove all that was made here
 
