@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Is what we want contained in what is live? The API server's own completions do not count."""
+"""Whether a live object contains the desired one; defaults of the API server do not count."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,7 +13,7 @@ from istio_ambient.kube import _kinds
 from istio_ambient.kube._objects import Manifest, ref_in_manifest, section
 
 QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity", "allocatable", "hard"})
-"""Fields whose values are quantities, which the API server writes in a form of its own."""
+"""Fields whose values are quantities, which the API server writes in canonical form."""
 
 LIST_KEYS: tuple[tuple[str, ...], ...] = (
     ("containerPort", "protocol"),
@@ -22,7 +22,7 @@ LIST_KEYS: tuple[tuple[str, ...], ...] = (
     ("name",),
     ("type",),
 )
-"""Keys under which elements of a list are found where their order differs."""
+"""Keys that identify the elements of a list, where the order differs."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 
@@ -30,11 +30,11 @@ NOT_COMPARED = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 def differences(desired: Manifest, live: Manifest) -> list[str]:
-    """Return the paths in which a live object is not what is wanted, sorted; empty where it is.
+    """Return the paths in which a live object differs from the desired one, sorted.
 
-    Labels and annotations that we want must be there; others may be added by anybody. Everything
-    else must be contained: maps may hold more (defaults), except in kinds that nobody else
-    completes; lists must have the same elements.
+    Desired labels and annotations must be present; the live object may have more. Of the rest,
+    maps may hold more (defaults), except in closed kinds, which no controller completes; lists
+    must have the same elements.
     """
     closed = _kinds.is_closed(ref_in_manifest(desired))
     found = list(_metadata_differences(desired["metadata"], live["metadata"]))
@@ -79,7 +79,7 @@ def _compare_lists(want: list[Any], have: list[Any], path: str, closed: bool) ->
 
 
 def _pairs(want: list[Any], have: list[Any]) -> list[tuple[Any, Any]]:
-    """Pair the elements of two lists of one length: by key where they have one, else in order."""
+    """Pair the elements of two lists of one length: by their key, or in order without one."""
     for keys in LIST_KEYS:
         by_key = {_key_of(item, keys): item for item in have}
         wanted = [_key_of(item, keys) for item in want]

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Containment: the API server's completions are no difference, everything else is."""
+"""Differences between desired and live objects; defaults of the API server are none."""
 
 from typing import Any
 
@@ -50,13 +50,13 @@ def test_difference(want: Any, have: Any, path: str):
     assert path in spec_differences(want, have)
 
 
-def test_nothing_may_be_added_to_a_policy():
+def test_a_rule_added_to_a_policy_is_drift():
     want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={})
     have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
     assert _compare.differences(want, have) == ["spec.rules"]
 
 
-def test_an_empty_rule_is_not_no_rule():
+def test_an_empty_rule_differs_from_no_rule():
     want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": []})
     have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
     assert _compare.differences(want, have)
