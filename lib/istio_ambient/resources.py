@@ -8,7 +8,7 @@ example `AuthorizationPolicy({"metadata": {...}, "spec": {...}})`. lightkube kee
 (apiVersion, kind) and process; a class that another library registered before is used as it is.
 
 Types of Istio and of the Gateway API, the order in which they are applied, and the labels and
-annotations of a Juju application's objects stand here, so that `kube` knows none of them.
+annotations of a Juju application's objects are here, so that `kube` knows none of them.
 """
 
 import functools

@@ -51,41 +51,41 @@ def _metadata_differences(desired: Manifest, live: Manifest) -> Iterator[str]:
                 yield f"metadata.{group}[{key}]"
 
 
-def _compare(want: Any, have: Any, path: str, closed: bool, parent: str) -> Iterator[str]:
-    if want == have or (not closed and _is_empty_list(want) and have is None):
+def _compare(desired: Any, live: Any, path: str, closed: bool, parent: str) -> Iterator[str]:
+    if desired == live or (not closed and _is_empty_list(desired) and live is None):
         return
-    if isinstance(want, dict) and isinstance(have, dict):
-        yield from _compare_maps(want, have, path, closed)  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(want, list) and isinstance(have, list):
-        yield from _compare_lists(want, have, path, closed)  # pyright: ignore[reportUnknownArgumentType]
-    elif not (parent in QUANTITY_PARENTS and _same_quantity(want, have)):
+    if isinstance(desired, dict) and isinstance(live, dict):
+        yield from _compare_maps(desired, live, path, closed)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(desired, list) and isinstance(live, list):
+        yield from _compare_lists(desired, live, path, closed)  # pyright: ignore[reportUnknownArgumentType]
+    elif not (parent in QUANTITY_PARENTS and _same_quantity(desired, live)):
         yield path
 
 
 def _compare_maps(
-    want: dict[str, Any], have: dict[str, Any], path: str, closed: bool
+    desired: dict[str, Any], live: dict[str, Any], path: str, closed: bool
 ) -> Iterator[str]:
     parent = path.rpartition(".")[2]
-    for key in want if not closed else want.keys() | have.keys():
-        yield from _compare(want.get(key), have.get(key), f"{path}.{key}", closed, parent)
+    for key in desired if not closed else desired.keys() | live.keys():
+        yield from _compare(desired.get(key), live.get(key), f"{path}.{key}", closed, parent)
 
 
-def _compare_lists(want: list[Any], have: list[Any], path: str, closed: bool) -> Iterator[str]:
-    if len(want) != len(have):
+def _compare_lists(desired: list[Any], live: list[Any], path: str, closed: bool) -> Iterator[str]:
+    if len(desired) != len(live):
         yield path
         return
-    for index, (wanted, actual) in enumerate(_pairs(want, have)):
-        yield from _compare(wanted, actual, f"{path}[{index}]", closed, parent="")
+    for index, (expected, actual) in enumerate(_pairs(desired, live)):
+        yield from _compare(expected, actual, f"{path}[{index}]", closed, parent="")
 
 
-def _pairs(want: list[Any], have: list[Any]) -> list[tuple[Any, Any]]:
+def _pairs(desired: list[Any], live: list[Any]) -> list[tuple[Any, Any]]:
     """Pair the elements of two lists of one length: by their key, or in order without one."""
     for keys in LIST_KEYS:
-        by_key = {_key_of(item, keys): item for item in have}
-        wanted = [_key_of(item, keys) for item in want]
-        if None not in by_key and len(by_key) == len(have) and set(wanted) == set(by_key):
-            return [(item, by_key[key]) for item, key in zip(want, wanted, strict=True)]
-    return list(zip(want, have, strict=True))
+        by_key = {_key_of(item, keys): item for item in live}
+        desired_keys = [_key_of(item, keys) for item in desired]
+        if None not in by_key and len(by_key) == len(live) and set(desired_keys) == set(by_key):
+            return [(item, by_key[key]) for item, key in zip(desired, desired_keys, strict=True)]
+    return list(zip(desired, live, strict=True))
 
 
 def _key_of(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
@@ -96,8 +96,8 @@ def _key_of(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
     return values if all(isinstance(v, str | int | None) for v in values) else None
 
 
-def _same_quantity(want: Any, have: Any) -> bool:
-    return _quantity(want) is not None and _quantity(want) == _quantity(have)
+def _same_quantity(desired: Any, live: Any) -> bool:
+    return _quantity(desired) is not None and _quantity(desired) == _quantity(live)
 
 
 def _quantity(value: Any) -> Decimal | None:

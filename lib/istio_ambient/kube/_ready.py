@@ -106,8 +106,8 @@ def rolled_out(workload: Deployment | DaemonSet) -> bool:
     generation = (workload.metadata.generation if workload.metadata else None) or 0
     if status is None or (status.observedGeneration or 0) < generation:
         return False
-    updated, available, wanted = _counts(workload)
-    return min(updated, available) >= wanted and not _outdated(workload)
+    updated, available, desired = _counts(workload)
+    return min(updated, available) >= desired and not _outdated(workload)
 
 
 def _outdated(workload: Deployment | DaemonSet) -> int:
@@ -121,13 +121,13 @@ def _outdated(workload: Deployment | DaemonSet) -> int:
 
 
 def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
-    """Return (updated, available, wanted) numbers of pods."""
+    """Return (updated, available, desired) numbers of pods."""
     if isinstance(workload, Deployment):
         status, spec = workload.status, workload.spec
-        wanted = spec.replicas if spec and spec.replicas is not None else 1
+        desired = spec.replicas if spec and spec.replicas is not None else 1
         if status is None:
-            return 0, 0, wanted
-        return status.updatedReplicas or 0, status.availableReplicas or 0, wanted
+            return 0, 0, desired
+        return status.updatedReplicas or 0, status.availableReplicas or 0, desired
     daemons = workload.status
     if daemons is None:
         return 0, 0, 1
@@ -140,11 +140,11 @@ def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
 
 def progress(workload: Deployment | DaemonSet) -> str:
     """Return the progress of a rollout, such as `1 of 3 pods ready`."""
-    updated, available, wanted = _counts(workload)
+    updated, available, desired = _counts(workload)
     outdated = _outdated(workload)
-    if outdated and min(updated, available) >= wanted:
+    if outdated and min(updated, available) >= desired:
         return f"{outdated} pods of the previous version still serve"
-    return f"{min(updated, available)} of {wanted} pods ready"
+    return f"{min(updated, available)} of {desired} pods ready"
 
 
 def pods_reason(pods: Iterable[Pod]) -> str:

@@ -18,7 +18,7 @@ def load(kind: Any, **content: Any) -> Any:
 def deployment(
     replicas: int = 2, generation: int = 1, total: int | None = None, **status: Any
 ) -> Deployment:
-    """Return a Deployment that wants `replicas` pods, and has `total` of all versions."""
+    """Return a Deployment of `replicas` pods, which has `total` pods of all versions."""
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "x"}}, "template": {}}
     metadata = {"name": "x", "namespace": "n", "generation": generation}
     return load(
