@@ -3,6 +3,7 @@
 
 """Alert rules of a charm's files, restricted to the metrics of one application."""
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,24 +34,21 @@ def rules_of(topology: prometheus_scrape.Topology, files: Iterable[str]) -> dict
     }
     selector = ",".join(f"{label}={json.dumps(value)}" for label, value in labels.items())
     prefix = f"{topology.model}_{topology.model_uuid[:8]}_{topology.application}"
-    loaded = [yaml.safe_load(text) for text in files]
+    labels["juju_charm"] = topology.charm_name
+    groups = (group for text in files for group in yaml.safe_load(text)["groups"])
     return {
         "groups": [
             {
                 **group,
                 "name": f"{prefix}_{group['name']}_alerts",
-                "rules": [
-                    _rule(rule, selector, {**labels, "juju_charm": topology.charm_name})
-                    for rule in group["rules"]
-                ],
+                "rules": [*map(functools.partial(_rule, selector, labels), group["rules"])],
             }
-            for document in loaded
-            for group in document["groups"]
+            for group in groups
         ]
     }
 
 
-def _rule(rule: Mapping[str, Any], selector: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _rule(selector: str, labels: Mapping[str, str], rule: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **rule,
         "expr": rule["expr"].replace(PLACEHOLDER, selector),

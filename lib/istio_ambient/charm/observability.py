@@ -86,14 +86,14 @@ def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> 
     if not container.can_connect():
         return
     current = container.get_plan().to_dict()
-    wanted = {"services": layer.get("services", {}), "checks": layer.get("checks", {})}
-    if all(current.get(key, {}) == value for key, value in wanted.items()):
+    desired = {"services": layer.get("services", {}), "checks": layer.get("checks", {})}
+    if all(current.get(key, {}) == value for key, value in desired.items()):
         return
     container.add_layer(CONTAINER, layer, combine=True)
     container.replan()
 
 
-def topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
+def _topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
     """Return the Juju topology of the charm's metrics: model, application, unit and charm."""
     model = charm.model
     return prometheus_scrape.Topology(
@@ -103,23 +103,23 @@ def topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
 
 def publish(charm: ops.CharmBase) -> None:
     """Publish metrics, alert rules and dashboards to the related charms; called on every unit."""
-    publish_metrics(charm, METRICS)
+    _publish_metrics(charm)
     if charm.unit.is_leader():
-        publish_dashboards(charm, GRAFANA)
+        _publish_dashboards(charm)
 
 
-def publish_metrics(charm: ops.CharmBase, endpoint: str) -> None:
+def _publish_metrics(charm: ops.CharmBase) -> None:
     """Publish the scrape address of the unit; as the leader, also the scrape job and alerts."""
     model, app = charm.model.name, charm.app.name
     host = f"{charm.unit.name.replace('/', '-')}.{app}-endpoints.{model}.svc.cluster.local"
-    for relation in _active(charm, endpoint):
+    for relation in _active(charm, METRICS):
         binding = charm.model.get_binding(relation)
         address = str(binding.network.bind_address or "") if binding else ""
         relation.data[charm.unit].update(
             prometheus_scrape.dump_unit(unit=charm.unit.name, address=address, fqdn=host)
         )
         if charm.unit.is_leader():
-            topology = topology_of(charm)
+            topology = _topology_of(charm)
             files = _texts(charm.charm_dir / ALERT_RULES, "*.yaml")
             rules = _alert_rules.rules_of(topology, files.values()) if files else None
             relation.data[charm.app].update(
@@ -127,12 +127,12 @@ def publish_metrics(charm: ops.CharmBase, endpoint: str) -> None:
             )
 
 
-def publish_dashboards(charm: ops.CharmBase, endpoint: str) -> None:
+def _publish_dashboards(charm: ops.CharmBase) -> None:
     """Publish the charm's dashboards to Grafana; called on the leader."""
-    for relation in _active(charm, endpoint):
+    for relation in _active(charm, GRAFANA):
         texts = _texts(charm.charm_dir / DASHBOARDS, "*.json")
         dashboards = {f"{DASHBOARDS}/{name}": text for name, text in texts.items()}
-        relation.data[charm.app].update(grafana_dashboard.dump(topology_of(charm), dashboards))
+        relation.data[charm.app].update(grafana_dashboard.dump(_topology_of(charm), dashboards))
 
 
 def trace_charm(charm: ops.CharmBase, endpoint: str = TRACING) -> ops.Object | None:
