@@ -3,9 +3,9 @@
 
 """Istio ambient mesh for Juju charms: render, apply and explain.
 
-A charm's hook gathers facts (``relations``, ``integrations``, ``cluster``), pure builders make
-desired objects of them (``manifests``, ``gateways``, ``mesh``, ``ingress``, ``control_plane``),
-and one engine (``kube``) makes the cluster equal to these; ``charm`` runs all that, ``actions``
-answer what ``juju run`` asks. docs/explanation/architecture.md has every package, and who may
-import whom.
+A charm's hook gathers facts (`interfaces`, `integrations`, `cluster`). Pure builders make desired
+objects of them (`control_plane`, `beacon`, `ingress`, with `manifests`, `gateways` and
+`authorization`). One engine (`kube`) makes the cluster equal to these objects. `charm` runs all
+of that, and `actions` are those of `juju run`. docs/explanation/architecture.md describes every
+package, and the layers that `lint-imports` checks.
 """

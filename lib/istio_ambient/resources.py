@@ -1,18 +1,25 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The custom resource types of Istio and of the Gateway API that the charms read and write.
+"""What the engine has to know of this project: custom resource types, and whose objects are ours.
 
-Each name is a lightkube generic resource: a `dict` with the fields of the Kubernetes object, for
+Each type is a lightkube generic resource: a `dict` with the fields of the Kubernetes object, for
 example `AuthorizationPolicy({"metadata": {...}, "spec": {...}})`. lightkube keeps one class per
-(apiVersion, kind) and process; when another library got there first, its class is used.
+(apiVersion, kind) and process; a class that another library registered before is used as it is.
+
+Types of Istio and of the Gateway API, the order in which they are applied, and the labels and
+annotations of a Juju application's objects are here, so that `kube` knows none of them.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from lightkube import generic_resource
 from lightkube.core import resource, resource_registry
+
+from istio_ambient import kube
+from istio_ambient.values.names import model_app_name
 
 Namespaced = generic_resource.GenericNamespacedResource
 Cluster = generic_resource.GenericGlobalResource
@@ -29,10 +36,10 @@ _create_cluster = cast(
 
 
 def _registered(group: str, version: str, kind: str, plural: str, namespaced: bool) -> type | None:
-    """Return the class that this process already has for the resource, if any.
+    """Return the class that is registered in this process for the resource, if any.
 
     Raises:
-        TypeError: something is registered under that name that is not this resource.
+        TypeError: the class that is registered under this name is not this resource.
     """
     api_version = f"{group}/{version}"
     found = resource_registry.resource_registry.get(api_version, kind)
@@ -58,7 +65,11 @@ def _cluster(group: str, version: str, kind: str, plural: str) -> type[Cluster]:
 
 
 def defined_by(crd: Mapping[str, Any]) -> type[Namespaced] | type[Cluster]:
-    """Return the class of the resources that a definition, in JSON form, defines."""
+    """Return the lightkube class of the custom resources that a definition defines.
+
+    Args:
+        crd: a CustomResourceDefinition in JSON form; its first served version is used.
+    """
     spec = crd["spec"]
     version = next(each["name"] for each in spec["versions"] if each["served"])
     make = _namespaced if spec["scope"] == "Namespaced" else _cluster
@@ -79,3 +90,49 @@ GatewayClass = _cluster(_GATEWAY, "v1", "GatewayClass", "gatewayclasses")
 Gateway = _namespaced(_GATEWAY, "v1", "Gateway", "gateways")
 HTTPRoute = _namespaced(_GATEWAY, "v1", "HTTPRoute", "httproutes")
 GRPCRoute = _namespaced(_GATEWAY, "v1", "GRPCRoute", "grpcroutes")
+
+GUARDS = frozenset({"AuthorizationPolicy", "RequestAuthentication"})
+"""Kinds that are applied before Gateways and routes and deleted after them, so that no route is
+open while a policy about it is absent."""
+
+FIELD_MANAGER = "charmed-istio"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+OWNER_ANNOTATION = "charmed-istio.io/owner"
+HASH_ANNOTATION = "charmed-istio.io/applied-hash"
+SCOPE_LABEL = "kubernetes-resource-handler-scope"
+"""The label under which the public charms of the same names keep their objects."""
+
+
+def identity(model: str, app: str, adopted_scopes: frozenset[str] = frozenset()) -> kube.Identity:
+    """Return a Juju application as the owner of objects in the cluster.
+
+    The instance label is `<model>-<app>`, cut with a hash past 63 characters. It is ambiguous:
+    model `a-b` with application `c` and model `a` with application `b-c` share it. The owner
+    annotation, `<model>/<app>`, is not.
+
+    Args:
+        model: the application's model, which is its namespace too.
+        app: the application's name.
+        adopted_scopes: values of the scope label. Objects of the public charm of the same name
+            that have one of them, in the same model and of the same application, are adopted.
+    """
+    return kube.Identity(
+        namespace=model,
+        name=app,
+        labels={INSTANCE_LABEL: model_app_name(model, app, separator="-")},
+        owner_annotation=OWNER_ANNOTATION,
+        hash_annotation=HASH_ANNOTATION,
+        field_manager=FIELD_MANAGER,
+        guards=GUARDS,
+        adopts=functools.partial(_is_of_public_charm, app, adopted_scopes),
+        permission_hint=f"run juju trust {app} --scope=cluster",
+    )
+
+
+def _is_of_public_charm(app: str, scopes: frozenset[str], live: kube.Manifest) -> bool:
+    metadata = kube.section(live, "metadata")
+    if kube.section(metadata, "labels").get(SCOPE_LABEL) not in scopes:
+        return False
+    # The public charms apply with the application's name as field manager, which settles which
+    # of two applications with one instance label made the object.
+    return any(entry.get("manager") == app for entry in kube.items(metadata, "managedFields"))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-from istio_ambient import kube, manifests
-from istio_ambient.kube import _identity
+from istio_ambient import kube, manifests, resources
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig
 
@@ -25,7 +24,7 @@ def of(cluster: lab.Cluster, root_namespace: str) -> list[str]:
     for kind, item in _objects(cluster):
         metadata = item["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
-        labelled = _identity.INSTANCE_LABEL in (metadata.get("labels") or {})
+        labelled = resources.INSTANCE_LABEL in (metadata.get("labels") or {})
         istiods = namespace == root_namespace and (kind, name) in made_by_istiod
         class_of_istio = kind == "GatewayClass" and item["spec"]["controllerName"].startswith(
             manifests.GATEWAY_CONTROLLERS

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from istio_ambient import resources
-from istio_ambient.kube import _identity
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
@@ -59,9 +58,9 @@ def test_our_marks_stay_away_from_the_waypoints_pods(shop: beacon.Shop):
     before = shop.get(Deployment, shop.waypoint)["spec"]["template"]
     labels, annotations = before["metadata"]["labels"], before["metadata"]["annotations"]
     assert labels[f"charms.canonical.com/{shop.name}.{APP}.telemetry"] == "aggregated"
-    assert _identity.INSTANCE_LABEL not in labels
-    assert _identity.HASH_ANNOTATION not in annotations
-    marks = {"annotations": {_identity.HASH_ANNOTATION: "changed"}}
+    assert resources.INSTANCE_LABEL not in labels
+    assert resources.HASH_ANNOTATION not in annotations
+    marks = {"annotations": {resources.HASH_ANNOTATION: "changed"}}
     shop.edit(resources.Gateway, shop.waypoint, metadata=marks)
     shop.refresh()
     shop.cluster.wait_synced()

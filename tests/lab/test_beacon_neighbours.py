@@ -38,7 +38,7 @@ def beacons(
 
 def uids(shop: beacon.Shop) -> dict[str, str]:
     """Return what belongs to a beacon, and which objects these are."""
-    identity = kube.Identity(shop.name, shop.app)
+    identity = resources.identity(shop.name, shop.app)
     kinds = (resources.Gateway, resources.AuthorizationPolicy)
     live = kube.read_live(shop.client, identity, kinds)
     return {str(ref): obj.metadata.uid for ref, obj in live.objects.items()}

@@ -12,7 +12,6 @@ from canonical_service_mesh.utils import istio
 from charmlibs.interfaces import service_mesh as published
 from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.gateways import _membership
-from istio_ambient.kube import _identity
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.models.autoscaling_v2 import (
     CrossVersionObjectReference,
@@ -86,7 +85,7 @@ class PublicCharm:
 
 def uids(shop: beacon.Shop) -> dict[str, str]:
     """Return what the namespace holds of the charm, and which objects these are."""
-    labels = {_identity.INSTANCE_LABEL: f"{shop.name}-{APP}"}
+    labels = {resources.INSTANCE_LABEL: f"{shop.name}-{APP}"}
     found = [
         obj for kind in KINDS for obj in shop.client.list(kind, namespace=shop.name, labels=labels)
     ]
@@ -179,7 +178,7 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
     assert len(same) == 3
     assert all(are[ref] == were[ref] for ref in same)
     assert not (were.keys() - same) & are.keys()
-    live = kube.read_live(shop.client, kube.Identity(shop.name, APP), KINDS)
+    live = kube.read_live(shop.client, resources.identity(shop.name, APP), KINDS)
     assert {str(ref) for ref in live.objects} == are.keys()
     assert shop.namespace_labels[_membership.MANAGED_BY] == f"{shop.name}.{APP}"
     assert json.loads(shop.get(ConfigMap, gateways.labels_config_map_name(APP))["data"]["labels"])

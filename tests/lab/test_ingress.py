@@ -10,7 +10,6 @@ import lightkube
 import ops
 import pytest
 from istio_ambient import kube, resources
-from istio_ambient.kube import _identity
 from lightkube.models.core_v1 import ServicePort, ServiceSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
@@ -206,7 +205,7 @@ def test_a_changed_listener_leaves_the_pod_template_alone(cluster: lab.Cluster, 
     before = workload()
     labels = before.spec.template.metadata.labels
     assert "charms.canonical.com/shop.gate.telemetry" in labels
-    assert _identity.INSTANCE_LABEL not in labels
+    assert resources.INSTANCE_LABEL not in labels
     assert settled(shop, external_hostname="apps.example.com").name == "active"
     listener = spec_of(cluster, resources.Gateway, APP)["listeners"][0]
     assert listener["hostname"] == "apps.example.com"
@@ -440,7 +439,7 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_consumers(
 def test_removal_leaves_nothing(cluster: lab.Cluster, shop: juju.Model):
     shop.remove(APP)
     shop.settle()
-    labels = {_identity.INSTANCE_LABEL: "shop-gate"}
+    labels = {resources.INSTANCE_LABEL: "shop-gate"}
     for kind in (resources.Gateway, resources.HTTPRoute, resources.AuthorizationPolicy):
         assert list(admin(cluster).list(kind, namespace="*", labels=labels)) == []
     for kind in (Deployment, Service, ServiceAccount):

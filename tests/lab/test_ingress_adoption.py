@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from istio_ambient import authorization, ingress, kube, resources
-from istio_ambient.kube import _identity, _objects
+from istio_ambient.kube import _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Secret, Service
@@ -115,7 +115,7 @@ def made_by_the_public_charm(
 def apply_as_public(client: Any, obj: kube.Resource) -> None:
     name: str = obj.metadata.name
     scope = SCOPES.get(type(obj)) or POLICIES.get(name, "istio-ingress-authorization-policy")
-    obj.metadata.labels = {_identity.INSTANCE_LABEL: f"shop-{APP}", _identity.SCOPE_LABEL: scope}
+    obj.metadata.labels = {resources.INSTANCE_LABEL: f"shop-{APP}", resources.SCOPE_LABEL: scope}
     client.apply(obj, field_manager=APP, force=True)
 
 
@@ -190,7 +190,7 @@ def test_clients_notice_nothing_and_nobody_gets_in_who_did_not(
     # Nothing that limits access was deleted and made again.
     kept = {ref for ref in after if after[ref] == before[ref]}
     assert {ref.kind for ref in after.keys() - kept} <= {"Secret"}
-    live = kube.read_live(client, kube.Identity("shop", APP), ingress.MANAGED)
+    live = kube.read_live(client, resources.identity("shop", APP), ingress.MANAGED)
     assert after.keys() <= live.objects.keys()
     with shop.requests(UNIT) as seen:
         shop.emit(UNIT, "update-status")

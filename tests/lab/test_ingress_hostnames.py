@@ -159,7 +159,7 @@ def test_metadata_is_withdrawn_when_the_gateway_goes(cluster: lab.Cluster, shop:
     client.create(theirs)
     client.delete(resources.Gateway, APP, namespace="shop")
     shop.emit(UNIT, "update-status")
-    assert "is not ours" in status(shop)
+    assert "belongs to another owner" in status(shop)
     assert shop.databag(f"{APP}:gateway-metadata") == {}
     client.delete(resources.AuthorizationPolicy, LIMITS, namespace="shop")
     shop.emit(UNIT, "update-status")

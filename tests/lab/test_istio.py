@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from istio_ambient import manifests, resources
-from istio_ambient.kube import _identity
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
@@ -186,6 +185,6 @@ def test_removal_leaves_custom_resource_definitions_and_nothing_else(
     # What was released is taken over by the next installation.
     control_plane.deploy(CHARM)
     control_plane.wait_active(APP)
-    labels = {_identity.INSTANCE_LABEL: f"{control_plane.name}-{APP}"}
+    labels = {resources.INSTANCE_LABEL: f"{control_plane.name}-{APP}"}
     taken = list(admin(cluster).list(CustomResourceDefinition, labels=labels))
     assert len(taken) == len(manifests.crds())

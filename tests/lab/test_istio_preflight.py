@@ -9,7 +9,6 @@ from typing import Any
 import httpx2
 import pytest
 from istio_ambient import kube, manifests, resources
-from istio_ambient.kube import _identity
 from istio_ambient.manifests import _served
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.admissionregistration_v1 import (
@@ -154,7 +153,7 @@ def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
         _install_gateways(cluster, "v1.99.0")
         mesh.wait_active()
         found = kube.manifest_of(client.get(CustomResourceDefinition, GATEWAYS))["metadata"]
-        assert _identity.INSTANCE_LABEL not in found.get("labels", {})
+        assert resources.INSTANCE_LABEL not in found.get("labels", {})
         assert manifests.bundle_version({"metadata": found}) == "v1.99.0"
         for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
             assert not [each for each in client.list(kind) if each.metadata.name == GUARD]  # pyright: ignore[reportUnknownMemberType]

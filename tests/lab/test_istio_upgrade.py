@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from istio_ambient import kube, manifests, resources
 from istio_ambient.authorization import hardened_mode
-from istio_ambient.kube import _identity, _objects
+from istio_ambient.kube import _objects
 from lightkube.resources.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
     ValidatingAdmissionPolicy,
@@ -87,7 +87,7 @@ def status(mesh: juju.Model) -> str:
 def install_older(cluster: lab.Cluster, mesh: juju.Model) -> None:
     """Apply what an older release of the charm applied."""
     client = kube.connect()
-    identity = kube.Identity(MODEL, APP)
+    identity = resources.identity(MODEL, APP)
     for objects in (manifests.crds(), older()):
         # What a removed application released is taken over, as the charm does.
         live = kube.read_live(client, identity, KINDS)
@@ -95,7 +95,7 @@ def install_older(cluster: lab.Cluster, mesh: juju.Model) -> None:
         taken = kube.read_taken(client, {ref: type(obj) for ref, obj in wanted.items()})
         plan = kube.plan(wanted.values(), live, taken)
         changes = tuple(c for c in plan.writes if c.verb is not kube.Verb.DELETE)
-        applied = kube.apply(client, kube.Plan(changes), APP)
+        applied = kube.apply(client, kube.Plan(changes), identity)
         assert applied.faults == ()
     wait_ready(cluster)
 
@@ -163,7 +163,7 @@ def test_what_the_public_charm_made_is_taken_over(
     assert after == before
     deleted = [request.path for request in seen.writes if request.method == "DELETE"]
     assert len(deleted) == 1
-    live = kube.read_live(cluster_client(cluster), kube.Identity(MODEL, APP), KINDS)
+    live = kube.read_live(cluster_client(cluster), resources.identity(MODEL, APP), KINDS)
     assert {kube.ref_of(obj) for obj in public} - {injector} <= live.objects.keys()
     assert len(live.of(CustomResourceDefinition)) == len(manifests.crds())
     with mesh.requests(UNIT) as seen:
@@ -185,14 +185,14 @@ def _apply_as_public(cluster: lab.Cluster, obj: kube.Resource, scope: str) -> No
     metadata = manifest["metadata"]
     metadata["labels"] = {
         **metadata.get("labels", {}),
-        _identity.INSTANCE_LABEL: f"{MODEL}-{APP}",
-        _identity.SCOPE_LABEL: scope,
+        resources.INSTANCE_LABEL: f"{MODEL}-{APP}",
+        resources.SCOPE_LABEL: scope,
     }
     wanted = _objects.type_of(obj).from_dict(manifest)
     client = cluster_client(cluster)
     client.apply(wanted, field_manager=APP, force=True)
     # It knows no such annotation; the definitions may carry one of an application that was here.
-    owner = {"metadata": {"annotations": {kube.OWNER_ANNOTATION: None}}}
+    owner = {"metadata": {"annotations": {resources.OWNER_ANNOTATION: None}}}
     if isinstance(obj, CustomResourceDefinition):
         client.patch(CustomResourceDefinition, metadata["name"], owner)
 

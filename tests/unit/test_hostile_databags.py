@@ -93,7 +93,7 @@ def policies(given: beacon.Facts) -> dict[authorization.Target | None, dict[str,
 
 def status_message(given: beacon.Facts) -> str:
     findings = status.Findings(problems=list(beacon.desired(given).problems))
-    findings.waiting.extend(str(pending) for pending in beacon.verdicts(given).pending)
+    findings.readiness.extend(status.pending(beacon.verdicts(given).pending))
     return status.status_of(findings, 100).message
 
 

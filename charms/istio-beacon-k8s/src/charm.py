@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import ops
 from istio_ambient import authorization, beacon, charm, gateways, kube, resources
 from istio_ambient.actions import beacon as mesh_actions
-from istio_ambient.charm import observability
+from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, mesh_services
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
@@ -86,7 +86,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         self, client: kube.Client, facts: beacon.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the waypoint; what is pending only waits, without blame."""
-        self.findings.waiting.extend(str(pending) for pending in beacon.verdicts(facts).pending)
+        yield from status.pending(beacon.verdicts(facts).pending)
         name = facts.waypoint
         yield gateway_workloads.readiness(
             client, live, what=f"waypoint {name}", name=name, workload=name
@@ -108,7 +108,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         cluster = mesh_services.read(client, model, cross_model=False)
         current = cluster.namespace_labels.get(model, {})
         labels = gateways.label_removals(current, model, app)
-        kube.apply_labels(client, gateways.namespace_patches(model, labels))
+        patches = gateways.namespace_patches(model, labels)
+        kube.apply_labels(client, patches, self.identity.field_manager)
         kube.delete(client, ConfigMap, gateways.labels_config_map_name(app), model)
 
 

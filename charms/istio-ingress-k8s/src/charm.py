@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import ops
 from istio_ambient import charm, gateways, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
-from istio_ambient.charm import observability
+from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, ingress_services
 from istio_ambient.ingress.reports import acceptance
 from istio_ambient.integrations import (
@@ -173,7 +173,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the gateway and its address, and which Services are missing."""
-        self.findings.waiting.extend(map(str, facts.pending))
+        yield from status.pending(facts.pending)
         name, what = facts.app, f"gateway {facts.app}"
         yield gateway_workloads.readiness(
             client, live, what=what, name=name, workload=facts.workload

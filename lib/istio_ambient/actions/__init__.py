@@ -1,4 +1,8 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What `juju run` answers: one module a charm, and in `_reading` what actions that read share."""
+"""The actions of `juju run`: one module a charm; `_reading` has what reading actions share.
+
+Parameters, results and failures stand here. Their content comes from pure functions: `explain`,
+`ingress.reports`, and previews of a plan.
+"""

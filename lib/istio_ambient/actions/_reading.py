@@ -56,7 +56,7 @@ class ReadingActions(ops.Object, Generic[F]):
         except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
             event.fail(str(error))
         except httpx2.HTTPError as error:
-            event.fail(kube.fault_of(error, "reading the cluster", self.charm.app.name).text)
+            event.fail(kube.fault_of(error, "reading the cluster", self.charm.identity).text)
         except lightkube.ConfigError as error:
             event.fail(f"no cluster to talk to: {error}")
 

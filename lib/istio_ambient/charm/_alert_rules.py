@@ -1,8 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Alert rules as the charm's files hold them, made to speak of one application's metrics only."""
+"""Alert rules of a charm's files, restricted to the metrics of one application."""
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,15 +13,19 @@ import yaml
 from istio_ambient.interfaces import prometheus_scrape
 
 PLACEHOLDER = "%%juju_topology%%"
-"""Stands in each metric's selector for the labels that Prometheus gives our metrics."""
+"""Placeholder in each selector of a rule file, for the labels that Prometheus adds to metrics."""
 
 
 def rules_of(topology: prometheus_scrape.Topology, files: Iterable[str]) -> dict[str, Any]:
-    """Return the rule groups of all files, for Prometheus.
+    """Return the rule groups of all files in one document, for Prometheus.
+
+    The topology becomes part of every selector, so that an alert is about this application only,
+    and of the labels of every alert. Names of groups are unique in a Prometheus that several
+    applications send rules to.
 
     Args:
-        topology: where the metrics come from: into every selector and onto every alert.
-        files: YAML texts of rule files of our own; never foreign data.
+        topology: the application that the metrics come from.
+        files: the YAML text of the charm's rule files; never foreign data.
     """
     labels = {
         "juju_model": topology.model,
@@ -29,24 +34,21 @@ def rules_of(topology: prometheus_scrape.Topology, files: Iterable[str]) -> dict
     }
     selector = ",".join(f"{label}={json.dumps(value)}" for label, value in labels.items())
     prefix = f"{topology.model}_{topology.model_uuid[:8]}_{topology.application}"
-    loaded = [yaml.safe_load(text) for text in files]
+    labels["juju_charm"] = topology.charm_name
+    groups = (group for text in files for group in yaml.safe_load(text)["groups"])
     return {
         "groups": [
             {
                 **group,
                 "name": f"{prefix}_{group['name']}_alerts",
-                "rules": [
-                    _rule(rule, selector, {**labels, "juju_charm": topology.charm_name})
-                    for rule in group["rules"]
-                ],
+                "rules": [*map(functools.partial(_rule, selector, labels), group["rules"])],
             }
-            for document in loaded
-            for group in document["groups"]
+            for group in groups
         ]
     }
 
 
-def _rule(rule: Mapping[str, Any], selector: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _rule(selector: str, labels: Mapping[str, str], rule: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **rule,
         "expr": rule["expr"].replace(PLACEHOLDER, selector),

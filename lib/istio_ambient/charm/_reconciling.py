@@ -12,7 +12,7 @@ import httpx2
 import lightkube
 import ops
 
-from istio_ambient import kube
+from istio_ambient import kube, resources
 from istio_ambient.charm import observability, status
 from istio_ambient.kube import Desired
 
@@ -22,23 +22,24 @@ F = TypeVar("F")
 """The facts of one charm: a frozen dataclass of config, databags and cluster reads."""
 
 DEFAULT_READY_TIMEOUT = 300
+"""Seconds, for a charm without the option `ready-timeout`."""
 
 
 class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
-    """Runs the same reconcile on every event; a charm says what its facts and objects are.
+    """Runs the same reconcile on every event; a subclass defines its facts and desired objects.
 
-    Leaders write, every unit reports. In ``remove`` the unit that sees no other unit planned takes
-    everything away.
+    The leader writes, and every unit sets its status. In `remove`, the unit that sees no planned
+    unit deletes everything that the application applied.
     """
 
     MANAGED: ClassVar[tuple[kube.ResourceType, ...]]
-    """Kinds that this charm lists, applies and prunes."""
+    """Kinds that the charm lists, applies and prunes; all kinds of its desired objects."""
     ADOPTED_SCOPES: ClassVar[frozenset[str]] = frozenset()
-    """Scopes of the public charm of the same name, whose objects are taken over."""
+    """Scopes of the public charm of the same name, whose objects are adopted."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.identity = kube.Identity(self.model.name, self.app.name, self.ADOPTED_SCOPES)
+        self.identity = resources.identity(self.model.name, self.app.name, self.ADOPTED_SCOPES)
         self.findings = status.Findings()
         self._client: kube.Client | None = None
         self.tracing = observability.trace_charm(self)
@@ -49,44 +50,65 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if "reconcile" in self.meta.actions:
             framework.observe(self.on["reconcile"].action, self._on_reconcile_action)
 
-    # What a charm says of itself.
+    # Methods that a charm defines.
 
     @abc.abstractmethod
     def gather(self, client: kube.Client, live: kube.Live) -> F:
-        """Return the facts: config, databags, and a bounded number of cluster reads."""
+        """Return the facts: config, databags, and a bounded number of reads of the cluster.
+
+        Args:
+            client: for reads only.
+            live: the application's objects of the managed kinds.
+
+        Raises:
+            httpx2.HTTPError: the cluster cannot be read; the reconcile ends with this fault.
+        """
 
     @abc.abstractmethod
     def desired(self, facts: F) -> Desired:
-        """Return everything that should exist: pure."""
+        """Return everything that should exist, from the facts alone."""
 
-    def announce(self, facts: F) -> None:  # as publish
-        """Write the unit's own databags; called on every unit."""
+    def announce(self, facts: F) -> None:  # optional, as publish
+        """Write the unit's own databags; called on every unit, before writes to the cluster."""
 
-    def publish(self, facts: F, live: kube.Live) -> None:  # most charms override it
-        """Write databags; called on the leader, after the cluster has been written to."""
+    def publish(self, facts: F, live: kube.Live) -> None:  # optional
+        """Write the application's databags; called on the leader, after the cluster is written to.
+
+        Args:
+            facts: of this hook.
+            live: the application's objects after this hook's writes.
+        """
 
     def readiness(
         self, client: kube.Client, facts: F, live: kube.Live
     ) -> Iterable[kube.Readiness]:
-        """Return what has to be ready for the charm to be active."""
+        """Return what has to be ready for an active status; the order is that of the status."""
         return ()
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
-        """Return Pebble checks of what can be watched from the metrics-proxy container."""
+        """Return Pebble checks of the workload, by name; the metrics-proxy container runs them."""
         return {}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Return whether somebody else's object of a wanted name serves as well as ours."""
+        """Return whether an object of another owner can stand in for the desired one.
+
+        Args:
+            change: a refused change; `existing` is the other object.
+        """
         return False
 
     def withhold(self, plan: kube.Plan) -> kube.Plan:
-        """Return what of a plan may be carried out, where not all of it may."""
+        """Return the part of a plan that may be applied."""
         return plan
 
-    def cleanup(self, client: kube.Client) -> None:  # as publish
-        """Remove what others made on our behalf; called after everything of ours is deleted."""
+    def cleanup(self, client: kube.Client) -> None:  # optional, as publish
+        """Delete what controllers made for the application; called after its objects are deleted.
 
-    # What charms may use.
+        Raises:
+            httpx2.HTTPError: is logged, and the removal goes on.
+        """
+
+    # Methods that a charm may use.
 
     @property
     def client(self) -> kube.Client:
@@ -97,33 +119,39 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     @property
     def telemetry_label(self) -> dict[str, str]:
-        """The label of the pods whose metrics this charm serves."""
+        """The label of the pods whose metrics the charm's metrics-proxy collects."""
         return observability.telemetry_label(self.model.name, self.app.name)
 
     @property
     def replicas(self) -> int:
-        """How many replicas the workload gets: as many as the charm has units, at least one."""
+        """The number of replicas of the workload: one for each planned unit, at least one."""
         return max(1, self.app.planned_units())
 
     def active_relations(self, endpoint: str) -> list[ops.Relation]:
-        """Return the relations of an endpoint that are not going away, by id."""
+        """Return the relations of an endpoint that are not being removed, sorted by id."""
         relations = (r for r in self.model.relations[endpoint] if r.active and r.app)
         return sorted(relations, key=lambda relation: relation.id)
 
     def write_databag(
         self, databag: ops.RelationDataContent, content: Mapping[str, str], keys: Iterable[str]
     ) -> None:
-        """Make a databag of ours hold `content`, and none of the other `keys`, which are ours."""
+        """Set `content` in a databag of this charm, and delete the other `keys`.
+
+        Args:
+            databag: of this unit or this application.
+            content: what it should hold.
+            keys: all keys that the charm ever writes there; other keys stay.
+        """
         databag.update(content)
         for key in keys:
             if key in databag and key not in content:
                 del databag[key]
 
     def remote_databag(self, relation: ops.Relation) -> dict[str, str]:
-        """Return the remote application's databag."""
+        """Return a copy of the remote application's databag."""
         return dict(relation.data[relation.app])
 
-    # The one reconcile.
+    # The reconcile.
 
     def _reconciled_events(self) -> Iterator[ops.BoundEvent]:
         skipped = (ops.CollectStatusEvent, ops.ActionEvent, ops.RemoveEvent, ops.LifecycleEvent)
@@ -135,7 +163,11 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.reconcile()
 
     def reconcile(self) -> kube.Plan:
-        """Make the cluster and the databags what the facts ask for; return what was planned."""
+        """Gather, build, plan, apply, publish, and keep the findings for the status.
+
+        Returns:
+            The plan of this hook; an empty one where the cluster cannot be read.
+        """
         self.findings = status.Findings()
         observability.publish(self)
         observability.run_metrics_proxy(
@@ -143,29 +175,29 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             observability.metrics_proxy_layer(self.telemetry_label, self.checks()),
         )
         if self.app.planned_units() == 0:
-            # Going away: what is ours is deleted in `remove`, whole, and not built up again.
+            # The application is being removed: `remove` deletes everything.
             return kube.Plan()
         try:
             return self._reconcile()
         except httpx2.HTTPError as error:
-            fault = kube.fault_of(error, "reading the cluster", self.app.name)
+            fault = kube.fault_of(error, "reading the cluster", self.identity)
         except lightkube.ConfigError as error:
             fault = kube.Fault(f"no cluster to talk to: {error}", transient=False)
         self.findings.faults.append(fault)
         return kube.Plan()
 
     def look(self) -> tuple[kube.Live, F]:
-        """Return what is live of ours, and the facts of this hook: nothing is written.
+        """Return the application's live objects, and the facts of this hook; nothing is written.
 
         Raises:
             httpx2.HTTPError: the cluster cannot be read.
-            lightkube.ConfigError: there is no cluster to talk to.
+            lightkube.ConfigError: no cluster is configured.
         """
         live = kube.read_live(self.client, self.identity, self.MANAGED)
         return live, self.gather(self.client, live)
 
     def plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
-        """Return what a reconcile changes to get from what is live to what is desired.
+        """Return the plan that a reconcile applies for these desired objects.
 
         Raises:
             httpx2.HTTPError: the cluster cannot be read.
@@ -183,17 +215,17 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if writes:
             plan = self.plan(desired, live)
             live = self._apply(plan, live)
-            # Before others are told that they need no labels of their own.
+            # Before the databag says so: consumers remove their own labels then.
             self._label(patch for patch in desired.labels if not patch.pod_template)
             self.publish(facts, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
         if writes:
-            # Last of all: it may restart the pod that this runs in.
+            # Last: it may restart the pod that this process runs in.
             self._label(patch for patch in desired.labels if patch.pod_template)
         return plan
 
     def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
-        for patch in kube.apply_labels(self.client, tuple(patches)):
+        for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
             logger.info("%s", kube.describe(patch))
 
     def _plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
@@ -205,7 +237,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return plan
 
     def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
-        applied = kube.apply(self.client, plan, self.app.name)
+        applied = kube.apply(self.client, plan, self.identity)
         self.findings.faults.extend(applied.faults)
         refused = plan.of(kube.Verb.REFUSED)
         self.findings.refused.extend(change for change in refused if not self.tolerates(change))
@@ -218,13 +250,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             return
         try:
             live = kube.read_live(self.client, self.identity, self.MANAGED)
-            applied = kube.apply(self.client, kube.plan((), live), self.app.name)
+            applied = kube.apply(self.client, kube.plan((), live), self.identity)
             for fault in applied.faults:
                 logger.error("left behind: %s", fault.text)
             kube.release(self.client, live)
             self.cleanup(self.client)
         except (httpx2.HTTPError, lightkube.ConfigError) as error:
-            # Failing the hook would leave the application stuck in removal for good.
+            # A failed hook would keep the application from being removed at all.
             logger.error("objects labelled %s are left behind: %s", self.identity.labels, error)
 
     def _on_reconcile_action(self, event: ops.ActionEvent) -> None:
@@ -233,7 +265,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         for text in (*faults, *map(str, self.findings.problems)):
             event.log(text)
         if not self.unit.is_leader():
-            # "No change" would be untrue: a unit that may not write compares nothing.
+            # "No change" would be untrue: a unit that is not the leader plans nothing.
             event.fail(self.leader_only("reconcile"))
             return
         found = self._status()
@@ -246,7 +278,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         )
 
     def leader_only(self, action: str) -> str:
-        """Return what an action answers on a unit that may not write to the cluster."""
+        """Return the failure of an action that writes, for a unit that is not the leader."""
         return f"only the leader writes to the cluster: juju run {self.app.name}/leader {action}"
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:

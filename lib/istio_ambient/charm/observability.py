@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""How a charm is observed: metrics-proxy, alert rules, dashboards, and the charm's own traces."""
+"""What a charm sends to observability: metrics, alert rules, dashboards, and its own traces."""
 
 import logging
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ METRICS_PORT = 15090
 TELEMETRY_VALUE = "aggregated"
 ALERT_RULES = "src/prometheus_alert_rules"
 DASHBOARDS = "src/grafana_dashboards"
-"""Folders of a charm; one that is not there holds nothing."""
+"""Folders of a charm; a charm without one sends nothing of the kind."""
 
 METRICS, GRAFANA, TRACING = "metrics-endpoint", "grafana-dashboard", "charm-tracing"
-"""Endpoints of every charm; one that has no such endpoint does not take part."""
+"""Endpoints of every charm; a charm without one does not take part in it."""
 
 _CHECK: ops.pebble.CheckDict = {
     "override": "replace",
     "startup": "enabled",
-    # Only a check that has failed recovers, and only then does Juju run a hook. So it fails at
-    # once: what comes up soon after a hook that found it missing must not be overlooked.
+    # Juju runs a hook (pebble-check-recovered) only for a check that had failed. One failure is
+    # enough, so that a workload that starts just after a hook saw it missing sends an event too.
     "period": "3s",
     "timeout": "2s",
     "threshold": 1,
@@ -37,7 +37,11 @@ _CHECK: ops.pebble.CheckDict = {
 
 
 def telemetry_label(model: str, app: str) -> dict[str, str]:
-    """Return the label of the pods whose metrics the charm's metrics-proxy serves."""
+    """Return the label of the pods whose metrics the charm's metrics-proxy collects.
+
+    The key is that of the public charms: `charms.canonical.com/<model>.<app>.telemetry`, cut with
+    a hash where it is longer than a label's name may be.
+    """
     key = model_app_name(
         model, app, separator=".", prefix="charms.canonical.com/", suffix=".telemetry"
     )
@@ -65,29 +69,32 @@ def metrics_proxy_layer(
 
 
 def http_check(url: str) -> ops.pebble.CheckDict:
-    """Return a Pebble check that a URL is answered with success."""
+    """Return a Pebble check that succeeds while a GET of the URL returns a 2xx status."""
     return {**_CHECK, "http": {"url": url}}
 
 
 def tcp_check(host: str, port: int) -> ops.pebble.CheckDict:
-    """Return a Pebble check that a port takes connections."""
+    """Return a Pebble check that succeeds while a TCP port accepts connections."""
     return {**_CHECK, "tcp": {"host": host, "port": port}}
 
 
 def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> None:
-    """Bring the container's plan to the layer; does nothing while Pebble is not there."""
+    """Replan the container with the layer where its plan differs.
+
+    Does nothing while Pebble cannot be reached: Juju sends pebble-ready then.
+    """
     if not container.can_connect():
         return
     current = container.get_plan().to_dict()
-    wanted = {"services": layer.get("services", {}), "checks": layer.get("checks", {})}
-    if all(current.get(key, {}) == value for key, value in wanted.items()):
+    desired = {"services": layer.get("services", {}), "checks": layer.get("checks", {})}
+    if all(current.get(key, {}) == value for key, value in desired.items()):
         return
     container.add_layer(CONTAINER, layer, combine=True)
     container.replan()
 
 
-def topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
-    """Return where the charm's metrics come from, in Juju's terms."""
+def _topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
+    """Return the Juju topology of the charm's metrics: model, application, unit and charm."""
     model = charm.model
     return prometheus_scrape.Topology(
         model.name, model.uuid, charm.app.name, charm.unit.name, charm.meta.name
@@ -95,24 +102,24 @@ def topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
 
 
 def publish(charm: ops.CharmBase) -> None:
-    """Return who is related what to scrape, to alert on and to show; called on every unit."""
-    publish_metrics(charm, METRICS)
+    """Publish metrics, alert rules and dashboards to the related charms; called on every unit."""
+    _publish_metrics(charm)
     if charm.unit.is_leader():
-        publish_dashboards(charm, GRAFANA)
+        _publish_dashboards(charm)
 
 
-def publish_metrics(charm: ops.CharmBase, endpoint: str) -> None:
-    """Return Prometheus where each unit serves metrics and, as the leader, what to alert on."""
+def _publish_metrics(charm: ops.CharmBase) -> None:
+    """Publish the scrape address of the unit; as the leader, also the scrape job and alerts."""
     model, app = charm.model.name, charm.app.name
     host = f"{charm.unit.name.replace('/', '-')}.{app}-endpoints.{model}.svc.cluster.local"
-    for relation in _active(charm, endpoint):
+    for relation in _active(charm, METRICS):
         binding = charm.model.get_binding(relation)
         address = str(binding.network.bind_address or "") if binding else ""
         relation.data[charm.unit].update(
             prometheus_scrape.dump_unit(unit=charm.unit.name, address=address, fqdn=host)
         )
         if charm.unit.is_leader():
-            topology = topology_of(charm)
+            topology = _topology_of(charm)
             files = _texts(charm.charm_dir / ALERT_RULES, "*.yaml")
             rules = _alert_rules.rules_of(topology, files.values()) if files else None
             relation.data[charm.app].update(
@@ -120,27 +127,29 @@ def publish_metrics(charm: ops.CharmBase, endpoint: str) -> None:
             )
 
 
-def publish_dashboards(charm: ops.CharmBase, endpoint: str) -> None:
-    """Send the charm's dashboards to Grafana; called on the leader."""
-    for relation in _active(charm, endpoint):
+def _publish_dashboards(charm: ops.CharmBase) -> None:
+    """Publish the charm's dashboards to Grafana; called on the leader."""
+    for relation in _active(charm, GRAFANA):
         texts = _texts(charm.charm_dir / DASHBOARDS, "*.json")
         dashboards = {f"{DASHBOARDS}/{name}": text for name, text in texts.items()}
-        relation.data[charm.app].update(grafana_dashboard.dump(topology_of(charm), dashboards))
+        relation.data[charm.app].update(grafana_dashboard.dump(_topology_of(charm), dashboards))
 
 
 def trace_charm(charm: ops.CharmBase, endpoint: str = TRACING) -> ops.Object | None:
-    """Send the charm's own traces to whoever is related; called in the charm's constructor.
+    """Send the charm's own traces to the related collector; called in the charm's constructor.
 
-    The charm has to keep what this returns, or nothing observes the relation.
+    `ops.tracing.Tracing` raises in the hook for a databag that it cannot parse. It is not made
+    then, and traces go where they went before.
 
-    The tracing of ops fails the hook on some of what a databag may hold; it does not get to see
-    that, and goes on sending to where it sent before.
+    Returns:
+        The observer of the relation, which the charm has to keep a reference to; None without
+        the endpoint, or with an unreadable databag.
     """
     if endpoint not in charm.meta.requires:
         return None
     for relation in _active(charm, endpoint):
         if not tracing.is_readable(dict(relation.data[relation.app])):
-            logger.warning("%s: %s sent what cannot be read", endpoint, relation.app.name)
+            logger.warning("%s: the databag of %s is unreadable", endpoint, relation.app.name)
             return None
     return ops.tracing.Tracing(charm, endpoint)
 
@@ -152,5 +161,5 @@ def _active(charm: ops.CharmBase, endpoint: str) -> Iterator[ops.Relation]:
 
 
 def _texts(folder: Path, pattern: str) -> dict[str, str]:
-    """Return the files of a folder by name, in order."""
+    """Return the text of a folder's files by name, sorted."""
     return {path.name: path.read_text() for path in sorted(folder.glob(pattern))}

@@ -1,9 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One status out of everything that a reconcile saw."""
+"""The unit status, from everything that a reconcile found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import ops
@@ -14,25 +14,32 @@ from istio_ambient.values.problems import Problem
 
 @dataclass
 class Findings:
-    """What a reconcile found; the unit's status follows from it and from nothing else."""
+    """What a reconcile found; the unit status follows from it alone."""
 
     problems: list[Problem] = field(default_factory=list[Problem])
+    """What an operator has to correct."""
     faults: list[kube.Fault] = field(default_factory=list[kube.Fault])
+    """Failed requests to the API server."""
     refused: list[kube.Change] = field(default_factory=list[kube.Change])
+    """Objects whose name another owner has taken."""
     deferred: list[kube.Change] = field(default_factory=list[kube.Change])
+    """Objects whose kind the cluster does not serve yet."""
     held: list[kube.Change] = field(default_factory=list[kube.Change])
-    waiting: list[str] = field(default_factory=list[str])
+    """Objects that keep their version until another is ready."""
     readiness: list[kube.Readiness] = field(default_factory=list[kube.Readiness])
+    """Everything that is waited for, and what is ready already."""
     message: str = ""
-    """What an active status says."""
+    """The text of an active status."""
 
 
 def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
-    """Return the unit status: what needs somebody first, then what is waited for.
+    """Return the unit status: blocked where an operator has to act, else waiting, else active.
+
+    The message is the first finding, and the number of others of the same status.
 
     Args:
-        findings: what the reconcile saw.
-        ready_timeout: seconds after which waiting for readiness needs somebody.
+        findings: of the reconcile.
+        ready_timeout: seconds after which something that is not ready blocks.
     """
     late = [r for r in findings.readiness if r.waited_longer_than(ready_timeout)]
     blocked = [
@@ -47,13 +54,26 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
     waiting = [
         *(fault.text for fault in findings.faults),
         *_deferred(findings.deferred),
-        *findings.waiting,
         *unready,
         *sorted({change.reason for change in findings.held}),
     ]
     if waiting:
         return ops.WaitingStatus(_summary(waiting))
     return ops.ActiveStatus(findings.message)
+
+
+def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:
+    """Yield what requests wait for, as something that is not ready.
+
+    A pending request is valid, and waits for an object that another application has to make. It
+    blocks nothing, however long it takes.
+
+    Args:
+        problems: one for each pending request; its text is that of the status.
+    """
+    for problem in problems:
+        what, _, reason = str(problem).partition(": ")
+        yield kube.Readiness(what, ready=False, reason=reason)
 
 
 def _deferred(changes: Sequence[kube.Change]) -> list[str]:

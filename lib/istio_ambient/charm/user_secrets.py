@@ -13,15 +13,20 @@ from istio_ambient.values.problems import Problem
 def read(
     model: ops.Model, option: str, secret_id: object, app: str
 ) -> Mapping[str, str] | Problem | None:
-    """Return the newest content of a secret, a problem, or None where the option is not set.
+    """Return the content of the secret that an option names.
 
-    Whoever reads follows the newest revision, so that `juju update-secret` makes an event.
+    The read moves the charm to the newest revision, so that the next `juju update-secret` sends
+    it an event (secret-changed).
 
     Args:
-        model: our model.
-        option: the option's name.
-        secret_id: its value.
-        app: our application, for the command that grants the secret to it.
+        model: the charm's model.
+        option: the option's name, for the problem.
+        secret_id: the option's value, such as `secret:9m4e2mr0ui3e8a215n4g`.
+        app: the charm's application, for the command that grants the secret to it.
+
+    Returns:
+        The content by key; None where the option is not set; a problem where the secret does not
+        exist, is not granted to the application, or cannot be read.
     """
     if not secret_id:
         return None
@@ -32,4 +37,4 @@ def read(
     except ops.ModelError:
         message = "not readable"
     remedy = f"juju grant-secret <name> {app}, and give the option the secret's id"
-    return Problem("", "config", option, message, remedy)
+    return Problem(app="", endpoint="config", field=option, message=message, remedy=remedy)

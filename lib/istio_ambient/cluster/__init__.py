@@ -1,4 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Reads from the API server: a bounded number of requests a module, into facts for builders."""
+"""Reads from the API server: one module a concern, a bounded number of requests, into facts.
+
+No Juju, and no decisions: those are made by the builders that get the facts.
+"""

@@ -27,7 +27,7 @@ def readiness(
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
     """
-    namespace = live.identity.model
+    namespace = live.identity.namespace
     gateway = live.get(resources.Gateway, name, namespace)
     if gateway is None:
         return kube.Readiness(what, False, _absent_reason(live), since(live))

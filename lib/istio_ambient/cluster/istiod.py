@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Find istiod in the cluster, and what of it decides about access, without a relation to it."""
+"""Find istiod and its settings that decide about access; no relation to istio-k8s is needed."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -11,38 +11,38 @@ import yaml
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import kube
+from istio_ambient import kube, resources
 
 LABELS = {"app": "istiod"}
-"""Every installer labels istiod's Deployment so."""
+"""Labels of istiod's Deployment, whichever installer made it."""
 REVISION_LABEL = "istio.io/rev"
 AUTO_ALLOW = "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"
 _DEFAULT = "default"
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-"""What Go's strconv.ParseBool, by which istiod reads its environment, takes for true."""
+"""True values of Go's strconv.ParseBool, with which istiod reads its environment."""
 
 
 class NoIstiodError(LookupError):
-    """There is no istiod, or more than one; the message says what to do."""
+    """The cluster has no istiod, or more than one; the message names the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Istiod:
-    """What of istiod decides about access, beside policies."""
+    """The settings of istiod that decide about access, beside policies."""
 
     root_namespace: str
-    """Where policies are about the whole mesh."""
+    """The namespace whose policies apply to the whole mesh."""
     auto_allow: bool
-    """Whether it lets a workload's own waypoint through, whatever its policies say."""
+    """Whether a workload accepts requests of its own waypoint without a policy for them."""
     owner: str = ""
     """`<model>/<application>` that installed it; empty: another installer."""
 
 
 def find(client: kube.Client) -> Istiod:
-    """Return what the istiod of the cluster decides by: two requests.
+    """Return the istiod of the cluster, in two requests.
 
     Raises:
-        NoIstiodError: there is none, or there are several in different namespaces.
+        NoIstiodError: there is none, or several namespaces have one.
         httpx2.HTTPError: on any answer but success or 404.
     """
     listed = kube.list_kind(client, Deployment, dict(LABELS)) or ()
@@ -55,10 +55,10 @@ def find(client: kube.Client) -> Istiod:
 
 
 def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:
-    """Return the Deployment of istiod; of several revisions in one namespace, the default one.
+    """Return the Deployment of istiod; the default revision where one namespace has several.
 
     Raises:
-        NoIstiodError: there is none, or there are several in different namespaces.
+        NoIstiodError: there is none, or several namespaces have one.
     """
     found = [each for each in deployments if not each["metadata"].get("deletionTimestamp")]
     namespaces = sorted({each["metadata"]["namespace"] for each in found})
@@ -71,26 +71,26 @@ def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:
 
 
 def mesh_config_name(deployment: kube.Manifest) -> str:
-    """Return the name of the ConfigMap that an istiod reads its mesh config from."""
+    """Return the name of the ConfigMap with the mesh config of an istiod."""
     revision = _revision(deployment)
     return "istio" if revision == _DEFAULT else f"istio-{revision}"
 
 
 def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
-    """Return what decides about access, from istiod's Deployment and its mesh config.
+    """Return the settings that decide about access, from istiod's Deployment and mesh config.
 
-    The root namespace is `rootNamespace` of the mesh config, as for istiod itself; where that says
-    nothing, the namespace that istiod runs in.
+    The root namespace is `rootNamespace` of the mesh config, and the namespace of istiod where
+    that is not set, as in istiod itself.
 
     Args:
         deployment: in JSON form.
-        mesh_config: YAML of the MeshConfig; what cannot be read says nothing.
+        mesh_config: YAML of the MeshConfig; unreadable text counts as empty.
     """
     metadata = deployment["metadata"]
     return Istiod(
         root_namespace=_root_namespace(mesh_config) or metadata["namespace"],
         auto_allow=_environment(deployment).get(AUTO_ALLOW) in _TRUE,
-        owner=metadata.get("annotations", {}).get(kube.OWNER_ANNOTATION, ""),
+        owner=metadata.get("annotations", {}).get(resources.OWNER_ANNOTATION, ""),
     )
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Read what is in the cluster beside the control plane: a few requests, whatever its size."""
+"""Read what the preflight has to know of a cluster: a few requests for a cluster of any size."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,17 +18,21 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 from istio_ambient import control_plane, kube, manifests
 
 ISTIO_LABELS: dict[str, Any] = {"app": ["istiod", "sidecar-injector"]}
-"""Every installer labels Istio's Deployment and webhooks so."""
+"""Labels of Istio's Deployment and webhooks, whichever installer made them."""
 
 _Service = tuple[str, str]
 """Namespace and name."""
 _ELSEWHERE: _Service = ("", "")
-"""What a URL of a webhook leads to: somebody's, as far as can be told from here."""
+"""Stands for the server behind a webhook's URL, which the API server knows nothing about."""
 _SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 def read(client: kube.Client, live: kube.Live) -> control_plane.Surroundings:
-    """Return the facts that the preflight judges.
+    """Return the surroundings of the control plane, for the preflight.
+
+    Args:
+        client: for reads only.
+        live: our objects; what is among them is no surrounding.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
@@ -48,32 +52,32 @@ def _cilium(client: kube.Client) -> dict[str, str] | None:
 
 
 def _other_istios(client: kube.Client, live: kube.Live) -> Iterator[str]:
-    """Yield what belongs to an Istio that is not ours and is at work."""
-    namespaces = {live.identity.model}
+    """Yield the objects, as text, that show that another Istio works in the cluster."""
+    namespaces = {live.identity.namespace}
     for deployment in kube.list_kind(client, Deployment, ISTIO_LABELS) or ():
         ref = kube.ref_of(deployment)
         if ref not in live.objects and not deployment.metadata.deletionTimestamp:
             namespaces.add(ref.namespace)
             yield str(ref)
     configurations = {
-        str(kube.ref_of(found)): _behind(kube.manifest_of(found), namespaces)
+        str(kube.ref_of(found)): _servers(kube.manifest_of(found), namespaces)
         for kind in (ValidatingWebhookConfiguration, MutatingWebhookConfiguration)
         for found in kube.list_kind(client, kind, ISTIO_LABELS) or ()
     }
-    # Webhooks outlive their Istio: those that nobody stands behind are left over.
-    answered = _answered(client, set[_Service]().union(*configurations.values()))
-    yield from (name for name, services in configurations.items() if services & answered)
+    # Webhooks outlive their Istio: those whose Service has no endpoints are left over.
+    served = _served(client, set[_Service]().union(*configurations.values()))
+    yield from (name for name, services in configurations.items() if services & served)
 
 
-def _behind(webhooks: kube.Manifest, known: set[str]) -> set[_Service]:
-    """Return the Services of a webhook configuration whose Istio is not known yet."""
+def _servers(webhooks: kube.Manifest, known: set[str]) -> set[_Service]:
+    """Return the Services of a webhook configuration outside of the known namespaces."""
     services = [webhook["clientConfig"].get("service") for webhook in webhooks.get("webhooks", ())]
     found = {(s["namespace"], s["name"]) if s else _ELSEWHERE for s in services}
     return {service for service in found if service[0] not in known}
 
 
-def _answered(client: kube.Client, services: set[_Service]) -> set[_Service]:
-    """Return those of the Services that have endpoints: one request, however many there are."""
+def _served(client: kube.Client, services: set[_Service]) -> set[_Service]:
+    """Return those of the Services that have endpoints, in one request for all."""
     names = {name for _, name in services - {_ELSEWHERE}}
     if not names:
         return services & {_ELSEWHERE}
@@ -86,7 +90,7 @@ def _answered(client: kube.Client, services: set[_Service]) -> set[_Service]:
 
 
 def _others_crds(client: kube.Client, live: kube.Live) -> dict[str, kube.Manifest]:
-    wanted = {kube.ref_of(crd): CustomResourceDefinition for crd in manifests.crds()}
-    missing = {ref: kind for ref, kind in wanted.items() if ref not in live.objects}
+    refs = {kube.ref_of(crd): CustomResourceDefinition for crd in manifests.crds()}
+    missing = {ref: kind for ref, kind in refs.items() if ref not in live.objects}
     taken = kube.read_taken(client, missing)
     return {ref.name: kube.manifest_of(crd) for ref, crd in taken.items()}

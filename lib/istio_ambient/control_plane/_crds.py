@@ -41,7 +41,7 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
         name = outline["metadata"]["name"]
         ours = live.get(CustomResourceDefinition, name)
         other = others.get(name)
-        free = other is None or live.identity.may_take(other)
+        free = other is None or live.identity.may_adopt(other)
         present = _outline(ours) if ours else other
         if free and not (present and manifests.is_newer(present, outline)):
             wanted.append(crd)

@@ -25,7 +25,7 @@ def desired(facts: Facts) -> Desired:
     options = facts.options
     if options is None:
         return Desired(problems=facts.problems, hold=True)
-    live = facts.live or kube.Live(kube.Identity(facts.model, facts.app))
+    live = facts.live or kube.Live(resources.identity(facts.model, facts.app))
     definitions = _crds.definitions(live, facts.around.crds)
     cni = _preflight.cni_findings(facts.around)
     warnings = cni if options.cni_preflight == "warn" else []

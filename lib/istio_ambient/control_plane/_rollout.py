@@ -70,7 +70,7 @@ def _component(ref: kube.Ref, obj: kube.Resource) -> int | None:
 
 def _workload(number: int, live: kube.Live) -> Deployment | DaemonSet | None:
     kind, name = WORKLOADS[number]
-    return live.get(kind, name, live.identity.model)
+    return live.get(kind, name, live.identity.namespace)
 
 
 def _ready(number: int, live: kube.Live) -> bool:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
-from istio_ambient import authorization, beacon, kube
+from istio_ambient import authorization, beacon, kube, resources
 from istio_ambient.authorization import AccessRequest, Target, TargetKind, evaluator
 from istio_ambient.explain import outcomes
 from istio_ambient.explain.applications import Destination
@@ -42,7 +42,7 @@ def of_policy(
         request: what is explained.
         snapshot: that it was judged by.
     """
-    owner = ref.annotations.get(kube.OWNER_ANNOTATION, "")
+    owner = ref.annotations.get(resources.OWNER_ANNOTATION, "")
     if owner != f"{facts.model}/{facts.app}":
         return Origin(owner, tuple(_annotated(ref.annotations, request.source)))
     manifest = next((m for m in snapshot.policies if _names(ref, m)), None)

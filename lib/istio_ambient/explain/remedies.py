@@ -6,7 +6,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from istio_ambient import beacon, kube
+from istio_ambient import beacon, resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import origins, outcomes
 from istio_ambient.explain.applications import Destination, Source
@@ -51,7 +51,7 @@ def _before(verdict: evaluator.Verdict, hop: evaluator.Hop) -> tuple[evaluator.H
 
 
 def _owned(hop: evaluator.Hop) -> str:
-    owner = hop.policy.annotations.get(kube.OWNER_ANNOTATION) if hop.policy else None
+    owner = hop.policy.annotations.get(resources.OWNER_ANNOTATION) if hop.policy else None
     return f"which {owner} made" if owner else "which none of these charms made"
 
 

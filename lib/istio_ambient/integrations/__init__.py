@@ -1,8 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What relations and secrets mean to a charm: between databags and what is decided of them.
+"""Relations and secrets as a charm sees them: what needs ops, between databags and builders.
 
-`relations` knows how interfaces are written; `mesh`, `ingress` and `control_plane` decide what
-follows. The modules here turn the one into the other, and say who asks, as Juju vouches for it.
+The format of a databag is in `interfaces`; decisions are made by the builders (`beacon`,
+`ingress`, `control_plane`). The modules here turn databags into what the builders take, with the
+requester that Juju verified.
 """

@@ -3,16 +3,16 @@
 
 """The engine: make a cluster equal to a list of objects, with as few requests as possible.
 
-It knows Kubernetes and no product on it. One file a verb: ``_live`` reads, ``_plan`` compares
-(pure), ``_apply`` writes, ``_ready`` tells whether it works; ``_kinds`` is what must be known of
-single kinds, as data.
+Here belongs what any project could use that applies objects to Kubernetes; whose objects they
+are, and names of products, come in as an `Identity`. One file a verb: `_live` reads, `_plan`
+compares (pure), `_apply` writes, `_ready` says whether it works; `_kinds` is data about kinds.
 """
 
 from istio_ambient.kube._apply import apply, delete, release
-from istio_ambient.kube._client import Client, connect, server_version
+from istio_ambient.kube._client import Client, connect, prepare_decoders, server_version
 from istio_ambient.kube._desired import Desired
 from istio_ambient.kube._faults import Fault, fault_of
-from istio_ambient.kube._identity import OWNER_ANNOTATION, Identity
+from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
 from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken
 from istio_ambient.kube._objects import (
@@ -36,7 +36,6 @@ from istio_ambient.kube._ready import (
 )
 
 __all__ = [
-    "OWNER_ANNOTATION",
     "Change",
     "Client",
     "Desired",
@@ -67,6 +66,7 @@ __all__ = [
     "list_kind",
     "manifest_of",
     "plan",
+    "prepare_decoders",
     "read_live",
     "read_taken",
     "ref_in",

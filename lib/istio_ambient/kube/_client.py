@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The API client: lightkube's, with bounded retries under it."""
+"""The API client: lightkube's, with bounded retries, and decoders that threads may share."""
 
 import logging
 import re
@@ -13,26 +13,25 @@ from typing import Any, Protocol, cast
 
 import httpx2
 import lightkube
+import msgspec
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
+from lightkube.models import meta_v1
 from lightkube.types import PatchType
 
 from istio_ambient.kube._objects import Resource, ResourceType
 
 logger = logging.getLogger(__name__)
 
-FIELD_MANAGER = "charmed-istio"
-"""Under this name the API server records what we wrote."""
-
 RETRY_SECONDS = 6.0
-"""How long one request may be tried again, waits included."""
+"""How long one request is repeated, waits included."""
 
 RETRIED_CODES = frozenset({429, 500, 502, 503, 504})
 
 
 class Client(Protocol):
-    """What the engine and the charms ask of lightkube's client."""
+    """The part of lightkube's client that the engine and its callers use."""
 
     def get(self, res: ResourceType, name: str, *, namespace: str | None = None) -> Resource:
         """Read one object."""
@@ -65,7 +64,7 @@ class Client(Protocol):
         ...
 
     def replace(self, obj: Resource, *, field_manager: str | None = None) -> Resource:
-        """Put one object in the place of what is there."""
+        """Replace one object (PUT)."""
         ...
 
     def delete(self, res: ResourceType, name: str, *, namespace: str | None = None) -> None:
@@ -74,20 +73,19 @@ class Client(Protocol):
 
 
 def connect() -> Client:
-    """Return a client for the cluster that the charm runs in (or ``KUBECONFIG`` names).
+    """Return a client for the cluster that this process runs in, or that `KUBECONFIG` names.
 
     Raises:
-        lightkube.ConfigError: there is no cluster to be found.
+        lightkube.ConfigError: neither names a cluster.
     """
     config = KubeConfig.from_env().get()
     if config is None:
         raise lightkube.ConfigError("no cluster to connect to")
-    client = lightkube.Client(config, field_manager=FIELD_MANAGER, transport=_transport(config))
-    return cast(Client, client)
+    return cast(Client, lightkube.Client(config, transport=_transport(config)))
 
 
 def server_version(client: Client) -> tuple[int, int] | None:
-    """Return the API server's version, such as ``(1, 32)``; None where it cannot be told.
+    """Return the API server's version, such as `(1, 32)`; None where it is unreadable.
 
     Raises:
         httpx2.HTTPError: on any answer but success.
@@ -96,9 +94,21 @@ def server_version(client: Client) -> tuple[int, int] | None:
     parameters = client_adapter.ConnectionParams(transport=_transport(config))
     with client_adapter.Client(config, parameters) as http:
         answer: dict[str, str] = http.get("/version").raise_for_status().json()
-    # Some distributions put a sign behind the minor version: "32+".
+    # Some distributions add a sign to the minor version: "32+".
     found = re.match(r"(\d+)\.(\d+)", f"{answer.get('major', '')}.{answer.get('minor', '')}")
     return (int(found[1]), int(found[2])) if found else None
+
+
+def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
+    """Let msgspec learn kinds, in this thread, before other threads decode them.
+
+    lightkube decodes with msgspec, which learns a type when it is first decoded. Two threads in
+    which it learns types that share a part (every kind has ObjectMeta) crash the interpreter.
+    Generic resources are plain dicts, and need nothing.
+    """
+    for kind in (meta_v1.Status, *kinds):
+        if issubclass(kind, msgspec.Struct):
+            msgspec.json.Decoder(kind)
 
 
 def _transport(config: SingleConfig) -> "RetryTransport":
@@ -110,16 +120,16 @@ def _transport(config: SingleConfig) -> "RetryTransport":
 
 
 class RetryTransport(httpx2.BaseTransport):
-    """Sends a request again while the API server is busy, down or silent, for a few seconds.
+    """Repeats a request for a few seconds while the API server is busy, down or silent.
 
-    Every request the engine makes may be repeated: reads, applies, deletions, and replacements
+    Every request of the engine may be repeated: reads, applies, deletions, and replacements
     bound to a resourceVersion.
     """
 
     def __init__(self, inner: httpx2.BaseTransport, seconds: float = RETRY_SECONDS):
         self._inner = inner
         self._seconds = seconds
-        # Nothing sets it: its wait() is a pause that tests can tell from a sleep in a hook.
+        # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
         self._pause = threading.Event()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -156,7 +166,7 @@ class RetryTransport(httpx2.BaseTransport):
 
 
 def _retry_after(headers: Mapping[str, str], default: float) -> float:
-    """Return the seconds that a Retry-After header (RFC 9110, section 10.2.3) asks for."""
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3)."""
     try:
         return max(0.0, float(headers.get("Retry-After", default)))
     except ValueError:

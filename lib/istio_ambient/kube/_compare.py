@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Is what we want contained in what is live? The API server's own completions do not count."""
+"""Whether a live object contains the desired one; defaults of the API server do not count."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,7 +13,7 @@ from istio_ambient.kube import _kinds
 from istio_ambient.kube._objects import Manifest, ref_in_manifest, section
 
 QUANTITY_PARENTS = frozenset({"limits", "requests", "capacity", "allocatable", "hard"})
-"""Fields whose values are quantities, which the API server writes in a form of its own."""
+"""Fields whose values are quantities, which the API server writes in canonical form."""
 
 LIST_KEYS: tuple[tuple[str, ...], ...] = (
     ("containerPort", "protocol"),
@@ -22,7 +22,7 @@ LIST_KEYS: tuple[tuple[str, ...], ...] = (
     ("name",),
     ("type",),
 )
-"""Keys under which elements of a list are found where their order differs."""
+"""Keys that identify the elements of a list, where the order differs."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 
@@ -30,11 +30,11 @@ NOT_COMPARED = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 def differences(desired: Manifest, live: Manifest) -> list[str]:
-    """Return the paths in which a live object is not what is wanted, sorted; empty where it is.
+    """Return the paths in which a live object differs from the desired one, sorted.
 
-    Labels and annotations that we want must be there; others may be added by anybody. Everything
-    else must be contained: maps may hold more (defaults), except in kinds that nobody else
-    completes; lists must have the same elements.
+    Desired labels and annotations must be present; the live object may have more. Of the rest,
+    maps may hold more (defaults), except in closed kinds, which no controller completes; lists
+    must have the same elements.
     """
     closed = _kinds.is_closed(ref_in_manifest(desired))
     found = list(_metadata_differences(desired["metadata"], live["metadata"]))
@@ -51,41 +51,41 @@ def _metadata_differences(desired: Manifest, live: Manifest) -> Iterator[str]:
                 yield f"metadata.{group}[{key}]"
 
 
-def _compare(want: Any, have: Any, path: str, closed: bool, parent: str) -> Iterator[str]:
-    if want == have or (not closed and _is_empty_list(want) and have is None):
+def _compare(desired: Any, live: Any, path: str, closed: bool, parent: str) -> Iterator[str]:
+    if desired == live or (not closed and _is_empty_list(desired) and live is None):
         return
-    if isinstance(want, dict) and isinstance(have, dict):
-        yield from _compare_maps(want, have, path, closed)  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(want, list) and isinstance(have, list):
-        yield from _compare_lists(want, have, path, closed)  # pyright: ignore[reportUnknownArgumentType]
-    elif not (parent in QUANTITY_PARENTS and _same_quantity(want, have)):
+    if isinstance(desired, dict) and isinstance(live, dict):
+        yield from _compare_maps(desired, live, path, closed)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(desired, list) and isinstance(live, list):
+        yield from _compare_lists(desired, live, path, closed)  # pyright: ignore[reportUnknownArgumentType]
+    elif not (parent in QUANTITY_PARENTS and _same_quantity(desired, live)):
         yield path
 
 
 def _compare_maps(
-    want: dict[str, Any], have: dict[str, Any], path: str, closed: bool
+    desired: dict[str, Any], live: dict[str, Any], path: str, closed: bool
 ) -> Iterator[str]:
     parent = path.rpartition(".")[2]
-    for key in want if not closed else want.keys() | have.keys():
-        yield from _compare(want.get(key), have.get(key), f"{path}.{key}", closed, parent)
+    for key in desired if not closed else desired.keys() | live.keys():
+        yield from _compare(desired.get(key), live.get(key), f"{path}.{key}", closed, parent)
 
 
-def _compare_lists(want: list[Any], have: list[Any], path: str, closed: bool) -> Iterator[str]:
-    if len(want) != len(have):
+def _compare_lists(desired: list[Any], live: list[Any], path: str, closed: bool) -> Iterator[str]:
+    if len(desired) != len(live):
         yield path
         return
-    for index, (wanted, actual) in enumerate(_pairs(want, have)):
-        yield from _compare(wanted, actual, f"{path}[{index}]", closed, parent="")
+    for index, (expected, actual) in enumerate(_pairs(desired, live)):
+        yield from _compare(expected, actual, f"{path}[{index}]", closed, parent="")
 
 
-def _pairs(want: list[Any], have: list[Any]) -> list[tuple[Any, Any]]:
-    """Pair the elements of two lists of one length: by key where they have one, else in order."""
+def _pairs(desired: list[Any], live: list[Any]) -> list[tuple[Any, Any]]:
+    """Pair the elements of two lists of one length: by their key, or in order without one."""
     for keys in LIST_KEYS:
-        by_key = {_key_of(item, keys): item for item in have}
-        wanted = [_key_of(item, keys) for item in want]
-        if None not in by_key and len(by_key) == len(have) and set(wanted) == set(by_key):
-            return [(item, by_key[key]) for item, key in zip(want, wanted, strict=True)]
-    return list(zip(want, have, strict=True))
+        by_key = {_key_of(item, keys): item for item in live}
+        desired_keys = [_key_of(item, keys) for item in desired]
+        if None not in by_key and len(by_key) == len(live) and set(desired_keys) == set(by_key):
+            return [(item, by_key[key]) for item, key in zip(desired, desired_keys, strict=True)]
+    return list(zip(desired, live, strict=True))
 
 
 def _key_of(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
@@ -96,8 +96,8 @@ def _key_of(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
     return values if all(isinstance(v, str | int | None) for v in values) else None
 
 
-def _same_quantity(want: Any, have: Any) -> bool:
-    return _quantity(want) is not None and _quantity(want) == _quantity(have)
+def _same_quantity(desired: Any, live: Any) -> bool:
+    return _quantity(desired) is not None and _quantity(desired) == _quantity(live)
 
 
 def _quantity(value: Any) -> Decimal | None:

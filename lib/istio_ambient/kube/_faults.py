@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What went wrong with the API server, in words that say what to do."""
+"""Failed requests to the API server, as text that says what to do."""
 
 import re
 from dataclasses import dataclass
@@ -9,19 +9,21 @@ from dataclasses import dataclass
 import httpx2
 import lightkube
 
+from istio_ambient.kube._identity import Identity
+
 TRANSIENT_CODES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One failed request.
-
-    ``transient`` faults go away by themselves: the next event tries again. Others need somebody.
-    """
+    """One failed request."""
 
     text: str
+    """What was tried and what the API server answered, in one line for a status."""
     transient: bool
+    """Whether the next attempt may succeed without a change; other faults need an operator."""
     code: int = 0
+    """The HTTP status; 0 where there was no answer."""
 
 
 def code_of(error: httpx2.HTTPError) -> int:
@@ -33,24 +35,21 @@ def code_of(error: httpx2.HTTPError) -> int:
     return error.response.status_code if isinstance(error, httpx2.HTTPStatusError) else 0
 
 
-def fault_of(error: httpx2.HTTPError, doing: str, app: str) -> Fault:
+def fault_of(error: httpx2.HTTPError, doing: str, requester: Identity) -> Fault:
     """Return what a failed request means to an operator.
 
     Args:
         error: what lightkube raised: ApiError, or httpx2's own where there was no answer.
-        doing: what was tried, such as ``update: Deployment mesh/istiod``.
-        app: the application's name, for the command that gives it permissions.
+        doing: what was tried, such as `update Deployment default/web`.
+        requester: who sent the request; its `permission_hint` follows a denial (401, 403).
     """
     code = code_of(error)
     if not code:
         return Fault(f"no answer from the Kubernetes API server ({_kind(error)})", transient=True)
     message = (error.status.message if isinstance(error, lightkube.ApiError) else "") or str(error)
     if code in (401, 403):
-        return Fault(
-            f"not permitted to {_denied(message) or doing}: run juju trust {app} --scope=cluster",
-            transient=False,
-            code=code,
-        )
+        text = f"not permitted to {_denied(message) or doing}: {requester.permission_hint}"
+        return Fault(text.removesuffix(": "), transient=False, code=code)
     return Fault(f"{doing}: {_short(message)}", code in TRANSIENT_CODES, code)
 
 

@@ -1,74 +1,70 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whose object is it? Labels and annotations that tell our objects from everybody else's."""
+"""Which objects belong to an owner, and how the owner marks the objects that it applies."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from istio_ambient.kube._objects import Manifest, items, section
-from istio_ambient.values.names import model_app_name
 
-INSTANCE_LABEL = "app.kubernetes.io/instance"
-SCOPE_LABEL = "kubernetes-resource-handler-scope"
-OWNER_ANNOTATION = "charmed-istio.io/owner"
-HASH_ANNOTATION = "charmed-istio.io/applied-hash"
 RELEASED = "released"
-"""Owner of what an application left behind when it was removed: the next one takes it over."""
+"""Value of the owner annotation on objects that a removed owner left: the next may adopt them."""
+
+
+def _adopts_nothing(_: Manifest) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The Juju application that owns objects in the cluster.
+    """The owner of objects in a cluster, and what the engine has to know of it.
 
-    The instance label finds objects with one LIST a kind. Alone it is ambiguous (model ``a-b``
-    with application ``c`` and model ``a`` with application ``b-c`` share it), so each object also
-    carries an owner annotation that is not.
+    The labels find an owner's objects with one LIST a kind. Two owners may share them, so each
+    object also carries an owner annotation, which is unique: `<namespace>/<name>`.
     """
 
-    model: str
-    app: str
-    adopted_scopes: frozenset[str] = field(default_factory=frozenset[str])
-    """Values of the scope label under which the public charm of the same name keeps its
-    objects: those of the same model and application are taken over."""
-
-    @property
-    def instance(self) -> str:
-        """Value of the instance label: ``<model>-<app>``, cut with a hash past 63 characters."""
-        return model_app_name(self.model, self.app, separator="-")
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    """Labels of every object of the owner."""
+    owner_annotation: str
+    """Key of the annotation that names the owner."""
+    hash_annotation: str
+    """Key of the annotation that holds a hash of the content that was applied last."""
+    field_manager: str
+    """The manager of the owner's writes, as the API server records it in `managedFields`."""
+    guards: frozenset[str] = frozenset()
+    """Kinds that restrict what other custom resources expose: applied before these, deleted
+    after them."""
+    adopts: Callable[[Manifest], bool] = _adopts_nothing
+    """Return whether the owner takes over a live object that carries its labels and no owner
+    annotation: an object of an earlier installer."""
+    permission_hint: str = ""
+    """How an operator gives the owner permissions, as an instruction; part of faults."""
 
     @property
     def owner(self) -> str:
-        """Value of the owner annotation: ``<model>/<app>``."""
-        return f"{self.model}/{self.app}"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Labels that every object of ours carries."""
-        return {INSTANCE_LABEL: self.instance}
+        """Value of the owner annotation."""
+        return f"{self.namespace}/{self.name}"
 
     def owns(self, live: Manifest) -> bool:
-        """Return whether a live object is ours: made by us, or to be adopted.
+        """Return whether a live object belongs to the owner: applied by it, or to be adopted.
 
-        What a controller made (owner reference with ``controller: true``) is that controller's,
-        even where it copied our labels.
+        An object that a controller made (an owner reference with `controller: true`) belongs to
+        that controller, even where the controller copied the labels.
         """
         metadata = section(live, "metadata")
         labels, annotations = section(metadata, "labels"), section(metadata, "annotations")
-        if labels.get(INSTANCE_LABEL) != self.instance:
+        if any(labels.get(key) != value for key, value in self.labels.items()):
             return False
         if any(owner.get("controller") for owner in items(metadata, "ownerReferences")):
             return False
-        if OWNER_ANNOTATION in annotations:
-            return annotations[OWNER_ANNOTATION] == self.owner
-        return labels.get(SCOPE_LABEL) in self.adopted_scopes and self._applied_by_app(metadata)
+        if self.owner_annotation in annotations:
+            return annotations[self.owner_annotation] == self.owner
+        return self.adopts(live)
 
-    def may_take(self, live: Manifest) -> bool:
-        """Return whether an object was released by its owner, and so may be adopted."""
+    def may_adopt(self, live: Manifest) -> bool:
+        """Return whether a live object was released by its owner, for another to adopt."""
         annotations = section(section(live, "metadata"), "annotations")
-        return annotations.get(OWNER_ANNOTATION) == RELEASED
-
-    def _applied_by_app(self, metadata: dict[str, Any]) -> bool:
-        # The public charms apply with the application's name as field manager, which settles
-        # which of two applications with the same instance label made the object.
-        return any(e.get("manager") == self.app for e in items(metadata, "managedFields"))
+        return annotations.get(self.owner_annotation) == RELEASED

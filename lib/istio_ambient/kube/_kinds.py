@@ -24,11 +24,9 @@ STAGES: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"Service", "Deployment", "DaemonSet", "HorizontalPodAutoscaler"}),
-    # Who may come in stands before what lets anybody in, and goes after it.
-    frozenset({"AuthorizationPolicy", "RequestAuthentication"}),
 )
-"""Kinds in the order in which they are created; within a stage in parallel. Kinds that stand in
-no set come after these, webhooks and admission policies last."""
+"""Kinds in the order in which they are applied; within a stage in parallel. The kinds that an
+identity names as guards come next, then all other kinds, and `LAST_STAGE` at the end."""
 
 LAST_STAGE = frozenset(
     {
@@ -39,28 +37,47 @@ LAST_STAGE = frozenset(
 )
 
 KUBERNETES_GROUPS = ".k8s.io"
-"""End of the API groups that Kubernetes' own projects define, defaults included."""
+"""End of the API groups that Kubernetes' own projects define; their defaults count as theirs."""
 
 CLOSED_GROUPS = frozenset({"rbac.authorization.k8s.io"})
 CLOSED_KINDS = frozenset({"ConfigMap"})
 
 KEPT = frozenset({"CustomResourceDefinition"})
-"""Never deleted as a side effect: other people's objects would go with them."""
+"""Kinds that are never pruned: a definition takes the custom resources of all owners with it."""
+
+RECREATABLE = frozenset(
+    {
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+        "RoleBinding",
+        "Secret",
+    }
+)
+"""Kinds that may be deleted and created again where a field is immutable: they run nothing.
+Workloads are not among them: their pods would end."""
 
 
-def stage_of(ref: Ref) -> int:
-    """Return the number of the stage an object is applied in."""
-    for number, kinds in enumerate(STAGES):
+def stage_of(ref: Ref, guards: frozenset[str]) -> int:
+    """Return the number of the stage in which an object is applied, from 0.
+
+    Args:
+        ref: names the object.
+        guards: kinds that are applied before other custom resources; see `Identity.guards`.
+    """
+    ordered = (*STAGES, guards)
+    for number, kinds in enumerate(ordered):
         if ref.kind in kinds:
             return number
-    return len(STAGES) + (1 if ref.kind in LAST_STAGE else 0)
+    return len(ordered) + (1 if ref.kind in LAST_STAGE else 0)
 
 
 def is_closed(ref: Ref) -> bool:
     """Return whether everything in a live object of this kind must come from its author.
 
-    Nobody completes roles, ConfigMaps, and the custom resources of other projects, so anything
-    that we did not write there (a rule in a policy that allows nothing) is drift.
+    No controller completes roles, ConfigMaps, and the custom resources of other projects. Content
+    that we did not write there, such as a rule in a policy that allows nothing, is drift.
     """
     group = ref.api_version.rpartition("/")[0]
     custom = "." in group and not group.endswith(KUBERNETES_GROUPS)
@@ -68,10 +85,10 @@ def is_closed(ref: Ref) -> bool:
 
 
 def keep_what_others_set(desired: Manifest, live: Manifest) -> Manifest:
-    """Return what to want of a live object once other controllers have taken fields over.
+    """Return a desired manifest with the fields that another controller owns as they are live.
 
-    A webhook's server writes its ``caBundle`` and ``failurePolicy``: ours on creation only.
-    (Replicas need no entry here: a workload that an autoscaler scales is rendered without them.)
+    A webhook's server writes its `caBundle` and `failurePolicy`: our values count on creation
+    only. (Replicas need no entry here: a workload with an autoscaler is rendered without them.)
     """
     if desired["kind"] not in LAST_STAGE or "webhooks" not in desired:
         return desired

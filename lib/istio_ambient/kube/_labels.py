@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Labels on objects that Juju owns: merge patches of named labels, and nothing else."""
+"""Labels on objects of other owners: merge patches of named labels, and nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref
 
 @dataclass(frozen=True)
 class LabelPatch:
-    """Labels to set (a string) or to remove (None) on one object that is not ours."""
+    """Labels to set (a string) or to remove (None) on one object of another owner."""
 
     kind: ResourceType
     name: str
@@ -27,16 +27,23 @@ class LabelPatch:
     """The labels go into the pod template as well, which restarts the pods."""
 
 
-def apply_labels(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
+def apply_labels(
+    client: Client, patches: Sequence[LabelPatch], field_manager: str
+) -> list[LabelPatch]:
     """Read each object once, patch those that differ, in the order given; return these.
 
-    An object that does not exist is passed over. The patch of one's own StatefulSet must come
-    last, since it ends the process that sends it.
+    An object that does not exist is passed over. A patch that restarts the pod of the caller
+    must come last, since it ends this process.
+
+    Args:
+        client: reads and patches.
+        patches: each for another object.
+        field_manager: the name under which the API server records the labels.
 
     Raises:
-        httpx2.HTTPError: on any other fault.
+        httpx2.HTTPError: on any answer but success or 404.
     """
-    return [patch for patch in patches if _apply(client, patch)]
+    return [patch for patch in patches if _apply(client, patch, field_manager)]
 
 
 def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
@@ -48,12 +55,18 @@ def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPa
     return [patch for patch in patches if _body(client, patch)]
 
 
-def _apply(client: Client, patch: LabelPatch) -> bool:
+def _apply(client: Client, patch: LabelPatch, field_manager: str) -> bool:
     body = _body(client, patch)
     if not body:
         return False
-    where = patch.namespace or None
-    client.patch(patch.kind, patch.name, body, patch_type=PatchType.MERGE, namespace=where)
+    client.patch(
+        patch.kind,
+        patch.name,
+        body,
+        patch_type=PatchType.MERGE,
+        field_manager=field_manager,
+        namespace=patch.namespace or None,
+    )
     return True
 
 
@@ -68,7 +81,7 @@ def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:
 
 
 def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that sets the labels, or {} where they are set."""
+    """Return the JSON merge patch (RFC 7386) that sets the labels; {} where nothing differs."""
     body: dict[str, Any] = {}
     changed = _changed(patch.labels, live["metadata"])
     if changed:
@@ -87,6 +100,6 @@ def _changed(labels: Mapping[str, str | None], metadata: Manifest) -> dict[str, 
 
 
 def describe(patch: LabelPatch) -> str:
-    """Return one line that says what a patch sets."""
+    """Return one line about a patch, such as `label Namespace shop: team=a`."""
     names = ", ".join(f"{key}={value}" for key, value in sorted(patch.labels.items()))
     return f"label {ref_in(patch.kind, patch.name, patch.namespace)}: {names}"

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is in the cluster of ours: one LIST for each kind, whatever the number of objects."""
+"""The live objects of an owner: one LIST for each kind, for any number of objects."""
 
 import concurrent.futures
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from istio_ambient.kube import _decoders, _faults
-from istio_ambient.kube._client import Client
+from istio_ambient.kube import _faults
+from istio_ambient.kube._client import Client, prepare_decoders
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import (
     Manifest,
@@ -24,46 +24,46 @@ from istio_ambient.kube._objects import (
 )
 
 ALL_NAMESPACES = "*"
-"""lightkube's word for them."""
+"""lightkube's notation for all namespaces."""
 
 PARALLEL = 8
-"""Requests under way at once."""
+"""The number of requests that are sent at the same time."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """The objects of one identity as they were when they were read."""
+    """The objects of one owner as they were read."""
 
     identity: Identity
     kinds: tuple[ResourceType, ...] = ()
     objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
     missing: frozenset[ResourceType] = frozenset()
-    """Kinds that the API server does not serve: their CRD is not installed."""
+    """Kinds that the API server does not serve, since their CRD is not installed."""
 
     def get(self, kind: ResourceType, name: str, namespace: str = "") -> Resource | None:
-        """Return our object of this name, or None."""
+        """Return the owner's object of this name, or None."""
         return self.objects.get(ref_in(kind, name, namespace))
 
     def of(self, kind: ResourceType) -> list[Resource]:
-        """Return all our objects of a kind, by name."""
+        """Return all the owner's objects of a kind, sorted by name."""
         found = [(ref, obj) for ref, obj in self.objects.items() if isinstance(obj, kind)]
         return [obj for _, obj in sorted(found, key=lambda pair: pair[0])]
 
     def manifest(self, ref: Ref) -> Manifest | None:
-        """Return our object of this name in JSON form, or None."""
+        """Return the owner's object of this name in JSON form, or None."""
         obj = self.objects.get(ref)
         return None if obj is None else manifest_of(obj)
 
 
 def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType]) -> Live:
-    """LIST each kind once by our instance label and keep what is ours.
+    """LIST each kind once by the owner's labels, and keep the objects that belong to it.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404 (a kind that is not served).
     """
-    _decoders.prepare_decoders(kinds)
+    prepare_decoders(kinds)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        tasks = [pool.submit(list_kind, client, kind, identity.labels) for kind in kinds]
+        tasks = [pool.submit(list_kind, client, kind, dict(identity.labels)) for kind in kinds]
         listed = [task.result() for task in tasks]
     objects: dict[Ref, Resource] = {}
     for found in listed:
@@ -73,11 +73,15 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
 
 
 def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> dict[Ref, Resource]:
-    """Return those of the named objects that exist, whoever made them: one LIST a kind."""
+    """Return those of the named objects that exist, of any owner: one LIST a kind.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
     by_kind: dict[ResourceType, list[Ref]] = {}
     for ref, kind in refs.items():
         by_kind.setdefault(kind, []).append(ref)
-    _decoders.prepare_decoders(by_kind)
+    prepare_decoders(by_kind)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         tasks = [pool.submit(_existing, client, *item) for item in by_kind.items()]
         return {ref_of(obj): obj for task in tasks for obj in task.result()}
@@ -90,7 +94,14 @@ def list_kind(
     namespace: str | None = None,
     fields: dict[str, str] | None = None,
 ) -> list[Resource] | None:
-    """LIST a kind in one request, in all namespaces unless one is given; None: not served."""
+    """LIST a kind in one request, in all namespaces unless one is given.
+
+    Returns:
+        The objects, or None where the API server does not serve the kind.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
     scope = (namespace or ALL_NAMESPACES) if is_namespaced(kind) else None
     try:
         return list(client.list(kind, namespace=scope, labels=labels, fields=fields))
@@ -101,7 +112,7 @@ def list_kind(
 
 
 def first_of(client: Client, kind: ResourceType) -> Resource | None:
-    """Return one object of a cluster-wide kind, if any, in one request for one."""
+    """Return one object of a cluster-scoped kind, or None; the request is for one object only."""
     return next(iter(client.list(kind, chunk_size=1)), None)
 
 

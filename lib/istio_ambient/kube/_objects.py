@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Kubernetes objects as the engine sees them: what names one, and its plain JSON form."""
+"""Kubernetes objects as the engine handles them: references and the plain JSON form."""
 
 import copy
 import hashlib
@@ -24,10 +24,7 @@ Manifest: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, order=True)
 class Ref:
-    """What names one object in a cluster.
-
-    ``namespace`` is empty for cluster-scoped kinds.
-    """
+    """A reference to one object in a cluster; `namespace` is empty for cluster-scoped kinds."""
 
     api_version: str
     kind: str
@@ -40,7 +37,7 @@ class Ref:
 
 
 def is_namespaced(resource_type: ResourceType) -> bool:
-    """Return whether objects of this kind live in a namespace."""
+    """Return whether objects of this kind have a namespace."""
     return issubclass(resource_type, lightkube_resource.NamespacedResource)
 
 
@@ -50,13 +47,13 @@ def type_of(obj: Resource) -> ResourceType:
 
 
 def ref_of(obj: Resource) -> Ref:
-    """Return what names an object; its class supplies the kind."""
+    """Return the reference to an object; its class supplies the kind."""
     kind = type_of(obj)
     return ref_in(kind, obj.metadata.name, (obj.metadata.namespace or "") * is_namespaced(kind))
 
 
 def ref_in(resource_type: ResourceType, name: str, namespace: str = "") -> Ref:
-    """Return what names an object of this class."""
+    """Return the reference to an object of this class."""
     definition = lightkube_resource.api_info(resource_type).resource
     return Ref(definition.api_version, definition.kind, namespace, name)
 
@@ -79,7 +76,7 @@ def items(manifest: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def content_hash(manifest: Manifest) -> str:
-    """Return a hash of everything that the manifest asks for, independent of key order."""
+    """Return a hash of a manifest, independent of the order of its keys: 16 hex digits."""
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -104,7 +101,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def ref_in_manifest(manifest: Manifest) -> Ref:
-    """Return what names the object of a manifest."""
+    """Return the reference to the object of a manifest."""
     metadata = manifest["metadata"]
     return Ref(
         manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"]

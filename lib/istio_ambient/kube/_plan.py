@@ -1,15 +1,14 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What must change so that the cluster equals the desired objects: pure, and first-class."""
+"""The changes that make the cluster equal to the desired objects, as a value: pure."""
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from istio_ambient.kube import _compare, _kinds, _objects
-from istio_ambient.kube._client import FIELD_MANAGER
-from istio_ambient.kube._identity import HASH_ANNOTATION, OWNER_ANNOTATION, Identity
+from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
 
@@ -19,17 +18,17 @@ class Verb(enum.StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
-    """Server-side apply: the object is ours alone."""
+    """Server-side apply: no other field manager wrote into the object's content."""
     REPLACE = "replace"
-    """A PUT: somebody else wrote into the object, which an apply would not take back."""
+    """A PUT: another field manager wrote into the content, and an apply would leave that."""
     UNCHANGED = "unchanged"
     DELETE = "delete"
     REFUSED = "refused"
-    """Somebody else's object has this name: it is left alone."""
+    """An object of another owner has this name, and stays as it is."""
     DEFERRED = "deferred"
-    """The API server does not serve the kind (yet): its CRD is missing or not established."""
+    """The API server does not serve the kind yet: its CRD is missing or not established."""
     HELD = "held"
-    """What is live stays as it is for now: something else has to come first."""
+    """The live object stays as it is until another one is ready."""
 
 
 WRITES = frozenset({Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE})
@@ -44,9 +43,9 @@ class Change:
     kind: ResourceType
     reason: str = ""
     manifest: Manifest | None = None
-    """What is wanted: sent where something is to be written."""
+    """The desired object, as it is sent."""
     existing: Manifest | None = None
-    """Somebody else's object of this name, where the change is refused."""
+    """The object of another owner, where the change is refused."""
 
     def __str__(self) -> str:
         return f"{self.verb}: {self.ref}" + (f" ({self.reason})" if self.reason else "")
@@ -54,7 +53,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """The change of every object that is wanted or live, in the order of application."""
+    """One change for each object that is desired or live, in the order of application."""
 
     changes: tuple[Change, ...] = ()
 
@@ -82,57 +81,59 @@ def plan(
 
     Args:
         desired: lightkube objects with name and, where namespaced, namespace.
-        live: our objects, from read_live.
-        taken: wanted objects that exist and are not in live, from read_taken.
-        held: objects whose next version has to wait, and for what. They are created where they
-            are absent and repaired where they drifted; neither changed otherwise nor deleted.
+        live: the objects of the owner, from `read_live`.
+        taken: objects of desired names that are not in live, from `read_taken`.
+        held: objects that keep their live version for now, each with the reason. They are
+            created where they are absent and repaired where they drifted, and nothing else.
 
     Raises:
-        ValueError: two desired objects have one name, or a kind was not read, so that it could
-            not be pruned.
+        ValueError: two desired objects have one name, or a kind of them was not read, so that
+            it could not be pruned.
     """
-    wanted: dict[Ref, Change] = {}
+    changes: dict[Ref, Change] = {}
     for obj in desired:
         change = _or_held(_change(obj, live, taken or {}), live, held or {})
-        if change.ref in wanted:
-            raise ValueError(f"{change.ref} is wanted twice")
-        wanted[change.ref] = change
+        if change.ref in changes:
+            raise ValueError(f"{change.ref} is desired twice")
+        changes[change.ref] = change
     stale = [
-        _or_held(Change(Verb.DELETE, ref, type(obj), "no longer wanted"), live, held or {})
+        _or_held(Change(Verb.DELETE, ref, type(obj), "no longer desired"), live, held or {})
         for ref, obj in live.objects.items()
-        if ref not in wanted and ref.kind not in _kinds.KEPT
+        if ref not in changes and ref.kind not in _kinds.KEPT
     ]
-    ordered = sorted(wanted.values(), key=_order)
-    return Plan((*ordered, *sorted(stale, key=_order, reverse=True)))
+
+    def order(change: Change) -> tuple[int, Ref]:
+        return _kinds.stage_of(change.ref, live.identity.guards), change.ref
+
+    ordered = sorted(changes.values(), key=order)
+    return Plan((*ordered, *sorted(stale, key=order, reverse=True)))
 
 
 def is_applied(obj: Resource, live: Live) -> bool:
-    """Return whether a wanted object is live in exactly the version that is wanted, or drifted."""
-    wanted = stamped(_objects.manifest_of(obj), live.identity)
-    return _applied_hash(live.manifest(_objects.ref_of(obj))) == _applied_hash(wanted)
+    """Return whether the desired version of an object was applied last, drifted since or not."""
+    desired = stamped(_objects.manifest_of(obj), live.identity)
+    key = live.identity.hash_annotation
+    return _annotation(live.manifest(_objects.ref_of(obj)), key) == _annotation(desired, key)
 
 
 def _or_held(change: Change, live: Live, held: Mapping[Ref, str]) -> Change:
     if change.ref not in held or change.verb not in (Verb.UPDATE, Verb.REPLACE, Verb.DELETE):
         return change
-    applied = _applied_hash(live.manifest(change.ref))
-    if change.verb is not Verb.DELETE and applied == _applied_hash(change.manifest):
+    key = live.identity.hash_annotation
+    applied = _annotation(live.manifest(change.ref), key)
+    if change.verb is not Verb.DELETE and applied == _annotation(change.manifest, key):
         return change
     return Change(Verb.HELD, change.ref, change.kind, held[change.ref])
 
 
-def _applied_hash(manifest: Manifest | None) -> str | None:
+def _annotation(manifest: Manifest | None, key: str) -> str | None:
     metadata = _objects.section(manifest or {}, "metadata")
-    return _objects.section(metadata, "annotations").get(HASH_ANNOTATION)
+    return _objects.section(metadata, "annotations").get(key)
 
 
 def creations(plan: Plan) -> dict[Ref, ResourceType]:
-    """Return the objects that a plan would create: their names may be taken."""
+    """Return the objects that a plan would create, whose names may be taken by other owners."""
     return {change.ref: change.kind for change in plan.of(Verb.CREATE)}
-
-
-def _order(change: Change) -> tuple[int, Ref]:
-    return _kinds.stage_of(change.ref), change.ref
 
 
 def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
@@ -147,10 +148,10 @@ def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
         if ref not in taken:
             return Change(Verb.CREATE, ref, kind, manifest=manifest)
         current = _objects.manifest_of(taken[ref])
-        if not live.identity.may_take(current):
-            reason = "exists, and is not ours"
+        if not live.identity.may_adopt(current):
+            reason = "exists and belongs to another owner"
             return Change(Verb.REFUSED, ref, kind, reason, manifest, existing=current)
-    verb, reason = _verdict(manifest, current)
+    verb, reason = _compared(manifest, current, live.identity)
     if verb is Verb.UNCHANGED:
         return Change(verb, ref, kind)
     manifest = _kinds.keep_what_others_set(manifest, current)
@@ -160,31 +161,33 @@ def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
 
 
 def stamped(manifest: Manifest, identity: Identity) -> Manifest:
-    """Return the manifest with our labels, owner and hash of content."""
-    owned = _objects.with_metadata(manifest, identity.labels, {OWNER_ANNOTATION: identity.owner})
-    return _objects.with_metadata(owned, {}, {HASH_ANNOTATION: _objects.content_hash(owned)})
+    """Return the manifest with the labels and annotations of its owner, and its content's hash."""
+    owner = {identity.owner_annotation: identity.owner}
+    owned = _objects.with_metadata(manifest, identity.labels, owner)
+    content = {identity.hash_annotation: _objects.content_hash(owned)}
+    return _objects.with_metadata(owned, {}, content)
 
 
-def _verdict(manifest: Manifest, current: Manifest) -> tuple[Verb, str]:
-    """Compare one wanted manifest with the live object: what to do, and why."""
-    applied = _applied_hash(current)
-    wanted_hash = manifest["metadata"]["annotations"][HASH_ANNOTATION]
+def _compared(manifest: Manifest, current: Manifest, identity: Identity) -> tuple[Verb, str]:
+    """Return what to do with a live object to make it the desired one, and why."""
+    key = identity.hash_annotation
+    applied = _annotation(current, key)
     drift = _compare.differences(_kinds.keep_what_others_set(manifest, current), current)
-    reason = f"differs in {_first(drift)}" if drift else ""
+    reason = f"differs in {_first(drift, key)}" if drift else ""
     if applied is None:
-        reason = "taken over"
-    elif applied != wanted_hash:
-        reason = f"wanted otherwise: {_first(drift)}" if drift else "wanted otherwise"
+        reason = "adopted"
+    elif applied != _annotation(manifest, key):
+        reason = f"changed: {_first(drift, key)}" if drift else "changed"
     if not reason:
         return Verb.UNCHANGED, ""
-    return (Verb.REPLACE if _others_wrote(current) else Verb.UPDATE), reason
+    return (Verb.REPLACE if _others_wrote(current, identity) else Verb.UPDATE), reason
 
 
 def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
-    """Return the whole object to PUT: our content, and the metadata that others added.
+    """Return the object to PUT: the desired content, and the metadata that others added.
 
-    The resourceVersion makes the API server refuse it if the object changed since it was read.
-    Replicas that are left to an autoscaler stay as they are: a PUT without them means one.
+    With the resourceVersion the API server refuses it (409) if the object changed since it was
+    read. Replicas that an autoscaler sets stay as they are: a PUT without them means one.
     """
     was = current["metadata"]
     kept = ("resourceVersion", "finalizers", "ownerReferences")
@@ -198,20 +201,22 @@ def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
     return replaced
 
 
-def _first(paths: Sequence[str]) -> str:
-    shown = [path for path in paths if HASH_ANNOTATION not in path] or list(paths)
+def _first(paths: Sequence[str], hash_annotation: str) -> str:
+    shown = [path for path in paths if hash_annotation not in path] or list(paths)
     return shown[0] + (f" and {len(shown) - 1} more" if len(shown) > 1 else "")
 
 
-def _others_wrote(current: Manifest) -> bool:
-    """Return whether a field manager other than our apply owns part of an object's content.
+def _others_wrote(current: Manifest, identity: Identity) -> bool:
+    """Return whether a field manager other than the owner's apply owns part of the content.
 
-    Server-side apply takes fields over, and leaves what others added beside them; an
-    allow-nothing policy to which somebody added a rule stays open until it is replaced.
+    A server-side apply leaves fields that other managers added: a rule that an operator added to
+    an allow-nothing policy stays until the object is replaced.
     """
     for entry in _objects.items(current["metadata"], "managedFields"):
-        ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
-        if ours or entry.get("subresource"):
+        applied = entry.get("operation") == "Apply"
+        if (applied and entry.get("manager") == identity.field_manager) or entry.get(
+            "subresource"
+        ):
             continue
         if _objects.section(entry, "fieldsV1").keys() - {"f:metadata", "f:status"}:
             return True

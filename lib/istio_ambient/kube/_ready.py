@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Is a workload ready, and if not, what do its pods say? Read once, never waited for."""
+"""Whether a workload is ready, and otherwise why not: read once, without waiting."""
 
 import datetime
 from collections.abc import Iterable, Sequence
@@ -19,16 +19,16 @@ from istio_ambient.kube._client import Client
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether something works yet.
-
-    ``reason`` says what it waits for. ``since`` is when that began, as the cluster tells it, so
-    that a wait can be called too long without anything stored; None: unknown.
-    """
+    """Whether something works, and what it waits for otherwise."""
 
     what: str
+    """What waits, as a status names it."""
     ready: bool
     reason: str = ""
+    """What it waits for; empty where it is ready."""
     since: datetime.datetime | None = None
+    """When the wait began, from timestamps in the cluster, so that nothing has to be stored to
+    find a wait too long; None: unknown."""
 
     def waited_longer_than(self, seconds: float) -> bool:
         """Return whether the wait has lasted longer than this."""
@@ -42,7 +42,15 @@ def workload_readiness(
 ) -> Readiness:
     """Return the readiness of a Deployment or DaemonSet.
 
-    Its pods are listed (one request) only when it is not ready. None: it does not exist yet.
+    Its pods are listed (one request) only when it is not ready.
+
+    Args:
+        client: lists the pods.
+        workload: as it was read; None where it does not exist yet.
+        what: how a status names it.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success.
     """
     if workload is None:
         return Readiness(what, ready=False, reason="not created yet")
@@ -56,7 +64,7 @@ def workload_readiness(
 def deployment_readiness(
     client: Client, namespace: str, name: str, what: str, unmade: Readiness
 ) -> Readiness:
-    """Return the readiness of a Deployment that somebody else makes; `unmade` while there is none.
+    """Return the readiness of a Deployment that a controller makes; `unmade` while it is absent.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
@@ -71,7 +79,7 @@ def deployment_readiness(
 
 
 def _replica_failure(workload: Deployment | DaemonSet) -> str:
-    """Return why a Deployment has no pods where it may not make them: a quota, an admission."""
+    """Return why a Deployment may not create pods, such as a quota or an admission webhook."""
     for condition in (workload.status.conditions if workload.status else None) or ():
         if condition.type == "ReplicaFailure" and condition.status == "True":
             return f"{condition.reason or condition.type}: {condition.message or ''}".strip(": ")
@@ -86,26 +94,26 @@ def _pods(client: Client, workload: Deployment | DaemonSet) -> list[Pod]:
 
 
 def available(workload: Deployment | DaemonSet) -> int:
-    """Return the number of pods that work, of whatever version."""
+    """Return the number of pods that work, of any version."""
     if isinstance(workload, Deployment):
         return (workload.status and workload.status.availableReplicas) or 0
     return (workload.status and workload.status.numberAvailable) or 0
 
 
 def rolled_out(workload: Deployment | DaemonSet) -> bool:
-    """Return whether all pods are of the version that was applied last, and work."""
+    """Return whether all pods work and are of the version that was applied last."""
     status = workload.status
     generation = (workload.metadata.generation if workload.metadata else None) or 0
     if status is None or (status.observedGeneration or 0) < generation:
         return False
-    updated, available, wanted = _counts(workload)
-    return min(updated, available) >= wanted and not _outdated(workload)
+    updated, available, desired = _counts(workload)
+    return min(updated, available) >= desired and not _outdated(workload)
 
 
 def _outdated(workload: Deployment | DaemonSet) -> int:
     """Return how many pods of an older version a Deployment still has.
 
-    While there are any, what is available may be these, and the new ones wait.
+    While there are any, the available pods may be these, and the new ones still start.
     """
     if isinstance(workload, DaemonSet) or workload.status is None:
         return 0
@@ -113,13 +121,13 @@ def _outdated(workload: Deployment | DaemonSet) -> int:
 
 
 def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
-    """Return (updated, available, wanted) numbers of pods."""
+    """Return (updated, available, desired) numbers of pods."""
     if isinstance(workload, Deployment):
         status, spec = workload.status, workload.spec
-        wanted = spec.replicas if spec and spec.replicas is not None else 1
+        desired = spec.replicas if spec and spec.replicas is not None else 1
         if status is None:
-            return 0, 0, wanted
-        return status.updatedReplicas or 0, status.availableReplicas or 0, wanted
+            return 0, 0, desired
+        return status.updatedReplicas or 0, status.availableReplicas or 0, desired
     daemons = workload.status
     if daemons is None:
         return 0, 0, 1
@@ -131,16 +139,16 @@ def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
 
 
 def progress(workload: Deployment | DaemonSet) -> str:
-    """Return how far a rollout is, such as ``1 of 3 pods ready``."""
-    updated, available, wanted = _counts(workload)
+    """Return the progress of a rollout, such as `1 of 3 pods ready`."""
+    updated, available, desired = _counts(workload)
     outdated = _outdated(workload)
-    if outdated and min(updated, available) >= wanted:
-        return f"{outdated} pods of the version before are still needed"
-    return f"{min(updated, available)} of {wanted} pods ready"
+    if outdated and min(updated, available) >= desired:
+        return f"{outdated} pods of the previous version still serve"
+    return f"{min(updated, available)} of {desired} pods ready"
 
 
 def pods_reason(pods: Iterable[Pod]) -> str:
-    """Return why pods are not ready, from the first that says why; empty where none does."""
+    """Return why pods are not ready, from the first pod that gives a reason; empty without one."""
     for pod in sorted(pods, key=lambda pod: (pod.metadata and pod.metadata.name) or ""):
         reason = _pod_reason(pod)
         if reason:
@@ -178,7 +186,7 @@ def _container_reason(container: ContainerStatus) -> str:
 
 
 def _since(workload: Deployment | DaemonSet, pods: Sequence[Pod]) -> datetime.datetime | None:
-    """Return since when pods have not been ready: the earliest transition that says so."""
+    """Return since when pods have not been ready: the earliest such transition."""
     found = [
         condition.lastTransitionTime
         for pod in pods

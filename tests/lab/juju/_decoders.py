@@ -6,7 +6,7 @@
 The lab watches the cluster in threads; see `kube.prepare_decoders` for what that would do.
 """
 
-from istio_ambient.kube import _decoders
+from istio_ambient import kube
 from lightkube.resources import (
     admissionregistration_v1,
     apiextensions_v1,
@@ -48,4 +48,4 @@ KINDS: tuple[type, ...] = (
 
 def prepare() -> None:
     """Let msgspec learn the kinds that the lab and the charms read; takes 0.2 s once."""
-    _decoders.prepare_decoders(KINDS)
+    kube.prepare_decoders(KINDS)

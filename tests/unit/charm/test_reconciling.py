@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""In which order a hook does what others see, and on which unit."""
+"""The order of a hook's writes, and the unit that sends them."""
 
 from typing import Any
 
@@ -27,12 +27,17 @@ META: dict[str, Any] = {
     "requires": {"charm-tracing": {"interface": "tracing", "limit": 1}},
 }
 ACTIONS: dict[str, Any] = {"reconcile": {}}
-PROBLEMS = tuple(Problem("shop", "service-mesh", f"policies[{n}]", "bad", "") for n in (0, 1))
+PROBLEMS = tuple(
+    Problem(
+        app="shop", endpoint="service-mesh", field=f"policies[{n}]", message="invalid", remedy=""
+    )
+    for n in (0, 1)
+)
 STEPS: list[str] = []
 
 
 class Cluster:
-    """Has a namespace and a StatefulSet without labels, and takes patches of them, or none."""
+    """Has a namespace and a StatefulSet without labels; accepts patches but of one kind."""
 
     def __init__(self, refuses: str = ""):
         self.refuses = refuses
@@ -47,22 +52,22 @@ class Cluster:
         return apps.StatefulSet(metadata=metadata, spec=spec)
 
     def patch(self, kind: Any, name: str, body: Any, **_: Any) -> Any:
-        """Take note of a patch."""
+        """Record a patch."""
         if kind.__name__ == self.refuses:
             raise httpx2.ConnectError("gone")
         STEPS.append(kind.__name__)
 
 
 class Labelling(charm.ReconcilingCharm[None]):
-    """Labels its namespace, tells so, and labels its own pods."""
+    """Labels its namespace, publishes that, and labels its own pods."""
 
     MANAGED = ()
 
     def gather(self, client: kube.Client, live: kube.Live) -> None:
-        """Need no facts."""
+        """Read nothing."""
 
     def desired(self, facts: None) -> Desired:
-        """Want labels and nothing else."""
+        """Return labels and nothing else."""
         labels = {"on": "mesh"}
         return Desired(
             labels=(
@@ -72,19 +77,19 @@ class Labelling(charm.ReconcilingCharm[None]):
         )
 
     def publish(self, facts: None, live: kube.Live) -> None:
-        """Take note."""
+        """Record the call."""
         STEPS.append("publish")
 
     def cleanup(self, client: kube.Client) -> None:
-        """Take note."""
+        """Record the call."""
         STEPS.append("cleanup")
 
 
 class Holding(Labelling):
-    """Was told so much nonsense that it changes nothing."""
+    """Has invalid input only, and writes nothing."""
 
     def desired(self, facts: None) -> Desired:
-        """Want nothing, for two reasons."""
+        """Return two problems, and hold."""
         return Desired(problems=PROBLEMS, hold=True)
 
 
@@ -100,22 +105,22 @@ def steps(monkeypatch: pytest.MonkeyPatch, refuses: str = "") -> list[str]:
     return STEPS
 
 
-def test_who_is_told_that_the_namespace_does_it_is_told_once_it_does(
+def test_the_databag_is_written_after_the_namespace_is_labelled(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    # Consumers take off their own labels then: else they would leave the waypoint meanwhile.
+    # Consumers remove their own labels then, and would leave the waypoint in between.
     assert steps(monkeypatch) == ["Namespace", "publish", "StatefulSet"]
     assert steps(monkeypatch, refuses="Namespace") == []
 
 
-def test_the_charms_own_pods_come_last_and_hold_up_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_the_charms_own_pods_are_labelled_last(monkeypatch: pytest.MonkeyPatch):
     assert steps(monkeypatch, refuses="StatefulSet") == ["Namespace", "publish"]
 
 
 def ran(
     monkeypatch: pytest.MonkeyPatch, kind: type[Labelling], *, leader: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """Run action `reconcile`; return its results and what it logged."""
+    """Run action `reconcile`; return its results and its log."""
     STEPS.clear()
     monkeypatch.setattr(kube, "connect", Cluster)
     context = testing.Context(kind, meta=META, actions=ACTIONS)
@@ -126,34 +131,36 @@ def ran(
     return dict(context.action_results or {}), context.action_logs
 
 
-def test_the_action_tells_what_changed_and_what_became_of_it(monkeypatch: pytest.MonkeyPatch):
+def test_the_action_returns_the_plan_and_the_status(monkeypatch: pytest.MonkeyPatch):
     results, logs = ran(monkeypatch, Labelling, leader=True)
     assert results == {"changed": 0, "plan": "no change", "status": "active"}
     assert logs == []
 
 
-def test_the_action_tells_every_problem_and_the_status_the_first(monkeypatch: pytest.MonkeyPatch):
+def test_the_action_logs_every_problem_and_the_status_shows_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+):
     results, logs = ran(monkeypatch, Holding, leader=True)
     assert results["status"] == f"blocked: {PROBLEMS[0]} (+1 more)"
     assert logs == [str(problem) for problem in PROBLEMS]
     assert STEPS == []
 
 
-def test_a_unit_that_may_not_write_says_who_may(monkeypatch: pytest.MonkeyPatch):
+def test_the_action_of_another_unit_names_the_leader(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(testing.ActionFailed, match="juju run beacon/leader reconcile"):
         ran(monkeypatch, Labelling, leader=False)
     assert STEPS == []
 
 
 @pytest.mark.parametrize("leader", [True, False])
-@pytest.mark.parametrize(("left", "steps"), [(0, ["cleanup"]), (1, [])])
-def test_whichever_unit_goes_last_takes_everything_away(
-    monkeypatch: pytest.MonkeyPatch, leader: bool, left: int, steps: list[str]
+@pytest.mark.parametrize(("planned", "steps"), [(0, ["cleanup"]), (1, [])])
+def test_the_last_unit_deletes_everything_leader_or_not(
+    monkeypatch: pytest.MonkeyPatch, leader: bool, planned: int, steps: list[str]
 ):
     STEPS.clear()
     monkeypatch.setattr(kube, "connect", Cluster)
     context = testing.Context(Labelling, meta=META)
     container = testing.Container("metrics-proxy")
-    state = testing.State(leader=leader, planned_units=left, containers={container})
+    state = testing.State(leader=leader, planned_units=planned, containers={container})
     context.run(context.on.remove(), state)
     assert steps == STEPS

@@ -14,7 +14,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
-IDENTITY = kube.Identity("shop", "gate")
+IDENTITY = resources.identity("shop", "gate")
 FIRST, LATER = (datetime.datetime(2026, 1, day, tzinfo=datetime.UTC) for day in (1, 2))
 
 

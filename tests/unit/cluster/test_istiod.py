@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What of the istiod in a cluster decides about access."""
+"""The settings of a cluster's istiod that decide about access."""
 
 from typing import Any
 
 import pytest
-from istio_ambient import kube
+from istio_ambient import resources
 from istio_ambient.cluster import istiod
 
 
@@ -16,7 +16,7 @@ def deployment(namespace: str = "mesh", revision: str = "", **variables: str) ->
             "name": f"istiod-{revision}" if revision else "istiod",
             "namespace": namespace,
             "labels": {"app": "istiod", "istio.io/rev": revision or "default"},
-            "annotations": {kube.OWNER_ANNOTATION: "mesh/istio-k8s"},
+            "annotations": {resources.OWNER_ANNOTATION: "mesh/istio-k8s"},
         },
         "spec": {"template": {"spec": {"containers": [{"name": "discovery", "env": env}]}}},
     }
@@ -33,20 +33,18 @@ def deployment(namespace: str = "mesh", revision: str = "", **variables: str) ->
         ("{broken", "mesh"),
     ],
 )
-def test_the_root_namespace_is_what_the_mesh_config_says_or_else_istiods_own(
-    config: str, root: str
-):
+def test_the_root_namespace_is_that_of_the_mesh_config_or_istiods_own(config: str, root: str):
     assert istiod.read(deployment(), config).root_namespace == root
 
 
-def test_waypoints_are_let_through_where_istiod_is_told_so():
+def test_waypoints_are_allowed_automatically_where_istiods_environment_says_so():
     assert istiod.read(deployment(PILOT_AUTO_ALLOW_WAYPOINT_POLICY="true"), "").auto_allow
     assert not istiod.read(deployment(PILOT_AUTO_ALLOW_WAYPOINT_POLICY="false"), "").auto_allow
     assert not istiod.read(deployment(), "").auto_allow
     assert istiod.read(deployment(), "").owner == "mesh/istio-k8s"
 
 
-def test_the_default_revision_is_preferred_and_one_that_goes_away_is_passed_over():
+def test_the_default_revision_is_preferred_and_a_deleted_one_is_skipped():
     default, canary = deployment(), deployment(revision="canary")
     assert istiod.choose([canary, default]) is default
     assert istiod.mesh_config_name(default) == "istio"
@@ -56,7 +54,7 @@ def test_the_default_revision_is_preferred_and_one_that_goes_away_is_passed_over
     assert istiod.choose([going, default]) is default
 
 
-def test_none_and_several_are_told():
+def test_no_istiod_and_several_raise():
     with pytest.raises(istiod.NoIstiodError, match="deploy istio-k8s"):
         istiod.choose([])
     with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)"):

@@ -1,19 +1,19 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which Istio beside ours is at work, and what is merely left of one."""
+"""Another Istio that works is found, and what a removed one left is not."""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
-from istio_ambient import kube
+from istio_ambient import kube, resources
 from istio_ambient.cluster import surroundings
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.discovery_v1 import EndpointSlice
 
-IDENTITY = kube.Identity("mesh", "istio")
+IDENTITY = resources.identity("mesh", "istio")
 SERVICE = {"service": {"namespace": "old", "name": "istiod"}}
 
 
@@ -57,17 +57,17 @@ OURS = deployment("mesh")
         ([injector(SERVICE)], ()),
         ([injector(SERVICE), endpoints()], ()),
         ([injector(SERVICE), endpoints("192.0.2.7")], ("MutatingWebhookConfiguration injector",)),
-        # Named once, by what runs.
+        # Named once, by its Deployment.
         (
             [deployment("old"), injector(SERVICE), endpoints("192.0.2.7")],
             ("Deployment old/istiod",),
         ),
         ([injector({"service": {"namespace": "mesh", "name": "istiod"}})], ()),
-        # Of a URL nobody can tell from here whether somebody answers.
+        # Whether a URL is served cannot be read from the API server.
         ([injector({"url": "https://istiod.site/x"})], ("MutatingWebhookConfiguration injector",)),
     ],
 )
-def test_another_istio_is_named_and_what_is_left_of_one_is_not(
+def test_another_istio_is_named_and_what_a_removed_one_left_is_not(
     monkeypatch: pytest.MonkeyPatch, cluster: list[kube.Resource], named: tuple[str, ...]
 ):
     def list_kind(_: kube.Client, kind: kube.ResourceType, *__: Any, **___: Any) -> Any:

@@ -5,14 +5,14 @@
 from typing import Any
 
 import pytest
-from istio_ambient import control_plane, kube, manifests
+from istio_ambient import control_plane, kube, manifests, resources
 from istio_ambient.manifests import _served
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 
 from tests.unit.control_plane.test_desired import facts
 
-IDENTITY = kube.Identity("mesh", "istio")
+IDENTITY = resources.identity("mesh", "istio")
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 POLICIES = "authorizationpolicies.security.istio.io"
 GUARD = "safe-upgrades.gateway.networking.k8s.io"

@@ -7,9 +7,9 @@ import itertools
 from typing import Any, cast
 
 import pytest
-from istio_ambient import control_plane, kube, manifests
+from istio_ambient import control_plane, kube, manifests, resources
 from istio_ambient.authorization import hardened_mode
-from istio_ambient.kube import _identity, _objects
+from istio_ambient.kube import _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap
@@ -19,7 +19,7 @@ from tests.unit.control_plane.test_desired import facts
 pytestmark = pytest.mark.usefixtures("without_definitions", "rendered_once")
 
 OLDER = "1.30.0"
-IDENTITY = kube.Identity("mesh", "istio")
+IDENTITY = resources.identity("mesh", "istio")
 ORDER = ("istiod", "istio-cni-node", "ztunnel", "istio-sidecar-injector")
 
 
@@ -238,7 +238,7 @@ def test_replicas_that_an_autoscaler_set_survive_a_takeover():
     (ref,) = (ref for ref in OLD if ref.kind == "Deployment")
     manifest = {**kube.manifest_of(OLD[ref])}
     manifest["spec"]["replicas"] = 3
-    labels = {_identity.INSTANCE_LABEL: IDENTITY.instance, _identity.SCOPE_LABEL: "control-plane"}
+    labels = {**IDENTITY.labels, resources.SCOPE_LABEL: "control-plane"}
     manifest["metadata"]["labels"] |= labels
     entry: dict[str, Any] = {"manager": "istio", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
     manifest["metadata"]["managedFields"] = [entry]

@@ -5,7 +5,7 @@
 import dataclasses
 from typing import Any
 
-from istio_ambient import authorization, beacon, kube
+from istio_ambient import authorization, beacon, kube, resources
 from istio_ambient.authorization import _requests, evaluator
 
 from tests.unit.authorization.evaluator import samples
@@ -43,14 +43,14 @@ def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Fact
 
 def snapshot(given: beacon.Facts, *policies: Any, **changes: Any) -> evaluator.Snapshot:
     """Return the cluster in which the beacon's policies are applied, and others beside them."""
-    identity = kube.Identity("shop", "beacon")
+    identity = resources.identity("shop", "beacon")
     own = [
         kube.manifest_of(policy)
         for policy in beacon.desired(given).objects
         if kube.ref_of(policy).kind == "AuthorizationPolicy"
     ]
     for policy in own:
-        policy["metadata"]["annotations"][kube.OWNER_ANNOTATION] = identity.owner
+        policy["metadata"]["annotations"][resources.OWNER_ANNOTATION] = identity.owner
     return samples.snapshot(
         *own,
         *policies,

@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from istio_ambient import gateways, kube, manifests
+from istio_ambient import gateways, kube, manifests, resources
 
 POD_LABELS = {"charms.canonical.com/shop.gate.telemetry": "aggregated"}
 LISTENER = {"name": "http-80", "port": 80, "protocol": "HTTP"}
-IDENTITY = kube.Identity("shop", "gate")
+IDENTITY = resources.identity("shop", "gate")
 
 
 def gateway(**changes: Any) -> gateways.Gateway:

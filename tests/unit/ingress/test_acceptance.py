@@ -40,7 +40,7 @@ def found(
             listener = {"name": "http-80", "conditions": [of_listener] if of_listener else []}
             obj["status"] = {"parents": [parent], "listeners": [listener]}
         live[kube.ref_of(obj)] = obj
-    ours = kube.Live(kube.Identity("shop", "gate"), objects=live)
+    ours = kube.Live(resources.identity("shop", "gate"), objects=live)
     exposed = ingress.exposure(facts)
     (entry,) = route_list.entries(exposed, facts, ours)
     return list(acceptance.acceptance(exposed, facts, ours)), entry.state

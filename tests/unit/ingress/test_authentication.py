@@ -250,7 +250,7 @@ def test_redirects_to_tls_are_closed_and_opened_as_what_they_lead_to():
 def test_nothing_is_served_where_somebody_else_has_the_name_of_a_policy():
     wanted = samples.facts(samples.request(), forward_auth=LOGIN)
     objects = ingress.desired(wanted).objects
-    identity = kube.Identity("shop", "gate")
+    identity = resources.identity("shop", "gate")
     none = kube.Live(identity, ingress.MANAGED)
     theirs = resources.AuthorizationPolicy(
         metadata=meta_v1.ObjectMeta(name="ext-authz-gate", namespace="shop"), spec={}

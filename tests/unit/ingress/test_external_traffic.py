@@ -15,7 +15,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from tests.unit.ingress.samples import facts, objects
 
 NAME = "AuthorizationPolicy shop/gate-shop-external-traffic"
-IDENTITY = kube.Identity("shop", "gate")
+IDENTITY = resources.identity("shop", "gate")
 
 
 def spec(cidrs: str, **changes: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 import dataclasses
 from typing import Any
 
-from istio_ambient import ingress, kube
+from istio_ambient import ingress, kube, resources
 from istio_ambient.ingress.reports import route_list
 
 from tests.unit.ingress import samples
@@ -13,7 +13,7 @@ from tests.unit.ingress import samples
 
 def listed(facts: ingress.Facts, applied: bool = True) -> list[route_list.Entry]:
     objects = {kube.ref_of(obj): obj for obj in ingress.desired(facts).objects} if applied else {}
-    live = kube.Live(kube.Identity("shop", "gate"), objects=objects)
+    live = kube.Live(resources.identity("shop", "gate"), objects=objects)
     return route_list.entries(ingress.exposure(facts), facts, live)
 
 

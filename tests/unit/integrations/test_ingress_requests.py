@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from istio_ambient import authorization, ingress, kube
+from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
 from istio_ambient.integrations import ingress_requests
 
@@ -113,7 +113,7 @@ SERVICES = (TEMPO, service())
 
 def answers(asked: ingress.Facts, *, there: bool = True) -> dict[int, dict[str, str]]:
     """Return what is told while every object is there, or none."""
-    live = kube.Live(kube.Identity("shop", "gate"), ingress.MANAGED)
+    live = kube.Live(resources.identity("shop", "gate"), ingress.MANAGED)
     objects = {kube.ref_of(each): each for each in ingress.desired(asked).objects}
     if there:
         live = dataclasses.replace(live, objects=objects)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Objects for the engine's tests: what is wanted, and how the API server would show it."""
+"""Objects for the engine's tests: desired ones, and as the API server would return them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Service
 from lightkube.resources.rbac_authorization_v1 import ClusterRole
 
-IDENTITY = kube.Identity("shop", "beacon", frozenset({"istio-waypoint"}))
+IDENTITY = resources.identity("shop", "beacon", frozenset({"istio-waypoint"}))
 KINDS = (ConfigMap, Service, ClusterRole, resources.AuthorizationPolicy, resources.Gateway)
 
 
@@ -27,7 +27,7 @@ def policy(name: str = "allow", **spec: Any) -> kube.Resource:
 def as_live(
     obj: kube.Resource, manager: str = "charmed-istio", operation: str = "Apply", **owned: Any
 ) -> kube.Resource:
-    """Return what the API server holds after we applied the object, and `manager` wrote last."""
+    """Return an object as the API server holds it after an apply and a write of `manager`."""
     empty = kube.Live(IDENTITY, KINDS)
     (change,) = kube.plan([obj], empty).changes
     manifest = change.manifest or {}

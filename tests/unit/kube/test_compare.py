@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Containment: the API server's completions are no difference, everything else is."""
+"""Differences between desired and live objects; defaults of the API server are none."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ def manifest(kind: str = "Deployment", version: str = "apps/v1", **content: Any)
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, **content}
 
 
-def spec_differences(want: Any, have: Any) -> list[str]:
-    return _compare.differences(manifest(spec=want), manifest(spec=have))
+def spec_differences(desired: Any, live: Any) -> list[str]:
+    return _compare.differences(manifest(spec=desired), manifest(spec=live))
 
 
 @pytest.mark.parametrize(
-    ("want", "have"),
+    ("desired", "live"),
     [
         ({"a": 1}, {"a": 1, "defaulted": True}),
         ({"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}),
@@ -29,12 +29,12 @@ def spec_differences(want: Any, have: Any) -> list[str]:
         ),
     ],
 )
-def test_no_difference(want: Any, have: Any):
-    assert spec_differences(want, have) == []
+def test_no_difference(desired: Any, live: Any):
+    assert spec_differences(desired, live) == []
 
 
 @pytest.mark.parametrize(
-    ("want", "have", "path"),
+    ("desired", "live", "path"),
     [
         ({"a": 1}, {"a": 2}, "spec.a"),
         ({"a": 1}, {}, "spec.a"),
@@ -46,20 +46,20 @@ def test_no_difference(want: Any, have: Any):
         ({"args": ["a", "b"]}, {"args": ["b", "a"]}, "spec.args[0]"),
     ],
 )
-def test_difference(want: Any, have: Any, path: str):
-    assert path in spec_differences(want, have)
+def test_difference(desired: Any, live: Any, path: str):
+    assert path in spec_differences(desired, live)
 
 
-def test_nothing_may_be_added_to_a_policy():
-    want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={})
-    have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
-    assert _compare.differences(want, have) == ["spec.rules"]
+def test_a_rule_added_to_a_policy_is_drift():
+    desired = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={})
+    live = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
+    assert _compare.differences(desired, live) == ["spec.rules"]
 
 
-def test_an_empty_rule_is_not_no_rule():
-    want = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": []})
-    have = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
-    assert _compare.differences(want, have)
+def test_an_empty_rule_differs_from_no_rule():
+    desired = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": []})
+    live = manifest("AuthorizationPolicy", "security.istio.io/v1", spec={"rules": [{}]})
+    assert _compare.differences(desired, live)
 
 
 def test_a_key_added_to_a_config_map_or_role_is_drift():

@@ -1,12 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: what is done with each object, and why."""
+"""The plan: the change of each object, and its reason."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 from istio_ambient import kube, resources
-from istio_ambient.kube import _identity
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import Namespace
@@ -14,7 +14,7 @@ from lightkube.resources.rbac_authorization_v1 import ClusterRole
 
 from tests.unit.kube.objects import IDENTITY, as_live, config_map, edited, live, policy
 
-OWNER = kube.OWNER_ANNOTATION
+OWNER = resources.OWNER_ANNOTATION
 SPEC: dict[str, Any] = {
     "group": "example.com",
     "names": {"kind": "X", "plural": "x"},
@@ -28,32 +28,32 @@ def only(plan: kube.Plan) -> kube.Change:
     return change
 
 
-def test_what_is_absent_is_created_with_our_identity():
+def test_an_absent_object_is_created_with_the_marks_of_its_owner():
     change = only(kube.plan([config_map(a="1")], live()))
     assert change.verb is kube.Verb.CREATE
     assert change.manifest is not None
     metadata = change.manifest["metadata"]
-    assert metadata["labels"][_identity.INSTANCE_LABEL] == "shop-beacon"
-    assert metadata["annotations"][kube.OWNER_ANNOTATION] == "shop/beacon"
+    assert metadata["labels"][resources.INSTANCE_LABEL] == "shop-beacon"
+    assert metadata["annotations"][resources.OWNER_ANNOTATION] == "shop/beacon"
 
 
-def test_what_is_as_wanted_is_left_alone():
+def test_an_object_as_desired_is_unchanged():
     assert kube.plan([config_map(a="1")], live(as_live(config_map(a="1")))).writes == ()
 
 
-def test_what_we_want_otherwise_is_applied():
+def test_changed_content_is_applied():
     change = only(kube.plan([config_map(a="2")], live(as_live(config_map(a="1")))))
     assert change.verb is kube.Verb.UPDATE
     assert "data.a" in change.reason
 
 
-def test_what_somebody_edited_is_repaired_whatever_the_hash_says():
+def test_an_edited_object_is_repaired_although_its_hash_is_that_of_the_desired_one():
     edited = as_live(config_map(a="1"))
     edited.data["a"] = "tampered"
     assert only(kube.plan([config_map(a="1")], live(edited))).verb is kube.Verb.UPDATE
 
 
-def test_a_rule_added_to_an_allow_nothing_policy_is_taken_out_by_replacing_it():
+def test_an_allow_nothing_policy_with_an_added_rule_is_replaced():
     opened = as_live(policy(), manager="kubectl-edit", operation="Update")
     opened["spec"] = {"rules": [{}]}
     change = only(kube.plan([policy()], live(opened)))
@@ -63,7 +63,7 @@ def test_a_rule_added_to_an_allow_nothing_policy_is_taken_out_by_replacing_it():
     assert change.manifest["metadata"]["resourceVersion"] == "7"
 
 
-def test_labels_that_others_added_are_no_drift_and_survive_a_replacement():
+def test_labels_of_other_managers_are_no_drift_and_survive_a_replacement():
     ours = as_live(policy(), manager="kubectl-label", operation="Update")
     labelled = edited(ours, labels={**ours.metadata.labels, "team": "payments"})
     assert kube.plan([policy()], live(labelled)).writes == ()
@@ -72,7 +72,7 @@ def test_labels_that_others_added_are_no_drift_and_survive_a_replacement():
     assert change.manifest["metadata"]["labels"]["team"] == "payments"
 
 
-def test_what_is_no_longer_wanted_is_deleted_after_what_replaces_it():
+def test_an_object_is_deleted_after_the_one_that_replaces_it_is_created():
     plan = kube.plan([policy("new")], live(as_live(policy("old"))))
     assert [(c.verb, c.ref.name) for c in plan.changes] == [
         (kube.Verb.CREATE, "new"),
@@ -88,14 +88,14 @@ def test_custom_resource_definitions_are_never_deleted():
     assert kube.plan([], found).changes == ()
 
 
-def test_a_name_that_somebody_else_holds_is_refused():
+def test_an_object_of_another_owner_is_refused():
     stranger = policy("allow", rules=[{}])
     change = only(kube.plan([policy()], live(), {kube.ref_of(stranger): stranger}))
     assert change.verb is kube.Verb.REFUSED
     assert change.existing is not None
 
 
-def test_what_a_removed_application_released_is_taken_over():
+def test_an_object_that_its_owner_released_is_adopted():
     released = edited(as_live(policy()), labels={}, annotations={OWNER: "released"})
     change = only(kube.plan([policy()], live(), {kube.ref_of(released): released}))
     assert change.verb in (kube.Verb.UPDATE, kube.Verb.REPLACE)
@@ -107,23 +107,23 @@ def test_kinds_that_are_not_served_are_deferred():
     assert not kube.plan([policy()], live(missing=[resources.AuthorizationPolicy])).writes
 
 
-def test_two_objects_of_one_name_are_a_mistake():
+def test_two_desired_objects_of_one_name_raise():
     with pytest.raises(ValueError, match="twice"):
         kube.plan([policy(), policy()], live())
 
 
-def test_a_kind_that_was_not_read_is_a_mistake():
+def test_a_kind_that_was_not_read_raises():
     with pytest.raises(ValueError, match="not among the kinds"):
         kube.plan([Namespace(metadata=ObjectMeta(name="shop"))], live())
 
 
-def test_order_configuration_before_custom_resources():
+def test_configuration_is_applied_before_custom_resources():
     role = ClusterRole(metadata=ObjectMeta(name="role"))
     plan = kube.plan([policy(), config_map(), role], live())
     assert [c.ref.kind for c in plan.changes][-1] == "AuthorizationPolicy"
 
 
-def test_who_may_come_in_stands_before_what_lets_them_in_and_goes_after_it():
+def test_guards_are_applied_before_other_custom_resources_and_deleted_after_them():
     kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
     meta = ObjectMeta(name="a", namespace="shop")
     route = resources.HTTPRoute(metadata=meta, spec={})
@@ -135,16 +135,32 @@ def test_who_may_come_in_stands_before_what_lets_them_in_and_goes_after_it():
     assert [change.kind for change in gone.changes] == [*reversed(kinds)]
 
 
+def test_without_guards_custom_resources_are_applied_in_the_order_of_their_kinds():
+    unordered = dataclasses.replace(IDENTITY, guards=frozenset())
+    kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
+    route = resources.HTTPRoute(metadata=ObjectMeta(name="a", namespace="shop"), spec={})
+    planned = kube.plan([policy(), route], kube.Live(unordered, kinds))
+    assert [change.kind for change in planned.changes] == [*reversed(kinds)]
+
+
+def test_another_field_manager_counts_as_another_writer():
+    live_policy = as_live(policy())
+    other = dataclasses.replace(IDENTITY, field_manager="another")
+    found = kube.Live(other, (resources.AuthorizationPolicy,), live(live_policy).objects)
+    change = only(kube.plan([policy(action="DENY")], found))
+    assert change.verb is kube.Verb.REPLACE
+
+
 class TestIdentity:
-    def test_model_and_application_that_share_an_instance_label_do_not_share_objects(self):
-        one, two = kube.Identity("a-b", "c"), kube.Identity("a", "b-c")
-        assert one.instance == two.instance
+    def test_two_owners_of_one_instance_label_do_not_share_objects(self):
+        one, two = resources.identity("a-b", "c"), resources.identity("a", "b-c")
+        assert one.labels == two.labels
         (change,) = kube.plan([policy()], kube.Live(one, (resources.AuthorizationPolicy,))).changes
         assert change.manifest is not None
         assert one.owns(change.manifest)
         assert not two.owns(change.manifest)
 
-    def test_what_a_controller_made_is_the_controllers(self):
+    def test_an_object_that_a_controller_made_belongs_to_the_controller(self):
         obj = as_live(policy())
         assert IDENTITY.owns(kube.manifest_of(obj))
         owner = {"apiVersion": "v1", "kind": "Gateway", "name": "g", "uid": "u"}
@@ -159,16 +175,16 @@ class TestIdentity:
             ("something-else", "beacon", False),
         ],
     )
-    def test_adopts_what_the_public_charm_of_the_same_name_made(
+    def test_objects_of_the_public_charm_of_the_same_application_are_adopted(
         self, scope: str, manager: str, adopted: bool
     ):
-        labels = {**IDENTITY.labels, _identity.SCOPE_LABEL: scope}
+        labels = {**IDENTITY.labels, resources.SCOPE_LABEL: scope}
         obj = edited(as_live(policy(), manager=manager), annotations={}, labels=labels)
         assert IDENTITY.owns(kube.manifest_of(obj)) is adopted
 
     def test_an_adopted_object_is_replaced_whole(self):
-        labels = {**IDENTITY.labels, _identity.SCOPE_LABEL: "istio-waypoint"}
+        labels = {**IDENTITY.labels, resources.SCOPE_LABEL: "istio-waypoint"}
         public = as_live(policy(action="ALLOW"), manager="beacon")
         obj = edited(public, annotations={}, labels=labels)
         change = only(kube.plan([policy(action="ALLOW")], live(obj)))
-        assert (change.verb, change.reason) == (kube.Verb.REPLACE, "taken over")
+        assert (change.verb, change.reason) == (kube.Verb.REPLACE, "adopted")

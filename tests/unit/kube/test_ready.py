@@ -1,15 +1,14 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Readiness: what a rollout waits for, in the words of its pods."""
+"""Readiness: whether a workload works, and the reason that its pods give otherwise."""
 
 from typing import Any
 
 import httpx2
 import pytest
 from istio_ambient import kube
-from istio_ambient.cluster import nodes
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.core_v1 import Node, Pod
+from lightkube.resources.core_v1 import Pod
 
 
 def load(kind: Any, **content: Any) -> Any:
@@ -19,7 +18,7 @@ def load(kind: Any, **content: Any) -> Any:
 def deployment(
     replicas: int = 2, generation: int = 1, total: int | None = None, **status: Any
 ) -> Deployment:
-    """Return a Deployment that wants `replicas` pods, and has `total` of all versions."""
+    """Return a Deployment of `replicas` pods, which has `total` pods of all versions."""
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "x"}}, "template": {}}
     metadata = {"name": "x", "namespace": "n", "generation": generation}
     return load(
@@ -31,26 +30,26 @@ def deployment(
 
 
 class Pods:
-    """A client that lists these pods, and counts how often it is asked."""
+    """A client that lists these pods, and counts its lists."""
 
     def __init__(self, *pods: Pod):
-        self.pods, self.asked = pods, 0
+        self.pods, self.lists = pods, 0
 
     def list(self, *_: Any, **__: Any) -> Any:
-        self.asked += 1
+        self.lists += 1
         return self.pods
 
 
 def readiness(workload: Any, *pods: Pod) -> tuple[kube.Readiness, int]:
     client: Any = Pods(*pods)
-    return kube.workload_readiness(client, workload, "x"), client.asked
+    return kube.workload_readiness(client, workload, "x"), client.lists
 
 
-def test_a_finished_rollout_is_ready_and_no_pod_is_asked_for():
+def test_a_finished_rollout_is_ready_and_its_pods_are_not_listed():
     done = deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=2)
-    found, asked = readiness(done)
+    found, lists = readiness(done)
     assert found.ready
-    assert asked == 0
+    assert lists == 0
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def test_a_finished_rollout_is_ready_and_no_pod_is_asked_for():
         deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=1),
         deployment(observedGeneration=1, updatedReplicas=1, availableReplicas=2),
         deployment(generation=2, observedGeneration=1, updatedReplicas=2, availableReplicas=2),
-        # Available is the pod of the version before, as long as the new one does not start.
+        # Available is the pod of the previous version, as long as the new one does not start.
         deployment(
             replicas=1, observedGeneration=1, updatedReplicas=1, availableReplicas=1, total=2
         ),
@@ -81,11 +80,11 @@ def test_a_finished_rollout_is_ready_and_no_pod_is_asked_for():
         None,
     ],
 )
-def test_anything_less_is_not(workload: Any):
+def test_an_unfinished_rollout_is_not_ready(workload: Any):
     assert not readiness(workload)[0].ready
 
 
-def test_the_reason_is_what_the_pod_says():
+def test_the_reason_is_that_of_the_pod():
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     container = {"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
     pod = load(
@@ -98,13 +97,13 @@ def test_the_reason_is_what_the_pod_says():
             ],
         },
     )
-    found, asked = readiness(deployment(), pod)
+    found, lists = readiness(deployment(), pod)
     assert found.reason == "pod x-1: ImagePullBackOff: no such image"
     assert found.waited_longer_than(100)
-    assert asked == 1
+    assert lists == 1
 
 
-def test_a_pod_that_cannot_be_scheduled_says_why():
+def test_the_reason_of_a_pod_that_cannot_be_scheduled_is_reported():
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     pod = load(
         Pod,
@@ -114,7 +113,7 @@ def test_a_pod_that_cannot_be_scheduled_says_why():
     assert "Unschedulable: 0/1 nodes" in readiness(deployment(), pod)[0].reason
 
 
-def test_a_quota_that_allows_no_pods_is_the_cause_where_there_is_no_pod():
+def test_the_reason_is_the_quota_where_it_allows_no_pod():
     refused = {
         "type": "ReplicaFailure",
         "status": "True",
@@ -126,74 +125,29 @@ def test_a_quota_that_allows_no_pods_is_the_cause_where_there_is_no_pod():
 
 
 class Cluster(Pods):
-    """A client that also reads one object, or answers that it is not there."""
+    """A client that also reads one object, or answers with an error."""
 
     def __init__(self, *pods: Pod, found: Any = None, code: int = 404):
         super().__init__(*pods)
-        self.found, self.code, self.read = found, code, ""
+        self.found, self.code = found, code
 
-    def get(self, _: Any, name: str, **__: Any) -> Any:
-        self.read = name
+    def get(self, *_: Any, **__: Any) -> Any:
         if self.found is not None:
             return self.found
         http = httpx2.Request("GET", "http://api")
         raise httpx2.HTTPStatusError("", request=http, response=httpx2.Response(self.code))
 
 
-UNMADE = kube.Readiness("x", ready=False, reason="nobody made it")
+UNMADE = kube.Readiness("x", ready=False, reason="no controller made it")
 
 
 def of_deployment(client: Any) -> kube.Readiness:
     return kube.deployment_readiness(client, "n", "x", "x", UNMADE)
 
 
-def test_a_deployment_that_somebody_else_makes():
+def test_the_readiness_of_a_deployment_that_a_controller_makes():
     done = deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=2)
     assert of_deployment(Cluster(found=done)).ready
     assert of_deployment(Cluster()) is UNMADE
     with pytest.raises(httpx2.HTTPStatusError):
         of_deployment(Cluster(code=403))
-
-
-def on_node(name: str, node: str, created: str, ready: str = "True") -> Pod:
-    return load(
-        Pod,
-        metadata={"name": name, "creationTimestamp": f"2026-01-0{created}T00:00:00Z"},
-        spec={"nodeName": node, "containers": []},
-        status={
-            "hostIP": "10.0.0.9",
-            "conditions": [{"type": "Ready", "status": ready}],
-        },
-    )
-
-
-@pytest.mark.parametrize(
-    ("addresses", "expected"),
-    [
-        ([("InternalIP", "10.0.0.1"), ("ExternalIP", "192.0.2.1")], "192.0.2.1"),
-        ([("Hostname", "node-1"), ("InternalIP", "10.0.0.1")], "10.0.0.1"),
-        ([("InternalIP", "10.0.0.1"), ("InternalIP", "2001:db8::1")], "10.0.0.1"),
-        ([("Hostname", "node-1")], "10.0.0.9"),
-    ],
-)
-def test_the_address_of_the_node_that_runs_the_oldest_ready_pod(
-    addresses: list[tuple[str, str]], expected: str
-):
-    node = load(
-        Node,
-        metadata={"name": "older"},
-        status={"addresses": [{"type": kind, "address": a} for kind, a in addresses]},
-    )
-    pods = (
-        on_node("a", "newer", "3"),
-        on_node("b", "older", "2"),
-        on_node("c", "oldest", "1", ready="False"),
-    )
-    client: Any = Cluster(*pods, found=node)
-    assert nodes.node_address(client, "n", {}) == expected
-    assert client.read == "older"
-
-
-def test_no_ready_pod_no_node():
-    client: Any = Cluster(on_node("a", "node", "1", ready="False"))
-    assert nodes.node_address(client, "n", {}) == ""

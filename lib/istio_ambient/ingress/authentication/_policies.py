@@ -59,7 +59,7 @@ def deny_name(app: str) -> str:
 
 def authentication_in_force(live: kube.Live) -> frozenset[str]:
     """Return the names of those of the policies here that are in the cluster, and ours."""
-    model, app = live.identity.model, live.identity.app
+    model, app = live.identity.namespace, live.identity.name
     return frozenset(
         name
         for name in (ext_authz_name(app), deny_name(app))

@@ -74,7 +74,7 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
 
     None where there is none, or where somebody changed it: that is no policy to fall back on.
     """
-    model, app = live.identity.model, live.identity.app
+    model, app = live.identity.namespace, live.identity.name
     found = live.get(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
     if found is None:
         return None
