@@ -16,7 +16,7 @@ from istio_ambient.charm import observability
 from istio_ambient.interfaces import (
     certificate_transfer,
     istio_ingress_config,
-    istio_metadata,
+    metadata,
     tracing,
 )
 from ops import testing
@@ -73,7 +73,7 @@ def test_the_root_namespace(other: OtherSide):
     def read(charm: Other) -> Any:
         return charm.metadata.get_data()
 
-    data, _ = other.meet("istio-metadata", istio_metadata.dump("mesh"), read)
+    data, _ = other.meet("istio-metadata", metadata.dump_istio("mesh"), read)
     assert data == published_metadata.IstioMetadataAppData(root_namespace="mesh")
 
 

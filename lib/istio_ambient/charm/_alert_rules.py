@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from istio_ambient.interfaces import prometheus_scrape
+from istio_ambient.interfaces import cos
 
 PLACEHOLDER = "%%juju_topology%%"
 """Stands in each metric's selector for the labels that Prometheus gives our metrics."""
 
 
-def rules_of(topology: prometheus_scrape.Topology, files: Iterable[str]) -> dict[str, Any]:
+def rules_of(topology: cos.Topology, files: Iterable[str]) -> dict[str, Any]:
     """Return the rule groups of all files, for Prometheus.
 
     Args:
