@@ -38,12 +38,12 @@ class Databag(pydantic.BaseModel):
     def _without_unknown_nulls(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        known, members = keys_of(cls), cast(dict[str, Any], data)
+        known, members = _keys_of(cls), cast(dict[str, Any], data)
         return {key: value for key, value in members.items() if value is not None or key in known}
 
 
 @functools.cache
-def keys_of(model: type[Databag]) -> frozenset[str]:
+def _keys_of(model: type[Databag]) -> frozenset[str]:
     """Return the keys of an object that a model reads."""
     return frozenset(field.alias or name for name, field in model.model_fields.items())
 
@@ -133,7 +133,7 @@ class Reader:
             model: the model; a key that holds null has its default.
             plain: keys that hold a plain text; the others hold JSON.
         """
-        found, known = len(self.problems), keys_of(model)
+        found, known = len(self.problems), _keys_of(model)
         content: dict[str, Any] = {}
         for key, text in sorted(self._databag.items()):
             value = self.value(key) if key in known and key not in plain else text

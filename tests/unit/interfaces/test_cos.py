@@ -26,7 +26,7 @@ def test_one_job_scrapes_the_port_of_every_unit():
     }
 
 
-def test_a_unit_says_where_it_is_in_plain_strings():
+def test_a_unit_publishes_its_address_in_plain_strings():
     assert cos.dump_scrape_unit(unit="beacon/0", address="10.1.2.3", fqdn="beacon-0.x") == {
         "prometheus_scrape_unit_address": "10.1.2.3",
         "prometheus_scrape_unit_name": "beacon/0",
@@ -35,7 +35,7 @@ def test_a_unit_says_where_it_is_in_plain_strings():
     }
 
 
-def test_a_dashboard_and_where_its_metrics_come_from():
+def test_a_dashboard_and_the_topology_of_its_metrics():
     databag = cos.dump_dashboards(TOPOLOGY, {PATH: '{"title": "Nodes"}'})
     assert set(databag) == {"dashboards"}
     stored = json.loads(databag["dashboards"])
