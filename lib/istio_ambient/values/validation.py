@@ -15,7 +15,6 @@ from istio_ambient.values.text import shown
 
 MAX_PROBLEMS = 3
 """Problems that are reported of one entry; the others show once these are corrected."""
-DEFAULT_REMEDY = "send what the interface asks for"
 
 _REMEDIES = {
     "extra_forbidden": "leave it out, or refresh this charm to one that knows it",
@@ -45,55 +44,59 @@ def problems_of(
     app: str,
     endpoint: str,
     field: str = "",
-    shows_values: bool = False,
-    remedy: str = DEFAULT_REMEDY,
 ) -> list[Problem]:
-    """Return the problems of one entry, at most `MAX_PROBLEMS`.
+    """Return the problems of one entry of a databag, at most `MAX_PROBLEMS`.
 
     Args:
         error: from validating the entry.
-        app: the application that sent the entry; empty for an option.
-        endpoint: our endpoint that the entry arrived over, or `config`.
+        app: the application that sent the entry.
+        endpoint: our endpoint that the entry arrived over.
         field: the place of the entry: `policies[2]`; empty: the place is that in the model.
-        shows_values: whether messages quote an invalid value. An option may be quoted; a databag
-            may hold a secret.
+    """
+    if isinstance(error, InvalidValueError):
+        return [_problem(error, app=app, endpoint=endpoint, field=field)]
+    details = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
+    return [problem_of(each, app=app, endpoint=endpoint, field=field) for each in details]
+
+
+def problem_of(
+    detail: ErrorDetails,
+    *,
+    app: str,
+    endpoint: str,
+    field: str = "",
+    shows_value: bool = False,
+    remedy: str = "send what the interface asks for",
+) -> Problem:
+    """Return the problem of one error of a `pydantic.ValidationError`.
+
+    Args:
+        detail: the error; its place is one in the model.
+        app: the application that sent the value; empty for an option.
+        endpoint: our endpoint that the value arrived over, or `config`.
+        field: the place of the model.
+        shows_value: whether the message quotes the value. An option may be quoted; a databag may
+            hold a secret.
         remedy: for what has no remedy of its own.
     """
-    problem = functools.partial(Problem, app=app, endpoint=endpoint)
-    if isinstance(error, InvalidValueError):
-        place = _joined(field, error.field)
-        return [problem(field=place, message=error.message, remedy=error.remedy)]
-    problems: list[Problem] = []
-    for detail in error.errors(include_url=False, include_input=shows_values)[:MAX_PROBLEMS]:
-        place = functools.reduce(inside, detail["loc"], field)
-        cause = _context(detail).get("error")
-        if isinstance(cause, InvalidValueError):
-            place = _joined(place, cause.field)
-            problems.append(problem(field=place, message=cause.message, remedy=cause.remedy))
-            continue
-        message = _message(detail)
-        if shows_values:
+    context = cast(Mapping[str, object], detail.get("ctx", {}))
+    cause, kind = context.get("error"), detail["type"]
+    if not isinstance(cause, InvalidValueError):
+        message = _MESSAGES.get(kind, detail["msg"][:1].lower() + detail["msg"][1:])
+        if shows_value:
             message = f"{shown(detail['input'])}: {message}"
-        problems.append(problem(field=place, message=message, remedy=_remedy(detail, remedy)))
-    return problems
+        if kind == "literal_error":
+            remedy = f"use {context.get('expected', 'a known value')}"
+        cause = InvalidValueError(message, _REMEDIES.get(kind, remedy))
+    place = functools.reduce(inside, detail["loc"], field)
+    return _problem(cause, app=app, endpoint=endpoint, field=place)
 
 
-def _joined(place: str, inner: str) -> str:
-    if not inner or inner.startswith("["):
-        return place + inner
-    return inside(place, inner)
-
-
-def _context(detail: ErrorDetails) -> Mapping[str, object]:
-    return cast(Mapping[str, object], detail.get("ctx", {}))
-
-
-def _message(detail: ErrorDetails) -> str:
-    text = _MESSAGES.get(detail["type"], detail["msg"])
-    return text[:1].lower() + text[1:]
-
-
-def _remedy(detail: ErrorDetails, default: str) -> str:
-    if detail["type"] == "literal_error":
-        return f"use {_context(detail).get('expected', 'a known value')}"
-    return _REMEDIES.get(detail["type"], default)
+def _problem(error: InvalidValueError, *, app: str, endpoint: str, field: str) -> Problem:
+    if error.field.startswith("["):
+        field += error.field
+    elif error.field:
+        field = inside(field, error.field)
+    return Problem(
+        app=app, endpoint=endpoint, field=field, message=error.message, remedy=error.remedy
+    )

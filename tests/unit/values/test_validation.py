@@ -23,14 +23,17 @@ class Inner(pydantic.BaseModel):
 class Model(pydantic.BaseModel):
     inner: Inner = Inner()
     selector: Annotated[str, pydantic.AfterValidator(_selector)] = ""
+    level: int = pydantic.Field(default=1, ge=1)
 
 
-def problems_of(data: object, *, field: str = "", shows_values: bool = False) -> list[Problem]:
+def errors_of(data: object) -> pydantic.ValidationError:
     with pytest.raises(pydantic.ValidationError) as caught:
         Model.model_validate(data)
-    return validation.problems_of(
-        caught.value, app="a", endpoint="e", field=field, shows_values=shows_values
-    )
+    return caught.value
+
+
+def problems_of(data: object, field: str = "") -> list[Problem]:
+    return validation.problems_of(errors_of(data), app="a", endpoint="e", field=field)
 
 
 def test_the_place_is_that_in_the_model_below_the_place_of_the_entry():
@@ -52,19 +55,16 @@ def test_the_place_inside_a_value_is_appended():
 def test_only_messages_about_options_quote_values():
     data = {"inner": {"ports": ["s3cret"]}}
     (hidden,) = problems_of(data)
-    (shown,) = problems_of(data, shows_values=True)
+    (detail,) = errors_of(data).errors()
+    shown = validation.problem_of(detail, app="", endpoint="config", shows_value=True)
     assert (hidden.message, hidden.remedy) == ("not an integer", "use an integer")
-    assert shown.message == "'s3cret': not an integer"
+    assert (shown.field, shown.message) == ("inner.ports[0]", "'s3cret': not an integer")
 
 
 def test_a_kind_of_error_without_remedy_has_that_of_the_caller():
-    class Bounded(pydantic.BaseModel):
-        number: int = pydantic.Field(ge=1)
-
-    with pytest.raises(pydantic.ValidationError) as caught:
-        Bounded.model_validate({"number": 0})
-    (problem,) = validation.problems_of(caught.value, app="", endpoint="config", remedy="reset it")
-    assert problem.remedy == "reset it"
+    (detail,) = errors_of({"level": 0}).errors()
+    problem = validation.problem_of(detail, app="", endpoint="config", remedy="reset it")
+    assert (problem.field, problem.remedy) == ("level", "reset it")
 
 
 def test_one_entry_has_a_few_problems_at_most():
