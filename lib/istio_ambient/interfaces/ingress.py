@@ -44,7 +44,7 @@ class IngressRequirerData(Databag):
     redirect_https: pydantic.StrictBool = pydantic.Field(default=False, alias="redirect-https")
     scheme: Literal["http", "https", "h2c"] = "http"
     """The protocol of the application's port."""
-    healthcheck_params: dict[str, Any] | None = None
+    healthcheck_params: dict[pydantic.StrictStr, Any] | None = None
     is_port_open: pydantic.StrictBool | None = None
 
 

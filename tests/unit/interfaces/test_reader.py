@@ -3,11 +3,15 @@
 
 """The reader of databags, with an interface of two models."""
 
+import importlib
 import json
-from typing import Any
+import pkgutil
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pydantic
 import pytest
+from istio_ambient import interfaces
 from istio_ambient.interfaces import _reader
 from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import urls
@@ -102,3 +106,34 @@ def test_json_is_bounded():
     found = reader(long=" " * (_reader.MAX_LENGTH + 1))
     assert found.value("long") is None
     assert "8388609 characters long" in problems(found)[0]
+
+
+def models(base: type[Databag]) -> Iterator[type[Databag]]:
+    """Yield the models of all interfaces, private ones too."""
+    for model in base.__subclasses__():
+        yield model
+        yield from models(model)
+
+
+def scalars(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a pydantic schema that validate one number, text or truth value."""
+    if isinstance(schema, dict):
+        members = cast(dict[str, Any], schema)
+        if members.get("type") in ("str", "int", "float", "bool"):
+            yield members
+        # A validator of ours makes the dataclasses.
+        within = members.values() if members.get("type") != "dataclass" else ()
+        yield from (found for member in within for found in scalars(member))
+    elif isinstance(schema, list):
+        yield from (found for member in cast(list[Any], schema) for found in scalars(member))
+
+
+def test_every_scalar_of_every_interface_is_strict():
+    for module in pkgutil.iter_modules(interfaces.__path__):
+        importlib.import_module(f"{interfaces.__name__}.{module.name}")
+    found = {
+        model.__qualname__: [*scalars(model.__pydantic_core_schema__)] for model in models(Databag)
+    }
+    assert found["MeshPolicy"] and found["JwtRule"]
+    lax = {name for name, parts in found.items() if not all(part.get("strict") for part in parts)}
+    assert lax == set()
