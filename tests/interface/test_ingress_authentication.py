@@ -73,7 +73,7 @@ def test_the_published_authorizer():
 
 
 @pytest.mark.parametrize(("apps", "wrong"), [(["grafana"], []), ([], ["not related"])])
-def test_the_published_authorizer_reads_who_is_behind_the_ingress(
+def test_the_published_authorizer_reads_the_applications_of_the_ingress(
     apps: list[str], wrong: list[str]
 ):
     context = testing.Context(Other, meta=META)
@@ -90,11 +90,11 @@ def test_the_published_authorizer_reads_who_is_behind_the_ingress(
     assert [part for part, text in zip(wrong, charm.wrong, strict=True) if part in text] == wrong
 
 
-def test_the_published_control_plane_reads_what_we_tell():
+def test_the_published_control_plane_reads_what_we_publish():
     context = testing.Context(Other, meta=META)
     remote = ingress_authentication.Remote("proxy", {"decisions_address": f"{ADDRESS}/decisions"})
-    told = ingress_authentication.login("gate", remote, None).authorizer
-    for authorizer, fake in ((told, False), (None, True)):
+    published_authorizer = ingress_authentication.login("gate", remote, None).authorizer
+    for authorizer, fake in ((published_authorizer, False), (None, True)):
         before = relation(
             "istio-ingress-config", istio_ingress_config.dump_authorizer(authorizer, {})
         )

@@ -21,7 +21,7 @@ from istio_ambient.integrations import (
     requesters,
     scrapers,
 )
-from istio_ambient.interfaces import forward_auth, gateway_metadata, istio_ingress_config
+from istio_ambient.interfaces import forward_auth, istio_ingress_config, metadata
 from istio_ambient.kube import Desired
 from istio_ambient.values.applications import trusted_requesters
 from istio_ambient.values.problems import Problem
@@ -142,9 +142,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             for relation in self.active_relations(endpoint):
                 answer = answers.get(relation.id, {})
                 self.write_databag(relation.data[self.app], answer, keys)
-        metadata = self._metadata(facts, live)
+        names = self._metadata(facts, live)
         for relation in self.active_relations(METADATA):
-            self.write_databag(relation.data[self.app], metadata, gateway_metadata.KEYS)
+            self.write_databag(relation.data[self.app], names, metadata.GATEWAY_KEYS)
         for relation in self.active_relations(ingress_upstream.ENDPOINT):
             content = ingress_upstream.request(facts)
             self.write_databag(relation.data[self.app], content, ingress_upstream.APP_KEYS)
@@ -152,7 +152,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def _metadata(self, facts: ingress.Facts, live: kube.Live) -> dict[str, str]:
         if live.get(resources.Gateway, facts.app, facts.model) is None:
             return {}
-        return gateway_metadata.dump(
+        return metadata.dump_gateway(
             namespace=facts.model,
             gateway_name=facts.app,
             deployment_name=facts.workload,

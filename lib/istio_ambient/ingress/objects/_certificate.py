@@ -42,7 +42,9 @@ def assemble(leaf: x509.Certificate, others: Iterable[x509.Certificate], key: st
     pool = [other for other in dict.fromkeys(others) if other != leaf and not _is_root(other)]
     path = [leaf]
     while len(path) < _MAX_PATH:
-        issuer = next((o for o in pool if o not in path and _issued_by(path[-1], o)), None)
+        issuer = next(
+            (o for o in pool if o not in path and certificates.is_issued_by(path[-1], o)), None
+        )
         if issuer is None:
             break
         path.append(issuer)
@@ -62,7 +64,7 @@ def certificate_fault(
     """
     if not _belong_together(leaf, key):
         return "not for the key that was asked with", "issue one for the request"
-    if _is_authority(leaf):
+    if certificates.is_authority(leaf):
         return "the certificate of an authority", "issue one without CA:TRUE"
     if now >= leaf.not_valid_after_utc:
         return f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "issue one that is valid"
@@ -152,32 +154,10 @@ def secret(facts: Facts) -> list[kube.Resource]:
 def _belong_together(leaf: x509.Certificate, key: str) -> bool:
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
-        return _public(private.public_key()) == _public(leaf.public_key())
+        return certificates.is_for_key(leaf, private)
     except certificates.REFUSED:
         return False
-
-
-def _public(key: object) -> bytes:
-    encoding, kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_bytes(encoding, kind)  # type: ignore[attr-defined]
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-    except certificates.REFUSED:
-        return True
 
 
 def _is_root(certificate: x509.Certificate) -> bool:
-    return certificate.subject == certificate.issuer and _issued_by(certificate, certificate)
-
-
-def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except certificates.REFUSED:
-        return False
-    return True
+    return certificates.is_issued_by(certificate, certificate)
