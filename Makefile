@@ -1,14 +1,15 @@
 # Every target sets up what it needs by itself. `make unit ARGS="-k plan"` passes arguments on.
-ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format lock
+ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format generate lock
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help test clean bootstrap $(ENVIRONMENTS)
+.PHONY: help check test clean bootstrap $(ENVIRONMENTS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## deploy the three charms on a real control plane on this machine, and send requests
+check: bootstrap ; @tox run-parallel --parallel-no-spinner -e lint,fast ## what to run after each change: style, types and fast unit tests
 test: bootstrap ; @tox -e lint,unit,interface,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
 unit: ## unit tests
@@ -22,6 +23,7 @@ pack: ## three .charm files in build/, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## check the documentation's links and commands
 format: ## format the code
+generate: ## write the CRDs and the fields of MeshConfig from the pinned Go modules (ARGS=--check compares)
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
 clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove all that was made here
 

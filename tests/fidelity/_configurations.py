@@ -51,7 +51,7 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "ztunnel": (manifests.PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
     "namespace": ("istio-system", "mesh"),
     "hub": ("docker.io/istio", "registry.example.com/mirror/istio"),
-    "tag": (manifests.VERSION, "1.31.0-site.1"),
+    "tag": (manifests.VERSION, f"{manifests.VERSION}-site.1"),
     "cni_bin_dir": ("", "/opt/site/cni/bin"),
     "cni_conf_dir": ("", "/etc/site/cni"),
     "auto_allow_waypoint_policy": (True, False),

@@ -26,7 +26,7 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
     "mtls-mode": [("Strict", "'Strict'", "'strict'")],
     "hub": [("https://docker.io/istio", "'https://docker.io/istio'", "without https://")],
     "tag": [
-        ("1.31.0-distroless", "variant", "leave -distroless out"),
+        ("1-distroless", "variant", "leave -distroless out"),
         ("a b", "'a b'", "letters"),
     ],
     "image-pull-policy": [("Sometimes", "'Sometimes'", "'Never'")],

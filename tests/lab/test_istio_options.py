@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 import yaml
-from istio_ambient import kube, resources
+from istio_ambient import kube, manifests, resources
 from istio_ambient.control_plane import _options
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
@@ -129,7 +129,7 @@ def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(me
     told: dict[tuple[str, str], tuple[str, str]] = {}
     with mesh.requests(UNIT) as seen:
         # Good values come along, and must wait.
-        mesh.config(APP, hardened_mode=True, tag="1.31.0-other")
+        mesh.config(APP, hardened_mode=True, tag="other")
         before = ""
         for option, cases in bad_options.BAD.items():
             for value, *_ in cases:
@@ -169,7 +169,9 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
     mesh.wait_active(timeout=300)
     pods = manifest(cluster, mesh, DaemonSet, "ztunnel")["spec"]["template"]["spec"]
     (container,) = pods["containers"]
-    assert container["image"] == "registry.example.com/istio/ztunnel:1.31.0-distroless"
+    assert (
+        container["image"] == f"registry.example.com/istio/ztunnel:{manifests.VERSION}-distroless"
+    )
     assert container["imagePullPolicy"] == "IfNotPresent"
     assert container["resources"] == {
         "requests": {"cpu": "500m", "memory": "512Mi"},

@@ -174,7 +174,8 @@ def test_definitions_of_ours_are_guarded_upgraded_and_never_downgraded(
     for kind in (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding):
         assert client.get(kind, GUARD)
 
-    older = {"metadata": {"annotations": {_served.BUNDLE_VERSION: "v1.6.0-rc.1"}}}
+    version = f"{manifests.gateway_api_version()}-rc.1"
+    older = {"metadata": {"annotations": {_served.BUNDLE_VERSION: version}}}
     client.patch(CustomResourceDefinition, GATEWAYS, older)
     mesh.emit(UNIT, "update-status")
     assert _version(cluster) == manifests.gateway_api_version()

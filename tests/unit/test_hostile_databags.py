@@ -156,6 +156,7 @@ _CMR = st.one_of(
 )
 
 
+@pytest.mark.slow
 @hypothesis.given(_HERE, _THERE, st.one_of(_HERE, _THERE), _CMR)
 @hypothesis.settings(max_examples=1000, deadline=None)
 def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
@@ -183,6 +184,7 @@ def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
     assert status_message(given).isprintable()
 
 
+@pytest.mark.slow
 @hypothesis.given(_HERE)
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_an_application_that_cannot_be_read_is_closed(text: str):

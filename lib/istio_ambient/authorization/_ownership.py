@@ -41,8 +41,8 @@ def judge(
     In our own model the requester is the application of the relation: a Service is its own when
     the selector holds `app.kubernetes.io/name: <app>`; a workload selector is when it holds that
     label or `app.kubernetes.io/part-of: <app>`. A requester from another model is bound to the
-    namespace that Juju marked with that model's UUID; its name there cannot be verified, so an application
-    deployed by Juju of the target's name must exist there.
+    namespace that Juju marked with that model's UUID. Its name there cannot be verified, so an
+    application deployed by Juju of the target's name must exist there.
 
     Where a requester got a policy before and may not have it any more, or the target is gone, the
     target is closed: taking the policy away would open it, or one that comes back, to everybody.

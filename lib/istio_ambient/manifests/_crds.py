@@ -55,7 +55,7 @@ def _load(kind: type[R]) -> list[R]:
 
 @functools.cache
 def gateway_api_version() -> str:
-    """Return the version of the Gateway API's bundle, such as `v1.6.0`."""
+    """Return the version of the Gateway API's bundle, as `v1.<minor>.<patch>`."""
     key = "gateway.networking.k8s.io/bundle-version"
     versions = {manifest["metadata"].get("annotations", {}).get(key) for manifest in manifests()}
     (version,) = versions - {None}

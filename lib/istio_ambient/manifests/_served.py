@@ -37,7 +37,7 @@ def is_newer(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def bundle_version(crd: Mapping[str, Any]) -> str:
-    """Return which version of the Gateway API's bundle a CRD says it is from, such as `v1.6.0`."""
+    """Return the version of the Gateway API's bundle that a CRD is from: `v1.<minor>.<patch>`."""
     annotations = cast(dict[str, str], crd["metadata"].get("annotations") or {})
     return annotations.get(BUNDLE_VERSION, "")
 

@@ -211,6 +211,7 @@ _TARGET = st.one_of(
 _NAMED = st.tuples(_TEXT, _TEXT, _TARGET, st.integers(0, 3))
 
 
+@pytest.mark.slow
 @hypothesis.given(_NAMED, _NAMED)
 @hypothesis.settings(deadline=None, max_examples=500)
 def test_names_fit_and_no_two_inputs_share_one(a: Any, b: Any):

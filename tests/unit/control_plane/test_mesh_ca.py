@@ -132,6 +132,7 @@ def test_two_that_signed_each_other_are_no_way_to_a_root():
     assert "does not lead" in problem.message
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([*GOOD, "other"]), st.text() | st.sampled_from([*GOOD.values()])

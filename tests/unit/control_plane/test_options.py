@@ -79,13 +79,13 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
         ("hub", "", "''"),
         ("hub", "https://docker.io/istio", "without https://"),
         ("hub", "docker.io/istio/", "'docker.io/istio/'"),
-        ("hub", "docker.io/istio:1.31.0", "or a tag"),
+        ("hub", "docker.io/istio:1", "or a tag"),
         ("hub", "docker.io/istio@sha256:00", "or a tag"),
         ("hub", "docker.io/Istio", "'docker.io/Istio'"),
         ("hub", 5, "5"),
         ("tag", "", "''"),
-        ("tag", "1.31.0 ", "'1.31.0 '"),
-        ("tag", "1.31.0-distroless", "leave -distroless out"),
+        ("tag", "1 ", "'1 '"),
+        ("tag", "1-distroless", "leave -distroless out"),
         ("tag", "-x", "'-x'"),
         ("tag", "x" * 128, "at most 117"),
         ("image-pull-policy", "always", "'Always', 'IfNotPresent' or 'Never'"),
@@ -195,6 +195,7 @@ def test_every_wrong_option_is_named():
     assert {problem.field for problem in problems} == wrong.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", YAML_OPTIONS)
 @given(
     text=st.text()

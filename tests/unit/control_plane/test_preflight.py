@@ -16,6 +16,8 @@ IDENTITY = resources.identity("mesh", "istio")
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 POLICIES = "authorizationpolicies.security.istio.io"
 GUARD = "safe-upgrades.gateway.networking.k8s.io"
+_, OLDEST = manifests.MIN_KUBERNETES
+BUNDLE = int(manifests.gateway_api_version().split(".")[1])
 RUNNING: Any = Deployment.from_dict(  # pyright: ignore[reportUnknownMemberType]
     {
         "metadata": {"name": "istiod", "namespace": "mesh"},
@@ -120,11 +122,14 @@ def test_a_mesh_that_runs_goes_on_and_tells():
     assert "cni.exclusive=false" in texts(wanted)
 
 
-@pytest.mark.parametrize(("version", "found"), [((1, 31), True), ((1, 32), False), (None, False)])
+@pytest.mark.parametrize(
+    ("version", "found"), [((1, OLDEST - 1), True), ((1, OLDEST), False), (None, False)]
+)
 def test_kubernetes_has_to_be_new_enough(version: tuple[int, int] | None, found: bool):
     wanted = desired(control_plane.Surroundings(kubernetes=version))
     assert wanted.hold is found
-    assert ("is 1.31, and Istio 1.31.0 needs 1.32" in texts(wanted)) is found
+    text = f"is 1.{OLDEST - 1}, and Istio {manifests.VERSION} needs 1.{OLDEST}"
+    assert (text in texts(wanted)) is found
 
 
 def test_another_istio_is_named():
@@ -141,7 +146,9 @@ def test_absent_definitions_are_installed_with_their_guard():
     assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 
-@pytest.mark.parametrize("version", ["v1.6.0", "v1.6.3", "v1.10.0", "v2.0.0-rc.1"])
+@pytest.mark.parametrize(
+    "version", [f"v1.{BUNDLE}.0", f"v1.{BUNDLE}.3", f"v1.{BUNDLE + 4}.0", "v2.0.0-rc.1"]
+)
 def test_definitions_of_somebody_else_that_are_new_enough_are_used_without_a_guard(version: str):
     around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
     wanted = desired(around)
@@ -150,7 +157,7 @@ def test_definitions_of_somebody_else_that_are_new_enough_are_used_without_a_gua
     assert "httproutes.gateway.networking.k8s.io" in names(wanted)
 
 
-@pytest.mark.parametrize("version", ["v1.5.9", "v1.2.1", "v0.8.0"])
+@pytest.mark.parametrize("version", [f"v1.{BUNDLE - 1}.9", "v1.2.1", "v0.8.0"])
 def test_definitions_of_somebody_else_that_are_too_old_are_named_with_what_is_needed(version: str):
     around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
     wanted = desired(around)
@@ -177,7 +184,9 @@ def test_what_a_removed_application_left_is_taken():
     assert {GATEWAYS, GUARD} <= names(wanted)
 
 
-@pytest.mark.parametrize(("version", "upgraded"), [("v1.5.0", True), ("v1.7.0", False)])
+@pytest.mark.parametrize(
+    ("version", "upgraded"), [(f"v1.{BUNDLE - 1}.0", True), (f"v1.{BUNDLE + 1}.0", False)]
+)
 def test_ours_are_upgraded_and_never_downgraded(version: str, upgraded: bool):
     ours: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version))  # pyright: ignore
     wanted = desired(control_plane.Surroundings(), ours)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An upgrade from whatever is live: which component may go on."""
 
+import copy
 import itertools
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from tests.unit.control_plane.test_desired import facts
 
-pytestmark = pytest.mark.usefixtures("without_definitions")
+pytestmark = pytest.mark.usefixtures("without_definitions", "rendered_once")
 
 OLDER = "1.30.0"
 IDENTITY = resources.identity("mesh", "istio")
@@ -27,6 +28,23 @@ def without_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are large, and take no part in the order of components."""
     monkeypatch.setattr(manifests, "crds", list[kube.Resource])
     monkeypatch.setattr(manifests, "gateway_api_admission", list[kube.Resource])
+
+
+@pytest.fixture
+def rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each hook renders the same values, which takes most of a hook's time."""
+    monkeypatch.setattr(manifests, "render", _rendered)
+
+
+def _rendered(values: manifests.ControlPlane) -> list[kube.Resource]:
+    key = values.model_dump_json()
+    if key not in _RENDERED:
+        _RENDERED[key] = _RENDER(values)
+    return copy.deepcopy(_RENDERED[key])
+
+
+_RENDER = manifests.render
+_RENDERED: dict[str, list[kube.Resource]] = {}
 
 
 def rendered(tag: str) -> dict[kube.Ref, kube.Resource]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import hypothesis
+import pytest
 from charmlibs.interfaces import istio_ingress_route as published
 from hypothesis import strategies as st
 from istio_ambient import authorization, ingress
@@ -97,6 +98,7 @@ def wishes(route: published.HTTPRoute | published.GRPCRoute) -> set[Wish]:
     return found
 
 
+@pytest.mark.slow
 @hypothesis.given(hostile.configurations(OWN, *FOREIGN))
 @hypothesis.settings(max_examples=500, deadline=None)
 def test_any_configuration_of_routes(text: str):
@@ -126,6 +128,7 @@ _ODD = st.one_of(
 )
 
 
+@pytest.mark.slow
 @hypothesis.given(st.dictionaries(_KEYS, _ODD, max_size=2), st.lists(_KEYS, max_size=1))
 @hypothesis.settings(max_examples=500, deadline=None)
 def test_any_request_of_ingress(odd: dict[str, str], gone: list[str]):

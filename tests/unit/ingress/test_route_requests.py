@@ -227,6 +227,7 @@ def numbered(
     return configuration(app, *fields, model=model, endpoint=endpoint, relation_id=number)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=200)
 @hypothesis.given(
     st.lists(_configurations, max_size=4),

@@ -149,6 +149,7 @@ BREAKS = [
 ]
 
 
+@pytest.mark.slow
 @hypothesis.given(_ENTRIES, st.integers(0, 2), st.sampled_from(BREAKS))
 @hypothesis.settings(deadline=None, max_examples=300)
 def test_a_mistake_in_an_entry_never_lets_more_in(entries: list[Any], at: int, broken: Any):
@@ -163,6 +164,7 @@ def test_a_mistake_in_an_entry_never_lets_more_in(entries: list[Any], at: int, b
     assert {probe for probe in reachable(kept) if probe[0] in spoken_of} <= reachable(after)
 
 
+@pytest.mark.slow
 @hypothesis.given(_ENTRIES, st.integers(0, 1000))
 @hypothesis.settings(deadline=None, max_examples=200)
 def test_a_text_cut_short_lets_nobody_in(entries: list[Any], at: int):

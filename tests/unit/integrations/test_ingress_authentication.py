@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress
 from istio_ambient.integrations import ingress_authentication
@@ -149,6 +150,7 @@ TEXTS = st.one_of(RULES, *hostile.anything(WRITTEN))
 ADDRESSES = st.sampled_from([PROXY.databag["decisions_address"], "http://[::1]:1"]) | TEXTS
 
 
+@pytest.mark.slow
 @hypothesis.given(
     st.fixed_dictionaries({"decisions_address": ADDRESSES}, optional={"headers": TEXTS}),
     st.none() | st.fixed_dictionaries({}, optional={"ext_authz_provider_name": TEXTS}),

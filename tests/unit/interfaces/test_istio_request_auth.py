@@ -128,6 +128,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 entries = st.dictionaries(st.sampled_from([*istio_request_auth.JwtRule.model_fields, "x"]), values)
 
 
+@pytest.mark.slow
 @hypothesis.given(st.text() | st.lists(entries | values).map(json.dumps))
 def test_foreign_data_never_raises(text: str):
     rules, _ = raw(text)

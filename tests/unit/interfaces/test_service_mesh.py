@@ -227,6 +227,7 @@ def test_labels_are_published_as_json_in_every_key():
     assert service_mesh.dump(labels) == service_mesh.dump(reverse)
 
 
+@pytest.mark.slow
 @hypothesis.given(hostile.policies(hostile.NAMES, hostile.NAMES))
 @hypothesis.settings(max_examples=1000, deadline=None)
 def test_any_text_at_all_is_survived_and_what_is_read_is_what_stands_there(text: str):

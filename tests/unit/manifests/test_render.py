@@ -164,7 +164,7 @@ def test_there_are_templates_for_waypoints_and_gateways_only():
 
 
 def test_every_image_comes_from_the_hub():
-    objects = render(hub="registry.example.com/istio", tag="1.31.0-site.1")
+    objects = render(hub="registry.example.com/istio", tag="site.1")
     images = {
         value
         for manifest in objects.values()
@@ -172,12 +172,12 @@ def test_every_image_comes_from_the_hub():
         if path[-1] == "image"
     }
     assert images == {
-        f"registry.example.com/istio/{name}:1.31.0-site.1-distroless"
+        f"registry.example.com/istio/{name}:site.1-distroless"
         for name in ("pilot", "install-cni", "ztunnel")
     }
     values = yaml.safe_load(objects["ConfigMap", "istio-sidecar-injector"]["data"]["values"])
     assert values["global"]["hub"] == "registry.example.com/istio"
-    assert values["global"]["tag"] == "1.31.0-site.1"
+    assert values["global"]["tag"] == "site.1"
 
 
 def test_everything_lives_in_one_namespace():

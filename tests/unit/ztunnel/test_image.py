@@ -12,7 +12,7 @@ import pytest
 from tests import ztunnel
 from tests.unit.ztunnel.registry import ARCHITECTURES, HERE, Registry, digest_of, layer
 
-TAG = "1.2.3-distroless"
+TAG = "1-distroless"
 ZTUNNEL = "usr/local/bin/ztunnel"
 PATIENT = ztunnel.Limits(answer=60, whole=60)
 
@@ -185,7 +185,7 @@ DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
-        ("docker.io/istio/ztunnel:1.31.0", ("docker.io/istio/ztunnel", "1.31.0", None)),
+        ("docker.io/istio/ztunnel:1.2.3", ("docker.io/istio/ztunnel", "1.2.3", None)),
         (f"docker.io/istio/ztunnel:1@{DIGEST}", ("docker.io/istio/ztunnel", "1", DIGEST)),
         ("127.0.0.1:5000/ztunnel:1", ("127.0.0.1:5000/ztunnel", "1", None)),
     ],

@@ -11,7 +11,7 @@ from istio_ambient import manifests
 from tests import ztunnel
 from tests.unit.ztunnel.registry import Registry, layer
 
-TAG = "1.2.3-distroless"
+TAG = "1-distroless"
 ZTUNNEL = "usr/local/bin/ztunnel"
 
 

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import Decision
@@ -25,6 +26,7 @@ TARGETS: dict[Layer, dict[str, Any]] = {
     Layer.L4: {"selector": {"matchLabels": {"app.kubernetes.io/name": "details"}}},
 }
 OPEN_MEMBERS = ("port", "method", "path", "host", "headers", "source_ip")
+pytestmark = pytest.mark.slow
 HYPOTHESIS = hypothesis.settings(
     deadline=None,
     max_examples=60,

@@ -27,7 +27,10 @@ CASES = [
         {"IstioPushErrors"},
     ),
     Case("a ztunnel takes nothing", {"pilot_xds_write_timeout": "0+1x60"}, {"IstioPushErrors"}),
-    Case("pushes go well", {'pilot_xds_pushes;type="cds"': "0+9x60"}),
+    Case(
+        "pushes go well",
+        {'pilot_xds_pushes;type="cds"': "0+9x60", "pilot_xds_write_timeout": constant(3)},
+    ),
     Case(
         "pushes are slow",
         {
@@ -37,6 +40,14 @@ CASES = [
         },
         {"IstioPushesSlow"},
     ),
+    Case(
+        "pushes take less than ten seconds",
+        {
+            'pilot_proxy_convergence_time_bucket;le="10"': "0+9x60",
+            'pilot_proxy_convergence_time_bucket;le="20"': "0+9x60",
+            'pilot_proxy_convergence_time_bucket;le="+Inf"': "0+9x60",
+        },
+    ),
     Case("a proxy refuses", {"pilot_total_xds_rejects": "0+1x60"}, {"IstioConfigurationRejected"}),
     Case(
         "a proxy refuses for the first time",
@@ -44,10 +55,15 @@ CASES = [
         {"IstioConfigurationRejected"},
     ),
     Case("no proxy refuses any more", {"pilot_total_xds_rejects": "7x60"}),
+    Case("internal errors, none of them recent", {"pilot_total_xds_internal_errors": constant(7)}),
     Case(
         "an internal error for the first time",
         {"pilot_total_xds_internal_errors": "_x35 1x25"},
         {"IstioInternalErrors"},
+    ),
+    Case(
+        "certificates were not signed, and are again",
+        {"citadel_server_csr_sign_err_count": constant(7)},
     ),
     Case(
         "a certificate is not signed for the first time",
@@ -63,8 +79,11 @@ CASES = [
         {"IstioRootCertificateExpiresSoon"},
     ),
     Case(
-        "the root certificate lasts 40 days",
-        {"citadel_server_root_cert_expiry_timestamp": constant(40 * DAY)},
+        "the root and the signing certificate last 40 days",
+        {
+            "citadel_server_root_cert_expiry_timestamp": constant(40 * DAY),
+            "citadel_server_cert_chain_expiry_timestamp": constant(40 * DAY),
+        },
     ),
     Case(
         "the signing certificate lasts two days",

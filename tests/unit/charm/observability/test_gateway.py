@@ -34,6 +34,13 @@ CASES = [
         },
         {"IstioGatewayConfigurationRejected"},
     ),
+    Case(
+        "it refused once, long ago",
+        {
+            "envoy_listener_manager_lds_update_rejected": constant(3),
+            "envoy_cluster_manager_cds_update_rejected": constant(0),
+        },
+    ),
     # promtool's clock begins at 0.
     Case(
         "the certificate lasts three days",
