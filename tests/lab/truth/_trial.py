@@ -167,10 +167,10 @@ def evaluated(judge: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
     """Return what the evaluator says of a pair."""
     call = pair.call
     where, name = pair.service
-    target = evaluator.Target.service(where, name)
+    target = evaluator.Destination.service(where, name)
     request = evaluator.Request(
         source=call.source,
-        target=target,
+        destination=target,
         port=call.port,
         method=call.method,
         path=call.path,

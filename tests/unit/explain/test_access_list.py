@@ -99,14 +99,14 @@ def test_foreign_text_stays_text(source: str, target: str, operations: str):
 
 def test_changes_name_whose_access_differs():
     found = access_changes.changes(
-        NORMAL, access_changes.hardened(NORMAL, "mesh/istio-k8s", on=True)
+        NORMAL, access_changes.with_hardened_mode(NORMAL, "mesh/istio-k8s", on=True)
     )
     assert not any(change.gained for change in found)
-    lost = {(change.access.source, change.access.target) for change in found}
+    lost = {(change.access.source, change.access.destination) for change in found}
     assert ("*", "shop/ratings") in lost
     assert ("shop/productpage", "shop/details") not in lost
     assert "loses   everybody  shop/ratings" in access_changes.table(found)
-    back = access_changes.hardened(HARDENED, "mesh/istio-k8s", on=False)
+    back = access_changes.with_hardened_mode(HARDENED, "mesh/istio-k8s", on=False)
     assert access_changes.changes(NORMAL, back) == []
     assert access_changes.table([]) == "nobody's access changes"
     assert json.loads(access_changes.as_json(found))[0]["gained"] is False

@@ -5,13 +5,14 @@
 from typing import Any
 
 import pytest
+from istio_ambient import gateways
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import applications
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.explain import bookshop
 
-GATEWAY = {evaluator.GATEWAY_LABEL: "ingress"}
+GATEWAY = {gateways.NAME_LABEL: "ingress"}
 
 
 def topology(**changes: Any) -> evaluator.Topology:
@@ -40,7 +41,7 @@ def test_an_application_without_pods_is_known_by_its_service():
     found = topology(pods=())
     assert applications.source(found, "ratings", "shop").identity == "shop/ratings"
     asked = applications.destination(found, "ratings", "shop")
-    assert (asked.target, asked.pods) == (evaluator.Target.service("shop", "ratings"), None)
+    assert (asked.address, asked.pods) == (evaluator.Destination.service("shop", "ratings"), None)
     assert asked.application == "ratings"
 
 
@@ -48,10 +49,10 @@ def test_an_application_is_reached_by_its_one_service_or_else_by_its_pods():
     selector = {"app.kubernetes.io/name": "details"}
     one = samples.service("books", selector=selector)
     asked = applications.destination(topology(services=(one,)), "details", "shop")
-    assert asked.target == evaluator.Target.service("shop", "books")
-    assert asked.pods == evaluator.Target.workload("shop", "details")
+    assert asked.address == evaluator.Destination.service("shop", "books")
+    assert asked.pods == evaluator.Destination.workload("shop", "details")
     asked = applications.destination(topology(services=()), "details", "shop")
-    assert asked.target == asked.pods == evaluator.Target.workload("shop", "details")
+    assert asked.address == asked.pods == evaluator.Destination.workload("shop", "details")
     two = samples.service("books-endpoints", selector=selector)
     with pytest.raises(applications.UnknownNameError, match=r"shop/books, shop/books-endpoints"):
         applications.destination(topology(services=(one, two)), "details", "shop")
@@ -63,7 +64,7 @@ def test_a_port_that_the_service_does_not_have_is_the_pods_own():
     for port in (None, 80):
         assert applications.at_port(found, asked, port) == asked
     pods = applications.at_port(found, asked, 15090)
-    assert pods.target == evaluator.Target.workload("shop", "details")
+    assert pods.address == evaluator.Destination.workload("shop", "details")
     assert pods.note == (
         "Service shop/details has no port 15090: this is about the addresses of its pods"
     )

@@ -35,7 +35,7 @@ def explained(
     fields: dict[str, Any] = {**REQUEST, **(request or {})}
     asked = applications.destination(judge.topology, target, "shop")
     asked = applications.at_port(judge.topology, asked, fields["port"])
-    wanted = evaluator.Request(asks.identity, asked.target, **fields)
+    wanted = evaluator.Request(asks.identity, asked.address, **fields)
     case = remedies.Case(
         facts, members, control_plane, "mesh", asks, asked, judge.evaluate(wanted)
     )

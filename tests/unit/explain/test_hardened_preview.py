@@ -19,8 +19,8 @@ from tests.unit.authorization.evaluator.samples import (
 )
 
 
-def only(of: evaluator.Snapshot) -> hardened_preview.Outlook:
-    (found,) = hardened_preview.outlooks(of)
+def only(of: evaluator.Snapshot) -> hardened_preview.WorkloadPreview:
+    (found,) = hardened_preview.previews(of)
     return found
 
 
@@ -90,10 +90,10 @@ def test_hardened_modes_own_policies_are_not_taken_for_policies_of_the_workload(
 
 def test_only_workloads_on_the_mesh_are_told():
     off = (samples.namespace(),)
-    assert hardened_preview.outlooks(snapshot(namespaces=off)) == []
+    assert hardened_preview.previews(snapshot(namespaces=off)) == []
     assert only(snapshot(namespaces=off, pods=(_joined("ambient"),))).outlook == CUT_OFF
-    assert hardened_preview.outlooks(snapshot(pods=(_joined("none"),))) == []
-    assert hardened_preview.outlooks(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
+    assert hardened_preview.previews(snapshot(pods=(_joined("none"),))) == []
+    assert hardened_preview.previews(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
 
 
 def test_the_pods_of_an_application_are_one_workload():
@@ -101,7 +101,7 @@ def test_the_pods_of_an_application_are_one_workload():
 
 
 def test_the_table_has_a_line_for_each_workload():
-    text = hardened_preview.table(hardened_preview.outlooks(snapshot()))
+    text = hardened_preview.table(hardened_preview.previews(snapshot()))
     heading, line = text.splitlines()
     assert heading.split()[0] == "WORKLOAD"
     assert line.split() == ["shop/details", "1", "none", "nobody", "cut", "off"]

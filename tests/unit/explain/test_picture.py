@@ -8,7 +8,7 @@ from istio_ambient.authorization import evaluator
 from istio_ambient.explain import picture
 
 NARROW = evaluator.Access("shop/productpage", "shop/details", "GET /health")
-OPEN = evaluator.Access("*", "shop/reviews", evaluator.EVERYTHING)
+OPEN = evaluator.Access("*", "shop/reviews", evaluator.ANY_OPERATION)
 
 
 def texts(document: str) -> set[str]:

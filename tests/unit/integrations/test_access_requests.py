@@ -23,11 +23,11 @@ from tests.unit.authorization.evaluator import samples
 NAME = authorization.NAME_LABEL
 CLUSTER = authorization.Cluster(
     services={
-        ("shop", name): _requests.Service("shop", name, {NAME: "details"})
+        ("shop", name): _requests.ServiceFacts("shop", name, {NAME: "details"})
         for name in ("details", "details-api")
     }
     | {
-        (namespace, name): _requests.Service(namespace, name, {NAME: name}, by_juju=True)
+        (namespace, name): _requests.ServiceFacts(namespace, name, {NAME: name}, by_juju=True)
         for namespace, name in (("shop", "reviews"), ("store", "stock"))
     },
     model_namespaces={"uuid": "store"},
@@ -45,12 +45,13 @@ def requests_of(
 def policies(text: str, **asked: Any) -> list[Any]:
     trusted = asked.pop("trusted", ())
     requests = requests_of(text, **asked)
-    granted = authorization.judge(requests, CLUSTER, namespace="shop", trusted=trusted).granted
+    objections = authorization.objections(requests, CLUSTER, namespace="shop", trusted=trusted)
+    granted = authorization.outcomes(requests, objections).granted
     return list(authorization.policies(granted, model="shop", app="beacon"))
 
 
-SERVICES = [evaluator.Target.service("shop", name) for name in ("details", "details-api")]
-PODS = evaluator.Target.workload("shop", "details")
+SERVICES = [evaluator.Destination.service("shop", name) for name in ("details", "details-api")]
+PODS = evaluator.Destination.workload("shop", "details")
 _PORTS = [{"port": 80, "targetPort": 80}, {"port": 81, "targetPort": 81}]
 
 

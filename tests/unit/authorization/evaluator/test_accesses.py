@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient.authorization import evaluator
-from istio_ambient.authorization.evaluator import Proxy, TargetKind
+from istio_ambient.authorization.evaluator import DestinationKind, Proxy
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.authorization.evaluator.samples import FROM_WEB, TO_DETAILS, policy, snapshot
@@ -19,7 +19,7 @@ ALLOW = policy("allow", targetRefs=TO_DETAILS, rules=[RULE])
 
 
 def listed(
-    *policies: Any, kind: TargetKind = TargetKind.SERVICE, **changes: Any
+    *policies: Any, kind: DestinationKind = DestinationKind.SERVICE, **changes: Any
 ) -> list[tuple[str, str, tuple[str, ...]]]:
     found = evaluator.accesses(snapshot(*policies, **changes))
     return [(each.source, each.operations, each.unless) for each in found if each.kind is kind]
@@ -32,14 +32,14 @@ def test_what_no_policy_speaks_of_is_open_to_everybody():
 def test_a_rule_says_who_and_with_what():
     assert listed(ALLOW) == [("shop/web", "GET /health on 80", ())]
     found = evaluator.accesses(snapshot(ALLOW))
-    (access,) = [each for each in found if each.kind is TargetKind.SERVICE]
+    (access,) = [each for each in found if each.kind is DestinationKind.SERVICE]
     assert [str(ref) for ref in access.policies] == ["shop/allow rule 0"]
     assert (access.target, access.proxy) == ("shop/details", Proxy.WAYPOINT)
 
 
 def test_a_policy_without_rules_lets_nobody_in():
     assert listed(policy(targetRefs=TO_DETAILS)) == []
-    assert evaluator.Target.service("shop", "details") in evaluator.targets(snapshot())
+    assert evaluator.Destination.service("shop", "details") in evaluator.destinations(snapshot())
 
 
 def test_hardened_mode_closes_what_no_policy_opens():
@@ -100,7 +100,7 @@ def test_sources_of_every_kind_have_words():
         {"ipBlocks": ["10.0.0.0/8"]},
     ]
     rule = {"from": [{"source": each} for each in sources]}
-    found = listed(policy("l4", rules=[rule]), kind=TargetKind.WORKLOAD, auto_allow=False)
+    found = listed(policy("l4", rules=[rule]), kind=DestinationKind.WORKLOAD, auto_allow=False)
     assert [who for who, _, _ in found] == [
         "*",
         "* but not evil/*",
@@ -112,14 +112,14 @@ def test_sources_of_every_kind_have_words():
 
 def test_pods_by_themselves_are_listed_with_the_waypoint_let_in():
     found = evaluator.accesses(snapshot())
-    (workload,) = [each for each in found if each.kind is TargetKind.WORKLOAD]
+    (workload,) = [each for each in found if each.kind is DestinationKind.WORKLOAD]
     assert (workload.source, workload.proxy) == ("shop/way", Proxy.ZTUNNEL)
     assert workload.policies[0].synthetic
     # ztunnel cannot check what is about HTTP, and lets nobody in by it.
     l7 = policy(
         "l7", selector={"matchLabels": {"app.kubernetes.io/name": "details"}}, rules=[RULE]
     )
-    assert listed(l7, kind=TargetKind.WORKLOAD, auto_allow=False) == []
+    assert listed(l7, kind=DestinationKind.WORKLOAD, auto_allow=False) == []
 
 
 def test_a_service_without_a_waypoint_is_judged_at_its_pods():

@@ -58,7 +58,7 @@ def request(case: Case, call: Call) -> evaluator.Request:
     l7 = case.layer is Layer.L7
     return evaluator.Request(
         source=call.source,
-        target=samples.DETAILS if l7 else samples.PODS,
+        destination=samples.DETAILS if l7 else samples.PODS,
         port=call.port if l7 else call.port + 9000,
         method=call.method,
         path=call.path,
@@ -142,7 +142,9 @@ def test_what_is_said_of_an_open_request_holds_for_each_it_stands_for(
 def test_whoever_is_let_in_is_listed(case: Case):
     policies = manifests(case)
     kind = (
-        evaluator.TargetKind.SERVICE if case.layer is Layer.L7 else evaluator.TargetKind.WORKLOAD
+        evaluator.DestinationKind.SERVICE
+        if case.layer is Layer.L7
+        else evaluator.DestinationKind.WORKLOAD
     )
     found = [a for a in evaluator.accesses(snapshot(case, policies)) if a.kind is kind]
     if Decision.ALLOWED in decisions(case, policies):

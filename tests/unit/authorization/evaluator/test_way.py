@@ -148,10 +148,14 @@ def test_a_service_whose_pods_differ_depends_on_the_pod():
 
 @pytest.mark.parametrize("target", [("x", "details"), ("shop", "x")], ids=["namespace", "name"])
 def test_an_unknown_target_is_an_error(target: tuple[str, str]):
-    for make in (evaluator.Target.service, evaluator.Target.pod, evaluator.Target.workload):
-        with pytest.raises(evaluator.UnknownTargetError, match="there is no"):
+    for make in (
+        evaluator.Destination.service,
+        evaluator.Destination.pod,
+        evaluator.Destination.workload,
+    ):
+        with pytest.raises(evaluator.UnknownDestinationError, match="there is no"):
             verdict(target=make(*target))
-    with pytest.raises(evaluator.UnknownTargetError, match="has no port 8080"):
+    with pytest.raises(evaluator.UnknownDestinationError, match="has no port 8080"):
         verdict(port=8080)
 
 

@@ -1,0 +1,148 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""How one proxy decides about one request: rules that match, and the precedence of policies.
+
+DENY takes precedence over ALLOW, and the external authorizer of a CUSTOM policy has to allow the
+request as well: https://istio.io/latest/docs/concepts/security/#implicit-enablement. How a rule is
+read differs between the proxies, and comes in as functions of `_waypoint` and `_ztunnel`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from istio_ambient.authorization.evaluator import _describe, _match, _policies
+from istio_ambient.authorization.evaluator._match import Attributes, Truth
+from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
+from istio_ambient.authorization.evaluator._verdict import Condition, Decision, PolicyRef, Reason
+
+Translate = Callable[[Policy, Rule], Rule | None]
+"""Returns the rule as a proxy enforces it; None: a rule that never matches."""
+Value = Callable[[Policy, str, str, Attributes], Truth]
+"""Returns whether an attribute (the second argument) has a value (the third)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """How one proxy reads the rules of policies for one request."""
+
+    translate: Translate
+    value: Value
+    attributes: Attributes
+
+    def matches(self, policy: Policy, rule: Rule) -> Truth:
+        """Return whether a rule of a policy matches the request."""
+        enforced = self.translate(policy, rule)
+        return enforced is not None and _match.every(
+            [
+                self._one_of(policy, enforced.sources),
+                self._one_of(policy, enforced.operations),
+                self._clause(policy, enforced.conditions),
+            ]
+        )
+
+    def explains(self, policy: Policy, rule: Rule) -> str:
+        """Return, as text, the unspecified values for which a rule matches."""
+        enforced = self.translate(policy, rule)
+        if enforced is None:
+            return ""
+        possible = dataclasses.replace(
+            enforced,
+            sources=self._possible(policy, enforced.sources),
+            operations=self._possible(policy, enforced.operations),
+        )
+        return _describe.restrictions(possible, lambda c: self._check(policy, c) is None)
+
+    def _possible(self, policy: Policy, clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+        return tuple(each for each in clauses if self._clause(policy, each) is not False)
+
+    def _one_of(self, policy: Policy, clauses: tuple[Clause, ...]) -> Truth:
+        return not clauses or _match.some(self._clause(policy, clause) for clause in clauses)
+
+    def _clause(self, policy: Policy, clause: Clause) -> Truth:
+        return _match.every(self._check(policy, check) for check in clause)
+
+    def _check(self, policy: Policy, check: Check) -> Truth:
+        required = self._any(policy, check.attribute, check.values)
+        excluded = self._any(policy, check.attribute, check.not_values)
+        return _match.every([not check.values or required, _match.negated(excluded)])
+
+    def _any(self, policy: Policy, attribute: str, values: tuple[str, ...]) -> Truth:
+        return _match.some(
+            self.value(policy, attribute, value, self.attributes) for value in values
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ProxyDecision:
+    """The decision of one proxy; the members are those of `Hop`."""
+
+    decision: Decision
+    reason: Reason
+    policy: PolicyRef | None = None
+    only: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    asks: tuple[PolicyRef, ...] = ()
+
+
+def decide(policies: Sequence[Policy], rules: Rules) -> ProxyDecision:
+    """Return the decision of a proxy by the policies that it enforces, in any order."""
+    denies = list(_matches(_with_action(policies, _policies.DENY), rules))
+    for ref, truth, _ in denies:
+        if truth:
+            return ProxyDecision(Decision.DENIED, Reason.DENY, ref)
+    unless = tuple(condition for _, _, condition in denies if condition)
+    customs = _matches(_with_action(policies, _policies.CUSTOM), rules)
+    asks = tuple(ref for ref, truth, _ in customs if truth is not False)
+    found = _decide_by_allow(policies, rules)
+    if found.decision is Decision.DENIED or not (unless or asks):
+        return found
+    reason = Reason.CUSTOM if asks else Reason.ALLOW if found.only else Reason.DENY
+    return dataclasses.replace(
+        found, decision=Decision.CONDITIONAL, reason=reason, unless=unless, asks=asks
+    )
+
+
+def _decide_by_allow(policies: Sequence[Policy], rules: Rules) -> ProxyDecision:
+    allows = _with_action(policies, _policies.ALLOW)
+    if not allows:
+        reason = Reason.NO_DENY if policies else Reason.NO_POLICY
+        return ProxyDecision(Decision.ALLOWED, reason)
+    matches = list(_matches(allows, rules))
+    for ref, truth, _ in matches:
+        if truth:
+            return ProxyDecision(Decision.ALLOWED, Reason.ALLOW, ref)
+    only = tuple(condition for _, _, condition in matches if condition)
+    if only:
+        return ProxyDecision(Decision.CONDITIONAL, Reason.ALLOW, only=only)
+    single = allows[0].ref if len(allows) == 1 else None
+    return ProxyDecision(Decision.DENIED, Reason.LACK_OF_ALLOW, single)
+
+
+def _with_action(policies: Iterable[Policy], action: str) -> list[Policy]:
+    return [policy for policy in policies if policy.action == action]
+
+
+def _matches(
+    policies: Iterable[Policy], rules: Rules
+) -> Iterator[tuple[PolicyRef, Truth, Condition | None]]:
+    """Yield each rule, whether it matches, and if that is unknown, the condition.
+
+    The order is that of the names that Envoy gives to rules. Where several match, the first is the
+    one that Envoy's access log names.
+    """
+    found = [
+        (policy.rule_ref(index), policy, rule)
+        for policy in policies
+        for index, rule in enumerate(policy.rules)
+    ]
+    for ref, policy, rule in sorted(found, key=lambda each: _envoy_name(each[0])):
+        truth = rules.matches(policy, rule)
+        condition = Condition(ref, rules.explains(policy, rule)) if truth is None else None
+        yield ref, truth, condition
+
+
+def _envoy_name(ref: PolicyRef) -> tuple[bool, str]:
+    # Envoy evaluates CUSTOM policies in a filter of their own, before all others.
+    name = f"ns[{ref.namespace}]-policy[{ref.name}]-rule[{ref.rule}]"
+    return ref.action != _policies.CUSTOM, name
