@@ -99,7 +99,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         return {"waypoint": observability.http_check(url)}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Return whether a change is about the labels ConfigMap, which the public charm has too."""
+        """Return whether a refused change is one of the labels ConfigMap of the public charm."""
         return change.ref.name == gateways.labels_config_map_name(self.app.name)
 
     def cleanup(self, client: kube.Client) -> None:

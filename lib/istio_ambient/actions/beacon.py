@@ -163,7 +163,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         }
 
     def _steps(self, desired: Desired, live: kube.Live) -> tuple[list["Step"], kube.Plan]:
-        """Return the changes of a plan, those that are held or refused too, and the plan itself."""
+        """Return the steps of a plan, those that are held or refused too, and the plan itself."""
         if desired.hold:
             return [Step("hold", "everything", str(p)) for p in desired.problems], kube.Plan()
         plan = self.charm.plan(desired, live)
@@ -201,7 +201,8 @@ def _straight(
         return None
     ports = [hop.port for hop in verdict.hops if hop.proxy is evaluator.Proxy.ZTUNNEL]
     port = ports[0] if ports else None
-    return evaluation.evaluate(dataclasses.replace(request, destination=destination.pods, port=port))
+    direct = dataclasses.replace(request, destination=destination.pods, port=port)
+    return evaluation.evaluate(direct)
 
 
 def _path(params: _reading.Params) -> str | None:

@@ -18,8 +18,8 @@ def of_applications(
 ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
     """Return the access requests in `service_mesh` databags, and the problems of these.
 
-    An entry that cannot be read becomes a request to close its target. An application that restricts
-    who may reach it must not be open to all clients because of a mistake in an entry.
+    An entry that cannot be read becomes a request to close its target. An application that
+    restricts who may reach it must not be open to all clients because of a mistake in an entry.
 
     Args:
         databags: of each application.

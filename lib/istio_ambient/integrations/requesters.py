@@ -17,7 +17,7 @@ def requester_of(relation: ops.Relation, model_uuid: str) -> authorization.Reque
     """
     try:
         uuid = relation.remote_model.uuid
-    except ops.ModelError:  # Juju < 3.6.2 does not report it; remote applications have this prefix.
+    except ops.ModelError:  # Juju < 3.6.2 does not report it; remote ones have the prefix.
         uuid = authorization.UNKNOWN_MODEL if relation.app.name.startswith("remote-") else ""
     return authorization.Requester(
         relation.app.name, relation.name, "" if uuid == model_uuid else uuid

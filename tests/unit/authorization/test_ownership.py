@@ -264,7 +264,7 @@ PART_OF = "app.kubernetes.io/part-of"
         ("details", {"tier": "api"}, Refusal.NOT_OWN),
         ("details", {GATEWAY: "details"}, None),
         ("details", {GATEWAY: "reviews"}, Refusal.NOT_OWN),
-        # The name label takes precedence: pods of another application may have our gateway's label.
+        # The name label takes precedence over the gateway's.
         ("details", {NAME: "reviews", GATEWAY: "details"}, Refusal.NOT_OWN),
         ("details", {NAME: "", GATEWAY: "details"}, None),
         ("details", dict[str, str](), Refusal.NO_SELECTOR),

@@ -93,7 +93,7 @@ def test_no_operations_are_everything_and_swallow_the_rest():
     ]
 
 
-def test_a_target_for_nobody_is_closed_and_not_left_out():
+def test_a_target_without_sources_is_closed_and_not_left_out():
     assert "rules" not in only(request(None))["spec"]
     assert len(only(request(None), request("a", GET_X))["spec"]["rules"]) == 1
 

@@ -221,7 +221,7 @@ def test_what_is_refused_is_a_problem_and_no_object():
     assert beacon.desired(facts(requests=(stranger,), manage_policies=False)).problems == ()
 
 
-def test_without_management_a_bad_databag_is_nobodys_problem_and_a_bad_option_is_ours():
+def test_while_unmanaged_only_problems_of_options_are_reported():
     theirs = problems.Problem("ratings", "service-mesh", "policies", "not JSON", "send JSON")
     ours = problems.Problem("", "config", "waypoint-resources", "not YAML", "send YAML")
     given = facts(problems=(theirs, ours))

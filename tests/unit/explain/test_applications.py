@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names that operators type, and what is meant by them."""
+"""Names that operators type, and what they stand for."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def topology(**changes: Any) -> evaluator.Topology:
     return evaluator.Topology(bookshop.snapshot(bookshop.facts(), **changes))
 
 
-def test_an_application_asks_with_the_service_account_of_its_pods():
+def test_the_source_is_the_service_account_of_the_pods():
     pods = (samples.pod("web-0", "web", "web-account"),)
     found = applications.source(topology(pods=pods), "web", "shop")
     assert (str(found), found.identity, found.on_mesh) == ("shop/web", "shop/web-account", True)
@@ -28,7 +28,7 @@ def test_an_application_asks_with_the_service_account_of_its_pods():
     )
 
 
-def test_a_gateway_asks_with_the_account_of_its_proxies():
+def test_the_source_of_a_gateway_is_the_account_of_its_proxies():
     pods = (
         samples.pod("ingress-0", "ingress", "ingress"),
         samples.pod("proxy", "", "ingress-istio", labels=GATEWAY),
@@ -78,14 +78,14 @@ def test_a_port_that_the_service_does_not_have_is_the_pods_own():
     ("text", "said"),
     [
         ("detail", "there is no application detail in shop; did you mean details? there are"),
-        ("other/details", "there is no application details in other; there is nothing"),
+        ("other/details", "there is no application details in other; there are none"),
         ("shp/details", "there is no model shp in this cluster; did you mean shop? there are"),
         ("a/b/c", "a/b/c: name an application, or <model>/<application>"),
         ("shop/", "shop/: name an application"),
         ("\x1b[31m", "there is no application \N{REPLACEMENT CHARACTER}[31m in shop"),
     ],
 )
-def test_what_is_not_there_is_answered_with_what_is(text: str, said: str):
+def test_an_unknown_name_is_answered_with_the_names_that_exist(text: str, said: str):
     with pytest.raises(applications.UnknownNameError) as caught:
         applications.source(topology(), text, "shop")
     assert str(caught.value).startswith(said)

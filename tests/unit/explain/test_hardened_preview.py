@@ -65,13 +65,13 @@ def test_policies_about_something_else_open_nothing(useless: dict[str, Any]):
 def test_what_allows_nothing_is_closed_already():
     assert only(snapshot(policy(targetRefs=TO_DETAILS))).outlook == CLOSED
     l7 = {**FROM_WEB, "to": [{"operation": {"paths": ["/x"]}}]}
-    # ztunnel cannot check a path, and so lets nobody in by such a rule.
+    # ztunnel cannot check a path, and so such a rule allows no request there.
     assert only(snapshot(policy(rules=[l7]), auto_allow=False)).outlook == CLOSED
     # But its waypoint is let in for the others' sake, and that is open.
     assert only(snapshot(policy(rules=[l7]))).outlook == CUT_OFF
 
 
-def test_a_waypoint_that_is_not_let_through_helps_nobody():
+def test_a_waypoint_that_the_pods_deny_allows_no_client():
     opening = policy(targetRefs=TO_DETAILS, rules=[FROM_WEB])
     found = only(snapshot(opening, auto_allow=False))
     assert (found.outlook, found.admits) == (CUT_OFF, ())
@@ -104,7 +104,7 @@ def test_the_table_has_a_line_for_each_workload():
     text = hardened_preview.table(hardened_preview.previews(snapshot()))
     heading, line = text.splitlines()
     assert heading.split()[0] == "WORKLOAD"
-    assert line.split() == ["shop/details", "1", "none", "nobody", "cut", "off"]
+    assert line.split() == ["shop/details", "1", "none", "no", "client", "cut", "off"]
     assert hardened_preview.table([]) == "no workload is on the mesh"
 
 

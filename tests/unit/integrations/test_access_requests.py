@@ -166,7 +166,7 @@ def test_a_mistake_in_an_entry_never_lets_more_in(entries: list[Any], at: int, b
 
 @hypothesis.given(_ENTRIES, st.integers(0, 1000))
 @hypothesis.settings(deadline=None, max_examples=200)
-def test_a_text_cut_short_lets_nobody_in(entries: list[Any], at: int):
+def test_truncated_data_allows_no_source(entries: list[Any], at: int):
     text = json.dumps(entries)
     assert reachable(policies(text[: at % (len(text) - 1) + 1])) == set()
 
@@ -223,7 +223,7 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
     assert target in closed(others)
 
 
-def test_the_target_of_one_who_is_trusted_no_longer_is_not_opened_to_everybody():
+def test_the_target_of_a_requester_that_lost_trust_is_closed():
     text = json.dumps([asking_for(REVIEWS)])
     before = _live(policies(text, trusted=("details",)))
     for said in (text, *BROKEN):

@@ -70,9 +70,9 @@ def test_rules_about_http_allow_nothing_and_deny_what_is_left_of_them(rule: Any,
 def test_who_has_no_identity_matches_no_name():
     anybody = {"from": [{"source": {"principals": ["*"]}}]}
     assert at_pod(policy(rules=[anybody]), source=None).decision is Decision.DENIED
-    nobody = {"from": [{"source": {"notPrincipals": ["*"]}}]}
-    assert at_pod(policy(rules=[nobody]), source=None).decision is Decision.ALLOWED
-    assert at_pod(policy(rules=[nobody])).decision is Decision.DENIED
+    unidentified = {"from": [{"source": {"notPrincipals": ["*"]}}]}
+    assert at_pod(policy(rules=[unidentified]), source=None).decision is Decision.ALLOWED
+    assert at_pod(policy(rules=[unidentified])).decision is Decision.DENIED
 
 
 @pytest.mark.parametrize(
