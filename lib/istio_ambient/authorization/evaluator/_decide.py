@@ -14,7 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from istio_ambient.authorization.evaluator import _describe, _match, _policies
 from istio_ambient.authorization.evaluator._match import Attributes, Truth
 from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
-from istio_ambient.authorization.evaluator._verdict import Condition, Decision, PolicyRef, Reason
+from istio_ambient.authorization.evaluator._verdict import (
+    Condition,
+    Decision,
+    Hop,
+    PolicyRef,
+    Reason,
+)
 
 Translate = Callable[[Policy, Rule], Rule | None]
 """Returns the rule as a proxy enforces it; None: a rule that never matches."""
@@ -73,50 +79,50 @@ class Rules:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class ProxyDecision:
-    """The decision of one proxy; the members are those of `Hop`."""
+def decide(hop: Hop, policies: Sequence[Policy], rules: Rules) -> Hop:
+    """Return a hop with the decision of its proxy.
 
-    decision: Decision
-    reason: Reason
-    policy: PolicyRef | None = None
-    only: tuple[Condition, ...] = ()
-    unless: tuple[Condition, ...] = ()
-    asks: tuple[PolicyRef, ...] = ()
-
-
-def decide(policies: Sequence[Policy], rules: Rules) -> ProxyDecision:
-    """Return the decision of a proxy by the policies that it enforces, in any order."""
+    Args:
+        hop: the proxy, and what it sees of the request.
+        policies: all that the proxy enforces, in any order.
+        rules: how the proxy reads their rules.
+    """
+    refs = (policy.ref for policy in policies)
+    applied = tuple(sorted(refs, key=lambda ref: (ref.namespace, ref.name)))
+    hop = dataclasses.replace(hop, applied=applied)
     denies = list(_matches(_with_action(policies, _policies.DENY), rules))
     for ref, truth, _ in denies:
         if truth:
-            return ProxyDecision(Decision.DENIED, Reason.DENY, ref)
+            return dataclasses.replace(
+                hop, decision=Decision.DENIED, reason=Reason.DENY, policy=ref
+            )
     unless = tuple(condition for _, _, condition in denies if condition)
     customs = _matches(_with_action(policies, _policies.CUSTOM), rules)
     asks = tuple(ref for ref, truth, _ in customs if truth is not False)
-    found = _decide_by_allow(policies, rules)
-    if found.decision is Decision.DENIED or not (unless or asks):
-        return found
-    reason = Reason.CUSTOM if asks else Reason.ALLOW if found.only else Reason.DENY
-    return dataclasses.replace(
-        found, decision=Decision.CONDITIONAL, reason=reason, unless=unless, asks=asks
-    )
+    decision, reason, policy, only = _decide_by_allow(policies, rules)
+    if decision is not Decision.DENIED and (unless or asks):
+        decision = Decision.CONDITIONAL
+        reason = Reason.CUSTOM if asks else Reason.ALLOW if only else Reason.DENY
+        hop = dataclasses.replace(hop, unless=unless, asks=asks)
+    return dataclasses.replace(hop, decision=decision, reason=reason, policy=policy, only=only)
 
 
-def _decide_by_allow(policies: Sequence[Policy], rules: Rules) -> ProxyDecision:
+def _decide_by_allow(
+    policies: Sequence[Policy], rules: Rules
+) -> tuple[Decision, Reason, PolicyRef | None, tuple[Condition, ...]]:
+    """Return decision, reason, the rule that decides, and conditions, without DENY and CUSTOM."""
     allows = _with_action(policies, _policies.ALLOW)
     if not allows:
         reason = Reason.NO_DENY if policies else Reason.NO_POLICY
-        return ProxyDecision(Decision.ALLOWED, reason)
+        return Decision.ALLOWED, reason, None, ()
     matches = list(_matches(allows, rules))
     for ref, truth, _ in matches:
         if truth:
-            return ProxyDecision(Decision.ALLOWED, Reason.ALLOW, ref)
+            return Decision.ALLOWED, Reason.ALLOW, ref, ()
     only = tuple(condition for _, _, condition in matches if condition)
     if only:
-        return ProxyDecision(Decision.CONDITIONAL, Reason.ALLOW, only=only)
-    single = allows[0].ref if len(allows) == 1 else None
-    return ProxyDecision(Decision.DENIED, Reason.LACK_OF_ALLOW, single)
+        return Decision.CONDITIONAL, Reason.ALLOW, None, only
+    return Decision.DENIED, Reason.LACK_OF_ALLOW, allows[0].ref if len(allows) == 1 else None, ()
 
 
 def _with_action(policies: Iterable[Policy], action: str) -> list[Policy]:

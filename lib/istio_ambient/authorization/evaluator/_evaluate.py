@@ -4,7 +4,7 @@
 """The way of a request through the mesh, and the decision of each proxy on it."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from istio_ambient.authorization.evaluator import (
     _decide,
@@ -17,7 +17,6 @@ from istio_ambient.authorization.evaluator import (
     _ztunnel,
 )
 from istio_ambient.authorization.evaluator._describe import short
-from istio_ambient.authorization.evaluator._policies import Policy
 from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._topology import Topology, Waypoint
@@ -89,7 +88,8 @@ class Evaluator:
         )
         rules = _decide.Rules(_waypoint.translate_http, _waypoint.value, attributes)
         applied = self.topology.policies_at_gateway(*gateway)
-        return _hop(Proxy.GATEWAY, "/".join(gateway), None, request.port, applied, rules)
+        hop = Hop(Proxy.GATEWAY, "/".join(gateway), source=None, port=request.port)
+        return _decide.decide(hop, applied, rules)
 
     def _proven(self, source: str | None) -> tuple[str | None, str]:
         """Return the source that proxies see, and a note where it has no identity."""
@@ -183,7 +183,8 @@ class Evaluator:
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp
         rules = _decide.Rules(translate, _waypoint.value, attributes)
         applied = self.topology.policies_at_waypoint(waypoint, service)
-        return _hop(Proxy.WAYPOINT, str(waypoint), source, number, applied, rules)
+        hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(source), number)
+        return _decide.decide(hop, applied, rules)
 
     def _at_ztunnel(
         self,
@@ -207,7 +208,8 @@ class Evaluator:
         )
         rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, attributes)
         applied = self.topology.policies_at_ztunnel(pod)
-        return _hop(Proxy.ZTUNNEL, "/".join(_snapshot.key(pod)), source, port, applied, rules)
+        hop = Hop(Proxy.ZTUNNEL, "/".join(_snapshot.key(pod)), _identity(source), port)
+        return _decide.decide(hop, applied, rules)
 
 
 def _found(objects: Mapping[_snapshot.Name, Manifest], destination: Destination) -> Manifest:
@@ -215,32 +217,6 @@ def _found(objects: Mapping[_snapshot.Name, Manifest], destination: Destination)
     if found is None:
         raise LookupError(f"there is no {destination}")
     return found
-
-
-def _hop(
-    proxy: Proxy,
-    where: str,
-    source: str | None,
-    port: int | None,
-    applied: Iterable[Policy],
-    rules: _decide.Rules,
-) -> Hop:
-    policies = list(applied)
-    decided = _decide.decide(policies, rules)
-    refs = (policy.ref for policy in policies)
-    return Hop(
-        proxy=proxy,
-        where=where,
-        source=_identity(source),
-        port=port,
-        decision=decided.decision,
-        reason=decided.reason,
-        policy=decided.policy,
-        only=decided.only,
-        unless=decided.unless,
-        asks=decided.asks,
-        applied=tuple(sorted(refs, key=lambda ref: (ref.namespace, ref.name))),
-    )
 
 
 def _decision(hops: Sequence[Hop]) -> Decision:

@@ -85,8 +85,8 @@ class Hop:
     the waypoint."""
     port: int | None
     """The port that policies see here: the Service's at a waypoint, else the pod's."""
-    decision: Decision
-    reason: Reason
+    decision: Decision = Decision.ALLOWED
+    reason: Reason = Reason.NO_POLICY
     policy: PolicyRef | None = None
     """The rule that decides; None where several together do, or none does."""
     only: tuple[Condition, ...] = ()
