@@ -29,7 +29,7 @@ READS = 20
 def shop(
     cluster: lab.Cluster, control_plane: juju.Model, new_module_model: conftest.ModelFactory
 ) -> beacon.Shop:
-    """Productpage may reach details; ratings may not; somebody asks for what is not theirs."""
+    """Productpage may reach details, ratings may not; greedy requests access to another."""
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     shop.deploy()
     for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):

@@ -4,8 +4,7 @@
 """Changes of access that a change of policies makes: two lists of accesses, compared."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from istio_ambient import kube, resources
 from istio_ambient.authorization import evaluator, hardened_mode
@@ -30,7 +29,7 @@ def changes(before: evaluator.Snapshot, after: evaluator.Snapshot) -> list[Acces
 
 def after_plan(snapshot: evaluator.Snapshot, plan: kube.Plan) -> evaluator.Snapshot:
     """Return the snapshot with the policies that would exist after a plan."""
-    policies = {_ref(policy): policy for policy in snapshot.policies}
+    policies = {evaluator.key(policy): policy for policy in snapshot.policies}
     for change in plan.writes:
         if change.kind is not resources.AuthorizationPolicy:
             continue
@@ -54,8 +53,8 @@ def with_hardened_mode(
     """
     model, _, app = owner.partition("/")
     own = tuple(kube.manifest_of(policy) for policy in hardened_mode.policies(model, app))
-    names = {_ref(policy) for policy in own}
-    rest = tuple(policy for policy in snapshot.policies if _ref(policy) not in names)
+    names = {evaluator.key(policy) for policy in own}
+    rest = tuple(policy for policy in snapshot.policies if evaluator.key(policy) not in names)
     return dataclasses.replace(snapshot, policies=(*rest, *own) if on else rest)
 
 
@@ -70,8 +69,3 @@ def as_json(found: Sequence[AccessChange]) -> str:
     """Return the changes as JSON."""
     data = [{"gained": c.gained, **access_list.data(c.access)} for c in found]
     return tables.as_json(data)
-
-
-def _ref(policy: Mapping[str, Any]) -> tuple[str, str]:
-    metadata = policy["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]

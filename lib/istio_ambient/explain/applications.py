@@ -67,7 +67,7 @@ def source(topology: evaluator.Topology, text: str, model: str) -> NamedSource:
     namespace, name = split(topology, text, model)
     pods = _pods(topology, namespace)
     found = (
-        [pod for pod in pods if _labels(pod).get(gateways.NAME_LABEL) == name]
+        [pod for pod in pods if evaluator.labels(pod).get(gateways.NAME_LABEL) == name]
         or [pod for pod in pods if evaluator.application(pod) == name]
         or [pod for pod in pods if _account(pod) == name]
     )
@@ -139,7 +139,7 @@ def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDes
     address = evaluator.Destination.service(*next(iter(services))) if services else pods
     if address is None:  # Without a Service there are pods.
         raise UnknownNameError(f"{namespace}/{name} has neither a Service nor pods")
-    return NamedDestination(address, pods, _labels(pod) if pod else selector)
+    return NamedDestination(address, pods, evaluator.labels(pod) if pod else selector)
 
 
 def split(topology: evaluator.Topology, text: str, model: str) -> tuple[str, str]:
@@ -200,7 +200,3 @@ def _pods(topology: evaluator.Topology, namespace: str) -> list[evaluator.Manife
 
 def _account(pod: evaluator.Manifest) -> str:
     return pod.get("spec", {}).get("serviceAccountName") or "default"
-
-
-def _labels(pod: evaluator.Manifest) -> dict[str, str]:
-    return pod["metadata"].get("labels") or {}

@@ -45,7 +45,8 @@ def of_policy(
     owner = ref.annotations.get(kube.OWNER_ANNOTATION, "")
     if owner != f"{facts.model}/{facts.app}":
         return Origin(owner, tuple(_annotated(ref.annotations, request.source)))
-    manifest = next((m for m in snapshot.policies if _names(ref, m)), None)
+    name = ref.namespace, ref.name
+    manifest = next((each for each in snapshot.policies if evaluator.key(each) == name), None)
     target = authorization.target_of(dict(manifest)) if manifest else None
     excerpt = _excerpt(snapshot, request)
     behind = (
@@ -89,12 +90,12 @@ def _excerpt(snapshot: evaluator.Snapshot, request: evaluator.Request) -> evalua
         namespaces=tuple(
             each for each in snapshot.namespaces if each["metadata"]["name"] in namespaces
         ),
-        services=tuple(each for each in snapshot.services if _name(each) == destination),
+        services=tuple(each for each in snapshot.services if evaluator.key(each) == destination),
         pods=tuple(
             pod
             for pod in snapshot.pods
-            if "/".join(_name(pod)) in guarded
-            or gateways.NAME_LABEL in (pod["metadata"].get("labels") or {})
+            if "/".join(evaluator.key(pod)) in guarded
+            or gateways.NAME_LABEL in evaluator.labels(pod)
             or pod in sender
         ),
     )
@@ -130,12 +131,3 @@ def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[s
         requesters = cast(dict[str, object], by_source).get(source or "")
         if isinstance(requesters, list):
             yield from (each for each in cast(list[object], requesters) if isinstance(each, str))
-
-
-def _names(ref: evaluator.PolicyRef, manifest: evaluator.Manifest) -> bool:
-    return _name(manifest) == (ref.namespace, ref.name)
-
-
-def _name(manifest: evaluator.Manifest) -> tuple[str, str]:
-    metadata = manifest["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]

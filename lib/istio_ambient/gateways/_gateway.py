@@ -121,7 +121,7 @@ def unmade_reason(live: kube.Manifest) -> str:
     """
     for condition in live.get("status", {}).get("conditions") or ():
         if condition.get("type") == "Accepted" and condition.get("status") == "True":
-            return "istiod took the Gateway and has not made it yet: its log says why"
+            return "istiod accepted the Gateway and has not made it yet: its log says why"
         if condition.get("type") == "Accepted" and condition.get("status") == "False":
-            return f"istiod refuses the Gateway: {condition.get('message', '')}"
+            return f"istiod rejects the Gateway: {condition.get('message', '')}"
     return "istiod has not made it yet: is istio-k8s deployed?"

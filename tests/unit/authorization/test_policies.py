@@ -148,7 +148,7 @@ def test_who_asked_is_found_again():
         DETAILS: {"details:service-mesh", "trusted:service-mesh"},
         PODS: {"details:service-mesh"},
     }
-    # Where the annotation was cut, anybody may be meant.
+    # Where the annotation was cut, any application may be a requester.
     cut = manifests(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
     assert authorization.requesters_of(cut) == {DETAILS: None}
 

@@ -30,14 +30,14 @@ def explained(
     changes: Any = None,
 ) -> explanation.Explanation:
     snapshot = bookshop.snapshot(facts, *policies, **(changes or {}))
-    judge = evaluator.Evaluator(snapshot)
-    asks = applications.source(judge.topology, source, "shop")
+    evaluation = evaluator.Evaluator(snapshot)
+    sender = applications.source(evaluation.topology, source, "shop")
     fields: dict[str, Any] = {**REQUEST, **(request or {})}
-    asked = applications.destination(judge.topology, target, "shop")
-    asked = applications.at_port(judge.topology, asked, fields["port"])
-    wanted = evaluator.Request(asks.identity, asked.address, **fields)
+    receiver = applications.destination(evaluation.topology, target, "shop")
+    receiver = applications.at_port(evaluation.topology, receiver, fields["port"])
+    wanted = evaluator.Request(sender.identity, receiver.address, **fields)
     case = remedies.Case(
-        facts, members, control_plane, "mesh", asks, asked, judge.evaluate(wanted)
+        facts, members, control_plane, "mesh", sender, receiver, evaluation.evaluate(wanted)
     )
     return explanation.Explanation(case, wanted, snapshot)
 
@@ -219,11 +219,11 @@ def test_remedies_of_a_denied_request(facts: beacon.Facts, case: Any, said: list
     policies = case.pop("policies", [])
     found = explained(facts, *policies, source="ratings", **case)
     assert found.decision is evaluator.Decision.DENIED
-    told = remedies.remedies(found.case)
-    assert len(told) == len(said)
-    for remedy, beginning in zip(told, said, strict=True):
+    listed = remedies.remedies(found.case)
+    assert len(listed) == len(said)
+    for remedy, beginning in zip(listed, said, strict=True):
         assert remedy.startswith(beginning)
-    assert explanation.text(found).endswith("\n".join(f"- {remedy}" for remedy in told))
+    assert explanation.text(found).endswith("\n".join(f"- {remedy}" for remedy in listed))
 
 
 def test_a_source_outside_of_the_mesh_has_to_join_it_first():
@@ -248,15 +248,17 @@ def test_between_models_the_remedy_names_the_beacon_and_the_integration():
         samples.pod("web-0", "web", "web", "other", samples.AMBIENT),
     )
     ways = {"pods": pods}
-    asks = explained(bookshop.facts(), source="other/web", changes=ways)
-    (remedy,) = remedies.remedies(asks.case)
+    incoming = explained(bookshop.facts(), source="other/web", changes=ways)
+    (remedy,) = remedies.remedies(incoming.case)
     assert remedy.endswith(
         "juju offer details:<endpoint>, and in model other juju integrate web shop.details"
     )
     closed = samples.policy("closed", "other")
-    asked = explained(bookshop.facts(), closed, source="details", target="other/web", changes=ways)
-    assert asked.decision is evaluator.Decision.DENIED
-    (remedy,) = remedies.remedies(asked.case)
+    outgoing = explained(
+        bookshop.facts(), closed, source="details", target="other/web", changes=ways
+    )
+    assert outgoing.decision is evaluator.Decision.DENIED
+    (remedy,) = remedies.remedies(outgoing.case)
     assert remedy.startswith("run explain on the beacon of model other, which decides there")
 
 

@@ -72,9 +72,9 @@ def reachable(built: list[Any]) -> set[tuple[str, ...]]:
     return {
         (str(target), source, port, method, path)
         for target, snapshot in {**judges, PODS: mesh_of_shop}.items()
-        for judge in [evaluator.Evaluator(snapshot)]
+        for evaluation in [evaluator.Evaluator(snapshot)]
         for source, port, method, path in probes
-        if judge.evaluate(
+        if evaluation.evaluate(
             evaluator.Request(f"shop/{source}", target, int(port), method, path)
         ).allowed
     }
@@ -206,7 +206,7 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
 
     good = policies(json.dumps([asking_for(target)]), requester=requester, trusted=trusted)
     assert target in closed(good)
-    # The closed policy is what tells in the next hook.
+    # In the next hook, the policy that closes the target names the requester.
     assert target in closed(
         policies(broken, requester=requester, before=_live(good), trusted=trusted)
     )

@@ -33,7 +33,7 @@ from istio_ambient.authorization.evaluator._evaluate import (
 from istio_ambient.authorization.evaluator._match import normalized
 from istio_ambient.authorization.evaluator._ports import offers
 from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
-from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
+from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot, key, labels
 from istio_ambient.authorization.evaluator._topology import Topology, application
 from istio_ambient.authorization.evaluator._verdict import (
     Condition,
@@ -69,6 +69,8 @@ __all__ = [
     "application",
     "destinations",
     "evaluate",
+    "key",
+    "labels",
     "normalized",
     "offers",
     "workloads",

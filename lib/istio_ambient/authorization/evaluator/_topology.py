@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from istio_ambient import gateways, kube
+from istio_ambient.authorization import _requests
 from istio_ambient.authorization.evaluator import _policies, _snapshot, _ztunnel
 from istio_ambient.authorization.evaluator._policies import Check, Policy, Reference, Rule
 from istio_ambient.authorization.evaluator._request import Destination
@@ -329,7 +330,7 @@ def application(pod: Manifest) -> str:
     labels = _snapshot.labels(pod)
     owners = kube.items(pod["metadata"], "ownerReferences")
     return (
-        labels.get("app.kubernetes.io/name")
+        labels.get(_requests.NAME_LABEL)
         or labels.get("app")
         or (owners[0]["name"] if owners else _snapshot.name(pod))
     )

@@ -74,9 +74,9 @@ def test_deny_policies_take_away_or_are_told():
     ]
 
 
-@pytest.mark.parametrize("anybody", [{"principals": ["*"]}, {"namespaces": ["*"]}])
-def test_any_identity_is_not_any_client(anybody: dict[str, Any]):
-    rule = {"from": [{"source": anybody}]}
+@pytest.mark.parametrize("identities", [{"principals": ["*"]}, {"namespaces": ["*"]}])
+def test_any_identity_is_not_any_client(identities: dict[str, Any]):
+    rule = {"from": [{"source": identities}]}
     deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[rule])
     assert listed(deny) == [("*", "everything", ("*/*: everything",))]
     assert listed(ALLOW, deny) == []

@@ -69,8 +69,8 @@ def request(case: Case, call: Call) -> evaluator.Request:
 
 
 def decisions(case: Case, policies: list[dict[str, Any]]) -> list[Decision]:
-    judge = evaluator.Evaluator(snapshot(case, policies))
-    return [judge.evaluate(request(case, call)).decision for call in case.calls]
+    evaluation = evaluator.Evaluator(snapshot(case, policies))
+    return [evaluation.evaluate(request(case, call)).decision for call in case.calls]
 
 
 @hypothesis.given(CASES, st.randoms(use_true_random=False))
@@ -123,15 +123,15 @@ def test_another_allow_rule_never_denies_more_beside_an_allow_policy(case: Case)
 @hypothesis.given(CASES, st.sets(st.sampled_from(OPEN_MEMBERS), min_size=1))
 @HYPOTHESIS
 def test_the_verdict_on_unspecified_members_holds_for_each_value(case: Case, members: set[str]):
-    judge = evaluator.Evaluator(snapshot(case, manifests(case)))
+    evaluation = evaluator.Evaluator(snapshot(case, manifests(case)))
     for call in case.calls:
         known = request(case, call)
         nothing: dict[str, Any] = dict.fromkeys(members)
-        general = judge.evaluate(dataclasses.replace(known, **nothing))
+        general = evaluation.evaluate(dataclasses.replace(known, **nothing))
         decided = general.decision is not Decision.CONDITIONAL
         # An unspecified port is taken for an HTTP port.
         hypothesis.assume("port" not in members or call.port != 81)
-        assert not decided or judge.evaluate(known).decision is general.decision
+        assert not decided or evaluation.evaluate(known).decision is general.decision
         assert decided or any(hop.only or hop.unless or hop.asks for hop in general.hops)
 
 

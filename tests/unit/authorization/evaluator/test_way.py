@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which proxies judge a request, as whom, and by which policies."""
+"""The proxies that decide about a request, the source that each sees, and their policies."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ def test_the_deciding_rule_is_named_with_its_annotations():
 )
 def test_without_a_waypoint_only_the_pod_judges(changes: dict[str, Any]):
     found = verdict(CLOSED, changes={"auto_allow": False, **changes})
-    inherited = "istio.io/use-waypoint-namespace" in str(changes)  # Heeded beside the name alone.
+    inherited = "istio.io/use-waypoint-namespace" in str(changes)  # Read beside the name only.
     assert found.allowed is not inherited
     assert [hop.proxy for hop in found.hops][-1] is Proxy.ZTUNNEL
     assert len(found.hops) == (2 if inherited else 1)
