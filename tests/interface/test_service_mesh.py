@@ -97,17 +97,18 @@ def test_every_request_of_the_published_consumer_is_read(
 
 
 def rules_of(databag: dict[str, str]) -> dict[str, list[str]]:
-    """Return the sources and targets that the policies of a databag allow."""
+    """Return the sources that the policies of a databag allow, by target."""
     services = {
-        ("shop", name): _requests.Service("shop", name, {authorization.NAME_LABEL: "details"})
+        ("shop", name): _requests.ServiceFacts("shop", name, {authorization.NAME_LABEL: "details"})
         for name in ("details", "details-api")
     }
     cluster = authorization.Cluster(services=services)
     requester = authorization.Requester("details", "service-mesh")
     requests, problems = access_requests.of_applications([(requester, databag)], cluster, "shop")
-    verdicts = authorization.judge(requests, cluster, namespace="shop")
-    assert (problems, verdicts.refused, verdicts.pending) == ([], (), ())
-    built = authorization.policies(verdicts.granted, model="shop", app="beacon")
+    objections = authorization.objections(requests, cluster, namespace="shop")
+    outcomes = authorization.outcomes(requests, objections)
+    assert (problems, outcomes.refused, outcomes.pending) == ([], (), ())
+    built = authorization.policies(outcomes.granted, model="shop", app="beacon")
     manifests = [kube.manifest_of(policy) for policy in built]
     return {str(authorization.target_of(manifest)): _sources(manifest) for manifest in manifests}
 

@@ -26,12 +26,12 @@ from tests.unit.interfaces import hostile
 
 NAME, PART_OF = authorization.NAME_LABEL, "app.kubernetes.io/part-of"
 SERVICES = (
-    _requests.Service("shop", "details", {NAME: "details"}, by_juju=True),
-    _requests.Service("shop", "details-api", {NAME: "details"}),
-    _requests.Service("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-    _requests.Service("shop", "beacon", {NAME: "beacon"}, by_juju=True),
-    _requests.Service("store", "stock", {NAME: "stock"}, by_juju=True),
-    _requests.Service("store", "by-hand", {"app": "stock"}),
+    _requests.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
+    _requests.ServiceFacts("shop", "details-api", {NAME: "details"}),
+    _requests.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+    _requests.ServiceFacts("shop", "beacon", {NAME: "beacon"}, by_juju=True),
+    _requests.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
+    _requests.ServiceFacts("store", "by-hand", {"app": "stock"}),
 )
 CLUSTER = authorization.Cluster(
     services={(service.namespace, service.name): service for service in SERVICES},
@@ -93,7 +93,7 @@ def policies(given: beacon.Facts) -> dict[authorization.Target | None, dict[str,
 
 def status_message(given: beacon.Facts) -> str:
     findings = status.Findings(problems=list(beacon.desired(given).problems))
-    findings.readiness.extend(status.pending(beacon.verdicts(given).pending))
+    findings.readiness.extend(status.pending(given.outcomes.pending))
     return status.status_of(findings, 100).message
 
 

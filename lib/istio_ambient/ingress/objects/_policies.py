@@ -105,5 +105,5 @@ def _backend_policy(backends: Sequence[Backend], facts: Facts) -> kube.Resource:
     return authorization.allow(
         name_with_hash(f"{service}-{facts.app}-{namespace}-l4", OBJECT_NAME_LIMIT),
         authorization.Target.workload(namespace, dict(backends[0].selector)),
-        (authorization.Rule((gateway,), (ports.sorted(),)),),
+        (authorization.AllowRule((gateway,), (ports.sorted(),)),),
     )

@@ -80,10 +80,10 @@ def ingress_trace(
     metadata = gateway["metadata"]
     judge = evaluator.Evaluator(snapshot)
     default = question.port == DEFAULT_PORTS[question.scheme]
-    target = evaluator.Target.service(metadata["namespace"], metadata["name"])
+    target = evaluator.Destination.service(metadata["namespace"], metadata["name"])
     request = evaluator.Request(
         source=None,
-        target=target,
+        destination=target,
         port=question.port,
         method=question.method,
         path=question.path + (f"?{question.query}" if question.query else ""),
@@ -100,11 +100,11 @@ def ingress_trace(
 def _backend(
     judge: evaluator.Evaluator, account: str, ref: lookup.BackendRef, question: lookup.Question
 ) -> BackendTrace:
-    target = evaluator.Target.service(ref.namespace, ref.service)
+    target = evaluator.Destination.service(ref.namespace, ref.service)
     request = evaluator.Request(account, target, port=ref.port, method=question.method)
     try:
         return BackendTrace(ref, judge.evaluate(request))
-    except evaluator.UnknownTargetError as error:
+    except evaluator.UnknownDestinationError as error:
         return BackendTrace(ref, None, str(error))
 
 
