@@ -87,7 +87,7 @@ class Meeting:
         certificate = self.answer.tls.certificate
         if certificate:
             facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, certificate))
-            wanted = ingress.desired(facts).objects
+            wanted = ingress.desired(ingress.resolve(facts)).objects
             (self.secret,) = [obj for obj in wanted if isinstance(obj, Secret)]
         return self.answer
 
@@ -350,7 +350,9 @@ def test_an_expired_certificate_is_not_used_from_the_cluster(served: Meeting):
     assert served.answer.tls.certificate
     stale = dataclasses.replace(served.answer.tls.certificate, chain=expired)
     facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, stale))
-    (served.secret,) = [o for o in ingress.desired(facts).objects if isinstance(o, Secret)]
+    (served.secret,) = [
+        o for o in ingress.desired(ingress.resolve(facts)).objects if isinstance(o, Secret)
+    ]
     served.write({})
     assert served.run().tls.pending
 
@@ -363,7 +365,9 @@ def test_a_missed_renewal_is_made_up_for(served: Meeting):
     assert served.answer.tls.certificate
     stale = dataclasses.replace(served.answer.tls.certificate, chain=certificate)
     facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, stale))
-    (served.secret,) = [o for o in ingress.desired(facts).objects if isinstance(o, Secret)]
+    (served.secret,) = [
+        o for o in ingress.desired(ingress.resolve(facts)).objects if isinstance(o, Secret)
+    ]
     served.run()
     assert served.requests == []
     served.run()

@@ -3,18 +3,19 @@
 
 """The policies that make people log in or show a token."""
 
+import dataclasses
 from typing import Any
 
 from istio_ambient import authorization, ingress, kube, resources
-from istio_ambient.ingress import ForwardAuth, JwtRule, Match, PathType, RequestAuth, Trust
-from istio_ambient.ingress.authentication import _policies as authentication
-from istio_ambient.ingress.routing import _listeners, _routes
+from istio_ambient.ingress import ForwardAuth, RequestAuth, Trust, authentication
+from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
+from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 from lightkube.models import meta_v1
 
 from tests.unit.ingress import samples
 
 LOGIN = ForwardAuth(wanted=True, provider_name="ext-authz-gate")
-RULE = JwtRule("https://issuer.example.com", "http://keys.example.com")
+RULE = JwtRule(issuer="https://issuer.example.com", jwks_uri="http://keys.example.com")
 BOTH = frozenset({"ext-authz-gate", "deny-without-jwt-gate"})
 NOT_OPEN = {"operation": {"notPaths": ["/m-login", "/m-login/*"]}}
 OF_SHOP = {"operation": {"paths": ["/m-shop", "/m-shop/*"]}}
@@ -25,15 +26,15 @@ WITHOUT_TOKEN = [{"key": "request.headers[authorization]", "notValues": ["Bearer
 TARGET = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}]
 
 
-def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> _routes.Route:
-    return _routes.Route(
+def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> Route:
+    return Route(
         requester=authorization.Requester(app, endpoint),
         relation_id=1,
         authenticated=not endpoint.endswith("unauthenticated"),
-        protocol=ingress.Protocol.GRPC if matches[0].grpc else ingress.Protocol.HTTP,
+        protocol=Protocol.GRPC if matches[0].grpc else Protocol.HTTP,
         name=app,
         namespace="m",
-        listener=_listeners.Listener(port),
+        listener=Listener(port),
         matches=matches,
     )
 
@@ -54,8 +55,10 @@ def tokens(*trusts: Trust) -> RequestAuth:
     return RequestAuth(trusts)
 
 
-def specs(*routes: _routes.Route, **wanted: Any) -> dict[str, dict[str, Any]]:
-    objects: list[Any] = authentication.authentication_policies(facts(**wanted), routes)
+def specs(*routes: Route, **wanted: Any) -> dict[str, dict[str, Any]]:
+    objects: list[Any] = authentication.authentication_policies(
+        facts(**wanted), authentication.authentication(routes)
+    )
     assert all(obj["spec"].pop("targetRefs") == TARGET for obj in objects)
     assert {obj.metadata.namespace for obj in objects} <= {"m"}
     return {obj.metadata.name: obj["spec"] for obj in objects}
@@ -84,12 +87,12 @@ def test_a_login_that_is_not_complete_lets_nobody_in():
 
 def test_tokens():
     rule = JwtRule(
-        "https://issuer.example.com",
-        "http://keys.example.com",
+        issuer="https://issuer.example.com",
+        jwks_uri="http://keys.example.com",
         audiences=("a", "b"),
         forward_original_token=True,
-        claim_to_headers=(("x-user", "sub"),),
-        from_headers=(("x-jwt", ""), ("authorization", "Token ")),
+        claim_to_headers=(ClaimToHeader(header="x-user", claim="sub"),),
+        from_headers=(FromHeader(name="x-jwt"), FromHeader(name="authorization", prefix="Token ")),
     )
     found = specs(CLOSED, OPEN, request_auth=tokens(Trust("shop", (rule,))))
     assert found["request-auth-shop-gate"] == {
@@ -133,7 +136,7 @@ def test_applications_that_trust_the_same_share_a_rule():
 
 
 def test_an_issuer_whose_audience_is_not_always_restricted():
-    rules = (RULE, JwtRule(RULE.issuer, audiences=("a",)))
+    rules = (RULE, JwtRule(issuer=RULE.issuer, audiences=("a",)))
     found = specs(CLOSED, request_auth=tokens(Trust("shop", rules)))
     assert [len(rule["when"]) for rule in found["deny-without-jwt-gate"]["rules"][1:]] == [1]
 
@@ -214,12 +217,20 @@ def test_what_was_asked_to_be_open_and_is_not_is_told():
     expression = route("x", endpoint, Match(PathType.REGEX, "/a.*"))
     elsewhere = route("y", endpoint, prefix("/m-shop/open"), port=8080)
     routes = (CLOSED, OPEN, expression, elsewhere)
-    told = list(authentication.authentication_problems(facts(forward_auth=LOGIN), routes))
+    told = authentication.authentication(routes).problems()
     assert [(problem.app, problem.endpoint) for problem in told] == [
         ("x", endpoint),
         ("y", endpoint),
     ]
-    assert list(authentication.authentication_problems(facts(), routes)) == []
+
+
+def test_without_login_and_tokens_everything_is_open():
+    expression = samples.route(matches=(Match(PathType.REGEX, "/a.*"),))
+    opened = samples.configuration("tempo", expression, authenticated=False)
+    wanted = samples.facts(opened, services=(samples.service("tempo", port=3200),))
+    assert ingress.resolve(wanted).authentication_problems == []
+    login = dataclasses.replace(wanted, forward_auth=LOGIN)
+    assert [each.app for each in ingress.resolve(login).authentication_problems] == ["tempo"]
 
 
 def test_the_gateway_serves_nothing_while_login_is_not_complete():
@@ -228,7 +239,7 @@ def test_the_gateway_serves_nothing_while_login_is_not_complete():
     found = samples.objects(wanted)
     assert not [ref for ref in found if ref.startswith("HTTPRoute")]
     assert found["AuthorizationPolicy shop/ext-authz-gate"]["spec"]["rules"] == [{}]
-    (readiness,) = ingress.exposure(wanted).pending
+    (readiness,) = ingress.resolve(wanted).pending
     assert "proxy has not sent" in readiness.reason
 
 
@@ -244,12 +255,12 @@ def test_redirects_to_tls_are_closed_and_opened_as_what_they_lead_to():
     spec = samples.objects(wanted)["AuthorizationPolicy shop/ext-authz-gate"]["spec"]
     opened = {"operation": {"notPaths": ["/shop-login", "/shop-login/*"]}}
     assert spec["rules"] == [{"to": [opened]}]
-    assert ingress.desired(wanted).problems == ()
+    assert ingress.desired(ingress.resolve(wanted)).problems == ()
 
 
 def test_nothing_is_served_where_somebody_else_has_the_name_of_a_policy():
     wanted = samples.facts(samples.request(), forward_auth=LOGIN)
-    objects = ingress.desired(wanted).objects
+    objects = ingress.desired(ingress.resolve(wanted)).objects
     identity = kube.Identity("shop", "gate")
     none = kube.Live(identity, ingress.MANAGED)
     theirs = resources.AuthorizationPolicy(

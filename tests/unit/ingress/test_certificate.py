@@ -76,7 +76,7 @@ def test_names_that_clients_will_not_find(names: list[str], missing: list[str]):
 
 def secret(pair: Pair) -> Secret:
     certificate = ingress.assemble(pair.leaf, [LOWER.certificate], pair.key)
-    wanted = ingress.desired(facts(tls=ingress.Tls(True, certificate))).objects
+    wanted = ingress.desired(ingress.resolve(facts(tls=ingress.Tls(True, certificate)))).objects
     (found,) = [obj for obj in wanted if isinstance(obj, Secret)]
     return found
 

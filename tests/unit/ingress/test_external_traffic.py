@@ -140,7 +140,7 @@ def test_whatever_is_configured_lets_in_what_it_says_or_nobody(text: str):
 
 @pytest.mark.parametrize(("taken", "made"), [(False, True), (True, False)])
 def test_no_gateway_is_made_whose_limits_cannot_be_put_in_place(taken: bool, made: bool):
-    wanted = ingress.desired(facts()).objects
+    wanted = ingress.desired(ingress.resolve(facts())).objects
     policy = _policies.external_traffic_policy("shop", "gate", [])
     others = {kube.ref_of(policy): policy} if taken else {}
     plan = kube.plan(wanted, kube.Live(IDENTITY, ingress.MANAGED), others)

@@ -8,9 +8,9 @@ import re
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient.ingress import PathType
 from istio_ambient.ingress.authentication import _paths
 from istio_ambient.ingress.authentication._paths import PathMatch
+from istio_ambient.ingress.routing import PathType
 
 HTTP, OTHER = ("http-80", "HTTPRoute"), ("http-8080", "HTTPRoute")
 

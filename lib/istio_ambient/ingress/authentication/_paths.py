@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from istio_ambient.ingress.model import PathType
+from istio_ambient.ingress.routing import PathType
 
 Operation = Mapping[str, Sequence[str]]
 """Of a policy's rule: `paths` and `notPaths`; both have to hold."""

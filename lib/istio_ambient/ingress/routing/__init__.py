@@ -1,33 +1,74 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From requests to the routes that are served: hosts, listeners, backends, conflicts. Pure.
+"""From requests to the routes that are served. Pure.
 
-Who has to authenticate is in `authentication`; the Kubernetes objects are in `objects`.
+In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`, `_matches`,
+`_routes`, `_conflicts`, `_served`. Which routes need authentication is in `authentication`; the
+Kubernetes objects are in `objects`.
 """
 
-from istio_ambient.ingress.routing._addresses import base_url
-from istio_ambient.ingress.routing._backends import Backend
-from istio_ambient.ingress.routing._exposure import Exposure, exposure
-from istio_ambient.ingress.routing._hosts import intersection
-from istio_ambient.ingress.routing._listeners import (
+from istio_ambient.ingress.routing._addresses import (
     DEFAULT_PORTS,
+    HTTP_PORT,
+    HTTPS_PORT,
+    Address,
+    address_of,
+    address_readiness,
+)
+from istio_ambient.ingress.routing._backends import Backends, BackendService
+from istio_ambient.ingress.routing._hosts import Hosts, hosts, intersection
+from istio_ambient.ingress.routing._listeners import (
     Listener,
+    Listeners,
     listener_spec,
+    listeners,
     secret_name,
 )
-from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route
+from istio_ambient.ingress.routing._matches import Match, PathType, Protocol
+from istio_ambient.ingress.routing._routes import (
+    OBJECT_NAME_LIMIT,
+    Outcome,
+    Route,
+    Scheme,
+    routes_of,
+)
+from istio_ambient.ingress.routing._served import (
+    Served,
+    awaited,
+    served,
+    withholding,
+    without_routes,
+)
 
 __all__ = [
     "DEFAULT_PORTS",
+    "HTTPS_PORT",
+    "HTTP_PORT",
     "OBJECT_NAME_LIMIT",
-    "Backend",
-    "Exposure",
+    "Address",
+    "BackendService",
+    "Backends",
+    "Hosts",
     "Listener",
+    "Listeners",
+    "Match",
+    "Outcome",
+    "PathType",
+    "Protocol",
     "Route",
-    "base_url",
-    "exposure",
+    "Scheme",
+    "Served",
+    "address_of",
+    "address_readiness",
+    "awaited",
+    "hosts",
     "intersection",
     "listener_spec",
+    "listeners",
+    "routes_of",
     "secret_name",
+    "served",
+    "withholding",
+    "without_routes",
 ]
