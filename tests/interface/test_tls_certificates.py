@@ -287,7 +287,7 @@ def test_another_authority_takes_over_at_once(served: Meeting):
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "authority": ({"ca": True}, "of an authority"),
+    "authority": ({"ca": True}, "of a certificate authority"),
     "expired": ({"end": START + datetime.timedelta(days=1)}, "ends on 2026-01-02"),
     "not yet": ({"begin": START + LIFETIME, "end": START + 2 * LIFETIME}, "not valid before 2035"),
 }

@@ -180,7 +180,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         if gateway is not None:
             manifest = kube.manifest_of(gateway)
             yield ingress.address_readiness(ref, facts.cluster, facts.settings, manifest)
-        yield from found.pending
+        yield from found.served.pending
         yield from acceptance.acceptance(found, live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:

@@ -36,26 +36,19 @@ from istio_ambient.ingress.model import (
     services_of,
     workload_name,
 )
-from istio_ambient.ingress.objects import (
-    KINDS,
+from istio_ambient.ingress.objects._certificate import (
     assemble,
     certificate_fault,
     certificate_in_use,
     certificate_since,
-    cidrs_in_force,
     leaf_in,
     leaf_of,
     uncovered,
-    withhold,
 )
-from istio_ambient.ingress.routing import (
-    HTTP_PORT,
-    HTTPS_PORT,
-    address_of,
-    address_readiness,
-    hosts,
-    secret_name,
-)
+from istio_ambient.ingress.objects._policies import cidrs_in_force, withhold
+from istio_ambient.ingress.objects._routes import KINDS
+from istio_ambient.ingress.routing import address_of, hosts, secret_name
+from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT, address_readiness
 
 __all__ = [
     "HTTPS_PORT",

@@ -6,12 +6,11 @@
 hosts → listeners → backends → routes → what is served → authentication → objects
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from istio_ambient import authorization, gateways, kube, resources
+from istio_ambient import authorization, gateways, resources
 from istio_ambient.ingress import authentication, objects, routing
-from istio_ambient.ingress.model import Facts, IngressRequest
+from istio_ambient.ingress.model import Facts
 from istio_ambient.kube import Desired
 from istio_ambient.values.problems import Problem
 
@@ -37,10 +36,6 @@ class Ingress:
     listeners: routing.Listeners
     served: routing.Served
     authentication: authentication.Authentication
-    pending: tuple[kube.Readiness, ...] = ()
-    """What the gateway waits for, and the routes whose backends do not exist yet."""
-    without_routes: frozenset[int] = frozenset()
-    """Ids of the relations that ask for no route, only for listeners or to know the host."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -82,12 +77,16 @@ def resolve(facts: Facts) -> Ingress:
     ]
     own = [request for request, refusal in requests if refusal is None]
     listeners = routing.listeners(own, facts.tls)
-    outcomes = _outcomes(requests, hosts, listeners, backends)
-    withholding = routing.withholding(facts.tls, facts.forward_auth)
     served = routing.served(
-        list(outcomes), hosts, listeners, facts.app, withheld=bool(withholding)
+        requests,
+        hosts,
+        listeners,
+        backends,
+        app=facts.app,
+        tls=facts.tls,
+        forward_auth=facts.forward_auth,
+        upstream=facts.upstream,
     )
-    awaited = routing.awaited(facts.tls, facts.upstream)
     return Ingress(
         facts=facts,
         address=address,
@@ -95,22 +94,7 @@ def resolve(facts: Facts) -> Ingress:
         listeners=listeners,
         served=served,
         authentication=authentication.authentication(served.objects),
-        pending=tuple(dict.fromkeys((*withholding, *awaited, *served.pending))),
-        without_routes=frozenset() if withholding else routing.without_routes(own),
     )
-
-
-def _outcomes(
-    requests: list[tuple[IngressRequest, Problem | None]],
-    hosts: routing.Hosts,
-    listeners: routing.Listeners,
-    backends: routing.Backends,
-) -> Iterator[routing.Outcome]:
-    for request, refusal in requests:
-        if refusal:
-            yield refusal
-        else:
-            yield from routing.routes_of(request, hosts, listeners, backends)
 
 
 def desired(ingress: Ingress) -> Desired:
@@ -125,7 +109,13 @@ def desired(ingress: Ingress) -> Desired:
             *gateways.objects(made),
             *objects.secret(facts.tls, gateway),
             objects.external_traffic_policy(facts.model, facts.app, cidrs),
-            *authentication.authentication_policies(facts, ingress.authentication),
+            *authentication.authentication_policies(
+                ingress.authentication,
+                gateway,
+                facts.forward_auth,
+                facts.request_auth,
+                in_force=facts.authentication_in_force,
+            ),
             *objects.routes(served.objects, gateway),
             *objects.destination_rules(served.routes, gateway),
             *objects.backend_policies(served.routes, gateway),

@@ -124,5 +124,7 @@ def tokens(
         )
         problems += found
         rules.setdefault(databag.app, []).extend(good)
-    trusts = (ingress.Trust(app, tuple(dict.fromkeys(found))) for app, found in sorted(rules.items()))
+    trusts = (
+        ingress.Trust(app, tuple(dict.fromkeys(found))) for app, found in sorted(rules.items())
+    )
     return ingress.RequestAuth(tuple(trusts)), problems

@@ -64,7 +64,7 @@ def answers(found: ingress.Ingress, live: kube.Live) -> dict[int, dict[str, str]
     if not found.hosts.public:
         return {}
     host = istio_ingress_route.dump(found.hosts.public, tls=found.hosts.tls)
-    result: dict[int, dict[str, str]] = dict.fromkeys(found.without_routes, host)
+    result: dict[int, dict[str, str]] = dict.fromkeys(found.served.without_routes, host)
     for route in found.served.routes:
         kind = ingress.KINDS[route.protocol]
         if route.relation_id in found.served.clashing:

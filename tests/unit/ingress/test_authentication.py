@@ -14,6 +14,7 @@ from lightkube.models import meta_v1
 
 from tests.unit.ingress import samples
 
+GATEWAY = ingress.GatewayRef("m", "gate")
 LOGIN = ForwardAuth(wanted=True, provider_name="ext-authz-gate")
 RULE = JwtRule(issuer="https://issuer.example.com", jwks_uri="http://keys.example.com")
 BOTH = frozenset({"ext-authz-gate", "deny-without-jwt-gate"})
@@ -47,17 +48,17 @@ CLOSED = route("shop", "ingress", prefix("/m-shop"))
 OPEN = route("login", "ingress-unauthenticated", prefix("/m-login"))
 
 
-def facts(**wanted: Any) -> ingress.Facts:
-    return ingress.Facts("m", "gate", **wanted)
-
-
 def tokens(*trusts: Trust) -> RequestAuth:
     return RequestAuth(trusts)
 
 
 def specs(*routes: Route, **wanted: Any) -> dict[str, dict[str, Any]]:
     objects: list[Any] = authentication.authentication_policies(
-        facts(**wanted), authentication.authentication(routes)
+        authentication.authentication(routes),
+        GATEWAY,
+        wanted.get("forward_auth", ForwardAuth()),
+        wanted.get("request_auth", RequestAuth()),
+        in_force=wanted.get("authentication_in_force", ()),
     )
     assert all(obj["spec"].pop("targetRefs") == TARGET for obj in objects)
     assert {obj.metadata.namespace for obj in objects} <= {"m"}
@@ -239,7 +240,7 @@ def test_the_gateway_serves_nothing_while_login_is_not_complete():
     found = samples.objects(wanted)
     assert not [ref for ref in found if ref.startswith("HTTPRoute")]
     assert found["AuthorizationPolicy shop/ext-authz-gate"]["spec"]["rules"] == [{}]
-    (readiness,) = ingress.resolve(wanted).pending
+    (readiness,) = ingress.resolve(wanted).served.pending
     assert "proxy has not sent" in readiness.reason
 
 

@@ -46,14 +46,14 @@ def test_while_there_is_no_certificate_nothing_is_served():
     asked = wanted(tempo(route()), tls=ingress.Tls(wanted=True))
     assert (listeners(asked), routes(asked)) == ([("http-80", 80, "HTTP")], set())
     assert not [name for name in objects(asked) if name.endswith("-l4")]
-    assert [each.what for each in ingress.resolve(asked).pending] == ["certificates"]
+    assert [each.what for each in ingress.resolve(asked).served.pending] == ["certificates"]
     assert messages(asked) == ""
 
 
 def test_while_there_is_no_authorizer_nothing_is_served():
     asked = wanted(tempo(route()), forward_auth=ingress.ForwardAuth(wanted=True))
     assert routes(asked) == set()
-    assert [each.what for each in ingress.resolve(asked).pending] == ["forward-auth"]
+    assert [each.what for each in ingress.resolve(asked).served.pending] == ["forward-auth"]
 
 
 def test_a_route_that_itself_leads_to_tls_stays_on_plain_http():

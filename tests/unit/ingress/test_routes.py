@@ -110,7 +110,7 @@ def test_a_named_target_port_is_what_the_endpoints_say():
 def test_a_named_target_port_without_endpoints_opens_nothing():
     wanted = facts(request(), services=(service(target="web"),))
     assert (served(wanted), backend_policies(wanted)) == (set(), set())
-    assert [p.reason for p in ingress.resolve(wanted).pending] == [
+    assert [p.reason for p in ingress.resolve(wanted).served.pending] == [
         "no pod of productpage has the port behind 9080 yet"
     ]
 
@@ -125,7 +125,7 @@ def test_a_named_target_port_without_endpoints_opens_nothing():
 def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
     wanted = facts(request(), services=services)
     assert (served(wanted), backend_policies(wanted), messages(wanted)) == (set(), set(), "")
-    (pending,) = ingress.resolve(wanted).pending
+    (pending,) = ingress.resolve(wanted).served.pending
     assert (pending.what, pending.reason) == ("ingress of productpage", reason)
 
 

@@ -36,7 +36,7 @@ def test_applications_are_told_its_url_and_what_clients_see():
 def test_until_it_says_its_url_ours_is_told_and_it_is_waited_for():
     found = ingress.resolve(behind(""))
     assert found.hosts.url == f"http://{ADDRESS}"
-    (pending,) = found.pending
+    (pending,) = found.served.pending
     assert (pending.what, "front has not said" in pending.reason) == ("upstream-ingress", True)
 
 

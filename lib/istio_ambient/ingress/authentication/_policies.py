@@ -8,7 +8,7 @@ RequestAuthentication denies invalid tokens, DENY policies deny, and an ALLOW po
 what is left. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightkube.models import meta_v1
@@ -16,7 +16,7 @@ from lightkube.models import meta_v1
 from istio_ambient import kube, resources
 from istio_ambient.ingress.authentication._authentication import Authentication
 from istio_ambient.ingress.authentication._paths import Operation
-from istio_ambient.ingress.model import Facts, GatewayRef, Tokens, Trust
+from istio_ambient.ingress.model import ForwardAuth, GatewayRef, RequestAuth, Tokens, Trust
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values.names import name_with_hash
@@ -57,7 +57,14 @@ def authentication_in_force(live: kube.Live) -> frozenset[str]:
     )
 
 
-def authentication_policies(facts: Facts, found: Authentication) -> list[kube.Resource]:
+def authentication_policies(
+    found: Authentication,
+    gateway: GatewayRef,
+    forward_auth: ForwardAuth,
+    request_auth: RequestAuth,
+    *,
+    in_force: Container[str] = (),
+) -> list[kube.Resource]:
     """Return the policies that require a login or a token.
 
     Where both are on, the two policies share the requests: the CUSTOM policy leaves requests with
@@ -65,42 +72,46 @@ def authentication_policies(facts: Facts, found: Authentication) -> list[kube.Re
     leaves requests to the other only where that is in the cluster already.
 
     Args:
-        facts: what is required, of whom, and which of the policies are in the cluster.
         found: which of the served routes need authentication.
+        gateway: the Gateway.
+        forward_auth: whether a login is required, and the authorizer.
+        request_auth: the tokens that applications trust.
+        in_force: names of the policies that are in the cluster.
     """
     policies: list[kube.Resource] = []
-    if facts.forward_auth.wanted:
-        policies.append(_ext_authz(facts, found))
-    if facts.request_auth.related:
-        policies.append(_deny_without_jwt(facts, found))
-    trusts = (trust for trust in facts.request_auth.trusts if trust.rules)
-    return [*policies, *(_request_authentication(facts.gateway, trust) for trust in trusts)]
+    trusts = [trust for trust in request_auth.trusts if trust.rules]
+    if forward_auth.wanted:
+        share = bool(trusts) and deny_name(gateway.name) in in_force
+        policies.append(_ext_authz(found, gateway, forward_auth, share=share))
+    if request_auth.related:
+        share = forward_auth.wanted and ext_authz_name(gateway.name) in in_force
+        policies.append(_deny_without_jwt(found, gateway, request_auth, share=share))
+    return [*policies, *(_request_authentication(gateway, trust) for trust in trusts)]
 
 
-def _ext_authz(facts: Facts, found: Authentication) -> kube.Resource:
-    name = ext_authz_name(facts.app)
-    if facts.forward_auth.pending:
+def _ext_authz(
+    found: Authentication, gateway: GatewayRef, forward_auth: ForwardAuth, *, share: bool
+) -> kube.Resource:
+    name = ext_authz_name(gateway.name)
+    if forward_auth.pending:
         # The same object, so that no request passes while one policy replaces the other.
-        return _policy(name, facts.gateway, {"action": "DENY", "rules": [{}]})
-    when: Sequence[Mapping[str, Any]] = ()
-    tokens = any(trust.rules for trust in facts.request_auth.trusts)
-    if tokens and deny_name(facts.app) in facts.authentication_in_force:
-        when = _WITHOUT_TOKEN
-    provider = {"name": facts.forward_auth.provider_name}
-    rules = _rules(found.operations(), when=when)
-    return _policy(name, facts.gateway, {"action": "CUSTOM", "provider": provider, "rules": rules})
+        return _policy(name, gateway, {"action": "DENY", "rules": [{}]})
+    rules = _rules(found.operations(), when=_WITHOUT_TOKEN if share else ())
+    provider = {"name": forward_auth.provider_name}
+    return _policy(name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules})
 
 
-def _deny_without_jwt(facts: Facts, found: Authentication) -> kube.Resource:
+def _deny_without_jwt(
+    found: Authentication, gateway: GatewayRef, request_auth: RequestAuth, *, share: bool
+) -> kube.Resource:
     conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
-    login = facts.forward_auth.wanted
-    if login and ext_authz_name(facts.app) in facts.authentication_in_force:
+    if share:
         conditions = tuple((condition,) for condition in _WITH_TOKEN)
     everything = found.operations()
     rules: list[dict[str, Any]] = []
     for when in conditions:
         rules += _rules(everything, when=when, sources=_WITHOUT_PRINCIPAL)
-    for accepted, apps in sorted(_by_tokens(facts.request_auth.trusts).items()):
+    for accepted, apps in sorted(_by_tokens(request_auth.trusts).items()):
         operations = found.operations_of(apps)
         if operations and not accepted:
             # No filter removes the headers that these applications read claims from, whoever
@@ -108,7 +119,7 @@ def _deny_without_jwt(facts: Facts, found: Authentication) -> kube.Resource:
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition)
-    return _policy(deny_name(facts.app), facts.gateway, {"action": "DENY", "rules": rules})
+    return _policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
 
 
 def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:

@@ -25,7 +25,7 @@ from istio_ambient.ingress.model._facts import (
     Upstream,
     workload_name,
 )
-from istio_ambient.ingress.model._requests import IngressRequest
+from istio_ambient.ingress.model._requests import IngressRequest, PlacedRoute, problem_of
 
 __all__ = [
     "GATEWAY_CLASS",
@@ -36,6 +36,7 @@ __all__ = [
     "ForwardAuth",
     "GatewayRef",
     "IngressRequest",
+    "PlacedRoute",
     "RequestAuth",
     "Service",
     "ServicePort",
@@ -45,6 +46,7 @@ __all__ = [
     "Upstream",
     "named_ports_of",
     "need_named_ports",
+    "problem_of",
     "services_of",
     "workload_name",
 ]

@@ -5,10 +5,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from istio_ambient import authorization
-from istio_ambient.interfaces import istio_ingress_route
 from istio_ambient.interfaces.ingress import IngressRequirerData
+from istio_ambient.interfaces.istio_ingress_route import Configuration, GrpcRoute, HttpRoute
+from istio_ambient.values.problems import Problem
+
+PlacedRoute: TypeAlias = tuple[str, HttpRoute | GrpcRoute]
+"""A route with its place in the databag: `http_routes[2]`."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class IngressRequest:
 
     requester: authorization.Requester
     relation_id: int
-    data: IngressRequirerData | istio_ingress_route.Configuration
+    data: IngressRequirerData | Configuration
     """Of interface `ingress` or `istio_ingress_route`."""
     authenticated: bool = True
     """Its routes require a login or a token, where forward-auth or istio-request-auth is on."""
@@ -35,16 +40,32 @@ class IngressRequest:
         return self.requester.app, self.requester.endpoint, self.relation_id
 
     @property
-    def configuration(self) -> istio_ingress_route.Configuration | None:
-        """Listeners and routes; None for a request of interface `ingress`."""
-        return None if isinstance(self.data, IngressRequirerData) else self.data
+    def routes(self) -> tuple[PlacedRoute, ...]:
+        """The routes of a configuration; none for a request of interface `ingress`."""
+        if isinstance(self.data, IngressRequirerData):
+            return ()
+        return (*self.data.http_routes, *self.data.grpc_routes)
+
+    @property
+    def ports(self) -> set[int]:
+        """The ports that a configuration asks the gateway to listen on."""
+        listeners = () if isinstance(self.data, IngressRequirerData) else self.data.listeners
+        used = (route.listener.port for _, route in self.routes)
+        return {*(listener.port for listener in listeners), *used}
 
     @property
     def backends(self) -> Iterator[tuple[str, int]]:
         """Name and port of each Service that the request names."""
         if isinstance(self.data, IngressRequirerData):
             yield self.data.name, self.data.port
-            return
-        for _, route in (*self.data.http_routes, *self.data.grpc_routes):
+        for _, route in self.routes:
             for backend in route.backends:
                 yield backend.service, backend.port
+
+
+def problem_of(
+    requester: authorization.Requester, field: str, message: str, remedy: str
+) -> Problem:
+    """Return a problem in what an application asks for, at a place in its databag."""
+    app, endpoint = requester.app, requester.endpoint
+    return Problem(app=app, endpoint=endpoint, field=field, message=message, remedy=remedy)

@@ -149,7 +149,7 @@ def unserved(ingress: Ingress) -> list[Problem]:
     """
     pending = (
         Problem(app="", endpoint="", field="", message=f"{each.what}: {each.reason}", remedy="")
-        for each in ingress.pending
+        for each in ingress.served.pending
     )
     closed = ingress.authentication_problems
     return [*ingress.problems, *ingress.facts.problems, *closed, *pending]

@@ -8,14 +8,7 @@ In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`,
 Kubernetes objects are in `objects`.
 """
 
-from istio_ambient.ingress.routing._addresses import (
-    DEFAULT_PORTS,
-    HTTP_PORT,
-    HTTPS_PORT,
-    Address,
-    address_of,
-    address_readiness,
-)
+from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
 from istio_ambient.ingress.routing._backends import Backends, BackendService
 from istio_ambient.ingress.routing._hosts import Hosts, hosts, intersection
 from istio_ambient.ingress.routing._listeners import (
@@ -26,25 +19,11 @@ from istio_ambient.ingress.routing._listeners import (
     secret_name,
 )
 from istio_ambient.ingress.routing._matches import Match, PathType, Protocol
-from istio_ambient.ingress.routing._routes import (
-    OBJECT_NAME_LIMIT,
-    Outcome,
-    Route,
-    Scheme,
-    routes_of,
-)
-from istio_ambient.ingress.routing._served import (
-    Served,
-    awaited,
-    served,
-    withholding,
-    without_routes,
-)
+from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route, Scheme
+from istio_ambient.ingress.routing._served import Served, served
 
 __all__ = [
     "DEFAULT_PORTS",
-    "HTTPS_PORT",
-    "HTTP_PORT",
     "OBJECT_NAME_LIMIT",
     "Address",
     "BackendService",
@@ -53,22 +32,16 @@ __all__ = [
     "Listener",
     "Listeners",
     "Match",
-    "Outcome",
     "PathType",
     "Protocol",
     "Route",
     "Scheme",
     "Served",
     "address_of",
-    "address_readiness",
-    "awaited",
     "hosts",
     "intersection",
     "listener_spec",
     "listeners",
-    "routes_of",
     "secret_name",
     "served",
-    "withholding",
-    "without_routes",
 ]

@@ -6,7 +6,13 @@
 from dataclasses import dataclass
 
 from istio_ambient import authorization, gateways, kube
-from istio_ambient.ingress.model import Cluster, IngressRequest, Service, workload_name
+from istio_ambient.ingress.model import (
+    Cluster,
+    IngressRequest,
+    Service,
+    problem_of,
+    workload_name,
+)
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Backend
 from istio_ambient.values.problems import Problem
@@ -49,9 +55,8 @@ class Backends:
             remedy = f"ask for a Service of model {own}, or integrate across models"
         if own == model:
             return None
-        return _problem(
-            requester, "model", f"asks for model {model}, which is not its own: refused", remedy
-        )
+        message = f"asks for model {model}, which is not its own: refused"
+        return problem_of(requester, "model", message, remedy)
 
     def backend(
         self, request: IngressRequest, named: Backend, field: str
@@ -81,7 +86,7 @@ class Backends:
             home_name=request.data.name if isinstance(request.data, IngressRequirerData) else "",
         )
         if refusal:
-            return _problem(requester, field, *refusal)
+            return problem_of(requester, field, *refusal)
         pod_ports = self._pod_ports(service, number)
         if pod_ports is None:
             return _pending(requester, f"Service {service.name} has no TCP port {number} yet")
@@ -164,16 +169,6 @@ def ownership_refusal(
     if trusted or owner == requester.app:
         return None
     return f"{where} is not one of {requester.app}: refused", own
-
-
-def _problem(requester: authorization.Requester, field: str, message: str, remedy: str) -> Problem:
-    return Problem(
-        app=requester.app,
-        endpoint=requester.endpoint,
-        field=field,
-        message=message,
-        remedy=remedy,
-    )
 
 
 def _pending(requester: authorization.Requester, reason: str) -> kube.Readiness:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from istio_ambient.ingress.model import problem_of
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._matches import Match
 from istio_ambient.ingress.routing._routes import Route
@@ -71,13 +72,9 @@ def _origin(route: Route) -> tuple[str, str]:
 
 
 def _takeover(route: Route, host: str, robbed: str) -> Problem:
-    return Problem(
-        app=route.requester.app,
-        endpoint=route.requester.endpoint,
-        field=f"{route.field}.hostnames",
-        message=f"{host} is the gateway's own: it would be taken from {robbed}: refused",
-        remedy="leave the hostnames out, or use another port",
-    )
+    message = f"{host} is the gateway's own: it would be taken from {robbed}: refused"
+    remedy = "leave the hostnames out, or use another port"
+    return problem_of(route.requester, f"{route.field}.hostnames", message, remedy)
 
 
 def settle(candidates: Sequence[Candidate]) -> Settled:
@@ -145,10 +142,6 @@ def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
         first = min(group, key=lambda route: str(route.requester))
         others = ", ".join(names[1:]) or "another route of its own"
         where = f"{path} of {listener}" + ("" if hostname == "*" else f", host {hostname}")
-        yield Problem(
-            app=first.requester.app,
-            endpoint=first.requester.endpoint,
-            field=first.field,
-            message=f"asks for {where}, and so does {others}: none of these routes is served",
-            remedy="remove one of these integrations, or change what it asks for",
-        )
+        message = f"asks for {where}, and so does {others}: none of these routes is served"
+        remedy = "remove one of these integrations, or change what it asks for"
+        yield problem_of(first.requester, first.field, message, remedy)

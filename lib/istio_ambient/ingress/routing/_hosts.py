@@ -67,25 +67,18 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
     problems: list[Problem] = []
     external = config.external_hostname.strip().lower()
     if external and not _is_host(external):
-        problems.append(_problem("external_hostname", "use a DNS name or an IP address"))
+        problems.append(_option_problem("external_hostname", "use a DNS name or an IP address"))
         external = ""
     wanted = config.listener_hostname
     wanted = wanted if wanted is None else wanted.strip().lower()
     if wanted and not is_listener_hostname(wanted):
         remedy = "use a DNS name, one that begins with '*.', or nothing"
-        problems.append(_problem("listener-hostname", remedy))
+        problems.append(_option_problem("listener-hostname", remedy))
         wanted = None
     assigned = address.host.lower()
     if assigned and not _is_host(assigned):
-        problems.append(
-            Problem(
-                app="",
-                endpoint="load balancer",
-                field="",
-                message="its address is no DNS name",
-                remedy="set external_hostname",
-            )
-        )
+        message, remedy = "its address is no DNS name", "set external_hostname"
+        problems.append(_problem("load balancer", "", message, remedy))
         assigned = ""
     # Clients outside the cluster do not use the names that it has for a node or a Service.
     client_name = external or (assigned if address.balanced else "")
@@ -96,7 +89,7 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
     own = f"{direct}:{number}" if direct and number != port else direct
     scheme, _, upstream = upstream_url.partition("://")
     return Hosts(
-        listener=_listener_hostname(client_name) if wanted is None else wanted,
+        listener=wanted if wanted is not None else _hostname(client_name),
         # Where the listeners take another hostname only, clients know the gateway by that, too.
         names=tuple(dict.fromkeys(name for name in (external or assigned, wanted) if name)),
         direct=direct,
@@ -107,7 +100,8 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
     )
 
 
-def _listener_hostname(host: str) -> str:
+def _hostname(host: str) -> str:
+    """Return a host that is a DNS name; empty for an IP address."""
     return host if hostnames.is_hostname(host) else ""
 
 
@@ -134,11 +128,9 @@ def intersection(one: str, other: str) -> str:
     return ""
 
 
-def _problem(option: str, remedy: str) -> Problem:
-    return Problem(
-        app="",
-        endpoint="config",
-        field=option,
-        message="not a valid hostname: the default is used",
-        remedy=remedy,
-    )
+def _option_problem(option: str, remedy: str) -> Problem:
+    return _problem("config", option, "not a valid hostname: the default is used", remedy)
+
+
+def _problem(endpoint: str, field: str, message: str, remedy: str) -> Problem:
+    return Problem(app="", endpoint=endpoint, field=field, message=message, remedy=remedy)

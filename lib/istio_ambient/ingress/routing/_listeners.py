@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
+from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls, problem_of
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
@@ -90,7 +90,7 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
     opened = set(default)
     problems: list[Problem] = []
     for request in sorted(requests, key=lambda each: each.relation_id):
-        for port in _ports(request):
+        for port in sorted(request.ports):
             listener = serving_listener(port, tls=tls.wanted)
             if listener in opened:
                 continue
@@ -98,7 +98,7 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
             if refusal is None:
                 opened.add(listener)
             else:
-                problems.append(_problem(request, *refusal))
+                problems.append(problem_of(request.requester, "listeners", *refusal))
     return Listeners(
         tls=tls.wanted,
         opened=frozenset(opened),
@@ -109,15 +109,6 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
     )
 
 
-def _ports(request: IngressRequest) -> list[int]:
-    configuration = request.configuration
-    if configuration is None:
-        return []
-    routes = (*configuration.http_routes, *configuration.grpc_routes)
-    ports = (listener.port for listener in configuration.listeners)
-    return sorted({*ports, *(route.listener.port for _, route in routes)})
-
-
 def _refusal(port: int, opened: int) -> tuple[str, str] | None:
     """Return why a port cannot be opened, and the remedy; None where it can."""
     if port in RESERVED:
@@ -125,16 +116,6 @@ def _refusal(port: int, opened: int) -> tuple[str, str] | None:
     if opened >= MAX_LISTENERS:
         return "the gateway has no room for another listener", "remove a listener"
     return None
-
-
-def _problem(request: IngressRequest, message: str, remedy: str) -> Problem:
-    return Problem(
-        app=request.requester.app,
-        endpoint=request.requester.endpoint,
-        field="listeners",
-        message=message,
-        remedy=remedy,
-    )
 
 
 def secret_name(app: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from istio_ambient import authorization, kube
-from istio_ambient.ingress.model import IngressRequest
+from istio_ambient.ingress.model import IngressRequest, problem_of
 from istio_ambient.ingress.routing import _hosts, _matches
 from istio_ambient.ingress.routing._addresses import HTTP_PORT
 from istio_ambient.ingress.routing._backends import Backends, BackendService
@@ -101,8 +101,7 @@ def routes_of(
     """
     if isinstance(request.data, IngressRequirerData):
         yield _of_ingress(request, request.data, hosts, listeners, backends)
-        return
-    for field, route in (*request.data.http_routes, *request.data.grpc_routes):
+    for field, route in request.routes:
         yield _of_route(request, field, route, hosts, listeners, backends)
 
 
@@ -142,13 +141,9 @@ def _of_route(
 ) -> Outcome:
     hostnames, answers_to = _hostnames(route.hostnames or (), hosts.listener)
     if not answers_to:
-        return Problem(
-            app=request.requester.app,
-            endpoint=request.requester.endpoint,
-            field=f"{field}.hostnames",
-            message=f"none of them fits the gateway's own, {hosts.listener}: refused",
-            remedy=f"use {hosts.listener}, or leave them out",
-        )
+        message = f"none of them fits the gateway's own, {hosts.listener}: refused"
+        remedy = f"use {hosts.listener}, or leave them out"
+        return problem_of(request.requester, f"{field}.hostnames", message, remedy)
     redirect = route.redirect
     served: list[BackendService] = []
     for number, named_backend in enumerate(route.backends if redirect is None else ()):

@@ -3,16 +3,22 @@
 
 """The routes that the gateway serves, and the reasons why others are not served."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from istio_ambient import kube
 from istio_ambient.ingress.model import ForwardAuth, IngressRequest, Tls, Upstream
 from istio_ambient.ingress.routing import _conflicts, _routes
+from istio_ambient.ingress.routing._backends import Backends
 from istio_ambient.ingress.routing._hosts import Hosts
 from istio_ambient.ingress.routing._listeners import Listeners
-from istio_ambient.ingress.routing._routes import Outcome, Route
+from istio_ambient.ingress.routing._routes import Route
+from istio_ambient.interfaces.istio_ingress_route import Configuration
 from istio_ambient.values.problems import Problem
+
+Requests: TypeAlias = Sequence[tuple[IngressRequest, Problem | None]]
+"""Requests in their order, with the reason where a whole request is refused."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,11 @@ class Served:
     problems: tuple[Problem, ...] = ()
     """Routes that are refused or in conflict."""
     pending: tuple[kube.Readiness, ...] = ()
-    """Routes whose backends do not exist yet."""
+    """What the gateway waits for, and the routes whose backends do not exist yet."""
     clashing: frozenset[int] = frozenset()
     """Ids of the relations with a route in conflict; their databags get nothing."""
+    without_routes: frozenset[int] = frozenset()
+    """Ids of the relations that ask for no route, only for listeners or to know the host."""
 
     @property
     def objects(self) -> tuple[Route, ...]:
@@ -37,7 +45,15 @@ class Served:
 
 
 def served(
-    outcomes: Sequence[Outcome], hosts: Hosts, listeners: Listeners, app: str, *, withheld: bool
+    requests: Requests,
+    hosts: Hosts,
+    listeners: Listeners,
+    backends: Backends,
+    *,
+    app: str,
+    tls: Tls,
+    forward_auth: ForwardAuth,
+    upstream: Upstream,
 ) -> Served:
     """Return the routes without those that conflict, and with the names of their objects.
 
@@ -45,12 +61,16 @@ def served(
     another one's path away with a request that is never granted.
 
     Args:
-        outcomes: of all requests, in their order.
+        requests: of all applications.
         hosts: names that clients know the gateway by.
         listeners: of which routes use those that are open.
+        backends: decides about the Services that requests name.
         app: our application.
-        withheld: whether the gateway serves nothing for now.
+        tls: no route is served while the certificate is missing.
+        forward_auth: likewise while the authorizer is missing.
+        upstream: waited for, while routes are served.
     """
+    outcomes = list(_outcomes(requests, hosts, listeners, backends))
     problems = [each for each in outcomes if isinstance(each, Problem)]
     pending = [each for each in outcomes if isinstance(each, kube.Readiness)]
     candidates = [
@@ -60,19 +80,32 @@ def served(
     ]
     candidates, takeovers = _conflicts.without_takeovers(candidates, hosts.known_by)
     settled = _conflicts.settle(candidates)
-    kept = () if withheld else settled.candidates
+    withholding = _withholding(tls, forward_auth)
+    kept = () if withholding else settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
     everything = _routes.named((*(route for route, _ in kept), *redirects), app)
+    waiting = (*withholding, *_awaited(tls, upstream), *pending)
     return Served(
         routes=everything[: len(kept)],
         redirects=everything[len(kept) :],
         problems=(*problems, *takeovers, *settled.problems),
-        pending=tuple(pending),
+        pending=tuple(dict.fromkeys(waiting)),
         clashing=settled.clashing,
+        without_routes=frozenset() if withholding else _without_routes(requests),
     )
 
 
-def withholding(tls: Tls, forward_auth: ForwardAuth) -> tuple[kube.Readiness, ...]:
+def _outcomes(
+    requests: Requests, hosts: Hosts, listeners: Listeners, backends: Backends
+) -> Iterator[_routes.Outcome]:
+    for request, refusal in requests:
+        if refusal:
+            yield refusal
+        else:
+            yield from _routes.routes_of(request, hosts, listeners, backends)
+
+
+def _withholding(tls: Tls, forward_auth: ForwardAuth) -> tuple[kube.Readiness, ...]:
     """Return why the gateway serves no route for now; empty: it serves."""
     reasons: list[kube.Readiness] = []
     if tls.pending:
@@ -85,7 +118,7 @@ def withholding(tls: Tls, forward_auth: ForwardAuth) -> tuple[kube.Readiness, ..
     return tuple(reasons)
 
 
-def awaited(tls: Tls, upstream: Upstream) -> tuple[kube.Readiness, ...]:
+def _awaited(tls: Tls, upstream: Upstream) -> tuple[kube.Readiness, ...]:
     """Return what the gateway waits for while it serves without it."""
     reasons: list[kube.Readiness] = []
     if tls.awaited and not tls.pending:
@@ -96,17 +129,12 @@ def awaited(tls: Tls, upstream: Upstream) -> tuple[kube.Readiness, ...]:
     return tuple(reasons)
 
 
-def without_routes(requests: Sequence[IngressRequest]) -> frozenset[int]:
-    """Return the ids of relations that ask for no route, only for listeners or to know the host.
-
-    Args:
-        requests: those whose model is the requester's own.
-    """
+def _without_routes(requests: Requests) -> frozenset[int]:
     return frozenset(
         request.relation_id
-        for request in requests
-        if (configuration := request.configuration)
+        for request, refusal in requests
+        if isinstance(request.data, Configuration)
         and request.complete
-        and not configuration.http_routes
-        and not configuration.grpc_routes
+        and not request.routes
+        and not refusal
     )
