@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What istiod says of routes and listeners reaches the status."""
+"""Conditions that istiod writes on routes and listeners reach the status."""
 
 from typing import Any
 

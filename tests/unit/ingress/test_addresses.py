@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where clients reach the gateway, whatever its Service is."""
+"""The gateway's address, for each type of its Service."""
 
 import dataclasses
 import datetime

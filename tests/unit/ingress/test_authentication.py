@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The policies that make people log in or show a token."""
+"""The policies that require a login or a token."""
 
 import dataclasses
 from typing import Any
@@ -20,7 +20,7 @@ RULE = JwtRule(issuer="https://issuer.example.com", jwks_uri="http://keys.exampl
 BOTH = frozenset({"ext-authz-gate", "deny-without-jwt-gate"})
 NOT_OPEN = {"operation": {"notPaths": ["/m-login", "/m-login/*"]}}
 OF_SHOP = {"operation": {"paths": ["/m-shop", "/m-shop/*"]}}
-NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
+WITHOUT_PRINCIPAL = [{"source": {"notRequestPrincipals": ["*"]}}]
 BEARER = {"key": "request.headers[authorization]", "values": ["Bearer *"]}
 VALID = {"key": "request.auth.claims[iss]", "values": ["*"]}
 WITHOUT_TOKEN = [{"key": "request.headers[authorization]", "notValues": ["Bearer *"]}]
@@ -80,7 +80,7 @@ def test_login_for_all_that_is_not_open():
     assert specs(CLOSED, forward_auth=LOGIN)["ext-authz-gate"]["rules"] == [{}]
 
 
-def test_a_login_that_is_not_complete_lets_nobody_in():
+def test_an_incomplete_login_denies_every_request():
     for pending in (ForwardAuth(True), ForwardAuth(True, "x", "not there yet")):
         found = specs(CLOSED, OPEN, forward_auth=pending)
         assert found == {"ext-authz-gate": {"action": "DENY", "rules": [{}]}}
@@ -110,7 +110,7 @@ def test_tokens():
     }
     deny = found["deny-without-jwt-gate"]
     assert deny["action"] == "DENY"
-    assert deny["rules"][0] == {"from": NOBODY, "to": [NOT_OPEN]}
+    assert deny["rules"][0] == {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN]}
     # Only what the application itself trusts gets to it, whatever others trust.
     issuer = {"key": "request.auth.claims[iss]"}
     assert deny["rules"][1:] == [
@@ -142,16 +142,16 @@ def test_an_issuer_whose_audience_is_not_always_restricted():
     assert [len(rule["when"]) for rule in found["deny-without-jwt-gate"]["rules"][1:]] == [1]
 
 
-def test_an_application_without_good_rules_closes_itself_and_opens_nobody():
+def test_an_application_without_valid_rules_closes_its_own_routes_only():
     other = route("other", "ingress", prefix("/m-other"))
     auths = tokens(Trust("other", (RULE,)), Trust("shop"))
     found = specs(CLOSED, other, OPEN, request_auth=auths)
     assert set(found) == {"deny-without-jwt-gate", "request-auth-other-gate"}
     first, closed, _ = found["deny-without-jwt-gate"]["rules"]
-    assert first == {"from": NOBODY, "to": [NOT_OPEN]}
+    assert first == {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN]}
     assert closed == {"to": [OF_SHOP]}
     assert specs(request_auth=tokens(Trust("shop"))) == {
-        "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": NOBODY}]}
+        "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": WITHOUT_PRINCIPAL}]}
     }
 
 
@@ -163,8 +163,8 @@ def test_login_and_tokens_share_the_work():
     assert found["ext-authz-gate"]["rules"] == [{"to": [NOT_OPEN], "when": WITHOUT_TOKEN}]
     deny = found["deny-without-jwt-gate"]["rules"]
     assert deny[:2] == [
-        {"from": NOBODY, "to": [NOT_OPEN], "when": [BEARER]},
-        {"from": NOBODY, "to": [NOT_OPEN], "when": [VALID]},
+        {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN], "when": [BEARER]},
+        {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN], "when": [VALID]},
     ]
     # The JWT filter may have taken the token away by then.
     assert deny[2] == {"to": [OF_SHOP], "when": [{**VALID, "notValues": [RULE.issuer]}]}
@@ -174,7 +174,7 @@ def test_neither_gives_way_to_a_policy_that_is_not_there_yet():
     auths = tokens(Trust("shop", (RULE,)))
     found = specs(CLOSED, forward_auth=LOGIN, request_auth=auths)
     assert found["ext-authz-gate"]["rules"] == [{}]
-    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": NOBODY}
+    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": WITHOUT_PRINCIPAL}
 
 
 def test_without_any_good_rule_bearers_have_to_log_in_too():
@@ -185,7 +185,10 @@ def test_without_any_good_rule_bearers_have_to_log_in_too():
         authentication_in_force=BOTH,
     )
     assert found["ext-authz-gate"]["rules"] == [{}]
-    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": NOBODY, "when": [BEARER]}
+    assert found["deny-without-jwt-gate"]["rules"][0] == {
+        "from": WITHOUT_PRINCIPAL,
+        "when": [BEARER],
+    }
 
 
 def test_grpc_methods():
@@ -213,7 +216,7 @@ def test_many_operations_make_several_rules():
     assert [len(rule["to"]) for rule in rules] == [512, 89]
 
 
-def test_what_was_asked_to_be_open_and_is_not_is_told():
+def test_unauthenticated_routes_that_need_authentication_are_reported():
     endpoint = "istio-ingress-route-unauthenticated"
     expression = route("x", endpoint, Match(PathType.REGEX, "/a.*"))
     elsewhere = route("y", endpoint, prefix("/m-shop/open"), port=8080)
@@ -259,7 +262,7 @@ def test_redirects_to_tls_are_closed_and_opened_as_what_they_lead_to():
     assert ingress.desired(ingress.resolve(wanted)).problems == ()
 
 
-def test_nothing_is_served_where_somebody_else_has_the_name_of_a_policy():
+def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
     wanted = samples.facts(samples.request(), forward_auth=LOGIN)
     objects = ingress.desired(ingress.resolve(wanted)).objects
     identity = kube.Identity("shop", "gate")

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two that ask for the same: neither gets it, both are named, everybody else is served."""
+"""Conflicts: neither route is served, both applications are named, all others are served."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ ANY = ingress.Config("gate.example.com", listener_hostname="")
 
 
 @pytest.mark.parametrize("hostname", ["gate.example.com", "*.example.com"])
-def test_the_gateways_own_hostname_is_taken_from_nobody(hostname: str):
+def test_a_route_that_takes_the_gateways_own_hostname_is_refused(hostname: str):
     asked = (
         asks("one", A, relation_id=1),
         asks("two", B, relation_id=2, hostnames=(hostname,)),
@@ -114,7 +114,7 @@ def test_the_gateways_own_hostname_is_taken_from_nobody(hostname: str):
     (problem,) = found.problems
     assert str(problem).startswith("two:istio-ingress-route http_routes[0].hostnames: ")
     assert "taken from one:istio-ingress-route: refused" in str(problem)
-    # Where all routes are for that hostname, nobody's is more exact.
+    # Where all routes are for that hostname, none is more specific.
     assert outcome(*asked, config=ingress.Config("gate.example.com")) == ([1, 2], [])
 
 
@@ -122,7 +122,7 @@ def test_the_gateways_own_hostname_is_taken_from_nobody(hostname: str):
     "changes",
     [{"hostnames": ("other.example.com",)}, {"hostnames": ("gate.example.com",), "port": 8081}],
 )
-def test_a_hostname_that_takes_nothing_from_anybody(changes: dict[str, Any]):
+def test_a_hostname_that_takes_no_requests_of_others_is_served(changes: dict[str, Any]):
     asked = asks("one", A, relation_id=1), asks("two", B, relation_id=2, **changes)
     assert outcome(*asked, config=ANY) == ([1, 2], [])
 
@@ -142,7 +142,7 @@ def test_one_application_on_both_endpoints():
     assert outcome(*routes) == ([], [1, 2])
 
 
-def test_the_path_of_an_ingress_is_nobody_elses_route():
+def test_a_route_for_the_path_of_an_ingress_is_a_conflict():
     path = Match(path="/shop-productpage")
     asked = (request(port=80, relation_id=1), asks("one", path, relation_id=2, port=80))
     assert outcome(*asked) == ([], [1, 2])
@@ -160,7 +160,7 @@ def test_a_route_for_a_port_that_tls_moves_meets_those_that_are_there():
     assert outcome(*asked, tls=tls) == ([], [1, 2])
 
 
-def test_what_is_refused_or_pending_takes_nothing_from_anybody():
+def test_refused_and_pending_routes_cause_no_conflict():
     asked = (
         asks("one", A, relation_id=1),
         configuration("two", route("r", matches=(A,), backends=(backend("one", 80),))),
@@ -213,7 +213,7 @@ def test_one_application_that_wants_http_and_grpc_for_the_same_requests():
     assert "another route of its own" in str(problem)
 
 
-def test_those_that_clash_often_are_told_once():
+def test_a_conflict_over_many_paths_is_reported_once():
     matches = tuple(Match(path=f"/{number}") for number in range(9))
     found = served(asks("one", *matches, relation_id=1), asks("two", *matches, relation_id=2))
     assert len(found.problems) == 1
@@ -223,7 +223,7 @@ TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
 ELSEWHERE = redirect(scheme="https", hostname="elsewhere.example.org")
 
 
-def test_nobody_leads_the_plain_http_clients_of_another_away():
+def test_a_redirect_for_http_clients_of_another_application_is_a_conflict():
     page = request(relation_id=1, port=80)
     path = Match(path="/shop-productpage")
     thief = asks("two", path, relation_id=2, port=80, redirect=ELSEWHERE)

@@ -87,21 +87,21 @@ BAD_HOSTNAMES = (
 
 
 @pytest.mark.parametrize("bad", BAD_HOSTNAMES)
-def test_a_bad_external_hostname_is_told_and_the_address_used(bad: str):
+def test_an_invalid_external_hostname_is_reported_and_the_address_used(bad: str):
     hosts = _hosts.hosts(Config(bad), Address("lb.example.com"))
     assert [p.field for p in hosts.problems] == ["external_hostname"]
     assert (hosts.public, hosts.listener) == ("lb.example.com", "lb.example.com")
 
 
 @pytest.mark.parametrize("bad", BAD_HOSTNAMES)
-def test_a_bad_listener_hostname_is_told_and_the_default_used(bad: str):
+def test_an_invalid_listener_hostname_is_reported_and_the_default_used(bad: str):
     hosts = _hosts.hosts(Config("a.example.com", bad), Address())
     assert [p.field for p in hosts.problems] == ["listener-hostname"]
     assert hosts.listener == "a.example.com"
 
 
 @pytest.mark.parametrize("bad", ["a_b.elb", "http://lb", "1.2.3"])
-def test_a_load_balancers_address_that_is_none_is_told(bad: str):
+def test_an_invalid_address_of_the_load_balancer_is_reported(bad: str):
     hosts = _hosts.hosts(Config(), Address(bad))
     assert [problem.remedy for problem in hosts.problems] == ["set external_hostname"]
     assert (hosts.public, hosts.listener, hosts.names) == ("", "", ())

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which ports the gateway listens on, for which hostnames, and what it serves there."""
+"""Listeners: ports, hostnames, and the routes at them."""
 
 import pytest
 from istio_ambient import ingress

@@ -88,7 +88,7 @@ def test_methods_headers_and_age_decide_between_equal_paths():
     assert met("http://h/", plain, older) == "older"
 
 
-def test_the_most_specific_hostname_has_the_word_whatever_the_path():
+def test_the_most_specific_hostname_takes_precedence_whatever_the_path():
     routes = [
         route("any", path("/only-here")),
         route("wild", path("/"), hostnames=["*.example.com"]),
@@ -112,7 +112,7 @@ def test_listeners_by_hostname_and_routes_by_section():
     assert "answers to" in met("http://elsewhere.org/", *routes, at=gateway(*listeners))
 
 
-def test_what_istiod_does_not_accept_is_no_route():
+def test_a_route_that_istiod_refuses_serves_nothing():
     refused = {
         "parents": [
             {

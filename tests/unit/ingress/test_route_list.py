@@ -89,7 +89,7 @@ def test_urls_as_other_ingress_charms_tell_them():
     assert route_list.proxied_endpoints(ingress.resolve(unknown), listed(unknown)) == {}
 
 
-def test_urls_are_those_that_applications_are_told():
+def test_urls_are_those_that_are_published():
     wide = facts(config=ingress.Config("shop.example.com", "*.example.com"))
     behind = facts(
         config=ingress.Config("shop.example.com"),

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes as applications describe them: objects, names, least authority."""
+"""Routes of interface `istio_ingress_route`: objects, names, ownership."""
 
 import hypothesis
 import pytest

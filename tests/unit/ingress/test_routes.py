@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes and the policies to the backends: who gets one, who does not, and who clashes."""
+"""Routes of interface `ingress`, and the policies of their backends."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_the_gateway_speaks_what_the_application_does(scheme: str, settings: dic
         "DestinationRule shop/productpage-grpc-dest-rule-gate"
     ]["spec"]
     assert spec["trafficPolicy"] == {"portLevelSettings": [{"port": {"number": 9080}, **settings}]}
-    # Nobody else's connections to the application change.
+    # Connections of other clients to the application do not change.
     assert spec["exportTo"] == ["."]
     assert spec["workloadSelector"]["matchLabels"] == {
         "gateway.networking.k8s.io/gateway-name": "gate"
@@ -142,7 +142,7 @@ def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
         ),
     ],
 )
-def test_refused_and_told_while_the_others_are_served(
+def test_a_refused_request_is_reported_while_others_are_served(
     asked: ingress.IngressRequest, extra: tuple[ingress.Service, ...], told: str
 ):
     neighbour = request(app="reviews", relation_id=9)
@@ -231,7 +231,7 @@ def test_a_conflict_ends_when_one_of_them_goes():
     assert messages(wanted) == ""
 
 
-def test_a_refused_request_takes_no_path_from_anybody():
+def test_a_refused_request_causes_no_conflict():
     wanted = facts(*clash(), services=CLASHING, model_namespaces={"someone-else": "shop-x"})
     assert served(wanted) == {"HTTPRoute shop/x-y-httproute-http-80-gate"}
 

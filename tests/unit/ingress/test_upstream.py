@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""An ingress in front of the gateway: what it is asked for, and what its URL changes."""
+"""An ingress in front of the gateway: our request, and the effects of its URL."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ def behind(url: str = URL, **changes: object) -> ingress.Facts:
     return dataclasses.replace(facts(request()), upstream=upstream, **changes)
 
 
-def test_applications_are_told_its_url_and_what_clients_see():
+def test_the_upstream_url_and_scheme_are_published():
     found = ingress.resolve(behind())
     assert [found.url(route) for route in found.served.routes] == [f"{URL}/shop-productpage"]
     assert found.hosts.tls
@@ -33,7 +33,7 @@ def test_applications_are_told_its_url_and_what_clients_see():
     assert (plain.hosts.listener, plain.hosts.names) == ("", (ADDRESS,))
 
 
-def test_until_it_says_its_url_ours_is_told_and_it_is_waited_for():
+def test_without_an_upstream_url_ours_is_published_and_the_upstream_is_awaited():
     found = ingress.resolve(behind(""))
     assert found.hosts.url == f"http://{ADDRESS}"
     (pending,) = found.served.pending
@@ -91,7 +91,7 @@ def test_an_application_that_is_an_ingress_is_reached_at_its_gateway():
 
 
 @pytest.mark.parametrize("requester", ["inner", "other"])
-def test_somebody_elses_gateway_is_not(requester: str):
+def test_the_gateway_of_another_application_is_refused(requester: str):
     services = (service("inner", port=65535), gateway_service({MARK: "elsewhere"}))
     taken = facts(request(requester, name="inner", port=80), services=services)
     assert ingress.resolve(taken).served.routes == ()

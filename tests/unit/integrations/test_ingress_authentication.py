@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From databags to what the gateway asks of those who come in."""
+"""From databags to the requirements of authenticated routes."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def test_no_login():
         }
 
 
-def test_a_complete_login_and_what_the_control_plane_is_told():
+def test_a_complete_login_and_the_databag_of_the_control_plane():
     login = ingress_authentication.login("gate", PROXY, KNOWS)
     assert login.auth == ingress.ForwardAuth(True, "ext-authz-gate")
     assert login.problems == ()
@@ -161,7 +161,7 @@ ADDRESSES = st.sampled_from([PROXY.content["decisions_address"], "http://[::1]:1
     st.none() | st.fixed_dictionaries({}, optional={"ext_authz_provider_name": TEXTS}),
     TEXTS,
 )
-def test_whatever_stands_in_databags_nobody_gets_in_who_would_not_otherwise(
+def test_any_databags_keep_authenticated_routes_closed(
     authorizer: dict[str, str], control_plane: dict[str, str] | None, rules: str
 ):
     told = None if control_plane is None else remote("istio", {**KNOWS.content, **control_plane})

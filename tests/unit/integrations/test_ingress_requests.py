@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Databags into what the gateway decides on, and what it decided into databags."""
+"""From databags to requests for routes, and from served routes to databags."""
 
 import dataclasses
 import json
@@ -160,7 +160,7 @@ def answers(asked: ingress.Facts, *, there: bool = True) -> dict[int, dict[str, 
     return ingress_requests.answers(ingress.resolve(asked), live)
 
 
-def test_an_application_is_told_where_it_is_once_its_route_is_there():
+def test_an_application_gets_its_url_once_its_route_exists():
     asked = facts(request(relation_id=1), configuration("tempo", route()), services=SERVICES)
     assert answers(asked) == {
         1: {"ingress": '{"url": "http://203.0.113.10/shop-productpage"}'},
@@ -186,7 +186,7 @@ def test_with_tls_the_url_says_so():
     assert answers(waiting) == {}
 
 
-def test_without_an_address_nothing_is_told():
+def test_without_an_address_databags_stay_empty():
     asked = facts(
         request(relation_id=1),
         configuration("tempo", route()),
@@ -196,7 +196,7 @@ def test_without_an_address_nothing_is_told():
     assert answers(asked) == {}
 
 
-def test_who_clashes_is_told_nothing_though_other_routes_are_served():
+def test_relations_in_conflict_get_no_answer_though_other_routes_are_served():
     mine = (route("r", matches=(Match(path="/a"),)), route("s", matches=(Match(path="/b"),)))
     theirs = route("r", matches=(Match(path="/a"),), backends=(backend("productpage", 9080),))
     asked = facts(
@@ -210,6 +210,6 @@ def test_who_clashes_is_told_nothing_though_other_routes_are_served():
     assert answers(asked) == {}
 
 
-def test_a_configuration_with_listeners_alone_is_told_the_host():
+def test_a_configuration_without_routes_gets_the_host():
     asked = facts(configuration("tempo", ports=(8080,)), services=SERVICES)
     assert answers(asked) == {5: {"external_host": "203.0.113.10", "tls_enabled": "False"}}

@@ -114,8 +114,8 @@ def _deny_without_jwt(
     for accepted, apps in sorted(_by_tokens(request_auth.trusts).items()):
         operations = found.operations_of(apps)
         if operations and not accepted:
-            # No filter removes the headers that these applications read claims from, whoever
-            # sent them.
+            # No filter removes the headers from which these applications read claims, so a
+            # client could send them.
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition)

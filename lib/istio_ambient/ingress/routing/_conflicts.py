@@ -48,7 +48,7 @@ def without_takeovers(
     problems: list[Problem] = []
     for route, redirect in candidates:
         taken = [host for host in route.answers_to if any(_covers(host, name) for name in names)]
-        robbed = {
+        losing = {
             str(other.requester)
             for other in everything
             for host in taken
@@ -56,8 +56,8 @@ def without_takeovers(
             and _origin(other) != _origin(route)
             and any(wide != host and _covers(wide, host) for wide in other.answers_to)
         }
-        if robbed:
-            problems.append(_takeover(route, taken[0], min(robbed)))
+        if losing:
+            problems.append(_takeover(route, taken[0], min(losing)))
         else:
             kept.append((route, redirect))
     return kept, problems
@@ -71,8 +71,8 @@ def _origin(route: Route) -> tuple[str, str]:
     return route.requester.app, route.requester.endpoint
 
 
-def _takeover(route: Route, host: str, robbed: str) -> Problem:
-    message = f"{host} is the gateway's own: it would be taken from {robbed}: refused"
+def _takeover(route: Route, host: str, loser: str) -> Problem:
+    message = f"{host} is the gateway's own: it would be taken from {loser}: refused"
     remedy = "leave the hostnames out, or use another port"
     return problem_of(route.requester, f"{route.field}.hostnames", message, remedy)
 
