@@ -25,7 +25,7 @@ from istio_ambient.ingress.model._facts import (
     Upstream,
     workload_name,
 )
-from istio_ambient.ingress.model._requests import IngressRequest, PlacedRoute, problem_of
+from istio_ambient.ingress.model._requests import IngressRequest, problem_of
 
 __all__ = [
     "GATEWAY_CLASS",
@@ -36,7 +36,6 @@ __all__ = [
     "ForwardAuth",
     "GatewayRef",
     "IngressRequest",
-    "PlacedRoute",
     "RequestAuth",
     "Service",
     "ServicePort",
