@@ -11,7 +11,9 @@ import pytest
 from canonical_service_mesh.interfaces import istio_ingress_config as published_config
 from charmlibs.interfaces import forward_auth as published_login
 from charmlibs.interfaces import istio_request_auth as published_tokens
+from istio_ambient import authorization
 from istio_ambient.integrations import ingress_authentication
+from istio_ambient.integrations.requesters import RequesterDatabag
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
 from ops import testing
 
@@ -92,9 +94,13 @@ def test_the_published_authorizer_reads_the_applications_of_the_ingress(
 
 def test_the_published_control_plane_reads_what_we_publish():
     context = testing.Context(Other, meta=META)
-    remote = ingress_authentication.Remote("proxy", {"decisions_address": f"{ADDRESS}/decisions"})
-    published_authorizer = ingress_authentication.login("gate", remote, None).authorizer
-    for authorizer, fake in ((published_authorizer, False), (None, True)):
+    remote = RequesterDatabag(
+        authorization.Requester("proxy", "forward-auth"),
+        1,
+        {"decisions_address": f"{ADDRESS}/decisions"},
+    )
+    told = ingress_authentication.login("gate", remote, None).authorizer
+    for authorizer, fake in ((told, False), (None, True)):
         before = relation(
             "istio-ingress-config", istio_ingress_config.dump_authorizer(authorizer, {})
         )

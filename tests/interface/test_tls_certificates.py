@@ -87,7 +87,7 @@ class Meeting:
         certificate = self.answer.tls.certificate
         if certificate:
             facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, certificate))
-            wanted = ingress.desired(facts).objects
+            wanted = ingress.desired(ingress.resolve(facts)).objects
             (self.secret,) = [obj for obj in wanted if isinstance(obj, Secret)]
         return self.answer
 
@@ -287,7 +287,7 @@ def test_another_authority_takes_over_at_once(served: Meeting):
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "authority": ({"ca": True}, "of an authority"),
+    "authority": ({"ca": True}, "of a certificate authority"),
     "expired": ({"end": START + datetime.timedelta(days=1)}, "ends on 2026-01-02"),
     "not yet": ({"begin": START + LIFETIME, "end": START + 2 * LIFETIME}, "not valid before 2035"),
 }
@@ -350,7 +350,9 @@ def test_an_expired_certificate_is_not_used_from_the_cluster(served: Meeting):
     assert served.answer.tls.certificate
     stale = dataclasses.replace(served.answer.tls.certificate, chain=expired)
     facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, stale))
-    (served.secret,) = [o for o in ingress.desired(facts).objects if isinstance(o, Secret)]
+    (served.secret,) = [
+        o for o in ingress.desired(ingress.resolve(facts)).objects if isinstance(o, Secret)
+    ]
     served.write({})
     assert served.run().tls.pending
 
@@ -363,7 +365,9 @@ def test_a_missed_renewal_is_requested_later(served: Meeting):
     assert served.answer.tls.certificate
     stale = dataclasses.replace(served.answer.tls.certificate, chain=certificate)
     facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, stale))
-    (served.secret,) = [o for o in ingress.desired(facts).objects if isinstance(o, Secret)]
+    (served.secret,) = [
+        o for o in ingress.desired(ingress.resolve(facts)).objects if isinstance(o, Secret)
+    ]
     served.run()
     assert served.requests == []
     served.run()

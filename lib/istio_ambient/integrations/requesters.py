@@ -3,9 +3,37 @@
 
 """The application at the other end of a relation, as Juju reports it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import ops
 
 from istio_ambient import authorization
+
+
+@dataclass(frozen=True)
+class RequesterDatabag:
+    """The databag that a remote application has written."""
+
+    requester: authorization.Requester
+    relation_id: int
+    content: Mapping[str, str]
+
+    @property
+    def app(self) -> str:
+        """The application's name at our end of the relation."""
+        return self.requester.app
+
+
+def databag_of(relation: ops.Relation, model_uuid: str) -> RequesterDatabag:
+    """Return the databag of the remote application of a relation.
+
+    Args:
+        relation: has a remote application.
+        model_uuid: of our own model.
+    """
+    content = dict(relation.data[relation.app])
+    return RequesterDatabag(requester_of(relation, model_uuid), relation.id, content)
 
 
 def requester_of(relation: ops.Relation, model_uuid: str) -> authorization.Requester:
