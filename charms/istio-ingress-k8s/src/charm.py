@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 import ops
-from istio_ambient import charm, gateways, ingress, kube, resources
+from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.charm import observability
 from istio_ambient.cluster import gateway_workloads, ingress_services
@@ -23,7 +23,6 @@ from istio_ambient.integrations import (
 )
 from istio_ambient.interfaces import forward_auth, gateway_metadata, istio_ingress_config
 from istio_ambient.kube import Desired
-from istio_ambient.values.applications import trusted_requesters
 from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import Secret
 
@@ -60,24 +59,20 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             client, self.model.name, self.app.name, asked, cross_model=scraped.cross_model
         )
         let_in, pending = scraped.requests(cluster.model_namespaces)
-        settings, wrong = gateways.parse_settings("gateway", self.config)
-        trusted, misnamed = trusted_requesters(str(self.config["trusted-requesters"]))
         upstream, unread = self._upstream()
         login = self._login()
         tokens, bad_rules = ingress_authentication.tokens(
             self._remotes(ingress_authentication.REQUEST_AUTH)
         )
-        problems = (*misnamed, *wrong, *asked.problems, *scraped.problems, *unread)
+        problems = (*asked.problems, *scraped.problems, *unread)
         facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
             config=self.load_config(ingress.Config),
-            settings=settings,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
             requests=asked.requests,
             configurations=asked.configurations,
-            trusted=trusted,
             services=cluster.services,
             model_namespaces=cluster.model_namespaces,
             named_ports=cluster.named_ports,

@@ -4,6 +4,7 @@
 
 """The charm of the Istio ambient control plane."""
 
+import datetime
 from collections.abc import Iterable, Mapping
 
 import ops
@@ -98,12 +99,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
         """Return the facts: configuration, relations, and what else is in the cluster."""
-        secret_id = self.config.get(control_plane.CA_SECRET)
-        secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
-        cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
-        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, Secret) else None
-        options, problems = control_plane.parse_options(self.config, secret, applied_ca=applied)
-        auto = options is not None and options.platform == control_plane.AUTO
+        config = self.load_config(control_plane.Config)
         integrations = control_plane.read_integrations(
             collectors=self._remotes(control_plane.TRACING),
             ingresses=self._remotes(control_plane.INGRESS),
@@ -114,15 +110,22 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             app=self.app.name,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
-            options=options,
-            found_platform=control_plane.platform_of(
-                kube.first_of(client, Node) if auto else None
+            config=config,
+            site_ca=self._site_ca(config.ca_secret, live),
+            found_platform=manifests.platform_of(
+                kube.first_of(client, Node) if config.platform == manifests.AUTO else None
             ),
-            problems=(*problems, *integrations.problems),
             integrations=integrations,
             around=surroundings.read(client, live),
             live=live,
         )
+
+    def _site_ca(self, secret_id: str, live: kube.Live) -> control_plane.SiteCA:
+        content = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
+        cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
+        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, Secret) else None
+        now = datetime.datetime.now(datetime.UTC)
+        return control_plane.read_site_ca(content, secret_id, now, applied)
 
     def _remotes(self, endpoint: str) -> list[control_plane.Remote]:
         return [
@@ -174,7 +177,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         control_plane_actions.clean_up(client, self.model.name)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:
-        auto = bool(self.config["auto-allow-waypoint-policy"])
+        auto = self.load_config(control_plane.Config).auto_allow_waypoint_policy
         control_plane_actions.preview_hardened_mode(event, self.model.name, auto_allow=auto)
 
     def _on_purge_crds(self, event: ops.ActionEvent) -> None:

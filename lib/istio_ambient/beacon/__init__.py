@@ -7,6 +7,7 @@ Whether an application may have what it asks for is decided in `authorization`; 
 access is in `explain`.
 """
 
+from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._desired import Facts, desired, verdicts
 
-__all__ = ["Facts", "desired", "verdicts"]
+__all__ = ["Config", "Facts", "desired", "verdicts"]

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from istio_ambient import authorization, gateways, kube, resources
+from istio_ambient.beacon._config import Config
 from istio_ambient.kube import Desired
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
@@ -28,14 +29,9 @@ class Facts:
     """What applications ask for, judged by what belongs to them."""
     own_requests: tuple[authorization.AccessRequest, ...] = ()
     """What we ask for ourselves."""
-    trusted: frozenset[str] = frozenset()
-    """Applications of our model that may ask for access to others of it."""
-    manage_policies: bool = True
-    model_on_mesh: bool = False
-    settings: gateways.Settings | None = dataclasses.field(default_factory=gateways.Settings)
-    """What the operator chose for the waypoint; None: it is no good."""
+    config: Config = dataclasses.field(default_factory=Config)
     problems: tuple[Problem, ...] = ()
-    """Found while reading databags and options."""
+    """Found while reading databags."""
     pending: tuple[Problem, ...] = ()
     """What cannot be granted yet, found while reading databags."""
 
@@ -52,7 +48,7 @@ class Facts:
         stay behind our waypoint by labels of their own: without, nobody might decide on requests.
         """
         _, obstacles = self.namespace_labels()
-        return {} if self.model_on_mesh and not obstacles else self.member_labels
+        return {} if self.config.model_on_mesh and not obstacles else self.member_labels
 
     @property
     def member_labels(self) -> dict[str, str]:
@@ -63,7 +59,7 @@ class Facts:
         """Return what to set on our namespace, and what is in the way."""
         return gateways.namespace_labels(
             self.cluster.namespace_labels.get(self.model, {}),
-            wanted=self.model_on_mesh,
+            wanted=self.config.model_on_mesh,
             waypoint=self.waypoint,
             model=self.model,
             app=self.app,
@@ -72,10 +68,13 @@ class Facts:
 
 def verdicts(facts: Facts) -> authorization.Verdicts:
     """Decide what applications ask for, while access is managed at all."""
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         return authorization.Verdicts()
     decided = authorization.judge(
-        facts.requests, facts.cluster, namespace=facts.model, trusted=facts.trusted
+        facts.requests,
+        facts.cluster,
+        namespace=facts.model,
+        trusted=facts.config.trusted_requesters,
     )
     return dataclasses.replace(decided, pending=(*facts.pending, *decided.pending))
 
@@ -85,13 +84,17 @@ def desired(facts: Facts) -> Desired:
     on_namespace, obstacles = facts.namespace_labels()
     decided = verdicts(facts)
     # What applications say about access matters to nobody while it is not managed.
-    found = [each for each in facts.problems if facts.manage_policies or not each.app]
+    found = [
+        each
+        for each in facts.problems
+        if facts.config.manage_authorization_policies or not each.app
+    ]
     waypoint = gateways.waypoint(
         facts.model,
         facts.app,
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
-        settings=facts.settings,
+        settings=facts.config.waypoint,
     )
     memory = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(
@@ -100,17 +103,17 @@ def desired(facts: Facts) -> Desired:
             *gateways.namespace_patches(facts.model, on_namespace),
             *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
-        problems=(*obstacles, *found, *decided.refused),
+        problems=(*obstacles, *facts.config.problems, *found, *decided.refused),
         held=gateways.held(waypoint),
     )
 
 
 def _access(facts: Facts, decided: authorization.Verdicts) -> tuple[kube.Resource, ...]:
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         return ()
     granted = (*decided.granted, *facts.own_requests)
     asked = authorization.policies(granted, model=facts.model, app=facts.app)
-    return (*asked, _model_operator(facts)) if facts.model_on_mesh else asked
+    return (*asked, _model_operator(facts)) if facts.config.model_on_mesh else asked
 
 
 def _model_operator(facts: Facts) -> resources.Namespaced:

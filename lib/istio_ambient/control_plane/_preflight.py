@@ -1,29 +1,43 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What in a cluster would keep the mesh from working, found before it is installed: pure."""
+"""The preflight: properties of a cluster with which the mesh would not work."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
-from istio_ambient import manifests
-from istio_ambient.control_plane._surroundings import Surroundings
+from istio_ambient import kube, manifests
 from istio_ambient.values.problems import Problem
 
 _ENDPOINT = "preflight"
 _SOCKET_LB = "bpf-lb-sock-hostns-only"
 
 
-def cni_findings(around: Surroundings) -> list[Problem]:
-    """Return what the cluster's CNI would do to the mesh.
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """Other parts of the cluster that a control plane depends on; read on every hook."""
 
-    Source: Istio's documentation, "Platform-Specific Prerequisites", Cilium; and Cilium's,
-    "Integration with Istio".
+    kubernetes: tuple[int, int] | None = None
+    """Major and minor version of the API server; None: it is not known."""
+    cilium: Mapping[str, str] | None = None
+    """Data of ConfigMap kube-system/cilium-config; None: there is no Cilium."""
+    other_istios: tuple[str, ...] = ()
+    """Objects of another Istio, as `Deployment istio-old/istiod`."""
+    crds: Mapping[str, kube.Manifest] = dataclasses.field(default_factory=dict[str, kube.Manifest])
+    """Custom resource definitions with names of ours and another owner, by name."""
+
+
+def cni_findings(around: Surroundings) -> list[Problem]:
+    """Return the settings of the cluster's CNI with which the mesh would not work.
+
+    Source: Istio's documentation, "Platform-Specific Prerequisites", Cilium; Cilium's
+    documentation, "Integration with Istio".
     """
     return [] if around.cilium is None else list(_cilium(around.cilium))
 
 
 def findings(around: Surroundings) -> list[Problem]:
-    """Return what else stands in the way: the Kubernetes version, and another Istio."""
+    """Return the other findings: an old Kubernetes, and another Istio in the cluster."""
     return [*_kubernetes(around.kubernetes), *_other_istios(around.other_istios)]
 
 

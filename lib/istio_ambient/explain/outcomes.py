@@ -70,7 +70,7 @@ def outcomes(facts: beacon.Facts) -> list[Asked]:
         for request in facts.requests
         if request.source is not None or closes(facts, request)
     ]
-    granted = Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED
+    granted = Outcome.GRANTED if facts.config.manage_authorization_policies else Outcome.UNMANAGED
     found += [_asked(request, granted) for request in facts.own_requests]
     found += [_unread(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
     found += [_unread(problem, Outcome.PENDING) for problem in facts.pending]
@@ -86,7 +86,7 @@ def of_request(facts: beacon.Facts, request: AccessRequest) -> Asked:
     ):
         for problem in problems:
             return _asked(request, outcome, problem.message, problem.remedy)
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         return _asked(request, Outcome.UNMANAGED)
     return _asked(request, Outcome.CLOSED if request.source is None else Outcome.GRANTED)
 
@@ -98,7 +98,8 @@ def closes(facts: beacon.Facts, request: AccessRequest) -> bool:
 
 def _verdict(facts: beacon.Facts, request: AccessRequest) -> authorization.Verdicts:
     # One at a time, since a verdict does not say which request it is about.
-    alone = dataclasses.replace(facts, requests=(request,), pending=(), manage_policies=True)
+    config = facts.config.model_copy(update={"manage_authorization_policies": True})
+    alone = dataclasses.replace(facts, requests=(request,), pending=(), config=config)
     return beacon.verdicts(alone)
 
 

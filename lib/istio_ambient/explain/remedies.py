@@ -84,7 +84,7 @@ def _ask(case: Case) -> Iterator[str]:
     if where != facts.model:
         yield f"ask the beacon of model {where}, which decides there: run explain on it"
         return
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         option = "manage-authorization-policies=true"
         yield f"let what is asked for become policies: juju config {facts.app} {option}"
     if _is_closed(case):

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A Gateway, what istiod is told of it, and its scale."""
+"""A Gateway, its parameters, and its scale."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigM
 
 @dataclasses.dataclass(frozen=True)
 class Gateway:
-    """One Gateway of ours."""
+    """A Gateway to apply, with the settings of what istiod makes of it."""
 
     name: str
     namespace: str
@@ -36,13 +36,13 @@ class Gateway:
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     settings: Settings | None = dataclasses.field(default_factory=Settings)
-    """None: what the operator chose is no good, and the last good choice stays."""
+    """None: an option is invalid, and the last valid settings stay."""
 
 
 def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
     """Return the Gateway, the ConfigMap that it refers to, and the autoscaler.
 
-    Where there are no good settings and never were any, the gateway is not exposed.
+    Without valid settings now and before, the Service is of type ClusterIP: not exposed.
     """
     settings = gateway.settings or Settings()
     return (
@@ -53,20 +53,20 @@ def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
 
 
 def held(gateway: Gateway) -> Mapping[kube.Ref, str]:
-    """Return what has to stay as it is while the settings are no good: see `kube.plan`."""
+    """Return the objects to hold while the settings are invalid, with the reason (`kube.plan`)."""
     if gateway.settings is not None:
         return {}
     name = _parameters.parameters_name(gateway.name)
     ref = kube.ref_in(core_v1.ConfigMap, name, gateway.namespace)
-    return {ref: f"gateway {gateway.name} waits for options that can be used"}
+    return {ref: f"gateway {gateway.name} waits for valid options"}
 
 
 def _gateway(gateway: Gateway) -> resources.Namespaced:
     """Return the Gateway.
 
-    istiod copies a Gateway's own labels and annotations into the pod template of the Deployment
-    it makes, unless `spec.infrastructure` says what belongs there. Our identity and hash do not:
-    every changed listener would restart the pods.
+    istiod copies labels and annotations of a Gateway without `spec.infrastructure` into the pod
+    template of its Deployment. Our identity and hash do not belong there: every changed listener
+    would restart the pods.
     """
     return resources.Gateway(
         metadata=meta_v1.ObjectMeta(
@@ -89,10 +89,10 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
 
 
 def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
-    """Return what keeps the pods at as many as the charm has units.
+    """Return the autoscaler that keeps as many pods as the charm has units.
 
-    Not istiod's, which would have another name than the charms before ours gave it, and would
-    outlive the key that asks for it.
+    It is our object: the one of istiod has another name than that of the public charms, and is
+    not deleted with the key that asks for it.
     """
     replicas = max(1, gateway.replicas)
     return autoscaling.HorizontalPodAutoscaler(
@@ -108,14 +108,16 @@ def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
 
 
 def unmade_reason(live: kube.Manifest) -> str:
-    """Return why a Gateway has no Deployment yet, as far as its status tells.
+    """Return why a Gateway has no Deployment yet, according to its status.
 
-    A Gateway that nobody has looked at says so in its condition `Accepted`, whose status is
-    Unknown until a controller takes it.
+    Its condition `Accepted` is Unknown until a controller has processed it.
+
+    Args:
+        live: manifest of the Gateway in the cluster.
     """
     for condition in live.get("status", {}).get("conditions") or ():
         if condition.get("type") == "Accepted" and condition.get("status") == "True":
-            return "istiod took the Gateway and has not made it yet: its log says why"
+            return "istiod accepted the Gateway and has not made it yet: see the log of istiod"
         if condition.get("type") == "Accepted" and condition.get("status") == "False":
             return f"istiod refuses the Gateway: {condition.get('message', '')}"
     return "istiod has not made it yet: is istio-k8s deployed?"

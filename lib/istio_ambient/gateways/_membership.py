@@ -22,7 +22,7 @@ Labels = dict[str, str | None]
 
 
 def member_labels(waypoint: str, namespace: str) -> dict[str, str]:
-    """Return what a pod and its Service need to join the mesh behind a waypoint."""
+    """Return the labels with which a pod and its Service are on the mesh behind a waypoint."""
     return {
         DATAPLANE_MODE: "ambient",
         USE_WAYPOINT: waypoint,
@@ -38,9 +38,9 @@ def manager(model: str, app: str) -> str:
 def namespace_labels(
     current: Mapping[str, str], *, wanted: bool, waypoint: str, model: str, app: str
 ) -> tuple[Labels, list[Problem]]:
-    """Return the labels to set on our namespace (None: to remove), and what is in the way.
+    """Return the labels to set on our namespace (None: to remove), and what prevents it.
 
-    A namespace that somebody else put on a mesh, by hand or as another beacon, is left alone.
+    A namespace that another owner put on a mesh, an operator or another beacon, is left alone.
 
     Args:
         current: the namespace's labels now.
@@ -55,24 +55,27 @@ def namespace_labels(
         return label_removals(current, model, app), []
     labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
-        who = owner or "somebody"
+        who = owner or "another owner"
         message = f"namespace {model} was already put on a mesh by {who}"
         remedy = (
             f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
         )
-        return {}, [Problem("", "config", "model-on-mesh", message, remedy)]
+        problem = Problem(
+            app="", endpoint="config", field="model-on-mesh", message=message, remedy=remedy
+        )
+        return {}, [problem]
     return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
 
 
 def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
-    """Return the removal of what we set on a namespace; nothing where it was not us."""
+    """Return the removal of the labels that we set on a namespace; empty if we set none."""
     if current.get(MANAGED_BY) != manager(model, app):
         return {}
     return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
 
 
 def namespace_patches(namespace: str, labels: Labels) -> tuple[kube.LabelPatch, ...]:
-    """Return the patch of a namespace, if there is anything to set or to take back."""
+    """Return the patch of a namespace; empty if there are no labels to set or to remove."""
     return (kube.LabelPatch(core_v1.Namespace, namespace, labels),) if labels else ()
 
 
@@ -82,7 +85,7 @@ def labels_config_map_name(app: str) -> str:
 
 
 def labels_config_map(labels: Mapping[str, str], *, model: str, app: str) -> core_v1.ConfigMap:
-    """Return that ConfigMap, in the form that consumers of `service_mesh` write theirs."""
+    """Return the labels ConfigMap, in the form that requirers of `service_mesh` write theirs."""
     return core_v1.ConfigMap(
         metadata=meta_v1.ObjectMeta(name=labels_config_map_name(app), namespace=model),
         data={"labels": json.dumps(dict(labels), sort_keys=True)},

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The waypoint: a Gateway that istiod makes pods and a Service of, for requests in the mesh."""
+"""The waypoint: a Gateway of which istiod makes pods and a Service, for requests in the mesh."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ WAYPOINT_FOR_LABEL = "istio.io/waypoint-for"
 
 
 def waypoint_name(model: str, app: str) -> str:
-    """Return `<model>-<app>-waypoint`, both cut and a hash put in past 63 characters."""
+    """Return `<model>-<app>-waypoint`; past 63 characters both are cut and a hash is added."""
     return model_app_name(model, app, separator="-", suffix="-waypoint")
 
 
@@ -31,9 +31,9 @@ def waypoint(
     Args:
         model: our model, which is the namespace too.
         app: our application.
-        replicas: how many pods, at least one.
+        replicas: number of pods, at least one.
         pod_labels: labels for the pods that istiod makes.
-        settings: what the operator chose; None: it is no good.
+        settings: of the operator; None: an option is invalid, and the last valid ones stay.
     """
     name = waypoint_name(model, app)
     return _gateway.Gateway(

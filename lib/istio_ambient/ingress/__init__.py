@@ -19,9 +19,9 @@ _gateway, _route_objects, _destination_rules, _policies   the objects that follo
 
 from istio_ambient.ingress._desired import MANAGED, desired
 from istio_ambient.ingress.authentication._policies import authentication_in_force
+from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
     Certificate,
-    Config,
     Facts,
     Service,
     Tls,

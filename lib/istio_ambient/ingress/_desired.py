@@ -44,6 +44,7 @@ def desired(facts: Facts) -> Desired:
         problems=(
             *exposed.hosts.problems,
             *bad_cidrs,
+            *facts.config.problems,
             *facts.problems,
             *exposed.problems,
             *authentication.authentication_problems(facts, routes),

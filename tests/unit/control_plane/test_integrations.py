@@ -27,16 +27,7 @@ def ingresses(**databags: dict[str, str]) -> _integrations.Integrations:
 
 def mesh_config(integrations: _integrations.Integrations) -> str:
     """Return the mesh config that the objects of these integrations hold."""
-    options, _ = control_plane.parse_options(
-        {
-            "hardened-mode": False,
-            "auto-allow-waypoint-policy": True,
-            "platform": "",
-            "cni-bin-dir": "",
-            "cni-conf-dir": "",
-        }
-    )
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options, integrations=integrations)
+    facts = control_plane.Facts("mesh", "istio", integrations=integrations)
     objects = control_plane.desired(facts).objects
     (found,) = (obj for obj in objects if obj.metadata and obj.metadata.name == "istio")
     return str(getattr(found, "data", {})["mesh"])

@@ -16,7 +16,6 @@ from lightkube.resources.core_v1 import Secret
 
 from tests.unit.control_plane import authorities
 from tests.unit.control_plane.authorities import DAY, NOW, Authority
-from tests.unit.control_plane.test_desired import CONFIG
 
 ROOT = Authority("root")
 SITE = Authority("site", ROOT)
@@ -25,8 +24,9 @@ GOOD = authorities.secret(ISTIO, SITE, ROOT)
 
 
 def parse(content: dict[str, str]) -> tuple[manifests.MeshCA | None, list[Problem]]:
-    options, problems = control_plane.parse_options(CONFIG, content, NOW)
-    return (options.mesh_ca if options else None), problems
+    found = control_plane.read_site_ca(content, "secret:one", NOW)
+    assert found.is_usable is (found.problem is None)
+    return found.mesh_ca, [found.problem] if found.problem else []
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ UNREADABLE = Problem("", "config", "ca-secret", "not granted", "grant it")
 
 
 def test_a_secret_that_cannot_be_read_holds_everything():
-    options, problems = control_plane.parse_options(CONFIG, UNREADABLE)
-    assert options is None
-    assert problems == [UNREADABLE]
+    found = control_plane.read_site_ca(UNREADABLE, "secret:one", NOW)
+    assert not found.is_usable
+    wanted = control_plane.desired(control_plane.Facts("mesh", "istio", site_ca=found))
+    assert (wanted.hold, wanted.objects, wanted.problems) == (True, (), (UNREADABLE,))
 
 
 def applied(content: dict[str, str], source: str = "secret:one") -> manifests.MeshCA:
     """Return what is in the cluster once a secret has been applied."""
-    config = {**CONFIG, "ca-secret": source}
-    options, problems = control_plane.parse_options(config, content, NOW)
-    assert problems == []
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options)
+    site_ca = control_plane.read_site_ca(content, source, NOW)
+    assert site_ca.problem is None
+    facts = control_plane.Facts("mesh", "istio", site_ca=site_ca)
     (live,) = (o for o in control_plane.desired(facts).objects if isinstance(o, Secret))
     found = manifests.mesh_ca_of(live)
     assert found is not None
@@ -181,42 +181,40 @@ def test_what_expired_after_it_was_applied_is_told_and_holds_nothing(
     content: dict[str, str], now: datetime.datetime
 ):
     ca = applied(content)
-    options, problems = control_plane.parse_options(CONFIG, content, now, ca)
-    assert options is not None
-    assert options.mesh_ca == ca
-    (problem,) = problems
+    found = control_plane.read_site_ca(content, "secret:one", now, ca)
+    assert found.mesh_ca == ca
+    problem = found.problem
+    assert problem is not None
     assert problem.field.startswith("ca-secret ")
     assert "juju update-secret" in problem.remedy
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options, tuple(problems))
-    wanted = control_plane.desired(facts)
+    wanted = control_plane.desired(control_plane.Facts("mesh", "istio", site_ca=found))
     assert (wanted.hold, wanted.problems) == (False, (problem,))
 
 
 @pytest.mark.parametrize("content", AGED)
 def test_what_is_expired_when_it_comes_is_new_and_holds_everything(content: dict[str, str]):
-    options, problems = control_plane.parse_options(CONFIG, content, LATER, applied(GOOD))
-    assert options is None
-    assert len(problems) == 1
+    found = control_plane.read_site_ca(content, "secret:one", LATER, applied(GOOD))
+    assert not found.is_usable
+    assert found.mesh_ca is None
 
 
 def test_another_bad_option_holds_everything_beside_an_expired_authority():
-    config = {**CONFIG, "mtls-mode": "sometimes"}
-    options, problems = control_plane.parse_options(config, AGED[0], LATER, applied(AGED[0]))
-    assert options is None
-    assert len(problems) == 2
+    config = control_plane.Config.model_validate({"mtls_mode": "sometimes"})
+    site_ca = control_plane.read_site_ca(AGED[0], "secret:one", LATER, applied(AGED[0]))
+    facts = control_plane.Facts("mesh", "istio", config=config, site_ca=site_ca)
+    wanted = control_plane.desired(facts)
+    assert (wanted.hold, wanted.objects, len(wanted.problems)) == (True, (), 2)
 
 
 def test_a_secret_that_cannot_be_read_any_more_leaves_what_came_of_it():
     ca = applied(GOOD, "secret:one")
-    one, other = ({**CONFIG, "ca-secret": f"secret:{name}"} for name in ("one", "other"))
-    options, problems = control_plane.parse_options(one, UNREADABLE, NOW, ca)
-    assert options is not None
-    assert options.mesh_ca == ca
-    assert problems == [UNREADABLE]
+    found = control_plane.read_site_ca(UNREADABLE, "secret:one", NOW, ca)
+    assert (found.mesh_ca, found.problem) == (ca, UNREADABLE)
+    assert found.is_usable
     # Another one that was never read is new, and bad.
-    options, problems = control_plane.parse_options(other, UNREADABLE, NOW, ca)
-    assert options is None
-    assert problems == [UNREADABLE]
+    found = control_plane.read_site_ca(UNREADABLE, "secret:other", NOW, ca)
+    assert (found.mesh_ca, found.problem) == (None, UNREADABLE)
+    assert not found.is_usable
 
 
 @given(
@@ -233,9 +231,9 @@ def test_a_live_secret_of_any_content_is_read(data: dict[str, str] | None):
 
 
 def objects(content: dict[str, str] | None) -> dict[tuple[str, str], dict[str, object]]:
-    options, problems = control_plane.parse_options(CONFIG, content, NOW)
-    assert problems == []
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options)
+    site_ca = control_plane.read_site_ca(content, "secret:one", NOW)
+    assert site_ca.problem is None
+    facts = control_plane.Facts("mesh", "istio", site_ca=site_ca)
     found = [(type(o).__name__, o) for o in control_plane.desired(facts).objects]
     return {(kind, o.metadata.name): o.to_dict() for kind, o in found}
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is found in a cluster before a mesh is installed."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -27,15 +28,7 @@ RUNNING: Any = Deployment.from_dict(  # pyright: ignore[reportUnknownMemberType]
 def desired(around: control_plane.Surroundings, *live: kube.Resource, **config: object) -> Any:
     objects = {kube.ref_of(obj): obj for obj in live}
     return control_plane.desired(
-        control_plane.Facts(
-            model="mesh",
-            app="istio",
-            replicas=1,
-            pod_labels={},
-            options=facts(**config).options,
-            around=around,
-            live=kube.Live(IDENTITY, (), objects),
-        )
+        dataclasses.replace(facts(**config), around=around, live=kube.Live(IDENTITY, (), objects))
     )
 
 
@@ -187,10 +180,7 @@ def test_ours_are_upgraded_and_never_downgraded(version: str, upgraded: bool):
 
 @pytest.mark.parametrize("value", ["", "Enforce", "ignore", 1])
 def test_the_option_has_two_values(value: object):
-    options, problems = control_plane.parse_options(
-        {"hardened-mode": False, "auto-allow-waypoint-policy": True, "platform": ""}
-        | {"cni-bin-dir": "", "cni-conf-dir": "", "cni-preflight": value}
-    )
-    assert options is None
-    assert problems[0].field == "cni-preflight"
-    assert "'enforce' or 'warn'" in problems[0].message
+    config = control_plane.Config.model_validate({"cni_preflight": value})
+    assert config.invalid == {"cni-preflight"}
+    assert config.problems[0].field == "cni-preflight"
+    assert "'enforce' or 'warn'" in config.problems[0].message

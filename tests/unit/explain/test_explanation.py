@@ -158,7 +158,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             ],
         ),
         (
-            bookshop.facts(manage_policies=False),
+            bookshop.facts(manage_authorization_policies=False),
             {"policies": [CLOSED]},
             [
                 "let what is asked for become policies: "
@@ -167,7 +167,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             ],
         ),
         (
-            bookshop.facts(manage_policies=False),
+            bookshop.facts(manage_authorization_policies=False),
             {"policies": samples.hardened()},
             [
                 "let what",

@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from istio_ambient import gateways, kube, manifests
+from istio_ambient import gateways, kube
+from istio_ambient.values.pods import PodSettings, Resources
 
 POD_LABELS = {"charms.canonical.com/shop.gate.telemetry": "aggregated"}
 LISTENER = {"name": "http-80", "port": 80, "protocol": "HTTP"}
@@ -37,7 +38,7 @@ def patch(key: str, **changes: Any) -> dict[str, Any]:
 
 
 def pod_spec(**settings: Any) -> dict[str, Any]:
-    pods = manifests.PodSettings(**settings)
+    pods = PodSettings(**settings)
     return patch("deployment", settings=gateways.Settings(pods))["spec"]["template"]["spec"]
 
 
@@ -110,7 +111,7 @@ def test_a_listener_changes_the_gateway_alone_and_a_resource_the_config_map_alon
 
     listener = gateway(listeners=[LISTENER, {**LISTENER, "name": "http-8080", "port": 8080}])
     assert plan(gateway(), listener) == ["update: Gateway shop/gate"]
-    pods = manifests.PodSettings(resources={"limits": {"cpu": "4"}})
+    pods = PodSettings(resources=Resources(limits={"cpu": "4"}))
     larger = gateway(settings=gateways.Settings(pods))
     assert plan(gateway(), larger) == ["update: ConfigMap shop/gate-parameters"]
     # Options that are no good leave it as it was, whatever that is.
@@ -142,7 +143,7 @@ def test_the_autoscaler_holds_the_number_of_units_and_at_least_one(replicas: int
     [
         (None, "is istio-k8s deployed?"),
         ("Unknown", "is istio-k8s deployed?"),
-        ("True", "its log says why"),
+        ("True", "see the log of istiod"),
         ("False", "refuses the Gateway: no such class"),
     ],
 )

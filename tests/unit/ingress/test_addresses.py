@@ -8,7 +8,7 @@ import datetime
 from typing import Any
 
 import pytest
-from istio_ambient import gateways, ingress
+from istio_ambient import ingress
 from istio_ambient.ingress import Config
 from istio_ambient.ingress.routing import _addresses
 
@@ -18,10 +18,16 @@ NODE, NODE_PORTS = "192.0.2.20", {80: 31080, 443: 31443, 15021: 31021}
 NAME = "gate-istio.shop.svc.cluster.local"
 
 
-def reached(service_type: Any, node: str = NODE, wanted: Any = None, **changes: Any) -> Any:
+def reached(
+    service_type: Any,
+    node: str = NODE,
+    wanted: Any = None,
+    tls: ingress.Tls | None = None,
+    **options: Any,
+) -> Any:
     """Return facts with the gateway's Service of a type, and one application that asks."""
-    wanted = gateways.Settings(service_type=wanted or service_type)
-    found = facts(request(), settings=wanted, node_address=node, **changes)
+    config = Config(gateway_service_type=wanted or service_type, **options)
+    found = facts(request(), config=config, node_address=node, tls=tls or ingress.Tls())
     gateway = dataclasses.replace(
         found.services["shop", "gate-istio"],
         type=service_type,
@@ -58,8 +64,7 @@ def test_an_ipv6_node_with_a_port():
 
 @pytest.mark.parametrize("service_type", ["LoadBalancer", "NodePort", "ClusterIP"])
 def test_what_the_operator_says_is_published_as_it_is(service_type: str):
-    config = Config("apps.example.com")
-    found = ingress.hosts_of(reached(service_type, config=config))
+    found = ingress.hosts_of(reached(service_type, external_hostname="apps.example.com"))
     assert (found.url, found.listener) == ("http://apps.example.com", "apps.example.com")
 
 
@@ -78,7 +83,7 @@ def test_no_url_while_no_node_runs_the_gateway():
         (reached("LoadBalancer", wanted="NodePort"), "NodePort yet: it is LoadBalancer"),
         (dataclasses.replace(facts(), services={}), "istiod has not made it yet"),
         # Options that are no good are told as such; what is there is what counts.
-        (dataclasses.replace(reached("LoadBalancer"), settings=None), ""),
+        (reached("LoadBalancer", wanted="NodePort", gateway_resources="x"), ""),
     ],
 )
 def test_what_an_address_waits_for(given: ingress.Facts, reason: str):

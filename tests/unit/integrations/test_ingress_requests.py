@@ -137,7 +137,7 @@ def test_with_tls_the_url_says_so():
         request(relation_id=1),
         configurations=[configuration("tempo", route())],
         services=SERVICES,
-        config=ingress.Config("apps.example.com"),
+        config=ingress.Config(external_hostname="apps.example.com"),
         tls=tls,
     )
     assert answers(asked) == {

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from istio_ambient import manifests
-from istio_ambient.manifests import _mesh_config
+from istio_ambient.manifests import _mesh_config, _mesh_overlay
 
 from tools import generate_crds, generate_mesh_config
 
@@ -13,7 +13,11 @@ TEMPO = manifests.TracingCollector(service="tempo.cos.svc", port=4317)
 
 
 def mesh_config(**values: Any) -> dict[str, Any]:
-    return _mesh_config.mesh_config(manifests.ControlPlane(namespace="prod", **values))
+    # Without validation: what the overlay may hold is checked in `_mesh_overlay`.
+    overlay = values.pop("mesh_config", {})
+    config = manifests.Config.model_construct(mesh_config=overlay)
+    control_plane = manifests.ControlPlane(namespace="prod", config=config, **values)
+    return _mesh_config.mesh_config(control_plane)
 
 
 def test_defaults():
@@ -127,7 +131,7 @@ def test_the_list_of_fields_is_that_of_the_pinned_istio():
 
 
 def test_every_type_of_a_field_is_known():
-    known = manifests.mesh_config_fields()
+    known = _mesh_overlay.mesh_config_fields()
     scalars = {"string", "bytes", "bool", "number", "duration", "object", "any"}
     scalars |= {"int32", "uint32", "int64", "uint64"}
     for name, message in known.messages.items():
@@ -139,8 +143,8 @@ def test_every_type_of_a_field_is_known():
 
 
 def test_everything_that_we_set_ourselves_is_in_the_list():
-    known = manifests.mesh_config_fields()
-    for path in manifests.OWNED_FIELDS:
+    known = _mesh_overlay.mesh_config_fields()
+    for path in _mesh_overlay.OWNED_FIELDS:
         first, *rest = path.split(".")
         kind = known.messages[known.root].fields[first]
         if rest:

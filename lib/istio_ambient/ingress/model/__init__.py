@@ -6,10 +6,10 @@
 Values only. What follows from them is in `routing`, `authentication`, `objects` and `reports`.
 """
 
+from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
     GATEWAY_CLASS,
     Certificate,
-    Config,
     Facts,
     Service,
     workload_name,

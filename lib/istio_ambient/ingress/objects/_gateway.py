@@ -25,5 +25,5 @@ def gateway(facts: Facts, listeners: Iterable[Listener], hostname: str) -> gatew
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
         pod_annotations={"sidecar.istio.io/statsInclusionSuffixes": ",".join(TLS_METRICS)},
-        settings=facts.settings,
+        settings=facts.config.gateway,
     )

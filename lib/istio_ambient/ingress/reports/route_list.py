@@ -152,7 +152,7 @@ def unserved(exposed: Exposure, facts: Facts) -> list[Problem]:
     routes = (*exposed.routes, *exposed.redirects)
     closed = authentication.authentication_problems(facts, routes)
     waiting = [Problem("", "", "", f"{each.what}: {each.reason}", "") for each in exposed.pending]
-    return [*exposed.problems, *facts.problems, *closed, *waiting]
+    return [*exposed.problems, *facts.config.problems, *facts.problems, *closed, *waiting]
 
 
 def proxied_endpoints(

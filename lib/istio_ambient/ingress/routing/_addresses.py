@@ -113,7 +113,7 @@ def address_readiness(facts: Facts, live: kube.Manifest) -> kube.Readiness:
 
 
 def _missing(facts: Facts) -> str:
-    service, settings = facts.gateway_service, facts.settings
+    service, settings = facts.gateway_service, facts.config.gateway
     if service is None:
         return "istiod has not made it yet"
     if settings and service.type != settings.service_type:

@@ -121,7 +121,7 @@ def _service_refusal(
             return None
         message = f"{where} of model {service.namespace} is of no application of Juju's: refused"
         remedy = "ask for the Service that Juju made for the application"
-    elif owner == requester.app or requester.app in facts.trusted:
+    elif owner == requester.app or requester.app in facts.config.trusted_requesters:
         return None
     else:
         message = f"{where} is not one of {requester.app}: refused"
