@@ -46,7 +46,7 @@ from lightkube.resources.rbac_authorization_v1 import (
 
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
-    """Installs the ambient control plane and keeps it as it should be."""
+    """Installs the ambient control plane, and corrects what differs from it."""
 
     MANAGED = (
         CustomResourceDefinition,
@@ -86,7 +86,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
-        """Return others what they need to know of us, or what we need of them; then reconcile."""
+        """Publish what applications need of us, and what we need of them; then reconcile."""
         if self.unit.is_leader():
             self._announce("istio-metadata", istio_metadata.dump(self.model.name))
             self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
@@ -98,7 +98,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             relation.data[self.app].update(databag)
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: configuration, relations, and what else is in the cluster."""
+        """Return the facts: options, secret, relations, and other parts of the cluster."""
         config = self.load_config(control_plane.Config)
         integrations = control_plane.read_integrations(
             collectors=self._remotes(control_plane.TRACING),
@@ -143,7 +143,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.desired(facts)
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Say which Istio this is, and to ingresses how the mesh calls their authorizers."""
+        """Publish the version of Istio, and to ingresses the names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
         applied = live.get(ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
@@ -169,11 +169,11 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Return whether somebody else's object serves as well as ours."""
+        """Return whether an object of another installer can stand in for ours."""
         return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:
-        """Remove what istiod made for itself, and the GatewayClasses that point to it."""
+        """Remove the objects that istiod created, and its GatewayClasses."""
         control_plane_actions.clean_up(client, self.model.name)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:

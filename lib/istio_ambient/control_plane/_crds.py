@@ -71,11 +71,17 @@ def _problems(too_old: list[kube.Manifest]) -> list[Problem]:
     if gateway:
         has = min(manifests.bundle_version(crd) or "of no version" for crd in gateway)
         needed = manifests.gateway_api_version()
-        message = f"its CRDs are {has}, somebody else's, and {needed} is needed"
+        message = f"its CRDs are {has}, of another installer, and {needed} is needed"
         remedy = f"upgrade them to {needed} or newer"
-        found.append(Problem("", "preflight", "Gateway API", message, remedy))
+        found.append(_problem("Gateway API", message, remedy))
     if others:
-        message = f"somebody else's, and older than Istio {manifests.VERSION}: {', '.join(others)}"
+        message = (
+            f"of another installer, older than Istio {manifests.VERSION}: {', '.join(others)}"
+        )
         remedy = f"upgrade them to Istio {manifests.VERSION}, or remove them"
-        found.append(Problem("", "preflight", "CustomResourceDefinition", message, remedy))
+        found.append(_problem("CustomResourceDefinition", message, remedy))
     return found
+
+
+def _problem(field: str, message: str, remedy: str) -> Problem:
+    return Problem(app="", endpoint="preflight", field=field, message=message, remedy=remedy)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""YAML that people write into options: read strictly, for a slip must not pass as a choice."""
+"""YAML in options, read strictly: a mistake is an error, and never a value."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _TAGS = frozenset(_YAML + name for name in ("str", "int", "float", "bool", "map"
 
 
 class _Loader(yaml.SafeLoader):
-    """Without timestamps: a date that somebody writes is text."""
+    """The safe loader without timestamps: a date is text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -35,8 +35,8 @@ def load(text: object) -> Any:
     """Return what a YAML document holds; None for an empty one.
 
     Raises:
-        OptionError: it is no text or no YAML; it is too large or too deep, a key stands twice or
-            is no string, something has no value, or it uses aliases or tags.
+        OptionError: the value is no text or no YAML; it is too large or nested too deep; a key is
+            there twice or is no string; a member has no value; there are aliases or tags.
     """
     if not isinstance(text, str):
         raise OptionError(f"{text!r} is not text", "use YAML")
@@ -64,7 +64,7 @@ def load(text: object) -> Any:
 
 
 def _check_events(text: str) -> None:
-    """Refuse what would make composing the document expensive."""
+    """Raise for aliases and deep nesting before the document is composed, which they slow down."""
     depth = 0
     for event in yaml.parse(text, _Loader):  # pyright: ignore[reportUnknownMemberType]
         if isinstance(event, yaml.AliasEvent):
@@ -101,7 +101,7 @@ def _check(node: yaml.Node, path: str) -> None:
 
 
 def _check_characters(text: str, path: str) -> None:
-    """An escape may stand for half a character, which no JSON can carry."""
+    """Raise for half of a surrogate pair, which YAML can escape and JSON cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -116,7 +116,7 @@ def mapping(text: object) -> dict[str, Any]:
     """Return a YAML mapping; an empty one for an empty text.
 
     Raises:
-        OptionError: as `load`, or it is no mapping.
+        OptionError: as `load`, or the document is no mapping.
     """
     found = load(text) if text != "" else None
     if found is None:
@@ -130,7 +130,7 @@ def sequence(text: object) -> list[Any] | None:
     """Return a YAML list; None for an empty text.
 
     Raises:
-        OptionError: as `load`, or it is no list.
+        OptionError: as `load`, or the document is no list.
     """
     found = load(text) if text != "" else None
     if found is None:

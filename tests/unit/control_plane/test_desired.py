@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The control plane that facts ask for."""
+"""The desired objects of the control plane, from facts."""
 
 from typing import Any
 

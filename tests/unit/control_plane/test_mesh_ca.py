@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The site's own certificate authority: what is taken, and refused without a word of it."""
+"""The certificate authority of the site: what is used, and refused without showing it."""
 
 import datetime
 import ssl
@@ -42,7 +42,7 @@ def parse(content: dict[str, str]) -> tuple[manifests.MeshCA | None, list[Proble
         GOOD | {"root-cert": SITE.pem},
     ],
 )
-def test_an_authority_that_leads_to_a_root_is_taken(content: dict[str, str]):
+def test_an_authority_with_a_path_to_a_root_is_used(content: dict[str, str]):
     mesh_ca, problems = parse(content)
     assert problems == []
     assert mesh_ca is not None
@@ -67,7 +67,7 @@ _NO_CA_SITE = Authority("site", ROOT, ca=False)
 
 
 def _of_no_version(pem: str) -> str:
-    """Return a certificate that says it is of X.509 version 6."""
+    """Return a certificate with X.509 version 6."""
     der = ssl.PEM_cert_to_DER_cert(pem).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05")
     return ssl.DER_cert_to_PEM_cert(der)
 
@@ -110,7 +110,7 @@ _IMPOSTOR = Authority("site", Authority("root"))
         ),
     ],
 )
-def test_what_istiod_could_not_use_is_refused_and_not_shown(
+def test_what_istiod_cannot_use_is_refused_and_not_shown(
     content: dict[str, str], field: str, message: str
 ):
     mesh_ca, problems = parse(content)
@@ -123,7 +123,7 @@ def test_what_istiod_could_not_use_is_refused_and_not_shown(
             assert line not in str(problem)
 
 
-def test_two_that_signed_each_other_are_no_way_to_a_root():
+def test_two_authorities_that_signed_each_other_are_no_path_to_a_root():
     one, other = Authority("one"), Authority("other")
     crossed = Authority("one", other)
     crossed_other = Authority("other", one)
@@ -138,7 +138,7 @@ def test_two_that_signed_each_other_are_no_way_to_a_root():
     )
 )
 @settings(max_examples=100, deadline=None)
-def test_any_secret_is_taken_or_refused(content: dict[str, str]):
+def test_any_secret_is_used_or_refused(content: dict[str, str]):
     mesh_ca, problems = parse(content)
     assert (mesh_ca is None) == bool(problems)
 
@@ -177,7 +177,7 @@ LATER = NOW + 60 * DAY
 
 @pytest.mark.parametrize("content", AGED)
 @pytest.mark.parametrize("now", [LATER, NOW - 60 * DAY], ids=["expired", "clock went back"])
-def test_what_expired_after_it_was_applied_is_told_and_holds_nothing(
+def test_an_authority_that_expired_after_it_was_applied_is_reported_and_holds_nothing(
     content: dict[str, str], now: datetime.datetime
 ):
     ca = applied(content)
@@ -192,7 +192,7 @@ def test_what_expired_after_it_was_applied_is_told_and_holds_nothing(
 
 
 @pytest.mark.parametrize("content", AGED)
-def test_what_is_expired_when_it_comes_is_new_and_holds_everything(content: dict[str, str]):
+def test_a_new_authority_that_is_expired_holds_everything(content: dict[str, str]):
     found = control_plane.read_site_ca(content, "secret:one", LATER, applied(GOOD))
     assert not found.is_usable
     assert found.mesh_ca is None
@@ -206,7 +206,7 @@ def test_another_bad_option_holds_everything_beside_an_expired_authority():
     assert (wanted.hold, wanted.objects, len(wanted.problems)) == (True, (), 2)
 
 
-def test_a_secret_that_cannot_be_read_any_more_leaves_what_came_of_it():
+def test_a_secret_that_is_no_longer_readable_keeps_the_applied_authority():
     ca = applied(GOOD, "secret:one")
     found = control_plane.read_site_ca(UNREADABLE, "secret:one", NOW, ca)
     assert (found.mesh_ca, found.problem) == (ca, UNREADABLE)

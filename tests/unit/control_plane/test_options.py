@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every option: what is taken, and how a wrong value is named."""
+"""Every option: valid values, and how an invalid value is reported."""
 
 import json
 from collections.abc import Iterable
@@ -18,11 +18,17 @@ from lightkube.models.core_v1 import NodeSpec, NodeStatus, NodeSystemInfo
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Node
 
-UNKNOWN_SYSTEM: dict[str, Any] = dict.fromkeys(
-    ("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion")
-    + ("machineID", "operatingSystem", "osImage", "systemUUID"),
-    "",
-)
+UNKNOWN_SYSTEM: dict[str, Any] = {
+    "architecture": "",
+    "bootID": "",
+    "containerRuntimeVersion": "",
+    "kernelVersion": "",
+    "kubeProxyVersion": "",
+    "machineID": "",
+    "operatingSystem": "",
+    "osImage": "",
+    "systemUUID": "",
+}
 CHARMCRAFT = Path(__file__).parents[3] / "charms" / "istio-k8s" / "charmcraft.yaml"
 DECLARED: dict[str, dict[str, Any]] = yaml.safe_load(CHARMCRAFT.read_text())["config"]["options"]
 YAML_OPTIONS = [
@@ -65,7 +71,7 @@ def test_defaults_are_those_of_charmcraft_yaml():
     assert with_dashes(control_plane.Config.model_fields) == DECLARED.keys()
 
 
-def test_defaults_ask_for_what_the_manifests_are_by_default():
+def test_default_options_render_the_default_manifests():
     facts = control_plane.Facts("prod", "istio", config=parse(platform=""))
     wanted = [o.to_dict() for o in control_plane.desired(facts).objects]
     plain: list[Any] = manifests.render(manifests.ControlPlane(namespace="prod"))
@@ -189,11 +195,11 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
         *((option, 'a: "\\ud800"', "no character") for option in YAML_OPTIONS),
     ],
 )
-def test_a_wrong_value_is_named_with_what_is_allowed(option: str, value: object, named: str):
+def test_an_invalid_value_is_reported_with_what_is_allowed(option: str, value: object, named: str):
     assert named in refused(option, value)
 
 
-def test_every_wrong_option_is_named():
+def test_every_invalid_option_is_reported():
     wrong: dict[str, object] = {"hub": "", "mtls-mode": "off", "cni-resources": "x"}
     config = control_plane.Config.model_validate(
         {name.replace("-", "_"): value for name, value in wrong.items()} | {"tag": "mine"}
@@ -213,7 +219,7 @@ def test_every_wrong_option_is_named():
     ).map(json.dumps)
 )
 @settings(max_examples=60, deadline=None)
-def test_any_text_is_taken_or_refused(option: str, text: str):
+def test_any_text_is_used_or_refused(option: str, text: str):
     config = control_plane.Config.model_validate({option.replace("-", "_"): text})
     assert config.invalid == ({option} if config.problems else set())
 
@@ -234,12 +240,12 @@ def test_hub_and_tag_name_every_image(hub: str, tag: str):
     st.sampled_from(["", "k", "M", "Gi"]),
 )
 @settings(deadline=None)
-def test_quantities_are_taken_as_they_stand(name: str, amount: int, unit: str):
+def test_quantities_are_used_as_they_are(name: str, amount: int, unit: str):
     text = f"limits: {{{name}: {amount}{unit}}}\nrequests: {{cpu: 0, memory: 0}}"
     assert parse(istiod_resources=text).istiod_resources.limits == {name: f"{amount}{unit}"}
 
 
-def test_resources_are_laid_over_the_defaults():
+def test_resources_are_merged_into_the_defaults():
     options = parse(ztunnel_resources="{requests: {cpu: 1}, limits: {memory: 1e9}}")
     merged = options.ztunnel_resources.merged_into(pods.DEFAULT_RESOURCES["ztunnel"])
     assert merged.manifest == {
@@ -322,7 +328,7 @@ def test_the_platform_is_read_from_a_node(
     assert manifests.platform_of(node) == platform
 
 
-def test_an_explicit_platform_counts_more_than_what_a_node_says():
+def test_an_explicit_platform_takes_precedence_over_that_of_a_node():
     node = Node(metadata=ObjectMeta(labels={"microk8s.io/cluster": "true"}), spec=NodeSpec())
     found = manifests.platform_of(node)
     assert found == "microk8s"

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""An upgrade from whatever is live: which component may go on."""
+"""An upgrade from any live objects: which components are held."""
 
 import dataclasses
 import itertools
@@ -189,7 +189,7 @@ def test_a_component_that_nothing_is_left_of_is_not_held():
 
 
 def test_policies_are_never_held():
-    """A policy that must go, goes, whatever an upgrade waits for."""
+    """A policy that is no longer desired is deleted during an upgrade too."""
     world = upgrading("istiod")
     world.broken.add("istiod")
     for ref in list(world.objects):

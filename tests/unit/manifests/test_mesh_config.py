@@ -63,7 +63,7 @@ def test_ext_authz_over_http_and_grpc():
     ]
 
 
-def test_the_overlay_wins_over_defaults_and_tracing_settings():
+def test_the_overlay_takes_precedence_over_defaults_and_tracing_settings():
     overlay = {
         "accessLogFile": "",
         "defaultConfig": {"tracing": {"sampling": 1}, "holdApplicationUntilProxyStarts": True},
@@ -75,7 +75,7 @@ def test_the_overlay_wins_over_defaults_and_tracing_settings():
     assert config["defaultConfig"]["discoveryAddress"] == "istiod.prod.svc:15012"
 
 
-def test_the_overlay_cannot_take_what_the_control_plane_stands_on():
+def test_the_overlay_cannot_change_what_the_control_plane_depends_on():
     overlay: dict[str, Any] = {
         "rootNamespace": "elsewhere",
         "trustDomain": "evil",
@@ -94,7 +94,7 @@ def test_the_overlay_cannot_take_what_the_control_plane_stands_on():
     }
 
 
-def test_an_overlay_of_the_wrong_shape_does_no_harm():
+def test_an_overlay_of_another_shape_changes_nothing_else():
     shapes: tuple[object, ...] = (None, 5, "text", [])
     for wrong in shapes:
         config = mesh_config(tracing=TEMPO, mesh_config={"defaultConfig": wrong})

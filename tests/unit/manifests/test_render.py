@@ -153,7 +153,7 @@ def test_rendering_is_stable():
     assert render(**FULL) == render(**FULL)
 
 
-def test_no_webhook_stands_in_the_way_of_pods():
+def test_no_webhook_is_called_for_pods():
     kinds = {kind for kind, _ in render()}
     assert "MutatingWebhookConfiguration" not in kinds
     for webhook in render()["ValidatingWebhookConfiguration", "istio-validator-prod"]["webhooks"]:
@@ -233,13 +233,13 @@ def test_pods_carry_the_labels_of_the_operator_and_their_own(kind: str, name: st
     ("kind", "name", "port"),
     [(*pods, port) for pods, port in zip(PODS, ("15014", "15014", "15020"), strict=True)],
 )
-def test_pods_say_where_their_metrics_are(kind: str, name: str, port: str):
+def test_pods_name_the_port_of_their_metrics(kind: str, name: str, port: str):
     annotations = pod(render(), kind, name)["metadata"]["annotations"]
     assert annotations["prometheus.io/scrape"] == "true"
     assert annotations["prometheus.io/port"] == port
 
 
-def test_directories_given_win_over_those_of_the_platform():
+def test_given_directories_take_precedence_over_those_of_the_platform():
     def directories(**values: str) -> set[str]:
         volumes = pod(render(**values), "DaemonSet", "istio-cni-node")["spec"]["volumes"]
         return {
