@@ -13,14 +13,20 @@ from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import pydantic
-from lightkube.utils import quantity
 
 from istio_ambient.values.invalid import OptionError, inside, shown
 from istio_ambient.values.yaml_text import mapping, sequence
 
+# Kubernetes' API reference, Quantity: a number with a suffix or an exponent.
 _QUANTITY = re.compile(
-    r"\+?([0-9]{1,18}(\.[0-9]{0,9})?|\.[0-9]{1,9})([numkKMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
+    r"(\+?(?:[0-9]{1,18}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}))"
+    r"(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([+-]?[0-9]{1,2}))"
 )
+_DECIMAL_SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_MULTIPLIERS = {
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(_DECIMAL_SUFFIXES, -3)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
+}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
@@ -82,10 +88,10 @@ def _check_whole(amounts: dict[str, str]) -> dict[str, str]:
 
 
 def _amount(text: str) -> Decimal:
-    exponent = re.fullmatch(r"(.*?)[eE]([+-]?[0-9]+)", text)
-    if exponent:
-        return Decimal(exponent[1]).scaleb(int(exponent[2]))
-    return cast(Decimal, quantity.parse_quantity(text.removeprefix("+")))
+    """Return the number that a valid quantity stands for."""
+    number, suffix, exponent = cast(re.Match[str], _QUANTITY.fullmatch(text)).groups()
+    multiplier = Decimal(10) ** int(exponent) if exponent else _MULTIPLIERS[suffix or ""]
+    return Decimal(number) * multiplier
 
 
 _Amounts = Annotated[
