@@ -114,7 +114,7 @@ def _pod_options(component: str, chosen: PodSettings) -> dict[str, object]:
 def value_of(control_plane: manifests.ControlPlane, field: str) -> Any:
     """Return the value of a key of `VALUES`."""
     if isinstance(VALUES[field][0], PodSettings):
-        return PodSettings.of_component(control_plane.config, field)
+        return control_plane.config.pods(field)
     of_config = field in manifests.Config.model_fields
     return getattr(control_plane.config if of_config else control_plane, field)
 

@@ -3,26 +3,21 @@
 
 """The options of istio-beacon-k8s, as `ops.CharmBase.load_config` reads them."""
 
-from typing import Annotated
-
 from istio_ambient import gateways
 from istio_ambient.values import pods
 from istio_ambient.values.applications import Applications
-from istio_ambient.values.config import CharmConfig
 
 _WAYPOINT = frozenset({"waypoint-resources", "waypoint-tolerations", "waypoint-node-selector"})
 
 
-class Config(CharmConfig):
+class Config(pods.PodsConfig):
     """The options, with the names and defaults of `charmcraft.yaml`."""
 
     manage_authorization_policies: bool = True
     model_on_mesh: bool = False
     trusted_requesters: Applications = frozenset()
     """Applications of our model that may ask for access to other applications of it."""
-    waypoint_resources: Annotated[pods.ResourcesOption, pods.within_limits("waypoint")] = (
-        pods.NO_RESOURCES
-    )
+    waypoint_resources: pods.ResourcesOption = pods.NO_RESOURCES
     waypoint_tolerations: pods.Tolerations = None
     waypoint_node_selector: pods.NodeSelector = pods.NO_LABELS
 
@@ -31,4 +26,4 @@ class Config(CharmConfig):
         """The settings of the waypoint; None: an option is invalid, and the waypoint is held."""
         if self.invalid & _WAYPOINT:
             return None
-        return gateways.Settings(pods.PodSettings.of_component(self, "waypoint"))
+        return gateways.Settings(self.pods("waypoint"))

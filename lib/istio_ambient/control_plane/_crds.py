@@ -11,6 +11,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from istio_ambient import kube, manifests
+from istio_ambient.control_plane._preflight import problem
 from istio_ambient.values.problems import Problem
 
 
@@ -73,15 +74,11 @@ def _problems(too_old: list[kube.Manifest]) -> list[Problem]:
         needed = manifests.gateway_api_version()
         message = f"its CRDs are {has}, of another installer, and {needed} is needed"
         remedy = f"upgrade them to {needed} or newer"
-        found.append(_problem("Gateway API", message, remedy))
+        found.append(problem("Gateway API", message, remedy))
     if others:
         message = (
             f"of another installer, older than Istio {manifests.VERSION}: {', '.join(others)}"
         )
         remedy = f"upgrade them to Istio {manifests.VERSION}, or remove them"
-        found.append(_problem("CustomResourceDefinition", message, remedy))
+        found.append(problem("CustomResourceDefinition", message, remedy))
     return found
-
-
-def _problem(field: str, message: str, remedy: str) -> Problem:
-    return Problem(app="", endpoint="preflight", field=field, message=message, remedy=remedy)

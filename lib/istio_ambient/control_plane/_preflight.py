@@ -42,13 +42,13 @@ def findings(around: Surroundings) -> list[Problem]:
 
 def _cilium(config: Mapping[str, str]) -> Iterator[Problem]:
     if _is_on(config, "cni-exclusive"):
-        yield _problem(
+        yield problem(
             "cilium-config cni-exclusive",
             "is on: Cilium disables the CNI plugin of Istio on every node",
             "set cni.exclusive=false in Cilium",
         )
     if _balances_at_sockets(config) and not _is_on(config, _SOCKET_LB):
-        yield _problem(
+        yield problem(
             f"cilium-config {_SOCKET_LB}",
             "is off while socket load balancing is on: traffic would bypass ztunnel at its "
             "source, unencrypted, while L4 policies at the destination make it look as if the "
@@ -70,7 +70,7 @@ def _is_on(config: Mapping[str, str], key: str) -> bool:
 def _kubernetes(version: tuple[int, int] | None) -> Iterator[Problem]:
     if version is not None and version < manifests.MIN_KUBERNETES:
         needed = ".".join(map(str, manifests.MIN_KUBERNETES))
-        yield _problem(
+        yield problem(
             "Kubernetes",
             f"is {version[0]}.{version[1]}, and Istio {manifests.VERSION} needs {needed}",
             f"upgrade Kubernetes to {needed} or newer",
@@ -79,12 +79,13 @@ def _kubernetes(version: tuple[int, int] | None) -> Iterator[Problem]:
 
 def _other_istios(found: tuple[str, ...]) -> Iterator[Problem]:
     if found:
-        yield _problem(
+        yield problem(
             "Istio",
             f"another one is in this cluster: {', '.join(found)}",
             "remove it, or this application",
         )
 
 
-def _problem(field: str, message: str, remedy: str) -> Problem:
+def problem(field: str, message: str, remedy: str) -> Problem:
+    """Return a finding of the preflight about a part of the cluster."""
     return Problem(app="", endpoint="preflight", field=field, message=message, remedy=remedy)

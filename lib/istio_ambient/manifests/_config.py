@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from istio_ambient.values import pods
-from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.invalid import OptionError, shown
 
 from ._mesh_overlay import parse_mesh_config
@@ -72,7 +71,7 @@ _Folder = Annotated[str, pydantic.AfterValidator(_folder)]
 _NO_OVERLAY: Mapping[str, Any] = {}
 
 
-class Config(CharmConfig):
+class Config(pods.PodsConfig):
     """The options, with the names and defaults of `charmcraft.yaml`."""
 
     auto_allow_waypoint_policy: bool = True
@@ -93,17 +92,13 @@ class Config(CharmConfig):
         _NO_OVERLAY
     )
     """Overlay on MeshConfig in its JSON form; `mesh_config` merges it."""
-    istiod_resources: Annotated[pods.ResourcesOption, pods.within_limits("istiod")] = (
-        pods.NO_RESOURCES
-    )
+    istiod_resources: pods.ResourcesOption = pods.NO_RESOURCES
     istiod_tolerations: pods.Tolerations = None
     istiod_node_selector: pods.NodeSelector = pods.NO_LABELS
-    cni_resources: Annotated[pods.ResourcesOption, pods.within_limits("cni")] = pods.NO_RESOURCES
+    cni_resources: pods.ResourcesOption = pods.NO_RESOURCES
     cni_tolerations: pods.Tolerations = None
     cni_node_selector: pods.NodeSelector = pods.NO_LABELS
-    ztunnel_resources: Annotated[pods.ResourcesOption, pods.within_limits("ztunnel")] = (
-        pods.NO_RESOURCES
-    )
+    ztunnel_resources: pods.ResourcesOption = pods.NO_RESOURCES
     ztunnel_tolerations: pods.Tolerations = None
     ztunnel_node_selector: pods.NodeSelector = pods.NO_LABELS
 

@@ -15,7 +15,7 @@ import yaml
 from lightkube import codecs
 from lightkube.core import resource
 
-from istio_ambient.values.pods import DEFAULT_RESOURCES, PodSettings
+from istio_ambient.values.pods import DEFAULT_RESOURCES
 
 from . import _cacerts, _injection
 from ._config import Config
@@ -113,7 +113,7 @@ def _pods(
         tolerations: further tolerations where the operator gives none.
         node_selector: labels that a node must have in any case.
     """
-    given = PodSettings.of_component(config, component)
+    given = config.pods(component)
     if given.tolerations is not None:
         tolerations = [toleration.manifest for toleration in given.tolerations]
     return {

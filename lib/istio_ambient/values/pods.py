@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import pydantic
 
+from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.invalid import OptionError, inside, shown
 from istio_ambient.values.yaml_text import mapping, sequence
 
@@ -193,26 +194,6 @@ The last two are in the values that istiod's templates of waypoints and gateways
 """
 
 
-def within_limits(component: str) -> pydantic.AfterValidator:
-    """Return the check of a field of type `ResourcesOption`: no request is more than its limit.
-
-    Args:
-        component: a key of `DEFAULT_RESOURCES`; its defaults count where the option gives nothing.
-    """
-
-    def check(resources: Resources) -> Resources:
-        merged = resources.merged_into(DEFAULT_RESOURCES[component])
-        for name, amount in merged.requests.items():
-            limit = merged.limits.get(name, amount)
-            if _amount(amount) > _amount(limit):
-                message = f"{limit!r} is less than the request, {amount}"
-                remedy = f"raise it, or lower requests.{name}"
-                raise OptionError(message, remedy, inside("limits", name))
-        return resources
-
-    return pydantic.AfterValidator(check)
-
-
 def _check_linux(labels: Mapping[str, str]) -> Mapping[str, str]:
     if labels.get("kubernetes.io/os", "linux") != "linux":
         raise OptionError("Istio's images run on Linux only", "remove it", "kubernetes.io/os")
@@ -220,7 +201,7 @@ def _check_linux(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 ResourcesOption = Annotated[Resources, pydantic.BeforeValidator(mapping)]
-"""Type of an option that is a YAML mapping of resources; see `within_limits`."""
+"""Type of an option that is a YAML mapping of resources."""
 Tolerations = Annotated[tuple[Toleration, ...] | None, pydantic.BeforeValidator(sequence)]
 """Type of an option that is a YAML list of tolerations; None for an empty text.
 
@@ -247,15 +228,32 @@ class PodSettings(pydantic.BaseModel):
     tolerations: tuple[Toleration, ...] | None = None
     node_selector: Mapping[_LabelKey, _LabelValue] = NO_LABELS
 
-    @classmethod
-    def of_component(cls, config: object, component: str) -> Self:
-        """Return the settings of a component.
 
-        Args:
-            config: a model with options `<component>_resources`, `<component>_tolerations` and
-                `<component>_node_selector`.
-            component: such as `istiod`.
-        """
-        return cls.model_construct(
-            **{field: getattr(config, f"{component}_{field}") for field in cls.model_fields}
+class PodsConfig(CharmConfig):
+    """Base of the options of a charm with pods of components of Istio.
+
+    A component has the options `<component>_resources`, `<component>_tolerations` and
+    `<component>_node_selector`, of the types above.
+    """
+
+    @pydantic.field_validator("*", mode="after")
+    @classmethod
+    def _check_limits(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """Refuse a request above its limit; the component's defaults count where none is given."""
+        if isinstance(value, Resources):
+            component = str(info.field_name).removesuffix("_resources")
+            merged = value.merged_into(DEFAULT_RESOURCES[component])
+            for name, amount in merged.requests.items():
+                limit = merged.limits.get(name, amount)
+                if _amount(amount) > _amount(limit):
+                    message = f"{limit!r} is less than the request, {amount}"
+                    remedy = f"raise it, or lower requests.{name}"
+                    raise OptionError(message, remedy, inside("limits", name))
+        return value
+
+    def pods(self, component: str) -> PodSettings:
+        """Return the settings of the pods of a component, such as `istiod`."""
+        fields = PodSettings.model_fields
+        return PodSettings.model_construct(
+            **{field: getattr(self, f"{component}_{field}") for field in fields}
         )

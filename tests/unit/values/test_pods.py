@@ -3,15 +3,12 @@
 
 """Resources, tolerations and node selectors in options, as Kubernetes' API accepts them."""
 
-from typing import Annotated
-
 import pytest
 from istio_ambient.values import pods
-from istio_ambient.values.config import CharmConfig
 
 
-class Config(CharmConfig):
-    cni_resources: Annotated[pods.ResourcesOption, pods.within_limits("cni")] = pods.NO_RESOURCES
+class Config(pods.PodsConfig):
+    cni_resources: pods.ResourcesOption = pods.NO_RESOURCES
     cni_tolerations: pods.Tolerations = None
     cni_node_selector: pods.NodeSelector = pods.NO_LABELS
 
@@ -61,7 +58,7 @@ def test_fields_that_were_not_given_are_not_in_the_manifest():
             "cni_tolerations": "[{key: a}, {operator: Exists}, {key: b, value: ''}]",
         }
     )
-    settings = pods.PodSettings.of_component(config, "cni")
+    settings = config.pods("cni")
     assert settings.resources.manifest == {"requests": {"cpu": "1"}}
     assert [toleration.manifest for toleration in settings.tolerations or ()] == [
         {"key": "a"},

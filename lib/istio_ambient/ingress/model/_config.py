@@ -3,14 +3,11 @@
 
 """The options of istio-ingress-k8s, as `ops.CharmBase.load_config` reads them."""
 
-from typing import Annotated
-
 import pydantic
 
 from istio_ambient import gateways
 from istio_ambient.values import pods
 from istio_ambient.values.applications import Applications
-from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.invalid import OptionError
 
 _GATEWAY = frozenset(
@@ -24,7 +21,7 @@ _GATEWAY = frozenset(
 )
 
 
-class Config(CharmConfig):
+class Config(pods.PodsConfig):
     """The options, with the names and defaults of `charmcraft.yaml`.
 
     Hostnames and networks are checked where they are used, since an invalid one has a substitute
@@ -38,9 +35,7 @@ class Config(CharmConfig):
     """Networks of allowed clients, comma-separated; empty: no client is allowed."""
     trusted_requesters: Applications = frozenset()
     """Applications of our model that may have Services of other applications exposed."""
-    gateway_resources: Annotated[pods.ResourcesOption, pods.within_limits("gateway")] = (
-        pods.NO_RESOURCES
-    )
+    gateway_resources: pods.ResourcesOption = pods.NO_RESOURCES
     gateway_tolerations: pods.Tolerations = None
     gateway_node_selector: pods.NodeSelector = pods.NO_LABELS
     gateway_service_type: gateways.ServiceType = "LoadBalancer"
@@ -63,7 +58,7 @@ class Config(CharmConfig):
         if self.invalid & _GATEWAY:
             return None
         return gateways.Settings(
-            pods=pods.PodSettings.of_component(self, "gateway"),
+            pods=self.pods("gateway"),
             service_type=self.gateway_service_type,
             external_traffic_policy=self.external_traffic_policy,
         )
