@@ -7,11 +7,13 @@ What istioctl is told is written down here once more, in the terms of Istio's ch
 come out of the code under test.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import allpairspy
 from istio_ambient import manifests
+from istio_ambient.values.pods import PodSettings
 
 HTTP_PROVIDER = manifests.ExtAuthzProvider(
     name="ext-authz-ingress",
@@ -29,12 +31,14 @@ GRPC_PROVIDER = manifests.ExtAuthzProvider(
 TELEMETRY_LABEL = {"charms.canonical.com/prod.istio.telemetry": "aggregated"}
 TOLERATION = {"key": "dedicated", "value": "mesh", "effect": "NoSchedule"}
 NODES = {"site.example.com/mesh": "true"}
-CHOSEN_PODS = manifests.PodSettings(
-    resources={"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
-    tolerations=(TOLERATION,),
-    node_selector=NODES,
+CHOSEN_PODS = PodSettings.model_validate(
+    {
+        "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
+        "tolerations": [TOLERATION],
+        "node_selector": NODES,
+    }
 )
-UNTOLERANT_PODS = manifests.PodSettings(tolerations=())
+UNTOLERANT_PODS = PodSettings(tolerations=())
 OVERLAY: dict[str, Any] = {
     "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}},
@@ -46,9 +50,9 @@ MESH_CA = manifests.MeshCA(
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
     "ext_authz_providers": ((), (HTTP_PROVIDER,), (HTTP_PROVIDER, GRPC_PROVIDER)),
-    "istiod": (manifests.PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
-    "cni": (manifests.PodSettings(), CHOSEN_PODS),
-    "ztunnel": (manifests.PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
+    "istiod": (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
+    "cni": (PodSettings(), CHOSEN_PODS),
+    "ztunnel": (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
     "namespace": ("istio-system", "mesh"),
     "hub": ("docker.io/istio", "registry.example.com/mirror/istio"),
     "tag": (manifests.VERSION, f"{manifests.VERSION}-site.1"),
@@ -64,7 +68,10 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "mesh_config": ({}, OVERLAY),
     "mesh_ca": (None, MESH_CA),
 }
-"""Field of ControlPlane → its values, the default first; longest first for a small cover."""
+"""Name → its values, the default first; longest first for a small cover.
+
+A name is a field of ControlPlane, an option, or a component with `PodSettings`.
+"""
 
 
 def pairwise() -> list[manifests.ControlPlane]:
@@ -74,11 +81,42 @@ def pairwise() -> list[manifests.ControlPlane]:
         allpairspy.AllPairs([list(range(len(values))) for values in VALUES.values()]),
     )
     return [
-        manifests.ControlPlane(
-            **{field: VALUES[field][at] for field, at in zip(VALUES, row, strict=True)}
-        )
+        _control_plane({field: VALUES[field][at] for field, at in zip(VALUES, row, strict=True)})
         for row in positions
     ]
+
+
+def _control_plane(chosen: Mapping[str, Any]) -> manifests.ControlPlane:
+    options: dict[str, object] = {}
+    others: dict[str, Any] = {}
+    for field, value in chosen.items():
+        if isinstance(value, PodSettings):
+            options |= _pod_options(field, value)
+        elif field == "mesh_config":
+            options[field] = json.dumps(value)
+        elif field == "image_pull_secrets":
+            options[field] = ",".join(value)
+        elif field in manifests.Config.model_fields:
+            options[field] = value
+        else:
+            others[field] = value
+    config = manifests.Config.model_validate(options)
+    assert not config.problems, config.problems
+    return manifests.ControlPlane(config=config, **others)
+
+
+def _pod_options(component: str, chosen: PodSettings) -> dict[str, object]:
+    """Return the settings as options, in JSON, which is YAML."""
+    found = chosen.model_dump(exclude_unset=True)
+    return {f"{component}_{name}": json.dumps(value) for name, value in found.items()}
+
+
+def value_of(control_plane: manifests.ControlPlane, field: str) -> Any:
+    """Return the value of a key of `VALUES`."""
+    if isinstance(VALUES[field][0], PodSettings):
+        return control_plane.config.pods(field)
+    of_config = field in manifests.Config.model_fields
+    return getattr(control_plane.config if of_config else control_plane, field)
 
 
 def parse(arguments: list[str]) -> manifests.ControlPlane:
@@ -99,12 +137,12 @@ def parse(arguments: list[str]) -> manifests.ControlPlane:
         if not found:
             raise ValueError(f"{argument}: not one of {', '.join(map(repr, values))}")
         chosen[field] = found[0]
-    return manifests.ControlPlane(**chosen)
+    return _control_plane(chosen)
 
 
 def describe(control_plane: manifests.ControlPlane) -> str:
     """Return the fields that are not at their default, as `parse` reads them."""
-    chosen = {field: getattr(control_plane, field) for field in VALUES}
+    chosen = {field: value_of(control_plane, field) for field in VALUES}
     return " ".join(
         f"{field}={value if _is_short(value) else VALUES[field].index(value)}"
         for field, value in chosen.items()
@@ -119,29 +157,30 @@ def _is_short(value: object) -> bool:
 def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
     """Return the IstioOperator that asks istioctl for the same control plane."""
     labels = dict(control_plane.pod_labels)
+    config = control_plane.config
     return {
         "apiVersion": "install.istio.io/v1alpha1",
         "kind": "IstioOperator",
         "spec": {
             "profile": "ambient",
-            "hub": control_plane.hub,
-            "tag": control_plane.tag,
+            "hub": config.hub,
+            "tag": config.tag,
             "meshConfig": _mesh_config(control_plane),
             "values": {
                 "global": {
                     "istioNamespace": control_plane.namespace,
                     "platform": control_plane.platform,
-                    "imagePullPolicy": control_plane.image_pull_policy,
-                    "imagePullSecrets": list(control_plane.image_pull_secrets),
+                    "imagePullPolicy": config.image_pull_policy,
+                    "imagePullSecrets": list(config.image_pull_secrets),
                 },
                 "pilot": _pilot(control_plane)
                 | {"podLabels": labels}
-                | _pods(control_plane.istiod),
+                | _pods(value_of(control_plane, "istiod")),
                 "cni": dict(_cni(control_plane)) | {"podLabels": labels},
-                "ztunnel": {"podLabels": labels} | _pods(control_plane.ztunnel),
+                "ztunnel": {"podLabels": labels} | _pods(value_of(control_plane, "ztunnel")),
             },
             # The values of istio-cni do not know them all; the installer puts them in.
-            "components": {"cni": {"k8s": _pods(control_plane.cni)}},
+            "components": {"cni": {"k8s": _pods(value_of(control_plane, "cni"))}},
         },
     }
 
@@ -152,12 +191,12 @@ def _pilot(control_plane: manifests.ControlPlane) -> dict[str, Any]:
         "autoscaleMax": control_plane.replicas,
         "jwksResolverExtraRootCA": control_plane.jwks_ca,
     }
-    if control_plane.auto_allow_waypoint_policy:
+    if control_plane.config.auto_allow_waypoint_policy:
         values["env"] = {"PILOT_AUTO_ALLOW_WAYPOINT_POLICY": "true"}
     return values
 
 
-def _pods(chosen: manifests.PodSettings) -> dict[str, Any]:
+def _pods(chosen: PodSettings) -> dict[str, Any]:
     if chosen == CHOSEN_PODS:
         return {
             "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}},
@@ -169,14 +208,16 @@ def _pods(chosen: manifests.PodSettings) -> dict[str, Any]:
 
 def _cni(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
     yield "ambient", {"reconcileIptablesOnStartup": True}
-    if control_plane.cni_bin_dir:
-        yield "cniBinDir", control_plane.cni_bin_dir
-    if control_plane.cni_conf_dir:
-        yield "cniConfDir", control_plane.cni_conf_dir
+    if control_plane.config.cni_bin_dir:
+        yield "cniBinDir", control_plane.config.cni_bin_dir
+    if control_plane.config.cni_conf_dir:
+        yield "cniConfDir", control_plane.config.cni_conf_dir
 
 
 def _mesh_config(control_plane: manifests.ControlPlane) -> dict[str, Any]:
-    settings: dict[str, Any] = {"accessLogFile": "/dev/stdout"} | dict(control_plane.mesh_config)
+    settings: dict[str, Any] = {"accessLogFile": "/dev/stdout"} | dict(
+        control_plane.config.mesh_config
+    )
     providers: list[dict[str, Any]] = []
     if control_plane.tracing:
         settings["enableTracing"] = True

@@ -51,7 +51,9 @@ def test_compares_every_pair_of_values():
     rows = _results.configurations()
     fields = _configurations.VALUES.items()
     for (one, values), (other, others) in itertools.combinations(fields, 2):
-        seen = [(getattr(row, one), getattr(row, other)) for row in rows]
+        seen = [
+            tuple(_configurations.value_of(row, field) for field in (one, other)) for row in rows
+        ]
         for pair in itertools.product(values, others):
             assert pair in seen, f"{one} and {other} are never {pair}"
 

@@ -109,7 +109,7 @@ def _images(objects: list[dict[str, Any]], name: str) -> list[str]:
 @pytest.fixture
 def upstream(control_plane: juju.Model) -> dict[str, str]:
     """The data of ConfigMap istio-sidecar-injector as the pinned istioctl renders it."""
-    asked = manifests.ControlPlane(namespace=control_plane.name, tag=MARK)
+    asked = manifests.ControlPlane(namespace=control_plane.name, config=manifests.Config(tag=MARK))
     for each in _upstream.generate(_configurations.operator(asked)):
         if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "istio-sidecar-injector"):
             return each["data"]

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 import yaml
 from istio_ambient import kube, manifests, resources
-from istio_ambient.control_plane import _options
+from istio_ambient.control_plane import _mesh_ca
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap, Node, Secret
@@ -332,7 +332,7 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
     # Years later: nobody rotated it, and then its secret is revoked. That is told, and does not
     # keep hardened mode waiting.
     with monkeypatch.context() as later:
-        later.setattr(_options, "datetime", LATER)
+        later.setattr(_mesh_ca, "datetime", LATER)
         written = toggled(mesh, hardened=True)
         assert (written, "ca-cert: expired; rotate it" in status(mesh)[1]) == (["PATCH"] * 2, True)
         mesh.revoke_secret(secret, APP)

@@ -59,7 +59,9 @@ def mesh(new_model: conftest.ModelFactory) -> juju.Model:
 
 
 def older() -> list[kube.Resource]:
-    return manifests.render(manifests.ControlPlane(namespace=MODEL, tag=OLDER))
+    return manifests.render(
+        manifests.ControlPlane(namespace=MODEL, config=manifests.Config(tag=OLDER))
+    )
 
 
 def tags(cluster: lab.Cluster) -> list[str]:

@@ -14,7 +14,6 @@ from istio_ambient.cluster import gateway_workloads, mesh_services
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
-from istio_ambient.values.applications import trusted_requesters
 from lightkube.resources.core_v1 import ConfigMap
 
 MESH = "service-mesh"
@@ -50,8 +49,6 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         requests, problems = access_requests.of_applications(
             consumers, cluster, self.model.name, policies
         )
-        trusted, misnamed = trusted_requesters(str(self.config["trusted-requesters"]))
-        settings, wrong = gateways.parse_settings("waypoint", self.config)
         own, pending = scraped.requests(cluster.model_namespaces)
         return beacon.Facts(
             model=self.model.name,
@@ -61,11 +58,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             cluster=cluster,
             requests=tuple(requests),
             own_requests=tuple(own),
-            trusted=trusted,
-            manage_policies=bool(self.config["manage-authorization-policies"]),
-            model_on_mesh=bool(self.config["model-on-mesh"]),
-            settings=settings,
-            problems=(*wrong, *misnamed, *problems, *scraped.problems),
+            config=self.load_config(beacon.Config),
+            problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
 

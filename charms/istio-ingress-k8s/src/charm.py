@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 import ops
-from istio_ambient import charm, gateways, ingress, kube, resources
+from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.charm import observability
 from istio_ambient.cluster import gateway_workloads, ingress_services
@@ -23,7 +23,6 @@ from istio_ambient.integrations import (
 )
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, metadata
 from istio_ambient.kube import Desired
-from istio_ambient.values.applications import trusted_requesters
 from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import Secret
 
@@ -62,23 +61,19 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         scraped = scrapers.read(self)
         cluster = ingress_services.read(client, gateway, requests, cross_model=scraped.cross_model)
         let_in, pending = scraped.requests(cluster.model_namespaces)
-        settings, wrong = gateways.parse_settings("gateway", self.config)
-        trusted, misnamed = trusted_requesters(str(self.config["trusted-requesters"]))
         upstream, unread = self._upstream()
         login = self._login()
         tokens, bad_rules = ingress_authentication.tokens(
             self._databags(ingress_authentication.REQUEST_AUTH)
         )
-        problems = (*misnamed, *wrong, *invalid, *scraped.problems, *unread)
+        problems = (*invalid, *scraped.problems, *unread)
         facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
             config=self.load_config(ingress.Config),
-            settings=settings,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
             requests=requests,
-            trusted=trusted,
             cluster=cluster,
             scrapers=let_in,
             pending=tuple(map(_readiness, pending)),
@@ -179,7 +174,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         gateway = live.get(resources.Gateway, ref.name, ref.namespace)
         if gateway is not None:
             manifest = kube.manifest_of(gateway)
-            yield ingress.address_readiness(ref, facts.cluster, facts.settings, manifest)
+            yield ingress.address_readiness(ref, facts.cluster, facts.config.gateway, manifest)
         yield from found.served.pending
         yield from acceptance.acceptance(found, live)
 

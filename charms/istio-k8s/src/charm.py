@@ -4,6 +4,7 @@
 
 """The charm of the Istio ambient control plane."""
 
+import datetime
 from collections.abc import Iterable, Mapping
 
 import ops
@@ -45,7 +46,7 @@ from lightkube.resources.rbac_authorization_v1 import (
 
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
-    """Installs the ambient control plane and keeps it as it should be."""
+    """Installs the ambient control plane, and corrects what differs from it."""
 
     MANAGED = (
         CustomResourceDefinition,
@@ -85,7 +86,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
-        """Return others what they need to know of us, or what we need of them; then reconcile."""
+        """Publish what applications need of us, and what we need of them; then reconcile."""
         if self.unit.is_leader():
             self._announce("istio-metadata", metadata.dump_istio(self.model.name))
             self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
@@ -97,13 +98,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             relation.data[self.app].update(databag)
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: configuration, relations, and what else is in the cluster."""
-        secret_id = self.config.get(control_plane.CA_SECRET)
-        secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
-        cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
-        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, Secret) else None
-        options, problems = control_plane.parse_options(self.config, secret, applied_ca=applied)
-        auto = options is not None and options.platform == control_plane.AUTO
+        """Return the facts: options, secret, relations, and other parts of the cluster."""
+        config = self.load_config(control_plane.Config)
         integrations = control_plane.read_integrations(
             collectors=self._remotes(control_plane.TRACING),
             ingresses=self._remotes(control_plane.INGRESS),
@@ -114,15 +110,22 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             app=self.app.name,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
-            options=options,
-            found_platform=control_plane.platform_of(
-                kube.first_of(client, Node) if auto else None
+            config=config,
+            site_ca=self._site_ca(config.ca_secret, live),
+            found_platform=manifests.platform_of(
+                kube.first_of(client, Node) if config.platform == manifests.AUTO else None
             ),
-            problems=(*problems, *integrations.problems),
             integrations=integrations,
             around=surroundings.read(client, live),
             live=live,
         )
+
+    def _site_ca(self, secret_id: str, live: kube.Live) -> control_plane.SiteCA:
+        content = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
+        cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
+        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, Secret) else None
+        now = datetime.datetime.now(datetime.UTC)
+        return control_plane.read_site_ca(content, secret_id, now, applied)
 
     def _remotes(self, endpoint: str) -> list[control_plane.Remote]:
         return [
@@ -140,7 +143,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.desired(facts)
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Say which Istio this is, and to ingresses how the mesh calls their authorizers."""
+        """Publish the version of Istio, and to ingresses the names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
         applied = live.get(ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
@@ -166,15 +169,15 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Return whether somebody else's object serves as well as ours."""
+        """Return whether an object of another installer can stand in for ours."""
         return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:
-        """Remove what istiod made for itself, and the GatewayClasses that point to it."""
+        """Remove the objects that istiod created, and its GatewayClasses."""
         control_plane_actions.clean_up(client, self.model.name)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:
-        auto = bool(self.config["auto-allow-waypoint-policy"])
+        auto = self.load_config(control_plane.Config).auto_allow_waypoint_policy
         control_plane_actions.preview_hardened_mode(event, self.model.name, auto_allow=auto)
 
     def _on_purge_crds(self, event: ops.ActionEvent) -> None:

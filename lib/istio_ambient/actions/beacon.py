@@ -143,7 +143,8 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         live, facts = self.charm.look()
         managed = params.get("manage-authorization-policies")
         if managed is not None:
-            facts = dataclasses.replace(facts, manage_policies=bool(managed))
+            chosen = {"manage_authorization_policies": bool(managed)}
+            facts = dataclasses.replace(facts, config=facts.config.model_copy(update=chosen))
         steps, plan = self._steps(self.charm.desired(facts), live)
         control_plane, before = self.read()
         after = access_changes.after_plan(before, plan)

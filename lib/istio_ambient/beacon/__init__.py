@@ -7,7 +7,8 @@ Whether an access request is granted is decided in `authorization`; reports abou
 `explain`.
 """
 
+from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._desired import desired
 from istio_ambient.beacon._facts import Facts
 
-__all__ = ["Facts", "desired"]
+__all__ = ["Config", "Facts", "desired"]

@@ -15,13 +15,14 @@ def desired(facts: Facts) -> Desired:
     """Return the objects and labels that should exist, and the problems to report."""
     on_namespace, obstacles = facts.namespace_labels()
     # Problems of access requests are reported only while these become policies.
-    found = [each for each in facts.problems if facts.manage_policies or not each.app]
+    managed = facts.config.manage_authorization_policies
+    found = [each for each in facts.problems if managed or not each.app]
     waypoint = gateways.waypoint(
         facts.model,
         facts.app,
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
-        settings=facts.settings,
+        settings=facts.config.waypoint,
     )
     labels = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(
@@ -30,17 +31,17 @@ def desired(facts: Facts) -> Desired:
             *gateways.namespace_patches(facts.model, on_namespace),
             *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
-        problems=(*obstacles, *found, *facts.outcomes.refused),
+        problems=(*obstacles, *facts.config.problems, *found, *facts.outcomes.refused),
         held=gateways.held(waypoint),
     )
 
 
 def _policies(facts: Facts) -> tuple[kube.Resource, ...]:
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         return ()
     granted = (*facts.outcomes.granted, *facts.own_requests)
     requested = authorization.policies(granted, model=facts.model, app=facts.app)
-    return (*requested, _model_operator(facts)) if facts.model_on_mesh else requested
+    return (*requested, _model_operator(facts)) if facts.config.model_on_mesh else requested
 
 
 def _model_operator(facts: Facts) -> resources.Namespaced:

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Mapping
 
 from istio_ambient import authorization, gateways
+from istio_ambient.beacon._config import Config
 from istio_ambient.values.problems import Problem
 
 
@@ -25,14 +26,9 @@ class Facts:
     """Access requests of applications, which are granted for what belongs to them."""
     own_requests: tuple[authorization.AccessRequest, ...] = ()
     """Access requests of the charm itself, which are always granted."""
-    trusted: frozenset[str] = frozenset()
-    """Applications of our model that may ask for access to others of the model."""
-    manage_policies: bool = True
-    model_on_mesh: bool = False
-    settings: gateways.Settings | None = dataclasses.field(default_factory=gateways.Settings)
-    """Options about the waypoint's pods; None: one of them is invalid."""
+    config: Config = dataclasses.field(default_factory=Config)
     problems: tuple[Problem, ...] = ()
-    """Problems of databags and options."""
+    """Problems of databags; those of options are in `config`."""
     pending: tuple[Problem, ...] = ()
     """Entries of databags that cannot be granted yet."""
 
@@ -50,7 +46,7 @@ class Facts:
         would decide about requests to them.
         """
         _, obstacles = self.namespace_labels()
-        return {} if self.model_on_mesh and not obstacles else self.member_labels
+        return {} if self.config.model_on_mesh and not obstacles else self.member_labels
 
     @property
     def member_labels(self) -> dict[str, str]:
@@ -61,13 +57,16 @@ class Facts:
     def objections(self) -> Mapping[authorization.AccessRequest, authorization.Objection]:
         """The requests of applications that are not granted, whether or not access is managed."""
         return authorization.objections(
-            self.requests, self.cluster, namespace=self.model, trusted=self.trusted
+            self.requests,
+            self.cluster,
+            namespace=self.model,
+            trusted=self.config.trusted_requesters,
         )
 
     @functools.cached_property
     def outcomes(self) -> authorization.Outcomes:
         """The requests of applications by what becomes of them; none while access is unmanaged."""
-        if not self.manage_policies:
+        if not self.config.manage_authorization_policies:
             return authorization.Outcomes()
         found = authorization.outcomes(self.requests, self.objections)
         return dataclasses.replace(found, pending=(*self.pending, *found.pending))
@@ -76,7 +75,7 @@ class Facts:
         """Return the labels to set on our namespace, and why some are not set."""
         return gateways.namespace_labels(
             self.cluster.namespace_labels.get(self.model, {}),
-            wanted=self.model_on_mesh,
+            wanted=self.config.model_on_mesh,
             waypoint=self.waypoint,
             model=self.model,
             app=self.app,

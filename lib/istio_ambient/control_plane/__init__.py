@@ -1,13 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istio-k8s wants of the cluster, from everything that it knows: pure.
+"""The desired state of istio-k8s: options, facts, preflight, rollout, and the objects from these.
 
-`parse_options` reads the configuration, `desired` builds; `manifests` renders, and hardened mode
-is in `mesh`. Before that the preflight judges what is in the cluster, and during an upgrade the
-rollout decides which component may go on.
+The objects of Istio themselves are in `manifests`, the policies of hardened mode in
+`authorization`. Nothing here reads Juju or the API server.
 """
 
+from istio_ambient.control_plane._config import Config
 from istio_ambient.control_plane._desired import desired, tolerates
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._integrations import (
@@ -19,27 +19,25 @@ from istio_ambient.control_plane._integrations import (
     provider_replies,
     read_integrations,
 )
-from istio_ambient.control_plane._options import AUTO, CA_SECRET, Options, parse_options
-from istio_ambient.control_plane._platform import platform_of
-from istio_ambient.control_plane._surroundings import Surroundings
-from istio_ambient.control_plane._workloads import WORKLOADS
+from istio_ambient.control_plane._mesh_ca import CA_SECRET, SiteCA, read_site_ca
+from istio_ambient.control_plane._preflight import Surroundings
+from istio_ambient.control_plane._rollout import WORKLOADS
 
 __all__ = [
     "AUTHORITIES",
-    "AUTO",
     "CA_SECRET",
     "INGRESS",
     "TRACING",
     "WORKLOADS",
+    "Config",
     "Facts",
     "Integrations",
-    "Options",
     "Remote",
+    "SiteCA",
     "Surroundings",
     "desired",
-    "parse_options",
-    "platform_of",
     "provider_replies",
     "read_integrations",
+    "read_site_ca",
     "tolerates",
 ]

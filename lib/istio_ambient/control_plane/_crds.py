@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which custom resource definitions are to be ours, and whether those of others will do: pure."""
+"""The custom resource definitions to apply, and a check of those of other installers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,12 +11,13 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from istio_ambient import kube, manifests
+from istio_ambient.control_plane._preflight import problem
 from istio_ambient.values.problems import Problem
 
 
 @dataclasses.dataclass(frozen=True)
 class Definitions:
-    """What is wanted, and what stands in the way."""
+    """Objects to apply, and a problem for definitions of others that are too old."""
 
     objects: tuple[kube.Resource, ...]
     problems: tuple[Problem, ...]
@@ -25,18 +26,19 @@ class Definitions:
 def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definitions:
     """Return the CRDs to apply, and the Gateway API's guard where its CRDs are ours.
 
-    Absent: installed. Ours: upgraded, never downgraded. Somebody else's: used where they serve
-    what this Istio needs, else a problem that names the version.
+    An absent definition is installed, our own upgraded and never downgraded. One of another
+    installer is used where it serves the versions that this Istio needs; otherwise a problem names
+    the version.
 
     Args:
-        live: our objects.
-        others: CRDs of wanted names that are not ours.
+        live: our objects in the cluster.
+        others: CRDs with names of ours and another owner, by name.
     """
     wanted: list[kube.Resource] = []
     too_old: list[kube.Manifest] = []
     guarded = True
     for crd in manifests.crds():
-        # The schemas are large: they are looked at only where somebody else's must be judged.
+        # The schemas are large, so they are compared only for definitions of other installers.
         outline = _outline(crd)
         name = outline["metadata"]["name"]
         ours = live.get(CustomResourceDefinition, name)
@@ -54,7 +56,7 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
 
 
 def _outline(crd: CustomResourceDefinition) -> kube.Manifest:
-    """Return of a definition what says where it is from."""
+    """Return the part of a definition that names its origin and version."""
     metadata = crd.metadata or ObjectMeta()
     annotations = cast(dict[str, str], metadata.annotations or {})  # pyright: ignore[reportUnknownMemberType]
     return {
@@ -70,11 +72,13 @@ def _problems(too_old: list[kube.Manifest]) -> list[Problem]:
     if gateway:
         has = min(manifests.bundle_version(crd) or "of no version" for crd in gateway)
         needed = manifests.gateway_api_version()
-        message = f"its CRDs are {has}, somebody else's, and {needed} is needed"
+        message = f"its CRDs are {has}, of another installer, and {needed} is needed"
         remedy = f"upgrade them to {needed} or newer"
-        found.append(Problem("", "preflight", "Gateway API", message, remedy))
+        found.append(problem("Gateway API", message, remedy))
     if others:
-        message = f"somebody else's, and older than Istio {manifests.VERSION}: {', '.join(others)}"
+        message = (
+            f"of another installer, older than Istio {manifests.VERSION}: {', '.join(others)}"
+        )
         remedy = f"upgrade them to Istio {manifests.VERSION}, or remove them"
-        found.append(Problem("", "preflight", "CustomResourceDefinition", message, remedy))
+        found.append(problem("CustomResourceDefinition", message, remedy))
     return found

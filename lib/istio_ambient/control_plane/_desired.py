@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From facts to every object of the control plane."""
+"""The desired objects of the control plane, from facts."""
 
 import itertools
 
@@ -12,34 +12,34 @@ from istio_ambient import kube, manifests, resources
 from istio_ambient.authorization import hardened_mode
 from istio_ambient.control_plane import _crds, _preflight, _rollout
 from istio_ambient.control_plane._facts import Facts
-from istio_ambient.control_plane._options import AUTO, Options
 from istio_ambient.kube import Desired
 
 
 def desired(facts: Facts) -> Desired:
     """Return the custom resource definitions, the control plane, and hardened mode's policies.
 
-    What the preflight finds keeps a mesh from being installed; one that runs goes on, and its
-    policies too, with the finding in the status.
+    With an invalid option, or an invalid new certificate authority, everything is held as it is.
+    Findings of the preflight prevent an installation; a control plane that runs is still updated,
+    with the findings in the status.
     """
-    options = facts.options
-    if options is None:
+    config = facts.config
+    if config.invalid or not facts.site_ca.is_usable:
         return Desired(problems=facts.problems, hold=True)
     live = facts.live or kube.Live(resources.identity(facts.model, facts.app))
     definitions = _crds.definitions(live, facts.around.crds)
     cni = _preflight.cni_findings(facts.around)
-    warnings = cni if options.cni_preflight == "warn" else []
+    warnings = cni if config.cni_preflight == "warn" else []
     findings = (
         *(finding for finding in cni if finding not in warnings),
         *_preflight.findings(facts.around),
         *definitions.problems,
     )
-    hardened = hardened_mode.policies(facts.model, facts.app) if options.hardened_mode else ()
+    hardened = hardened_mode.policies(facts.model, facts.app) if config.hardened_mode else ()
     objects = (
         *definitions.objects,
-        *manifests.render(_values(facts, options)),
+        *manifests.render(_control_plane(facts)),
         *hardened,
-        *((_strict_mtls(facts.model),) if options.mtls_mode == "strict" else ()),
+        *((_strict_mtls(facts.model),) if config.mtls_mode == "strict" else ()),
     )
     runs = live.get(Deployment, "istiod", facts.model) is not None
     return Desired(
@@ -52,42 +52,34 @@ def desired(facts: Facts) -> Desired:
 
 
 def tolerates(change: kube.Change) -> bool:
-    """Return whether somebody else's object serves as well as ours.
+    """Return whether an object of another installer can stand in for ours.
 
-    The Gateway API's guard of its CRDs is everybody's; what CRDs must serve has been judged.
+    The admission policy of the Gateway API is the same from every installer. CRDs of others are
+    compared with ours before (`_crds`).
     """
     guards = {kube.ref_of(guard) for guard in manifests.gateway_api_admission()}
     return change.ref in guards
 
 
-def _values(facts: Facts, options: Options) -> manifests.ControlPlane:
+def _control_plane(facts: Facts) -> manifests.ControlPlane:
     return manifests.ControlPlane(
         namespace=facts.model,
-        platform=facts.found_platform if options.platform == AUTO else options.platform,
-        cni_bin_dir=options.cni_bin_dir,
-        cni_conf_dir=options.cni_conf_dir,
-        auto_allow_waypoint_policy=options.auto_allow_waypoint_policy,
+        config=facts.config,
+        found_platform=facts.found_platform,
         replicas=facts.replicas,
         tracing=facts.integrations.tracing,
         ext_authz_providers=facts.integrations.ext_authz_providers,
         jwks_ca=facts.integrations.jwks_ca,
         pod_labels=facts.pod_labels,
-        hub=options.hub,
-        tag=options.tag,
-        image_pull_policy=options.image_pull_policy,
-        image_pull_secrets=options.image_pull_secrets,
-        mesh_config=options.mesh_config,
-        istiod=options.pods("istiod"),
-        cni=options.pods("cni"),
-        ztunnel=options.pods("ztunnel"),
-        mesh_ca=options.mesh_ca,
+        mesh_ca=facts.site_ca.mesh_ca,
     )
 
 
 def _strict_mtls(namespace: str) -> kube.Resource:
-    """Return the policy of the whole mesh; by Istio's convention it is called `default`.
+    """Return the policy of the whole mesh; by Istio's convention its name is `default`.
 
-    An operator who has one already hears of it, and which of the two counts is never left to age.
+    An operator's own policy of that name is reported. A second policy of another name would be
+    decided between by age.
     """
     return resources.PeerAuthentication(
         metadata=ObjectMeta(name="default", namespace=namespace),

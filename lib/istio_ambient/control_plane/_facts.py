@@ -1,36 +1,43 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Everything that decides what the control plane is."""
+"""The facts from which the desired objects of the control plane follow."""
 
 import dataclasses
 from collections.abc import Mapping
 
 from istio_ambient import kube, manifests
+from istio_ambient.control_plane._config import Config
 from istio_ambient.control_plane._integrations import Integrations
-from istio_ambient.control_plane._options import Options
-from istio_ambient.control_plane._surroundings import Surroundings
+from istio_ambient.control_plane._mesh_ca import SiteCA
+from istio_ambient.control_plane._preflight import Surroundings
 from istio_ambient.values.problems import Problem
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """Config, databags and cluster reads of one hook."""
+    """Configuration, databags and cluster reads of one hook."""
 
     model: str
     """Our model: the namespace of the control plane, and Istio's root namespace."""
     app: str
-    replicas: int
-    """How many istiod pods, at least one."""
-    pod_labels: Mapping[str, str]
+    replicas: int = 1
+    """Number of istiod pods, at least one."""
+    pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """For the pods of istiod, istio-cni and ztunnel."""
-    options: Options | None
-    """None where the configuration is no good: nothing is changed then."""
-    problems: tuple[Problem, ...] = ()
+    config: Config = dataclasses.field(default_factory=Config)
+    site_ca: SiteCA = dataclasses.field(default_factory=SiteCA)
+    """From the secret of option `ca-secret`."""
     found_platform: manifests.Platform = ""
-    """What the nodes say, for `platform` = auto."""
+    """The distribution of the nodes, for `platform=auto`."""
     integrations: Integrations = dataclasses.field(default_factory=Integrations)
     around: Surroundings = dataclasses.field(default_factory=Surroundings)
-    """What else is in the cluster."""
+    """Other parts of the cluster."""
     live: kube.Live | None = None
-    """Our objects as they are; None: nothing is there yet."""
+    """Our objects in the cluster; None: there are none yet."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Problems of options, of the secret, and of databags, in this order."""
+        secret = () if self.site_ca.problem is None else (self.site_ca.problem,)
+        return (*self.config.problems, *secret, *self.integrations.problems)

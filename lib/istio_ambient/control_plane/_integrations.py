@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What other applications add to the control plane: a collector, authorizers, authorities."""
+"""What other applications add: trace collector, external authorizers, certificate authorities."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,29 +17,29 @@ from istio_ambient.values.problems import Problem
 TRACING = "workload-tracing"
 INGRESS = "istio-ingress-config"
 AUTHORITIES = "jwks-ca-cert"
-"""Endpoints that these come in by."""
+"""Endpoints of these relations."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Remote:
-    """The other end of a relation, as it stands in its databags."""
+    """The databags of a remote application in one relation."""
 
     relation: int
     """The relation's id."""
     app: str
     databag: Mapping[str, str]
     units: tuple[Mapping[str, str], ...] = ()
-    """The databags of its units, where the interface uses them."""
+    """The databags of its units, for interfaces that use them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Integrations:
-    """What is good in all that other applications sent."""
+    """The valid part of what other applications sent, and problems for the rest."""
 
     tracing: manifests.TracingCollector | None = None
     ext_authz_providers: tuple[manifests.ExtAuthzProvider, ...] = ()
     provider_names: Mapping[int, str] = dataclasses.field(default_factory=dict[int, str])
-    """What to reply to an ingress once the mesh knows its provider, by relation."""
+    """Provider to name in the reply to an ingress once MeshConfig has it, by relation id."""
     jwks_ca: str = ""
     """PEM bundle."""
     problems: tuple[Problem, ...] = ()
@@ -51,7 +51,7 @@ def read_integrations(
     ingresses: Sequence[Remote] = (),
     authorities: Sequence[Remote] = (),
 ) -> Integrations:
-    """Return what the remotes ask for; what is bad in one of them does not touch the others."""
+    """Return what remote applications ask for; invalid data of one does not affect the others."""
     collector, problems = _collector(collectors)
     providers, found = _providers(ingresses)
     jwks_ca, more = _bundle(authorities)
@@ -67,11 +67,11 @@ def read_integrations(
 def provider_replies(
     integrations: Integrations, mesh_config: str
 ) -> Mapping[int, istio_ingress_config.Reply]:
-    """Return the replies to ingresses whose providers the applied mesh config holds.
+    """Return the replies to ingresses whose providers are in the applied MeshConfig.
 
     Args:
-        integrations: what was read in this hook.
-        mesh_config: YAML of the MeshConfig that is in the cluster; it is ours.
+        integrations: as read in this hook.
+        mesh_config: YAML of our MeshConfig in the cluster; empty: there is none.
     """
     loaded = cast(dict[str, Any], yaml.safe_load(mesh_config) or {})
     known = {
@@ -110,9 +110,11 @@ def _providers(
         if found is None:
             continue
         if remote.app in providers:
-            # The provider is named after the application: the first relation has the name.
+            # The provider is named after the application: the first relation gets the name.
             text, remedy = "related twice with an authorizer", "remove one of the two relations"
-            problems.append(Problem(remote.app, INGRESS, "", text, remedy))
+            problems.append(
+                Problem(app=remote.app, endpoint=INGRESS, field="", message=text, remedy=remedy)
+            )
             continue
         providers[remote.app] = (remote.relation, _provider(remote.app, found))
     return dict(providers.values()), problems
@@ -120,8 +122,8 @@ def _providers(
 
 def _provider(app: str, authorizer: istio_ingress_config.Authorizer) -> manifests.ExtAuthzProvider:
     return manifests.ExtAuthzProvider(
-        # istiod takes DNS labels only (pilot/pkg/security/authz/builder/extauthz.go): asked for a
-        # provider of any other name, it denies every request.
+        # istiod accepts DNS labels only (pilot/pkg/security/authz/builder/extauthz.go): for a
+        # policy with any other name it denies every request.
         name=name_with_hash(f"{manifests.EXT_AUTHZ_PREFIX}{app}"),
         service=authorizer.service,
         port=authorizer.port,

@@ -1,13 +1,14 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The site's own certificate authority, checked before istiod gets to see it.
+"""The certificate authority of the site, checked before it is given to istiod.
 
-istiod ends when it cannot use what it finds in Secret `cacerts`, and a chain that does not verify
-would cut every workload off. No message holds anything of the certificates or the key.
+istiod exits when it cannot use the content of Secret `cacerts`, and a chain that does not verify
+would disconnect every workload. No message holds a part of the certificates or the key.
 Source: Istio's documentation, "Plug in CA Certificates"; istio/istio security/pkg/pki/util.
 """
 
+import dataclasses
 import datetime
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from istio_ambient import manifests
 from istio_ambient.values import certificates
+from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.invalid import OptionError
+from istio_ambient.values.problems import Problem
+
+CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
 
 KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
 """Keys of the Juju secret: Istio's file names without `.pem`, since Juju takes no dots."""
@@ -28,15 +33,63 @@ _MAX_PATH = 16
 _MIN_RSA_BITS = 2048
 
 
+@dataclasses.dataclass(frozen=True)
+class SiteCA:
+    """The certificate authority of option `ca-secret`."""
+
+    mesh_ca: manifests.MeshCA | None = None
+    """The authority to use; None: none is configured, or `problem` says why it is not used."""
+    problem: Problem | None = None
+    """With an authority: it became invalid after it was applied, and is still used."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the control plane may be changed: a new authority must be valid."""
+        return self.problem is None or self.mesh_ca is not None
+
+
+def read_site_ca(
+    content: Mapping[str, str] | Problem | None,
+    source: str,
+    now: datetime.datetime,
+    applied: manifests.MeshCA | None = None,
+) -> SiteCA:
+    """Return the authority of a secret.
+
+    An authority that is applied and became invalid since (its certificates expired, its secret is
+    no longer readable) is a problem and still used: no part of it is new, and other changes, such
+    as a withdrawn permission, must not wait for it.
+
+    Args:
+        content: the secret's keys and values; why it cannot be read; None: the option is not set.
+        source: id of the secret.
+        now: with a time zone; certificates must be valid at this time.
+        applied: the authority that istiod has from us.
+    """
+    if content is None:
+        return SiteCA()
+    if isinstance(content, Problem):
+        is_applied = applied is not None and applied.source == source
+        return SiteCA(applied if is_applied else None, content)
+    mesh_ca = None
+    try:
+        mesh_ca = dataclasses.replace(parse_mesh_ca(content), source=source)
+        check_validity(mesh_ca, now)
+    except OptionError as error:
+        is_applied = mesh_ca == applied
+        return SiteCA(mesh_ca if is_applied else None, problem_of_option(CA_SECRET, error))
+    return SiteCA(mesh_ca)
+
+
 def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
-    """Return the authority that a Juju secret holds; whether it is valid now is not looked at.
+    """Return the authority that a Juju secret holds, at whatever time it is valid.
 
     Args:
         content: key → PEM text.
 
     Raises:
-        OptionError: a key is missing or unknown, something is no PEM, key and certificate do not
-            belong together, the certificate is no authority, or the chain does not lead to a root.
+        OptionError: a key is missing or unknown, a text is not PEM, key and certificate do not
+            match, the certificate is not one of an authority, or the chain does not end at a root.
     """
     _check_keys(content)
     texts = {key: content[key].strip() + "\n" for key in KEYS}
@@ -64,14 +117,14 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
 
 
 def check_validity(mesh_ca: manifests.MeshCA, now: datetime.datetime) -> None:
-    """Check what time alone may change of an authority from `parse_mesh_ca`.
+    """Check that an authority from `parse_mesh_ca` is valid at a time.
 
     Args:
         mesh_ca: the authority.
         now: with a time zone.
 
     Raises:
-        OptionError: the certificate, or what stands between it and every root, is not valid now.
+        OptionError: the certificate, or one on each path from it to a root, is not valid.
     """
     (signer,) = _certificates("ca-cert", mesh_ca.ca_cert)
     if now >= signer.not_valid_after_utc:
@@ -103,7 +156,7 @@ def _certificates(key: str, text: str) -> list[x509.Certificate]:
 
 
 def _check_key(text: str, certificate: x509.Certificate) -> None:
-    # istiod reads the first block only; openssl likes to put a curve's parameters before a key.
+    # istiod reads the first block only; openssl may write a curve's parameters before the key.
     if not re.match(r"-----BEGIN ((RSA|EC) )?PRIVATE KEY-----", text):
         remedy = "use one PEM private key, unencrypted, and nothing before it"
         raise OptionError("it does not begin with a private key", remedy, "ca-key")
@@ -141,5 +194,5 @@ def _leads_to(
 
 
 def _is_valid(certificate: x509.Certificate, now: datetime.datetime | None) -> bool:
-    """Return whether a certificate is valid at a time; None: never mind when."""
+    """Return whether a certificate is valid at a time; None: at any time."""
     return now is None or certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc

@@ -1,12 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""An upgrade goes component by component, decided from what is live and nothing else: pure.
+"""The rollout: an upgrade component by component, decided from live objects alone.
 
-istiod, then istio-cni, then ztunnel, then the templates that istiod makes waypoints and gateways
-from. What comes later keeps its version until its predecessor is up to date and ready, so that a
-component which does not come up stops the upgrade before the data plane is touched. See
-https://istio.io/latest/docs/ambient/upgrade/helm/ for the order.
+The order is istiod, istio-cni, ztunnel, and the templates of waypoints and gateways. A component
+keeps its version until the one before it is up to date and ready: one that does not become ready
+stops the upgrade before the data plane is changed. Source of the order:
+https://istio.io/latest/docs/ambient/upgrade/helm/.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,13 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube
-from istio_ambient.control_plane._workloads import WORKLOADS
+
+WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
+    (Deployment, "istiod"),
+    (DaemonSet, "istio-cni-node"),
+    (DaemonSet, "ztunnel"),
+)
+"""Kinds and names of the workloads, in the order of an upgrade."""
 
 NAME_LABEL = "app.kubernetes.io/name"
 STAGES = ("istiod", "istio-cni", "ztunnel", "waypoints and gateways")
@@ -26,14 +32,14 @@ _TEMPLATES = "istio-sidecar-injector"
 
 
 def held(objects: Iterable[kube.Resource], live: kube.Live) -> dict[kube.Ref, str]:
-    """Return the objects whose next version waits, and for what.
+    """Return the objects that are held, and the reason for each.
 
-    Of a component none of whose pods works nothing is held: there is nothing to lose, and its next
-    version may be what brings the cluster's network back.
+    A component without a ready pod is upgraded at once: it serves no requests, and its next
+    version may restore the network of the cluster.
 
     Args:
-        objects: everything that is wanted.
-        live: our objects.
+        objects: the desired objects, all of them.
+        live: our objects in the cluster.
     """
     wanted = {kube.ref_of(obj): obj for obj in objects}
     components = {
@@ -60,7 +66,7 @@ def held(objects: Iterable[kube.Resource], live: kube.Live) -> dict[kube.Ref, st
 
 
 def _component(ref: kube.Ref, obj: kube.Resource) -> int | None:
-    """Return the stage that an object belongs to; None: to none, it is never held."""
+    """Return the stage of an object; None: it has none, and is never held."""
     if ref.kind == ConfigMap.__name__ and ref.name == _TEMPLATES:
         return len(STAGES) - 1
     labels = cast(dict[str, str], (obj.metadata and obj.metadata.labels) or {})

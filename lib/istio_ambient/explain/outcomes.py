@@ -68,7 +68,7 @@ def outcomes(facts: beacon.Facts) -> list[RequestOutcome]:
         for request in facts.requests
         if request.source is not None or closes(facts, request)
     ]
-    granted = Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED
+    granted = Outcome.GRANTED if facts.config.manage_authorization_policies else Outcome.UNMANAGED
     found += [_of_readable(request, granted) for request in facts.own_requests]
     found += [_of_problem(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
     found += [_of_problem(problem, Outcome.PENDING) for problem in facts.pending]
@@ -84,7 +84,7 @@ def of_request(facts: beacon.Facts, request: AccessRequest) -> RequestOutcome:
     if objection is not None and request.source is not None:
         outcome = Outcome.PENDING if objection.pending else Outcome.REFUSED
         return _of_readable(request, outcome, objection.message, objection.remedy)
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         return _of_readable(request, Outcome.UNMANAGED)
     return _of_readable(request, Outcome.CLOSED if request.source is None else Outcome.GRANTED)
 

@@ -84,7 +84,7 @@ def _request_access(case: Case) -> Iterator[str]:
     if namespace != facts.model:
         yield f"run explain on the beacon of model {namespace}, which decides there"
         return
-    if not facts.manage_policies:
+    if not facts.config.manage_authorization_policies:
         option = "manage-authorization-policies=true"
         yield f"turn access requests into policies: juju config {facts.app} {option}"
     if _is_closed(case):

@@ -1,11 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A Gateway of ours, of whichever class, and what istiod is to make of it: pure.
+"""A Gateway of either class with its parameters and its scale, and the labels of mesh members.
 
 istiod makes a Deployment, a Service, a ServiceAccount and a PodDisruptionBudget of a Gateway.
-`_gateway` is the Gateway and its scale, `_parameters` what it says of these objects, `_settings`
-what an operator may choose.
+Routes and policies of a gateway belong to `ingress` and `authorization`.
 """
 
 from istio_ambient.gateways._gateway import KINDS, Gateway, held, objects, unmade_reason
@@ -23,7 +22,7 @@ from istio_ambient.gateways._membership import (
     own_patches,
 )
 from istio_ambient.gateways._parameters import NAME_LABEL
-from istio_ambient.gateways._settings import Settings, parse_settings
+from istio_ambient.gateways._settings import ServiceType, Settings, TrafficPolicy
 from istio_ambient.gateways._waypoint import (
     HBONE_PORT,
     WAYPOINT_CLASS,
@@ -43,7 +42,9 @@ __all__ = [
     "WAYPOINT_FOR_LABEL",
     "Gateway",
     "Labels",
+    "ServiceType",
     "Settings",
+    "TrafficPolicy",
     "held",
     "label_removals",
     "labels_config_map",
@@ -53,7 +54,6 @@ __all__ = [
     "namespace_patches",
     "objects",
     "own_patches",
-    "parse_settings",
     "unmade_reason",
     "waypoint",
     "waypoint_name",

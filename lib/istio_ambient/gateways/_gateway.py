@@ -21,7 +21,7 @@ KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigM
 
 @dataclasses.dataclass(frozen=True)
 class Gateway:
-    """One of our Gateways, a waypoint or an ingress gateway."""
+    """A Gateway to apply, with the settings of what istiod makes of it."""
 
     name: str
     namespace: str
@@ -36,13 +36,13 @@ class Gateway:
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     settings: Settings | None = dataclasses.field(default_factory=Settings)
-    """None: an option is invalid, and the settings that were applied before stay."""
+    """None: an option is invalid, and the last valid settings stay."""
 
 
 def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
     """Return the Gateway, the ConfigMap of its parameters, and the autoscaler.
 
-    Without valid settings the ConfigMap has the defaults; `held` keeps one that exists as it is.
+    Without valid settings now and before, the Service is of type ClusterIP: not exposed.
     """
     settings = gateway.settings or Settings()
     return (
@@ -61,15 +61,15 @@ def held(gateway: Gateway) -> Mapping[kube.Ref, str]:
         return {}
     name = _parameters.parameters_name(gateway.name)
     ref = kube.ref_in(core_v1.ConfigMap, name, gateway.namespace)
-    return {ref: f"gateway {gateway.name} waits for options that can be used"}
+    return {ref: f"gateway {gateway.name} waits for valid options"}
 
 
 def _gateway(gateway: Gateway) -> resources.Namespaced:
     """Return the Gateway.
 
-    istiod copies a Gateway's own labels and annotations into the pod template of the Deployment
-    that it makes, unless `spec.infrastructure` names others. Our identity and hash must not get
-    there: every changed listener would restart the pods.
+    istiod copies labels and annotations of a Gateway without `spec.infrastructure` into the pod
+    template of its Deployment. Our identity and hash do not belong there: every changed listener
+    would restart the pods.
     """
     return resources.Gateway(
         metadata=meta_v1.ObjectMeta(
@@ -94,8 +94,8 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
 def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
     """Return the autoscaler that keeps as many pods as the charm has units.
 
-    istiod could make one itself. It would have another name than that of the public charms, and
-    istiod would not delete it with the key that asks for it.
+    It is our object: the one of istiod has another name than that of the public charms, and is
+    not deleted with the key that asks for it.
     """
     replicas = max(1, gateway.replicas)
     return autoscaling.HorizontalPodAutoscaler(
@@ -111,17 +111,16 @@ def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
 
 
 def unmade_reason(live: kube.Manifest) -> str:
-    """Return why a Gateway has no Deployment yet, as its status shows it.
+    """Return why a Gateway has no Deployment yet, according to its status.
 
-    Condition `Accepted` of the Gateway API has status Unknown until a controller accepts or
-    rejects the Gateway.
+    Its condition `Accepted` is Unknown until a controller has processed it.
 
     Args:
-        live: the Gateway in JSON form.
+        live: manifest of the Gateway in the cluster.
     """
     for condition in live.get("status", {}).get("conditions") or ():
         if condition.get("type") == "Accepted" and condition.get("status") == "True":
-            return "istiod accepted the Gateway and has not made it yet: its log says why"
+            return "istiod accepted the Gateway and has not made it yet: see the log of istiod"
         if condition.get("type") == "Accepted" and condition.get("status") == "False":
             return f"istiod rejects the Gateway: {condition.get('message', '')}"
     return "istiod has not made it yet: is istio-k8s deployed?"

@@ -55,8 +55,8 @@ def namespace_labels(
         return label_removals(current, model, app), []
     labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
-        by = owner or "another owner"
-        message = f"namespace {model} was already put on a mesh by {by}"
+        who = owner or "another owner"
+        message = f"namespace {model} was already put on a mesh by {who}"
         remedy = (
             f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
         )
@@ -68,14 +68,14 @@ def namespace_labels(
 
 
 def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
-    """Return the removal of the labels that we set on a namespace; empty where we set none."""
+    """Return the removal of the labels that we set on a namespace; empty if we set none."""
     if current.get(MANAGED_BY) != manager(model, app):
         return {}
     return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
 
 
 def namespace_patches(namespace: str, labels: Labels) -> tuple[kube.LabelPatch, ...]:
-    """Return the patch that sets and removes labels of a namespace; none for no labels."""
+    """Return the patch of a namespace; empty if there are no labels to set or to remove."""
     return (kube.LabelPatch(core_v1.Namespace, namespace, labels),) if labels else ()
 
 
@@ -85,7 +85,7 @@ def labels_config_map_name(app: str) -> str:
 
 
 def labels_config_map(labels: Mapping[str, str], *, model: str, app: str) -> core_v1.ConfigMap:
-    """Return the labels ConfigMap, in the form that consumers of `service_mesh` write theirs."""
+    """Return the labels ConfigMap, in the form that requirers of `service_mesh` write theirs."""
     return core_v1.ConfigMap(
         metadata=meta_v1.ObjectMeta(name=labels_config_map_name(app), namespace=model),
         data={"labels": json.dumps(dict(labels), sort_keys=True)},

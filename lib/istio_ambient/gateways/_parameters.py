@@ -1,12 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ConfigMap of `spec.infrastructure.parametersRef`: patches of what istiod makes.
+"""The ConfigMap of `spec.infrastructure.parametersRef`: patches of the objects that istiod makes.
 
 Each key holds a strategic merge patch of one object that istiod renders from its template
 (istio/istio pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go; documented as
 "Automated deployment" of Istio's Gateway API task). istiod makes a PodDisruptionBudget and a
-HorizontalPodAutoscaler only where there is a key for it: the former is wanted, the latter is ours.
+HorizontalPodAutoscaler only where there is a key for it; here it makes the former only.
 """
 
 import json
@@ -27,7 +27,7 @@ _DISRUPTION_BUDGET = {
         # One pod at a time, however many there are. With minAvailable: 1 a gateway of one replica
         # would keep its node from ever being drained.
         "maxUnavailable": 1,
-        # A pod that does not work serves nobody, and must not hold a drain up either.
+        # A pod that does not work serves no requests, and must not delay a drain.
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
 }
@@ -43,15 +43,15 @@ def parameters(gateway: str, namespace: str, settings: Settings) -> core_v1.Conf
 
     Args:
         gateway: name of the Gateway.
-        namespace: of the Gateway, and so of everything that is made of it.
-        settings: what the operator chose.
+        namespace: of the Gateway, and of the objects that istiod makes of it.
+        settings: of the operator.
     """
     patches = {
         "deployment": {"spec": {"template": {"spec": _pod_spec(gateway, settings)}}},
         "podDisruptionBudget": _DISRUPTION_BUDGET,
         "service": {"spec": _service_spec(settings)},
     }
-    # JSON is YAML too, and leaves nothing to be taken for a number that was a text.
+    # JSON is YAML, and quotes every text that YAML could read as a number.
     data = {key: json.dumps(patch, indent=2, sort_keys=True) for key, patch in patches.items()}
     metadata = meta_v1.ObjectMeta(name=parameters_name(gateway), namespace=namespace)
     return core_v1.ConfigMap(metadata=metadata, data=data)
@@ -59,19 +59,20 @@ def parameters(gateway: str, namespace: str, settings: Settings) -> core_v1.Conf
 
 def _pod_spec(gateway: str, settings: Settings) -> Mapping[str, Any]:
     pods = settings.pods
+    resources = pods.resources.manifest
     chosen: dict[str, Any] = {
-        "containers": [{"name": CONTAINER, "resources": pods.resources}] if pods.resources else (),
-        "tolerations": pods.tolerations,
+        "containers": [{"name": CONTAINER, "resources": resources}] if resources else (),
+        "tolerations": [toleration.manifest for toleration in pods.tolerations or ()],
         "nodeSelector": pods.node_selector,
     }
     return {**_spread(gateway), **{key: value for key, value in chosen.items() if value}}
 
 
 def _spread(gateway: str) -> Mapping[str, Any]:
-    """Return what keeps the pods on nodes and in zones apart, as far as there are enough.
+    """Return the rules that spread the pods over nodes and zones, as far as there are enough.
 
-    Preferred, never required: a cluster of one node runs three replicas too. Pods of the version
-    that is being replaced do not count.
+    They are preferences: a cluster of one node runs three replicas too. Pods of the version that
+    is being replaced do not count.
     """
     same = {
         "labelSelector": {"matchLabels": {NAME_LABEL: gateway}},
@@ -94,6 +95,6 @@ def _spread(gateway: str) -> Mapping[str, Any]:
 
 def _service_spec(settings: Settings) -> Mapping[str, Any]:
     if settings.service_type == "ClusterIP":
-        return {"type": "ClusterIP"}  # Kubernetes takes no policy for it.
+        return {"type": "ClusterIP"}  # Kubernetes accepts no policy for this type.
     policy = settings.external_traffic_policy
     return {"type": settings.service_type, "externalTrafficPolicy": policy}

@@ -33,7 +33,7 @@ def waypoint(
         app: our application.
         replicas: number of pods, at least one.
         pod_labels: labels for the pods that istiod makes.
-        settings: options about these pods; None: an option is invalid.
+        settings: of the operator; None: an option is invalid, and the last valid ones stay.
     """
     name = waypoint_name(model, app)
     return _gateway.Gateway(

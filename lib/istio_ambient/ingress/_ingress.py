@@ -70,7 +70,7 @@ def resolve(facts: Facts) -> Ingress:
     hosts = routing.hosts(
         facts.config, address, tls=facts.tls.wanted, upstream_url=facts.upstream.url
     )
-    backends = routing.Backends(facts.model, facts.cluster, facts.trusted)
+    backends = routing.Backends(facts.model, facts.cluster, facts.config.trusted_requesters)
     requests = [
         (request, backends.model_refusal(request))
         for request in sorted(facts.requests, key=lambda request: request.order)
@@ -126,6 +126,7 @@ def desired(ingress: Ingress) -> Desired:
         problems=(
             *ingress.hosts.problems,
             *invalid_cidrs,
+            *facts.config.problems,
             *facts.problems,
             *ingress.problems,
             *ingress.authentication_problems,

@@ -1,50 +1,38 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The Istio control plane as Kubernetes objects: ambient mode only, from values to manifests.
+"""The Istio control plane (ambient mode) as Kubernetes objects, from options and other values.
 
-Everything here is pure: no Juju, no API server. `render` gives what istio-k8s wants to exist
-beside the custom resource definitions of `crds`.
+`render` returns the objects of istio-k8s beside the custom resource definitions of `crds`. Nothing
+of Juju or the API server belongs here; which objects are applied, and when, is decided in
+`control_plane`.
 """
 
 from ._cacerts import CACERTS, mesh_ca_of
+from ._config import AUTO, VERSION, Config
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD
-from ._mesh_config import EXT_AUTHZ_PREFIX, OWNED_FIELDS, is_provider_of_relations, mesh_config
-from ._mesh_config_fields import MeshConfigFields, mesh_config_fields
-from ._platforms import platform_of_node
+from ._mesh_overlay import EXT_AUTHZ_PREFIX
+from ._platforms import Platform, platform_of
 from ._render import render
 from ._served import BUNDLE_VERSION, bundle_version, is_gateway_api, is_newer, serves
-from ._values import (
-    DEFAULT_RESOURCES,
-    MIN_KUBERNETES,
-    VERSION,
-    ControlPlane,
-    ExtAuthzProvider,
-    MeshCA,
-    Platform,
-    PodSettings,
-    TracingCollector,
-    merged_resources,
-)
+from ._values import MIN_KUBERNETES, ControlPlane, ExtAuthzProvider, MeshCA, TracingCollector
 
 __all__ = [
+    "AUTO",
     "BUNDLE_VERSION",
     "CACERTS",
-    "DEFAULT_RESOURCES",
     "EXT_AUTHZ_PREFIX",
     "GATEWAY_CONTROLLERS",
     "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",
     "MIN_KUBERNETES",
-    "OWNED_FIELDS",
     "VERSION",
+    "Config",
     "ControlPlane",
     "ExtAuthzProvider",
     "MeshCA",
-    "MeshConfigFields",
     "Platform",
-    "PodSettings",
     "TracingCollector",
     "bundle_version",
     "crds",
@@ -52,12 +40,8 @@ __all__ = [
     "gateway_api_version",
     "is_gateway_api",
     "is_newer",
-    "is_provider_of_relations",
-    "merged_resources",
     "mesh_ca_of",
-    "mesh_config",
-    "mesh_config_fields",
-    "platform_of_node",
+    "platform_of",
     "render",
     "serves",
 ]

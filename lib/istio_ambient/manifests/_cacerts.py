@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The Secret that istiod takes the site's own certificate authority from."""
+"""The Secret from which istiod takes the certificate authority of the site."""
 
 import base64
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from ._values import MeshCA
 
 CACERTS = "cacerts"
 SOURCE = "charmed-istio.io/ca-secret"
-"""Annotation with the id of the Juju secret that the content is from."""
+"""Annotation: id of the Juju secret that the content is from."""
 
 _FILES: Mapping[str, str] = {
     "ca-cert.pem": "ca_cert",
@@ -44,7 +44,7 @@ def secret(namespace: str, mesh_ca: MeshCA) -> Secret:
 
 
 def mesh_ca_of(live: Secret) -> MeshCA | None:
-    """Return what a Secret from `secret` holds; None where somebody made something else of it."""
+    """Return the authority in a Secret from `secret`; None where the keys have been changed."""
     metadata = live.metadata or ObjectMeta()
     data = cast(Mapping[str, str], live.data or {})  # pyright: ignore[reportUnknownMemberType]
     annotations = cast(Mapping[str, str], metadata.annotations or {})  # pyright: ignore[reportUnknownMemberType]

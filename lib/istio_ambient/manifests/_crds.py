@@ -3,8 +3,7 @@
 
 """The custom resource definitions of Istio and of the Gateway API, as generated.
 
-`tools/generate_crds.py` writes the files. What Kubernetes shows as documentation of the fields is
-left out; everything it validates by is there.
+`tools/generate_crds.py` writes the files, without the descriptions of fields.
 """
 
 import functools
@@ -36,10 +35,10 @@ def crds() -> list[apiextensions_v1.CustomResourceDefinition]:
 
 
 def gateway_api_admission() -> list[AdmissionPolicy]:
-    """Return what keeps the Gateway API's CRDs from being replaced by older or experimental ones.
+    """Return the admission policy that protects the CRDs of the Gateway API.
 
-    The Gateway API's standard install has it, so ours has: it belongs to those CRDs, and is to be
-    applied where they are ours, and only there.
+    It denies a replacement by older or experimental CRDs, and is part of the Gateway API's
+    standard installation. It is applied only where these CRDs are ours.
     """
     return [
         *_load(admissionregistration_v1.ValidatingAdmissionPolicy),
@@ -48,7 +47,7 @@ def gateway_api_admission() -> list[AdmissionPolicy]:
 
 
 def _load(kind: type[R]) -> list[R]:
-    """Read what the generated files hold of one kind."""
+    """Return the objects of one kind in the generated files."""
     from_dict = cast(Callable[[Mapping[str, Any]], R], kind.from_dict)  # pyright: ignore[reportUnknownMemberType]
     return [from_dict(found) for found in manifests() if found["kind"] == kind.__name__]
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istiod makes waypoints and gateways from: two Go templates and the values they read.
+"""The two Go templates of waypoints and gateways, and the values that they read.
 
 istiod renders them for each Gateway of class `istio-waypoint` (template `waypoint`) and `istio`
 (`kube-gateway`). There is no template for sidecars.
@@ -11,7 +11,9 @@ import functools
 import pathlib
 from typing import Any
 
-from ._values import DEFAULT_RESOURCES, ControlPlane
+from istio_ambient.values.pods import DEFAULT_RESOURCES
+
+from ._values import ControlPlane
 
 _FOLDER = pathlib.Path(__file__).parent / "injection"
 _TEMPLATES = ("waypoint", "kube-gateway")
@@ -22,7 +24,7 @@ def injection_config() -> dict[str, Any]:
     """Return the `config` of ConfigMap istio-sidecar-injector."""
     shared = (_FOLDER / "shared.yaml").read_text()
     return {
-        # Nothing is ever injected into a pod; without this istiod would look for a template.
+        # No pod gets a sidecar; without this value istiod looks for the template of one.
         "policy": "disabled",
         "templates": {
             name: shared + (_FOLDER / f"{name}.yaml").read_text() for name in _TEMPLATES
@@ -32,14 +34,15 @@ def injection_config() -> dict[str, Any]:
 
 def injection_values(control_plane: ControlPlane) -> dict[str, Any]:
     """Return the `values` of ConfigMap istio-sidecar-injector, named as in Istio's charts."""
+    config = control_plane.config
     return {
         "revision": "",
         "global": {
-            "hub": control_plane.hub,
-            "tag": control_plane.tag,
+            "hub": config.hub,
+            "tag": config.tag,
             "variant": "distroless",
-            "imagePullPolicy": control_plane.image_pull_policy,
-            "imagePullSecrets": list(control_plane.image_pull_secrets),
+            "imagePullPolicy": config.image_pull_policy,
+            "imagePullSecrets": list(config.image_pull_secrets),
             "istioNamespace": control_plane.namespace,
             "pilotCertProvider": "istiod",
             "platform": control_plane.platform,
@@ -49,8 +52,8 @@ def injection_values(control_plane: ControlPlane) -> dict[str, Any]:
                 "clusterDomain": "cluster.local",
                 "logLevel": "warning",
                 "componentLogLevel": "misc:error",
-                "resources": DEFAULT_RESOURCES["gateway"],
+                "resources": DEFAULT_RESOURCES["gateway"].manifest,
             },
-            "waypoint": {"resources": DEFAULT_RESOURCES["waypoint"]},
+            "waypoint": {"resources": DEFAULT_RESOURCES["waypoint"].manifest},
         },
     }

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istiod makes for itself while it runs, and leaves behind when it is removed."""
+"""Objects that istiod creates while it runs, and that stay when it is removed."""
 
 from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import ConfigMap, Secret
@@ -9,10 +9,10 @@ from lightkube.resources.core_v1 import ConfigMap, Secret
 from istio_ambient import kube
 
 GATEWAY_CONTROLLERS = "istio.io/"
-"""Beginning of the controller name of the GatewayClasses that istiod registers."""
+"""Prefix of the controller names of the GatewayClasses that istiod registers."""
 
 ISTIOD_CONFIG_LABEL = "istio.io/config"
-"""Label (`true`) of the ConfigMaps with its root that istiod puts into every namespace."""
+"""Label (`true`) of the ConfigMaps with its root certificate, in every namespace."""
 
 MADE_BY_ISTIOD: tuple[tuple[kube.ResourceType, tuple[str, ...]], ...] = (
     # The self-signed authority (istio/istio security/pkg/pki/ca).

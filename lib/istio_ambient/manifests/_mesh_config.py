@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""MeshConfig: what the control plane needs, what relations add, what the operator lays over it.
+"""MeshConfig: the defaults, the settings of relations, and the overlay of the operator.
 
 Field names are those of Istio's reference, "Global Mesh Options".
 """
@@ -9,39 +9,23 @@ Field names are those of Istio's reference, "Global Mesh Options".
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ._mesh_overlay import TRACING_PROVIDER
 from ._values import ControlPlane, ExtAuthzProvider, TracingCollector
-
-TRACING_PROVIDER = "otel-tracing"
-EXT_AUTHZ_PREFIX = "ext-authz-"
-"""How the names of external authorization providers begin that relations bring."""
-
-OWNED_FIELDS: Mapping[str, str] = {
-    "rootNamespace": "it is the model that the charm is deployed in",
-    "configSources": "istiod would not read the policies in this cluster any more",
-    "trustDomain": "policies name workloads by it",
-    "defaultConfig.discoveryAddress": "it is this istiod",
-    "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode stands on it",
-}
-"""Fields that an overlay cannot set, and why; see `_owned`."""
-
-
-def is_provider_of_relations(name: str) -> bool:
-    """Return whether a provider's name is kept for those that relations bring."""
-    return name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX)
 
 
 def mesh_config(control_plane: ControlPlane) -> dict[str, Any]:
     """Return MeshConfig in its JSON form.
 
-    The operator's overlay wins over the defaults; what the control plane itself stands on (root
-    namespace, trust domain, its own address, HBONE, the providers of relations) wins over the
-    overlay. Mappings merge key by key, `extensionProviders` by name, anything else is replaced.
+    The operator's overlay takes precedence over the defaults. The settings that the control plane
+    depends on (root namespace, trust domain, its own address, HBONE, the providers of relations)
+    take precedence over the overlay. Mappings merge key by key, `extensionProviders` by name;
+    any other value is replaced.
     """
     merged: dict[str, Any] = {}
     for layer in (
         _defaults(),
         _tracing_settings(control_plane.tracing),
-        control_plane.mesh_config,
+        control_plane.config.mesh_config,
         _owned(control_plane),
         _providers_of_relations(control_plane),
     ):
@@ -50,7 +34,7 @@ def mesh_config(control_plane: ControlPlane) -> dict[str, Any]:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a new mapping with `above` laid over `below`; neither is changed."""
+    """Return a new mapping: `below` with `above` merged into it; neither is changed."""
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
@@ -90,7 +74,7 @@ def _defaults() -> dict[str, Any]:
         "defaultConfig": {"image": {"imageType": "distroless"}},
         "defaultProviders": {"metrics": ["prometheus"]},
         "enablePrometheusMerge": True,
-        # Which Services are reachable from other clusters: those that say so.
+        # Services with this label are reachable from other clusters.
         "serviceScopeConfigs": [
             {
                 "scope": "GLOBAL",

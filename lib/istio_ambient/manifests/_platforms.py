@@ -1,20 +1,23 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What Kubernetes distributions do differently, as far as Istio's node agents must know.
+"""Differences between Kubernetes distributions that matter to Istio's node agents.
 
 Source: Istio's documentation, "Platform-Specific Prerequisites" for ambient mode.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from typing import Literal, cast
 
-from ._values import Platform
+from lightkube.resources.core_v1 import Node
+
+Platform = Literal["", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"]
+"""Kubernetes distributions with other CNI folders; empty: any other distribution."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PlatformFacts:
-    """Where a distribution keeps what istio-cni and ztunnel touch on a node."""
+    """Folders and rules of a distribution that istio-cni and ztunnel depend on."""
 
     name: Platform
     cni_bin_dir: str = "/opt/cni/bin"
@@ -23,7 +26,7 @@ class PlatformFacts:
     cni_chained: bool = True
     """Whether istio-cni adds itself to the configuration of the first CNI plugin."""
     cni_conf_name: str = ""
-    """File of its own, where it is not chained."""
+    """Name of the configuration file of istio-cni where it is not chained."""
     node_critical_quota: bool = False
     """Whether PriorityClass system-node-critical needs a ResourceQuota outside kube-system."""
     privileged_scc: bool = False
@@ -63,16 +66,18 @@ PLATFORMS: dict[Platform, PlatformFacts] = {
 }
 
 
-def platform_of_node(
-    labels: Mapping[str, str], kubelet_version: str = "", provider_id: str = ""
-) -> Platform:
-    """Return the distribution that a node belongs to; "" where it is none that we must know.
+def platform_of(node: Node | None) -> Platform:
+    """Return the distribution that a node belongs to; empty for any other, and without a node.
 
-    Args:
-        labels: of the Node.
-        kubelet_version: `status.nodeInfo.kubeletVersion`, such as `v1.36.1+k3s1`.
-        provider_id: `spec.providerID`, such as `k3s://k3d-mesh-server-0`.
+    Labels, kubelet version (such as `v1.36.1+k3s1`) and provider id (such as
+    `k3s://k3d-mesh-server-0`) of the node are looked at.
     """
+    if node is None:
+        return ""
+    system = node.status.nodeInfo if node.status else None
+    kubelet_version = system.kubeletVersion if system else ""
+    provider_id = (node.spec.providerID if node.spec else None) or ""
+    labels = cast(dict[str, str], (node.metadata and node.metadata.labels) or {})  # pyright: ignore[reportUnknownMemberType]
     if any(label.startswith("node.openshift.io/") for label in labels):
         return "openshift"
     if "-gke." in kubelet_version or any(
@@ -84,7 +89,7 @@ def platform_of_node(
     if any(label.startswith("minikube.k8s.io/") for label in labels):
         return "minikube"
     if "+k3s" in kubelet_version or provider_id.startswith("k3s://"):
-        # k3d names its nodes, which are containers, after itself.
+        # The nodes of k3d are containers with its name as a prefix.
         host = labels.get("kubernetes.io/hostname", "")
         in_container = provider_id.startswith("k3s://k3d-") or host.startswith("k3d-")
         return "k3d" if in_container else "k3s"

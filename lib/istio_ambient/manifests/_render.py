@@ -1,14 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From values to objects: Jinja2 templates, read by lightkube."""
+"""Objects from values: Jinja2 templates whose output lightkube reads."""
 
 import functools
-import hashlib
 import json
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import jinja2
@@ -16,10 +15,13 @@ import yaml
 from lightkube import codecs
 from lightkube.core import resource
 
+from istio_ambient.values.pods import DEFAULT_RESOURCES
+
 from . import _cacerts, _injection
+from ._config import Config
 from ._mesh_config import mesh_config
 from ._platforms import PLATFORMS
-from ._values import COMPONENTS, ControlPlane, PodSettings
+from ._values import ControlPlane
 
 _load_all_yaml = cast(
     Callable[..., list[resource.Resource]],
@@ -29,7 +31,7 @@ _load_all_yaml = cast(
 _FOLDER = pathlib.Path(__file__).parent / "templates"
 _TEMPLATES = ("istiod-rbac.yaml.j2", "istiod.yaml.j2", "istio-cni.yaml.j2", "ztunnel.yaml.j2")
 
-# A pod takes part in the mesh by its own label, or by its namespace's unless it says "none".
+# A pod is on the mesh by its own label, or by its namespace's unless its own is "none".
 _AMBIENT_SELECTORS: list[dict[str, Any]] = [
     {"podSelector": {"matchLabels": {"istio.io/dataplane-mode": "ambient"}}},
     {
@@ -43,26 +45,27 @@ _AMBIENT_SELECTORS: list[dict[str, Any]] = [
 ]
 
 _LINUX = {"kubernetes.io/os": "linux"}
+_ANY_NODE: Mapping[str, str] = {}
 
-# Every node, whatever its taints: a pod on the mesh may run there.
+# Every node, whatever its taints: pods on the mesh may run on each of them.
 _EVERYWHERE: tuple[Mapping[str, Any], ...] = (
     {"operator": "Exists", "effect": "NoSchedule"},
     {"operator": "Exists", "key": "CriticalAddonsOnly"},
     {"operator": "Exists", "effect": "NoExecute"},
 )
 
-# istio-cni takes the taint away, and has to know of the mesh first.
+# istio-cni removes the taint, which it can do once istiod runs.
 _CNI_NOT_READY = {"key": "cni.istio.io/not-ready", "operator": "Exists"}
 
-# What YAML (1.1, as PyYAML reads it) does not take literally, though JSON does.
+# Characters that JSON may hold literally and YAML (1.1, as PyYAML reads it) may not.
 _NOT_IN_YAML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(control_plane: ControlPlane) -> list[resource.Resource]:
     """Return every object of the control plane but its CRDs, in no particular order.
 
-    The objects carry no identity of an application: whoever applies them adds that. istiod itself
-    writes `failurePolicy` and `clientConfig.caBundle` of the ValidatingWebhookConfiguration later.
+    The objects have no labels of an application; the engine adds these. istiod itself writes
+    `failurePolicy` and `clientConfig.caBundle` of the ValidatingWebhookConfiguration later.
     """
     context = _context(control_plane)
     objects: list[resource.Resource] = []
@@ -75,44 +78,48 @@ def render(control_plane: ControlPlane) -> list[resource.Resource]:
 
 
 def _context(control_plane: ControlPlane) -> dict[str, Any]:
-    platform = PLATFORMS[control_plane.platform]
+    """Return the variables of the templates: the models, and texts made of several of them."""
+    config = control_plane.config
     return {
-        "namespace": control_plane.namespace,
-        "platform": platform,
-        "image": control_plane.image,
-        "tag": control_plane.tag,
-        "image_pull_policy": control_plane.image_pull_policy,
-        "image_pull_secrets": control_plane.image_pull_secrets,
-        "pod_labels": control_plane.pod_labels,
-        "replicas": control_plane.replicas,
-        "auto_allow_waypoint_policy": control_plane.auto_allow_waypoint_policy,
-        "jwks_ca": control_plane.jwks_ca,
-        "jwks_ca_hash": hashlib.sha256(control_plane.jwks_ca.encode()).hexdigest(),
+        "config": config,
+        "control_plane": control_plane,
+        "platform": PLATFORMS[control_plane.platform],
+        "pods": {
+            "istiod": _pods(config, "istiod", tolerated=(_CNI_NOT_READY,)),
+            "cni": _pods(config, "cni", tolerations=_EVERYWHERE, node_selector=_LINUX),
+            "ztunnel": _pods(config, "ztunnel", tolerations=_EVERYWHERE, node_selector=_LINUX),
+        },
         "mesh_config": _to_yaml(mesh_config(control_plane)),
         "injection_config": _to_yaml(_injection.injection_config()),
         "injection_values": json.dumps(_injection.injection_values(control_plane), indent=2),
         "ambient_selectors": _to_yaml(_AMBIENT_SELECTORS),
-        "mesh_ca": control_plane.mesh_ca.fingerprint if control_plane.mesh_ca else "",
-        "resources": {name: control_plane.resources(name) for name in COMPONENTS},
-        "tolerations": _tolerations(control_plane),
-        "node_selectors": {
-            "istiod": control_plane.istiod.node_selector,
-            "cni": {**control_plane.cni.node_selector, **_LINUX},
-            "ztunnel": {**control_plane.ztunnel.node_selector, **_LINUX},
-        },
-        "cni_bin_dir": control_plane.cni_bin_dir or platform.cni_bin_dir,
-        "cni_conf_dir": control_plane.cni_conf_dir or platform.cni_conf_dir,
     }
 
 
-def _tolerations(control_plane: ControlPlane) -> dict[str, list[Mapping[str, Any]]]:
-    def on_nodes(pods: PodSettings) -> list[Mapping[str, Any]]:
-        return list(_EVERYWHERE if pods.tolerations is None else pods.tolerations)
+def _pods(
+    config: Config,
+    component: str,
+    *,
+    tolerated: Sequence[Mapping[str, Any]] = (),
+    tolerations: Sequence[Mapping[str, Any]] = (),
+    node_selector: Mapping[str, str] = _ANY_NODE,
+) -> dict[str, Any]:
+    """Return resources, tolerations and node selector of the pods of a component.
 
+    Args:
+        config: the options.
+        component: the prefix of its options.
+        tolerated: tolerations in any case.
+        tolerations: further tolerations where the operator gives none.
+        node_selector: labels that a node must have in any case.
+    """
+    given = config.pods(component)
+    if given.tolerations is not None:
+        tolerations = [toleration.manifest for toleration in given.tolerations]
     return {
-        "istiod": [_CNI_NOT_READY, *(control_plane.istiod.tolerations or ())],
-        "cni": on_nodes(control_plane.cni),
-        "ztunnel": on_nodes(control_plane.ztunnel),
+        "resources": given.resources.merged_into(DEFAULT_RESOURCES[component]).manifest,
+        "tolerations": [*tolerated, *tolerations],
+        "node_selector": {**given.node_selector, **node_selector},
     }
 
 
@@ -132,15 +139,15 @@ def _environment() -> jinja2.Environment:
 def _to_json(value: object, **options: Any) -> str:
     """Write JSON that is YAML as well, for any string.
 
-    JSON writes characters beyond the first 65,536 as two escapes, which YAML takes for two
-    characters; so nothing is escaped but what YAML cannot hold, and that as YAML does it.
+    JSON escapes a character beyond the first 65,536 as two, which YAML reads as two characters.
+    Only characters that YAML cannot hold are escaped therefore, in YAML's notation.
     """
     options["ensure_ascii"] = False
     return _NOT_IN_YAML.sub(lambda found: f"\\U{ord(found[0]):08x}", json.dumps(value, **options))
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block scalars for text of several lines: people read these ConfigMaps."""
+    """Writes text of several lines as block scalars: operators read these ConfigMaps."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Do custom resource definitions that somebody else installed serve what this Istio needs?"""
+"""Whether custom resource definitions of another installer serve what this Istio needs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -12,12 +12,12 @@ BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
 def serves(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Return whether an installed CRD can stand in for ours.
 
-    The Gateway API's CRDs say which version of their bundle they are from: the same or a newer one
-    serves. Others serve if they know every field, in every served version, that ours know.
+    CRDs of the Gateway API name the version of their bundle, which must be ours or newer. Other
+    CRDs must have every field of ours, in every version that we serve.
 
     Args:
         existing: the CRD in the cluster, in JSON form.
-        wanted: ours.
+        wanted: our CRD of the same name.
     """
     has, needs = _bundle_version(existing), _bundle_version(wanted)
     if has and needs:
@@ -37,7 +37,7 @@ def is_newer(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def bundle_version(crd: Mapping[str, Any]) -> str:
-    """Return the version of the Gateway API's bundle that a CRD is from: `v1.<minor>.<patch>`."""
+    """Return the version of the Gateway API bundle of a CRD, `v1.<minor>.<patch>`; or empty."""
     annotations = cast(dict[str, str], crd["metadata"].get("annotations") or {})
     return annotations.get(BUNDLE_VERSION, "")
 

@@ -4,12 +4,12 @@
 """Options that name applications of the model."""
 
 import re
+from typing import Annotated
 
-from istio_ambient.values.config import refusal
+import pydantic
+
+from istio_ambient.values.config import InvalidEntriesError
 from istio_ambient.values.invalid import OptionError, shown
-from istio_ambient.values.problems import Problem
-
-_OPTION = "trusted-requesters"
 
 # Juju's `names.ApplicationSnippet`.
 _APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
@@ -17,20 +17,26 @@ _MAX_NAME = 63
 _REMEDY = "use names of applications in this model, with commas or spaces between them"
 
 
-def trusted_requesters(text: str) -> tuple[frozenset[str], tuple[Problem, ...]]:
-    """Return the applications that may ask for access to others, and what is wrong.
+def parse_applications(names: object) -> object:
+    """Return the names of a list with commas or whitespace between them, as a frozenset.
 
-    A name that no application can have is left out and the others stay: without trust, what an
-    application had closed for others would be open again.
+    A value that is not text is returned as it is, for pydantic to check.
 
-    Args:
-        text: the option's value: names with commas or whitespace between them.
+    Raises:
+        InvalidEntriesError: with the valid names, where a name is none that Juju gives to an
+            application. These stay: an application that is no longer trusted would lose the
+            access that it asked for, and with it what it had closed for others.
     """
-    names = dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name)
-    good = {name for name in names if len(name) <= _MAX_NAME and _APPLICATION.fullmatch(name)}
-    problems = (
-        refusal(_OPTION, OptionError(f"{shown(name)} is no application", _REMEDY))
-        for name in names
-        if name not in good
-    )
-    return frozenset(good), tuple(problems)
+    if not isinstance(names, str):
+        return names
+    found = dict.fromkeys(name for name in re.split(r"[,\s]+", names) if name)
+    valid = {name for name in found if len(name) <= _MAX_NAME and _APPLICATION.fullmatch(name)}
+    if len(valid) < len(found):
+        invalid = (name for name in found if name not in valid)
+        errors = (OptionError(f"{shown(name)} is no application", _REMEDY) for name in invalid)
+        raise InvalidEntriesError(frozenset(valid), errors)
+    return frozenset(valid)
+
+
+Applications = Annotated[frozenset[str], pydantic.BeforeValidator(parse_applications)]
+"""Type of an option that names applications; see `parse_applications`."""

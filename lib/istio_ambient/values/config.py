@@ -1,38 +1,118 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is wrong with a charm's configuration, as the status names it."""
+"""The model of a charm's options: read without raising, with a problem for each invalid one."""
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, cast
 
 import pydantic
 from pydantic_core import ErrorDetails
 
-from istio_ambient.values.invalid import OptionError, shown
+from istio_ambient.values.invalid import OptionError, inside, shown
 from istio_ambient.values.problems import Problem
 
+_KEY = "[key]"
+"""What pydantic adds to the place of an error in the key of a mapping."""
 
-def problems_of(error: pydantic.ValidationError) -> list[Problem]:
-    """Return a problem for each option that a model of options refuses.
 
-    The model's fields are named as the options, with underscores.
+class InvalidEntriesError(ValueError):
+    """Some entries of an option that is a list are invalid, and the others are used.
+
+    A validator raises it where an option with fewer entries is safer than its default.
+
+    Args:
+        valid: what the option's validator is given instead.
+        errors: what is wrong, one for each invalid entry.
     """
-    return [_problem(fault) for fault in error.errors(include_url=False)]
+
+    def __init__(self, valid: object, errors: Iterable[OptionError]):
+        super().__init__("some entries are invalid")
+        self.valid = valid
+        self.errors = tuple(errors)
 
 
-def refusal(option: str, error: OptionError) -> Problem:
-    """Return what is wrong with the value of an option."""
+class CharmConfig(pydantic.BaseModel):
+    """Base of the options of one charm: fields are named as the options, with underscores.
+
+    `ops.CharmBase.load_config` makes instances of it. Fields have the defaults of
+    `charmcraft.yaml`. An option whose value a validator refuses has its default, is named in
+    `invalid`, and has a problem: the charm decides what that means for its objects.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
+
+    _problems: tuple[Problem, ...] = pydantic.PrivateAttr(default=())
+    _invalid: frozenset[str] = pydantic.PrivateAttr(default=frozenset())
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """A problem for each value, or entry of a value, that is not used."""
+        return self._problems
+
+    @property
+    def invalid(self) -> frozenset[str]:
+        """The options that have their default because their value is invalid."""
+        return self._invalid
+
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def _reset_invalid(
+        cls, options: Any, handler: pydantic.ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        try:
+            return handler(options)
+        except pydantic.ValidationError as error:
+            faults = error.errors(include_url=False)
+        valid: dict[str, object] = dict(options)
+        problems: list[Problem] = []
+        for fault in faults:
+            name = str(fault["loc"][0])
+            error = _error_of(fault)
+            if isinstance(error, InvalidEntriesError):
+                valid[name] = error.valid
+                problems.extend(problem_of_option(_option(name), each) for each in error.errors)
+            else:
+                valid.pop(name, None)
+                problems.append(_problem(fault))
+        config = handler(valid)
+        config._problems = tuple(problems)
+        config._invalid = frozenset(map(_option, options.keys() - valid.keys()))
+        return config
+
+
+def problem_of_option(option: str, error: OptionError) -> Problem:
+    """Return the problem of an option whose value raised an error.
+
+    Args:
+        option: the option's name as in `charmcraft.yaml`.
+        error: with the field in the option's value, for structured options.
+    """
     field = f"{option} {error.field}" if error.field else option
-    return Problem("", "config", field, error.message, error.remedy)
+    return Problem(
+        app="", endpoint="config", field=field, message=error.message, remedy=error.remedy
+    )
 
 
 def _problem(fault: ErrorDetails) -> Problem:
-    option = str(fault["loc"][0]).replace("_", "-")
-    error = cast(Mapping[str, object], fault.get("ctx", {})).get("error")
+    name, *place = fault["loc"]
+    option, field = _option(str(name)), ""
+    for part in place:
+        if part != _KEY:
+            field = inside(field, part)
+    error = _error_of(fault)
     if isinstance(error, OptionError):
-        return refusal(option, error)
-    message = fault["msg"][:1].lower() + fault["msg"][1:]
-    text = f"{shown(fault['input'])}: {message}"
+        joined = ".".join(filter(None, (field, error.field)))
+        return problem_of_option(option, OptionError(error.message, error.remedy, joined))
+    message = f"{shown(fault['input'])}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
     remedy = f"change it, or reset it: juju config <application> --reset {option}"
-    return Problem("", "config", option, text, remedy)
+    return problem_of_option(option, OptionError(message, remedy, field))
+
+
+def _error_of(fault: ErrorDetails) -> object:
+    """Return the exception that a validator raised; None for pydantic's own checks."""
+    return cast(Mapping[str, object], fault.get("ctx", {})).get("error")
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")

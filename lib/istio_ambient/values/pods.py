@@ -1,180 +1,259 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Resources, tolerations and node selectors in Kubernetes' own YAML, checked as its API would.
+"""Resources, tolerations and node selectors: options in Kubernetes' own YAML, as models.
 
-Source: Kubernetes' API reference, ResourceRequirements and Toleration.
+Field names and checks are those of Kubernetes' API reference, ResourceRequirements and Toleration:
+what the API server would refuse is refused here, with the option and the field in the message.
 """
 
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import pydantic
-from lightkube.utils import quantity
 
-from istio_ambient import manifests
+from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.invalid import OptionError, inside, shown
 from istio_ambient.values.yaml_text import mapping, sequence
 
+# Kubernetes' API reference, Quantity: a number with a suffix or an exponent.
 _QUANTITY = re.compile(
-    r"\+?([0-9]{1,18}(\.[0-9]{0,9})?|\.[0-9]{1,9})([numkKMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
+    r"(\+?(?:[0-9]{1,18}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}))"
+    r"(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([+-]?[0-9]{1,2}))"
 )
+_DECIMAL_SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_MULTIPLIERS = {
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(_DECIMAL_SUFFIXES, -3)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
+}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 )
 _PLAIN_RESOURCES = ("cpu", "memory", "ephemeral-storage")
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_TOLERATION = ("key", "operator", "value", "effect", "tolerationSeconds")
-_QUANTITY_REMEDY = "use a quantity, such as 500m or 2Gi"
+_MAX_SECONDS = 2**63 - 1
 
 
-def parse_resources(text: object, component: str) -> dict[str, dict[str, str]]:
-    """Return `requests` and `limits` → resource → quantity.
-
-    Args:
-        text: YAML.
-        component: a key of `manifests.DEFAULT_RESOURCES`; its defaults count where the text
-            leaves something out.
-
-    Raises:
-        OptionError: no such field or resource, no quantity, or a request beyond its limit.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for kind, amounts in mapping(text).items():
-        if kind not in ("requests", "limits"):
-            raise OptionError("no such field", "use requests and limits", kind)
-        if not isinstance(amounts, dict):
-            raise OptionError(f"{shown(amounts)} is not a mapping", "write `cpu: 500m`", kind)
-        found[kind] = {
-            name: _quantity(name, value, inside(kind, name))
-            for name, value in cast(dict[str, object], amounts).items()
-        }
-    _check_limits(manifests.merged_resources(component, found))
-    return found
+def _quantity(value: object) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number or isinstance(value, str)) or not _QUANTITY.fullmatch(str(value)):
+        remedy = "use a quantity, such as 500m or 2Gi"
+        raise OptionError(f"{shown(value)} is no quantity", remedy)
+    return str(value)
 
 
-def _quantity(name: str, value: object, path: str) -> str:
-    plain = name in _PLAIN_RESOURCES or name.startswith("hugepages-")
-    if not plain and not ("/" in name and _is_label_key(name)):
+def _resource_name(value: str) -> str:
+    is_plain = value in _PLAIN_RESOURCES or value.startswith("hugepages-")
+    if not is_plain and not ("/" in value and _is_label_key(value)):
         known = ", ".join(_PLAIN_RESOURCES)
-        raise OptionError("no such resource", f"use {known}, or <domain>/<name>", path)
-    text = str(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise OptionError(f"{shown(value)} is no quantity", _QUANTITY_REMEDY, path)
-    if not _QUANTITY.fullmatch(text):
-        raise OptionError(f"{shown(value)} is no quantity", _QUANTITY_REMEDY, path)
-    if "/" in name and _amount(text) % 1:
-        raise OptionError(f"{shown(value)} is not whole", "use a whole number", path)
-    return text
+        raise OptionError("no such resource", f"use {known}, or <domain>/<name>")
+    return value
 
 
-def _amount(text: str) -> Decimal:
-    exponent = re.fullmatch(r"(.*?)[eE]([+-]?[0-9]+)", text)
-    if exponent:
-        return Decimal(exponent[1]).scaleb(int(exponent[2]))
-    return cast(Decimal, quantity.parse_quantity(text.removeprefix("+")))
-
-
-def _check_limits(merged: Mapping[str, Mapping[str, str]]) -> None:
-    limits = merged.get("limits", {})
-    for name, text in merged.get("requests", {}).items():
-        if name in limits and _amount(text) > _amount(limits[name]):
-            message = f"{limits[name]!r} is less than the request, {text}"
-            remedy = "raise it, or lower requests." + name
-            raise OptionError(message, remedy, inside("limits", name))
-
-
-def parse_tolerations(text: object) -> tuple[dict[str, Any], ...] | None:
-    """Return tolerations; None where nothing is said, which is not the same as none (`[]`).
-
-    Raises:
-        OptionError: no such field, or a value that Kubernetes does not take.
-    """
-    found = sequence(text)
-    if found is None:
-        return None
-    return tuple(_toleration(item, inside("", index)) for index, item in enumerate(found))
-
-
-def _toleration(value: object, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise OptionError(f"{shown(value)} is not a mapping", "write `key: …`", path)
-    toleration = cast(dict[str, Any], value)
-    for field, member in toleration.items():
-        if field not in _TOLERATION:
-            remedy = f"use {', '.join(_TOLERATION)}"
-            raise OptionError("no such field", remedy, inside(path, field))
-        _check_member(field, member, inside(path, field))
-    operator, key = toleration.get("operator", "Equal"), toleration.get("key", "")
-    if not key and operator != "Exists":
-        raise OptionError("there is no key", "give one, or use operator: Exists", path)
-    if operator == "Exists" and toleration.get("value"):
-        remedy = "remove it, or use operator: Equal"
-        raise OptionError("Exists takes no value", remedy, inside(path, "value"))
-    if "tolerationSeconds" in toleration and toleration.get("effect") != "NoExecute":
-        field = inside(path, "tolerationSeconds")
-        raise OptionError("it counts for effect NoExecute only", "remove it", field)
-    return toleration
-
-
-def _check_member(field: str, value: object, path: str) -> None:
-    match field:
-        case "key":
-            good, remedy = value == "" or _is_label_key(value), "use the key of a taint"
-        case "operator":
-            good, remedy = value in ("Exists", "Equal"), "use Exists or Equal"
-        case "value":
-            good, remedy = _is_label_value(value), "use the value of a taint; quote it"
-        case "effect":
-            good, remedy = value in _EFFECTS, f"use {', '.join(_EFFECTS)}, or leave it out"
-        case _:
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            good, remedy = whole and abs(cast(int, value)) < 2**63, "use a whole number of seconds"
-    if not good:
-        raise OptionError(f"{shown(value)} is not allowed", remedy, path)
-
-
-def parse_node_selector(text: object) -> dict[str, str]:
-    """Return the labels that a node must have.
-
-    Raises:
-        OptionError: a key or value that no label has, or nodes that do not run Linux.
-    """
-    labels = mapping(text)
-    for key, value in labels.items():
-        if not _is_label_key(key):
-            raise OptionError("no key of a label", "use [prefix/]name", key)
-        if not _is_label_value(value):
-            raise OptionError(f"{shown(value)} is no value of a label", "quote it", key)
-    if labels.get("kubernetes.io/os", "linux") != "linux":
-        raise OptionError("Istio's images run on Linux only", "remove it", "kubernetes.io/os")
-    return labels
+def _label_key(value: object) -> str:
+    if not _is_label_key(value):
+        raise OptionError(f"{shown(value)} is no key of a label", "use [prefix/]name")
+    return cast(str, value)
 
 
 def _is_label_key(value: object) -> bool:
-    """Return whether Kubernetes takes this as the key of a label or taint."""
     if not isinstance(value, str):
         return False
     prefix, slash, name = value.rpartition("/")
     return bool(_NAME.fullmatch(name)) and (not slash or bool(_PREFIX.fullmatch(prefix)))
 
 
-def _is_label_value(value: object) -> bool:
-    return isinstance(value, str) and (value == "" or bool(_NAME.fullmatch(value)))
+def _label_value(value: object) -> str:
+    if not isinstance(value, str) or not (value == "" or _NAME.fullmatch(value)):
+        raise OptionError(f"{shown(value)} is no value of a label", "quote it")
+    return value
 
 
-Amounts = Mapping[str, Mapping[str, str]]
-Labels = Annotated[Mapping[str, str], pydantic.BeforeValidator(parse_node_selector)]
-Tolerations = Annotated[
-    tuple[Mapping[str, Any], ...] | None, pydantic.BeforeValidator(parse_tolerations)
+def _taint_key(value: object) -> str:
+    return "" if value == "" else _label_key(value)
+
+
+def _check_mapping(value: object) -> object:
+    if not isinstance(value, dict):
+        raise OptionError(f"{shown(value)} is not a mapping", "write `cpu: 500m`")
+    return cast(object, value)
+
+
+def _check_whole(amounts: dict[str, str]) -> dict[str, str]:
+    for name, amount in amounts.items():
+        if "/" in name and _amount(amount) % 1:
+            raise OptionError(f"{shown(amount)} is not whole", "use a whole number", name)
+    return amounts
+
+
+def _amount(text: str) -> Decimal:
+    """Return the number that a valid quantity stands for."""
+    number, suffix, exponent = cast(re.Match[str], _QUANTITY.fullmatch(text)).groups()
+    multiplier = Decimal(10) ** int(exponent) if exponent else _MULTIPLIERS[suffix or ""]
+    return Decimal(number) * multiplier
+
+
+_Amounts = Annotated[
+    dict[
+        Annotated[str, pydantic.AfterValidator(_resource_name)],
+        Annotated[str, pydantic.BeforeValidator(_quantity)],
+    ],
+    pydantic.BeforeValidator(_check_mapping),
+    pydantic.AfterValidator(_check_whole),
 ]
-"""Types of fields of pydantic models that hold options; so is `Labels`."""
+_LabelKey = Annotated[str, pydantic.BeforeValidator(_label_key)]
+_LabelValue = Annotated[str, pydantic.BeforeValidator(_label_value)]
 
 
-def resources_of(component: str) -> pydantic.BeforeValidator:
-    """Return the check of a field of type `Amounts` that holds resources of a component."""
-    return pydantic.BeforeValidator(partial(parse_resources, component=component))
+class _Fields(pydantic.BaseModel):
+    """An object of Kubernetes' API of which every field is known."""
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+    EXAMPLE: ClassVar[str]
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _check_fields(cls, value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, dict):
+            raise OptionError(f"{shown(value)} is not a mapping", f"write `{cls.EXAMPLE}`")
+        *others, last = cls.model_fields
+        for field in cast(dict[str, object], value):
+            if field not in cls.model_fields:
+                remedy = f"use {', '.join(others)} and {last}"
+                raise OptionError("no such field", remedy, field)
+        return cast(dict[str, object], value)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The fields that were given, as they stand in a manifest."""
+        return self.model_dump(exclude_unset=True)
+
+
+class Resources(_Fields):
+    """Requests and limits of a container: resource → quantity, as text."""
+
+    EXAMPLE = "requests: {cpu: 500m}"
+
+    requests: _Amounts = pydantic.Field(default_factory=dict[str, str])
+    limits: _Amounts = pydantic.Field(default_factory=dict[str, str])
+
+    def merged_into(self, default: "Resources") -> "Resources":
+        """Return other resources with these in place of theirs; empty members are left out."""
+        both = {
+            "requests": {**default.requests, **self.requests},
+            "limits": {**default.limits, **self.limits},
+        }
+        return Resources(**{kind: amounts for kind, amounts in both.items() if amounts})
+
+
+class Toleration(_Fields):
+    """A taint that a pod may be scheduled in spite of."""
+
+    EXAMPLE = "key: …"
+
+    key: Annotated[str, pydantic.BeforeValidator(_taint_key)] = ""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: _LabelValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    tolerationSeconds: int | None = pydantic.Field(  # noqa: N815 - Kubernetes' name
+        default=None, strict=True, ge=-_MAX_SECONDS, le=_MAX_SECONDS
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if not self.key and self.operator != "Exists":
+            raise OptionError("there is no key", "give one, or use operator: Exists")
+        if self.operator == "Exists" and self.value:
+            remedy = "remove it, or use operator: Equal"
+            raise OptionError("Exists takes no value", remedy, "value")
+        if self.tolerationSeconds is not None and self.effect != "NoExecute":
+            message = "it counts for effect NoExecute only"
+            raise OptionError(message, "remove it", "tolerationSeconds")
+        return self
+
+
+DEFAULT_RESOURCES: Mapping[str, Resources] = {
+    "istiod": Resources(requests={"cpu": "500m", "memory": "2048Mi"}),
+    "cni": Resources(requests={"cpu": "100m", "memory": "100Mi"}),
+    "ztunnel": Resources(requests={"cpu": "200m", "memory": "512Mi"}),
+    "waypoint": Resources(
+        requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "2", "memory": "1Gi"}
+    ),
+    "gateway": Resources(
+        requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "2000m", "memory": "1024Mi"}
+    ),
+}
+"""Component → resources where the operator gives none; those of Istio's charts.
+
+The last two are in the values that istiod's templates of waypoints and gateways read.
+"""
+
+
+def _check_linux(labels: Mapping[str, str]) -> Mapping[str, str]:
+    if labels.get("kubernetes.io/os", "linux") != "linux":
+        raise OptionError("Istio's images run on Linux only", "remove it", "kubernetes.io/os")
+    return labels
+
+
+ResourcesOption = Annotated[Resources, pydantic.BeforeValidator(mapping)]
+"""Type of an option that is a YAML mapping of resources."""
+Tolerations = Annotated[tuple[Toleration, ...] | None, pydantic.BeforeValidator(sequence)]
+"""Type of an option that is a YAML list of tolerations; None for an empty text.
+
+None stands for the component's own tolerations, `[]` for none at all.
+"""
+NodeSelector = Annotated[
+    Mapping[_LabelKey, _LabelValue],
+    pydantic.BeforeValidator(mapping),
+    pydantic.AfterValidator(_check_linux),
+]
+"""Type of an option that is a YAML mapping of labels that a node must have."""
+
+NO_RESOURCES = Resources()
+NO_LABELS: Mapping[str, str] = {}
+
+
+class PodSettings(pydantic.BaseModel):
+    """The options of the pods of one component."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    resources: Resources = NO_RESOURCES
+    """Merged into the component's `DEFAULT_RESOURCES`."""
+    tolerations: tuple[Toleration, ...] | None = None
+    node_selector: Mapping[_LabelKey, _LabelValue] = NO_LABELS
+
+
+class PodsConfig(CharmConfig):
+    """Base of the options of a charm with pods of components of Istio.
+
+    A component has the options `<component>_resources`, `<component>_tolerations` and
+    `<component>_node_selector`, of the types above.
+    """
+
+    @pydantic.field_validator("*", mode="after")
+    @classmethod
+    def _check_limits(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """Refuse a request above its limit; the component's defaults count where none is given."""
+        if isinstance(value, Resources):
+            component = str(info.field_name).removesuffix("_resources")
+            merged = value.merged_into(DEFAULT_RESOURCES[component])
+            for name, amount in merged.requests.items():
+                limit = merged.limits.get(name, amount)
+                if _amount(amount) > _amount(limit):
+                    message = f"{limit!r} is less than the request, {amount}"
+                    remedy = f"raise it, or lower requests.{name}"
+                    raise OptionError(message, remedy, inside("limits", name))
+        return value
+
+    def pods(self, component: str) -> PodSettings:
+        """Return the settings of the pods of a component, such as `istiod`."""
+        fields = PodSettings.model_fields
+        return PodSettings.model_construct(
+            **{field: getattr(self, f"{component}_{field}") for field in fields}
+        )

@@ -1,16 +1,18 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""YAML that people write into options: read strictly, for a slip must not pass as a choice."""
+"""YAML in options, read strictly: a mistake is an error, and never a value."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, TypeVar, cast, get_origin
 
 import yaml
 
 from istio_ambient.values.invalid import OptionError, inside
 
+T = TypeVar("T")
+
+_KINDS: dict[type, str] = {dict: "mapping", list: "list", str: "text", bool: "boolean"}
 _MAX_SIZE = 64 * 1024
 _MAX_DEPTH = 32
 _ALIAS_REMEDY = "write it out where it is used"
@@ -19,7 +21,7 @@ _TAGS = frozenset(_YAML + name for name in ("str", "int", "float", "bool", "map"
 
 
 class _Loader(yaml.SafeLoader):
-    """Without timestamps: a date that somebody writes is text."""
+    """The safe loader without timestamps: a date is text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -35,8 +37,8 @@ def load(text: object) -> Any:
     """Return what a YAML document holds; None for an empty one.
 
     Raises:
-        OptionError: it is no text or no YAML; it is too large or too deep, a key stands twice or
-            is no string, something has no value, or it uses aliases or tags.
+        OptionError: the value is no text or no YAML; it is too large or nested too deep; a key is
+            there twice or is no string; a member has no value; there are aliases or tags.
     """
     if not isinstance(text, str):
         raise OptionError(f"{text!r} is not text", "use YAML")
@@ -64,7 +66,7 @@ def load(text: object) -> Any:
 
 
 def _check_events(text: str) -> None:
-    """Refuse what would make composing the document expensive."""
+    """Raise for aliases and deep nesting before the document is composed, which they slow down."""
     depth = 0
     for event in yaml.parse(text, _Loader):  # pyright: ignore[reportUnknownMemberType]
         if isinstance(event, yaml.AliasEvent):
@@ -84,7 +86,7 @@ def _check(node: yaml.Node, path: str) -> None:
         raise OptionError(f"the tag {node.tag!r}", "write plain YAML", path)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
-        for key, value in _pairs(node):
+        for key, value in cast(list[tuple[yaml.Node, yaml.Node]], node.value):
             if key.tag != _YAML + "str":
                 raise OptionError(f"the key {key.value!r} is no text", "quote it", path)
             name = str(key.value)
@@ -101,45 +103,36 @@ def _check(node: yaml.Node, path: str) -> None:
 
 
 def _check_characters(text: str, path: str) -> None:
-    """An escape may stand for half a character, which no JSON can carry."""
+    """Raise for half of a surrogate pair, which YAML can escape and JSON cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise OptionError("holds what is no character", "remove it", path) from None
 
 
-def _pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    yield from cast(list[tuple[yaml.Node, yaml.Node]], node.value)
-
-
 def mapping(text: object) -> dict[str, Any]:
     """Return a YAML mapping; an empty one for an empty text.
 
     Raises:
-        OptionError: as `load`, or it is no mapping.
+        OptionError: as `load`, or the document is no mapping.
     """
-    found = load(text) if text != "" else None
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise OptionError(f"a {_kind(found)}, not a mapping", "write `key: value` lines")
-    return cast(dict[str, Any], found)
+    return _document(text, dict[str, Any], "write `key: value` lines") or {}
 
 
 def sequence(text: object) -> list[Any] | None:
     """Return a YAML list; None for an empty text.
 
     Raises:
-        OptionError: as `load`, or it is no list.
+        OptionError: as `load`, or the document is no list.
     """
-    found = load(text) if text != "" else None
-    if found is None:
-        return None
-    if not isinstance(found, list):
-        raise OptionError(f"a {_kind(found)}, not a list", "write `- item` lines, or []")
-    return cast(list[Any], found)
+    return _document(text, list[Any], "write `- item` lines, or []")
 
 
-def _kind(value: object) -> str:
-    names: dict[type, str] = {dict: "mapping", list: "list", str: "text", bool: "boolean"}
-    return names.get(type(value), "number")
+def _document(text: object, kind: type[T], remedy: str) -> T | None:
+    found: object = load(text)
+    origin = get_origin(kind) or kind
+    if found is not None and not isinstance(found, origin):
+        name = _KINDS.get(type(found), "number")
+        message = f"a {name}, not a {_KINDS[origin]}"
+        raise OptionError(message, remedy)
+    return cast("T | None", found)

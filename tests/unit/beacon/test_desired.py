@@ -27,11 +27,13 @@ REQUEST = authorization.AccessRequest(
     authorization.Target.service("shop", "details"),
     authorization.Source("shop", "productpage"),
 )
+UNMANAGED = beacon.Config(manage_authorization_policies=False)
 FACTS = beacon.Facts("shop", "beacon", 2, POD_LABELS, CLUSTER, requests=(REQUEST,))
 
 
 def facts(**changes: Any) -> beacon.Facts:
-    return dataclasses.replace(FACTS, **changes)
+    options = {name: changes.pop(name) for name in beacon.Config.model_fields if name in changes}
+    return dataclasses.replace(FACTS, config=beacon.Config(**options), **changes)
 
 
 def labelled(**labels: str) -> authorization.Cluster:
@@ -168,7 +170,7 @@ def test_the_model_operator_is_let_through_where_the_whole_model_is_on_the_mesh(
         }
     ]
     assert operator(FACTS) == []
-    assert operator(facts(model_on_mesh=True, manage_policies=False)) == []
+    assert operator(facts(model_on_mesh=True, manage_authorization_policies=False)) == []
 
 
 def test_every_policy_says_who_wants_it():
@@ -190,7 +192,7 @@ def test_what_we_ask_for_ourselves_is_granted_beside_it_and_what_it_waits_for_is
     policies = by_kind(given)["AuthorizationPolicy"]
     assert {authorization.target_of(policy) for policy in policies} == {REQUEST.target, pods}
     assert given.outcomes.pending == (unknown,)
-    unmanaged = dataclasses.replace(given, manage_policies=False)
+    unmanaged = dataclasses.replace(given, config=UNMANAGED)
     assert unmanaged.outcomes.pending == ()
     assert "AuthorizationPolicy" not in by_kind(unmanaged)
 
@@ -199,7 +201,7 @@ def test_trust_lets_an_application_ask_for_others_of_the_model():
     stranger = dataclasses.replace(
         REQUEST, requester=authorization.Requester("ratings", "service-mesh")
     )
-    given = facts(requests=(stranger,), trusted=frozenset({"ratings"}))
+    given = facts(requests=(stranger,), trusted_requesters="ratings")
     assert beacon.desired(given).problems == ()
     assert len(by_kind(given)["AuthorizationPolicy"]) == 1
 
@@ -207,7 +209,7 @@ def test_trust_lets_an_application_ask_for_others_of_the_model():
 def test_without_management_there_are_no_policies_and_all_else_stays():
     kinds = by_kind(FACTS)
     assert len(kinds.pop("AuthorizationPolicy")) == 1
-    assert by_kind(facts(manage_policies=False)) == kinds
+    assert by_kind(facts(manage_authorization_policies=False)) == kinds
 
 
 def test_what_is_refused_is_a_problem_and_no_object():
@@ -218,15 +220,21 @@ def test_what_is_refused_is_a_problem_and_no_object():
     (problem,) = beacon.desired(given).problems
     assert problem.app == "ratings"
     assert by_kind(given) == by_kind(FACTS)
-    assert beacon.desired(facts(requests=(stranger,), manage_policies=False)).problems == ()
+    assert (
+        beacon.desired(facts(requests=(stranger,), manage_authorization_policies=False)).problems
+        == ()
+    )
 
 
 def test_while_unmanaged_only_problems_of_options_are_reported():
     theirs = problems.Problem("ratings", "service-mesh", "policies", "not JSON", "send JSON")
-    ours = problems.Problem("", "config", "waypoint-resources", "not YAML", "send YAML")
-    given = facts(problems=(theirs, ours))
-    assert beacon.desired(given).problems == (theirs, ours)
-    unmanaged = dataclasses.replace(given, manage_policies=False)
+    given = facts(problems=(theirs,), waypoint_resources="[]")
+    (ours,) = given.config.problems
+    assert ours.field == "waypoint-resources"
+    assert beacon.desired(given).problems == (ours, theirs)
+    unmanaged = facts(
+        problems=(theirs,), waypoint_resources="[]", manage_authorization_policies=False
+    )
     assert beacon.desired(unmanaged).problems == (ours,)
 
 

@@ -1,25 +1,16 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The control plane that facts ask for."""
+"""The desired objects of the control plane, from facts."""
 
 from typing import Any
 
 import pytest
 from istio_ambient import control_plane, kube
 
-CONFIG: dict[str, object] = {
-    "hardened-mode": False,
-    "auto-allow-waypoint-policy": True,
-    "platform": "",
-    "cni-bin-dir": "",
-    "cni-conf-dir": "",
-}
-
 
 def facts(**changes: object) -> control_plane.Facts:
-    config = {**CONFIG, **{name.replace("_", "-"): value for name, value in changes.items()}}
-    options, problems = control_plane.parse_options(config)
-    return control_plane.Facts("mesh", "istio", 1, {}, options, tuple(problems))
+    config = control_plane.Config.model_validate({"platform": "", **changes})
+    return control_plane.Facts("mesh", "istio", config=config)
 
 
 def names(wanted: Any) -> set[kube.Ref]:

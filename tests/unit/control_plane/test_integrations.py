@@ -27,16 +27,7 @@ def ingresses(**databags: dict[str, str]) -> _integrations.Integrations:
 
 def mesh_config(integrations: _integrations.Integrations) -> str:
     """Return the mesh config that the objects of these integrations hold."""
-    options, _ = control_plane.parse_options(
-        {
-            "hardened-mode": False,
-            "auto-allow-waypoint-policy": True,
-            "platform": "",
-            "cni-bin-dir": "",
-            "cni-conf-dir": "",
-        }
-    )
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options, integrations=integrations)
+    facts = control_plane.Facts("mesh", "istio", integrations=integrations)
     objects = control_plane.desired(facts).objects
     (found,) = (obj for obj in objects if obj.metadata and obj.metadata.name == "istio")
     return str(getattr(found, "data", {})["mesh"])
@@ -78,7 +69,7 @@ def test_one_application_has_one_provider():
     assert len(found.problems) == 1
 
 
-def test_an_ingress_hears_of_its_provider_only_when_the_mesh_knows_it():
+def test_the_reply_to_an_ingress_names_a_provider_that_mesh_config_has():
     found = ingresses(one=GOOD)
     assert control_plane.provider_replies(found, "") == {}
     assert control_plane.provider_replies(found, mesh_config(ingresses())) == {}
@@ -86,7 +77,7 @@ def test_an_ingress_hears_of_its_provider_only_when_the_mesh_knows_it():
     assert control_plane.provider_replies(found, mesh_config(found)) == {0: reply}
 
 
-def test_an_ingress_hears_of_the_path_prefix_that_is_in_use():
+def test_the_reply_to_an_ingress_repeats_the_path_prefix_in_use():
     old = ingresses(one={**GOOD, "ext_authz_path_prefix": "/old"})
     new = ingresses(one={**GOOD, "ext_authz_path_prefix": "/new"})
     replies = control_plane.provider_replies(new, mesh_config(old))

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The site's own certificate authority: what is taken, and refused without a word of it."""
+"""The certificate authority of the site: what is used, and refused without showing it."""
 
 import datetime
 import ssl
@@ -16,7 +16,6 @@ from lightkube.resources.core_v1 import Secret
 
 from tests.unit.control_plane import authorities
 from tests.unit.control_plane.authorities import DAY, NOW, Authority
-from tests.unit.control_plane.test_desired import CONFIG
 
 ROOT = Authority("root")
 SITE = Authority("site", ROOT)
@@ -25,8 +24,9 @@ GOOD = authorities.secret(ISTIO, SITE, ROOT)
 
 
 def parse(content: dict[str, str]) -> tuple[manifests.MeshCA | None, list[Problem]]:
-    options, problems = control_plane.parse_options(CONFIG, content, NOW)
-    return (options.mesh_ca if options else None), problems
+    found = control_plane.read_site_ca(content, "secret:one", NOW)
+    assert found.is_usable is (found.problem is None)
+    return found.mesh_ca, [found.problem] if found.problem else []
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def parse(content: dict[str, str]) -> tuple[manifests.MeshCA | None, list[Proble
         GOOD | {"root-cert": SITE.pem},
     ],
 )
-def test_an_authority_that_leads_to_a_root_is_taken(content: dict[str, str]):
+def test_an_authority_with_a_path_to_a_root_is_used(content: dict[str, str]):
     mesh_ca, problems = parse(content)
     assert problems == []
     assert mesh_ca is not None
@@ -67,7 +67,7 @@ _NO_CA_SITE = Authority("site", ROOT, ca=False)
 
 
 def _of_no_version(pem: str) -> str:
-    """Return a certificate that says it is of X.509 version 6."""
+    """Return a certificate with X.509 version 6."""
     der = ssl.PEM_cert_to_DER_cert(pem).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05")
     return ssl.DER_cert_to_PEM_cert(der)
 
@@ -110,7 +110,7 @@ _IMPOSTOR = Authority("site", Authority("root"))
         ),
     ],
 )
-def test_what_istiod_could_not_use_is_refused_and_not_shown(
+def test_what_istiod_cannot_use_is_refused_and_not_shown(
     content: dict[str, str], field: str, message: str
 ):
     mesh_ca, problems = parse(content)
@@ -123,7 +123,7 @@ def test_what_istiod_could_not_use_is_refused_and_not_shown(
             assert line not in str(problem)
 
 
-def test_two_that_signed_each_other_are_no_way_to_a_root():
+def test_two_authorities_that_signed_each_other_are_no_path_to_a_root():
     one, other = Authority("one"), Authority("other")
     crossed = Authority("one", other)
     crossed_other = Authority("other", one)
@@ -139,7 +139,7 @@ def test_two_that_signed_each_other_are_no_way_to_a_root():
     )
 )
 @settings(max_examples=100, deadline=None)
-def test_any_secret_is_taken_or_refused(content: dict[str, str]):
+def test_any_secret_is_used_or_refused(content: dict[str, str]):
     mesh_ca, problems = parse(content)
     assert (mesh_ca is None) == bool(problems)
 
@@ -148,17 +148,17 @@ UNREADABLE = Problem("", "config", "ca-secret", "not granted", "grant it")
 
 
 def test_a_secret_that_cannot_be_read_holds_everything():
-    options, problems = control_plane.parse_options(CONFIG, UNREADABLE)
-    assert options is None
-    assert problems == [UNREADABLE]
+    found = control_plane.read_site_ca(UNREADABLE, "secret:one", NOW)
+    assert not found.is_usable
+    wanted = control_plane.desired(control_plane.Facts("mesh", "istio", site_ca=found))
+    assert (wanted.hold, wanted.objects, wanted.problems) == (True, (), (UNREADABLE,))
 
 
 def applied(content: dict[str, str], source: str = "secret:one") -> manifests.MeshCA:
     """Return what is in the cluster once a secret has been applied."""
-    config = {**CONFIG, "ca-secret": source}
-    options, problems = control_plane.parse_options(config, content, NOW)
-    assert problems == []
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options)
+    site_ca = control_plane.read_site_ca(content, source, NOW)
+    assert site_ca.problem is None
+    facts = control_plane.Facts("mesh", "istio", site_ca=site_ca)
     (live,) = (o for o in control_plane.desired(facts).objects if isinstance(o, Secret))
     found = manifests.mesh_ca_of(live)
     assert found is not None
@@ -178,46 +178,44 @@ LATER = NOW + 60 * DAY
 
 @pytest.mark.parametrize("content", AGED)
 @pytest.mark.parametrize("now", [LATER, NOW - 60 * DAY], ids=["expired", "clock went back"])
-def test_what_expired_after_it_was_applied_is_told_and_holds_nothing(
+def test_an_authority_that_expired_after_it_was_applied_is_reported_and_holds_nothing(
     content: dict[str, str], now: datetime.datetime
 ):
     ca = applied(content)
-    options, problems = control_plane.parse_options(CONFIG, content, now, ca)
-    assert options is not None
-    assert options.mesh_ca == ca
-    (problem,) = problems
+    found = control_plane.read_site_ca(content, "secret:one", now, ca)
+    assert found.mesh_ca == ca
+    problem = found.problem
+    assert problem is not None
     assert problem.field.startswith("ca-secret ")
     assert "juju update-secret" in problem.remedy
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options, tuple(problems))
-    wanted = control_plane.desired(facts)
+    wanted = control_plane.desired(control_plane.Facts("mesh", "istio", site_ca=found))
     assert (wanted.hold, wanted.problems) == (False, (problem,))
 
 
 @pytest.mark.parametrize("content", AGED)
-def test_what_is_expired_when_it_comes_is_new_and_holds_everything(content: dict[str, str]):
-    options, problems = control_plane.parse_options(CONFIG, content, LATER, applied(GOOD))
-    assert options is None
-    assert len(problems) == 1
+def test_a_new_authority_that_is_expired_holds_everything(content: dict[str, str]):
+    found = control_plane.read_site_ca(content, "secret:one", LATER, applied(GOOD))
+    assert not found.is_usable
+    assert found.mesh_ca is None
 
 
 def test_another_bad_option_holds_everything_beside_an_expired_authority():
-    config = {**CONFIG, "mtls-mode": "sometimes"}
-    options, problems = control_plane.parse_options(config, AGED[0], LATER, applied(AGED[0]))
-    assert options is None
-    assert len(problems) == 2
+    config = control_plane.Config.model_validate({"mtls_mode": "sometimes"})
+    site_ca = control_plane.read_site_ca(AGED[0], "secret:one", LATER, applied(AGED[0]))
+    facts = control_plane.Facts("mesh", "istio", config=config, site_ca=site_ca)
+    wanted = control_plane.desired(facts)
+    assert (wanted.hold, wanted.objects, len(wanted.problems)) == (True, (), 2)
 
 
-def test_a_secret_that_cannot_be_read_any_more_leaves_what_came_of_it():
+def test_a_secret_that_is_no_longer_readable_keeps_the_applied_authority():
     ca = applied(GOOD, "secret:one")
-    one, other = ({**CONFIG, "ca-secret": f"secret:{name}"} for name in ("one", "other"))
-    options, problems = control_plane.parse_options(one, UNREADABLE, NOW, ca)
-    assert options is not None
-    assert options.mesh_ca == ca
-    assert problems == [UNREADABLE]
+    found = control_plane.read_site_ca(UNREADABLE, "secret:one", NOW, ca)
+    assert (found.mesh_ca, found.problem) == (ca, UNREADABLE)
+    assert found.is_usable
     # Another one that was never read is new, and bad.
-    options, problems = control_plane.parse_options(other, UNREADABLE, NOW, ca)
-    assert options is None
-    assert problems == [UNREADABLE]
+    found = control_plane.read_site_ca(UNREADABLE, "secret:other", NOW, ca)
+    assert (found.mesh_ca, found.problem) == (None, UNREADABLE)
+    assert not found.is_usable
 
 
 @given(
@@ -234,9 +232,9 @@ def test_a_live_secret_of_any_content_is_read(data: dict[str, str] | None):
 
 
 def objects(content: dict[str, str] | None) -> dict[tuple[str, str], dict[str, object]]:
-    options, problems = control_plane.parse_options(CONFIG, content, NOW)
-    assert problems == []
-    facts = control_plane.Facts("mesh", "istio", 1, {}, options)
+    site_ca = control_plane.read_site_ca(content, "secret:one", NOW)
+    assert site_ca.problem is None
+    facts = control_plane.Facts("mesh", "istio", site_ca=site_ca)
     found = [(type(o).__name__, o) for o in control_plane.desired(facts).objects]
     return {(kind, o.metadata.name): o.to_dict() for kind, o in found}
 

@@ -1,9 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every option: what is taken, and how a wrong value is named."""
+"""Every option: valid values, and how an invalid value is reported."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,22 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import control_plane, manifests, resources
-from istio_ambient.control_plane import _options
-from lightkube.models.core_v1 import NodeSpec
+from istio_ambient.values import pods
+from lightkube.models.core_v1 import NodeSpec, NodeStatus, NodeSystemInfo
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Node
 
-from tests.unit.control_plane.test_desired import CONFIG
-
+UNKNOWN_SYSTEM: dict[str, Any] = {
+    "architecture": "",
+    "bootID": "",
+    "containerRuntimeVersion": "",
+    "kernelVersion": "",
+    "kubeProxyVersion": "",
+    "machineID": "",
+    "operatingSystem": "",
+    "osImage": "",
+    "systemUUID": "",
+}
 CHARMCRAFT = Path(__file__).parents[3] / "charms" / "istio-k8s" / "charmcraft.yaml"
 DECLARED: dict[str, dict[str, Any]] = yaml.safe_load(CHARMCRAFT.read_text())["config"]["options"]
 YAML_OPTIONS = [
@@ -28,19 +38,24 @@ YAML_OPTIONS = [
 ]
 
 
-def parse(**options: object) -> _options.Options:
-    config = {**CONFIG, **{name.replace("_", "-"): value for name, value in options.items()}}
-    found, problems = control_plane.parse_options(config)
-    assert problems == []
-    assert found is not None
+def parse(**options: object) -> control_plane.Config:
+    found = control_plane.Config.model_validate(options)
+    assert found.problems == ()
     return found
+
+
+def with_dashes(names: Iterable[str]) -> set[str]:
+    return {name.replace("_", "-") for name in names}
 
 
 def refused(option: str, value: object) -> str:
     """Return how a value is refused, as the status shows it."""
-    found, problems = control_plane.parse_options({**CONFIG, option: value})
-    assert found is None
-    (problem,) = problems
+    name = option.replace("-", "_")
+    found = control_plane.Config.model_validate({name: value})
+    assert found.invalid == {option}
+    assert getattr(found, name) == getattr(control_plane.Config(), name)
+    assert control_plane.desired(control_plane.Facts("mesh", "istio", config=found)).hold
+    (problem,) = found.problems
     assert problem.field.split(" ")[0] == option
     assert problem.remedy
     return str(problem)
@@ -48,20 +63,16 @@ def refused(option: str, value: object) -> str:
 
 def test_defaults_are_those_of_charmcraft_yaml():
     declared = {
-        name: option["default"] for name, option in DECLARED.items() if "default" in option
+        name.replace("-", "_"): option["default"]
+        for name, option in DECLARED.items()
+        if "default" in option
     }
-    with_all, problems = control_plane.parse_options(declared)
-    assert problems == []
-    required = {"hardened-mode", "auto-allow-waypoint-policy", "cni-bin-dir", "cni-conf-dir"}
-    without, problems = control_plane.parse_options({name: declared[name] for name in required})
-    assert problems == []
-    assert with_all == without
-    fields = {name.replace("_", "-") for name in _options.Options.model_fields}
-    assert fields - {"mesh-ca"} == DECLARED.keys() - {"ca-secret"}
+    assert parse(**declared) == parse()
+    assert with_dashes(control_plane.Config.model_fields) == DECLARED.keys()
 
 
-def test_defaults_ask_for_what_the_manifests_are_by_default():
-    facts = control_plane.Facts("prod", "istio", 1, {}, parse(platform=""))
+def test_default_options_render_the_default_manifests():
+    facts = control_plane.Facts("prod", "istio", config=parse(platform=""))
     wanted = [o.to_dict() for o in control_plane.desired(facts).objects]
     plain: list[Any] = manifests.render(manifests.ControlPlane(namespace="prod"))
     assert all(o.to_dict() in wanted for o in plain)
@@ -169,7 +180,7 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
         ("istiod-tolerations", "[{key: a, effect: NoEffect}]", "[0].effect: 'NoEffect'"),
         ("istiod-tolerations", "[{effect: NoExecute}]", "there is no key"),
         ("istiod-tolerations", "[{key: a, operator: Exists, value: b}]", "takes no value"),
-        ("istiod-tolerations", "[{key: a, operator: Is}]", "use Exists or Equal"),
+        ("istiod-tolerations", "[{key: a, operator: Is}]", "'Exists' or 'Equal'"),
         ("istiod-tolerations", "[{key: a, value: true}]", "quote it"),
         ("istiod-tolerations", "[{key: a b}]", "[0].key: 'a b'"),
         ("istiod-tolerations", "[{key: a, tolerationSeconds: 5}]", "NoExecute only"),
@@ -184,15 +195,19 @@ def test_defaults_ask_for_what_the_manifests_are_by_default():
         *((option, 'a: "\\ud800"', "no character") for option in YAML_OPTIONS),
     ],
 )
-def test_a_wrong_value_is_named_with_what_is_allowed(option: str, value: object, named: str):
+def test_an_invalid_value_is_reported_with_what_is_allowed(option: str, value: object, named: str):
     assert named in refused(option, value)
 
 
-def test_every_wrong_option_is_named():
+def test_every_invalid_option_is_reported():
     wrong: dict[str, object] = {"hub": "", "mtls-mode": "off", "cni-resources": "x"}
-    options, problems = control_plane.parse_options({**CONFIG, **wrong})
-    assert options is None
-    assert {problem.field for problem in problems} == wrong.keys()
+    config = control_plane.Config.model_validate(
+        {name.replace("-", "_"): value for name, value in wrong.items()} | {"tag": "mine"}
+    )
+    assert len(config.problems) == len(wrong)
+    assert {problem.field for problem in config.problems} == wrong.keys()
+    assert config.invalid == wrong.keys()
+    assert config.tag == "mine"
 
 
 @pytest.mark.slow
@@ -205,9 +220,9 @@ def test_every_wrong_option_is_named():
     ).map(json.dumps)
 )
 @settings(max_examples=60, deadline=None)
-def test_any_text_is_taken_or_refused(option: str, text: str):
-    options, problems = control_plane.parse_options({**CONFIG, option: text})
-    assert (options is None) == bool(problems)
+def test_any_text_is_used_or_refused(option: str, text: str):
+    config = control_plane.Config.model_validate({option.replace("-", "_"): text})
+    assert config.invalid == ({option} if config.problems else set())
 
 
 _HUBS = st.from_regex(r"\A[a-z0-9]{1,5}(\.[a-z]{2,3})?(:[0-9]{2,4})?(/[a-z0-9]{1,5}){1,3}\Z")
@@ -226,15 +241,15 @@ def test_hub_and_tag_name_every_image(hub: str, tag: str):
     st.sampled_from(["", "k", "M", "Gi"]),
 )
 @settings(deadline=None)
-def test_quantities_are_taken_as_they_stand(name: str, amount: int, unit: str):
+def test_quantities_are_used_as_they_are(name: str, amount: int, unit: str):
     text = f"limits: {{{name}: {amount}{unit}}}\nrequests: {{cpu: 0, memory: 0}}"
-    assert parse(istiod_resources=text).istiod_resources["limits"] == {name: f"{amount}{unit}"}
+    assert parse(istiod_resources=text).istiod_resources.limits == {name: f"{amount}{unit}"}
 
 
-def test_resources_are_laid_over_the_defaults():
+def test_resources_are_merged_into_the_defaults():
     options = parse(ztunnel_resources="{requests: {cpu: 1}, limits: {memory: 1e9}}")
-    values = manifests.ControlPlane(namespace="x", ztunnel=options.pods("ztunnel"))
-    assert values.resources("ztunnel") == {
+    merged = options.ztunnel_resources.merged_into(pods.DEFAULT_RESOURCES["ztunnel"])
+    assert merged.manifest == {
         "requests": {"cpu": "1", "memory": "512Mi"},
         "limits": {"memory": "1e9"},
     }
@@ -273,7 +288,7 @@ def test_a_mesh_config_with_everything_in_it():
 
 def test_strict_mode_is_one_object_in_the_root_namespace():
     def wanted(mode: str) -> list[Any]:
-        facts = control_plane.Facts("mesh", "istio", 1, {}, parse(mtls_mode=mode))
+        facts = control_plane.Facts("mesh", "istio", config=parse(mtls_mode=mode))
         objects = control_plane.desired(facts).objects
         return [o for o in objects if isinstance(o, resources.PeerAuthentication)]
 
@@ -305,19 +320,25 @@ def test_strict_mode_is_one_object_in_the_root_namespace():
 def test_the_platform_is_read_from_a_node(
     platform: str, labels: dict[str, str], kubelet: str, provider: str
 ):
-    assert manifests.platform_of_node(labels, kubelet, provider) == platform
+    system = NodeSystemInfo(**UNKNOWN_SYSTEM, kubeletVersion=kubelet)
+    node = Node(
+        metadata=ObjectMeta(labels=labels),
+        spec=NodeSpec(providerID=provider),
+        status=NodeStatus(nodeInfo=system),
+    )
+    assert manifests.platform_of(node) == platform
 
 
-def test_an_explicit_platform_counts_more_than_what_a_node_says():
+def test_an_explicit_platform_takes_precedence_over_that_of_a_node():
     node = Node(metadata=ObjectMeta(labels={"microk8s.io/cluster": "true"}), spec=NodeSpec())
-    found = control_plane.platform_of(node)
+    found = manifests.platform_of(node)
     assert found == "microk8s"
-    assert control_plane.platform_of(None) == ""
-    assert control_plane.platform_of(Node()) == ""
+    assert manifests.platform_of(None) == ""
+    assert manifests.platform_of(Node()) == ""
     folders: dict[str, int] = {}
     for platform in ("auto", "gke", ""):
-        options = parse(platform=platform)
-        facts = control_plane.Facts("mesh", "istio", 1, {}, options, (), found)
+        config = parse(platform=platform)
+        facts = control_plane.Facts("mesh", "istio", config=config, found_platform=found)
         text = str([o.to_dict() for o in control_plane.desired(facts).objects])
         folders[platform] = text.count("/var/snap/microk8s")
     assert folders == {"auto": 2, "gke": 0, "": 0}

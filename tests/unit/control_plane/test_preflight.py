@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is found in a cluster before a mesh is installed."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -29,15 +30,7 @@ RUNNING: Any = Deployment.from_dict(  # pyright: ignore[reportUnknownMemberType]
 def desired(around: control_plane.Surroundings, *live: kube.Resource, **config: object) -> Any:
     objects = {kube.ref_of(obj): obj for obj in live}
     return control_plane.desired(
-        control_plane.Facts(
-            model="mesh",
-            app="istio",
-            replicas=1,
-            pod_labels={},
-            options=facts(**config).options,
-            around=around,
-            live=kube.Live(IDENTITY, (), objects),
-        )
+        dataclasses.replace(facts(**config), around=around, live=kube.Live(IDENTITY, (), objects))
     )
 
 
@@ -96,12 +89,12 @@ def test_cilium_as_it_must_not_be_holds_the_installation(data: dict[str, str], r
         {"kube-proxy-replacement": "true", "bpf-lb-sock-hostns-only": "true"},
     ],
 )
-def test_cilium_as_it_must_be_is_no_finding(data: dict[str, str]):
+def test_cilium_with_the_right_settings_is_no_finding(data: dict[str, str]):
     wanted = desired(cilium(**data))
     assert (wanted.problems, wanted.hold, wanted.message) == ((), False, "")
 
 
-def test_told_to_warn_it_installs_and_says_the_same():
+def test_with_warn_it_installs_with_the_same_message():
     exclusive = cilium(cni_exclusive="true")
     wanted = desired(exclusive, cni_preflight="warn")
     assert not wanted.hold
@@ -115,7 +108,7 @@ def test_to_warn_is_about_the_cni_and_nothing_else():
     assert desired(other, cni_preflight="warn").hold
 
 
-def test_a_mesh_that_runs_goes_on_and_tells():
+def test_a_mesh_that_runs_is_still_updated_with_the_finding_in_the_status():
     wanted = desired(cilium(cni_exclusive="true"), RUNNING)
     assert not wanted.hold
     assert wanted.objects
@@ -149,7 +142,7 @@ def test_absent_definitions_are_installed_with_their_guard():
 @pytest.mark.parametrize(
     "version", [f"v1.{BUNDLE}.0", f"v1.{BUNDLE}.3", f"v1.{BUNDLE + 4}.0", "v2.0.0-rc.1"]
 )
-def test_definitions_of_somebody_else_that_are_new_enough_are_used_without_a_guard(version: str):
+def test_new_definitions_of_another_installer_are_used_without_a_guard(version: str):
     around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
     wanted = desired(around)
     assert (wanted.problems, wanted.hold) == ((), False)
@@ -158,7 +151,7 @@ def test_definitions_of_somebody_else_that_are_new_enough_are_used_without_a_gua
 
 
 @pytest.mark.parametrize("version", [f"v1.{BUNDLE - 1}.9", "v1.2.1", "v0.8.0"])
-def test_definitions_of_somebody_else_that_are_too_old_are_named_with_what_is_needed(version: str):
+def test_old_definitions_of_another_installer_are_reported_with_the_version_needed(version: str):
     around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
     wanted = desired(around)
     assert wanted.hold
@@ -167,7 +160,7 @@ def test_definitions_of_somebody_else_that_are_too_old_are_named_with_what_is_ne
     assert not {GATEWAYS, GUARD} & names(wanted)
 
 
-def test_istios_definitions_of_somebody_else_are_used_where_they_know_all_fields():
+def test_istios_definitions_of_another_installer_are_used_where_they_have_all_fields():
     same = control_plane.Surroundings(crds={POLICIES: crd(POLICIES)})
     assert not desired(same).problems
     assert {GUARD} <= names(desired(same))
@@ -178,7 +171,7 @@ def test_istios_definitions_of_somebody_else_are_used_where_they_know_all_fields
     assert POLICIES in texts(wanted)
 
 
-def test_what_a_removed_application_left_is_taken():
+def test_definitions_that_a_removed_application_released_are_adopted():
     released = crd(GATEWAYS, **{"charmed-istio.io__owner": "released"})
     wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
     assert {GATEWAYS, GUARD} <= names(wanted)
@@ -196,10 +189,7 @@ def test_ours_are_upgraded_and_never_downgraded(version: str, upgraded: bool):
 
 @pytest.mark.parametrize("value", ["", "Enforce", "ignore", 1])
 def test_the_option_has_two_values(value: object):
-    options, problems = control_plane.parse_options(
-        {"hardened-mode": False, "auto-allow-waypoint-policy": True, "platform": ""}
-        | {"cni-bin-dir": "", "cni-conf-dir": "", "cni-preflight": value}
-    )
-    assert options is None
-    assert problems[0].field == "cni-preflight"
-    assert "'enforce' or 'warn'" in problems[0].message
+    config = control_plane.Config.model_validate({"cni_preflight": value})
+    assert config.invalid == {"cni-preflight"}
+    assert config.problems[0].field == "cni-preflight"
+    assert "'enforce' or 'warn'" in config.problems[0].message

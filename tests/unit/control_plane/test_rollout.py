@@ -1,8 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""An upgrade from whatever is live: which component may go on."""
+"""An upgrade from any live objects: which components are held."""
 
 import copy
+import dataclasses
 import itertools
 from typing import Any, cast
 
@@ -48,7 +49,7 @@ _RENDERED: dict[str, list[kube.Resource]] = {}
 
 
 def rendered(tag: str) -> dict[kube.Ref, kube.Resource]:
-    values = manifests.ControlPlane(namespace="mesh", tag=tag)
+    values = manifests.ControlPlane(namespace="mesh", config=manifests.Config(tag=tag))
     return {kube.ref_of(obj): obj for obj in manifests.render(values)}
 
 
@@ -97,10 +98,7 @@ class World:
         """Run one hook; return the names of what was changed of the four."""
         live = kube.Live(IDENTITY, KINDS, dict(self.objects))
         around = control_plane.Surroundings()
-        given = facts()
-        wanted = control_plane.desired(
-            control_plane.Facts("mesh", "istio", 1, {}, given.options, around=around, live=live)
-        )
+        wanted = control_plane.desired(dataclasses.replace(facts(), around=around, live=live))
         objects = [obj for obj in wanted.objects if kube.ref_of(obj) in NEW]
         plan = kube.plan(objects, live, held=wanted.held)
         changed: list[str] = []
@@ -209,7 +207,7 @@ def test_a_component_that_nothing_is_left_of_is_not_held():
 
 
 def test_policies_are_never_held():
-    """A policy that must go, goes, whatever an upgrade waits for."""
+    """A policy that is no longer desired is deleted during an upgrade too."""
     world = upgrading("istiod")
     world.broken.add("istiod")
     for ref in list(world.objects):
@@ -217,10 +215,7 @@ def test_policies_are_never_held():
     policy = hardened_mode.policies("mesh", "istio")[0]
     objects = {**world.objects, kube.ref_of(policy): policy}
     live = kube.Live(IDENTITY, (*KINDS, _objects.type_of(policy)), objects)
-    given = facts()
-    wanted = control_plane.desired(
-        control_plane.Facts("mesh", "istio", 1, {}, given.options, live=live)
-    )
+    wanted = control_plane.desired(dataclasses.replace(facts(), live=live))
     assert wanted.held
     assert kube.ref_of(policy) not in wanted.held
 

@@ -38,7 +38,8 @@ def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Fact
     }
     cluster = authorization.Cluster(services, namespace_labels={"shop": {}})
     found = beacon.Facts("shop", "beacon", 1, {}, cluster, requests=requests or (request(),))
-    return dataclasses.replace(found, **changes)
+    options = {name: changes.pop(name) for name in beacon.Config.model_fields if name in changes}
+    return dataclasses.replace(found, config=beacon.Config(**options), **changes)
 
 
 def snapshot(given: beacon.Facts, *policies: Any, **changes: Any) -> evaluator.Snapshot:

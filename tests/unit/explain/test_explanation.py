@@ -163,7 +163,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             ],
         ),
         (
-            bookshop.facts(manage_policies=False),
+            bookshop.facts(manage_authorization_policies=False),
             {"policies": [CLOSED]},
             [
                 "turn access requests into policies: "
@@ -172,7 +172,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             ],
         ),
         (
-            bookshop.facts(manage_policies=False),
+            bookshop.facts(manage_authorization_policies=False),
             {"policies": samples.hardened()},
             [
                 "turn access requests",

@@ -49,13 +49,16 @@ def test_what_cannot_be_read_closes_nothing_that_is_not_its_own():
 
 
 def test_unmanaged_nothing_is_granted_and_refusals_are_reported():
-    found = by_field(dataclasses.replace(FACTS, manage_policies=False))
+    config = beacon.Config(manage_authorization_policies=False)
+    found = by_field(dataclasses.replace(FACTS, config=config))
     assert found["policies[0]"] is found["policies"] is found[""] is Outcome.UNMANAGED
     assert found["policies[2]"] is Outcome.REFUSED
 
 
 def test_a_trusted_requester_is_granted_access_to_others():
-    trusted = dataclasses.replace(FACTS, trusted=frozenset({"details"}))
+    trusted = dataclasses.replace(
+        FACTS, config=beacon.Config(trusted_requesters=frozenset({"details"}))
+    )
     assert by_field(trusted)["policies[2]"] is Outcome.GRANTED
 
 

@@ -1,13 +1,14 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istiod is told of a gateway's pods, its Service and its disruption budget."""
+"""The parameters of a gateway's pods, its Service and its disruption budget."""
 
 import json
 from typing import Any
 
 import pytest
-from istio_ambient import gateways, kube, manifests, resources
+from istio_ambient import gateways, kube, resources
+from istio_ambient.values.pods import PodSettings, Resources
 
 POD_LABELS = {"charms.canonical.com/shop.gate.telemetry": "aggregated"}
 LISTENER = {"name": "http-80", "port": 80, "protocol": "HTTP"}
@@ -37,11 +38,11 @@ def patch(key: str, **changes: Any) -> dict[str, Any]:
 
 
 def pod_spec(**settings: Any) -> dict[str, Any]:
-    pods = manifests.PodSettings(**settings)
+    pods = PodSettings(**settings)
     return patch("deployment", settings=gateways.Settings(pods))["spec"]["template"]["spec"]
 
 
-def test_the_gateway_refers_to_the_config_map_that_stands_beside_it():
+def test_the_gateway_refers_to_its_config_map():
     spec = manifest("Gateway")["spec"]
     found = manifest("ConfigMap")["metadata"]
     assert spec["infrastructure"]["parametersRef"] == {
@@ -54,7 +55,7 @@ def test_the_gateway_refers_to_the_config_map_that_stands_beside_it():
     assert manifest("ConfigMap")["data"].keys() == {"deployment", "podDisruptionBudget", "service"}
 
 
-def test_pods_are_kept_apart_where_there_are_nodes_and_zones_enough():
+def test_pods_are_spread_over_nodes_and_zones():
     spec = pod_spec()
     same = {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "gate"}}
     (apart,) = spec["affinity"]["podAntiAffinity"][
@@ -68,7 +69,7 @@ def test_pods_are_kept_apart_where_there_are_nodes_and_zones_enough():
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
-def test_one_pod_at_a_time_may_be_evicted_and_one_that_does_not_work_always(replicas: int):
+def test_one_ready_pod_at_a_time_may_be_evicted_and_any_other_pod(replicas: int):
     assert patch("podDisruptionBudget", replicas=replicas)["spec"] == {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -110,18 +111,18 @@ def test_a_listener_changes_the_gateway_alone_and_a_resource_the_config_map_alon
 
     listener = gateway(listeners=[LISTENER, {**LISTENER, "name": "http-8080", "port": 8080}])
     assert plan(gateway(), listener) == ["update: Gateway shop/gate"]
-    pods = manifests.PodSettings(resources={"limits": {"cpu": "4"}})
+    pods = PodSettings(resources=Resources(limits={"cpu": "4"}))
     larger = gateway(settings=gateways.Settings(pods))
     assert plan(gateway(), larger) == ["update: ConfigMap shop/gate-parameters"]
-    # Options that are no good leave it as it was, whatever that is.
+    # With an invalid option it stays as it is.
     assert plan(larger, gateway(settings=None)) == ["held: ConfigMap shop/gate-parameters"]
 
 
-def test_where_no_choice_was_ever_good_nobody_outside_gets_in():
+def test_without_valid_settings_ever_the_gateway_is_not_exposed():
     assert patch("service", settings=None)["spec"] == {"type": "ClusterIP"}
 
 
-def test_nothing_that_identifies_the_gateway_object_gets_to_the_pods():
+def test_pods_get_no_label_or_annotation_of_the_gateway_object():
     infrastructure = manifest("Gateway")["spec"]["infrastructure"]
     assert infrastructure["labels"] == POD_LABELS
     # Absent, istiod would copy the Gateway's own annotations, our hash among them.
@@ -142,7 +143,7 @@ def test_the_autoscaler_holds_the_number_of_units_and_at_least_one(replicas: int
     [
         (None, "is istio-k8s deployed?"),
         ("Unknown", "is istio-k8s deployed?"),
-        ("True", "its log says why"),
+        ("True", "see the log of istiod"),
         ("False", "rejects the Gateway: no such class"),
     ],
 )

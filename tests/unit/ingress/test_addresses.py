@@ -8,7 +8,7 @@ import datetime
 from typing import Any
 
 import pytest
-from istio_ambient import gateways, ingress
+from istio_ambient import ingress
 from istio_ambient.ingress import Config, routing
 from istio_ambient.ingress.routing import _addresses
 
@@ -18,9 +18,15 @@ NODE, NODE_PORTS = "192.0.2.20", {80: 31080, 443: 31443, 15021: 31021}
 NAME = "gate-istio.shop.svc.cluster.local"
 
 
-def reached(service_type: Any, node: str = NODE, wanted: Any = None, **changes: Any) -> Any:
-    """Return facts with the gateway's Service of a type, and one application that asks."""
-    wanted = gateways.Settings(service_type=wanted or service_type)
+def reached(
+    service_type: Any,
+    node: str = NODE,
+    wanted: Any = None,
+    tls: ingress.Tls | None = None,
+    **options: Any,
+) -> Any:
+    """Return facts with the gateway's Service of a type, and one application that requests a URL."""
+    config = Config(gateway_service_type=wanted or service_type, **options)
     gateway = ingress.Service(
         "shop",
         "gate-istio",
@@ -31,9 +37,9 @@ def reached(service_type: Any, node: str = NODE, wanted: Any = None, **changes: 
     return facts(
         request(),
         services=(service(), gateway),
-        settings=wanted,
+        config=config,
         node_address=node,
-        **changes,
+        tls=tls or ingress.Tls(),
     )
 
 
@@ -65,8 +71,7 @@ def test_an_ipv6_node_with_a_port():
 
 @pytest.mark.parametrize("service_type", ["LoadBalancer", "NodePort", "ClusterIP"])
 def test_what_the_operator_says_is_published_as_it_is(service_type: str):
-    config = Config("apps.example.com")
-    found = hosts(reached(service_type, config=config))
+    found = hosts(reached(service_type, external_hostname="apps.example.com"))
     assert (found.url, found.listener) == ("http://apps.example.com", "apps.example.com")
 
 
@@ -85,11 +90,11 @@ def test_no_url_while_no_node_runs_the_gateway():
         (reached("LoadBalancer", wanted="NodePort"), "NodePort yet: it is LoadBalancer"),
         (dataclasses.replace(facts(), cluster=ingress.Cluster()), "istiod has not made it yet"),
         # Options that are no good are told as such; what is there is what counts.
-        (dataclasses.replace(reached("LoadBalancer"), settings=None), ""),
+        (reached("LoadBalancer", wanted="NodePort", gateway_resources="x"), ""),
     ],
 )
 def test_what_an_address_waits_for(given: ingress.Facts, reason: str):
-    found = ingress.address_readiness(given.gateway, given.cluster, given.settings, {})
+    found = ingress.address_readiness(given.gateway, given.cluster, given.config.gateway, {})
     assert found.ready is not bool(reason)
     assert reason in found.reason
 

@@ -97,10 +97,10 @@ def test_hostnames_clash_as_the_listener_lets_them_through():
         asks("two", A, relation_id=2, hostnames=("*.b",)),
     )
     assert outcome(*asked) == ([1, 2], [])
-    assert outcome(*asked, config=ingress.Config("a.b")) == ([], [1, 2])
+    assert outcome(*asked, config=ingress.Config(external_hostname="a.b")) == ([], [1, 2])
 
 
-ANY = ingress.Config("gate.example.com", listener_hostname="")
+ANY = ingress.Config(external_hostname="gate.example.com", listener_hostname="")
 
 
 @pytest.mark.parametrize("hostname", ["gate.example.com", "*.example.com"])
@@ -115,7 +115,8 @@ def test_a_route_that_takes_the_gateways_own_hostname_is_refused(hostname: str):
     assert str(problem).startswith("two:istio-ingress-route http_routes[0].hostnames: ")
     assert "taken from one:istio-ingress-route: refused" in str(problem)
     # Where all routes are for that hostname, none is more specific.
-    assert outcome(*asked, config=ingress.Config("gate.example.com")) == ([1, 2], [])
+    config = ingress.Config(external_hostname="gate.example.com")
+    assert outcome(*asked, config=config) == ([1, 2], [])
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_a_redirect_for_http_clients_of_another_application_is_a_conflict():
         redirect=ELSEWHERE,
         hostnames=("shop.example.com",),
     )
-    open_listener = ingress.Config("shop.example.com", "")
+    open_listener = ingress.Config(external_hostname="shop.example.com", listener_hostname="")
     assert outcome(page, named, tls=TLS, config=open_listener) == ([1], [])
 
 

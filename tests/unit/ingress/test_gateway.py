@@ -53,13 +53,38 @@ def test_autoscaler_holds_the_number_of_units(replicas: int):
         (Config(), "203.0.113.10", "", "203.0.113.10"),
         (Config(), "2001:db8::1", "", "[2001:db8::1]"),
         (Config(), "Lb-1.Example.com", "lb-1.example.com", "lb-1.example.com"),
-        (Config("apps.example.com"), "203.0.113.10", "apps.example.com", "apps.example.com"),
-        (Config("apps.example.com"), "", "apps.example.com", "apps.example.com"),
-        (Config("198.51.100.1"), "lb.example.com", "", "198.51.100.1"),
-        (Config("apps.example.com", ""), "lb.example.com", "", "apps.example.com"),
-        (Config("", ""), "lb.example.com", "", "lb.example.com"),
-        (Config("", "*.example.com"), "203.0.113.10", "*.example.com", "203.0.113.10"),
-        (Config("a.example.com", "b.example.com"), "", "b.example.com", "a.example.com"),
+        (
+            Config(external_hostname="apps.example.com"),
+            "203.0.113.10",
+            "apps.example.com",
+            "apps.example.com",
+        ),
+        (Config(external_hostname="apps.example.com"), "", "apps.example.com", "apps.example.com"),
+        (Config(external_hostname="198.51.100.1"), "lb.example.com", "", "198.51.100.1"),
+        (
+            Config(external_hostname="apps.example.com", listener_hostname=""),
+            "lb.example.com",
+            "",
+            "apps.example.com",
+        ),
+        (
+            Config(external_hostname="", listener_hostname=""),
+            "lb.example.com",
+            "",
+            "lb.example.com",
+        ),
+        (
+            Config(external_hostname="", listener_hostname="*.example.com"),
+            "203.0.113.10",
+            "*.example.com",
+            "203.0.113.10",
+        ),
+        (
+            Config(external_hostname="a.example.com", listener_hostname="b.example.com"),
+            "",
+            "b.example.com",
+            "a.example.com",
+        ),
     ],
 )
 def test_hostnames(config: Config, address: str, listener: str, public: str):
@@ -88,14 +113,15 @@ BAD_HOSTNAMES = (
 
 @pytest.mark.parametrize("bad", BAD_HOSTNAMES)
 def test_an_invalid_external_hostname_is_reported_and_the_address_used(bad: str):
-    hosts = _hosts.hosts(Config(bad), Address("lb.example.com"))
+    hosts = _hosts.hosts(Config(external_hostname=bad), Address("lb.example.com"))
     assert [p.field for p in hosts.problems] == ["external_hostname"]
     assert (hosts.public, hosts.listener) == ("lb.example.com", "lb.example.com")
 
 
 @pytest.mark.parametrize("bad", BAD_HOSTNAMES)
 def test_an_invalid_listener_hostname_is_reported_and_the_default_used(bad: str):
-    hosts = _hosts.hosts(Config("a.example.com", bad), Address())
+    config = Config(external_hostname="a.example.com", listener_hostname=bad)
+    hosts = _hosts.hosts(config, Address())
     assert [p.field for p in hosts.problems] == ["listener-hostname"]
     assert hosts.listener == "a.example.com"
 
@@ -112,10 +138,22 @@ def test_an_invalid_address_of_the_load_balancer_is_reported(bad: str):
     [
         (Config(), ADDRESS, (ADDRESS,)),
         (Config(), "lb.example.com", ("lb.example.com",)),
-        (Config("a.example.com"), ADDRESS, ("a.example.com",)),
-        (Config("a.example.com", ""), ADDRESS, ("a.example.com",)),
-        (Config("a.example.com", "b.example.com"), ADDRESS, ("a.example.com", "b.example.com")),
-        (Config("", "*.example.com"), ADDRESS, (ADDRESS, "*.example.com")),
+        (Config(external_hostname="a.example.com"), ADDRESS, ("a.example.com",)),
+        (
+            Config(external_hostname="a.example.com", listener_hostname=""),
+            ADDRESS,
+            ("a.example.com",),
+        ),
+        (
+            Config(external_hostname="a.example.com", listener_hostname="b.example.com"),
+            ADDRESS,
+            ("a.example.com", "b.example.com"),
+        ),
+        (
+            Config(external_hostname="", listener_hostname="*.example.com"),
+            ADDRESS,
+            (ADDRESS, "*.example.com"),
+        ),
         (Config(), "", ()),
     ],
 )
@@ -124,22 +162,21 @@ def test_what_the_certificate_is_for(config: Config, address: str, names: tuple[
 
 
 def test_listeners_take_no_ip_address():
-    hosts = _hosts.hosts(Config("", "203.0.113.10"), Address())
+    hosts = _hosts.hosts(Config(listener_hostname="203.0.113.10"), Address())
     assert [p.field for p in hosts.problems] == ["listener-hostname"]
     assert hosts.listener == ""
 
 
 def test_a_wildcard_is_no_external_hostname():
-    assert [p.field for p in _hosts.hosts(Config("*.example.com"), Address()).problems] == [
-        "external_hostname"
-    ]
+    hosts = _hosts.hosts(Config(external_hostname="*.example.com"), Address())
+    assert [p.field for p in hosts.problems] == ["external_hostname"]
 
 
 def test_bad_hostnames_are_among_the_problems_of_the_whole():
     assert [
         problem.field
         for problem in ingress.desired(
-            ingress.resolve(facts(config=Config("a b", "c d")))
+            ingress.resolve(facts(config=Config(external_hostname="a b", listener_hostname="c d")))
         ).problems
     ] == ["external_hostname", "listener-hostname"]
 

@@ -90,9 +90,13 @@ def test_urls_as_other_ingress_charms_tell_them():
 
 
 def test_urls_are_those_that_are_published():
-    wide = facts(config=ingress.Config("shop.example.com", "*.example.com"))
+    wide = facts(
+        config=ingress.Config(
+            external_hostname="shop.example.com", listener_hostname="*.example.com"
+        )
+    )
     behind = facts(
-        config=ingress.Config("shop.example.com"),
+        config=ingress.Config(external_hostname="shop.example.com"),
         upstream=ingress.Upstream("front", "https://front.example.com:444/shop-gate"),
     )
     for known in (wide, behind):

@@ -141,14 +141,17 @@ def test_a_route_with_one_backend_that_is_not_its_own_is_refused_whole(ref: Back
     assert told in messages(asked)
 
 
+TRUSTED = ingress.Config(trusted_requesters=frozenset({"tempo"}))
+
+
 def test_trust_lifts_whose_service_it_is_and_nothing_else():
     refs = (backend("productpage", 9080),)
-    asked = wanted(tempo(route(backends=refs)), trusted=frozenset({"tempo"}))
+    asked = wanted(tempo(route(backends=refs)), config=TRUSTED)
     assert messages(asked) == ""
     assert "AuthorizationPolicy shop/productpage-gate-shop-l4" in objects(asked)
     foreign = tempo(route(backends=refs), model="bank")
     services = (service(namespace="bank"), TEMPO)
-    refused = wanted(foreign, trusted=frozenset({"tempo"}), services=services)
+    refused = wanted(foreign, config=TRUSTED, services=services)
     assert routes(refused) == set()
     assert "asks for model bank" in messages(refused)
 

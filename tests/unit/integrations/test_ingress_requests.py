@@ -175,7 +175,7 @@ def test_with_tls_the_url_says_so():
         request(relation_id=1),
         configuration("tempo", route()),
         services=SERVICES,
-        config=ingress.Config("apps.example.com"),
+        config=ingress.Config(external_hostname="apps.example.com"),
         tls=tls,
     )
     assert answers(asked) == {

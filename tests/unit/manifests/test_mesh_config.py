@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from istio_ambient import manifests
-from istio_ambient.manifests import _mesh_config
+from istio_ambient.manifests import _mesh_config, _mesh_overlay
 
 from tools import generate_crds, generate_mesh_config
 
@@ -13,7 +13,11 @@ TEMPO = manifests.TracingCollector(service="tempo.cos.svc", port=4317)
 
 
 def mesh_config(**values: Any) -> dict[str, Any]:
-    return _mesh_config.mesh_config(manifests.ControlPlane(namespace="prod", **values))
+    # Without validation: what the overlay may hold is checked in `_mesh_overlay`.
+    overlay = values.pop("mesh_config", {})
+    config = manifests.Config.model_construct(mesh_config=overlay)
+    control_plane = manifests.ControlPlane(namespace="prod", config=config, **values)
+    return _mesh_config.mesh_config(control_plane)
 
 
 def test_defaults():
@@ -59,7 +63,7 @@ def test_ext_authz_over_http_and_grpc():
     ]
 
 
-def test_the_overlay_wins_over_defaults_and_tracing_settings():
+def test_the_overlay_takes_precedence_over_defaults_and_tracing_settings():
     overlay = {
         "accessLogFile": "",
         "defaultConfig": {"tracing": {"sampling": 1}, "holdApplicationUntilProxyStarts": True},
@@ -71,7 +75,7 @@ def test_the_overlay_wins_over_defaults_and_tracing_settings():
     assert config["defaultConfig"]["discoveryAddress"] == "istiod.prod.svc:15012"
 
 
-def test_the_overlay_cannot_take_what_the_control_plane_stands_on():
+def test_the_overlay_cannot_change_what_the_control_plane_depends_on():
     overlay: dict[str, Any] = {
         "rootNamespace": "elsewhere",
         "trustDomain": "evil",
@@ -90,7 +94,7 @@ def test_the_overlay_cannot_take_what_the_control_plane_stands_on():
     }
 
 
-def test_an_overlay_of_the_wrong_shape_does_no_harm():
+def test_an_overlay_of_another_shape_changes_nothing_else():
     shapes: tuple[object, ...] = (None, 5, "text", [])
     for wrong in shapes:
         config = mesh_config(tracing=TEMPO, mesh_config={"defaultConfig": wrong})
@@ -127,7 +131,7 @@ def test_the_list_of_fields_is_that_of_the_pinned_istio():
 
 
 def test_every_type_of_a_field_is_known():
-    known = manifests.mesh_config_fields()
+    known = _mesh_overlay.mesh_config_fields()
     scalars = {"string", "bytes", "bool", "number", "duration", "object", "any"}
     scalars |= {"int32", "uint32", "int64", "uint64"}
     for name, message in known.messages.items():
@@ -139,8 +143,8 @@ def test_every_type_of_a_field_is_known():
 
 
 def test_everything_that_we_set_ourselves_is_in_the_list():
-    known = manifests.mesh_config_fields()
-    for path in manifests.OWNED_FIELDS:
+    known = _mesh_overlay.mesh_config_fields()
+    for path in _mesh_overlay.OWNED_FIELDS:
         first, *rest = path.split(".")
         kind = known.messages[known.root].fields[first]
         if rest:

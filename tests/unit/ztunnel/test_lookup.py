@@ -112,6 +112,5 @@ def test_how_to_get_one_names_image_folder_and_variable(cache: Path):
 
 
 def test_the_pin_is_of_the_release_that_the_charm_installs():
-    values = manifests.ControlPlane(namespace="istio-system")
     pinned = f"{ztunnel.IMAGE.repository}:{ztunnel.IMAGE.tag}"
-    assert pinned == values.image("ztunnel")
+    assert pinned == manifests.Config().image("ztunnel")

@@ -15,10 +15,10 @@ from istio_ambient.ingress.model._cluster import (
     need_named_ports,
     services_of,
 )
+from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
     GATEWAY_CLASS,
     Certificate,
-    Config,
     Facts,
     GatewayRef,
     Tls,

@@ -6,26 +6,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from istio_ambient import authorization, gateways, kube
+from istio_ambient import authorization, kube
 from istio_ambient.ingress.model._authentication import ForwardAuth, RequestAuth
 from istio_ambient.ingress.model._cluster import Cluster
+from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._requests import IngressRequest
 from istio_ambient.values.problems import Problem
 
 GATEWAY_CLASS = "istio"
-
-_BALANCED = gateways.Settings(service_type="LoadBalancer")
-
-
-@dataclass(frozen=True)
-class Config:
-    """The charm's options, as Juju gives them."""
-
-    external_hostname: str = ""
-    listener_hostname: str | None = None
-    """None where unset; empty for a listener that takes any hostname."""
-    external_traffic_policy_cidrs: str = "0.0.0.0/0"
-    """Comma-separated; empty: nobody."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +76,11 @@ class Facts:
     model: str
     app: str
     config: Config = field(default_factory=Config)
-    settings: gateways.Settings | None = _BALANCED
-    """The operator's options for the gateway's pods and Service; None: one of them is invalid."""
     replicas: int = 1
     pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels that the gateway's pods get."""
     requests: Sequence[IngressRequest] = ()
     """Of the four endpoints over which applications ask for routes."""
-    trusted: frozenset[str] = frozenset()
-    """Applications of our model that may have other applications' Services exposed."""
     tls: Tls = field(default_factory=Tls)
     upstream: Upstream = field(default_factory=Upstream)
     forward_auth: ForwardAuth = field(default_factory=ForwardAuth)

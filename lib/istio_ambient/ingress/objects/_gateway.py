@@ -26,5 +26,5 @@ def gateway(facts: Facts, hosts: Hosts, listeners: Listeners) -> gateways.Gatewa
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
         pod_annotations={"sidecar.istio.io/statsInclusionSuffixes": ",".join(TLS_METRICS)},
-        settings=facts.settings,
+        settings=facts.config.gateway,
     )

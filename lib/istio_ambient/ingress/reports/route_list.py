@@ -147,12 +147,13 @@ def unserved(ingress: Ingress) -> list[Problem]:
 
     Unauthenticated routes that need authentication all the same stand before the pending ones.
     """
+    facts = ingress.facts
     pending = (
         Problem(app="", endpoint="", field="", message=f"{each.what}: {each.reason}", remedy="")
         for each in ingress.served.pending
     )
     closed = ingress.authentication_problems
-    return [*ingress.problems, *ingress.facts.problems, *closed, *pending]
+    return [*ingress.problems, *facts.config.problems, *facts.problems, *closed, *pending]
 
 
 def proxied_endpoints(ingress: Ingress, found: Iterable[Entry]) -> Mapping[str, Mapping[str, str]]:

@@ -1,22 +1,40 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The operator's overlay on MeshConfig, checked field by field before it is laid over ours.
+"""The option `mesh-config`: the operator's overlay on MeshConfig, checked field by field.
 
-istiod ignores fields that it does not know, and refuses a whole MeshConfig for one value of a
-wrong type: neither must get that far.
+istiod ignores fields that it does not know, and rejects the whole MeshConfig for one value of a
+wrong type; both are reported here, before the overlay is applied.
 """
 
 import difflib
+import functools
+import json
 import math
+import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from istio_ambient import manifests
+import pydantic
+
 from istio_ambient.values.invalid import OptionError, inside, shown
 from istio_ambient.values.yaml_text import mapping
 
+TRACING_PROVIDER = "otel-tracing"
+EXT_AUTHZ_PREFIX = "ext-authz-"
+"""Prefix of the names of external authorization providers that relations bring."""
+
+OWNED_FIELDS: Mapping[str, str] = {
+    "rootNamespace": "it is the model that the charm is deployed in",
+    "configSources": "istiod would no longer read the policies in this cluster",
+    "trustDomain": "policies name workloads by it",
+    "defaultConfig.discoveryAddress": "it is this istiod",
+    "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode depends on it",
+}
+"""Fields that an overlay cannot set, and why."""
+
+_FIELDS = pathlib.Path(__file__).parent / "mesh-config-fields.yaml"
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
 _LIST_OF, _MAP_OF = "list of ", "map of "
 _RANGES = {
@@ -27,15 +45,43 @@ _RANGES = {
 }
 
 
+class Message(pydantic.BaseModel):
+    """What one message of MeshConfig may hold."""
+
+    fields: Mapping[str, str]
+    """Field → type: a scalar, the name of a message or enumeration, `list of …` or `map of …`."""
+    one_of: tuple[tuple[str, ...], ...] = ()
+    """Groups of fields of which at most one may be set."""
+
+
+class MeshConfigFields(pydantic.BaseModel):
+    """Messages and enumerations by their full names."""
+
+    root: str
+    """Name of the message that MeshConfig is."""
+    messages: Mapping[str, Message]
+    enums: Mapping[str, tuple[str, ...]]
+
+
+@functools.cache
+def mesh_config_fields() -> MeshConfigFields:
+    """Return the fields of MeshConfig in the pinned Istio.
+
+    The file is JSON below its first line, which names its source.
+    """
+    _, _, text = _FIELDS.read_text().partition("\n")
+    return MeshConfigFields.model_validate(json.loads(text))
+
+
 def parse_mesh_config(text: object) -> dict[str, Any]:
     """Return the overlay in MeshConfig's JSON form.
 
     Raises:
-        OptionError: it is no YAML mapping; a field does not exist, is of another type, or is the
-            charm's own to set.
+        OptionError: the text is no YAML mapping; a field does not exist, has another type, or is
+            set by the charm.
     """
     overlay = mapping(text)
-    _check_message(manifests.mesh_config_fields().root, overlay, "")
+    _check_message(mesh_config_fields().root, overlay, "")
     _check_owned(overlay)
     _check_providers(overlay.get("extensionProviders", []))
     return overlay
@@ -44,15 +90,12 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
 def _check_message(name: str, value: object, path: str) -> None:
     if not isinstance(value, Mapping):
         raise OptionError(f"{shown(value)} is not a mapping", "write `field: value` lines", path)
-    message = manifests.mesh_config_fields().messages[name]
+    message = mesh_config_fields().messages[name]
     members = cast(Mapping[str, object], value)
     for field, member in members.items():
         if field not in message.fields:
-            raise OptionError(
-                "no such field",
-                _similar(field, list(message.fields)),
-                path + "." * bool(path) + field,
-            )
+            remedy = _similar(field, list(message.fields))
+            raise OptionError("no such field", remedy, inside(path, field))
         _check_value(message.fields[field], member, inside(path, field))
     for choice in message.one_of:
         chosen = [field for field in choice if field in members]
@@ -71,7 +114,7 @@ def _similar(field: str, known: Sequence[str]) -> str:
 
 
 def _check_value(kind: str, value: object, path: str) -> None:
-    known = manifests.mesh_config_fields()
+    known = mesh_config_fields()
     if kind.startswith(_LIST_OF):
         _check_list(kind.removeprefix(_LIST_OF), value, path)
     elif kind.startswith(_MAP_OF):
@@ -131,7 +174,7 @@ _SCALARS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 
 
 def _check_owned(overlay: Mapping[str, Any]) -> None:
-    for field, reason in manifests.OWNED_FIELDS.items():
+    for field, reason in OWNED_FIELDS.items():
         value: object = overlay
         for key in field.split("."):
             value = (
@@ -152,7 +195,7 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
             raise OptionError(
                 f"{shown(name)} stands there twice", "keep one", inside(path, "name")
             )
-        if manifests.is_provider_of_relations(name):
+        if name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
             raise OptionError(message, "use another name", inside(path, "name"))
         seen.add(name)

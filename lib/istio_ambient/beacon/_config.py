@@ -1,0 +1,29 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The options of istio-beacon-k8s, as `ops.CharmBase.load_config` reads them."""
+
+from istio_ambient import gateways
+from istio_ambient.values import pods
+from istio_ambient.values.applications import Applications
+
+_WAYPOINT = frozenset({"waypoint-resources", "waypoint-tolerations", "waypoint-node-selector"})
+
+
+class Config(pods.PodsConfig):
+    """The options, with the names and defaults of `charmcraft.yaml`."""
+
+    manage_authorization_policies: bool = True
+    model_on_mesh: bool = False
+    trusted_requesters: Applications = frozenset()
+    """Applications of our model that may ask for access to other applications of it."""
+    waypoint_resources: pods.ResourcesOption = pods.NO_RESOURCES
+    waypoint_tolerations: pods.Tolerations = None
+    waypoint_node_selector: pods.NodeSelector = pods.NO_LABELS
+
+    @property
+    def waypoint(self) -> gateways.Settings | None:
+        """The settings of the waypoint; None: an option is invalid, and the waypoint is held."""
+        if self.invalid & _WAYPOINT:
+            return None
+        return gateways.Settings(self.pods("waypoint"))

@@ -1,0 +1,107 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The options of istio-k8s that reach a manifest: templates read them as `config.<option>`."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from istio_ambient.values import pods
+from istio_ambient.values.invalid import OptionError, shown
+
+from ._mesh_overlay import parse_mesh_config
+from ._platforms import Platform
+
+VERSION = "1.31.0"
+"""The Istio release that the templates, the CRDs and the default images belong to."""
+
+AUTO = "auto"
+"""Value of `platform`: find out from a node."""
+
+_VARIANT = "-distroless"
+# The grammar of image references, as registries accept them (distribution's reference package).
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
+_HUB = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*|{_HOST}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_MAX_HUB, _MAX_TAG, _MAX_PATH = 200, 128 - len(_VARIANT), 4096
+_SECRET_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+def _hub(hub: str) -> str:
+    if len(hub) > _MAX_HUB or not _HUB.fullmatch(hub):
+        remedy = "use registry and path, without https:// or a tag, such as docker.io/istio"
+        raise OptionError(f"{shown(hub)} is no place for images", remedy)
+    return hub
+
+
+def _tag(tag: str) -> str:
+    if tag.endswith(_VARIANT):
+        raise OptionError(f"{shown(tag)} names the variant", f"leave {_VARIANT} out")
+    if len(tag) > _MAX_TAG or not _TAG.fullmatch(tag):
+        remedy = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as 1.31.0"
+        raise OptionError(f"{shown(tag)} is no tag", remedy)
+    return tag
+
+
+def _secret_names(text: object) -> tuple[str, ...]:
+    """Return the names of a list with commas or spaces, each of them once."""
+    remedy = "use names of Secrets, with commas between them"
+    if not isinstance(text, str):
+        raise OptionError(f"{shown(text)} is not text", remedy)
+    found = tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name))
+    for name in found:
+        if not _SECRET_NAME.fullmatch(name) or ".." in name:
+            raise OptionError(f"{shown(name)} is no name of a Secret", remedy)
+    return found
+
+
+def _folder(path: str) -> str:
+    parts = path.split("/")
+    if path and (parts[0] or ".." in parts or not path.isprintable() or len(path) > _MAX_PATH):
+        remedy = "use an absolute path without '..', or leave it empty"
+        raise OptionError(f"{shown(path)} is no folder on a node", remedy)
+    return path
+
+
+_Folder = Annotated[str, pydantic.AfterValidator(_folder)]
+_NO_OVERLAY: Mapping[str, Any] = {}
+
+
+class Config(pods.PodsConfig):
+    """The options, with the names and defaults of `charmcraft.yaml`."""
+
+    auto_allow_waypoint_policy: bool = True
+    """Whether ztunnel lets a workload's own waypoint through, whatever the policies say."""
+    platform: Literal["auto", Platform] = AUTO
+    cni_bin_dir: _Folder = ""
+    """Folder of a node's CNI plugins; empty: where the platform keeps them."""
+    cni_conf_dir: _Folder = ""
+    """Folder of a node's CNI configuration; empty: where the platform keeps it."""
+    hub: Annotated[str, pydantic.AfterValidator(_hub)] = "docker.io/istio"
+    """Registry and repository of the images `pilot`, `proxyv2`, `install-cni` and `ztunnel`."""
+    tag: Annotated[str, pydantic.AfterValidator(_tag)] = VERSION
+    """Tag of all images, without the variant: `-distroless` is added."""
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    image_pull_secrets: Annotated[tuple[str, ...], pydantic.BeforeValidator(_secret_names)] = ()
+    """Names of Secrets in the namespace; waypoints and gateways look for them in their own."""
+    mesh_config: Annotated[Mapping[str, Any], pydantic.BeforeValidator(parse_mesh_config)] = (
+        _NO_OVERLAY
+    )
+    """Overlay on MeshConfig in its JSON form; `mesh_config` merges it."""
+    istiod_resources: pods.ResourcesOption = pods.NO_RESOURCES
+    istiod_tolerations: pods.Tolerations = None
+    istiod_node_selector: pods.NodeSelector = pods.NO_LABELS
+    cni_resources: pods.ResourcesOption = pods.NO_RESOURCES
+    cni_tolerations: pods.Tolerations = None
+    cni_node_selector: pods.NodeSelector = pods.NO_LABELS
+    ztunnel_resources: pods.ResourcesOption = pods.NO_RESOURCES
+    ztunnel_tolerations: pods.Tolerations = None
+    ztunnel_node_selector: pods.NodeSelector = pods.NO_LABELS
+
+    def image(self, name: str) -> str:
+        """Return the reference of one of Istio's images."""
+        return f"{self.hub}/{name}:{self.tag}{_VARIANT}"
