@@ -5,7 +5,7 @@
 import ops
 import pytest
 from charmlibs.interfaces import gateway_metadata as published
-from istio_ambient.interfaces import gateway_metadata
+from istio_ambient.interfaces import metadata
 from ops import testing
 
 
@@ -28,7 +28,7 @@ METADATA = {
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        (gateway_metadata.dump(**METADATA), published.GatewayMetadata(**METADATA)),
+        (metadata.dump_gateway(**METADATA), published.GatewayMetadata(**METADATA)),
         ({}, None),
     ],
     ids=["there", "withdrawn"],
@@ -46,4 +46,4 @@ def test_the_published_requirer_reads_what_we_write(
     )
     with context(context.on.update_status(), testing.State(relations={relation})) as manager:
         assert manager.charm.gateway.get_metadata() == read
-    assert written.keys() <= set(gateway_metadata.KEYS)
+    assert written.keys() <= set(metadata.GATEWAY_KEYS)

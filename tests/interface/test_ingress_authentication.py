@@ -11,7 +11,9 @@ import pytest
 from canonical_service_mesh.interfaces import istio_ingress_config as published_config
 from charmlibs.interfaces import forward_auth as published_login
 from charmlibs.interfaces import istio_request_auth as published_tokens
+from istio_ambient import authorization
 from istio_ambient.integrations import ingress_authentication
+from istio_ambient.integrations.requesters import RequesterDatabag
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
 from ops import testing
 
@@ -73,7 +75,7 @@ def test_the_published_authorizer():
 
 
 @pytest.mark.parametrize(("apps", "wrong"), [(["grafana"], []), ([], ["not related"])])
-def test_the_published_authorizer_reads_who_is_behind_the_ingress(
+def test_the_published_authorizer_reads_the_applications_of_the_ingress(
     apps: list[str], wrong: list[str]
 ):
     context = testing.Context(Other, meta=META)
@@ -90,9 +92,13 @@ def test_the_published_authorizer_reads_who_is_behind_the_ingress(
     assert [part for part, text in zip(wrong, charm.wrong, strict=True) if part in text] == wrong
 
 
-def test_the_published_control_plane_reads_what_we_tell():
+def test_the_published_control_plane_reads_what_we_publish():
     context = testing.Context(Other, meta=META)
-    remote = ingress_authentication.Remote("proxy", {"decisions_address": f"{ADDRESS}/decisions"})
+    remote = RequesterDatabag(
+        authorization.Requester("proxy", "forward-auth"),
+        1,
+        {"decisions_address": f"{ADDRESS}/decisions"},
+    )
     told = ingress_authentication.login("gate", remote, None).authorizer
     for authorizer, fake in ((told, False), (None, True)):
         before = relation(

@@ -18,7 +18,7 @@ CALLS = published.GRPCRoute(
 
 
 class RequirerCharm(ops.CharmBase):
-    """Asks for a route whenever the library says that it may."""
+    """Requests a route in every hook in which the library allows it."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)

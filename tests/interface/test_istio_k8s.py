@@ -16,7 +16,7 @@ from istio_ambient.charm import observability
 from istio_ambient.interfaces import (
     certificate_transfer,
     istio_ingress_config,
-    istio_metadata,
+    metadata,
     tracing,
 )
 from ops import testing
@@ -49,13 +49,13 @@ META: dict[str, Any] = {
 
 
 class OtherSide:
-    """Runs the published library against what we write, and gives what it writes."""
+    """Runs the published library on our databag, and returns what the library writes."""
 
     def __init__(self) -> None:
         self.context = testing.Context(Other, meta=META)
 
     def meet(self, endpoint: str, ours: dict[str, str], do: Any = None) -> tuple[Any, Any]:
-        """Return what `do(charm)` gave, and the relation as the other side leaves it."""
+        """Return the result of `do(charm)`, and the relation after the hook of the other side."""
         relation = testing.Relation(endpoint, remote_app_name="istio-k8s", remote_app_data=ours)
         state = testing.State(leader=True, relations=[relation])
         with self.context(self.context.on.update_status(), state) as manager:
@@ -73,7 +73,7 @@ def test_the_root_namespace(other: OtherSide):
     def read(charm: Other) -> Any:
         return charm.metadata.get_data()
 
-    data, _ = other.meet("istio-metadata", istio_metadata.dump("mesh"), read)
+    data, _ = other.meet("istio-metadata", metadata.dump_istio("mesh"), read)
     assert data == published_metadata.IstioMetadataAppData(root_namespace="mesh")
 
 
@@ -103,7 +103,7 @@ def test_an_authorizer_as_the_published_provider_names_it(other: OtherSide):
     assert authorizer.headers_to_downstream_on_deny == ("content-type", "set-cookie")
 
 
-def test_an_authorizer_by_grpc_and_one_taken_back(other: OtherSide):
+def test_an_authorizer_over_grpc_and_one_withdrawn(other: OtherSide):
     def publish(charm: Other) -> None:
         charm.ingress.publish("authorizer.iam.svc", "9001", "grpc")
 
@@ -149,7 +149,7 @@ def test_certificates_of_version_one_and_zero(other: OtherSide, ours: dict[str, 
     assert (set(certificates), problems) == (pems, [])
 
 
-def test_certificates_taken_back(other: OtherSide):
+def test_certificates_withdrawn(other: OtherSide):
     def take_back(charm: Other) -> None:
         charm.certificates.add_certificates({authorities.pem("one")})
         charm.certificates.remove_all_certificates()
@@ -231,7 +231,7 @@ def test_no_answer_of_a_tracing_provider_fails_our_hook(text: str):
     context.run(context.on.start(), state)
 
 
-def test_the_charm_asks_for_a_receiver_of_its_own_traces():
+def test_the_charm_requests_a_receiver_of_its_own_traces():
     context = testing.Context(Traced, meta=TRACED_META)
     relation = testing.Relation("charm-tracing")
     state = testing.State(leader=True, relations=[relation])

@@ -54,7 +54,7 @@ with warnings.catch_warnings():
 
 
 class Consumer(ops.CharmBase):
-    """Asks for everything that can be asked for."""
+    """Requests every kind of access."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
@@ -70,7 +70,7 @@ def consumer_state(*relations: testing.RelationBase) -> testing.State:
     return testing.State(leader=True, relations=relations, model=testing.Model("shop"))
 
 
-def test_everything_that_the_published_consumer_asks_for_is_read(
+def test_every_request_of_the_published_consumer_is_read(
     context: testing.Context[Consumer],
 ):
     mesh_relation = testing.Relation("service-mesh", remote_app_name="beacon")
@@ -97,17 +97,18 @@ def test_everything_that_the_published_consumer_asks_for_is_read(
 
 
 def rules_of(databag: dict[str, str]) -> dict[str, list[str]]:
-    """Return who is let in to what by the policies that a databag becomes."""
+    """Return the sources that the policies of a databag allow, by target."""
     services = {
-        ("shop", name): _requests.Service("shop", name, {authorization.NAME_LABEL: "details"})
+        ("shop", name): _requests.ServiceFacts("shop", name, {authorization.NAME_LABEL: "details"})
         for name in ("details", "details-api")
     }
     cluster = authorization.Cluster(services=services)
     requester = authorization.Requester("details", "service-mesh")
     requests, problems = access_requests.of_applications([(requester, databag)], cluster, "shop")
-    verdicts = authorization.judge(requests, cluster, namespace="shop")
-    assert (problems, verdicts.refused, verdicts.pending) == ([], (), ())
-    built = authorization.policies(verdicts.granted, model="shop", app="beacon")
+    objections = authorization.objections(requests, cluster, namespace="shop")
+    outcomes = authorization.outcomes(requests, objections)
+    assert (problems, outcomes.refused, outcomes.pending) == ([], (), ())
+    built = authorization.policies(outcomes.granted, model="shop", app="beacon")
     manifests = [kube.manifest_of(policy) for policy in built]
     return {str(authorization.target_of(manifest)): _sources(manifest) for manifest in manifests}
 
@@ -137,7 +138,7 @@ def test_what_the_published_provider_publishes_is_what_we_publish():
     assert ours == data
 
 
-def test_a_remote_application_says_who_it_is_through_the_published_library(
+def test_the_published_library_publishes_a_cross_model_identity(
     context: testing.Context[Consumer],
 ):
     relation = testing.Relation("require-cmr-mesh", remote_app_name="beacon")

@@ -37,7 +37,7 @@ THEIRS: dict[str, Any] = {
 
 
 class Requirer(ops.CharmBase):
-    """Does in every event what the ingress charm's reconcile does with its certificate."""
+    """Handles its certificate in every event as the reconcile of the ingress charm does."""
 
     names: Sequence[str] = (NAME,)
     secret: kube.Resource | None = None
@@ -63,7 +63,7 @@ class Provider(ops.CharmBase):
 
 
 class Meeting:
-    """Two applications, and what passes between them."""
+    """Two applications and the relation between them."""
 
     def __init__(self, *, leader: bool = True) -> None:
         self.root = Authority.make("root")
@@ -87,7 +87,7 @@ class Meeting:
         certificate = self.answer.tls.certificate
         if certificate:
             facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, certificate))
-            wanted = ingress.desired(facts).objects
+            wanted = ingress.desired(ingress.resolve(facts)).objects
             (self.secret,) = [obj for obj in wanted if isinstance(obj, Secret)]
         return self.answer
 
@@ -109,7 +109,7 @@ class Meeting:
 
     @property
     def requests(self) -> list[str]:
-        """What we ask for, as PEM."""
+        """Our requests, as PEM."""
         listed = json.loads(self.databag.get("certificate_signing_requests", "[]"))
         return [each["certificate_signing_request"] for each in listed]
 
@@ -120,19 +120,19 @@ class Meeting:
         return x509.load_pem_x509_csr(request.encode())
 
     def write(self, databag: dict[str, str]) -> None:
-        """Let the provider's databag be this."""
+        """Set the provider's databag."""
         changed = dataclasses.replace(self._remote, remote_app_data=databag)
         self.state = dataclasses.replace(self.state, relations=[changed])
 
     def issue(self, **options: Any) -> dict[str, str]:
-        """Let the provider sign all requests, without looking at them."""
+        """Let the provider sign all requests, without checking them."""
         certificates = [self.entry(request, **options) for request in self.requests]
         databag = {"certificates": json.dumps(certificates)}
         self.write(databag)
         return databag
 
     def entry(self, request: str, **options: Any) -> dict[str, Any]:
-        """Return what a provider says of a request that it signed."""
+        """Return the entry of a provider for a request that it signed."""
         signed = self.authority.sign(request, **options)
         return {
             "certificate": signed,
@@ -184,7 +184,7 @@ def meeting() -> Meeting:
 
 @pytest.fixture
 def served(meeting: Meeting) -> Meeting:
-    """A gateway with a certificate that is good for years."""
+    """A gateway with a certificate that is valid for years."""
     meeting.run()
     meeting.issue()
     assert meeting.run().problems == ()
@@ -197,7 +197,7 @@ def names_of(request: x509.CertificateSigningRequest) -> tuple[list[str], list[s
     return found.get_values_for_type(x509.DNSName), addresses
 
 
-def test_the_published_provider_issues_what_is_asked_for(meeting: Meeting):
+def test_the_published_provider_issues_what_is_requested(meeting: Meeting):
     asked = meeting.run()
     assert asked.tls == ingress.Tls(
         True, None, "certifier has not issued one for shop.example.com yet"
@@ -238,7 +238,7 @@ def test_subject_and_alternative_names(
     assert meeting.run().problems == ()
 
 
-def test_another_name_asks_anew_withdraws_the_old_request_and_keeps_serving(served: Meeting):
+def test_another_name_replaces_the_request_and_the_old_certificate_serves_on(served: Meeting):
     old, before = served.request, served.answer.tls.certificate
     served.names = ["new.example.com"]
     answer = served.run()
@@ -252,7 +252,7 @@ def test_another_name_asks_anew_withdraws_the_old_request_and_keeps_serving(serv
     assert answer.tls.certificate != before
 
 
-def test_while_the_name_is_not_known_what_was_asked_for_stays(served: Meeting):
+def test_without_a_known_name_the_request_stays(served: Meeting):
     request = served.request
     served.names = []
     assert served.run().tls.certificate is not None
@@ -287,14 +287,14 @@ def test_another_authority_takes_over_at_once(served: Meeting):
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "authority": ({"ca": True}, "of an authority"),
+    "authority": ({"ca": True}, "of a certificate authority"),
     "expired": ({"end": START + datetime.timedelta(days=1)}, "ends on 2026-01-02"),
     "not yet": ({"begin": START + LIFETIME, "end": START + 2 * LIFETIME}, "not valid before 2035"),
 }
 
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=BAD)
-def test_what_must_not_be_used_is_told_and_the_last_good_one_stays(
+def test_an_unusable_certificate_is_a_problem_and_the_last_valid_one_stays(
     served: Meeting, options: dict[str, Any], message: str
 ):
     before = served.answer.tls
@@ -306,11 +306,11 @@ def test_what_must_not_be_used_is_told_and_the_last_good_one_stays(
         (problem,) = answer.problems
         assert (problem.app, problem.endpoint) == ("certifier", ENDPOINT)
         assert message in problem.message
-        # Whoever gives such ones would give another: nobody keeps anybody busy.
+        # The provider would issue another such certificate: none is requested in a loop.
         assert served.request == request
 
 
-def test_one_that_comes_at_its_end_is_made_do_with_and_not_asked_for_again(meeting: Meeting):
+def test_a_certificate_that_arrives_at_its_end_is_used_and_not_requested_again(meeting: Meeting):
     meeting.run()
     request = meeting.request
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
@@ -325,7 +325,7 @@ def test_one_that_comes_at_its_end_is_made_do_with_and_not_asked_for_again(meeti
         meeting.secret.metadata.managedFields = [written]
 
 
-def test_somebody_elses_certificate_is_not_used(served: Meeting):
+def test_a_certificate_for_another_key_is_not_used(served: Meeting):
     before = served.answer.tls
     other = Meeting()
     other.run()
@@ -337,7 +337,7 @@ def test_somebody_elses_certificate_is_not_used(served: Meeting):
     assert "not for the key" in str(answer.problems[0])
 
 
-def test_without_a_good_one_there_is_none(meeting: Meeting):
+def test_without_a_valid_certificate_none_is_used(meeting: Meeting):
     meeting.run()
     meeting.issue(ca=True)
     answer = meeting.run()
@@ -350,12 +350,14 @@ def test_an_expired_certificate_is_not_used_from_the_cluster(served: Meeting):
     assert served.answer.tls.certificate
     stale = dataclasses.replace(served.answer.tls.certificate, chain=expired)
     facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, stale))
-    (served.secret,) = [o for o in ingress.desired(facts).objects if isinstance(o, Secret)]
+    (served.secret,) = [
+        o for o in ingress.desired(ingress.resolve(facts)).objects if isinstance(o, Secret)
+    ]
     served.write({})
     assert served.run().tls.pending
 
 
-def test_a_missed_renewal_is_made_up_for(served: Meeting):
+def test_a_missed_renewal_is_requested_later(served: Meeting):
     request = served.request
     certificate = served.authority.sign(served.requests[0], end=START + datetime.timedelta(days=1))
     entry = {**served.entry(served.requests[0]), "certificate": certificate}
@@ -363,14 +365,16 @@ def test_a_missed_renewal_is_made_up_for(served: Meeting):
     assert served.answer.tls.certificate
     stale = dataclasses.replace(served.answer.tls.certificate, chain=certificate)
     facts = ingress.Facts("shop", "gate", tls=ingress.Tls(True, stale))
-    (served.secret,) = [o for o in ingress.desired(facts).objects if isinstance(o, Secret)]
+    (served.secret,) = [
+        o for o in ingress.desired(ingress.resolve(facts)).objects if isinstance(o, Secret)
+    ]
     served.run()
     assert served.requests == []
     served.run()
     assert served.request != request
 
 
-def test_names_that_the_certificate_lacks_are_told(meeting: Meeting):
+def test_names_that_the_certificate_lacks_are_a_problem(meeting: Meeting):
     meeting.names = [ADDRESS, NAME]
     meeting.run()
     meeting.issue(names=[x509.DNSName("*.example.com")])
@@ -379,7 +383,7 @@ def test_names_that_the_certificate_lacks_are_told(meeting: Meeting):
     assert f"not for {ADDRESS};" in str(answer.problems[0])
 
 
-def test_a_refusal_is_told_with_what_to_do(meeting: Meeting):
+def test_a_refusal_is_a_problem_with_a_remedy(meeting: Meeting):
     meeting.names = [ADDRESS]
     meeting.run()
     error = {"code": 101, "name": "IP_NOT_ALLOWED", "message": "no addresses\nhere"}
@@ -402,7 +406,7 @@ def test_an_authority_that_is_down_is_waited_for(meeting: Meeting):
     assert (answer.problems, "try later" in answer.tls.awaited) == ((), True)
 
 
-def test_what_a_provider_says_it_cannot_issue_is_not_asked_for(meeting: Meeting):
+def test_a_certificate_beyond_the_capabilities_is_not_requested(meeting: Meeting):
     meeting.names = [ADDRESS]
     capabilities = {"supports_ip_sans": False, "supports_wildcard_dns": False}
     meeting.write({"capabilities": json.dumps(capabilities)})
@@ -418,7 +422,7 @@ def test_what_a_provider_says_it_cannot_issue_is_not_asked_for(meeting: Meeting)
     assert (answer.tls.certificate is None, answer.problems) == (False, ())
 
 
-def test_only_the_leader_asks(served: Meeting):
+def test_only_the_leader_requests(served: Meeting):
     used = served.answer.tls.certificate
     other = Meeting(leader=False)
     other.secret = served.secret
@@ -428,7 +432,7 @@ def test_only_the_leader_asks(served: Meeting):
 
 
 @pytest.mark.parametrize("leader", [True, False])
-def test_what_each_unit_asked_for_before_a_refresh_is_withdrawn(leader: bool):
+def test_the_requests_of_units_before_a_refresh_are_withdrawn(leader: bool):
     meeting = Meeting(leader=leader)
     asked = {"certificate_signing_requests": "[]", "ingress-address": ADDRESS}
     relation = dataclasses.replace(meeting.relation, local_unit_data=asked)
@@ -438,14 +442,14 @@ def test_what_each_unit_asked_for_before_a_refresh_is_withdrawn(leader: bool):
     assert left == {"ingress-address": ADDRESS}
 
 
-def test_when_the_relation_goes_so_do_key_and_certificate(served: Meeting):
+def test_key_and_certificate_go_with_the_relation(served: Meeting):
     relation = served.state.get_relation(served.relation.id)
     answer = served.run(served.ours.on.relation_broken(relation))
     assert answer == Answer()
     assert [s for s in served.state.secrets if "private-key" in s.tracked_content] == []
 
 
-def test_while_one_authority_takes_the_place_of_another_hooks_go_on(served: Meeting):
+def test_hooks_succeed_while_one_authority_replaces_another(served: Meeting):
     second = testing.Relation(ENDPOINT, remote_app_name="other")
     relations = [*served.state.relations, second]
     served.state = dataclasses.replace(served.state, relations=relations)
@@ -461,7 +465,7 @@ def test_the_private_key_is_in_no_log_and_no_databag(
     answer = meeting.run()
     assert answer.tls.certificate
     lines = answer.tls.certificate.key.splitlines()[1:-1]
-    told = "\n".join(
+    written = "\n".join(
         [
             *(str(line.message) for line in meeting.ours.juju_log),
             caplog.text,
@@ -470,7 +474,7 @@ def test_the_private_key_is_in_no_log_and_no_databag(
         ]
     )
     assert len(lines) > 10
-    assert [line for line in lines if line in told] == []
+    assert [line for line in lines if line in written] == []
 
 
 def _nested(levels: int) -> str:
@@ -488,7 +492,7 @@ def attacked() -> Meeting:
 
 @pytest.fixture(scope="module")
 def hostile(attacked: Meeting) -> st.SearchStrategy[dict[str, str]]:
-    """Provider databags: any text, any JSON, and what is nearly right."""
+    """Provider databags: any text, any JSON, and nearly valid entries."""
     meeting = attacked
     (request,) = meeting.requests
     good = meeting.entry(request)
@@ -539,7 +543,7 @@ def hostile(attacked: Meeting) -> st.SearchStrategy[dict[str, str]]:
 
 @hypothesis.given(data=st.data())
 @hypothesis.settings(max_examples=60, deadline=None)
-def test_whatever_a_provider_writes_no_hook_fails_and_only_a_good_certificate_is_used(
+def test_no_databag_of_a_provider_fails_a_hook_and_only_a_valid_certificate_is_used(
     attacked: Meeting, hostile: st.SearchStrategy[dict[str, str]], data: st.DataObject
 ):
     state, secret = attacked.state, attacked.secret

@@ -60,7 +60,7 @@ class PublicCharm:
         target = authorization.Target.workload(
             self.shop.name, {"juju-modeloperator": "modeloperator"}
         )
-        policy = authorization.allow(name, target, (authorization.Rule(),))
+        policy = authorization.allow(name, target, (authorization.AllowRule(),))
         self._apply(policy, "modeloperator-authorization-policy")
         labels = {
             gateways.DATAPLANE_MODE: "ambient",

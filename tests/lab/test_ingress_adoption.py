@@ -13,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from istio_ambient import authorization, ingress, kube, resources
+from istio_ambient.interfaces.ingress import IngressRequirerData
+from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.kube import _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
@@ -81,21 +83,20 @@ def made_by_the_public_charm(
 
     def asked(app: str, endpoint: str, number: int) -> ingress.IngressRequest:
         requester, open_to_all = authorization.Requester(app, endpoint, ""), endpoint != "ingress"
-        return ingress.IngressRequest(
-            requester, number, "shop", app, 9080, authenticated=not open_to_all
-        )
+        data = IngressRequirerData(model="shop", name=app, port=9080)
+        return ingress.IngressRequest(requester, number, data, authenticated=not open_to_all)
 
-    trust = ingress.Trust("login", (ingress.JwtRule(ISSUER, KEYS),))
+    trust = ingress.Trust("login", (JwtRule(issuer=ISSUER, jwks_uri=KEYS),))
     facts = ingress.Facts(
         "shop",
         APP,
         config=ingress.Config(external_traffic_policy_cidrs=CIDR),
         requests=(asked("productpage", "ingress", 1), asked("details", "open", 2)),
-        services=ingress.services_of(client.list(Service, namespace="shop")),
+        cluster=ingress.Cluster(ingress.services_of(client.list(Service, namespace="shop"))),
         tls=ingress.Tls(True, certificate),
         request_auth=ingress.RequestAuth((trust,)),
     )
-    for obj in ingress.desired(facts).objects:
+    for obj in ingress.desired(ingress.resolve(facts)).objects:
         if isinstance(obj, Secret):
             obj.type = None
         if isinstance(obj, resources.Gateway):

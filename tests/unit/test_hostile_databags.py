@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whatever applications write into databags: from the raw text to the objects and the status.
+"""Hostile databags, from the raw text to the objects and the status.
 
-Nothing crashes, nobody is let in who was not asked for by the target itself, and what is wrong is
-named with its remedy.
+No hook fails, no source is allowed that no owner of the target requested, and each problem has a
+remedy.
 """
 
 import json
@@ -26,12 +26,12 @@ from tests.unit.interfaces import hostile
 
 NAME, PART_OF = authorization.NAME_LABEL, "app.kubernetes.io/part-of"
 SERVICES = (
-    _requests.Service("shop", "details", {NAME: "details"}, by_juju=True),
-    _requests.Service("shop", "details-api", {NAME: "details"}),
-    _requests.Service("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-    _requests.Service("shop", "beacon", {NAME: "beacon"}, by_juju=True),
-    _requests.Service("store", "stock", {NAME: "stock"}, by_juju=True),
-    _requests.Service("store", "by-hand", {"app": "stock"}),
+    _requests.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
+    _requests.ServiceFacts("shop", "details-api", {NAME: "details"}),
+    _requests.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+    _requests.ServiceFacts("shop", "beacon", {NAME: "beacon"}, by_juju=True),
+    _requests.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
+    _requests.ServiceFacts("store", "by-hand", {"app": "stock"}),
 )
 CLUSTER = authorization.Cluster(
     services={(service.namespace, service.name): service for service in SERVICES},
@@ -57,7 +57,7 @@ GOOD: dict[str, Any] = {
 def facts(
     texts: Mapping[authorization.Requester, str], cmr_data: str | None = None
 ) -> beacon.Facts:
-    """Return what the charm would know of these databags."""
+    """Return the facts of the charm with these databags."""
     databags = [(requester, {"policies": text}) for requester, text in texts.items()]
     requests, problems = access_requests.of_applications(databags, CLUSTER, "shop")
     said = {} if cmr_data is None else {"cmr_data": cmr_data}
@@ -93,7 +93,7 @@ def policies(given: beacon.Facts) -> dict[authorization.Target | None, dict[str,
 
 def status_message(given: beacon.Facts) -> str:
     findings = status.Findings(problems=list(beacon.desired(given).problems))
-    findings.readiness.extend(status.pending(beacon.verdicts(given).pending))
+    findings.readiness.extend(status.pending(given.outcomes.pending))
     return status.status_of(findings, 100).message
 
 
@@ -110,7 +110,7 @@ def granted(by_target: Mapping[authorization.Target | None, dict[str, Any]]) -> 
 
 
 def asked(text: str) -> Iterator[Grant]:
-    """Yield what the published library reads in a text, entry by entry, whoever wrote it."""
+    """Yield the grants that the published library reads in a text, of any requester."""
     entries = json.loads(text)
     for entry in entries if isinstance(entries, list) else ():  # pyright: ignore[reportUnknownVariableType]
         try:
@@ -136,7 +136,7 @@ def _canonical(operation: dict[str, Any]) -> str:
 
 
 def is_own(target: authorization.Target | None, requester: authorization.Requester) -> bool:
-    """Return whether somebody may ask for access to a target."""
+    """Return whether a requester owns a target."""
     if target is None or target.namespace != ("store" if requester == REMOTE else "shop"):
         return False
     app = "stock" if requester == REMOTE else requester.app
@@ -159,7 +159,7 @@ _CMR = st.one_of(
 @pytest.mark.slow
 @hypothesis.given(_HERE, _THERE, st.one_of(_HERE, _THERE), _CMR)
 @hypothesis.settings(max_examples=1000, deadline=None)
-def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
+def test_no_databags_allow_a_source_that_no_owner_of_the_target_requested(
     details: str, remote: str, stranger: str, cmr_data: str
 ):
     good = json.dumps([{**GOOD, "target_app_name": "reviews"}])
@@ -175,7 +175,7 @@ def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
         assert any(
             (target, principal, operation) in asked(texts[requester]) for requester in owners
         )
-    # Whoever sends what can be read has it, whatever the others send.
+    # A valid request is granted, whatever the other applications send.
     alone = policies(facts({REVIEWS: good}))
     assert built[authorization.Target.service("shop", "reviews")] in alone.values()
     for problem in beacon.desired(given).problems:
@@ -187,7 +187,7 @@ def test_any_databags_at_all_let_nobody_in_who_was_not_asked_for(
 @pytest.mark.slow
 @hypothesis.given(_HERE)
 @hypothesis.settings(max_examples=300, deadline=None)
-def test_an_application_that_cannot_be_read_is_closed(text: str):
+def test_the_targets_of_an_unreadable_application_are_closed(text: str):
     asked_for, problems = service_mesh.parse_policies(
         {"policies": text}, app="details", endpoint="service-mesh"
     )
@@ -257,7 +257,7 @@ BAD: dict[str, tuple[str | dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("bad", "said"), BAD.values(), ids=BAD)
-def test_what_is_wrong_is_named_with_its_cure_and_the_rest_holds(
+def test_a_problem_has_a_remedy_and_the_other_requests_are_granted(
     bad: str | dict[str, Any], said: str
 ):
     reviews = json.dumps([{**GOOD, "target_app_name": "reviews"}])
@@ -273,7 +273,7 @@ def test_what_is_wrong_is_named_with_its_cure_and_the_rest_holds(
         authorization.Target.service("shop", name) for name in ("details", "reviews")
     )
     assert after[other] == before[other]
-    # The good entry beside a bad one works, and nothing else does.
+    # Only the valid entry beside an invalid one is granted.
     assert after[service]["spec"].get("rules") == (
         None if whole else before[service]["spec"]["rules"]
     )

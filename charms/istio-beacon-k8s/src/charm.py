@@ -2,7 +2,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The charm that puts a model's applications on the mesh and decides who may reach whom."""
+"""The charm that puts a model's applications on the mesh and authorizes requests to them."""
 
 from collections.abc import Iterable
 
@@ -37,7 +37,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         self.actions = mesh_actions.MeshActions(self, MESH)
 
     def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
-        """Return the facts; the cluster is read in two requests, however many applications ask."""
+        """Return the facts; the cluster is read in two requests for any number of requesters."""
         consumers = [
             (self._requester(r), self.remote_databag(r)) for r in self.active_relations(MESH)
         ]
@@ -77,7 +77,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         return beacon.desired(facts)
 
     def publish(self, facts: beacon.Facts, live: kube.Live) -> None:
-        """Return applications how to join, once there is a waypoint for them to join behind."""
+        """Publish the labels with which applications join the mesh, once the waypoint exists."""
         if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
             for relation in self.active_relations(MESH):
                 relation.data[self.app].update(service_mesh.dump(facts.published_labels))
@@ -85,25 +85,25 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def readiness(
         self, client: kube.Client, facts: beacon.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
-        """Return the readiness of the waypoint; what is pending only waits, without blame."""
-        yield from status.pending(beacon.verdicts(facts).pending)
+        """Return the readiness of the waypoint; pending requests are reported as waiting."""
+        yield from status.pending(facts.outcomes.pending)
         name = facts.waypoint
         yield gateway_workloads.readiness(
             client, live, what=f"waypoint {name}", name=name, workload=name
         )
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
-        """Watch the waypoint through its Service."""
+        """Return the Pebble check of the waypoint, through its Service."""
         name = gateways.waypoint_name(self.model.name, self.app.name)
         url = gateway_workloads.status_url(name, self.model.name)
         return {"waypoint": observability.http_check(url)}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Leave the ConfigMap alone that the public charm made to remember its own labels."""
+        """Return whether a refused change is one of the labels ConfigMap of the public charm."""
         return change.ref.name == gateways.labels_config_map_name(self.app.name)
 
     def cleanup(self, client: kube.Client) -> None:
-        """Take our labels from the namespace; Juju deletes our StatefulSet and Service itself."""
+        """Remove our labels from the namespace; Juju deletes our StatefulSet and Service."""
         model, app = self.model.name, self.app.name
         cluster = mesh_services.read(client, model, cross_model=False)
         current = cluster.namespace_labels.get(model, {})

@@ -2,7 +2,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The charm of the front door: a gateway that brings outside requests to applications."""
+"""The charm of the ingress gateway, which sends requests from outside to applications."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import ops
 from istio_ambient import charm, gateways, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
-from istio_ambient.charm import observability, status
+from istio_ambient.charm import observability
 from istio_ambient.cluster import gateway_workloads, ingress_services
 from istio_ambient.ingress.reports import acceptance
 from istio_ambient.integrations import (
@@ -21,7 +21,7 @@ from istio_ambient.integrations import (
     requesters,
     scrapers,
 )
-from istio_ambient.interfaces import forward_auth, gateway_metadata, istio_ingress_config
+from istio_ambient.interfaces import forward_auth, istio_ingress_config, metadata
 from istio_ambient.kube import Desired
 from istio_ambient.values.applications import trusted_requesters
 from istio_ambient.values.problems import Problem
@@ -31,7 +31,7 @@ METADATA = "gateway-metadata"
 
 
 class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
-    """Provides the `ingress` interface by a Gateway that istiod runs."""
+    """Provides the `ingress` interface with a Gateway that istiod runs."""
 
     MANAGED = ingress.MANAGED
     ADOPTED_SCOPES = frozenset(
@@ -50,24 +50,26 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self.actions = ingress_actions.IngressActions(self)
+        self._ingress: ingress.Ingress | None = None
         self.certificate = gateway_certificate.GatewayCertificate(self, "certificates")
 
     def gather(self, client: kube.Client, live: kube.Live) -> ingress.Facts:
-        """Return the facts; however many applications ask, the cluster is read as often."""
-        asked = ingress_requests.read(self._databags())
-        scraped = scrapers.read(self)
-        cluster = ingress_services.read(
-            client, self.model.name, self.app.name, asked, cross_model=scraped.cross_model
+        """Return the facts; the number of reads does not depend on the number of requests."""
+        gateway = ingress.GatewayRef(self.model.name, self.app.name)
+        requests, invalid = ingress_requests.read(
+            databag for endpoint in ingress_requests.KEYS for databag in self._databags(endpoint)
         )
+        scraped = scrapers.read(self)
+        cluster = ingress_services.read(client, gateway, requests, cross_model=scraped.cross_model)
         let_in, pending = scraped.requests(cluster.model_namespaces)
         settings, wrong = gateways.parse_settings("gateway", self.config)
         trusted, misnamed = trusted_requesters(str(self.config["trusted-requesters"]))
         upstream, unread = self._upstream()
         login = self._login()
         tokens, bad_rules = ingress_authentication.tokens(
-            self._remotes(ingress_authentication.REQUEST_AUTH)
+            self._databags(ingress_authentication.REQUEST_AUTH)
         )
-        problems = (*misnamed, *wrong, *asked.problems, *scraped.problems, *unread)
+        problems = (*misnamed, *wrong, *invalid, *scraped.problems, *unread)
         facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
@@ -75,15 +77,11 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             settings=settings,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
-            requests=asked.requests,
-            configurations=asked.configurations,
+            requests=requests,
             trusted=trusted,
-            services=cluster.services,
-            model_namespaces=cluster.model_namespaces,
-            named_ports=cluster.named_ports,
+            cluster=cluster,
             scrapers=let_in,
-            pending=tuple(pending),
-            node_address=cluster.node_address,
+            pending=tuple(map(_readiness, pending)),
             cidrs_in_force=ingress.cidrs_in_force(live),
             upstream=upstream,
             forward_auth=login.auth,
@@ -92,7 +90,8 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             problems=(*problems, *login.problems, *bad_rules),
         )
         secret = live.get(Secret, ingress.secret_name(facts.app), facts.model)
-        answer = self.certificate.answer(ingress.hosts_of(facts).names, secret)
+        address = ingress.address_of(gateway, cluster)
+        answer = self.certificate.answer(ingress.hosts(facts.config, address).names, secret)
         problems = (*facts.problems, *answer.problems)
         return dataclasses.replace(facts, tls=answer.tls, problems=problems)
 
@@ -101,62 +100,61 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             return ingress_upstream.read(self.remote_databag(relation), relation.app.name)
         return ingress.Upstream(), ()
 
-    def _databags(self) -> Iterator[ingress_requests.Databag]:
-        for endpoint in ingress_requests.KEYS:
-            for relation in self.active_relations(endpoint):
-                requester = requesters.requester_of(relation, self.model.uuid)
-                databag = self.remote_databag(relation)
-                yield ingress_requests.Databag(requester, relation.id, databag)
-
-    def _remotes(self, endpoint: str) -> Iterator[ingress_authentication.Remote]:
+    def _databags(self, endpoint: str) -> Iterator[requesters.RequesterDatabag]:
         for relation in self.active_relations(endpoint):
-            databag = self.remote_databag(relation)
-            yield ingress_authentication.Remote(relation.app.name, databag)
+            yield requesters.databag_of(relation, self.model.uuid)
 
     def _login(self) -> ingress_authentication.Login:
         return ingress_authentication.login(
             self.app.name,
-            next(self._remotes(ingress_authentication.FORWARD_AUTH), None),
-            next(self._remotes(ingress_authentication.INGRESS_CONFIG), None),
+            next(self._databags(ingress_authentication.FORWARD_AUTH), None),
+            next(self._databags(ingress_authentication.INGRESS_CONFIG), None),
         )
 
     def desired(self, facts: ingress.Facts) -> Desired:
         """Return the gateway, its policies, and the routes of the applications it serves."""
-        return ingress.desired(facts)
+        return ingress.desired(self._resolved(facts))
+
+    def _resolved(self, facts: ingress.Facts) -> ingress.Ingress:
+        """Return what follows from the facts of a hook, which is computed once."""
+        if self._ingress is None or self._ingress.facts is not facts:
+            self._ingress = ingress.resolve(facts)
+        return self._ingress
 
     def withhold(self, plan: kube.Plan) -> kube.Plan:
-        """Make no gateway that would let everybody in."""
+        """Leave out a gateway that would allow every client."""
         return ingress.withhold(plan, self.model.name, self.app.name)
 
     def announce(self, facts: ingress.Facts) -> None:
-        """Return the ingress in front of this one where the gateway is."""
+        """Publish the gateway's address to the ingress in front of this one."""
         for relation in self.active_relations(ingress_upstream.ENDPOINT):
-            content = ingress_upstream.request_unit(facts)
+            content = ingress_upstream.request_unit(self._resolved(facts))
             self.write_databag(relation.data[self.unit], content, ingress_upstream.UNIT_KEYS)
 
     def publish(self, facts: ingress.Facts, live: kube.Live) -> None:
         """Publish the URL of each application whose route exists, and delete all others."""
         self._publish_authorizer()
-        answers = ingress_requests.answers(ingress.exposure(facts), live)
+        answers = ingress_requests.answers(self._resolved(facts), live)
         for endpoint, keys in ingress_requests.KEYS.items():
             for relation in self.active_relations(endpoint):
                 answer = answers.get(relation.id, {})
                 self.write_databag(relation.data[self.app], answer, keys)
-        metadata = self._metadata(facts, live)
+        names = self._metadata(facts, live)
         for relation in self.active_relations(METADATA):
-            self.write_databag(relation.data[self.app], metadata, gateway_metadata.KEYS)
+            self.write_databag(relation.data[self.app], names, metadata.GATEWAY_KEYS)
         for relation in self.active_relations(ingress_upstream.ENDPOINT):
-            content = ingress_upstream.request(facts)
+            content = ingress_upstream.request(self._resolved(facts))
             self.write_databag(relation.data[self.app], content, ingress_upstream.APP_KEYS)
 
     def _metadata(self, facts: ingress.Facts, live: kube.Live) -> dict[str, str]:
-        if live.get(resources.Gateway, facts.app, facts.model) is None:
+        gateway = facts.gateway
+        if live.get(resources.Gateway, gateway.name, gateway.namespace) is None:
             return {}
-        return gateway_metadata.dump(
-            namespace=facts.model,
-            gateway_name=facts.app,
-            deployment_name=facts.workload,
-            service_account=facts.workload,
+        return metadata.dump_gateway(
+            namespace=gateway.namespace,
+            gateway_name=gateway.name,
+            deployment_name=gateway.workload,
+            service_account=gateway.workload,
         )
 
     def _publish_authorizer(self) -> None:
@@ -172,23 +170,29 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def readiness(
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
-        """Return the readiness of the gateway and its address, and which Services are missing."""
-        yield from status.pending(facts.pending)
-        name, what = facts.app, f"gateway {facts.app}"
+        """Return the readiness of the gateway and its address, and what requests wait for."""
+        yield from facts.pending
+        ref, found = facts.gateway, self._resolved(facts)
         yield gateway_workloads.readiness(
-            client, live, what=what, name=name, workload=facts.workload
+            client, live, what=f"gateway {ref.name}", name=ref.name, workload=ref.workload
         )
-        gateway = live.get(resources.Gateway, name, facts.model)
+        gateway = live.get(resources.Gateway, ref.name, ref.namespace)
         if gateway is not None:
-            yield ingress.address_readiness(facts, kube.manifest_of(gateway))
-        exposed = ingress.exposure(facts)
-        yield from exposed.pending
-        yield from acceptance.acceptance(exposed, facts, live)
+            manifest = kube.manifest_of(gateway)
+            yield ingress.address_readiness(ref, facts.cluster, facts.settings, manifest)
+        yield from found.served.pending
+        yield from acceptance.acceptance(found, live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""
         url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)
         return {"gateway": observability.http_check(url)}
+
+
+def _readiness(pending: Problem) -> kube.Readiness:
+    """Return what a request for access waits for."""
+    what = f"{pending.app}:{pending.endpoint}"
+    return kube.Readiness(what, ready=False, reason=f"{pending.message}; {pending.remedy}")
 
 
 if __name__ == "__main__":

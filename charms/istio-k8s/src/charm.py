@@ -14,7 +14,7 @@ from istio_ambient.cluster import surroundings
 from istio_ambient.interfaces import (
     certificate_transfer,
     istio_ingress_config,
-    istio_metadata,
+    metadata,
     tracing,
 )
 from istio_ambient.kube import Desired
@@ -87,7 +87,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def reconcile(self) -> kube.Plan:
         """Return others what they need to know of us, or what we need of them; then reconcile."""
         if self.unit.is_leader():
-            self._announce("istio-metadata", istio_metadata.dump(self.model.name))
+            self._announce("istio-metadata", metadata.dump_istio(self.model.name))
             self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
             self._announce(control_plane.AUTHORITIES, certificate_transfer.request())
         return super().reconcile()

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Actions that read and change nothing: their parameters, their answers, and what fails them."""
+"""Actions that only read: their parameters, their results, and how they fail."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -25,19 +25,19 @@ _MAX_PORT = 65535
 
 
 class ParameterError(ValueError):
-    """A parameter of an action that cannot be used; the message names it and the remedy."""
+    """A parameter that is invalid; the message has its name and the remedy."""
 
 
 class ReadingActions(ops.Object, Generic[F]):
-    """Answers actions of a charm out of what it knows and what the cluster shows.
+    """Answers actions of a charm from its facts and the cluster.
 
     Args:
-        of: the charm, which has these actions.
-        handlers: what is called for each, by the action's name.
+        of: the charm, which declares these actions.
+        handlers: by the action's name.
     """
 
     EXPECTED: ClassVar[tuple[type[Exception], ...]] = ()
-    """What an answer raises for the user's sake, beside ParameterError."""
+    """Exceptions whose message is meant for the operator, beside `ParameterError`."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ReadingActions(ops.Object, Generic[F]):
             self.framework.observe(of.on[name].action, handler)
 
     def answer(self, event: ops.ActionEvent, results: Callable[[Params], Results]) -> None:
-        """Set the results of an action, or fail it with what to do."""
+        """Set the results of an action, or fail it with the reason and the remedy."""
         try:
             event.set_results(results(event.params))
         except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
@@ -58,15 +58,15 @@ class ReadingActions(ops.Object, Generic[F]):
         except httpx2.HTTPError as error:
             event.fail(kube.fault_of(error, "reading the cluster", self.charm.identity).text)
         except lightkube.ConfigError as error:
-            event.fail(f"no cluster to talk to: {error}")
+            event.fail(f"the cluster cannot be reached: {error}")
 
     def read(self) -> tuple[istiod.Istiod, evaluator.Snapshot]:
-        """Return the control plane of the cluster, and what decides who may talk to whom.
+        """Return the control plane of the cluster, and the objects that decide who may reach whom.
 
         Raises:
             NoIstiodError: there is no istiod, or more than one.
             httpx2.HTTPError: the cluster cannot be read.
-            lightkube.ConfigError: there is no cluster to talk to.
+            lightkube.ConfigError: the cluster cannot be reached.
         """
         client = self.charm.client
         found = istiod.find(client)
@@ -80,18 +80,18 @@ def as_json(entries: Sequence[Any]) -> str:
 
 
 def whole(text: str) -> str:
-    """Return what is of no use in part.
+    """Return a text that is useless in part.
 
     Raises:
         ParameterError: it is longer than a result may be.
     """
     if len(text) > tables.MAX_RESULT:
-        raise ParameterError("the answer is too long: give more of the request, or ask for less")
+        raise ParameterError("the result is too long: specify more members of the request")
     return text
 
 
 def text_of(params: Params, name: str) -> str:
-    """Return a parameter's text without spaces around it; empty where it is not given."""
+    """Return a parameter's text without surrounding spaces; empty where it is not given."""
     return str(params.get(name) or "").strip()
 
 
@@ -101,7 +101,7 @@ def required(params: Params, name: str, what: str) -> str:
     Args:
         params: of the action.
         name: of the parameter.
-        what: it names, in one word.
+        what: the kind of value, in one word.
 
     Raises:
         ParameterError: it is not given.
@@ -113,10 +113,10 @@ def required(params: Params, name: str, what: str) -> str:
 
 
 def choice(params: Params, name: str, choices: tuple[str, ...]) -> str:
-    """Return a parameter that is one of some words; the first where it is not given.
+    """Return a parameter that is one of the choices; the first where it is not given.
 
     Raises:
-        ParameterError: it is none of them.
+        ParameterError: it is not one of them.
     """
     chosen = text_of(params, name) or choices[0]
     if chosen not in choices:
@@ -128,7 +128,7 @@ def port(params: Params) -> int | None:
     """Return parameter `port`; None where it is not given.
 
     Raises:
-        ParameterError: it is no port.
+        ParameterError: it is not a port number.
     """
     number = params.get("port")
     if number is None or (isinstance(number, int) and 0 < number <= _MAX_PORT):

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The actions of istio-beacon-k8s about access: they read, and change nothing."""
+"""The actions of istio-beacon-k8s about access, which only read."""
 
 import dataclasses
 
@@ -22,18 +22,18 @@ from istio_ambient.kube import Desired
 from istio_ambient.values import tables
 
 _CONTROL_PLANE = "istio-k8s"
-"""Whose hardened mode is assumed where nobody says who installed istiod."""
+"""Application whose hardened mode is previewed where istiod has no owner annotation."""
 
 
 class MeshActions(_reading.ReadingActions[beacon.Facts]):
     """Answers `explain`, `list-access`, `list-requests` and `preview`.
 
     Args:
-        of: the charm, which has these actions.
-        endpoint: where applications ask for access.
+        of: the charm, which declares these actions.
+        endpoint: of the relations that have access requests.
     """
 
-    EXPECTED = (applications.UnknownNameError, evaluator.UnknownTargetError)
+    EXPECTED = (applications.UnknownNameError, evaluator.UnknownDestinationError)
 
     def __init__(self, of: charm.ReconcilingCharm[beacon.Facts], endpoint: str):
         super().__init__(
@@ -62,26 +62,26 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
     def _explain(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
         model = self.charm.model.name
-        wanted = (
+        names = (
             _reading.required(params, "source", "application"),
             _reading.required(params, "target", "application"),
         )
         port, path = _reading.port(params), _path(params)
         control_plane, snapshot = self.read()
-        judge = evaluator.Evaluator(snapshot)
-        source = applications.source(judge.topology, wanted[0], model)
-        target = applications.destination(judge.topology, wanted[1], model)
-        target = applications.at_port(judge.topology, target, port)
+        evaluation = evaluator.Evaluator(snapshot)
+        source = applications.source(evaluation.topology, names[0], model)
+        destination = applications.destination(evaluation.topology, names[1], model)
+        destination = applications.at_port(evaluation.topology, destination, port)
         request = evaluator.Request(
             source=source.identity,
-            target=target.target,
+            destination=destination.address,
             port=port,
             method=_reading.text_of(params, "method").upper() or None,
             path=path,
             host=_reading.text_of(params, "host") or None,
         )
         _, facts = self.charm.look()
-        verdict = judge.evaluate(request)
+        verdict = evaluation.evaluate(request)
         explained = explanation.Explanation(
             case=remedies.Case(
                 facts=facts,
@@ -89,17 +89,17 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
                 control_plane=control_plane.owner,
                 root_namespace=control_plane.root_namespace,
                 source=source,
-                destination=target,
+                destination=destination,
                 verdict=verdict,
             ),
             request=request,
             snapshot=snapshot,
-            straight=_straight(judge, request, target, verdict),
+            straight=_straight(evaluation, request, destination, verdict),
         )
-        results = {"verdict": str(verdict.decision), "decided-by": explained.where or "nobody"}
+        results = {"verdict": str(verdict.decision), "decided-by": explained.where or "no proxy"}
         if form == _reading.JSON:
-            whole = _reading.whole(tables.as_json(explanation.data(explained)))
-            return {**results, _reading.JSON: whole}
+            data = _reading.whole(tables.as_json(explanation.data(explained)))
+            return {**results, _reading.JSON: data}
         text, _ = tables.fitting(explanation.text(explained).split("\n"), "\n".join)
         return {**results, "explanation": text}
 
@@ -122,16 +122,15 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         found = outcomes.outcomes(facts)
         app = _reading.text_of(params, "app")
         if app:
-            known = self._members() | {asked.application for asked in found}
+            known = self._members() | {each.application for each in found}
             if app not in known:
-                there = ", ".join(sorted(known)) or "none"
-                raise _reading.ParameterError(
-                    f"app: {app} is not integrated; those that are: {there}"
-                )
-            found = [asked for asked in found if asked.application == app]
+                names = ", ".join(sorted(known)) or "none"
+                message = f"app: {app} is not integrated; integrated applications: {names}"
+                raise _reading.ParameterError(message)
+            found = [each for each in found if each.application == app]
         render = outcomes.text if form == _reading.TABLE else _reading.as_json
         counts = {
-            str(outcome).replace(" ", "-"): sum(asked.outcome is outcome for asked in found)
+            str(outcome).replace(" ", "-"): sum(each.outcome is outcome for each in found)
             for outcome in outcomes.Outcome
         }
         return {
@@ -147,11 +146,11 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             facts = dataclasses.replace(facts, manage_policies=bool(managed))
         steps, plan = self._steps(self.charm.desired(facts), live)
         control_plane, before = self.read()
-        after = access_changes.carried_out(before, plan)
+        after = access_changes.after_plan(before, plan)
         hardened = params.get("hardened-mode")
         if hardened is not None:
             owner = control_plane.owner or f"{control_plane.root_namespace}/{_CONTROL_PLANE}"
-            after = access_changes.hardened(after, owner, on=bool(hardened))
+            after = access_changes.with_hardened_mode(after, owner, on=bool(hardened))
         changes = access_changes.changes(before, after)
         if form == _reading.JSON:
             return {
@@ -164,12 +163,12 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         }
 
     def _steps(self, desired: Desired, live: kube.Live) -> tuple[list["Step"], kube.Plan]:
-        """Return what a reconcile would do; what it would leave undone is told as well."""
+        """Return the steps of a plan, those that are held or refused too, and the plan itself."""
         if desired.hold:
             return [Step("hold", "everything", str(p)) for p in desired.problems], kube.Plan()
         plan = self.charm.plan(desired, live)
-        told = (change for change in plan.changes if change.verb is not kube.Verb.UNCHANGED)
-        steps = [Step(str(change.verb), str(change.ref), change.reason) for change in told]
+        shown = (change for change in plan.changes if change.verb is not kube.Verb.UNCHANGED)
+        steps = [Step(str(change.verb), str(change.ref), change.reason) for change in shown]
         for patch in kube.label_changes(self.charm.client, desired.labels):
             what, _, labels = kube.describe(patch).removeprefix("label ").partition(": ")
             steps.append(Step("label", what, labels))
@@ -181,7 +180,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One thing that a reconcile would do, or leave undone, and why."""
+    """One change that a reconcile would make or leave out; the members are keys of the JSON."""
 
     verb: str
     object: str
@@ -192,17 +191,18 @@ class Step:
 
 
 def _straight(
-    judge: evaluator.Evaluator,
+    evaluation: evaluator.Evaluator,
     request: evaluator.Request,
-    target: applications.Destination,
+    destination: applications.NamedDestination,
     verdict: evaluator.Verdict,
 ) -> evaluator.Verdict | None:
-    """Return what becomes of the same request when it is sent to a pod's own address."""
-    if target.pods is None or request.target == target.pods:
+    """Return the verdict on the same request to a pod's own address."""
+    if destination.pods is None or request.destination == destination.pods:
         return None
     ports = [hop.port for hop in verdict.hops if hop.proxy is evaluator.Proxy.ZTUNNEL]
     port = ports[0] if ports else None
-    return judge.evaluate(dataclasses.replace(request, target=target.pods, port=port))
+    direct = dataclasses.replace(request, destination=destination.pods, port=port)
+    return evaluation.evaluate(direct)
 
 
 def _path(params: _reading.Params) -> str | None:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istio-k8s does in the cluster beside reconciling: its actions, and tidying up."""
+"""What istio-k8s does beside reconciling: its actions, and cleanup when it is removed."""
 
 import dataclasses
 import logging
@@ -24,35 +24,41 @@ logger = logging.getLogger(__name__)
 def preview_hardened_mode(
     event: ops.ActionEvent, root_namespace: str, *, auto_allow: bool
 ) -> None:
-    """Show what hardened mode would do, as a table and as JSON; nothing is changed."""
+    """Set the results of `preview-hardened-mode`, as a table and as JSON; nothing is changed.
+
+    Args:
+        event: of the action.
+        root_namespace: Istio's root namespace.
+        auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
+    """
     try:
         snapshot = mesh_snapshot.read(kube.connect(), root_namespace, auto_allow=auto_allow)
     except (httpx2.HTTPError, lightkube.ConfigError) as error:
         event.fail(f"the cluster cannot be read: {error}")
         return
-    found = hardened_preview.outlooks(snapshot)
+    found = hardened_preview.previews(snapshot)
     cut_off = [each for each in found if each.outlook == hardened_preview.CUT_OFF]
-    unopened = [each for each in found if not each.admits]
+    without_sources = [each for each in found if not each.admits]
     event.set_results(
         {
             **tables.fitted("table", found, hardened_preview.table),
             **tables.fitted("workloads", found, _as_json),
             **tables.fitted("cut-off", cut_off, _names),
-            **tables.fitted("unopened", unopened, _names),
+            **tables.fitted("unopened", without_sources, _names),
         }
     )
 
 
-def _as_json(found: Iterable[hardened_preview.Outlook]) -> str:
+def _as_json(found: Iterable[hardened_preview.WorkloadPreview]) -> str:
     return tables.as_json([dataclasses.asdict(each) for each in found])
 
 
-def _names(found: Iterable[hardened_preview.Outlook]) -> str:
+def _names(found: Iterable[hardened_preview.WorkloadPreview]) -> str:
     return tables.as_json([f"{each.namespace}/{each.application}" for each in found])
 
 
 def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
-    """Delete the definitions that are ours, or say which resources of others are in the way."""
+    """Delete our custom resource definitions, unless resources of other owners remain."""
     if event.params.get("confirm") is not True:
         event.fail("this deletes custom resource definitions: run it with confirm=true")
         return
@@ -68,13 +74,13 @@ def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
         for name in deleted:
             kube.delete(client, CustomResourceDefinition, name)
     except (httpx2.HTTPError, lightkube.ConfigError) as error:
-        event.fail(f"not all is deleted: {error}")
+        event.fail(f"some definitions are not deleted: {error}")
         return
     event.set_results({"deleted": len(deleted), "names": "\n".join(deleted)})
 
 
 def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:
-    """Return the custom resources of our definitions that are not ours, sorted."""
+    """Return the custom resources of our definitions that other owners have, sorted."""
     return sorted(
         str(kube.ref_of(obj))
         for crd in live.of(CustomResourceDefinition)
@@ -84,13 +90,13 @@ def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:
 
 
 def _is_istiods(obj: kube.Resource) -> bool:
-    """Return whether it is a GatewayClass that istiod registers by itself."""
+    """Return whether an object is a GatewayClass that istiod registers on its own account."""
     controller = kube.manifest_of(obj).get("spec", {}).get("controllerName", "")
     return str(controller).startswith(manifests.GATEWAY_CONTROLLERS)
 
 
 def clean_up(client: kube.Client, namespace: str) -> None:
-    """Remove what istiod made for itself, and the GatewayClasses that point to it.
+    """Remove the objects that istiod made for itself, and the GatewayClasses that name it.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
@@ -104,4 +110,4 @@ def clean_up(client: kube.Client, namespace: str) -> None:
     labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
     for kept in kube.list_kind(client, ConfigMap, labels) or ():
         logger.info("kept, made by istiod: %s", kube.ref_of(kept))
-    logger.info("kept: custom resource definitions, for the objects of others")
+    logger.info("kept: custom resource definitions, for objects of other owners")

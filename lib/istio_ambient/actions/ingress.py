@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The actions of istio-ingress-k8s about routes: they read, and change nothing."""
+"""The actions of istio-ingress-k8s about routes, which read and change nothing."""
 
 import ipaddress
 
@@ -16,7 +16,7 @@ _ROUTES = (resources.HTTPRoute, resources.GRPCRoute)
 
 
 class NoGatewayError(LookupError):
-    """The Gateway is not there (yet)."""
+    """The Gateway does not exist yet."""
 
 
 class IngressActions(_reading.ReadingActions[ingress.Facts]):
@@ -45,37 +45,34 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
 
     def _list_routes(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
-        exposed, found, unserved = self._routes()
+        found, entries = self._routes()
+        unserved = route_list.unserved(found)
         if form == _reading.JSON:
             return {
-                **tables.fitted("routes", found, _reading.as_json),
+                **tables.fitted("routes", entries, _reading.as_json),
                 **tables.fitted("not-served", unserved, _reading.as_json),
             }
         problems = (
             tables.fitted("not-served", unserved, route_list.unserved_table) if unserved else {}
         )
         return {
-            "gateway": exposed.hosts.url or "no address yet",
-            **tables.fitted("routes", found, route_list.table),
+            "gateway": found.hosts.url or "no address yet",
+            **tables.fitted("routes", entries, route_list.table),
             **problems,
         }
 
     def _get_proxied_endpoints(self, _: _reading.Params) -> _reading.Results:
-        exposed, found, _problems = self._routes()
-        urls = route_list.proxied_endpoints(exposed, found, self.charm.app.name)
+        urls = route_list.proxied_endpoints(*self._routes())
         return {"proxied-endpoints": tables.as_json(urls)}
 
-    def _routes(
-        self,
-    ) -> tuple[ingress.Exposure, list[route_list.Entry], list[route_list.Problem]]:
+    def _routes(self) -> tuple[ingress.Ingress, list[route_list.Entry]]:
         live, facts = self.charm.look()
-        exposed = ingress.exposure(facts)
-        found = route_list.entries(exposed, facts, live)
-        return exposed, found, route_list.unserved(exposed, facts)
+        found = ingress.resolve(facts)
+        return found, route_list.entries(found, live)
 
     def _check(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
-        question = lookup.Question.of_url(
+        request = lookup.ClientRequest.of_url(
             _reading.required(params, "url", "URL"),
             _reading.text_of(params, "method") or "GET",
             _headers(_reading.text_of(params, "headers")),
@@ -92,7 +89,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
             for kind in _ROUTES
             for route in kube.list_kind(self.charm.client, kind) or ()
         ]
-        found = ingress_trace.ingress_trace(question, source_ip, gateways[0], routes, snapshot)
+        found = ingress_trace.ingress_trace(request, source_ip, gateways[0], routes, snapshot)
         results: _reading.Results = {"verdict": found.verdict}
         if form == _reading.JSON:
             return {

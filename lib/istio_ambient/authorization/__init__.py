@@ -3,19 +3,27 @@
 
 """Access as Istio enforces it: targets, rules, policies, ownership, hardened mode. Pure.
 
-`evaluator` reads what live policies mean. Waypoints and gateways are in `gateways`, texts about
+`evaluator` reads what live policies mean. Waypoints and gateways are in `gateways`, reports about
 access in `explain`.
 """
 
 from istio_ambient.authorization._cluster import cluster, model_namespaces
-from istio_ambient.authorization._ownership import Verdicts, judge, targets_of
+from istio_ambient.authorization._ownership import (
+    Objection,
+    Outcomes,
+    Ownership,
+    Refusal,
+    objections,
+    outcomes,
+    targets_of,
+)
 from istio_ambient.authorization._policies import (
     REQUESTED_BY,
     policies,
     requested_by,
     requesters_of,
 )
-from istio_ambient.authorization._policy_objects import Rule, allow, target_of
+from istio_ambient.authorization._policy_objects import AllowRule, allow, target_of
 from istio_ambient.authorization._requests import (
     NAME_LABEL,
     UNKNOWN_MODEL,
@@ -33,18 +41,22 @@ __all__ = [
     "REQUESTED_BY",
     "UNKNOWN_MODEL",
     "AccessRequest",
+    "AllowRule",
     "Cluster",
+    "Objection",
     "Operation",
+    "Outcomes",
+    "Ownership",
+    "Refusal",
     "Requester",
-    "Rule",
     "Source",
     "Target",
     "TargetKind",
-    "Verdicts",
     "allow",
     "cluster",
-    "judge",
     "model_namespaces",
+    "objections",
+    "outcomes",
     "policies",
     "requested_by",
     "requesters_of",

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What of live objects decides whose they are."""
+"""From live objects to the facts that decide about access requests."""
 
 import collections
 from collections.abc import Iterable, Mapping
@@ -19,42 +19,42 @@ MODEL_ID = "model.juju.is/id"
 def cluster(
     services: Iterable[core_v1.Service], namespaces: Iterable[core_v1.Namespace]
 ) -> _requests.Cluster:
-    """Return the facts that requests are judged by.
+    """Return the facts that decide about access requests.
 
     Args:
-        services: all Services of the namespaces in question.
-        namespaces: ours; all where applications of other models ask for anything.
+        services: all Services of our namespace; of all, where applications of other models ask.
+        namespaces: ours; all, where applications of other models ask.
     """
-    owners = [_service(kube.manifest_of(service)) for service in services]
+    facts = [_service(kube.manifest_of(service)) for service in services]
     metadata = [kube.manifest_of(namespace)["metadata"] for namespace in namespaces]
     return _requests.Cluster(
-        services={(service.namespace, service.name): service for service in owners},
+        services={(service.namespace, service.name): service for service in facts},
         model_namespaces=_model_namespaces(metadata),
-        namespace_labels={one["name"]: one.get("labels", {}) for one in metadata},
+        namespace_labels={each["name"]: each.get("labels", {}) for each in metadata},
     )
 
 
 def model_namespaces(namespaces: Iterable[core_v1.Namespace]) -> dict[str, str]:
     """Return the namespace of each Juju model, by the UUID with which Juju marked it.
 
-    A UUID that two namespaces carry, as where one was restored from the other's backup, is left
-    out: which of them is the model cannot be told.
+    A UUID that two namespaces have, as where one was restored from the other's backup, is left
+    out: nothing shows which of them is the model.
     """
     return _model_namespaces(kube.manifest_of(namespace)["metadata"] for namespace in namespaces)
 
 
 def _model_namespaces(metadata: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     marked: dict[str, set[str]] = collections.defaultdict(set)
-    for one in metadata:
-        for marks in (one.get("annotations", {}), one.get("labels", {})):
+    for each in metadata:
+        for marks in (each.get("annotations", {}), each.get("labels", {})):
             if MODEL_ID in marks:
-                marked[marks[MODEL_ID]].add(one["name"])
+                marked[marks[MODEL_ID]].add(each["name"])
     return {uuid: names.pop() for uuid, names in marked.items() if len(names) == 1}
 
 
-def _service(manifest: Mapping[str, Any]) -> _requests.Service:
+def _service(manifest: Mapping[str, Any]) -> _requests.ServiceFacts:
     metadata = manifest["metadata"]
-    return _requests.Service(
+    return _requests.ServiceFacts(
         namespace=metadata["namespace"],
         name=metadata["name"],
         selector=manifest.get("spec", {}).get("selector") or {},

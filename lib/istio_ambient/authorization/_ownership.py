@@ -1,149 +1,267 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Least authority: an application may ask for access to itself, and to nothing else."""
+"""Ownership: an application may ask for access to itself, and have itself exposed, only.
+
+`Ownership.refusal` decides it for both charms: `istio-beacon-k8s` calls it about the targets of
+access requests (`objections`), `istio-ingress-k8s` about the backends of routes
+(`Ownership.backend_refusal`).
+"""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator
+import enum
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from istio_ambient import gateways
 from istio_ambient.authorization import _requests
-from istio_ambient.authorization._requests import AccessRequest, Cluster, Target, TargetKind
+from istio_ambient.authorization._requests import (
+    AccessRequest,
+    Cluster,
+    Requester,
+    Target,
+    TargetKind,
+)
 from istio_ambient.values.problems import Problem
 
 
+class Refusal(enum.Enum):
+    """Why an application may not ask for something that is about a target."""
+
+    UNKNOWN_MODEL = enum.auto()
+    """No namespace, or more than one, is marked with the UUID of the requester's model."""
+    OTHER_MODEL = enum.auto()
+    """The target is outside the requester's own model."""
+    NOT_OWN = enum.auto()
+    """The target's labels name another application of our model, or none."""
+    NOT_DEPLOYED = enum.auto()
+    """The target's labels name no application that Juju deployed in the requester's model, or
+    another one than the requester says."""
+    EXTERNAL_NAME = enum.auto()
+    """Of a backend: the Service sends requests out of the cluster."""
+    NO_SELECTOR = enum.auto()
+    """Of a backend: the Service selects no pods."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Verdicts:
-    """What becomes of requests."""
+class Ownership:
+    """The facts that decide which application a target belongs to.
 
-    granted: tuple[AccessRequest, ...] = ()
-    """Requests to close a target, which let nobody in, among them."""
-    refused: tuple[Problem, ...] = ()
-    pending: tuple[Problem, ...] = ()
-    """Asked for what does not exist (yet): nothing is created, and nobody has to do anything."""
+    Nothing that a requester says widens what it may ask for: its model is the one that Juju
+    reports, and a target belongs to the applications that the target's labels name.
+    """
+
+    namespace: str
+    """Our own model, which is its namespace too."""
+    model_namespaces: Mapping[str, str]
+    """Namespace of a model by its UUID: see `authorization.model_namespaces`."""
+    deployed: Collection[tuple[str, str]]
+    """Namespace and name of each Service that Juju made; it makes one of the application's name
+    for every application that it deploys."""
+    trusted: Collection[str] = ()
+    """Applications of our model that may ask for access to others of the model."""
+
+    def home(self, requester: Requester) -> str | None:
+        """Return the namespace of the requester's model; None where it is not known."""
+        if not requester.model_uuid:
+            return self.namespace
+        return self.model_namespaces.get(requester.model_uuid)
+
+    def refusal(
+        self, requester: Requester, namespace: str, owners: Collection[str], home_name: str = ""
+    ) -> Refusal | None:
+        """Return why a requester may not ask for something about a target; None if it may.
+
+        In our own model the requester is the application of the relation, so its name is compared
+        with the target's owners. The name that an application of another model has there cannot
+        be verified. Its model can, so the owner has to be an application that Juju deployed there.
+
+        Args:
+            requester: the application that asks.
+            namespace: of the target.
+            owners: applications that the target's labels name; empty: none.
+            home_name: the name that the requester says it has in its own model; empty: it does
+                not say.
+        """
+        home = self.home(requester)
+        if home is None:
+            return Refusal.UNKNOWN_MODEL
+        if namespace != home:
+            return Refusal.OTHER_MODEL
+        if requester.model_uuid:
+            named = [owner for owner in owners if home_name in ("", owner)]
+            is_deployed = any((namespace, owner) in self.deployed for owner in named)
+            return None if is_deployed else Refusal.NOT_DEPLOYED
+        is_own = requester.app in owners or requester.app in self.trusted
+        return None if is_own else Refusal.NOT_OWN
+
+    def backend_refusal(
+        self,
+        requester: Requester,
+        namespace: str,
+        selector: Mapping[str, str],
+        *,
+        external_name: bool = False,
+        home_name: str = "",
+    ) -> Refusal | None:
+        """Return why a requester may not have a Service exposed; None if it may.
+
+        The pods of a gateway belong to the application that the Gateway is named after: that is
+        how an application that is itself an ingress is exposed.
+
+        Args:
+            requester: the application that asks.
+            namespace: of the Service.
+            selector: of the Service.
+            external_name: whether the Service is of type ExternalName, which leads out of the
+                cluster whatever its selector is. Trust does not change that.
+            home_name: as for `refusal`.
+        """
+        if external_name:
+            return Refusal.EXTERNAL_NAME
+        if not selector:
+            return Refusal.NO_SELECTOR
+        owner = selector.get(_requests.NAME_LABEL) or selector.get(gateways.NAME_LABEL)
+        return self.refusal(requester, namespace, [owner] if owner else [], home_name)
 
 
 @dataclasses.dataclass(frozen=True)
-class _No:
+class Objection:
+    """Why an access request is not granted."""
+
     message: str
     remedy: str = ""
     pending: bool = False
+    """What the request names does not exist yet: it is granted once it does, and nothing has to
+    be done. Otherwise the request is refused."""
 
 
-def judge(
+@dataclasses.dataclass(frozen=True)
+class Outcomes:
+    """Access requests by what becomes of them."""
+
+    granted: tuple[AccessRequest, ...] = ()
+    """Those that close a target, which allow no source, among them."""
+    refused: tuple[Problem, ...] = ()
+    pending: tuple[Problem, ...] = ()
+    """About targets that do not exist yet: nothing is created, and nothing has to be done."""
+
+
+def objections(
     requests: Iterable[AccessRequest],
     cluster: Cluster,
     *,
     namespace: str,
     trusted: Collection[str] = (),
-) -> Verdicts:
-    """Decide each request by what the cluster shows, not by what the requester says of itself.
-
-    In our own model the requester is the application of the relation: a Service is its own when
-    the selector holds `app.kubernetes.io/name: <app>`; a workload selector is when it holds that
-    label or `app.kubernetes.io/part-of: <app>`. A requester from another model is bound to the
-    namespace that Juju marked with that model's UUID. Its name there cannot be verified, so an
-    application deployed by Juju of the target's name must exist there.
-
-    Where a requester got a policy before and may not have it any more, or the target is gone, the
-    target is closed: taking the policy away would open it, or one that comes back, to everybody.
+) -> dict[AccessRequest, Objection]:
+    """Return the requests that are not granted, with the reason.
 
     Args:
-        requests: what is asked for.
+        requests: what applications ask for.
         cluster: Services and namespaces.
         namespace: our own.
         trusted: applications of our model that may ask for access to others of the model.
+    """
+    ownership = Ownership(
+        namespace=namespace,
+        model_namespaces=cluster.model_namespaces,
+        deployed=frozenset(key for key, service in cluster.services.items() if service.by_juju),
+        trusted=trusted,
+    )
+    found = ((request, _objection(request, cluster, ownership)) for request in requests)
+    return {request: objection for request, objection in found if objection}
+
+
+def outcomes(
+    requests: Iterable[AccessRequest], objections: Mapping[AccessRequest, Objection]
+) -> Outcomes:
+    """Return the requests by what becomes of them.
+
+    Where a requester got a policy before and may not have it any more, or the target is gone, the
+    target is closed: without a policy it, or one that comes back, would be open to all clients.
+
+    Args:
+        requests: what applications ask for.
+        objections: to them, as `objections` returns them.
     """
     granted: list[AccessRequest] = []
     refused: list[Problem] = []
     pending: list[Problem] = []
     for request in requests:
-        no = _judge(request, cluster, namespace, trusted)
-        if no is None:
+        objection = objections.get(request)
+        if objection is None:
             granted.append(request)
-        elif request.established:
+            continue
+        if request.established:
             granted.append(dataclasses.replace(request, source=None, operations=()))
-        if no is not None and request.source is not None:
-            requester = request.requester
-            problem = Problem(
-                requester.app, requester.endpoint, request.field, no.message, no.remedy
-            )
-            (pending if no.pending else refused).append(problem)
-    return Verdicts(tuple(granted), tuple(refused), tuple(pending))
+        if request.source is not None:
+            (pending if objection.pending else refused).append(_problem(request, objection))
+    return Outcomes(tuple(granted), tuple(refused), tuple(pending))
 
 
 def targets_of(app: str, cluster: Cluster, namespace: str) -> Iterator[Target]:
-    """Return everything that belongs to an application: its Services, and all of its pods."""
+    """Yield the targets that belong to an application: its Services, and all of its pods."""
     for service in cluster.services.values():
         if service.namespace == namespace and service.selector.get(_requests.NAME_LABEL) == app:
             yield Target.service(namespace, service.name)
-    for key in (_requests.NAME_LABEL, _requests.PART_OF_LABEL):
+    for key in _OWNER_LABELS[TargetKind.WORKLOAD]:
         yield Target.workload(namespace, {key: app})
 
 
-def _judge(
-    request: AccessRequest, cluster: Cluster, namespace: str, trusted: Collection[str]
-) -> _No | None:
-    home = _home(request, cluster, namespace)
-    if home is None:
-        return _No(
-            "comes from a model that no namespace of this cluster is marked with",
-            "integrate within one cluster, where Juju marks namespaces with model.juju.is/id",
-        )
-    if request.target.namespace != home:
-        return _No(
-            f"asks for {request.target}, outside its own model",
-            f"ask for access to itself, in namespace {home}",
-        )
-    if request.requester.model_uuid:
-        return _judge_cross_model(request, cluster)
-    return _judge_same_model(request, cluster, trusted=request.requester.app in trusted)
+_OWNER_LABELS = {
+    TargetKind.SERVICE: (_requests.NAME_LABEL,),
+    TargetKind.WORKLOAD: (_requests.NAME_LABEL, _requests.PART_OF_LABEL),
+}
+"""Labels whose values name the applications that a target belongs to."""
 
 
-def _home(request: AccessRequest, cluster: Cluster, namespace: str) -> str | None:
-    if not request.requester.model_uuid:
-        return namespace
-    return cluster.model_namespaces.get(request.requester.model_uuid)
+def _objection(request: AccessRequest, cluster: Cluster, ownership: Ownership) -> Objection | None:
+    target, requester = request.target, request.requester
+    labels = _labels(target, cluster)
+    owners = {labels[key] for key in _OWNER_LABELS[target.kind] if labels and key in labels}
+    match ownership.refusal(requester, target.namespace, owners, request.target_app):
+        case Refusal.UNKNOWN_MODEL:
+            return Objection(
+                "comes from a model that no namespace of this cluster is marked with",
+                "integrate within one cluster, where Juju marks namespaces with model.juju.is/id",
+            )
+        case Refusal.OTHER_MODEL:
+            return Objection(
+                f"asks for {target}, outside its own model",
+                f"ask for access to itself, in namespace {ownership.home(requester)}",
+            )
+        case _ if labels is None:
+            return Objection(f"{target} does not exist yet", pending=True)
+        case None:
+            return None
+        case Refusal.NOT_DEPLOYED:
+            return Objection(
+                f"asks for {target}, which belongs to no application that Juju deployed there",
+                "ask for access to itself, by the name it has in its own model",
+            )
+        case _:
+            return Objection(f"asks for {target}, which is not its own", _own(target, requester))
 
 
-def _judge_same_model(request: AccessRequest, cluster: Cluster, *, trusted: bool) -> _No | None:
-    target, app = request.target, request.requester.app
+def _labels(target: Target, cluster: Cluster) -> Mapping[str, str] | None:
+    """Return the labels that pods of the target have; None: there is no such Service (yet)."""
+    if target.kind is TargetKind.WORKLOAD:
+        return dict(target.labels)
+    service = cluster.services.get((target.namespace, target.name))
+    return None if service is None else service.selector
+
+
+def _own(target: Target, requester: Requester) -> str:
+    labels = " or ".join(_OWNER_LABELS[target.kind])
     if target.kind is TargetKind.SERVICE:
-        service = cluster.services.get((target.namespace, target.name))
-        if service is None:
-            return _No(f"{target} does not exist yet", pending=True)
-        own = service.selector.get(_requests.NAME_LABEL) == app
-        remedy = f"ask for a Service whose selector has {_requests.NAME_LABEL}: {app}"
-    else:
-        labels = dict(target.labels)
-        keys = (_requests.NAME_LABEL, _requests.PART_OF_LABEL)
-        own = any(labels.get(key) == app for key in keys)
-        remedy = f"select by {keys[0]} or {keys[1]}: {app}"
-    if own or trusted:
-        return None
-    return _No(f"asks for {target}, which is not its own", remedy)
+        return f"ask for a Service whose selector has {labels}: {requester.app}"
+    return f"select by {labels}: {requester.app}"
 
 
-def _judge_cross_model(request: AccessRequest, cluster: Cluster) -> _No | None:
-    target = request.target
-    if target.kind is TargetKind.SERVICE:
-        service = cluster.services.get((target.namespace, target.name))
-        if service is None:
-            return _No(f"{target} does not exist yet", pending=True)
-        owners = {service.selector.get(_requests.NAME_LABEL, "")}
-    else:
-        labels = dict(target.labels)
-        keys = (_requests.NAME_LABEL, _requests.PART_OF_LABEL)
-        owners = {labels.get(key, "") for key in keys}
-    if request.target_app:
-        owners &= {request.target_app}
-    if any(_deployed_by_juju(cluster, target.namespace, owner) for owner in owners):
-        return None
-    return _No(
-        f"asks for {target}, which belongs to no application that Juju deployed there",
-        "ask for access to itself, by the name it has in its own model",
+def _problem(request: AccessRequest, objection: Objection) -> Problem:
+    return Problem(
+        app=request.requester.app,
+        endpoint=request.requester.endpoint,
+        field=request.field,
+        message=objection.message,
+        remedy=objection.remedy,
     )
-
-
-def _deployed_by_juju(cluster: Cluster, namespace: str, app: str) -> bool:
-    service = cluster.services.get((namespace, app))
-    return service is not None and service.by_juju

@@ -1,16 +1,17 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Granted requests become one AuthorizationPolicy per target, merged and in a stable order."""
+"""Granted requests become ALLOW policies, merged by target and in a stable order."""
 
 import collections
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from istio_ambient import kube, resources
 from istio_ambient.authorization import _policy_objects
-from istio_ambient.authorization._policy_objects import Rule
+from istio_ambient.authorization._policy_objects import AllowRule
 from istio_ambient.authorization._requests import (
     AccessRequest,
     Operation,
@@ -20,11 +21,13 @@ from istio_ambient.authorization._requests import (
 )
 
 REQUESTED_BY = "charmed-istio.io/requested-by"
-"""Annotation: JSON object, source → its requesters; cut at `MAX_PROVENANCE`."""
+"""Annotation of a policy: a JSON object, from each source to those that asked for it, each
+`<application>:<endpoint>`; cut at `MAX_PROVENANCE`. The keys are part of a published format:
+`nobody` is a request to close the target, `and more` the number of sources that were cut."""
 
 MAX_PROVENANCE = 32 * 1024
 """Bytes of that annotation; all annotations of an object share 256 KiB."""
-_LEFT_OUT = "and more"
+_NO_SOURCE, _LEFT_OUT = "nobody", "and more"
 MAX_NAME = 63
 MAX_RULES_SIZE = 384 * 1024
 """Bytes of rules in one object, roughly; etcd takes 1.5 MiB."""
@@ -37,8 +40,9 @@ def policies(
 ) -> tuple[resources.Namespaced, ...]:
     """Return the policies that grant the requests.
 
-    A target that nobody is to be let in to gets a policy without rules, which allows nothing.
-    The same requests in any order give the same objects.
+    A target that only has requests to close it gets a policy without rules, which allows nothing.
+    A target with more rules than one object can hold gets several policies. The same requests in
+    any order give the same objects.
 
     Args:
         requests: granted requests.
@@ -58,9 +62,10 @@ def policies(
 
 
 def requesters_of(policies: Iterable[kube.Manifest]) -> dict[Target, frozenset[str] | None]:
-    """Return who asked for the policies in the cluster, by what these are about.
+    """Return the requesters of the policies in the cluster by target, `<application>:<endpoint>`.
 
-    None: anybody may have, since the policy does not say, or not all.
+    None in place of the requesters: any application may be one, since the annotation of a policy
+    is missing, unreadable or cut.
 
     Args:
         policies: in JSON form, made by `policies` or by the public charm of the same name.
@@ -69,28 +74,32 @@ def requesters_of(policies: Iterable[kube.Manifest]) -> dict[Target, frozenset[s
     for policy in policies:
         target = _policy_objects.target_of(policy)
         if target is not None:
-            asked, known = _told(policy), found.get(target, frozenset[str]())
-            found[target] = None if asked is None or known is None else asked | known
+            named, known = _named_requesters(policy), found.get(target, frozenset[str]())
+            found[target] = None if named is None or known is None else named | known
     return found
 
 
-def _told(policy: kube.Manifest) -> frozenset[str] | None:
+def _named_requesters(policy: kube.Manifest) -> frozenset[str] | None:
     annotations: dict[str, str] = policy["metadata"].get("annotations") or {}
     try:
-        told: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
-        requesters = frozenset(
-            requester for requesters in told.values() for requester in requesters
-        )
+        by_source: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
+        requesters = frozenset(itertools.chain.from_iterable(by_source.values()))
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    return None if _LEFT_OUT in told else requesters
+    return None if _LEFT_OUT in by_source else requesters
 
 
 def policy_name(model: str, app: str, target: Target, part: int = 0) -> str:
-    """Return a name of at most 63 characters that no other input gives.
+    """Return the name of a policy: at most 63 characters, and another one for any other input.
 
-    It begins `<app>-<model>-policy-<target>` as far as that fits; the hash of everything at its
-    end tells apart what is cut, and what would read the same.
+    The name is `<app>-<model>-policy-<target>`, cut to fit, and a hash of all arguments, which
+    tells apart names that would be the same.
+
+    Args:
+        model: our model.
+        app: our application.
+        target: of the policy.
+        part: number of the policy among those of the target.
     """
     what = target.name if target.kind is TargetKind.SERVICE else dict(target.labels)
     identity = json.dumps([model, app, target.kind, target.namespace, what, part], sort_keys=True)
@@ -100,25 +109,25 @@ def policy_name(model: str, app: str, target: Target, part: int = 0) -> str:
     return f"{readable[: MAX_NAME - len(digest) - 1].rstrip('-')}-{digest}"
 
 
-def _rules(requests: Iterable[AccessRequest]) -> list[Rule]:
-    """Return the fewest rules: what a source may do is one set, sources with the same share it."""
+def _rules(requests: Iterable[AccessRequest]) -> list[AllowRule]:
+    """Return the fewest rules: sources with the same set of operations share one."""
     operations: dict[Source, set[Operation]] = {}
-    everything: set[Source] = set()
+    unrestricted: set[Source] = set()
     for request in requests:
         if request.source is None:
             continue
-        wanted = operations.setdefault(request.source, set())
-        wanted.update(operation.sorted() for operation in request.operations)
+        allowed = operations.setdefault(request.source, set())
+        allowed.update(operation.sorted() for operation in request.operations)
         if not request.operations:
-            everything.add(request.source)
+            unrestricted.add(request.source)
     sources: dict[tuple[Operation, ...], list[Source]] = collections.defaultdict(list)
-    for source, wanted in operations.items():
-        sources[() if source in everything else tuple(sorted(wanted))].append(source)
+    for source, allowed in operations.items():
+        sources[() if source in unrestricted else tuple(sorted(allowed))].append(source)
     rules = (
-        Rule(some_sources, some_operations)
-        for key, who in sources.items()
-        for some_sources in _chunks(sorted(who), MAX_SOURCES)
-        for some_operations in _operation_chunks(key)
+        AllowRule(some_sources, some_operations)
+        for allowed, sharing in sources.items()
+        for some_sources in _chunks(sorted(sharing), MAX_SOURCES)
+        for some_operations in _operation_chunks(allowed)
     )
     return sorted(rules)
 
@@ -129,11 +138,11 @@ def _chunks(sources: Sequence[Source], size: int) -> Iterator[tuple[Source, ...]
 
 
 def _operation_chunks(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
-    """Split operations so that each part is small enough; no operations stay no operations."""
+    """Split operations into parts that a rule can hold; no operations give one empty part."""
     chunk: list[Operation] = []
     size = 0
     for operation in operations:
-        added = _size(Rule(operations=(operation,)))
+        added = _size(AllowRule(operations=(operation,)))
         if chunk and size + added > MAX_RULES_SIZE // 2:
             yield tuple(chunk)
             chunk, size = [], 0
@@ -142,9 +151,9 @@ def _operation_chunks(operations: tuple[Operation, ...]) -> Iterator[tuple[Opera
     yield tuple(chunk)
 
 
-def _parts(rules: Sequence[Rule]) -> Iterator[tuple[Rule, ...]]:
-    """Split rules into what one object holds; no rules are one object too."""
-    part: list[Rule] = []
+def _parts(rules: Sequence[AllowRule]) -> Iterator[tuple[AllowRule, ...]]:
+    """Split rules into parts that an object can hold; no rules give one empty part."""
+    part: list[AllowRule] = []
     size = 0
     for rule in rules:
         added = _size(rule)
@@ -156,27 +165,27 @@ def _parts(rules: Sequence[Rule]) -> Iterator[tuple[Rule, ...]]:
     yield tuple(part)
 
 
-def _size(rule: Rule) -> int:
+def _size(rule: AllowRule) -> int:
     return len(json.dumps(rule.to_dict()))
 
 
 def _provenance(requests: Iterable[AccessRequest]) -> Mapping[str, str]:
     requesters: dict[str, set[str]] = collections.defaultdict(set)
     for request in requests:
-        source = "nobody" if request.source is None else str(request.source)
+        source = _NO_SOURCE if request.source is None else str(request.source)
         requesters[source].add(str(request.requester))
-    told: dict[str, list[str]] = {}
+    kept: dict[str, list[str]] = {}
     size = 0
     for source in sorted(requesters):
-        told[source] = sorted(requesters[source])
-        size += len(json.dumps({source: told[source]}))
+        kept[source] = sorted(requesters[source])
+        size += len(json.dumps({source: kept[source]}))
         if size > MAX_PROVENANCE:
-            del told[source]
+            del kept[source]
             break
-    left_out = len(requesters) - len(told)
-    return requested_by({**told, **({_LEFT_OUT: [str(left_out)]} if left_out else {})})
+    left_out = len(requesters) - len(kept)
+    return requested_by({**kept, **({_LEFT_OUT: [str(left_out)]} if left_out else {})})
 
 
 def requested_by(requesters: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the annotation that tells of each source who wants it let in."""
+    """Return the annotation `REQUESTED_BY`, from each source to those that asked for it."""
     return {REQUESTED_BY: json.dumps(dict(requesters))}

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""AuthorizationPolicy as typed values, and as the objects that Istio reads."""
+"""ALLOW policies that the charms write: as typed values, and as AuthorizationPolicy objects."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ MAX_RULES = 512
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Rule:
-    """Lets any of the sources do any of the operations."""
+class AllowRule:
+    """Allows any of the sources to do any of the operations."""
 
     sources: tuple[Source, ...] = ()
-    """Empty: anybody, without any identity too."""
+    """Empty: any client, one without an identity too."""
     operations: tuple[Operation, ...] = ()
-    """Empty: everything."""
+    """Empty: any operation."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the rule as it stands in a policy."""
+        """Return the element of `spec.rules`."""
         rule: dict[str, Any] = {}
         if self.sources:
             principals = [source.principal for source in self.sources]
@@ -37,10 +37,10 @@ class Rule:
 
 
 def _operation(operation: Operation) -> dict[str, list[str]]:
-    """Return an operation with what is not empty in it: to Istio, empty is any.
+    """Return an operation with its members that are not empty: to Istio, an empty one is any.
 
     Raises:
-        ValueError: nothing is in it, so that it would match every request.
+        ValueError: all members are empty, so that the operation would match every request.
     """
     members = {
         "hosts": list(operation.hosts),
@@ -57,12 +57,18 @@ def _operation(operation: Operation) -> dict[str, list[str]]:
 def allow(
     name: str,
     target: Target,
-    rules: tuple[Rule, ...],
+    rules: tuple[AllowRule, ...],
     annotations: Mapping[str, str] | None = None,
 ) -> resources.Namespaced:
     """Return an ALLOW policy for one target; without rules it allows nothing.
 
     See https://istio.io/latest/docs/reference/config/security/authorization-policy/.
+
+    Args:
+        name: of the object; its namespace is the target's.
+        target: a Service becomes `targetRefs`, labels become `selector`.
+        rules: at most `MAX_RULES`.
+        annotations: of the object.
     """
     spec: dict[str, Any] = {"action": "ALLOW"}
     if target.kind is TargetKind.SERVICE:
@@ -78,7 +84,7 @@ def allow(
 
 
 def target_of(policy: kube.Manifest) -> Target | None:
-    """Return what a policy that `allow` made is about; None where it is none of these."""
+    """Return the target of a policy that `allow` made; None for a policy without any."""
     namespace = policy["metadata"]["namespace"]
     spec: dict[str, dict[str, Any]] = policy.get("spec", {})
     refs: list[dict[str, str]] = policy.get("spec", {}).get("targetRefs", [])

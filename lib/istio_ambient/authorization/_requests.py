@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What applications ask for, and what of the cluster decides whether they get it."""
+"""Access requests of applications, and the facts of the cluster that decide about them."""
 
 import dataclasses
 import enum
@@ -14,24 +14,24 @@ TRUST_DOMAIN = "cluster.local"
 
 
 class TargetKind(enum.StrEnum):
-    """Where access to a target is decided."""
+    """Which proxy enforces the policy of a target."""
 
     SERVICE = "service"
-    """At the waypoint of a Service, by HTTP attributes and the Service's ports."""
+    """The waypoint of a Service, by HTTP attributes and the Service's ports."""
     WORKLOAD = "workload"
-    """At the pods that a selector matches, by the pods' ports alone."""
+    """The ztunnel of the pods that a selector matches, by the pods' ports alone."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Source:
-    """A workload identity: a ServiceAccount, which Juju names like the application."""
+    """A workload identity: a ServiceAccount, to which Juju gives the application's name."""
 
     namespace: str
     service_account: str
 
     @property
     def principal(self) -> str:
-        """The identity as policies name it: a SPIFFE id without its scheme."""
+        """The principal of the identity, as policies name it: a SPIFFE id without its scheme."""
         return f"{TRUST_DOMAIN}/ns/{self.namespace}/sa/{self.service_account}"
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Target:
-    """What is to be reached: a Service by name, or the pods that have all of the labels."""
+    """The subject of a policy: a Service by name, or the pods that have all of the labels."""
 
     kind: TargetKind
     namespace: str
@@ -50,12 +50,12 @@ class Target:
 
     @classmethod
     def service(cls, namespace: str, name: str) -> "Target":
-        """Return the target for a Service."""
+        """Return a Service as a target."""
         return cls(TargetKind.SERVICE, namespace, name=name)
 
     @classmethod
     def workload(cls, namespace: str, labels: Mapping[str, str]) -> "Target":
-        """Return the target for the pods with these labels.
+        """Return the pods with all of these labels as a target.
 
         Raises:
             ValueError: there are no labels: that would be every pod of the namespace.
@@ -66,7 +66,7 @@ class Target:
 
     @classmethod
     def app(cls, namespace: str, app: str) -> "Target":
-        """Return the target for the pods of a Juju application."""
+        """Return the pods of a Juju application as a target."""
         return cls.workload(namespace, {NAME_LABEL: app})
 
     def __str__(self) -> str:
@@ -78,7 +78,11 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Operation:
-    """A set of requests; every member that is not empty must match, by any of its values."""
+    """Requests that may be made: each member that is not empty must match, by any of its values.
+
+    Ports are those of the Service where the target is one, else those of the pods. Only targets of
+    kind SERVICE have hosts, methods and paths.
+    """
 
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
@@ -97,60 +101,69 @@ class Operation:
 
 @dataclasses.dataclass(frozen=True)
 class Requester:
-    """The application that asks, as Juju vouches for it."""
+    """The application that asks for something over a relation, as Juju reports it."""
 
     app: str
-    """Its name at our end of the relation."""
+    """The application's name at our end of the relation."""
     endpoint: str
     """Our endpoint."""
     model_uuid: str = ""
-    """UUID of its model when that is not ours, or `UNKNOWN_MODEL`; empty: our own model."""
+    """UUID of the application's model when that is not ours, or `UNKNOWN_MODEL`; empty: our own
+    model."""
 
     def __str__(self) -> str:
         return f"{self.app}:{self.endpoint}"
 
 
 UNKNOWN_MODEL = "unknown"
+"""In place of the UUID of another model, where Juju does not report it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AccessRequest:
-    """One thing that an application asks for."""
+    """An application asks that a source may do operations with a target.
+
+    With `source=None` it asks that the target is closed: a policy without rules, which allows
+    nothing.
+    """
 
     requester: Requester
     field: str
-    """Where it stands in the databag."""
+    """Path of the request in the databag: `policies[0]`; empty where no databag has it."""
     target: Target
     source: Source | None
-    """None: no source is allowed; the target stays closed until the data can be read."""
+    """None: no source is allowed, and the target stays closed until the databag can be read."""
     operations: tuple[Operation, ...] = ()
-    """Empty: everything."""
+    """Empty: any operation."""
     target_app: str = ""
-    """The application that the target is said to belong to; empty where nothing is said."""
+    """The application that the requester says the target belongs to; empty: it does not say."""
     established: bool = False
-    """A policy about the target that the requester asked for is in the cluster already."""
+    """Whether the cluster has a policy for the target that this requester asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Service:
-    """What decides whose Service it is."""
+class ServiceFacts:
+    """The facts about a Service that decide which application it belongs to."""
 
     namespace: str
     name: str
     selector: Mapping[str, str]
     by_juju: bool = False
-    """Juju made it, which it does for every application that it deploys."""
+    """Whether Juju made the Service, which it does for every application that it deploys."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The reads of the cluster that the decisions rest on."""
+    """The facts of the cluster that decide about access requests.
 
-    services: Mapping[tuple[str, str], Service]
-    """By namespace and name: those of our namespace, and of others where other models ask."""
+    Other namespaces than ours are in here only where applications of other models ask.
+    """
+
+    services: Mapping[tuple[str, str], ServiceFacts]
+    """By namespace and name."""
     model_namespaces: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Namespace of a model by the UUID with which Juju marked it (`model.juju.is/id`)."""
     namespace_labels: Mapping[str, Mapping[str, str]] = dataclasses.field(
         default_factory=dict[str, Mapping[str, str]]
     )
-    """Labels of a namespace by its name: ours, and others where other models ask."""
+    """Labels of a namespace by its name."""

@@ -1,26 +1,24 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Hardened mode: nobody may talk to anybody on the mesh, until a policy allows it.
+"""Hardened mode: requests between workloads on the mesh are denied until a policy allows them.
 
-Two policies in Istio's root namespace, both ALLOW without rules (allow-nothing) and never DENY:
-what is not allowed can be allowed by another policy, what is denied cannot. See
+Two policies in Istio's root namespace, both ALLOW without rules (allow-nothing). They are not
+DENY, since DENY takes precedence over any policy that would allow a request again. See
 https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow-all-policy.
 """
 
 from lightkube.models.meta_v1 import ObjectMeta
 
-from istio_ambient import kube, resources
+from istio_ambient import gateways, kube, resources
 from istio_ambient.values.names import name_with_hash
-
-WAYPOINT_CLASS = "istio-waypoint"
 
 
 def policies(model: str, app: str) -> list[kube.Resource]:
-    """Return the policies of hardened mode, named as operators know them.
+    """Return the policies of hardened mode, with the names that the public charm gives them.
 
-    A policy without a target in the root namespace acts at ztunnel (L4) on every workload of the
-    mesh; waypoints apply only policies that target them, here by their GatewayClass.
+    ztunnel (L4) enforces a policy without a target in the root namespace at every workload of the
+    mesh. Waypoints enforce only policies that target them, here by their GatewayClass.
 
     Args:
         model: the model of the control plane, which is Istio's root namespace.
@@ -30,7 +28,7 @@ def policies(model: str, app: str) -> list[kube.Resource]:
     target = {
         "group": "gateway.networking.k8s.io",
         "kind": "GatewayClass",
-        "name": WAYPOINT_CLASS,
+        "name": gateways.WAYPOINT_CLASS,
     }
     return [
         _policy(model, f"{prefix}-ztunnel", {}),

@@ -1,12 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istio-beacon-k8s wants of the cluster: waypoint, labels and policies. Pure.
+"""The desired objects of istio-beacon-k8s: waypoint, labels and policies. Pure.
 
-Whether an application may have what it asks for is decided in `authorization`; what is said of
-access is in `explain`.
+Whether an access request is granted is decided in `authorization`; reports about access are in
+`explain`.
 """
 
-from istio_ambient.beacon._desired import Facts, desired, verdicts
+from istio_ambient.beacon._desired import desired
+from istio_ambient.beacon._facts import Facts
 
-__all__ = ["Facts", "desired", "verdicts"]
+__all__ = ["Facts", "desired"]

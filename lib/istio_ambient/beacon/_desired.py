@@ -1,90 +1,20 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Everything that a beacon wants of the cluster, from everything that it knows."""
-
-import dataclasses
-from collections.abc import Mapping
+"""All objects and labels that a beacon desires, from its facts."""
 
 from istio_ambient import authorization, gateways, kube, resources
+from istio_ambient.beacon._facts import Facts
 from istio_ambient.kube import Desired
 from istio_ambient.values.names import name_with_hash
-from istio_ambient.values.problems import Problem
 
 MODEL_OPERATOR_LABELS = {"juju-modeloperator": "modeloperator"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
-    """Config, databags and cluster reads of one hook."""
-
-    model: str
-    app: str
-    replicas: int
-    pod_labels: Mapping[str, str]
-    """For the waypoint's pods."""
-    cluster: authorization.Cluster
-    requests: tuple[authorization.AccessRequest, ...] = ()
-    """What applications ask for, judged by what belongs to them."""
-    own_requests: tuple[authorization.AccessRequest, ...] = ()
-    """What we ask for ourselves."""
-    trusted: frozenset[str] = frozenset()
-    """Applications of our model that may ask for access to others of it."""
-    manage_policies: bool = True
-    model_on_mesh: bool = False
-    settings: gateways.Settings | None = dataclasses.field(default_factory=gateways.Settings)
-    """What the operator chose for the waypoint; None: it is no good."""
-    problems: tuple[Problem, ...] = ()
-    """Found while reading databags and options."""
-    pending: tuple[Problem, ...] = ()
-    """What cannot be granted yet, found while reading databags."""
-
-    @property
-    def waypoint(self) -> str:
-        """Name of our waypoint."""
-        return gateways.waypoint_name(self.model, self.app)
-
-    @property
-    def published_labels(self) -> dict[str, str]:
-        """What related applications are told to label their pods and Services with.
-
-        Nothing where the namespace's labels do that. Where these are somebody else's, applications
-        stay behind our waypoint by labels of their own: without, nobody might decide on requests.
-        """
-        _, obstacles = self.namespace_labels()
-        return {} if self.model_on_mesh and not obstacles else self.member_labels
-
-    @property
-    def member_labels(self) -> dict[str, str]:
-        """What puts pods and Services on the mesh behind our waypoint."""
-        return gateways.member_labels(self.waypoint, self.model)
-
-    def namespace_labels(self) -> tuple[gateways.Labels, list[Problem]]:
-        """Return what to set on our namespace, and what is in the way."""
-        return gateways.namespace_labels(
-            self.cluster.namespace_labels.get(self.model, {}),
-            wanted=self.model_on_mesh,
-            waypoint=self.waypoint,
-            model=self.model,
-            app=self.app,
-        )
-
-
-def verdicts(facts: Facts) -> authorization.Verdicts:
-    """Decide what applications ask for, while access is managed at all."""
-    if not facts.manage_policies:
-        return authorization.Verdicts()
-    decided = authorization.judge(
-        facts.requests, facts.cluster, namespace=facts.model, trusted=facts.trusted
-    )
-    return dataclasses.replace(decided, pending=(*facts.pending, *decided.pending))
-
-
 def desired(facts: Facts) -> Desired:
-    """Return everything that should exist for the facts."""
+    """Return the objects and labels that should exist, and the problems to report."""
     on_namespace, obstacles = facts.namespace_labels()
-    decided = verdicts(facts)
-    # What applications say about access matters to nobody while it is not managed.
+    # Problems of access requests are reported only while these become policies.
     found = [each for each in facts.problems if facts.manage_policies or not each.app]
     waypoint = gateways.waypoint(
         facts.model,
@@ -93,29 +23,33 @@ def desired(facts: Facts) -> Desired:
         pod_labels=facts.pod_labels,
         settings=facts.settings,
     )
-    memory = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
+    labels = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(
-        objects=(*gateways.objects(waypoint), memory, *_access(facts, decided)),
+        objects=(*gateways.objects(waypoint), labels, *_policies(facts)),
         labels=(
             *gateways.namespace_patches(facts.model, on_namespace),
             *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
-        problems=(*obstacles, *found, *decided.refused),
+        problems=(*obstacles, *found, *facts.outcomes.refused),
         held=gateways.held(waypoint),
     )
 
 
-def _access(facts: Facts, decided: authorization.Verdicts) -> tuple[kube.Resource, ...]:
+def _policies(facts: Facts) -> tuple[kube.Resource, ...]:
     if not facts.manage_policies:
         return ()
-    granted = (*decided.granted, *facts.own_requests)
-    asked = authorization.policies(granted, model=facts.model, app=facts.app)
-    return (*asked, _model_operator(facts)) if facts.model_on_mesh else asked
+    granted = (*facts.outcomes.granted, *facts.own_requests)
+    requested = authorization.policies(granted, model=facts.model, app=facts.app)
+    return (*requested, _model_operator(facts)) if facts.model_on_mesh else requested
 
 
 def _model_operator(facts: Facts) -> resources.Namespaced:
-    """Let everybody reach Juju's model operator, or hardened mode cuts Juju itself off."""
+    """Return the policy that keeps Juju's model operator reachable for all clients.
+
+    Otherwise hardened mode would cut off Juju itself, which has no identity on the mesh.
+    """
     name = name_with_hash(f"{facts.app}-{facts.model}-policy-all-sources-modeloperator", 253)
     target = authorization.Target.workload(facts.model, MODEL_OPERATOR_LABELS)
-    asked = authorization.requested_by({"everybody": ["config:model-on-mesh"]})
-    return authorization.allow(name, target, (authorization.Rule(),), asked)
+    # The key is part of the annotation's published format.
+    requested_by = authorization.requested_by({"everybody": ["config:model-on-mesh"]})
+    return authorization.allow(name, target, (authorization.AllowRule(),), requested_by)

@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from istio_ambient.interfaces import prometheus_scrape
+from istio_ambient.interfaces import cos
 
 PLACEHOLDER = "%%juju_topology%%"
 """Placeholder in each selector of a rule file, for the labels that Prometheus adds to metrics."""
 
 
-def rules_of(topology: prometheus_scrape.Topology, files: Iterable[str]) -> dict[str, Any]:
+def rules_of(topology: cos.Topology, files: Iterable[str]) -> dict[str, Any]:
     """Return the rule groups of all files in one document, for Prometheus.
 
     The topology becomes part of every selector, so that an alert is about this application only,

@@ -10,7 +10,7 @@ from pathlib import Path
 import ops
 
 from istio_ambient.charm import _alert_rules
-from istio_ambient.interfaces import grafana_dashboard, prometheus_scrape, tracing
+from istio_ambient.interfaces import cos, tracing
 from istio_ambient.values.names import model_app_name
 
 logger = logging.getLogger(__name__)
@@ -93,12 +93,10 @@ def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> 
     container.replan()
 
 
-def _topology_of(charm: ops.CharmBase) -> prometheus_scrape.Topology:
+def _topology_of(charm: ops.CharmBase) -> cos.Topology:
     """Return the Juju topology of the charm's metrics: model, application, unit and charm."""
     model = charm.model
-    return prometheus_scrape.Topology(
-        model.name, model.uuid, charm.app.name, charm.unit.name, charm.meta.name
-    )
+    return cos.Topology(model.name, model.uuid, charm.app.name, charm.unit.name, charm.meta.name)
 
 
 def publish(charm: ops.CharmBase) -> None:
@@ -116,15 +114,13 @@ def _publish_metrics(charm: ops.CharmBase) -> None:
         binding = charm.model.get_binding(relation)
         address = str(binding.network.bind_address or "") if binding else ""
         relation.data[charm.unit].update(
-            prometheus_scrape.dump_unit(unit=charm.unit.name, address=address, fqdn=host)
+            cos.dump_scrape_unit(unit=charm.unit.name, address=address, fqdn=host)
         )
         if charm.unit.is_leader():
             topology = _topology_of(charm)
             files = _texts(charm.charm_dir / ALERT_RULES, "*.yaml")
             rules = _alert_rules.rules_of(topology, files.values()) if files else None
-            relation.data[charm.app].update(
-                prometheus_scrape.dump_app(topology, METRICS_PORT, rules)
-            )
+            relation.data[charm.app].update(cos.dump_scrape(topology, METRICS_PORT, rules))
 
 
 def _publish_dashboards(charm: ops.CharmBase) -> None:
@@ -132,7 +128,7 @@ def _publish_dashboards(charm: ops.CharmBase) -> None:
     for relation in _active(charm, GRAFANA):
         texts = _texts(charm.charm_dir / DASHBOARDS, "*.json")
         dashboards = {f"{DASHBOARDS}/{name}": text for name, text in texts.items()}
-        relation.data[charm.app].update(grafana_dashboard.dump(_topology_of(charm), dashboards))
+        relation.data[charm.app].update(cos.dump_dashboards(_topology_of(charm), dashboards))
 
 
 def trace_charm(charm: ops.CharmBase, endpoint: str = TRACING) -> ops.Object | None:

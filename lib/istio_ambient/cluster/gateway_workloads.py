@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Read what istiod made of a Gateway of ours: whether it works, and where it is reached."""
+"""Read the workload that istiod makes of a Gateway: whether it is ready, and its address."""
 
 import datetime
 
@@ -9,20 +9,20 @@ from istio_ambient import gateways, kube, resources
 from istio_ambient.cluster import nodes
 
 STATUS_PORT = 15021
-"""Where waypoints and gateways say whether they are ready, at `/healthz/ready`."""
+"""Port of waypoints and gateways that serves their readiness, at `/healthz/ready`."""
 
 
 def readiness(
     client: kube.Client, live: kube.Live, *, what: str, name: str, workload: str
 ) -> kube.Readiness:
-    """Return whether the pods of a Gateway work, and else what they or istiod wait for.
+    """Return whether the pods of a Gateway are ready, and else the reason.
 
     Args:
         client: reads the Deployment, and its pods where it is not ready.
         live: our objects, the Gateway among them.
-        what: how the status calls it.
+        what: its name in the unit status.
         name: of the Gateway, in our own namespace.
-        workload: of the Deployment that istiod makes.
+        workload: name of the Deployment that istiod makes.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
@@ -43,7 +43,10 @@ def _absent_reason(live: kube.Live) -> str:
 
 
 def since(live: kube.Live) -> datetime.datetime | None:
-    """Return since when there has been anything of ours: what is missing is missed no longer."""
+    """Return the creation time of our oldest object; None: there is none.
+
+    A missing object has been missing since then at most.
+    """
     made = [obj.metadata.creationTimestamp for obj in live.objects.values()]
     return min((time for time in made if time is not None), default=None)
 
@@ -58,5 +61,5 @@ def node_address(client: kube.Client, namespace: str, name: str) -> str:
 
 
 def status_url(workload: str, namespace: str) -> str:
-    """Return the URL at which the Service that istiod makes says whether a pod is ready."""
+    """Return the URL that serves the readiness of a pod, at the Service that istiod makes."""
     return f"http://{workload}.{namespace}.svc:{STATUS_PORT}/healthz/ready"

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Reads what requests for access are judged by: two requests, however many applications ask."""
+"""Read the facts that decide about access requests: two requests for any number of these."""
 
 from lightkube.resources.core_v1 import Namespace, Service
 
@@ -9,12 +9,12 @@ from istio_ambient import authorization, kube
 
 
 def read(client: kube.Client, model: str, *, cross_model: bool) -> authorization.Cluster:
-    """Return Services and namespaces: ours, or all where other models' applications ask.
+    """Return the Services and namespaces of our model, or of all models.
 
     Args:
         client: may list both in all namespaces.
         model: our own, which is the namespace too.
-        cross_model: whether an application of another model asks.
+        cross_model: whether an application of another model is a requester.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Reads from the API server what decides who may talk to whom."""
+"""Read the live objects that decide who may reach whom."""
 
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 

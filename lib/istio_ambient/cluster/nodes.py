@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where a node that runs certain pods is reached."""
+"""Read the address of a node that runs certain pods."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from lightkube.resources.core_v1 import Node, Pod
 from istio_ambient.kube import Client, Manifest, items, list_kind, manifest_of, section
 
 _PREFERRED = ("ExternalIP", "InternalIP")
-"""Types of a node's addresses, those first that clients outside are most likely to reach."""
+"""Types of a node's addresses, the type first that clients outside can most likely reach."""
 
 
 def node_address(client: Client, namespace: str, labels: dict[str, str]) -> str:
     """Return the IP address of a node that runs a ready pod; empty while there is none.
 
-    Of several pods the oldest counts, so that the answer changes as rarely as may be.
+    Of several pods the oldest is used, so that the address changes as seldom as possible.
 
     Raises:
         httpx2.HTTPError: on any answer but success.

@@ -45,7 +45,7 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
         raise OptionError("more than one certificate", "put the others into cert-chain", "ca-cert")
     (signer,) = found["ca-cert"]
     _check_key(texts["ca-key"], signer)
-    if not _may_sign(signer, below=0):
+    if not certificates.may_sign(signer):
         message, remedy = "not the certificate of an authority", "use one with CA:TRUE"
         raise OptionError(message, remedy, "ca-cert")
     roots, chain = found["root-cert"], found["cert-chain"]
@@ -115,27 +115,8 @@ def _check_key(text: str, certificate: x509.Certificate) -> None:
         raise OptionError("neither RSA nor ECDSA", "use one of them", "ca-key")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _MIN_RSA_BITS:
         raise OptionError("RSA, too short", f"use {_MIN_RSA_BITS} bits or more", "ca-key")
-    if _public(key.public_key()) != _public(certificate.public_key()):
+    if not certificates.is_for_key(certificate, key):
         raise OptionError("not the key of ca-cert", "use the pair that belongs together", "ca-key")
-
-
-def _public(key: object) -> bytes:
-    encoding, kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_bytes(encoding, kind)  # type: ignore[attr-defined]
-
-
-def _may_sign(certificate: x509.Certificate, below: int) -> bool:
-    """Return whether a certificate may sign, with `below` authorities between it and workloads."""
-    try:
-        extensions = certificate.extensions
-        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
-        if not basic.ca or (basic.path_length is not None and basic.path_length < below):
-            return False
-        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    except x509.ExtensionNotFound as error:
-        return error.oid == x509.KeyUsage.oid
-    except certificates.REFUSED:
-        return False
 
 
 def _leads_to(
@@ -151,8 +132,8 @@ def _leads_to(
         return False
     rest = [other for other in chain if other != certificate]
     return any(
-        _signed(certificate, issuer)
-        and _may_sign(issuer, below + 1)
+        certificates.is_issued_by(certificate, issuer)
+        and certificates.may_sign(issuer, below + 1)
         and _is_valid(issuer, now)
         and _leads_to(issuer, roots, rest, now, below + 1)
         for issuer in (*roots, *rest)
@@ -162,11 +143,3 @@ def _leads_to(
 def _is_valid(certificate: x509.Certificate, now: datetime.datetime | None) -> bool:
     """Return whether a certificate is valid at a time; None: never mind when."""
     return now is None or certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
-
-
-def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except certificates.REFUSED:
-        return False
-    return True

@@ -1,13 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Applications as operators name them, `app` or `model/app`, found among pods and Services."""
+"""Applications as operators name them, `app` or `model/app`, looked up in pods and Services."""
 
 import dataclasses
 import difflib
 from collections.abc import Collection, Mapping
 
-from istio_ambient import authorization
+from istio_ambient import authorization, gateways
 from istio_ambient.authorization import evaluator
 from istio_ambient.values.text import printable
 
@@ -16,12 +16,12 @@ _LONGEST_NAME = 120
 
 
 class UnknownNameError(ValueError):
-    """Nothing is named so, or more than one thing; the message names what there is."""
+    """A name that nothing has, or several objects have; the message lists the choices."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """Who sends requests."""
+class NamedSource:
+    """The workload identity that an operator named as the source of requests."""
 
     namespace: str
     name: str
@@ -29,51 +29,51 @@ class Source:
     identity: str
     """`<namespace>/<service account>`."""
     on_mesh: bool = True
-    """Otherwise nobody learns its identity."""
+    """Otherwise no proxy learns its identity."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Destination:
-    """What requests are sent to."""
+class NamedDestination:
+    """The Service or pods that an operator named as the destination of requests."""
 
-    target: evaluator.Target
-    pods: evaluator.Target | None = None
-    """The application whose pods are behind it; None: there is no such pod at the moment."""
+    address: evaluator.Destination
+    pods: evaluator.Destination | None = None
+    """The pods that the Service selects, or the same pods; None: there is no such pod now."""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
-    """Of one of the pods, or what the Service selects."""
+    """Labels of one of the pods, else the selector of the Service."""
     note: str = ""
-    """Why it is something else than what was named."""
+    """Why the address is another one than the operator named; empty: it is the same."""
 
     @property
     def application(self) -> str:
-        """The application whose pods these are, or would be; empty: nobody says."""
+        """The application whose pods these are, or would be; empty: no label names it."""
         return self.labels.get(authorization.NAME_LABEL, "")
 
 
-def source(topology: evaluator.Topology, text: str, model: str) -> Source:
-    """Return who is meant; a gateway is meant rather than the charm that manages it.
+def source(topology: evaluator.Topology, text: str, model: str) -> NamedSource:
+    """Return the source that a name stands for; of a charm that runs a gateway, the gateway.
 
     Args:
         topology: of the cluster.
         text: `app`, `model/app`, or a service account in place of the application.
-        model: what a name without a model belongs to.
+        model: the model of a name that has none.
 
     Raises:
-        UnknownNameError: nobody is named so, or an application with several service accounts is.
+        UnknownNameError: nothing has the name, or the application has several service accounts.
     """
     namespace, name = split(topology, text, model)
     pods = _pods(topology, namespace)
     found = (
-        [pod for pod in pods if _labels(pod).get(evaluator.GATEWAY_LABEL) == name]
+        [pod for pod in pods if evaluator.labels(pod).get(gateways.NAME_LABEL) == name]
         or [pod for pod in pods if evaluator.application(pod) == name]
         or [pod for pod in pods if _account(pod) == name]
     )
     if not found and (namespace, name) in topology.services:
-        # Scaled to zero: Juju names the service account like the application.
-        return Source(namespace, name, f"{namespace}/{name}")
+        # Scaled to zero: Juju gives the service account the name of the application.
+        return NamedSource(namespace, name, f"{namespace}/{name}")
     if not found:
         raise _unknown("application", namespace, name, set(map(evaluator.application, pods)))
     accounts = sorted(set(map(_account, found)))
@@ -82,36 +82,41 @@ def source(topology: evaluator.Topology, text: str, model: str) -> Source:
         message = f"{namespace}/{name} runs with more than one service account: name one"
         raise UnknownNameError(f"{message}: {choices}")
     identity = f"{namespace}/{accounts[0]}"
-    return Source(namespace, name, identity, not topology.is_off_mesh(identity))
+    return NamedSource(namespace, name, identity, not topology.is_off_mesh(identity))
 
 
 def at_port(
-    topology: evaluator.Topology, destination: Destination, port: int | None
-) -> Destination:
-    """Return the pods instead of a Service that has no such port, as scrapers ask them."""
-    target, pods = destination.target, destination.pods
-    service = topology.services.get((target.namespace, target.name))
-    if target.kind is not evaluator.TargetKind.SERVICE or service is None or pods is None:
+    topology: evaluator.Topology, destination: NamedDestination, port: int | None
+) -> NamedDestination:
+    """Return a destination with the address that a request to a port is sent to.
+
+    Where the Service has no such port, that is its pods' own address, as scrapers use it.
+    """
+    address, pods = destination.address, destination.pods
+    service = topology.services.get((address.namespace, address.name))
+    if address.kind is not evaluator.DestinationKind.SERVICE or service is None or pods is None:
         return destination
     if evaluator.offers(service, port):
         return destination
-    note = f"{target} has no port {port}: this is about the addresses of its pods"
-    return dataclasses.replace(destination, target=pods, note=note)
+    note = f"{address} has no port {port}: this is about the addresses of its pods"
+    return dataclasses.replace(destination, address=pods, note=note)
 
 
-def destination(topology: evaluator.Topology, text: str, model: str) -> Destination:
-    """Return what is meant: a Service, else the one Service of an application, else its pods.
+def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDestination:
+    """Return the destination that a name stands for.
+
+    That is the Service of the name, else the only Service of the application, else its pods.
 
     Args:
         topology: of the cluster.
         text: `app`, `model/app`, or a Service in place of the application.
-        model: what a name without a model belongs to.
+        model: the model of a name that has none.
 
     Raises:
-        UnknownNameError: nothing is named so, or the application has several Services.
+        UnknownNameError: nothing has the name, or the application has several Services.
     """
     namespace, name = split(topology, text, model)
-    own = topology.pods_of_application(evaluator.Target.workload(namespace, name))
+    own = topology.pods_of_application(evaluator.Destination.workload(namespace, name))
     services = {
         key: service
         for key, service in topology.services.items()
@@ -121,22 +126,20 @@ def destination(topology: evaluator.Topology, text: str, model: str) -> Destinat
         services = {(namespace, name): services[namespace, name]}
     if len(services) > 1:
         choices = ", ".join("/".join(key) for key in sorted(services))
-        message = f"more than one Service stands before {namespace}/{name}: name one"
+        message = f"{namespace}/{name} has more than one Service: name one"
         raise UnknownNameError(f"{message}: {choices}")
     if not services and not own:
-        known = set(map(evaluator.application, _pods(topology, namespace)))
-        known |= {service for where, service in topology.services if where == namespace}
-        raise _unknown("application or Service", namespace, name, known)
+        raise _unknown("application or Service", namespace, name, _names(topology, namespace))
     selector: Mapping[str, str] = {}
     for service in services.values():
         own = topology.pods_of(service)
         selector = service.get("spec", {}).get("selector") or {}
     pod = min(own, key=lambda each: not topology.on_mesh(each), default=None)
-    pods = evaluator.Target.workload(namespace, evaluator.application(pod)) if pod else None
-    target = evaluator.Target.service(*next(iter(services))) if services else pods
-    if target is None:  # There are pods where there is no Service.
+    pods = evaluator.Destination.workload(namespace, evaluator.application(pod)) if pod else None
+    address = evaluator.Destination.service(*next(iter(services))) if services else pods
+    if address is None:  # Without a Service there are pods.
         raise UnknownNameError(f"{namespace}/{name} has neither a Service nor pods")
-    return Destination(target, pods, _labels(pod) if pod else selector)
+    return NamedDestination(address, pods, evaluator.labels(pod) if pod else selector)
 
 
 def split(topology: evaluator.Topology, text: str, model: str) -> tuple[str, str]:
@@ -149,8 +152,8 @@ def split(topology: evaluator.Topology, text: str, model: str) -> tuple[str, str
     if not slash:
         namespace, name = model, text
     if not namespace or not name or "/" in name:
-        wrong = printable(text, _LONGEST_NAME)
-        raise UnknownNameError(f"{wrong}: name an application, or <model>/<application>")
+        shown = printable(text, _LONGEST_NAME)
+        raise UnknownNameError(f"{shown}: name an application, or <model>/<application>")
     if namespace not in topology.namespaces:
         shown = printable(namespace, _LONGEST_NAME)
         guesses = _guesses(namespace, topology.namespaces)
@@ -159,14 +162,12 @@ def split(topology: evaluator.Topology, text: str, model: str) -> tuple[str, str
 
 
 def check(topology: evaluator.Topology, namespace: str, name: str) -> None:
-    """Check that there is an application or a Service of this name.
+    """Check that an application, a Service or a service account has a name.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: none has it.
     """
-    known = set(map(evaluator.application, _pods(topology, namespace)))
-    known |= {service for where, service in topology.services if where == namespace}
-    known |= set(map(_account, _pods(topology, namespace)))
+    known = _names(topology, namespace) | set(map(_account, _pods(topology, namespace)))
     if name not in known:
         raise _unknown("application", namespace, name, known)
 
@@ -177,14 +178,20 @@ def _unknown(what: str, namespace: str, name: str, known: Collection[str]) -> Un
 
 
 def _guesses(name: str, known: Collection[str]) -> str:
-    """Return what may be meant, and what there is."""
+    """Return the name that is probably meant, and the names that exist."""
     listed = sorted(known)
     if not listed:
-        return "there is nothing"
+        return "there are none"
     close = difflib.get_close_matches(name, listed, n=1)
     more = f" and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
-    there = f"there are {', '.join(listed[:_MOST_NAMES])}{more}"
-    return f"did you mean {close[0]}? {there}" if close else there
+    existing = f"there are {', '.join(listed[:_MOST_NAMES])}{more}"
+    return f"did you mean {close[0]}? {existing}" if close else existing
+
+
+def _names(topology: evaluator.Topology, namespace: str) -> set[str]:
+    """Return the names of the applications and Services of a namespace."""
+    services = {name for where, name in topology.services if where == namespace}
+    return services | set(map(evaluator.application, _pods(topology, namespace)))
 
 
 def _pods(topology: evaluator.Topology, namespace: str) -> list[evaluator.Manifest]:
@@ -193,7 +200,3 @@ def _pods(topology: evaluator.Topology, namespace: str) -> list[evaluator.Manife
 
 def _account(pod: evaluator.Manifest) -> str:
     return pod.get("spec", {}).get("serviceAccountName") or "default"
-
-
-def _labels(pod: evaluator.Manifest) -> dict[str, str]:
-    return pod["metadata"].get("labels") or {}

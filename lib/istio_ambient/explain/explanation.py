@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Why a request passes or is refused, in words for people and as data for programs."""
+"""Why a request is allowed or denied: as text for people, as JSON for programs."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -12,23 +12,24 @@ from istio_ambient.explain import origins, remedies
 from istio_ambient.values.text import printable
 
 _MOST_SHOWN = 8
-_ISTIODS_OWN = "istiod's own policy, which lets the waypoint in (auto-allow-waypoint-policy)"
+_ISTIODS_OWN = "istiod's own policy, which allows the waypoint (auto-allow-waypoint-policy)"
 _ARROW = "\N{RIGHTWARDS ARROW}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What becomes of a request, why, and what would let it pass."""
+    """The verdict on a request, its hops, and the remedies."""
 
     case: remedies.Case
     request: evaluator.Request
     snapshot: evaluator.Snapshot
     straight: evaluator.Verdict | None = None
-    """The same sent to one of the pods, past the waypoint; None: that is what was asked."""
+    """The verdict on the same request, sent to one of the pods and past the waypoint; None: the
+    request is sent there already."""
 
     @property
     def decision(self) -> evaluator.Decision:
-        """What becomes of it."""
+        """Whether the request is allowed."""
         return self.case.verdict.decision
 
     @property
@@ -39,17 +40,17 @@ class Explanation:
 
     @property
     def note(self) -> str:
-        """What is not about policies."""
+        """Facts that are no policies."""
         notes = (self.case.destination.note, self.case.verdict.note)
         return "; ".join(note for note in notes if note)
 
     def origin(self, ref: evaluator.PolicyRef) -> origins.Origin:
-        """Return who a policy is from."""
+        """Return the owner of a policy, and the requests behind it."""
         return origins.of_policy(ref, self.case.facts, self.request, self.snapshot)
 
 
 def text(explained: Explanation) -> str:
-    """Return the explanation for people to read."""
+    """Return the explanation as text, in paragraphs."""
     verdict = explained.case.verdict
     parts = [f"{_question(explained)}: {verdict.decision}"]
     if explained.note:
@@ -57,20 +58,20 @@ def text(explained: Explanation) -> str:
     parts += _hops(explained)
     if explained.straight:
         parts.append(_straight(explained.straight))
-    wanted = remedies.remedies(explained.case)
-    if wanted:
-        parts.append(_listed("What would let it pass:", wanted))
+    instructions = remedies.remedies(explained.case)
+    if instructions:
+        parts.append(_listed("To allow it:", instructions))
     if verdict.decision is evaluator.Decision.CONDITIONAL:
         parts.append("For a verdict on one request, give its port, method, path and host.")
     return "\n\n".join(parts)
 
 
 def data(explained: Explanation) -> dict[str, Any]:
-    """Return the explanation for programs, as what JSON can hold."""
+    """Return the explanation as a JSON object."""
     request, verdict = explained.request, explained.case.verdict
     return {
         "source": request.source,
-        "target": str(request.target),
+        "target": str(request.destination),
         "port": request.port,
         "method": request.method,
         "path": request.path,
@@ -85,16 +86,16 @@ def data(explained: Explanation) -> dict[str, Any]:
 
 
 def _question(explained: Explanation) -> str:
-    """Return a request in words; what is open is left out."""
+    """Return a request as text, without its unspecified members."""
     request, source = explained.request, explained.case.source
-    what = " ".join(part for part in (request.method, request.path) if part)
+    operation = " ".join(part for part in (request.method, request.path) if part)
     details = [
         f"port {request.port}" if request.port is not None else "",
         f"host {request.host}" if request.host else "",
-        what,
+        operation,
     ]
-    said = ", ".join(detail for detail in details if detail) or "any request"
-    return printable(f"{source} {_ARROW} {request.target}, {said}")
+    members = ", ".join(detail for detail in details if detail) or "any request"
+    return printable(f"{source} {_ARROW} {request.destination}, {members}")
 
 
 def _hops(explained: Explanation) -> Iterator[str]:
@@ -105,13 +106,13 @@ def _hops(explained: Explanation) -> Iterator[str]:
 
 
 def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
-    way = f"{hop.source or 'a client without an identity'} {_ARROW} {hop.proxy} {hop.where}"
+    step = f"{hop.source or 'a client without an identity'} {_ARROW} {hop.proxy} {hop.where}"
     if not reached:
-        return printable(f"{way}: not reached; it would be {_said(hop)}")
+        return printable(f"{step}: not reached; it would be {_decision(hop)}")
     conditions = (*hop.only, *hop.unless)
     named = [hop.policy] if hop.policy else [condition.policy for condition in conditions]
     lines = [
-        f"{way}: {_said(hop)}",
+        f"{step}: {_decision(hop)}",
         *(
             line
             for ref in dict.fromkeys((*named, *hop.asks))
@@ -125,7 +126,7 @@ def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
     return "\n".join(map(printable, lines))
 
 
-def _said(hop: evaluator.Hop) -> str:
+def _decision(hop: evaluator.Hop) -> str:
     decision, reason = str(hop.decision), str(hop.reason)
     if hop.decision is evaluator.Decision.CONDITIONAL and not hop.asks:
         return decision
@@ -139,17 +140,19 @@ def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[
     yield f"  policy {ref}"
     origin = explained.origin(ref)
     if origin.requested_by:
-        yield f"    asked for by {', '.join(_some(origin.requested_by))}"
+        yield f"    requested by {', '.join(_some(origin.requested_by))}"
     if origin.owner:
-        yield f"    made by {origin.owner}"
+        yield f"    written by {origin.owner}"
 
 
 def _straight(verdict: evaluator.Verdict) -> str:
     hop = verdict.decisive
-    said = _said(hop) if hop else f"{verdict.decision}, {verdict.note or 'nobody decides'}"
+    decision = (
+        _decision(hop) if hop else f"{verdict.decision}, {verdict.note or 'no proxy decides'}"
+    )
     policy = hop.policy if hop else None
     by = f" ({_ISTIODS_OWN if policy.synthetic else policy})" if policy else ""
-    return printable(f"straight to a pod, past the waypoint: {said}{by}")
+    return printable(f"straight to a pod, past the waypoint: {decision}{by}")
 
 
 def _listed(heading: str, lines: Iterable[str]) -> str:
@@ -175,7 +178,7 @@ def _hop_data(explained: Explanation, hop: evaluator.Hop) -> dict[str, Any]:
         "only": [_condition(explained, each) for each in hop.only],
         "unless": [_condition(explained, each) for each in hop.unless],
         "asks": [_policy(explained, each) for each in hop.asks],
-        "applied": [f"{each.namespace}/{each.name}" for each in hop.applied],
+        "policies": [f"{each.namespace}/{each.name}" for each in hop.applied],
     }
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What hardened mode would do to every workload on the mesh: read from policies, nothing changed.
+"""What hardened mode would change for every workload on the mesh; nothing is changed.
 
-Who may reach a workload with the policies of hardened mode is compared with who may without.
+The accesses to a workload are compared with and without the policies of hardened mode.
 """
 
 import dataclasses
@@ -16,65 +16,66 @@ from istio_ambient.values import tables
 
 CUT_OFF, CLOSED, REACHABLE = "cut off", "closed already", "stays reachable"
 
-_HEADINGS = ("WORKLOAD", "PODS", "POLICIES", "LET IN", "IN HARDENED MODE")
+_HEADINGS = ("WORKLOAD", "PODS", "POLICIES", "ALLOWED", "IN HARDENED MODE")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Outlook:
-    """One workload, and what hardened mode would mean to it."""
+class WorkloadPreview:
+    """One workload in hardened mode; the members are the keys of the action's JSON."""
 
     namespace: str
     application: str
     pods: int
     policies: tuple[str, ...]
-    """Namespace and name of the ALLOW policies that speak of it; hardened mode's own left out."""
+    """Namespace and name of its ALLOW policies, without those of hardened mode."""
     admits: tuple[str, ...]
-    """Who may still come in, as `shop/productpage`; `*` is everybody."""
+    """Sources that may reach it in hardened mode, as `shop/productpage`; `*` is any client."""
     outlook: str
-    """`cut off`: open today and to nobody then; `closed already`; `stays reachable`."""
+    """`cut off`: some source may reach it now, and none in hardened mode; `closed already`; `stays
+    reachable`."""
 
 
-def outlooks(snapshot: evaluator.Snapshot) -> list[Outlook]:
-    """Return what hardened mode would mean to each workload on the mesh, sorted."""
+def previews(snapshot: evaluator.Snapshot) -> list[WorkloadPreview]:
+    """Return each workload on the mesh as it would be in hardened mode, sorted."""
     root = snapshot.root_namespace
     others = tuple(each for each in snapshot.policies if not _is_meshwide(each, root))
     own = tuple(map(kube.manifest_of, hardened_mode.policies(root, "istio-k8s")))
     off = evaluator.workloads(dataclasses.replace(snapshot, policies=others))
     on = evaluator.workloads(dataclasses.replace(snapshot, policies=(*others, *own)))
-    return sorted(_outlook(*pair) for pair in zip(off, on, strict=True))
+    return sorted(_preview(*pair) for pair in zip(off, on, strict=True))
 
 
-def table(found: Iterable[Outlook]) -> str:
-    """Return the outlooks for people to read, one a line."""
+def table(found: Iterable[WorkloadPreview]) -> str:
+    """Return a table with a line for each workload."""
     return tables.table(_HEADINGS, map(_row, found), empty="no workload is on the mesh")
 
 
-def _row(each: Outlook) -> tuple[str, ...]:
+def _row(each: WorkloadPreview) -> tuple[str, ...]:
     return (
         f"{each.namespace}/{each.application}",
         str(each.pods),
         ", ".join(each.policies) or "none",
-        ", ".join(each.admits) or "nobody",
+        ", ".join(each.admits) or "no client",
         each.outlook,
     )
 
 
-def _outlook(off: evaluator.Workload, on: evaluator.Workload) -> Outlook:
-    speaking = {f"{p.namespace}/{p.name}" for p in off.policies if p.is_allow and not p.synthetic}
-    admits = _admitted(on)
-    closed = CUT_OFF if _admitted(off) else CLOSED
-    return Outlook(
+def _preview(off: evaluator.Workload, on: evaluator.Workload) -> WorkloadPreview:
+    own = {f"{p.namespace}/{p.name}" for p in off.policies if p.is_allow and not p.synthetic}
+    admits = _allowed_sources(on)
+    unreachable = CUT_OFF if _allowed_sources(off) else CLOSED
+    return WorkloadPreview(
         namespace=off.namespace,
         application=off.application,
         pods=len(off.pods),
-        policies=tuple(sorted(speaking)),
+        policies=tuple(sorted(own)),
         admits=admits,
-        outlook=REACHABLE if admits else closed,
+        outlook=REACHABLE if admits else unreachable,
     )
 
 
-def _admitted(workload: evaluator.Workload) -> tuple[str, ...]:
-    """Return who may come in, the waypoint left out that istiod lets in for the others' sake."""
+def _allowed_sources(workload: evaluator.Workload) -> tuple[str, ...]:
+    """Return the sources that may reach a workload, without waypoints that istiod allows."""
     return tuple(
         sorted(
             {
@@ -87,11 +88,11 @@ def _admitted(workload: evaluator.Workload) -> tuple[str, ...]:
 
 
 def _is_meshwide(policy: Mapping[str, Any], root_namespace: str) -> bool:
-    """Return whether a policy is what hardened mode is made of: allow nothing, everywhere."""
+    """Return whether a policy is one of hardened mode: it allows nothing, in the whole mesh."""
     spec: dict[str, Any] = policy.get("spec") or {}
     refs: list[dict[str, Any]] = spec.get("targetRefs") or []
     kinds = {ref.get("kind") for ref in refs}
-    everywhere = not spec.get("selector") and kinds <= {"GatewayClass"}
+    is_untargeted = not spec.get("selector") and kinds <= {"GatewayClass"}
     allows = spec.get("action", "ALLOW") == "ALLOW"
     at_root = policy["metadata"].get("namespace") == root_namespace
-    return at_root and everywhere and allows and not spec.get("rules", ())
+    return at_root and is_untargeted and allows and not spec.get("rules", ())

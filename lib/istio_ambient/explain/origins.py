@@ -1,28 +1,28 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Led back: from the policy that decides to the application and the endpoint that asked for it."""
+"""Tracing: from the policy that decides to the application and endpoint that asked for it."""
 
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
-from istio_ambient import authorization, beacon, kube, resources
+from istio_ambient import authorization, beacon, gateways, kube, resources
 from istio_ambient.authorization import AccessRequest, Target, TargetKind, evaluator
 from istio_ambient.explain import outcomes
-from istio_ambient.explain.applications import Destination
+from istio_ambient.explain.applications import NamedDestination
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Who a policy is from."""
+    """The owner of a policy, and the requests behind it."""
 
     owner: str = ""
-    """`<model>/<application>` that made it; empty: none of these charms."""
+    """`<model>/<application>` that wrote it; empty: none of these charms."""
     requested_by: tuple[str, ...] = ()
-    """Who asked that the source be let in: `details:service-mesh policies[2]`. Of policies that
-    another application made, application and endpoint alone."""
+    """The requests that allow the source: `details:service-mesh policies[2]`; of a policy that
+    another application wrote, without the field."""
 
 
 def of_policy(
@@ -31,113 +31,103 @@ def of_policy(
     request: evaluator.Request,
     snapshot: evaluator.Snapshot,
 ) -> Origin:
-    """Return who a policy is from, and whose request lets the source in by it.
+    """Return the owner of a policy, and the requests by which it allows the source.
 
-    What our own policies grant is recomputed from what applications ask for now; of those that
-    others made, the annotation tells.
+    For our own policies these are found among the requests that applications make now, for those
+    of other owners in the policy's annotation.
 
     Args:
         ref: the policy.
         facts: of our own hook.
-        request: what is explained.
-        snapshot: that it was judged by.
+        request: the request that is explained.
+        snapshot: by which it was evaluated.
     """
     owner = ref.annotations.get(resources.OWNER_ANNOTATION, "")
     if owner != f"{facts.model}/{facts.app}":
         return Origin(owner, tuple(_annotated(ref.annotations, request.source)))
-    manifest = next((m for m in snapshot.policies if _names(ref, m)), None)
+    name = ref.namespace, ref.name
+    manifest = next((each for each in snapshot.policies if evaluator.key(each) == name), None)
     target = authorization.target_of(dict(manifest)) if manifest else None
-    scene = _scene(snapshot, request)
-    asked = [
-        each
-        for each in asked_for(facts, request.source)
-        if each.target == target and _lets_in(each, facts, request, scene)
-    ]
-    return Origin(owner, tuple(_place(each) for each in asked))
+    excerpt = _excerpt(snapshot, request)
+    behind = (
+        f"{each.requester} {each.field}".rstrip()
+        for each in requests_for(facts, request.source)
+        if each.target == target and _allows(each, facts, request, excerpt)
+    )
+    return Origin(owner, tuple(behind))
 
 
-def asked_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequest]:
-    """Yield what applications, and we, ask for on behalf of one source."""
+def requests_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequest]:
+    """Yield the access requests, those of the charm itself too, that name a source."""
     for request in (*facts.requests, *facts.own_requests):
         if request.source is not None and str(request.source) == source:
             yield request
 
 
-def is_about(target: Target, destination: Destination) -> bool:
-    """Return whether a request for a target is about what is to be reached."""
+def is_about(target: Target, destination: NamedDestination) -> bool:
+    """Return whether a policy for a target applies to a destination."""
     if target.kind is TargetKind.SERVICE:
-        named = evaluator.Target.service(target.namespace, target.name)
-        return destination.target == named
+        service = evaluator.Destination.service(target.namespace, target.name)
+        return destination.address == service
     return (
-        destination.target.namespace == target.namespace
+        destination.address.namespace == target.namespace
         and dict(target.labels).items() <= destination.labels.items()
     )
 
 
-def _scene(snapshot: evaluator.Snapshot, request: evaluator.Request) -> evaluator.Snapshot:
-    """Return the part of a cluster that a request meets: thousands of policies are tried in it."""
-    judge = evaluator.Evaluator(snapshot)
-    hops = judge.evaluate(request).hops
+def _excerpt(snapshot: evaluator.Snapshot, request: evaluator.Request) -> evaluator.Snapshot:
+    """Return the objects that decide about a request: they are evaluated once for each policy."""
+    evaluation = evaluator.Evaluator(snapshot)
+    hops = evaluation.evaluate(request).hops
     guarded = {hop.where for hop in hops if hop.proxy is evaluator.Proxy.ZTUNNEL}
-    senders = judge.topology.pods_of_identity(request.source or "")
-    sender = sorted(senders, key=judge.topology.on_mesh)[-1:]
-    target = request.target.namespace, request.target.name
-    met = {request.target.namespace, *(each.partition("/")[0] for each in guarded)}
-    met.add((request.source or "").partition("/")[0])
+    senders = evaluation.topology.pods_of_identity(request.source or "")
+    sender = sorted(senders, key=evaluation.topology.on_mesh)[-1:]
+    destination = request.destination.namespace, request.destination.name
+    namespaces = {request.destination.namespace, *(each.partition("/")[0] for each in guarded)}
+    namespaces.add((request.source or "").partition("/")[0])
     return dataclasses.replace(
         snapshot,
-        namespaces=tuple(each for each in snapshot.namespaces if each["metadata"]["name"] in met),
-        services=tuple(each for each in snapshot.services if _name(each) == target),
+        namespaces=tuple(
+            each for each in snapshot.namespaces if each["metadata"]["name"] in namespaces
+        ),
+        services=tuple(each for each in snapshot.services if evaluator.key(each) == destination),
         pods=tuple(
             pod
             for pod in snapshot.pods
-            if "/".join(_name(pod)) in guarded
-            or evaluator.GATEWAY_LABEL in (pod["metadata"].get("labels") or {})
+            if "/".join(evaluator.key(pod)) in guarded
+            or gateways.NAME_LABEL in evaluator.labels(pod)
             or pod in sender
         ),
     )
 
 
-def _lets_in(
-    asked: AccessRequest,
+def _allows(
+    requested: AccessRequest,
     facts: beacon.Facts,
     request: evaluator.Request,
     snapshot: evaluator.Snapshot,
 ) -> bool:
-    """Return whether what was asked for, alone, would let the request pass that proxy."""
-    if asked in facts.requests:
-        outcome = outcomes.of_request(facts, asked).outcome
+    """Return whether the policy of one access request, alone, allows a request at its proxy."""
+    if requested in facts.requests:
+        outcome = outcomes.of_request(facts, requested).outcome
         if outcome is not outcomes.Outcome.GRANTED:
             return False
-    granted = authorization.policies((asked,), model=facts.model, app=facts.app)
-    alone = dataclasses.replace(snapshot, policies=tuple(map(kube.manifest_of, granted)))
+    granted = authorization.policies((requested,), model=facts.model, app=facts.app)
+    with_policy = dataclasses.replace(snapshot, policies=tuple(map(kube.manifest_of, granted)))
     proxy = evaluator.Proxy.ZTUNNEL
-    if asked.target.kind is TargetKind.SERVICE:
+    if requested.target.kind is TargetKind.SERVICE:
         proxy = evaluator.Proxy.WAYPOINT
-    hops = [hop for hop in evaluator.evaluate(alone, request).hops if hop.proxy is proxy]
+    hops = [hop for hop in evaluator.evaluate(with_policy, request).hops if hop.proxy is proxy]
     return any(hop.decision is not evaluator.Decision.DENIED for hop in hops)
 
 
-def _place(request: AccessRequest) -> str:
-    return f"{request.requester} {request.field}".rstrip()
-
-
 def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[str]:
-    """Yield who asked, from an annotation that anybody may have written."""
+    """Yield the requesters of an annotation, which may have been written by another owner."""
     try:
-        told: object = json.loads(annotations.get(authorization.REQUESTED_BY, "{}"))
+        by_source: object = json.loads(annotations.get(authorization.REQUESTED_BY, "{}"))
     except (ValueError, RecursionError):
         return
-    if isinstance(told, dict):
-        requesters = cast(dict[str, object], told).get(source or "")
+    if isinstance(by_source, dict):
+        requesters = cast(dict[str, object], by_source).get(source or "")
         if isinstance(requesters, list):
             yield from (each for each in cast(list[object], requesters) if isinstance(each, str))
-
-
-def _names(ref: evaluator.PolicyRef, manifest: evaluator.Manifest) -> bool:
-    return _name(manifest) == (ref.namespace, ref.name)
-
-
-def _name(manifest: evaluator.Manifest) -> tuple[str, str]:
-    metadata = manifest["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]

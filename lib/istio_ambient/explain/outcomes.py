@@ -1,20 +1,19 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What became of everything that applications asked for: the whole of what a status hints at."""
+"""The outcome of every access request, of which the unit status shows only the first problem."""
 
 import dataclasses
 import enum
 from collections.abc import Iterable, Iterator
 
-from istio_ambient import authorization, beacon
-from istio_ambient.authorization import AccessRequest, Operation
+from istio_ambient import beacon
+from istio_ambient.authorization import AccessRequest, Operation, evaluator
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
 
-EVERYTHING = "everything"
-NOBODY = "nobody"
-_HEADINGS = ("ASKED BY", "FIELD", "LETS IN", "TO", "OUTCOME", "WITH")
+NO_CLIENT = "no client"
+_HEADINGS = ("REQUESTER", "FIELD", "SOURCE", "TARGET", "OUTCOME", "OPERATIONS")
 
 
 class Outcome(enum.StrEnum):
@@ -22,40 +21,39 @@ class Outcome(enum.StrEnum):
 
     GRANTED = "granted"
     REFUSED = "refused"
-    """The requester has no say over the target; nothing is created."""
+    """The target does not belong to the requester; nothing is created."""
     PENDING = "pending"
-    """Nothing is created yet, and nobody has to do anything."""
+    """Something does not exist yet; nothing is created, and nothing has to be done."""
     INVALID = "invalid"
-    """It cannot be read; nothing is created."""
+    """The entry of the databag cannot be read; nothing is created."""
     CLOSED = "closed"
-    """Nobody is let in, because what was asked for cannot be read."""
+    """No source is allowed, because the requester's entries cannot be read."""
     UNMANAGED = "not managed"
     """`manage-authorization-policies` is false."""
 
 
-UNDONE = frozenset({Outcome.REFUSED, Outcome.PENDING, Outcome.INVALID})
+_REPORTED = frozenset({Outcome.REFUSED, Outcome.PENDING, Outcome.INVALID})
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Asked:
-    """One thing that an application asked for."""
+class RequestOutcome:
+    """One access request and its outcome; the members are the keys of the action's JSON."""
 
     application: str
     endpoint: str
-    """Ours, that it came in by."""
+    """Our endpoint of the relation."""
     field: str
-    """Where it stands in the application's databag."""
+    """Path in the application's databag."""
     source: str
-    """Who is to be let in: `shop/productpage`; empty where it cannot be read."""
+    """The source to allow: `shop/productpage`; empty where the entry cannot be read."""
     target: str
     """`Service shop/details`, `pods shop/app.kubernetes.io/name=details`; empty as above."""
     operations: str
     """`GET /health, /details/* on 9080`; `everything`; empty as above."""
     outcome: Outcome
     reason: str = ""
-    """Why it is not granted."""
+    """Why the request is not granted."""
     remedy: str = ""
-    """What to do about it."""
 
     @property
     def requester(self) -> str:
@@ -63,74 +61,78 @@ class Asked:
         return f"{self.application}:{self.endpoint}"
 
 
-def outcomes(facts: beacon.Facts) -> list[Asked]:
-    """Return everything that was asked for and what became of it, sorted."""
+def outcomes(facts: beacon.Facts) -> list[RequestOutcome]:
+    """Return the outcomes of all requests, sorted; those that cannot be read are among them."""
     found = [
         of_request(facts, request)
         for request in facts.requests
         if request.source is not None or closes(facts, request)
     ]
     granted = Outcome.GRANTED if facts.manage_policies else Outcome.UNMANAGED
-    found += [_asked(request, granted) for request in facts.own_requests]
-    found += [_unread(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
-    found += [_unread(problem, Outcome.PENDING) for problem in facts.pending]
+    found += [_of_readable(request, granted) for request in facts.own_requests]
+    found += [_of_problem(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
+    found += [_of_problem(problem, Outcome.PENDING) for problem in facts.pending]
     return sorted(set(found))
 
 
-def of_request(facts: beacon.Facts, request: AccessRequest) -> Asked:
-    """Return what became of one request of an application."""
-    verdict = _verdict(facts, request)
-    for outcome, problems in (
-        (Outcome.REFUSED, verdict.refused),
-        (Outcome.PENDING, verdict.pending),
-    ):
-        for problem in problems:
-            return _asked(request, outcome, problem.message, problem.remedy)
+def of_request(facts: beacon.Facts, request: AccessRequest) -> RequestOutcome:
+    """Return the outcome of one of `facts.requests`.
+
+    A request that would be refused is reported as such while access is not managed, too.
+    """
+    objection = facts.objections.get(request)
+    if objection is not None and request.source is not None:
+        outcome = Outcome.PENDING if objection.pending else Outcome.REFUSED
+        return _of_readable(request, outcome, objection.message, objection.remedy)
     if not facts.manage_policies:
-        return _asked(request, Outcome.UNMANAGED)
-    return _asked(request, Outcome.CLOSED if request.source is None else Outcome.GRANTED)
+        return _of_readable(request, Outcome.UNMANAGED)
+    return _of_readable(request, Outcome.CLOSED if request.source is None else Outcome.GRANTED)
 
 
 def closes(facts: beacon.Facts, request: AccessRequest) -> bool:
-    """Return whether a request is one to close its target, and is granted."""
-    return request.source is None and bool(_verdict(facts, request).granted)
-
-
-def _verdict(facts: beacon.Facts, request: AccessRequest) -> authorization.Verdicts:
-    # One at a time, since a verdict does not say which request it is about.
-    alone = dataclasses.replace(facts, requests=(request,), pending=(), manage_policies=True)
-    return beacon.verdicts(alone)
+    """Return whether one of `facts.requests` closes its target."""
+    is_granted = request.established or request not in facts.objections
+    return request.source is None and is_granted
 
 
 def operations(found: Iterable[Operation]) -> str:
-    """Return operations in words; none is everything."""
-    return "; ".join(sorted(map(_operation, found))) or EVERYTHING
+    """Return operations as text; without any, `everything`."""
+    return "; ".join(sorted(map(_operation, found))) or evaluator.ANY_OPERATION
 
 
-def text(found: Iterable[Asked]) -> str:
-    """Return a table for people, and under it why what is not granted is not, and the remedy."""
+def text(found: Iterable[RequestOutcome]) -> str:
+    """Return a table, and below it the reason and remedy of each request that is not granted."""
     listed = list(found)
     rows = [(a.requester, a.field, a.source, a.target, a.outcome, a.operations) for a in listed]
-    table = tables.table(_HEADINGS, rows, empty="nobody asked for anything")
-    return "\n\n".join([table, *_complaints(listed)])
+    table = tables.table(_HEADINGS, rows, empty="there are no requests")
+    return "\n\n".join([table, *_problems(listed)])
 
 
-def _complaints(found: Iterable[Asked]) -> Iterator[str]:
-    lines = [
-        str(Problem(a.application, a.endpoint, a.field, f"{a.outcome}: {a.reason}", a.remedy))
-        for a in found
-        if a.outcome in UNDONE
-    ]
+def _problems(found: Iterable[RequestOutcome]) -> Iterator[str]:
+    problems = (
+        Problem(
+            app=each.application,
+            endpoint=each.endpoint,
+            field=each.field,
+            message=f"{each.outcome}: {each.reason}",
+            remedy=each.remedy,
+        )
+        for each in found
+        if each.outcome in _REPORTED
+    )
+    lines = "\n".join(map(str, problems))
     if lines:
-        yield "\n".join(lines)
+        yield lines
 
 
-def _asked(request: AccessRequest, outcome: Outcome, reason: str = "", remedy: str = "") -> Asked:
-    return Asked(
+def _of_readable(
+    request: AccessRequest, outcome: Outcome, reason: str = "", remedy: str = ""
+) -> RequestOutcome:
+    return RequestOutcome(
         application=request.requester.app,
         endpoint=request.requester.endpoint,
         field=request.field,
-        source=NOBODY if request.source is None else str(request.source),
+        source=NO_CLIENT if request.source is None else str(request.source),
         target=str(request.target),
         operations="" if request.source is None else operations(request.operations),
         outcome=outcome,
@@ -139,17 +141,17 @@ def _asked(request: AccessRequest, outcome: Outcome, reason: str = "", remedy: s
     )
 
 
-def _unread(problem: Problem, outcome: Outcome) -> Asked:
-    return Asked(
-        problem.app,
-        problem.endpoint,
-        problem.field,
-        "",
-        "",
-        "",
-        outcome,
-        problem.message,
-        problem.remedy,
+def _of_problem(problem: Problem, outcome: Outcome) -> RequestOutcome:
+    return RequestOutcome(
+        application=problem.app,
+        endpoint=problem.endpoint,
+        field=problem.field,
+        source="",
+        target="",
+        operations="",
+        outcome=outcome,
+        reason=problem.message,
+        remedy=problem.remedy,
     )
 
 
@@ -160,4 +162,4 @@ def _operation(operation: Operation) -> str:
         "on " + ", ".join(map(str, operation.ports)) if operation.ports else "",
         "as " + ", ".join(operation.hosts) if operation.hosts else "",
     ]
-    return " ".join(part for part in parts if part) or EVERYTHING
+    return " ".join(part for part in parts if part) or evaluator.ANY_OPERATION

@@ -1,18 +1,18 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who may reach whom, as a picture: sources on the left, Services on the right."""
+"""Who may reach whom, as an SVG: sources on the left, destinations on the right."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
-from istio_ambient.authorization.evaluator import EVERYBODY, EVERYTHING, Access
+from istio_ambient.authorization.evaluator import ANY_CLIENT, ANY_OPERATION, Access
 from istio_ambient.values.text import printable
 
 ROW, MARGIN, GAP, BOX_HEIGHT, TOP = 64, 24, 352, 36, 88
 NARROWEST_BOX, LETTER = 220, 8
-"""Pixels: of a box, and of what a letter of a name takes at most, nearly always."""
+"""Widths in pixels: of a box at least, and of a letter, which is seldom wider."""
 INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"
 FONT = "ui-sans-serif, system-ui, sans-serif"
 LONGEST_LABEL, LONGEST_NAME = 44, 64
@@ -20,7 +20,7 @@ LONGEST_LABEL, LONGEST_NAME = 44, 64
 
 @dataclasses.dataclass(frozen=True)
 class _Column:
-    """Boxes below each other."""
+    """A column of boxes."""
 
     x: int
     labels: tuple[str, ...]
@@ -35,24 +35,24 @@ class _Column:
         return self.x + self.width
 
 
-def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
-    """Return an SVG document that shows who may reach each target.
+def svg(accesses: Iterable[Access], destinations: Sequence[str], title: str) -> str:
+    """Return an SVG document with an arrow for each access.
 
     Args:
-        accesses: what is allowed.
-        targets: all Services to show, `<namespace>/<name>`, those that nobody may reach included.
+        accesses: the arrows.
+        destinations: all destinations, `<namespace>/<name>`, those without an access too.
         title: the heading.
     """
     allowed = sorted(accesses)
     sources = sorted({entry.source for entry in allowed})
     source_rows = {source: row for row, source in enumerate(sources)}
-    target_rows = {target: row for row, target in enumerate(targets)}
-    reached = {entry.target for entry in allowed}
-    names = ("everybody" if source == EVERYBODY else source for source in sources)
+    destination_rows = {name: row for row, name in enumerate(destinations)}
+    reached = {entry.destination for entry in allowed}
+    names = ("any client" if source == ANY_CLIENT else source for source in sources)
     left = _Column(MARGIN, tuple(names))
-    shown = (target if target in reached else f"{target}: nobody" for target in targets)
+    shown = (name if name in reached else f"{name}: no client" for name in destinations)
     right = _Column(left.end + GAP, tuple(shown))
-    width, height = right.end + MARGIN, TOP + ROW * max(len(sources), len(targets), 1)
+    width, height = right.end + MARGIN, TOP + ROW * max(len(sources), len(destinations), 1)
     root = ElementTree.Element(
         "svg",
         xmlns="http://www.w3.org/2000/svg",
@@ -70,12 +70,12 @@ def svg(accesses: Iterable[Access], targets: Sequence[str], title: str) -> str:
     labels: list[tuple[tuple[float, float], str]] = []
     for number, entry in enumerate(allowed):
         start = left.end, _middle(source_rows[entry.source])
-        end = right.x - 4, _middle(target_rows[entry.target])
-        _arrow(root, start, end, is_open=entry.operations == EVERYTHING)
-        # Labels of lines that follow each other stand at different places, or they would meet.
+        end = right.x - 4, _middle(destination_rows[entry.destination])
+        _arrow(root, start, end, is_open=entry.operations == ANY_OPERATION)
+        # Labels of adjacent lines are placed apart, so that they do not overlap.
         label_at = 0.3 + 0.18 * (number % 3)
         labels.append((_between(start, end, label_at), entry.operations))
-    for place, operations in labels:  # Over all lines, or these would strike them through.
+    for place, operations in labels:  # Drawn last, over all lines.
         _label(root, place, operations)
     for column in (left, right):
         _boxes(root, column)
@@ -137,7 +137,7 @@ def _label(root: ElementTree.Element, place: tuple[float, float], operations: st
     ElementTree.SubElement(text, "title").text = printable(operations)
     text.set("paint-order", "stroke")
     text.set("stroke", PAPER)
-    text.set("stroke-width", "6")  # Wide enough that no line shows between the words.
+    text.set("stroke-width", "6")  # Covers the lines between the words.
     text.set("stroke-linejoin", "round")
 
 
@@ -187,5 +187,5 @@ def _text(
             "text-anchor": anchor,
         },
     )
-    element.text = printable(content)  # XML has no control characters, not even as codes.
+    element.text = printable(content)  # XML allows no control characters, not even as entities.
     return element

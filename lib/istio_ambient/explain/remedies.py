@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What would have to be integrated, set or asked for, so that a denied request passes."""
+"""Remedies for a denied request: what to integrate, to set, or to ask for."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,56 +9,56 @@ from collections.abc import Iterator
 from istio_ambient import beacon, resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import origins, outcomes
-from istio_ambient.explain.applications import Destination, Source
+from istio_ambient.explain.applications import NamedDestination, NamedSource
 
 ENDPOINT = "service-mesh"
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Everything that is known about one request."""
+    """A request that was evaluated, and the facts that remedies depend on."""
 
     facts: beacon.Facts
     members: frozenset[str]
-    """Applications that are integrated with us over `service-mesh`."""
+    """Applications that are integrated with the beacon over `service-mesh`."""
     control_plane: str
     """`<model>/<application>` that installed istiod; empty: another installer."""
     root_namespace: str
-    source: Source
-    destination: Destination
+    source: NamedSource
+    destination: NamedDestination
     verdict: evaluator.Verdict
 
     @property
     def beacon(self) -> str:
-        """The endpoint to integrate with."""
+        """Application and endpoint to integrate with."""
         return f"{self.facts.app}:{ENDPOINT}"
 
 
 def remedies(case: Case) -> list[str]:
-    """Return what to do, the first thing first; nothing where nothing is denied."""
+    """Return what to do, as instructions in their order; empty where the request is not denied."""
     hop = case.verdict.decisive
     if hop is None or hop.decision is not evaluator.Decision.DENIED:
         return []
     if hop.reason is evaluator.Reason.DENY:
-        return [f"a DENY policy wins over all that allows: change {hop.policy}, {_owned(hop)}"]
-    if any(before.proxy is evaluator.Proxy.WAYPOINT for before in _before(case.verdict, hop)):
-        return list(_open_to_waypoint(case, hop))
-    return [*_join(case), *_ask(case), *_lift(case, hop)]
+        return [f"a DENY policy takes precedence over ALLOW: change {hop.policy}, {_owned(hop)}"]
+    if any(each.proxy is evaluator.Proxy.WAYPOINT for each in _earlier(case.verdict, hop)):
+        return list(_allow_waypoint(case, hop))
+    return [*_join_mesh(case), *_request_access(case), *_leave_hardened_mode(case, hop)]
 
 
-def _before(verdict: evaluator.Verdict, hop: evaluator.Hop) -> tuple[evaluator.Hop, ...]:
+def _earlier(verdict: evaluator.Verdict, hop: evaluator.Hop) -> tuple[evaluator.Hop, ...]:
     return verdict.hops[: verdict.hops.index(hop)]
 
 
 def _owned(hop: evaluator.Hop) -> str:
     owner = hop.policy.annotations.get(resources.OWNER_ANNOTATION) if hop.policy else None
-    return f"which {owner} made" if owner else "which none of these charms made"
+    return f"which {owner} wrote" if owner else "which none of these charms wrote"
 
 
-def _open_to_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+def _allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     if case.control_plane:
         yield (
-            "let waypoints through to the pods behind them: "
+            "allow waypoints to reach the pods of their Services: "
             f"juju config {_of(case.control_plane)} auto-allow-waypoint-policy=true"
         )
     else:
@@ -66,8 +66,8 @@ def _open_to_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     yield f"or allow {hop.source}, the waypoint, in a policy that selects the pods"
 
 
-def _join(case: Case) -> Iterator[str]:
-    """Say how a source gets an identity."""
+def _join_mesh(case: Case) -> Iterator[str]:
+    """Yield how the source gets an identity."""
     app = case.source.name
     if case.source.on_mesh:
         return
@@ -77,32 +77,32 @@ def _join(case: Case) -> Iterator[str]:
         yield f"put {app} on the mesh in model {case.source.namespace}, with a beacon there"
 
 
-def _ask(case: Case) -> Iterator[str]:
-    """Say what was asked for and did not help, or who has to ask."""
-    facts, target = case.facts, case.destination
-    where = target.target.namespace
-    if where != facts.model:
-        yield f"ask the beacon of model {where}, which decides there: run explain on it"
+def _request_access(case: Case) -> Iterator[str]:
+    """Yield why requests for this access do not allow it, or who has to request it."""
+    facts, destination = case.facts, case.destination
+    namespace = destination.address.namespace
+    if namespace != facts.model:
+        yield f"run explain on the beacon of model {namespace}, which decides there"
         return
     if not facts.manage_policies:
         option = "manage-authorization-policies=true"
-        yield f"let what is asked for become policies: juju config {facts.app} {option}"
+        yield f"turn access requests into policies: juju config {facts.app} {option}"
     if _is_closed(case):
         yield (
-            f"what {target.application} asks for cannot be read, so it is closed: "
-            f"juju run {facts.app}/leader list-requests app={target.application}"
+            f"requests of {destination.application} cannot be read, so it is closed: "
+            f"juju run {facts.app}/leader list-requests app={destination.application}"
         )
         return
-    asked = [
+    found = [
         outcomes.of_request(facts, request)
         for request in facts.requests
         if request.source is not None
         and str(request.source) == case.source.identity
-        and origins.is_about(request.target, target)
+        and origins.is_about(request.target, destination)
     ]
-    yield from (_tried(each) for each in asked if each.outcome is not outcomes.Outcome.UNMANAGED)
-    if not asked:
-        yield from _nobody_asked(case)
+    yield from (_insufficient(e) for e in found if e.outcome is not outcomes.Outcome.UNMANAGED)
+    if not found:
+        yield from _not_requested(case)
 
 
 def _is_closed(case: Case) -> bool:
@@ -112,23 +112,26 @@ def _is_closed(case: Case) -> bool:
     )
 
 
-def _tried(asked: outcomes.Asked) -> str:
-    where = f"{asked.requester} {asked.field}"
-    if asked.outcome is outcomes.Outcome.GRANTED:
-        return f"{asked.application} asked for no more than {asked.operations} ({where})"
-    remedy = f"; {asked.remedy}" if asked.remedy else ""
-    return f"{where} asked for it, {asked.outcome}: {asked.reason}{remedy}"
+def _insufficient(request: outcomes.RequestOutcome) -> str:
+    where = f"{request.requester} {request.field}"
+    if request.outcome is outcomes.Outcome.GRANTED:
+        return f"{request.application} requests {request.operations} only ({where})"
+    remedy = f"; {request.remedy}" if request.remedy else ""
+    return f"{where} requests it, {request.outcome}: {request.reason}{remedy}"
 
 
-def _nobody_asked(case: Case) -> Iterator[str]:
+def _not_requested(case: Case) -> Iterator[str]:
     app, source = case.destination.application, case.source.name
     if not app:
-        yield f"no application owns {case.destination.target}: write a policy for it"
+        yield f"no application owns {case.destination.address}: write a policy for it"
         return
     if app not in case.members:
-        yield f"let {app} ask for access to itself: {_integrate(app, case.beacon)}"
-    why = f"nobody asked for it: {app} has to request access for {source} over {ENDPOINT}"
-    yield f"{why}; its charm does so for those that it serves: " + (
+        integrate = _integrate(app, case.beacon)
+        yield f"integrate {app} with the beacon, to request access to itself: {integrate}"
+    reason = (
+        f"no application requests it: {app} has to request access for {source} over {ENDPOINT}"
+    )
+    yield f"{reason}; its charm does so for the applications that it serves: " + (
         _integrate(source, app)
         if case.source.namespace == case.facts.model
         else f"juju offer {app}:<endpoint>, and in model {case.source.namespace} "
@@ -136,12 +139,14 @@ def _nobody_asked(case: Case) -> Iterator[str]:
     )
 
 
-def _lift(case: Case, hop: evaluator.Hop) -> Iterator[str]:
-    """Offer to lift hardened mode, where nothing else closes the target."""
-    everywhere = [ref.namespace == case.root_namespace for ref in hop.applied if not ref.synthetic]
-    if everywhere and all(everywhere) and case.control_plane:
+def _leave_hardened_mode(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+    """Yield how to turn off hardened mode, where no other policy denies the request."""
+    are_of_root = [
+        ref.namespace == case.root_namespace for ref in hop.applied if not ref.synthetic
+    ]
+    if are_of_root and all(are_of_root) and case.control_plane:
         yield (
-            "or open the whole mesh to everybody whom no policy speaks of: "
+            "or allow all requests that no other policy applies to, in the whole mesh: "
             f"juju config {_of(case.control_plane)} hardened-mode=false"
         )
 

@@ -24,14 +24,23 @@ from istio_ambient.gateways._membership import (
 )
 from istio_ambient.gateways._parameters import NAME_LABEL
 from istio_ambient.gateways._settings import Settings, parse_settings
-from istio_ambient.gateways._waypoint import waypoint, waypoint_name
+from istio_ambient.gateways._waypoint import (
+    HBONE_PORT,
+    WAYPOINT_CLASS,
+    WAYPOINT_FOR_LABEL,
+    waypoint,
+    waypoint_name,
+)
 
 __all__ = [
     "DATAPLANE_MODE",
+    "HBONE_PORT",
     "KINDS",
     "NAME_LABEL",
     "USE_WAYPOINT",
     "USE_WAYPOINT_NAMESPACE",
+    "WAYPOINT_CLASS",
+    "WAYPOINT_FOR_LABEL",
     "Gateway",
     "Labels",
     "Settings",

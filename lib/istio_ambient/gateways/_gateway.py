@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A Gateway, what istiod is told of it, and its scale."""
+"""A Gateway as objects: the Gateway itself, its parameters for istiod, and its scale."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigM
 
 @dataclasses.dataclass(frozen=True)
 class Gateway:
-    """One Gateway of ours."""
+    """One of our Gateways, a waypoint or an ingress gateway."""
 
     name: str
     namespace: str
@@ -29,20 +29,20 @@ class Gateway:
     workload: str
     """Name of the Deployment, Service and ServiceAccount that istiod makes."""
     listeners: Sequence[Mapping[str, Any]]
-    """As they stand in the Gateway."""
+    """As in `spec.listeners` of the Gateway."""
     replicas: int = 1
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
-    """Of the Gateway itself."""
+    """Labels of the Gateway itself."""
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     settings: Settings | None = dataclasses.field(default_factory=Settings)
-    """None: what the operator chose is no good, and the last good choice stays."""
+    """None: an option is invalid, and the settings that were applied before stay."""
 
 
 def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
-    """Return the Gateway, the ConfigMap that it refers to, and the autoscaler.
+    """Return the Gateway, the ConfigMap of its parameters, and the autoscaler.
 
-    Where there are no good settings and never were any, the gateway is not exposed.
+    Without valid settings the ConfigMap has the defaults; `held` keeps one that exists as it is.
     """
     settings = gateway.settings or Settings()
     return (
@@ -53,7 +53,10 @@ def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
 
 
 def held(gateway: Gateway) -> Mapping[kube.Ref, str]:
-    """Return what has to stay as it is while the settings are no good: see `kube.plan`."""
+    """Return the objects to keep as they are while the settings are invalid, with the reason.
+
+    The mapping is that of `kube.plan`.
+    """
     if gateway.settings is not None:
         return {}
     name = _parameters.parameters_name(gateway.name)
@@ -65,8 +68,8 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
     """Return the Gateway.
 
     istiod copies a Gateway's own labels and annotations into the pod template of the Deployment
-    it makes, unless `spec.infrastructure` says what belongs there. Our identity and hash do not:
-    every changed listener would restart the pods.
+    that it makes, unless `spec.infrastructure` names others. Our identity and hash must not get
+    there: every changed listener would restart the pods.
     """
     return resources.Gateway(
         metadata=meta_v1.ObjectMeta(
@@ -89,10 +92,10 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
 
 
 def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
-    """Return what keeps the pods at as many as the charm has units.
+    """Return the autoscaler that keeps as many pods as the charm has units.
 
-    Not istiod's, which would have another name than the charms before ours gave it, and would
-    outlive the key that asks for it.
+    istiod could make one itself. It would have another name than that of the public charms, and
+    istiod would not delete it with the key that asks for it.
     """
     replicas = max(1, gateway.replicas)
     return autoscaling.HorizontalPodAutoscaler(
@@ -108,14 +111,17 @@ def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
 
 
 def unmade_reason(live: kube.Manifest) -> str:
-    """Return why a Gateway has no Deployment yet, as far as its status tells.
+    """Return why a Gateway has no Deployment yet, as its status shows it.
 
-    A Gateway that nobody has looked at says so in its condition `Accepted`, whose status is
-    Unknown until a controller takes it.
+    Condition `Accepted` of the Gateway API has status Unknown until a controller accepts or
+    rejects the Gateway.
+
+    Args:
+        live: the Gateway in JSON form.
     """
     for condition in live.get("status", {}).get("conditions") or ():
         if condition.get("type") == "Accepted" and condition.get("status") == "True":
-            return "istiod took the Gateway and has not made it yet: its log says why"
+            return "istiod accepted the Gateway and has not made it yet: its log says why"
         if condition.get("type") == "Accepted" and condition.get("status") == "False":
-            return f"istiod refuses the Gateway: {condition.get('message', '')}"
+            return f"istiod rejects the Gateway: {condition.get('message', '')}"
     return "istiod has not made it yet: is istio-k8s deployed?"

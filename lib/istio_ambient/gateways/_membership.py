@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Labels that put pods, Services and whole namespaces on the mesh."""
+"""Labels that put pods, Services and whole namespaces on the mesh, and how they are removed."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Labels = dict[str, str | None]
 
 
 def member_labels(waypoint: str, namespace: str) -> dict[str, str]:
-    """Return what a pod and its Service need to join the mesh behind a waypoint."""
+    """Return the labels with which a pod and its Service join the mesh behind a waypoint."""
     return {
         DATAPLANE_MODE: "ambient",
         USE_WAYPOINT: waypoint,
@@ -38,12 +38,12 @@ def manager(model: str, app: str) -> str:
 def namespace_labels(
     current: Mapping[str, str], *, wanted: bool, waypoint: str, model: str, app: str
 ) -> tuple[Labels, list[Problem]]:
-    """Return the labels to set on our namespace (None: to remove), and what is in the way.
+    """Return the labels to set on our namespace (None: to remove), or why it is left alone.
 
-    A namespace that somebody else put on a mesh, by hand or as another beacon, is left alone.
+    A namespace that an operator or another beacon put on a mesh keeps its labels.
 
     Args:
-        current: the namespace's labels now.
+        current: the labels that the namespace has.
         wanted: whether the whole model is to be on the mesh.
         waypoint: name of our waypoint.
         model: our model, which is the namespace too.
@@ -55,34 +55,37 @@ def namespace_labels(
         return label_removals(current, model, app), []
     labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
-        who = owner or "somebody"
-        message = f"namespace {model} was already put on a mesh by {who}"
+        by = owner or "another owner"
+        message = f"namespace {model} was already put on a mesh by {by}"
         remedy = (
             f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
         )
-        return {}, [Problem("", "config", "model-on-mesh", message, remedy)]
+        problem = Problem(
+            app="", endpoint="config", field="model-on-mesh", message=message, remedy=remedy
+        )
+        return {}, [problem]
     return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
 
 
 def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
-    """Return the removal of what we set on a namespace; nothing where it was not us."""
+    """Return the removal of the labels that we set on a namespace; empty where we set none."""
     if current.get(MANAGED_BY) != manager(model, app):
         return {}
     return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
 
 
 def namespace_patches(namespace: str, labels: Labels) -> tuple[kube.LabelPatch, ...]:
-    """Return the patch of a namespace, if there is anything to set or to take back."""
+    """Return the patch that sets and removes labels of a namespace; none for no labels."""
     return (kube.LabelPatch(core_v1.Namespace, namespace, labels),) if labels else ()
 
 
 def labels_config_map_name(app: str) -> str:
-    """Return the name of the ConfigMap in which an application keeps the labels that it set."""
+    """Return the name of the labels ConfigMap: it has the labels that an application set."""
     return f"juju-service-mesh-{app}-labels"
 
 
 def labels_config_map(labels: Mapping[str, str], *, model: str, app: str) -> core_v1.ConfigMap:
-    """Return that ConfigMap, in the form that consumers of `service_mesh` write theirs."""
+    """Return the labels ConfigMap, in the form that consumers of `service_mesh` write theirs."""
     return core_v1.ConfigMap(
         metadata=meta_v1.ObjectMeta(name=labels_config_map_name(app), namespace=model),
         data={"labels": json.dumps(dict(labels), sort_keys=True)},
@@ -90,7 +93,7 @@ def labels_config_map(labels: Mapping[str, str], *, model: str, app: str) -> cor
 
 
 def own_patches(labels: Labels, *, model: str, app: str) -> tuple[kube.LabelPatch, ...]:
-    """Return the patches of the charm's own Service and pods; the pods, which restart, last."""
+    """Return the patches that label the charm's own Service and then its pods, which restart."""
     return (
         kube.LabelPatch(core_v1.Service, app, labels, model),
         kube.LabelPatch(apps_v1.StatefulSet, app, labels, model, pod_template=True),

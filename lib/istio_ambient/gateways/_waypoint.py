@@ -1,20 +1,20 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The waypoint: a Gateway that istiod makes pods and a Service of, for requests in the mesh."""
+"""The waypoint: the Gateway whose pods decide about requests between workloads on the mesh."""
 
 from collections.abc import Mapping
 
 from istio_ambient.gateways import _gateway, _settings
 from istio_ambient.values.names import model_app_name
 
-GATEWAY_CLASS = "istio-waypoint"
+WAYPOINT_CLASS = "istio-waypoint"
 HBONE_PORT = 15008
 WAYPOINT_FOR_LABEL = "istio.io/waypoint-for"
 
 
 def waypoint_name(model: str, app: str) -> str:
-    """Return `<model>-<app>-waypoint`, both cut and a hash put in past 63 characters."""
+    """Return `<model>-<app>-waypoint`; past 63 characters both are cut and a hash is added."""
     return model_app_name(model, app, separator="-", suffix="-waypoint")
 
 
@@ -26,20 +26,20 @@ def waypoint(
     pod_labels: Mapping[str, str],
     settings: _settings.Settings | None,
 ) -> _gateway.Gateway:
-    """Return the waypoint.
+    """Return the waypoint of an application, which serves Services of any namespace.
 
     Args:
         model: our model, which is the namespace too.
         app: our application.
-        replicas: how many pods, at least one.
+        replicas: number of pods, at least one.
         pod_labels: labels for the pods that istiod makes.
-        settings: what the operator chose; None: it is no good.
+        settings: options about these pods; None: an option is invalid.
     """
     name = waypoint_name(model, app)
     return _gateway.Gateway(
         name=name,
         namespace=model,
-        gateway_class=GATEWAY_CLASS,
+        gateway_class=WAYPOINT_CLASS,
         workload=name,
         labels={WAYPOINT_FOR_LABEL: "service", **pod_labels},
         pod_labels=pod_labels,

@@ -1,48 +1,41 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The front door: a Gateway, the routes of the applications behind it, and who may use both.
+"""The ingress: a Gateway, the routes of applications behind it, and its policies.
 
-Pure: facts in, desired objects out.
+Pure: facts in, desired objects out. A pipeline, in this order:
 
 ```
-_requests   what applications ask          _facts      that, and what is known beside it
-_backends   what of it is their own        _listeners  ports of the gateway
-_routes     one route of either interface  _conflicts  who asks for the same
-_exposure   what is served, and why the rest is not
-_addresses  where clients reach it         _hosts      by which names, and URLs
-_certificate  what it proves them with
-_forward_auth, _request_auth, _authentication   who has to log in or show a token, and _paths where
-_gateway, _route_objects, _destination_rules, _policies   the objects that follow from it
+model/            requests of applications, facts from the cluster, configuration
+routing/          hosts, listeners, backends, routes, conflicts, and what is served of them
+authentication/   which paths need a login or a token, and the policies for that
+objects/          Gateway, HTTPRoutes and GRPCRoutes, policies of backends, Secret
+_ingress          computes all of it once for a hook
+reports/          what actions and the status say about it
 ```
 """
 
-from istio_ambient.ingress._desired import MANAGED, desired
-from istio_ambient.ingress.authentication._policies import authentication_in_force
-from istio_ambient.ingress.model._facts import (
+from istio_ambient.ingress._ingress import MANAGED, Ingress, desired, resolve
+from istio_ambient.ingress.authentication import authentication_in_force
+from istio_ambient.ingress.model import (
     Certificate,
+    Cluster,
     Config,
     Facts,
+    ForwardAuth,
+    GatewayRef,
+    IngressRequest,
+    RequestAuth,
     Service,
+    ServicePort,
     Tls,
+    Trust,
     Upstream,
+    named_ports_of,
+    need_named_ports,
+    services_of,
     workload_name,
 )
-from istio_ambient.ingress.model._forward_auth import ForwardAuth
-from istio_ambient.ingress.model._request_auth import JwtRule, RequestAuth, Trust
-from istio_ambient.ingress.model._requests import (
-    IngressRequest,
-    Match,
-    PathModifier,
-    PathType,
-    Protocol,
-    Redirect,
-    Rewrite,
-    RouteConfiguration,
-    RouteRequest,
-    ServiceRef,
-)
-from istio_ambient.ingress.model._services import named_ports_of, need_named_ports, services_of
 from istio_ambient.ingress.objects._certificate import (
     assemble,
     certificate_fault,
@@ -54,31 +47,25 @@ from istio_ambient.ingress.objects._certificate import (
 )
 from istio_ambient.ingress.objects._policies import cidrs_in_force, withhold
 from istio_ambient.ingress.objects._routes import KINDS
-from istio_ambient.ingress.routing._addresses import address_of, address_readiness, hosts_of
-from istio_ambient.ingress.routing._exposure import Exposure, exposure
-from istio_ambient.ingress.routing._listeners import secret_name
+from istio_ambient.ingress.routing import address_of, hosts, secret_name
+from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT, address_readiness
 
 __all__ = [
+    "HTTPS_PORT",
+    "HTTP_PORT",
     "KINDS",
     "MANAGED",
     "Certificate",
+    "Cluster",
     "Config",
-    "Exposure",
     "Facts",
     "ForwardAuth",
+    "GatewayRef",
+    "Ingress",
     "IngressRequest",
-    "JwtRule",
-    "Match",
-    "PathModifier",
-    "PathType",
-    "Protocol",
-    "Redirect",
     "RequestAuth",
-    "Rewrite",
-    "RouteConfiguration",
-    "RouteRequest",
     "Service",
-    "ServiceRef",
+    "ServicePort",
     "Tls",
     "Trust",
     "Upstream",
@@ -91,12 +78,12 @@ __all__ = [
     "certificate_since",
     "cidrs_in_force",
     "desired",
-    "exposure",
-    "hosts_of",
+    "hosts",
     "leaf_in",
     "leaf_of",
     "named_ports_of",
     "need_named_ports",
+    "resolve",
     "secret_name",
     "services_of",
     "uncovered",

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From what stands in databags to what the mesh decides on: the two know nothing of each other."""
+"""From databags to access requests: interfaces and `authorization` know nothing of each other."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -16,39 +16,39 @@ def of_applications(
     namespace: str,
     policies: Sequence[kube.Manifest] = (),
 ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
-    """Return what applications ask for in their `service_mesh` databags, and what is wrong there.
+    """Return the access requests in `service_mesh` databags, and the problems of these.
 
-    What an application asked for and cannot be read becomes a request to close the target: one
-    that restricts who may reach it must not be open to all because of a mistake in how it says so.
+    An entry that cannot be read becomes a request to close its target. An application that
+    restricts who may reach it must not be open to all clients because of a mistake in an entry.
 
     Args:
         databags: of each application.
         cluster: Services and namespaces.
         namespace: our own.
-        policies: those of ours in the cluster.
+        policies: our policies in the cluster, in JSON form.
     """
     requests: list[authorization.AccessRequest] = []
     problems: list[Problem] = []
     requesters = authorization.requesters_of(policies)
     for requester, databag in databags:
-        asked, found = service_mesh.parse_policies(
+        parsed, found = service_mesh.parse_policies(
             databag, app=requester.app, endpoint=requester.endpoint
         )
         problems += found
-        before = {
+        established = {
             target for target, by in requesters.items() if by is None or str(requester) in by
         }
-        requests += _readable(asked, requester, before)
-        if asked.unread:
+        requests += _readable(parsed, requester, established)
+        if parsed.unread:
             home = cluster.model_namespaces.get(requester.model_uuid, namespace)
-            requests += _closures(asked, requester, cluster, home, before)
+            requests += _closures(parsed, requester, cluster, home, established)
     return requests, problems
 
 
 def _readable(
     policies: service_mesh.Policies,
     requester: authorization.Requester,
-    asked_before: Collection[authorization.Target],
+    established: Collection[authorization.Target],
 ) -> Iterator[authorization.AccessRequest]:
     for field, policy in policies.entries.items():
         target = _target(policy)
@@ -56,7 +56,7 @@ def _readable(
             requester=requester,
             field=field,
             target=target,
-            established=target in asked_before,
+            established=target in established,
             source=authorization.Source(policy.source_namespace, policy.source_app_name),
             operations=tuple(_operation(endpoint) for endpoint in policy.endpoints),
             target_app=policy.target_app_name or "",
@@ -68,13 +68,13 @@ def _closures(
     requester: authorization.Requester,
     cluster: authorization.Cluster,
     namespace: str,
-    asked_before: Collection[authorization.Target],
+    established: Collection[authorization.Target],
 ) -> Iterator[authorization.AccessRequest]:
     """Yield requests to close the targets of entries that could not be read.
 
-    Where not even the target can be told, that is everything which belongs to the application, and
-    whatever it asked about before: a trusted requester's targets belong to others, and what an
-    application of another model is called there only its requests tell.
+    Where the target cannot be read either, these are all targets of the application and those that
+    it has policies for. The latter matter for a trusted requester, whose targets belong to others,
+    and for an application of another model, whose name there only its requests have.
     """
     targets: set[authorization.Target] = set()
     for unread in policies.unread:
@@ -86,12 +86,11 @@ def _closures(
             targets.add(authorization.Target.workload(namespace, labels))
         else:
             targets.update(
-                authorization.targets_of(requester.app, cluster, namespace), asked_before
+                authorization.targets_of(requester.app, cluster, namespace), established
             )
     for target in sorted(targets):
-        established = target in asked_before
         yield authorization.AccessRequest(
-            requester, "policies", target, source=None, established=established
+            requester, "policies", target, source=None, established=target in established
         )
 
 
@@ -102,32 +101,37 @@ def of_scrapers(
     target: authorization.Target,
     port: int,
 ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
-    """Return requests to let those in that scrape us, and what those wait for that cannot be.
+    """Return access requests for the applications that scrape us, and those that are pending.
 
-    A scraper in another model is known there by another name than here. It tells which through
-    `cross_model_mesh`; it is believed where the namespace is the one of its model.
+    A scraper of another model has another name there than here. It publishes that name over
+    `cross_model_mesh`, which is used where the model that it names is the scraper's own.
 
     Args:
         scrapers: the applications related to our metrics endpoint.
-        remotes: what remote applications say they are at home, by their name here.
-        namespaces: by the id of the Juju model that they are.
+        remotes: cross-model identities, by the application's name here.
+        namespaces: namespace of a model by its UUID.
         target: what is scraped.
-        port: the port that is scraped.
+        port: of the pods.
     """
     requests: list[authorization.AccessRequest] = []
-    waiting: list[Problem] = []
+    pending: list[Problem] = []
     operation = authorization.Operation(ports=(port,))
     for scraper in scrapers:
         source: authorization.Source | None = authorization.Source(target.namespace, scraper.app)
         if scraper.model_uuid:
             source = _remote_source(remotes.get(scraper.app), scraper, namespaces)
         if source is None:
-            message = "comes from another model, and does not say which application it is there"
-            remedy = "integrate it with provide-cmr-mesh as well"
-            waiting.append(Problem(scraper.app, scraper.endpoint, "", message, remedy))
+            problem = Problem(
+                app=scraper.app,
+                endpoint=scraper.endpoint,
+                field="",
+                message="comes from another model, and its name there is not known",
+                remedy="integrate it with provide-cmr-mesh as well",
+            )
+            pending.append(problem)
             continue
         requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
-    return requests, waiting
+    return requests, pending
 
 
 def _remote_source(

@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway's certificate, over tls-certificates: asked for by the leader, and checked.
+"""The gateway's certificate over tls-certificates: requested by the leader, and checked.
 
-The published library makes the private key, keeps it in a secret of the application, asks, and
-renews. It takes its provider's word for what stands in the databag; here that is read first, and
-the library is not run on what it would fail the hook with.
+The published library makes the private key, keeps it in a secret of the application, requests the
+certificate and renews it. It raises for invalid databags of the provider, which would fail the
+hook. So the databag is read here first, and the library runs only on a valid one.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ _REMEDIES = {
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came of asking for a certificate."""
+    """The certificate to use now, and the problems with what was issued."""
 
     tls: ingress.Tls = dataclasses.field(default_factory=ingress.Tls)
     problems: tuple[Problem, ...] = ()
@@ -55,10 +55,10 @@ class GatewayCertificate:
         self._library = self._make_library()
 
     def _make_library(self) -> published.TLSCertificatesRequiresV4 | None:
-        """Return the library where it can do no harm.
+        """Return the library where it does not fail the hook; None elsewhere.
 
-        Only the leader has something to ask, and while one relation takes another's place, the
-        library would fail the hook.
+        Only the leader requests a certificate. The library raises where the endpoint has two
+        relations, as it has while one replaces the other.
         """
         charm, endpoint = self._charm, self._endpoint
         if not charm.unit.is_leader() or len(charm.model.relations[endpoint]) > 1:
@@ -72,7 +72,7 @@ class GatewayCertificate:
             self._problems += problems
             mine = tls_certificates.requests_of(dict(relation.data[charm.app]))
             answers = [i for i in issued if i.request in mine and not i.revoked]
-            # It would ask for another one in every hook, and get the same.
+            # The library would request another one in every hook, and get the same.
             self._spent += [i for i in answers if i.spent_at <= _now()]
             if problems or self._spent:
                 return None
@@ -88,7 +88,7 @@ class GatewayCertificate:
 
     @functools.cached_property
     def _late_library(self) -> published.TLSCertificatesRequiresV4:
-        """The library, made in the midst of a hook: it is told of nothing in it."""
+        """The library, made after the events of the hook: it observes none of them."""
         return self._new_library()
 
     @property
@@ -97,19 +97,19 @@ class GatewayCertificate:
         return next((r for r in relations if r.active and r.app), None)
 
     def answer(self, names: Sequence[str], secret: kube.Resource | None) -> Answer:
-        """Ask for what is needed, and return what may be used now.
+        """Request a certificate for the names, and return the one to use now.
 
-        What is in use stays until something better is there, or it expires.
+        The certificate in use stays until a better one is issued, or until it expires.
 
         Args:
-            names: hostnames and addresses, the most important first; empty: not known (yet), so
-                what was asked for stays asked for.
+            names: hostnames and addresses, the subject first; empty: not known yet, so earlier
+                requests stay.
             secret: the Secret that the gateway uses, as it is in the cluster.
         """
         relation = self._relation
         if relation is None:
             return Answer()
-        # The public charm of our name asks once for each unit.
+        # The public charm of our name has a request for each unit.
         relation.data[self._charm.unit].pop(tls_certificates.REQUESTS_KEY, None)
         current = ingress.certificate_in_use(secret, _now())
         if not self._charm.unit.is_leader():
@@ -129,21 +129,21 @@ class GatewayCertificate:
         current: ingress.Certificate | None,
         secret: kube.Resource | None,
     ) -> Answer:
-        """Return the answer where the certificate is at its end.
+        """Return the answer where the issued certificate is due for renewal.
 
-        Either it was good once, and its renewal was missed: then it is asked for here. Or it was
-        like that when it came, and so would the next one be: then it is made do with, and told.
+        Where the gateway has used it, its renewal was missed: it is requested again. Where it was
+        due when it was issued, the next one would be as well: it is used, and reported.
         """
         app = relation.app.name
         used_since = ingress.certificate_since(secret)
         used = ingress.leaf_in(secret) == issued.certificate
         if used and (used_since is None or used_since < issued.spent_at):
-            # Without a request, the next hook asks.
+            # Without a request in the databag, the next hook writes a new one.
             relation.data[self._charm.app].pop(tls_certificates.REQUESTS_KEY, None)
             return _answer(app, current, self._names)
         ends = f"{issued.certificate.not_valid_after_utc:%Y-%m-%d}"
         message, remedy = f"a certificate that ends on {ends}", "issue one that lasts longer"
-        problem = Problem(app, self._endpoint, "certificates", message, remedy)
+        problem = self._problem(app, "certificates", message, remedy)
         key = str(self._late_library.private_key or "")
         if ingress.certificate_fault(issued.certificate, key, _now()) is None:
             current = ingress.assemble(issued.certificate, issued.others, key)
@@ -178,12 +178,12 @@ class GatewayCertificate:
     def _checked(
         self, app: str, issued: published.ProviderCertificate, key: str
     ) -> tuple[ingress.Certificate | None, list[Problem]]:
-        """Return the certificate if it may be used, and what is wrong with it."""
-        # Its PEM was read before the library was made.
+        """Return the certificate where it can be used, and the problems with it."""
+        # `_make_library` has read its PEM already.
         leaf = ingress.leaf_of(str(issued.certificate))
         fault = ingress.certificate_fault(leaf, key, _now())
         if fault:
-            return None, [Problem(app, self._endpoint, "certificates", *fault)]
+            return None, [self._problem(app, "certificates", *fault)]
         others = [ingress.leaf_of(str(each)) for each in (*issued.chain, issued.ca)]
         asked = issued.certificate_signing_request.sans_dns
         names = [name for name in self._names if not name.startswith("*.") or name in asked]
@@ -191,17 +191,17 @@ class GatewayCertificate:
         problems: list[Problem] = []
         if missing:
             message = f"the certificate is not for {', '.join(missing)}"
-            remedy = "issue one for all names that were asked for"
-            problems.append(Problem(app, self._endpoint, "certificates", message, remedy))
+            remedy = "issue one for all requested names"
+            problems.append(self._problem(app, "certificates", message, remedy))
         return ingress.assemble(leaf, others, key), problems
 
     def _with_denial(self, answer: Answer, app: str, error: published.CertificateError) -> Answer:
-        """Return the answer with what the authority said instead of a certificate."""
+        """Return the answer with the error that was sent instead of a certificate."""
         remedy = next(
             (remedy for code, remedy in _REMEDIES.items() if code == error.code), f"see {app}"
         )
         message = f"refused ({error.name}): {error.message}"
-        problem = Problem(app, self._endpoint, "request_errors", message, remedy)
+        problem = self._problem(app, "request_errors", message, remedy)
         if error.code == published.CertificateRequestErrorCode.SERVER_NOT_AVAILABLE:
             tls = dataclasses.replace(answer.tls, awaited=str(problem))
             return dataclasses.replace(answer, tls=tls)
@@ -210,12 +210,17 @@ class GatewayCertificate:
     def _no_addresses(self, app: str) -> Problem:
         message = f"issues no certificate for {self._names[0]}"
         remedy = f"juju config {self._charm.app.name} external_hostname=<DNS name>"
-        return Problem(app, self._endpoint, "capabilities", message, remedy)
+        return self._problem(app, "capabilities", message, remedy)
+
+    def _problem(self, app: str, field: str, message: str, remedy: str) -> Problem:
+        return Problem(
+            app=app, endpoint=self._endpoint, field=field, message=message, remedy=remedy
+        )
 
     def _requests(
         self, capabilities: published.ProviderCapabilities | None
     ) -> list[published.CertificateRequestAttributes]:
-        """Return what to ask for; the library withdraws every other request."""
+        """Return the certificates to request; the library withdraws every other request."""
         if not self._names:
             return self._as_asked()
         hosts = [name for name in self._names if not hostnames.is_ip(name)]
@@ -260,7 +265,7 @@ def _answer(
     names: Sequence[str],
     problems: Sequence[Problem] = (),
 ) -> Answer:
-    """Return what goes on with the certificate that is in use, and what is waited for."""
+    """Return the certificate in use, and the one that is waited for."""
     awaited = ""
     if current is None or ingress.uncovered(names, ingress.leaf_of(current.chain)):
         what = (

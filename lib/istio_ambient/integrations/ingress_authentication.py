@@ -1,16 +1,18 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From databags to what the gateway asks of those who come in: the two know nothing of each other.
+"""Requirements of authenticated routes: from databags to logins and tokens.
 
-Login involves three applications: the authorizer says where it is (`forward_auth`), we tell the
-control plane (`istio_ingress_config`), which answers with the name that our policy asks by.
+A login involves three applications: the authorizer publishes its URL (`forward_auth`), we pass it
+to the control plane (`istio_ingress_config`), which replies with the name of the provider that our
+policy refers to.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from istio_ambient import ingress
+from istio_ambient.integrations.requesters import RequesterDatabag
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
 from istio_ambient.values.problems import Problem
 
@@ -27,7 +29,7 @@ CHECKED_HEADERS = (
     "x-forwarded-uri",
     "x-forwarded-prefix",
 )
-"""What of a request the authorizer gets to see."""
+"""Headers of the request that the authorizer gets."""
 UPSTREAM_HEADERS = (
     "authorization",
     "path",
@@ -35,65 +37,61 @@ UPSTREAM_HEADERS = (
     "x-auth-request-email",
     "x-auth-request-access-token",
 )
-"""What of its answer the application gets to see, where the authorizer does not say."""
+"""Headers of the authorizer's answer that the application gets, by default."""
 ALLOWED_HEADERS = ("set-cookie",)
 DENIED_HEADERS = ("content-type", "set-cookie")
-"""What of its answer the client gets to see, beside status and location."""
-
-
-@dataclass(frozen=True)
-class Remote:
-    """The other end of a relation."""
-
-    app: str
-    databag: Mapping[str, str]
+"""Headers of the authorizer's answer that the client gets, beside status and location."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """What is known of login."""
+    """The state of the login, and what the control plane needs for it."""
 
     auth: ingress.ForwardAuth = field(default_factory=ingress.ForwardAuth)
     authorizer: istio_ingress_config.Authorizer | None = None
-    """What the control plane is told."""
+    """Published to the control plane; None: there is none."""
     problems: tuple[Problem, ...] = ()
 
 
-def login(app: str, authorizer: Remote | None, control_plane: Remote | None) -> Login:
-    """Return whether people have to log in, and what is missing before they can.
+def login(
+    app: str, authorizer: RequesterDatabag | None, control_plane: RequesterDatabag | None
+) -> Login:
+    """Return whether a login is required, and what is missing for it.
 
     Args:
         app: our application.
-        authorizer: who is related to `forward-auth`.
-        control_plane: who is related to `istio-ingress-config`.
+        authorizer: related to `forward-auth`; None: no login is required.
+        control_plane: related to `istio-ingress-config`.
     """
     if authorizer is None:
         return Login()
     decisions, problems = forward_auth.parse(
-        authorizer.databag, app=authorizer.app, endpoint=FORWARD_AUTH
+        authorizer.content, app=authorizer.app, endpoint=FORWARD_AUTH
     )
-    told = _authorizer(decisions) if decisions else None
+    published = _authorizer(decisions) if decisions else None
     provider, missing = "", ""
     if control_plane is None:
-        message = "is not integrated, so nobody can log in: the gateway serves nothing"
+        message = "is not integrated, so no client can log in: the gateway serves nothing"
         command = f"juju integrate {app}:{INGRESS_CONFIG} istio-k8s"
         remedy = f"run: {command} (where it is in another model: its offer)"
-        problems.append(Problem("", INGRESS_CONFIG, "", message, remedy))
+        problems.append(
+            Problem(app="", endpoint=INGRESS_CONFIG, field="", message=message, remedy=remedy)
+        )
         missing = "istio-k8s is not integrated"
-    elif told is not None:
+    elif published is not None:
         reply, found = istio_ingress_config.parse_reply(
-            control_plane.databag, app=control_plane.app, endpoint=INGRESS_CONFIG
+            control_plane.content, app=control_plane.app, endpoint=INGRESS_CONFIG
         )
         problems += found
         provider = reply.provider_name
         if not provider:
             missing = f"{control_plane.app} does not know the authorizer yet"
-        elif reply.path_prefix != told.path_prefix:
-            where = told.path_prefix or "/"
+        elif reply.path_prefix != published.path_prefix:
+            where = published.path_prefix or "/"
             missing = f"{control_plane.app} does not ask the authorizer at {where} yet"
-    if told is None:
+    if published is None:
         missing = f"{authorizer.app} has not sent a valid decisions_address"
-    return Login(ingress.ForwardAuth(True, provider, missing), told, tuple(problems))
+    return Login(ingress.ForwardAuth(True, provider, missing), published, tuple(problems))
 
 
 def _authorizer(decisions: forward_auth.Decisions) -> istio_ingress_config.Authorizer:
@@ -109,34 +107,24 @@ def _authorizer(decisions: forward_auth.Decisions) -> istio_ingress_config.Autho
     )
 
 
-def tokens(remotes: Iterable[Remote]) -> tuple[ingress.RequestAuth, list[Problem]]:
-    """Return which tokens each application trusts; one that sent nothing good trusts none.
+def tokens(
+    databags: Iterable[RequesterDatabag],
+) -> tuple[ingress.RequestAuth, list[Problem]]:
+    """Return the tokens that each application trusts; without a valid rule it trusts none.
 
     Args:
-        remotes: who is related to `istio-request-auth`; one application may be so twice.
+        databags: of the applications related to `istio-request-auth`; one application may have
+            several relations.
     """
-    rules: dict[str, list[ingress.JwtRule]] = {}
+    rules: dict[str, list[istio_request_auth.JwtRule]] = {}
     problems: list[Problem] = []
-    for remote in remotes:
+    for databag in databags:
         good, found = istio_request_auth.parse(
-            remote.databag, app=remote.app, endpoint=REQUEST_AUTH
+            databag.content, app=databag.app, endpoint=REQUEST_AUTH
         )
         problems += found
-        rules.setdefault(remote.app, []).extend(_rule(rule) for rule in good)
-    trusts = (ingress.Trust(app, _distinct(found)) for app, found in sorted(rules.items()))
-    return ingress.RequestAuth(tuple(trusts)), problems
-
-
-def _distinct(rules: Iterable[ingress.JwtRule]) -> tuple[ingress.JwtRule, ...]:
-    return tuple(dict.fromkeys(rules))
-
-
-def _rule(rule: istio_request_auth.JwtRule) -> ingress.JwtRule:
-    return ingress.JwtRule(
-        issuer=rule.issuer,
-        jwks_uri=rule.jwks_uri or "",
-        audiences=rule.audiences or (),
-        forward_original_token=bool(rule.forward_original_token),
-        claim_to_headers=tuple((c.header, c.claim) for c in rule.claim_to_headers or ()),
-        from_headers=tuple((h.name, h.prefix or "") for h in rule.from_headers or ()),
+        rules.setdefault(databag.app, []).extend(good)
+    trusts = (
+        ingress.Trust(app, tuple(dict.fromkeys(found))) for app, found in sorted(rules.items())
     )
+    return ingress.RequestAuth(tuple(trusts)), problems

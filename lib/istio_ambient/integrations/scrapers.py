@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who scrapes a charm's units, and may therefore reach them whatever else the mesh refuses."""
+"""The applications that scrape a charm's units, and the access that they need for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,26 +22,26 @@ class Scrapers:
 
     model: str
     app: str
-    """Ours, which are scraped."""
+    """Our application, whose units are scraped."""
     requesters: tuple[authorization.Requester, ...] = ()
     remotes: Mapping[str, cross_model_mesh.RemoteApplication] = field(
         default_factory=dict[str, cross_model_mesh.RemoteApplication]
     )
-    """Who remote applications say they are at home, by their name here."""
+    """Cross-model identities of remote applications, by their name here."""
     problems: tuple[Problem, ...] = ()
 
     @property
     def cross_model(self) -> bool:
-        """Whether any of them is of another model."""
+        """Whether one of them is in another model."""
         return any(requester.model_uuid for requester in self.requesters)
 
     def requests(
         self, namespaces: Mapping[str, str]
     ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
-        """Return requests to let them in to our units, and what those wait for that cannot be.
+        """Return access requests for them to our units, and those that are pending.
 
         Args:
-            namespaces: by the id of the Juju model that they are.
+            namespaces: namespace of a model by its UUID.
         """
         target = authorization.Target.app(self.model, self.app)
         return access_requests.of_scrapers(
@@ -49,21 +49,21 @@ class Scrapers:
         )
 
 
-def read(asked: charm.ReconcilingCharm[Any]) -> Scrapers:
-    """Return who is related to a charm to scrape it."""
-    model = asked.model
+def read(scraped: charm.ReconcilingCharm[Any]) -> Scrapers:
+    """Return the applications that are related to a charm to scrape it."""
+    model = scraped.model
     remotes: dict[str, cross_model_mesh.RemoteApplication] = {}
     problems: list[Problem] = []
-    for relation in asked.active_relations(CROSS_MODEL):
-        name, databag = relation.app.name, asked.remote_databag(relation)
+    for relation in scraped.active_relations(CROSS_MODEL):
+        name, databag = relation.app.name, scraped.remote_databag(relation)
         remote, found = cross_model_mesh.parse(databag, app=name, endpoint=CROSS_MODEL)
         problems += found
         if remote is not None:
             remotes[name] = remote
-    related = asked.active_relations(observability.METRICS)
+    related = scraped.active_relations(observability.METRICS)
     return Scrapers(
         model=model.name,
-        app=asked.app.name,
+        app=scraped.app.name,
         requesters=tuple(requesters.requester_of(relation, model.uuid) for relation in related),
         remotes=remotes,
         problems=tuple(problems),

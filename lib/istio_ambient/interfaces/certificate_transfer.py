@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The `certificate_transfer` interface, requirer side: certificates of authorities to trust.
+"""The `certificate_transfer` interface, requirer side: certificates of trusted authorities.
 
 The requirer's application databag says which version it speaks: `version`, `1`. The provider's
 application databag then holds `certificates`, a JSON list of PEM texts. A provider that has not
@@ -11,15 +11,17 @@ seen that, or speaks version 0 only, writes `chain`, `ca` and `certificate` into
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
 
-from istio_ambient.interfaces import _json, _validation
-from istio_ambient.values.problems import Problem
+from istio_ambient.interfaces._reader import Reader
+from istio_ambient.values import validation
+from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
 MAX_LENGTH = 512 * 1024
-"""Characters of PEM that are taken over: half of what fits into a ConfigMap."""
+"""Characters of PEM that are used: half of what fits into a ConfigMap."""
+MAX_TEXTS = 5_000
 
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
+_REMEDY = "send certificates in PEM"
 
 
 def request() -> dict[str, str]:
@@ -40,59 +42,44 @@ def parse(
         databag: the provider's application databag.
         units: the databags of its units, read only where that one holds no certificates.
         app: the application that wrote them, for the problems.
-        endpoint: our endpoint that they came in by, for the problems.
+        endpoint: our endpoint that they arrived over, for the problems.
     """
-    texts, problems = _texts(databag, "certificates", app=app, endpoint=endpoint)
+    reader = Reader(databag, app=app, endpoint=endpoint)
+    readers = [reader]
+    texts = list(_texts(reader, "certificates"))
+    good = {pem for text in texts for pem in text}
     if not texts and databag.get("version") != "1":
-        for unit in units:
-            more, found = _texts(unit, "chain", app=app, endpoint=endpoint)
-            texts += more
-            problems += found
-    good: set[str] = set()
-    for field, text in texts:
-        blocks = _BLOCK.findall(text)
-        valid = {pem for block in blocks if (pem := _normal_form(block))}
-        good |= valid
-        if not blocks or len(valid) < len(set(blocks)):
-            remedy = "send certificates in PEM"
-            problems.append(Problem(app, endpoint, field, "not a certificate", remedy))
+        readers += (Reader(unit, app=app, endpoint=endpoint) for unit in units)
+        good = {pem for each in readers[1:] for text in _texts(each, "chain") for pem in text}
     kept = list(_bounded(sorted(good)))
     if len(kept) < len(good):
-        text = f"{len(good) - len(kept)} certificates left out"
-        remedy = f"send at most {MAX_LENGTH} characters"
-        problems.append(Problem(app, endpoint, "certificates", text, remedy))
-    return kept, problems[: _validation.MAX_PER_ENTRY]
+        message = f"{len(good) - len(kept)} certificates left out"
+        error = InvalidValueError(message, f"send at most {MAX_LENGTH} characters")
+        reader.report("certificates", error)
+    problems = [problem for each in readers for problem in each.problems]
+    return kept, problems[: validation.MAX_PROBLEMS]
 
 
-def _texts(
-    databag: Mapping[str, str], key: str, *, app: str, endpoint: str
-) -> tuple[list[tuple[str, str]], list[Problem]]:
-    """Return the strings of a JSON list, each with its place."""
-    text = databag.get(key)
-    if text is None:
-        return [], []
-    try:
-        value = _json.decode(text)
-    except _json.MalformedError as error:
-        return [], [Problem(app, endpoint, key, str(error), error.remedy)]
-    if not isinstance(value, list):
-        return [], [] if value is None else [Problem(app, endpoint, key, "not a list", "use one")]
-    members = [(f"{key}[{n}]", member) for n, member in enumerate(cast(list[Any], value))]
-    problems = [
-        Problem(app, endpoint, field, "not a string", "send certificates in PEM")
-        for field, member in members
-        if not isinstance(member, str)
-    ]
-    return [(field, member) for field, member in members if isinstance(member, str)], problems
+def _texts(reader: Reader, key: str) -> Iterator[set[str]]:
+    """Yield the valid certificates of each string in a list."""
+    for number, text in enumerate(reader.members(key, MAX_TEXTS)):
+        if not isinstance(text, str):
+            reader.report(inside(key, number), InvalidValueError("not a string", _REMEDY))
+            continue
+        blocks = _BLOCK.findall(text)
+        valid = {pem for block in blocks if (pem := _normal_form(block))}
+        if not blocks or len(valid) < len(set(blocks)):
+            reader.report(inside(key, number), InvalidValueError("not a certificate", _REMEDY))
+        yield valid
 
 
 def _normal_form(block: str) -> str | None:
-    """Return the certificate with PEM's line lengths; None where it is not one."""
+    """Return the certificate with PEM's line lengths; None where it is invalid."""
     try:
         der = ssl.PEM_cert_to_DER_cert(block)
-        # Nothing is connected to: OpenSSL has to be able to read it.
+        # The context connects to nothing; OpenSSL has to be able to read the certificate.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
-    except (ValueError, OSError):  # binascii.Error is the one, ssl.SSLError the other
+    except (ValueError, OSError):  # binascii.Error is a ValueError, ssl.SSLError an OSError
         return None
     return ssl.DER_cert_to_PEM_cert(der)
 

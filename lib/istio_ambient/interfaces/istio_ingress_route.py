@@ -7,17 +7,18 @@ The requirer's application databag holds `config`, a JSON object of `model`, `li
 `http_routes` and `grpc_routes`, as the models of `charmlibs.interfaces.istio_ingress_route` dump
 it. The provider's holds `external_host` and `tls_enabled` (`True` or `False`), plain strings.
 
-Each listener and each route is read by itself, so that one that is bad spoils none of the others.
+An invalid listener or route is dropped; the others stay.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import pydantic
 
-from istio_ambient.interfaces import _fields, _json, _route_fields, _validation
-from istio_ambient.values.problems import Problem
+from istio_ambient.interfaces._reader import Databag, Reader
+from istio_ambient.values import headers, hostnames, paths, urls
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 CONFIG = "config"
 EXTERNAL_HOST, TLS_ENABLED = "external_host", "tls_enabled"
@@ -32,157 +33,129 @@ MAX_VALUES = 16
 MAX_MATCHES = 64
 """Likewise."""
 
-# An unknown key may be a restriction, so whatever has one is left out whole.
-_MODEL = pydantic.ConfigDict(extra="forbid", frozen=True)
 
-
-class Listener(pydantic.BaseModel):
+class Listener(Databag):
     """A port of the gateway."""
 
-    model_config = _MODEL
-
-    port: _fields.Port
+    port: urls.Port
     protocol: Literal["HTTP", "GRPC"]
 
 
-class Backend(pydantic.BaseModel):
+class Backend(Databag):
     """A Service, in the namespace of the application's model."""
 
-    model_config = _MODEL
-
-    service: _fields.DnsLabel
-    port: _fields.Port
+    service: hostnames.DnsLabel
+    port: urls.Port
     weight: Annotated[int, pydantic.Field(strict=True, ge=1, le=100)] | None = None
 
 
-class ExactPath(pydantic.BaseModel):
+class ExactPath(Databag):
     """A path, or all paths below it."""
 
-    model_config = _MODEL
-
     type: Literal["Exact", "PathPrefix"]
-    value: _route_fields.RequestPath
+    value: paths.RequestPath
 
 
-class PathExpression(pydantic.BaseModel):
-    """All paths that an expression of RE2 describes as a whole."""
-
-    model_config = _MODEL
+class PathExpression(Databag):
+    """All paths that a regular expression of RE2 describes from begin to end."""
 
     type: Literal["RegularExpression"]
-    value: _route_fields.Expression
+    value: paths.Expression
 
 
 _Path: TypeAlias = Annotated[ExactPath | PathExpression, pydantic.Field(discriminator="type")]
 
 
-def _once(headers: object) -> object:
-    if isinstance(headers, dict):
-        names = [str(name).lower() for name in cast(dict[Any, Any], headers)]
-        # Told here: names that differ by case alone would become one.
+def _once(members: object) -> object:
+    if isinstance(members, dict):
+        names = [str(name).lower() for name in cast(dict[Any, Any], members)]
+        # Later, names that differ in case only would have become one.
         if len(set(names)) != len(names):
-            raise _validation.refused("a header given twice", "give each header once")
-    return cast(object, headers)
+            raise InvalidValueError("a header given twice", "give each header once")
+    return cast(object, members)
 
 
+_LowerName = Annotated[headers.HeaderName, pydantic.AfterValidator(str.lower)]
 _Headers = Annotated[
-    dict[_route_fields.HeaderName, _route_fields.HeaderValue],
+    dict[_LowerName, headers.HeaderValue],
     pydantic.Field(max_length=MAX_VALUES),
     pydantic.BeforeValidator(_once),
 ]
 
 
-class HttpMatch(pydantic.BaseModel):
-    """What a request must be like; what is null restricts nothing."""
-
-    model_config = _MODEL
+class HttpMatch(Databag):
+    """Conditions on a request; a member that is null restricts nothing."""
 
     path: _Path | None = None
-    method: _fields.Method | None = None
+    method: paths.Method | None = None
     headers: _Headers | None = None
 
 
-class GrpcMethod(pydantic.BaseModel):
+class GrpcMethod(Databag):
     """A method, or all methods of a service."""
 
-    model_config = _MODEL
-
-    service: _route_fields.GrpcService
-    method: _route_fields.GrpcMethod | None = None
+    service: paths.GrpcService
+    method: paths.GrpcMethod | None = None
 
 
-class GrpcMatch(pydantic.BaseModel):
-    """What a call must be like; what is null restricts nothing."""
-
-    model_config = _MODEL
+class GrpcMatch(Databag):
+    """Conditions on a call; a member that is null restricts nothing."""
 
     method: GrpcMethod | None = None
     headers: _Headers | None = None
 
 
-class FullPath(pydantic.BaseModel):
-    """Another path instead of the whole."""
-
-    model_config = _MODEL
+class FullPath(Databag):
+    """Another path in place of the path of the request."""
 
     type: Literal["ReplaceFullPath"]
-    value: _route_fields.RequestPath = pydantic.Field(alias="replaceFullPath")
+    value: paths.RequestPath = pydantic.Field(alias="replaceFullPath")
 
 
-class PathPrefix(pydantic.BaseModel):
-    """Another path instead of the prefix that matched."""
-
-    model_config = _MODEL
+class PathPrefix(Databag):
+    """Another path in place of the prefix that matched."""
 
     type: Literal["ReplacePrefixMatch"]
-    value: _route_fields.Replacement = pydantic.Field(alias="replacePrefixMatch")
+    value: paths.Replacement = pydantic.Field(alias="replacePrefixMatch")
 
 
 _Modifier: TypeAlias = Annotated[FullPath | PathPrefix, pydantic.Field(discriminator="type")]
 
 
-class UrlRewrite(pydantic.BaseModel):
-    """What is changed of a request before the backend gets it."""
+class UrlRewrite(Databag):
+    """Changes of a request before the backend receives it."""
 
-    model_config = _MODEL
-
-    hostname: _route_fields.Hostname | None = None
+    hostname: hostnames.Hostname | None = None
     path: _Modifier | None = None
 
 
-class RequestRedirect(pydantic.BaseModel):
-    """Where a client is sent."""
-
-    model_config = _MODEL
+class RequestRedirect(Databag):
+    """The URL that a client is redirected to; a member that is null is that of the request."""
 
     scheme: Literal["http", "https"] | None = None
-    hostname: _route_fields.Hostname | None = None
+    hostname: hostnames.Hostname | None = None
     path: _Modifier | None = None
-    port: _fields.Port | None = None
+    port: urls.Port | None = None
     status: Literal[301, 302, 303, 307, 308] = pydantic.Field(default=301, alias="statusCode")
 
     @pydantic.model_validator(mode="after")
-    def _lead_elsewhere(self) -> "RequestRedirect":
+    def _changes_something(self) -> "RequestRedirect":
         if not (self.scheme or self.hostname or self.path or self.port):
-            raise _validation.refused(
-                "leads to where it came from", "set scheme, hostname, path or port"
+            raise InvalidValueError(
+                "redirects to the URL of the request", "set scheme, hostname, path or port"
             )
         return self
 
 
-class UrlRewriteFilter(pydantic.BaseModel):
+class UrlRewriteFilter(Databag):
     """A rewrite among a route's filters."""
-
-    model_config = _MODEL
 
     type: Literal["URLRewrite"]
     rewrite: UrlRewrite = pydantic.Field(alias="urlRewrite")
 
 
-class RequestRedirectFilter(pydantic.BaseModel):
+class RequestRedirectFilter(Databag):
     """A redirect among a route's filters."""
-
-    model_config = _MODEL
 
     type: Literal["RequestRedirect"]
     redirect: RequestRedirect = pydantic.Field(alias="requestRedirect")
@@ -193,14 +166,12 @@ _HttpFilter: TypeAlias = Annotated[
 ]
 _Backends = Annotated[tuple[Backend, ...], pydantic.Field(max_length=MAX_VALUES)]
 _Hostnames = Annotated[
-    tuple[_route_fields.RouteHostname, ...], pydantic.Field(max_length=MAX_VALUES)
+    tuple[hostnames.WildcardHostname, ...], pydantic.Field(max_length=MAX_VALUES)
 ]
 
 
-class _Route(pydantic.BaseModel):
-    model_config = _MODEL
-
-    name: _fields.DnsLabel
+class _Route(Databag):
+    name: hostnames.DnsLabel
     listener: Listener
     backends: _Backends
     hostnames: _Hostnames | None = None
@@ -208,21 +179,21 @@ class _Route(pydantic.BaseModel):
 
     @property
     def rewrite(self) -> UrlRewrite | None:
-        """What is changed of its requests."""
+        """Changes of its requests."""
         return None
 
     @property
     def redirect(self) -> RequestRedirect | None:
-        """Where its clients are sent; the backends do not matter then."""
+        """The redirect of its clients; requests reach no backend then."""
         return None
 
     @pydantic.model_validator(mode="after")
-    def _lead_somewhere(self) -> "_Route":
+    def _has_a_backend(self) -> "_Route":
         if not self.backends and self.redirect is None:
-            raise _validation.refused("leads nowhere", "name a backend, or redirect")
+            raise InvalidValueError("without backend and redirect", "name a backend, or redirect")
         services = [(backend.service, backend.port) for backend in self.backends]
         if len(set(services)) != len(services):
-            raise _validation.refused("a backend given twice", "give each backend once")
+            raise InvalidValueError("a backend given twice", "give each backend once")
         return self
 
 
@@ -237,26 +208,26 @@ class HttpRoute(_Route):
 
     @property
     def rewrite(self) -> UrlRewrite | None:
-        """What is changed of its requests."""
+        """Changes of its requests."""
         found = (each.rewrite for each in self.filters or () if each.type == "URLRewrite")
         return next(found, None)
 
     @property
     def redirect(self) -> RequestRedirect | None:
-        """Where its clients are sent; the backends do not matter then."""
+        """The redirect of its clients; requests reach no backend then."""
         found = (each.redirect for each in self.filters or () if each.type == "RequestRedirect")
         return next(found, None)
 
     @pydantic.model_validator(mode="after")
     def _one_filter(self) -> "HttpRoute":
         if len(self.filters or ()) > 1:
-            raise _validation.refused("more than one filter", "use one rewrite, or one redirect")
+            raise InvalidValueError("more than one filter", "use one rewrite, or one redirect")
         change = self.rewrite or self.redirect
         if change is None or change.path is None or change.path.type != "ReplacePrefixMatch":
             return self
         paths = [match.path for match in self.matches or ()]
         if len(paths) > 1 or any(path is None or path.type != "PathPrefix" for path in paths):
-            raise _validation.refused(
+            raise InvalidValueError(
                 "ReplacePrefixMatch without the one prefix that it replaces",
                 "use one match, of type PathPrefix, or ReplaceFullPath",
             )
@@ -274,13 +245,13 @@ class GrpcRoute(_Route):
 
     @property
     def redirect(self) -> RequestRedirect | None:
-        """Where its clients are sent; the backends do not matter then."""
+        """The redirect of its clients; requests reach no backend then."""
         return self.filters[0].redirect if self.filters else None
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What an application asks for, as far as it could be read."""
+    """The valid part of what an application requests."""
 
     model: str
     listeners: tuple[Listener, ...] = ()
@@ -289,76 +260,41 @@ class Configuration:
     grpc_routes: tuple[tuple[str, GrpcRoute], ...] = ()
 
 
-class _Envelope(pydantic.BaseModel):
-    """The configuration without what stands in its lists."""
+class _Envelope(Databag):
+    """The configuration, with the members of its lists unread."""
 
-    model_config = _MODEL
-
-    model: _fields.DnsLabel
+    model: hostnames.DnsLabel
     listeners: Annotated[tuple[Any, ...], pydantic.Field(max_length=MAX_LISTENERS)] | None = None
     http_routes: Annotated[tuple[Any, ...], pydantic.Field(max_length=MAX_ROUTES)] | None = None
     grpc_routes: Annotated[tuple[Any, ...], pydantic.Field(max_length=MAX_ROUTES)] | None = None
 
 
-_M = TypeVar("_M", bound=pydantic.BaseModel)
-
-
-class _Reader:
-    """Reads entries one by one and collects what is wrong."""
-
-    def __init__(self, app: str, endpoint: str):
-        self._app, self._endpoint = app, endpoint
-        self.problems: list[Problem] = []
-
-    def one(self, kind: type[_M], data: object, field: str) -> _M | None:
-        """Return the entry; None where anything is wrong in it."""
-        try:
-            return kind.model_validate(data)
-        except pydantic.ValidationError as error:
-            self.problems += _validation.problems_of(
-                error, app=self._app, endpoint=self._endpoint, field=field
-            )
-            return None
-
-    def each(self, kind: type[_M], data: Iterable[object], key: str) -> tuple[tuple[str, _M], ...]:
-        """Return those entries of a list that are good, with their places."""
-        places = ((f"{key}[{number}]", entry) for number, entry in enumerate(data))
-        found = ((place, self.one(kind, entry, place)) for place, entry in places)
-        return tuple((place, entry) for place, entry in found if entry is not None)
-
-
 def parse(
     databag: Mapping[str, str], *, app: str, endpoint: str
 ) -> tuple[Configuration | None, list[Problem]]:
-    """Read what an application asks for; never raises for what stands in the databag.
+    """Read what an application requests.
 
-    None where it asks for nothing (yet), or where it cannot be told what it asks for at all.
+    None where it requests nothing (yet), or where the configuration around the lists is invalid.
 
     Args:
         databag: the requirer's application databag.
         app: the application that wrote it, for the problems.
-        endpoint: our endpoint that it came in by, for the problems.
+        endpoint: our endpoint that it arrived over, for the problems.
     """
     if not databag.get(CONFIG):
         return None, []
-    try:
-        content = _json.decode(databag[CONFIG])
-    except _json.MalformedError as error:
-        return None, [Problem(app, endpoint, CONFIG, str(error), error.remedy)]
-    if isinstance(content, dict):
-        # Keys of a later release that hold null ask for nothing.
-        items = cast(dict[str, Any], content).items()
-        content = {key: value for key, value in items if value is not None}
-    reader = _Reader(app, endpoint)
-    envelope = reader.one(_Envelope, content, CONFIG)
+    reader = Reader(databag, app=app, endpoint=endpoint)
+    envelope = reader.object(CONFIG, _Envelope)
     if envelope is None:
         return None, reader.problems
-    listeners = reader.each(Listener, envelope.listeners or (), "listeners")
+    listeners = reader.entries(Listener, envelope.listeners or (), "listeners")
+    http_routes = reader.entries(HttpRoute, envelope.http_routes or (), "http_routes")
+    grpc_routes = reader.entries(GrpcRoute, envelope.grpc_routes or (), "grpc_routes")
     configuration = Configuration(
         model=envelope.model,
-        listeners=tuple(listener for _, listener in listeners),
-        http_routes=reader.each(HttpRoute, envelope.http_routes or (), "http_routes"),
-        grpc_routes=reader.each(GrpcRoute, envelope.grpc_routes or (), "grpc_routes"),
+        listeners=tuple(listeners.values()),
+        http_routes=tuple(http_routes.items()),
+        grpc_routes=tuple(grpc_routes.items()),
     )
     return configuration, reader.problems
 
@@ -368,6 +304,6 @@ def dump(external_host: str, *, tls: bool) -> dict[str, str]:
 
     Args:
         external_host: host, and port where it is not the scheme's, that clients use.
-        tls: whether what clients see is TLS.
+        tls: whether clients connect with TLS.
     """
     return {EXTERNAL_HOST: external_host, TLS_ENABLED: str(tls)}

@@ -4,19 +4,22 @@
 """The `service_mesh` interface, provider side: labels out, requests for access in.
 
 Every value in the databags is JSON. The provider's application databag holds `labels` (an object:
-what a pod and its Service need to join) and `mesh_type` (`"istio"`); the requirer's holds
-`policies`, a list of `MeshPolicy`.
+the labels that put a pod and its Service on the mesh) and `mesh_type` (`"istio"`); the requirer's
+holds `policies`, a list of `MeshPolicy`.
 """
 
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import pydantic
 
-from istio_ambient.interfaces import _fields, _json, _validation
-from istio_ambient.values.problems import Problem
+from istio_ambient.interfaces._reader import Databag, Reader
+from istio_ambient.values import hostnames, paths, urls
+from istio_ambient.values.hostnames import DnsLabel
+from istio_ambient.values.labels import LabelKey, LabelValue
+from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
 MESH_TYPE = "istio"
 MAX_POLICIES = 5_000
@@ -24,21 +27,16 @@ MAX_ENDPOINTS = 5_000
 MAX_VALUES = 256
 MAX_SELECTOR_LABELS = 32
 
-_MODEL = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-_Hosts = Annotated[tuple[_fields.Host, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Ports = Annotated[tuple[_fields.Port, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Methods = Annotated[tuple[_fields.Method, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Paths = Annotated[tuple[_fields.Path, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Labels = Annotated[
-    dict[_fields.LabelKey, _fields.LabelValue], pydantic.Field(max_length=MAX_SELECTOR_LABELS)
-]
+_Hosts = Annotated[tuple[hostnames.AuthorityPattern, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Ports = Annotated[tuple[urls.Port, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Methods = Annotated[tuple[paths.Method, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Paths = Annotated[tuple[paths.PolicyPath, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Labels = Annotated[dict[LabelKey, LabelValue], pydantic.Field(max_length=MAX_SELECTOR_LABELS)]
+_TargetType: TypeAlias = Literal["app", "unit"]
 
 
-class Endpoint(pydantic.BaseModel):
-    """What of a target may be reached. A member that is null or empty restricts nothing."""
-
-    model_config = _MODEL
+class Endpoint(Databag):
+    """An operation with a target. A member that is null or empty restricts nothing."""
 
     hosts: _Hosts | None = None
     """Values of `:authority`: exact, prefix `x*`, suffix `*x`, or `*`."""
@@ -51,34 +49,32 @@ class Endpoint(pydantic.BaseModel):
     @pydantic.model_validator(mode="after")
     def _restrict_something(self) -> "Endpoint":
         if not (self.hosts or self.ports or self.methods or self.paths):
-            raise _validation.refused(
+            raise InvalidValueError(
                 "restricts nothing", "name ports, methods, paths or hosts; or send no endpoints"
             )
         return self
 
     @property
     def is_l4(self) -> bool:
-        """Whether it restricts by port alone, which needs no waypoint."""
+        """Whether it restricts by port only, which needs no waypoint."""
         return not (self.hosts or self.methods or self.paths)
 
 
-class MeshPolicy(pydantic.BaseModel):
-    """A request to let one application reach another.
+class MeshPolicy(Databag):
+    """A request to allow one application access to another.
 
-    `app` policies hold at the waypoint of a Service; `unit` policies at the pods, by port only.
+    `app` policies apply at the waypoint of a Service; `unit` policies at the pods, by port only.
     """
 
-    model_config = _MODEL
-
-    source_namespace: _fields.DnsLabel
-    source_app_name: _fields.DnsLabel
-    target_namespace: _fields.DnsLabel
-    target_app_name: _fields.DnsLabel | None = None
+    source_namespace: DnsLabel
+    source_app_name: DnsLabel
+    target_namespace: DnsLabel
+    target_app_name: DnsLabel | None = None
     target_selector_labels: _Labels | None = None
-    target_service: _fields.DnsLabel | None = None
-    target_type: Literal["app", "unit"] = "app"
+    target_service: DnsLabel | None = None
+    target_type: _TargetType = "app"
     endpoints: Annotated[tuple[Endpoint, ...], pydantic.Field(max_length=MAX_ENDPOINTS)] = ()
-    """Empty: everything."""
+    """Empty: all operations."""
 
     @pydantic.model_validator(mode="after")
     def _one_target(self) -> "MeshPolicy":
@@ -90,26 +86,26 @@ class MeshPolicy(pydantic.BaseModel):
 
     def _check_app(self) -> None:
         if not (self.target_app_name or self.target_service):
-            raise _validation.refused(
+            raise InvalidValueError(
                 "an app policy without target", "name target_app_name or target_service"
             )
         if self.target_selector_labels:
-            raise _validation.refused(
+            raise InvalidValueError(
                 "an app policy with target_selector_labels", "use target_type unit for them"
             )
 
     def _check_unit(self) -> None:
         if self.target_service:
-            raise _validation.refused(
+            raise InvalidValueError(
                 "a unit policy with target_service", "use target_type app for it"
             )
         if bool(self.target_app_name) == bool(self.target_selector_labels):
-            raise _validation.refused(
+            raise InvalidValueError(
                 "a unit policy needs one target",
                 "name either target_app_name or target_selector_labels",
             )
         if not all(endpoint.is_l4 for endpoint in self.endpoints):
-            raise _validation.refused(
+            raise InvalidValueError(
                 "a unit policy with hosts, methods or paths",
                 "restrict it by ports, or use target_type app",
             )
@@ -117,13 +113,13 @@ class MeshPolicy(pydantic.BaseModel):
 
 @dataclasses.dataclass(frozen=True)
 class Unread:
-    """What can be told of an entry that was left out: which target it was about.
+    """The target of an entry that was dropped, as far as it is known.
 
-    Such a target must not be left open to everybody just because nothing is known to be allowed.
+    Such a target must not stay open to all workloads because no entry about it is valid.
     """
 
-    target_type: Literal["app", "unit"] | None = None
-    """None: not even the target can be told."""
+    target_type: _TargetType | None = None
+    """None: the target is not known either."""
     target_app_name: str | None = None
     target_service: str | None = None
     """None: not named; a Service has the name of its application then."""
@@ -132,78 +128,55 @@ class Unread:
 
 @dataclasses.dataclass(frozen=True)
 class Policies:
-    """What one application asks for."""
+    """The requests of one application."""
 
     entries: Mapping[str, MeshPolicy] = dataclasses.field(default_factory=dict[str, MeshPolicy])
-    """The good entries, by where they stand in the databag: `policies[2]`."""
+    """The valid entries by their place in the databag: `policies[2]`."""
     unread: tuple[Unread, ...] = ()
-    """What was left out."""
+    """The targets of the entries that were dropped."""
+
+
+class _Target(Databag, extra="ignore"):
+    """The part of an entry that names its target."""
+
+    target_app_name: DnsLabel | None = None
+    target_selector_labels: _Labels | None = None
+    target_service: DnsLabel | None = None
+    target_type: _TargetType = "app"
 
 
 def parse_policies(
     databag: Mapping[str, str], *, app: str, endpoint: str
 ) -> tuple[Policies, list[Problem]]:
-    """Read what an application asks for; never raises for what stands in the databag.
+    """Read the requests of an application.
 
-    An entry with anything wrong in it is left out whole, since a restriction that is not
-    understood must not be dropped from it; the entries beside it stay. A key that is not known
-    is such a restriction, unless it is null.
+    An entry with an invalid part is dropped, since dropping a restriction from it would widen
+    access; the entries beside it stay. An unknown key is such a restriction, unless it is null.
 
     Args:
         databag: the requirer's application databag.
         app: the application that wrote it, for the problems.
-        endpoint: our endpoint that it came in by, for the problems.
+        endpoint: our endpoint that it arrived over, for the problems.
     """
-    text = databag.get("policies")
-    if text is None:
-        return Policies(), []
-    try:
-        entries = _json.decode(text)
-    except _json.MalformedError as error:
-        problem = Problem(app, endpoint, "policies", str(error), error.remedy)
-        return Policies(unread=(Unread(),)), [problem]
-    if entries is None:
-        return Policies(), []
-    if not isinstance(entries, list):
-        problem = Problem(app, endpoint, "policies", "not a list", "send a JSON list")
-        return Policies(unread=(Unread(),)), [problem]
-    return _parse_entries(entries, app, endpoint)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _parse_entries(entries: list[Any], app: str, endpoint: str) -> tuple[Policies, list[Problem]]:
+    reader = Reader(databag, app=app, endpoint=endpoint)
+    members = reader.members("policies", MAX_POLICIES)
+    # Here a problem is about the list, or about entries beyond the limit.
+    unread = [Unread()] if reader.problems else []
     policies: dict[str, MeshPolicy] = {}
-    unread: list[Unread] = []
-    problems: list[Problem] = []
-    for number, entry in enumerate(entries[:MAX_POLICIES]):
-        if entry is None:
+    for number, member in enumerate(members):
+        if member is None:
             continue
-        field = f"policies[{number}]"
-        try:
-            policies[field] = MeshPolicy.model_validate(_without_unknown_nulls(entry))
-        except pydantic.ValidationError as error:
-            unread.append(_unread(entry))
-            problems += _validation.problems_of(error, app=app, endpoint=endpoint, field=field)
-    if len(entries) > MAX_POLICIES:
-        message = f"{len(entries)} entries, of which {MAX_POLICIES} were read"
-        remedy = f"send at most {MAX_POLICIES}"
-        unread.append(Unread())
-        problems.append(Problem(app, endpoint, "policies", message, remedy))
-    return Policies(policies, tuple(unread)), problems
-
-
-class _Target(pydantic.BaseModel):
-    """The part of an entry that says what it is about."""
-
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
-
-    target_app_name: _fields.DnsLabel | None = None
-    target_selector_labels: _Labels | None = None
-    target_service: _fields.DnsLabel | None = None
-    target_type: Literal["app", "unit"] = "app"
+        place = inside("policies", number)
+        policy = reader.entry(MeshPolicy, member, place)
+        if policy is None:
+            unread.append(_unread(member))
+        else:
+            policies[place] = policy
+    return Policies(policies, tuple(unread)), reader.problems
 
 
 def _unread(entry: Any) -> Unread:
-    """Return the target of a bad entry; one that can be meant in two ways is none."""
+    """Return the target of an invalid entry; without one where the entry is ambiguous."""
     try:
         target = _Target.model_validate(entry)
     except pydantic.ValidationError:
@@ -212,43 +185,18 @@ def _unread(entry: Any) -> Unread:
     service = target.target_service
     if target.target_type == "app" and (app or service) and not labels:
         return Unread("app", app, target_service=service)
-    for_pods = bool(app) != bool(labels) and not service and not _speaks_http(entry)
-    if target.target_type == "unit" and for_pods:
+    is_for_pods = bool(app) != bool(labels) and not service and not _restricts_http(entry)
+    if target.target_type == "unit" and is_for_pods:
         return Unread("unit", app, target_selector_labels=labels)
     return Unread()
 
 
-def _speaks_http(entry: Any) -> bool:
+def _restricts_http(entry: Any) -> bool:
     """Return whether an entry restricts by more than ports, as only `app` policies do."""
     endpoints = cast(dict[str, Any], entry).get("endpoints")
     listed = cast(list[Any], endpoints) if isinstance(endpoints, list) else []
     found = [cast(dict[str, Any], each) for each in listed if isinstance(each, dict)]
     return any(each.get(name) for each in found for name in ("hosts", "methods", "paths"))
-
-
-def _without_unknown_nulls(entry: Any) -> Any:
-    # A later release of the requirer's library sends its new optional fields as null.
-    if not isinstance(entry, dict):
-        return entry
-    known: dict[str, Any] = {
-        key: value
-        for key, value in entry.items()  # pyright: ignore[reportUnknownVariableType]
-        if value is not None or key in MeshPolicy.model_fields
-    }
-    endpoints = known.get("endpoints")
-    if isinstance(endpoints, list):
-        known["endpoints"] = [_endpoint_without_unknown_nulls(item) for item in endpoints]  # pyright: ignore[reportUnknownVariableType]
-    return known
-
-
-def _endpoint_without_unknown_nulls(entry: Any) -> Any:
-    if not isinstance(entry, dict):
-        return entry
-    return {
-        key: value
-        for key, value in entry.items()  # pyright: ignore[reportUnknownVariableType]
-        if value is not None or key in Endpoint.model_fields
-    }
 
 
 def dump(labels: Mapping[str, str]) -> dict[str, str]:

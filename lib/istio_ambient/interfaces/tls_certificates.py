@@ -1,27 +1,26 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The `tls-certificates` interface (version 1), requirer side: what an authority answered.
+"""The `tls-certificates` interface (version 1), requirer side: what the provider has issued.
 
-The published library asks, renews, and keeps the private key; its authors trust the provider.
-This module does not: it reads the provider's application databag first, so that the library is
-run only on what it can read. `certificates` is a JSON list of {`certificate`,
+The published library requests, renews, and keeps the private key; it trusts the provider. This
+module does not: it reads the provider's application databag first, so that the library is run
+only on what it can read. `certificates` is a JSON list of {`certificate`,
 `certificate_signing_request`, `ca`, `chain`?, `revoked`?} in PEM, `request_errors` one of {`csr`,
 `error`}, `capabilities` a JSON object; all are optional.
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias, cast
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
 
 import pydantic
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from istio_ambient.interfaces import _json, _validation
-from istio_ambient.values import certificates
-from istio_ambient.values.problems import Problem
+from istio_ambient.interfaces._reader import Databag, Reader
+from istio_ambient.values import certificates, validation
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 REQUESTS_KEY = "certificate_signing_requests"
 """The only key of the requirer's application databag: a JSON list."""
@@ -30,24 +29,65 @@ MAX_PEM = 64 * 1024
 MAX_ENTRIES = 64
 MAX_CHAIN = 16
 SPENT = 0.95
-"""Part of its lifetime after which the library asks for another certificate on every event."""
-
-_Pem: TypeAlias = Annotated[str, pydantic.Field(strict=True, max_length=MAX_PEM)]
+"""Part of its lifetime after which the library requests another certificate in every hook."""
 
 
-class _Certificate(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+def _request(text: str) -> str:
+    try:
+        request = x509.load_pem_x509_csr(text.encode())
+        _ = (request.extensions, request.public_key(), request.subject)
+        return request.public_bytes(serialization.Encoding.PEM).decode().strip()
+    except certificates.REFUSED:
+        remedy = "send it in PEM, as it was requested"
+        raise InvalidValueError("not a certificate signing request", remedy) from None
 
-    certificate: _Pem
-    certificate_signing_request: _Pem
-    ca: _Pem
-    chain: Annotated[tuple[_Pem, ...], pydantic.Field(max_length=MAX_CHAIN)] | None = None
+
+def _certificate(text: object) -> x509.Certificate:
+    if not isinstance(text, str) or len(text) > MAX_PEM:
+        remedy = f"send PEM of at most {MAX_PEM} characters"
+        raise InvalidValueError("not a text, or too long", remedy)
+    try:
+        certificate = x509.load_pem_x509_certificate(text.encode())
+        # The library reads these; each may be invalid in a certificate that was loaded.
+        _ = (certificate.extensions, certificate.public_key(), certificate.subject)
+        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+        return certificate
+    except certificates.REFUSED:
+        raise InvalidValueError("not a certificate", "send certificates in PEM") from None
+
+
+_Request: TypeAlias = Annotated[
+    pydantic.StrictStr, pydantic.Field(max_length=MAX_PEM), pydantic.AfterValidator(_request)
+]
+_Certificate: TypeAlias = Annotated[
+    pydantic.InstanceOf[x509.Certificate], pydantic.BeforeValidator(_certificate)
+]
+_Chain: TypeAlias = Annotated[tuple[_Certificate, ...], pydantic.Field(max_length=MAX_CHAIN)]
+
+
+class Issued(Databag, extra="ignore"):
+    """One certificate, and the request that it answers."""
+
+    request: _Request = pydantic.Field(alias="certificate_signing_request")
+    """PEM in its normal form."""
+    certificate: _Certificate
+    ca: _Certificate
+    chain: _Chain | None = None
     revoked: pydantic.StrictBool | None = None
 
+    @property
+    def others(self) -> tuple[x509.Certificate, ...]:
+        """Certificates of authorities in any order; the certificate itself may be among them."""
+        return (self.ca, *(self.chain or ()))
 
-class _Error(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+    @property
+    def spent_at(self) -> datetime.datetime:
+        """The time at which the part `SPENT` of its lifetime is over."""
+        begin, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+        return begin + (end - begin) * SPENT
 
+
+class _Error(Databag, extra="ignore"):
     code: pydantic.StrictInt
     name: pydantic.StrictStr
     message: pydantic.StrictStr
@@ -56,16 +96,12 @@ class _Error(pydantic.BaseModel):
     endpoint: pydantic.StrictStr | None = None
 
 
-class _RequestError(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
-
-    csr: _Pem
+class _RequestError(Databag, extra="ignore"):
+    csr: _Request
     error: _Error
 
 
-class _Capabilities(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
-
+class _Capabilities(Databag, extra="ignore"):
     supports_ip_sans: pydantic.StrictBool | None = None
     supports_wildcard_dns: pydantic.StrictBool | None = None
     supports_subdomain: pydantic.StrictBool | None = None
@@ -74,22 +110,8 @@ class _Capabilities(pydantic.BaseModel):
     provider_type: pydantic.StrictStr | None = None
 
 
-@dataclass(frozen=True)
-class Issued:
-    """One certificate, and the request that it answers."""
-
-    request: str
-    """PEM in its normal form."""
-    certificate: x509.Certificate
-    others: tuple[x509.Certificate, ...]
-    """Of the authorities, in no certain order; the certificate itself may be among them."""
-    revoked: bool = False
-
-    @property
-    def spent_at(self) -> datetime.datetime:
-        """When so much of its lifetime is over that another one has to be asked for."""
-        begin, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
-        return begin + (end - begin) * SPENT
+class _Requested(Databag, extra="ignore"):
+    request: _Request = pydantic.Field(alias="certificate_signing_request")
 
 
 def parse(
@@ -100,113 +122,24 @@ def parse(
     Args:
         databag: the provider's application databag.
         app: the application that wrote it, for the problems.
-        endpoint: our endpoint that it came in by, for the problems.
+        endpoint: our endpoint that it arrived over, for the problems.
     """
-    problems: list[Problem] = []
-    issued: list[Issued] = []
-
-    def refuse(field: str, message: str, remedy: str) -> None:
-        problems.append(Problem(app, endpoint, field, message, remedy))
-
-    def entries(key: str, model: type[pydantic.BaseModel]) -> Iterable[tuple[str, Any]]:
-        for field, value in _members(databag, key, refuse):
-            try:
-                yield field, model.model_validate(value)
-            except pydantic.ValidationError as error:
-                found = _validation.problems_of(error, app=app, endpoint=endpoint, field=field)
-                problems.extend(found)
-
-    for field, entry in entries("certificates", _Certificate):
-        read = _issued(field, cast(_Certificate, entry), refuse)
-        if read is not None:
-            issued.append(read)
-    for field, entry in entries("request_errors", _RequestError):
-        _request(f"{field}.csr", cast(_RequestError, entry).csr, refuse)
-    for _ in entries("capabilities", _Capabilities):
-        pass
+    reader = Reader(databag, app=app, endpoint=endpoint)
+    key = "certificates"
+    issued = tuple(reader.entries(Issued, reader.members(key, MAX_ENTRIES), key).values())
+    key = "request_errors"
+    reader.entries(_RequestError, reader.members(key, MAX_ENTRIES), key)
+    reader.object("capabilities", _Capabilities, nullable=True)
     requests = [each.request for each in issued if not each.revoked]
     if len(set(requests)) < len(requests):
-        refuse("certificates", "two certificates for one request", "issue one for each")
-    return tuple(issued), problems[: _validation.MAX_PER_ENTRY]
+        error = InvalidValueError("two certificates for one request", "issue one for each")
+        reader.report("certificates", error)
+    return issued, reader.problems[: validation.MAX_PROBLEMS]
 
 
 def requests_of(databag: Mapping[str, str]) -> frozenset[str]:
     """Return the requests in the requirer's own databag, as PEM in its normal form."""
-    found: set[str] = set()
-    for _, value in _members(databag, REQUESTS_KEY, _ignore):
-        entry: Mapping[str, Any] = (
-            cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
-        )
-        text = entry.get("certificate_signing_request")
-        pem = _request("", text, _ignore) if isinstance(text, str) else None
-        found |= {pem} if pem else set()
-    return frozenset(found)
-
-
-_Refuse: TypeAlias = Callable[[str, str, str], None]
-
-
-def _ignore(field: str, message: str, remedy: str) -> None:
-    """Take no note of a problem with what we wrote ourselves."""
-
-
-def _members(databag: Mapping[str, str], key: str, refuse: _Refuse) -> list[tuple[str, Any]]:
-    """Return what stands under a key, each with its place: members of a list, or one object."""
-    try:
-        value = _json.decode(databag.get(key, "null"))
-    except _json.MalformedError as error:
-        refuse(key, str(error), error.remedy)
-        return []
-    if not _json.is_shallow(value):
-        refuse(key, "nested too deeply", "send fewer levels")
-        return []
-    if value is None:
-        return []
-    if key == "capabilities":
-        return [(key, value)]
-    if not isinstance(value, list):
-        refuse(key, "not a list", "use a list")
-        return []
-    members = cast(list[Any], value)
-    if len(members) > MAX_ENTRIES:
-        refuse(key, f"{len(members)} entries", f"send at most {MAX_ENTRIES}")
-        return []
-    return [(f"{key}[{number}]", member) for number, member in enumerate(members)]
-
-
-def _issued(field: str, entry: _Certificate, refuse: _Refuse) -> Issued | None:
-    request = _request(
-        f"{field}.certificate_signing_request", entry.certificate_signing_request, refuse
-    )
-    certificate = _certificate(f"{field}.certificate", entry.certificate, refuse)
-    others = [_certificate(f"{field}.ca", entry.ca, refuse)]
-    others += [
-        _certificate(f"{field}.chain[{number}]", text, refuse)
-        for number, text in enumerate(entry.chain or ())
-    ]
-    if request is None or certificate is None or None in others:
-        return None
-    read = tuple(other for other in others if other is not None)
-    return Issued(request, certificate, read, bool(entry.revoked))
-
-
-def _request(field: str, text: str, refuse: _Refuse) -> str | None:
-    try:
-        request = x509.load_pem_x509_csr(text.encode())
-        _ = (request.extensions, request.public_key(), request.subject)
-        return request.public_bytes(serialization.Encoding.PEM).decode().strip()
-    except certificates.REFUSED:
-        refuse(field, "not a certificate signing request", "send it in PEM, as it was asked")
-        return None
-
-
-def _certificate(field: str, text: str, refuse: _Refuse) -> x509.Certificate | None:
-    try:
-        certificate = x509.load_pem_x509_certificate(text.encode())
-        # What the library looks at; each may be what cannot be read.
-        _ = (certificate.extensions, certificate.public_key(), certificate.subject)
-        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-        return certificate
-    except certificates.REFUSED:
-        refuse(field, "not a certificate", "send certificates in PEM")
-        return None
+    reader = Reader(databag, app="", endpoint="")
+    members = reader.members(REQUESTS_KEY, MAX_ENTRIES)
+    entries = reader.entries(_Requested, members, REQUESTS_KEY)
+    return frozenset(entry.request for entry in entries.values())

@@ -1,33 +1,46 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The `tracing` interface, requirer side: where spans are to be sent.
+"""The `tracing` interface, requirer side: the address to which spans are sent.
 
-The requirer's application databag asks: `receivers`, a JSON list of protocol names. The provider's
-answers: `receivers`, a JSON list of `{"protocol": {"name", "type"}, "url"}`, one for each protocol
-that somebody asked for. The URL of a gRPC receiver is `host:port`, without a scheme.
+The requirer's application databag holds `receivers`, a JSON list of protocol names that it
+requests. The provider's holds `receivers`, a JSON list of `{"protocol": {"name", "type"}, "url"}`,
+one for each requested protocol. The URL of a gRPC receiver is `host:port`, without a scheme.
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import pydantic
 
-from istio_ambient.interfaces import _fields, _json, _validation
-from istio_ambient.values.problems import Problem
+from istio_ambient.interfaces._reader import Databag, Reader
+from istio_ambient.values import hostnames, urls
+from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
 Protocol = Literal["otlp_grpc", "otlp_http"]
 KEY = "receivers"
+MAX_RECEIVERS = 256
 
 
-class Endpoint(pydantic.BaseModel):
-    """Where a receiver listens."""
+class Endpoint(Databag):
+    """The address of a receiver."""
 
-    model_config = pydantic.ConfigDict(frozen=True)
+    host: hostnames.ServiceHost
+    port: urls.PortText
 
-    host: _fields.ServiceHost
-    port: _fields.Port
+
+def _address(url: object) -> dict[str, str]:
+    text = url if isinstance(url, str) else ""
+    host, _, port = text.removeprefix("grpc://").rpartition(":")
+    if not (port.isascii() and port.isdigit()):
+        remedy = "send host:port, without a scheme"
+        raise InvalidValueError("not an address of a gRPC receiver", remedy)
+    return {"host": host, "port": port}
+
+
+class _Receiver(Databag, extra="ignore"):
+    url: Annotated[Endpoint, pydantic.BeforeValidator(_address)]
 
 
 def request(*protocols: Protocol) -> dict[str, str]:
@@ -38,58 +51,33 @@ def request(*protocols: Protocol) -> dict[str, str]:
 def parse(
     databag: Mapping[str, str], *, app: str, endpoint: str
 ) -> tuple[Endpoint | None, list[Problem]]:
-    """Read where the `otlp_grpc` receiver is; None while there is none, or none that is valid.
+    """Read the address of the `otlp_grpc` receiver; None while there is none, or it is invalid.
 
-    Receivers of other protocols are not looked at.
+    Receivers of other protocols are not read.
+
+    Args:
+        databag: the provider's application databag.
+        app: the application that wrote it, for the problems.
+        endpoint: our endpoint that it arrived over, for the problems.
     """
-    text = databag.get(KEY)
-    if text is None:
-        return None, []
-    try:
-        receivers = _json.decode(text)
-    except _json.MalformedError as error:
-        return None, [Problem(app, endpoint, KEY, str(error), error.remedy)]
-    if not isinstance(receivers, list):
-        return None, [Problem(app, endpoint, KEY, "not a list", "use a list")]
-    for number, receiver in enumerate(cast(list[Any], receivers)):
-        if _protocol(receiver) == "otlp_grpc":
-            return _endpoint(receiver, app=app, endpoint=endpoint, field=f"{KEY}[{number}].url")
-    return None, []
+    reader = Reader(databag, app=app, endpoint=endpoint)
+    for number, member in enumerate(reader.members(KEY, MAX_RECEIVERS)):
+        if _is_grpc(member):
+            receiver = reader.entry(_Receiver, member, inside(KEY, number))
+            return receiver and receiver.url, reader.problems
+    return None, reader.problems
+
+
+def _is_grpc(receiver: Any) -> bool:
+    match receiver:
+        case {"protocol": {"name": "otlp_grpc"}}:
+            return True
+        case _:
+            return False
 
 
 def is_readable(databag: Mapping[str, str]) -> bool:
-    """Return whether any reader can decode the answer, whatever it says: shallow JSON."""
-    try:
-        return _json.is_shallow(_json.decode(databag.get(KEY, "null")))
-    except _json.MalformedError:
-        return False
-
-
-def _protocol(receiver: Any) -> Any:
-    protocol = _member(receiver, "protocol")
-    return _member(protocol, "name")
-
-
-def _member(value: Any, key: str) -> Any:
-    return cast(Mapping[str, Any], value).get(key) if isinstance(value, Mapping) else None
-
-
-def _endpoint(
-    receiver: Any, *, app: str, endpoint: str, field: str
-) -> tuple[Endpoint | None, list[Problem]]:
-    url = _member(receiver, "url")
-    host, port = _host_and_port(url) if isinstance(url, str) else ("", None)
-    if port is None:
-        remedy = "send host:port, without a scheme"
-        return None, [Problem(app, endpoint, field, "not an address of a gRPC receiver", remedy)]
-    try:
-        return Endpoint(host=host, port=port), []
-    except pydantic.ValidationError as error:
-        found = _validation.problems_of(error, app=app, endpoint=endpoint, field=field)
-        return None, found
-
-
-def _host_and_port(url: str) -> tuple[str, int | None]:
-    host, _, port = url.removeprefix("grpc://").rpartition(":")
-    is_number = port.isascii() and port.isdigit() and len(port) <= 5
-    return host, int(port) if is_number else None
+    """Return whether every JSON reader can decode the answer: bounded and not nested deeply."""
+    reader = Reader(databag, app="", endpoint="")
+    reader.value(KEY)
+    return not reader.problems

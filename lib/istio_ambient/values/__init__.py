@@ -3,6 +3,6 @@
 
 """One validator for each concept in data from outside: names, URLs, labels, X.509, options.
 
-Plain values in, plain values or a `Problem` out: no Juju, no API server, no Istio objects. The
-modules are imported one by one.
+A validator returns the value or raises `problems.InvalidValueError`; `validation` turns that into
+problems. No Juju, no API server, no Istio objects, no databags (those are in `interfaces`).
 """

@@ -1,9 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""X.509 as others send it: what may go wrong while it is read."""
+"""X.509 certificates from outside: the errors of reading one, and what one may be used for."""
 
 from cryptography import exceptions, x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 REFUSED = (
     ValueError,
@@ -14,4 +15,58 @@ REFUSED = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""What the library `cryptography` raises for what it cannot read or verify."""
+"""Errors of the library `cryptography` for what it cannot read or verify.
+
+Extensions, names and keys of a certificate are read at their first use, so these errors may come
+from a certificate that was loaded.
+"""
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Return whether a certificate has the name and a valid signature of an issuer."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except REFUSED:
+        return False
+    return True
+
+
+def is_for_key(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
+    """Return whether a certificate is for the public half of a private key."""
+    try:
+        return certificate.public_key() == key.public_key()
+    except REFUSED:
+        return False
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Return whether a certificate is one of an authority, or may be: its extensions are invalid.
+
+    See RFC 5280, section 4.2.1.9; a certificate without basic constraints is one of an end entity.
+    """
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+    except REFUSED:
+        return True
+
+
+def may_sign(certificate: x509.Certificate, below: int = 0) -> bool:
+    """Return whether a certificate may sign others (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
+
+    Args:
+        certificate: the issuer's. One without key usage may sign; one without basic constraints
+            may not.
+        below: number of authorities between it and the certificates of workloads.
+    """
+    try:
+        extensions = certificate.extensions
+        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
+        if not basic.ca or (basic.path_length is not None and basic.path_length < below):
+            return False
+        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound as error:
+        return error.oid == x509.KeyUsage.oid
+    except REFUSED:
+        return False

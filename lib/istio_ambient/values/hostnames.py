@@ -1,12 +1,26 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What counts as a DNS name or an IP address, for everybody who reads one."""
+"""DNS names and IP addresses: predicates, and field types of pydantic models."""
 
 import ipaddress
 import re
+from typing import Annotated, TypeAlias
+
+import pydantic
+
+from istio_ambient.values.problems import InvalidValueError
+
+MAX_HOSTNAME = 253
+MAX_AUTHORITY = 255
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_AUTHORITY = re.compile(r"\*|\*?[A-Za-z0-9._:\[\]-]+|[A-Za-z0-9._:\[\]-]+\*")
+
+
+def is_dns_label(text: str) -> bool:
+    """Return whether this is a DNS label in lower case (RFC 1123): the name of a namespace."""
+    return bool(_LABEL.fullmatch(text))
 
 
 def is_ip(text: str) -> bool:
@@ -20,11 +34,75 @@ def is_ip(text: str) -> bool:
 def is_hostname(text: str) -> bool:
     """Return whether this is a DNS name (RFC 1123), in lower case, that is not an IPv4 number."""
     labels = text.split(".")
-    if len(text) > 253 or labels[-1].isdigit():
+    if len(text) > MAX_HOSTNAME or labels[-1].isdigit():
         return False
-    return all(_LABEL.fullmatch(label) for label in labels)
+    return all(map(is_dns_label, labels))
 
 
 def in_url(host: str) -> str:
-    """Return a host as it stands in a URL: IPv6 addresses in brackets."""
+    """Return a host in the notation of URLs: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def _dns_label(value: str) -> str:
+    if not is_dns_label(value):
+        raise InvalidValueError(
+            "not a DNS label",
+            "use at most 63 of a-z, 0-9 and '-', with '-' neither first nor last",
+        )
+    return value
+
+
+def _hostname(value: str) -> str:
+    text = value.lower()
+    if not is_hostname(text):
+        raise InvalidValueError("not a hostname", "use a DNS name, without port")
+    return text
+
+
+def _wildcard_hostname(value: str) -> str:
+    wildcard = "*." if value.startswith("*.") else ""
+    text = wildcard + _hostname(value.removeprefix("*."))
+    if len(text) > MAX_HOSTNAME:
+        raise InvalidValueError("not a hostname", "use a shorter one")
+    return text
+
+
+def _authority_pattern(value: str) -> str:
+    if len(value) > MAX_AUTHORITY or not _AUTHORITY.fullmatch(value):
+        raise InvalidValueError(
+            "not a host", "use a host name, with at most one '*', first or last in it"
+        )
+    return value
+
+
+def service_host(value: str) -> str:
+    """Return a `ServiceHost`.
+
+    Raises:
+        InvalidValueError: it is none.
+    """
+    namespace, slash, host = value.rpartition("/")
+    labels = host.lower().split(".")
+    if (
+        len(host) > MAX_HOSTNAME
+        or not all(map(is_dns_label, labels))
+        or (slash and not is_dns_label(namespace))
+    ):
+        raise InvalidValueError("not a host name", "use the full name of a Service")
+    return value
+
+
+DnsLabel: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_dns_label)]
+Hostname: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_hostname)]
+"""A DNS name; it becomes lower case."""
+WildcardHostname: TypeAlias = Annotated[
+    pydantic.StrictStr, pydantic.AfterValidator(_wildcard_hostname)
+]
+"""A `Hostname`, or `*.` and one."""
+AuthorityPattern: TypeAlias = Annotated[
+    pydantic.StrictStr, pydantic.AfterValidator(_authority_pattern)
+]
+"""A value of `:authority` in an AuthorizationPolicy: exact, prefix `x*`, suffix `*x`, or `*`."""
+ServiceHost: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(service_host)]
+"""`<host>` or `<namespace>/<host>`: the notation for a Service in Istio's extension providers."""

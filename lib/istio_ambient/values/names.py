@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names and label values that fit Kubernetes' limits without two inputs sharing one."""
+"""Names and label values within Kubernetes' limits, distinct for distinct inputs."""
 
 import hashlib
 
@@ -10,9 +10,9 @@ LABEL_LIMIT = 63
 
 
 def name_with_hash(text: str, limit: int = LABEL_LIMIT) -> str:
-    """Return ``text``, cut to ``limit`` characters with a hash of the whole where it is longer.
+    """Return a text; one longer than ``limit`` is cut to it, and ends in a hash of the text.
 
-    The cut never ends in a character that a DNS label may not end in.
+    The part before the hash ends in a character that may end a DNS label.
     """
     if len(text) <= limit:
         return text
@@ -31,9 +31,9 @@ def model_app_name(
 ) -> str:
     """Return ``<prefix><model><separator><app><suffix>`` in at most ``limit`` characters.
 
-    Where it is longer, model and application are cut in proportion to their lengths and six
-    digits of the SHA-1 of ``<model><separator><app>`` follow. Operators' queries and the charms
-    that came before rely on this form, so it must not change.
+    A longer name has model and application cut in proportion to their lengths, and six digits of
+    the SHA-1 of ``<model><separator><app>`` before the suffix. Queries of operators and the public
+    charms of the same names rely on this form, so it must not change.
     """
     text = f"{prefix}{model}{separator}{app}{suffix}"
     if len(text) <= limit:

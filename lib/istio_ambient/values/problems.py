@@ -1,9 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with data from outside, as a value.
 
-Parsing foreign data never raises: it returns what is good, and a `Problem` for each part that
-is not. The unit status shows the first of them, actions show all.
+"""Problems: invalid data from outside, as a value; and the error that a validator raises for it.
+
+A parser of a databag returns the good entries and a `Problem` for each bad one, and never raises.
+The unit status shows the first problem, actions show all.
 """
 
 import dataclasses
@@ -14,21 +15,45 @@ _MAX_FIELD = 120
 _MAX_MESSAGE = 300
 
 
+class InvalidValueError(ValueError):
+    """A value is not acceptable. Validators raise it; a reader turns it into a `Problem`.
+
+    Args:
+        message: what is wrong. Only a validator of options may quote the value in it: a value of
+            a databag may be secret.
+        remedy: what is accepted, as an instruction.
+        field: the place inside the value, where the value has members: `requests.cpu`, `[1].key`.
+    """
+
+    def __init__(self, message: str, remedy: str, field: str = ""):
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.field = field
+
+
+def inside(path: str, key: str | int) -> str:
+    """Return the path of a member: `a` and `b` make `a.b`, `a` and 1 make `a[1]`."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
 @dataclasses.dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that somebody has to put right.
+    """One thing in a databag, an option or the cluster that a person has to correct.
 
-    Foreign text in any of the members is made printable and cut to a length fit for a status.
+    Text from outside in any of the members is made printable and cut to a length for a status.
     """
 
     app: str
     """The application that sent the data; empty for our own configuration."""
     endpoint: str
-    """Our endpoint that the data came in by, or `config`."""
+    """Our endpoint that the data arrived over, or `config`."""
     field: str
-    """Where in the data: `policies[2].endpoints[0].ports[1]`; never a value that may be secret."""
+    """The place in the data: `policies[2].endpoints[0].ports[1]`; never a secret value."""
     message: str
-    """What is wrong, short."""
+    """What is wrong, in a few words."""
     remedy: str
     """What to do, as an instruction: `use a port from 1 to 65535`."""
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What actions answer with: tables for people, and texts as long as Juju can carry."""
+"""Results of actions: tables for people, and texts within the limits of Juju."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -12,21 +12,22 @@ from istio_ambient.values.text import printable
 E = TypeVar("E")
 
 MAX_RESULT = 120_000
-"""Bytes of one result: it is an argument of the hook tool `action-set`, and Linux takes none of
-more than 128 KiB (`MAX_ARG_STRLEN`, see execve(2))."""
+"""Bytes of one result: it is an argument of the hook tool `action-set`, and Linux accepts at most
+128 KiB (`MAX_ARG_STRLEN`, see execve(2))."""
 MAX_CELL = 200
-"""Characters of one cell of a table; the whole is in the JSON form."""
+"""Characters of one cell of a table; the JSON form has the complete text."""
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> str:
     """Return rows as aligned columns, one row a line, whatever text is in them.
 
-    No line ends in spaces: `juju run` would show the whole as one quoted line.
+    Cells are made printable and cut. No line ends in spaces: `juju run` would show the table as
+    one quoted line.
 
     Args:
         headings: one for each column.
-        rows: as many cells each.
-        empty: the answer where there is no row.
+        rows: one cell for each heading.
+        empty: the result where there are no rows.
     """
     shown = [tuple(printable(cell, MAX_CELL) for cell in row) for row in rows]
     lines = [tuple(headings), *shown]
@@ -36,19 +37,22 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str)
 
 
 def as_json(value: Any) -> str:
-    """Return JSON for programs: on one line, the same for the same value."""
+    """Return JSON for programs: on one line, with sorted keys."""
     return json.dumps(value, sort_keys=True)
 
 
 def fitting(
     entries: Sequence[E], render: Callable[[Sequence[E]], str], limit: int = MAX_RESULT
 ) -> tuple[str, int]:
-    """Return as many entries, from the first on, as a result can carry; and how many are left out.
+    """Return the text of the first entries that fit into a result.
 
     Args:
-        entries: all of them.
-        render: makes the text; more entries never make a shorter one.
+        entries: all entries.
+        render: returns the text of some entries; the text of more entries is never shorter.
         limit: in bytes of UTF-8.
+
+    Returns:
+        The text, and the number of entries that are left out.
     """
     text = render(entries)
     if len(text.encode()) <= limit:
@@ -66,6 +70,6 @@ def fitting(
 def fitted(
     name: str, entries: Sequence[E], render: Callable[[Sequence[E]], str]
 ) -> dict[str, str | int]:
-    """Return a result, and beside it `<name>-left-out` where not all entries of it fit."""
+    """Return a result by its name, and `<name>-left-out` where not all entries fit (`fitting`)."""
     text, left_out = fitting(entries, render)
     return {name: text, **({f"{name}-left-out": left_out} if left_out else {})}

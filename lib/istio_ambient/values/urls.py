@@ -1,85 +1,99 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""URLs that somebody else wrote and that the mesh is to send requests to."""
+"""URLs and ports from outside, to which the mesh is to send requests."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 from urllib import parse
 
-from istio_ambient.interfaces import _validation
+import pydantic
+
+from istio_ambient.values import hostnames
+from istio_ambient.values.problems import InvalidValueError
 
 MAX_URL = 2048
 """Characters of one URL: `maxLength` of Istio's CRD for `jwksUri`."""
 
 _PORTS = {"http": 80, "https": 443}
+_PORT_REMEDY = "use a port from 1 to 65535"
 # No quotes, backslashes or spaces: readers do not agree on what they mean in a URL.
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?@!$&()*+,;=%\[\]-]+")
-_LABEL = r"[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
-# A last label that begins with a digit is taken for part of an IPv4 address by some.
-_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]){_LABEL}")
 
 
 @dataclass(frozen=True)
 class Url:
     """An absolute http or https URL, in its parts."""
 
+    base: str
+    """Scheme, host in lower case and, where the URL has one, port: `http://[::1]:80`."""
     host: str
-    """A DNS name, or an IP address without brackets."""
+    """A DNS name in lower case, or an IP address without brackets."""
     port: int
+    """The port of the scheme where the URL has none."""
     path: str
     query: str
-    is_ip: bool
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether the host is an IP address."""
+        return hostnames.is_ip(self.host)
 
 
 def split(text: str) -> Url:
     """Return the parts of a URL.
 
     Raises:
-        pydantic_core.PydanticCustomError: it is none that a request can be sent to: another
-            scheme, user and password in it, or a host that is neither DNS name nor IP address.
+        InvalidValueError: no request can be sent to it: another scheme, a user or password, a
+            fragment, or a host that is neither a DNS name nor an IP address.
     """
     if len(text) > MAX_URL or not _URL.fullmatch(text):
-        raise _validation.refused(
-            "not an http or https URL", "use http://<host>[:<port>][/<path>]"
-        )
+        raise InvalidValueError("not an http or https URL", "use http://<host>[:<port>][/<path>]")
     try:
         parts = parse.urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise _validation.refused("not a URL", "use a port from 1 to 65535") from error
+        raise InvalidValueError("not a URL", _PORT_REMEDY) from error
     if "@" in parts.netloc:
-        raise _validation.refused("a URL with user or password", "leave them out")
+        raise InvalidValueError("a URL with user or password", "leave them out")
     host = parts.hostname or ""
-    is_ip = _is_ip(host)
-    if not is_ip and (len(host) > 253 or not _NAME.fullmatch(host)):
-        raise _validation.refused("a URL without a valid host", "use a DNS name or an IP address")
-    if port == 0 or parts.netloc.endswith(":"):
-        raise _validation.refused("not a URL", "use a port from 1 to 65535")
-    return Url(host, port or _PORTS[parts.scheme], parts.path, parts.query, is_ip)
+    if not (hostnames.is_ip(host) or _is_name(host)):
+        raise InvalidValueError("a URL without a valid host", "use a DNS name or an IP address")
+    netloc = hostnames.in_url(host) + (f":{port}" if port is not None else "")
+    if port == 0 or netloc != parts.netloc.lower():
+        raise InvalidValueError("not a URL", _PORT_REMEDY)
+    return Url(
+        base=f"{parts.scheme}://{netloc}",
+        host=host,
+        port=port or _PORTS[parts.scheme],
+        path=parts.path,
+        query=parts.query,
+    )
 
 
-def _is_ip(host: str) -> bool:
-    try:
-        return getattr(ipaddress.ip_address(host), "scope_id", None) is None
-    except ValueError:
-        return False
+def _is_name(host: str) -> bool:
+    # Some readers take a last label that begins with a digit for a part of an IPv4 address.
+    return hostnames.is_hostname(host) and not host.rpartition(".")[2][0].isdigit()
 
 
 def fetched(text: str) -> str:
-    """Check a URL that the control plane itself fetches, with what it can reach and others cannot.
+    """Return a URL that the control plane may fetch from its place in the network.
 
-    Its own loopback interface and link-local addresses (a cloud's metadata service) are refused.
+    The control plane reaches more than the sender of the URL does. Its loopback interface and
+    link-local addresses (the metadata service of a cloud) are therefore refused.
 
     Raises:
-        pydantic_core.PydanticCustomError: it is no such URL.
+        InvalidValueError: as `split`, or the host is such an address.
     """
     url = split(text)
-    if url.is_ip and _is_internal(ipaddress.ip_address(url.host)):
-        raise _validation.refused("an address of the control plane's own", "use a public host")
-    if not url.is_ip and url.host.lower().rpartition(".")[2] == "localhost":
-        raise _validation.refused("an address of the control plane's own", "use a public host")
+    if url.is_ip:
+        is_internal = _is_internal(ipaddress.ip_address(url.host))
+    else:
+        is_internal = url.host.rpartition(".")[2] == "localhost"
+    if is_internal:
+        raise InvalidValueError("an address of the control plane's own", "use a public host")
     return text
 
 
@@ -92,3 +106,21 @@ def _is_internal(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool
         or address.is_unspecified
         or address.is_multicast
     )
+
+
+def _port(value: int) -> int:
+    if not 1 <= value <= 65535:
+        raise InvalidValueError("not a port", _PORT_REMEDY)
+    return value
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
+        return int(value)
+    return value
+
+
+Port: TypeAlias = Annotated[pydantic.StrictInt, pydantic.AfterValidator(_port)]
+PortText: TypeAlias = Annotated[Port, pydantic.BeforeValidator(_decimal)]
+"""A port, as a number or as a text of decimal digits."""
+FetchedUrl: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(fetched)]

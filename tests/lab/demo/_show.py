@@ -79,11 +79,11 @@ def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Tab
     table.add_column("may reach", no_wrap=True)
     table.add_column("with", overflow="fold")
     for entry in listed:
-        who = "everybody" if entry["source"] == evaluator.EVERYBODY else entry["source"]
+        who = "any client" if entry["source"] == evaluator.ANY_CLIENT else entry["source"]
         target = f"pods of {entry['target']}" if entry.get("by") == "pods" else entry["target"]
         operations = entry.get("operations", "")
-        style = "yellow" if operations == evaluator.EVERYTHING else ""
-        table.add_row(who or "nobody", target, rich.text.Text(operations, style))
+        style = "yellow" if operations == evaluator.ANY_OPERATION else ""
+        table.add_row(who or "no client", target, rich.text.Text(operations, style))
     return table
 
 

@@ -104,14 +104,16 @@ class Trial:
         """Try batches, one after the other."""
         for batch in batches:
             self.bed.put(batch.policies)
-            judge = evaluator.Evaluator(self.bed.snapshot(batch.policies))
+            evaluation = evaluator.Evaluator(self.bed.snapshot(batch.policies))
             with self.bed.cluster.keeping_connections():
-                doubtful = [pair for pair in batch.pairs if not self._agreed(judge, batch, pair)]
+                doubtful = [
+                    pair for pair in batch.pairs if not self._agreed(evaluation, batch, pair)
+                ]
                 if doubtful:
                     # A proxy may not have known the policies yet.
                     time.sleep(PATIENCE)
                 for pair in doubtful:
-                    self._again(judge, batch, pair)
+                    self._again(evaluation, batch, pair)
             self._progress(str(self.tally))
 
     def compare_reasons(self) -> None:
@@ -125,17 +127,17 @@ class Trial:
                 seen = f"refused by {named.get(number, 'nobody, as far as the log tells')}"
                 self._disagree(pair, batch, f"refused by {expected}", seen)
 
-    def _agreed(self, judge: evaluator.Evaluator, batch: Batch, pair: Pair) -> bool:
+    def _agreed(self, evaluation: evaluator.Evaluator, batch: Batch, pair: Pair) -> bool:
         """Count a pair, and tell whether the proxies agree at once."""
-        verdict = evaluated(judge, pair)
+        verdict = evaluated(evaluation, pair)
         self.tally.kinds[pair.layer, kind_of(verdict)] += 1
         response = self._send(pair)
         if response.status == 403 and response.hop == "waypoint":
             self._refused[self._sent] = pair, batch, _expected_name(verdict)
         return _agrees(verdict, response)
 
-    def _again(self, judge: evaluator.Evaluator, batch: Batch, pair: Pair) -> None:
-        verdict, response = evaluated(judge, pair), self._send(pair)
+    def _again(self, evaluation: evaluator.Evaluator, batch: Batch, pair: Pair) -> None:
+        verdict, response = evaluated(evaluation, pair), self._send(pair)
         if _agrees(verdict, response):
             self.tally.late += 1
         else:
@@ -163,14 +165,14 @@ class Trial:
             time.sleep(0.5)
 
 
-def evaluated(judge: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
+def evaluated(evaluation: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
     """Return what the evaluator says of a pair."""
     call = pair.call
     where, name = pair.service
-    target = evaluator.Target.service(where, name)
+    target = evaluator.Destination.service(where, name)
     request = evaluator.Request(
         source=call.source,
-        target=target,
+        destination=target,
         port=call.port,
         method=call.method,
         path=call.path,
@@ -178,7 +180,7 @@ def evaluated(judge: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
         headers=dict(call.headers),
         source_ip=call.source_ip,
     )
-    return judge.evaluate(request)
+    return evaluation.evaluate(request)
 
 
 def kind_of(verdict: evaluator.Verdict) -> Kind:

@@ -1,7 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Least authority: to itself, from within its own model, and to nothing else."""
+"""Ownership: an application may ask for access to itself, and have itself exposed, only."""
+
+import dataclasses
 
 import pytest
 from istio_ambient import authorization, kube
@@ -16,14 +18,15 @@ CLUSTER = authorization.Cluster(
     services={
         (service.namespace, service.name): service
         for service in (
-            _requests.Service("shop", "details", {NAME: "details"}, by_juju=True),
-            _requests.Service("shop", "details-api", {NAME: "details", "tier": "api"}),
-            _requests.Service("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-            _requests.Service("shop", "no-selector", {}),
-            _requests.Service("store", "stock", {NAME: "stock"}, by_juju=True),
-            _requests.Service("store", "stock-api", {NAME: "stock"}),
-            _requests.Service("store", "by-hand", {NAME: "by-hand"}),
-            _requests.Service("other", "details", {NAME: "details"}, by_juju=True),
+            _requests.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
+            _requests.ServiceFacts("shop", "details-api", {NAME: "details", "tier": "api"}),
+            _requests.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+            _requests.ServiceFacts("shop", "no-selector", {}),
+            _requests.ServiceFacts("shop", "part", {"app.kubernetes.io/part-of": "details"}),
+            _requests.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
+            _requests.ServiceFacts("store", "stock-api", {NAME: "stock"}),
+            _requests.ServiceFacts("store", "by-hand", {NAME: "by-hand"}),
+            _requests.ServiceFacts("other", "details", {NAME: "details"}, by_juju=True),
         )
     },
     model_namespaces={"uuid-of-store": "store", "uuid-of-other": "other"},
@@ -31,7 +34,14 @@ CLUSTER = authorization.Cluster(
 S, W = authorization.Target.service, authorization.Target.workload
 
 
-def judge(
+def decide(
+    requests: list[authorization.AccessRequest], trusted: tuple[str, ...] = ()
+) -> authorization.Outcomes:
+    objections = authorization.objections(requests, CLUSTER, namespace="shop", trusted=trusted)
+    return authorization.outcomes(requests, objections)
+
+
+def outcome(
     requester: authorization.Requester,
     target: authorization.Target,
     target_app: str = "",
@@ -40,24 +50,25 @@ def judge(
     request = authorization.AccessRequest(
         requester, "policies[0]", target, SOURCE, target_app=target_app
     )
-    verdicts = authorization.judge([request], CLUSTER, namespace="shop", trusted=trusted)
-    assert len(verdicts.granted) + len(verdicts.refused) + len(verdicts.pending) == 1
-    if verdicts.granted:
+    found = decide([request], trusted)
+    assert len(found.granted) + len(found.refused) + len(found.pending) == 1
+    if found.granted:
         return "granted"
-    (problem,) = verdicts.refused or verdicts.pending
+    (problem,) = found.refused or found.pending
     assert (problem.app, problem.endpoint) == (requester.app, requester.endpoint)
     assert problem.field == "policies[0]"
-    assert bool(problem.remedy) == bool(verdicts.refused)
-    return "refused" if verdicts.refused else "pending"
+    assert bool(problem.remedy) == bool(found.refused)
+    return "refused" if found.refused else "pending"
 
 
 @pytest.mark.parametrize(
-    ("target", "verdict"),
+    ("target", "expected"),
     [
         (S("shop", "details"), "granted"),
         (S("shop", "details-api"), "granted"),
         (S("shop", "reviews"), "refused"),
         (S("shop", "no-selector"), "refused"),
+        (S("shop", "part"), "refused"),
         (S("shop", "to-come"), "pending"),
         (S("other", "details"), "refused"),
         (W("shop", {NAME: "details"}), "granted"),
@@ -68,12 +79,14 @@ def judge(
         (W("other", {NAME: "details"}), "refused"),
     ],
 )
-def test_an_application_of_our_model_may_open_itself(target: authorization.Target, verdict: str):
-    assert judge(DETAILS, target) == verdict
+def test_an_application_of_our_model_may_ask_for_itself(
+    target: authorization.Target, expected: str
+):
+    assert outcome(DETAILS, target) == expected
 
 
 @pytest.mark.parametrize(
-    ("target", "app", "verdict"),
+    ("target", "app", "expected"),
     [
         (S("store", "stock"), "stock", "granted"),
         (S("store", "stock-api"), "stock", "granted"),
@@ -91,49 +104,49 @@ def test_an_application_of_our_model_may_open_itself(target: authorization.Targe
     ],
 )
 def test_an_application_of_another_model_is_bound_to_that_models_namespace(
-    target: authorization.Target, app: str, verdict: str
+    target: authorization.Target, app: str, expected: str
 ):
-    assert judge(REMOTE, target, app) == verdict
+    assert outcome(REMOTE, target, app) == expected
 
 
 @pytest.mark.parametrize("uuid", [authorization.UNKNOWN_MODEL, "uuid-of-nowhere"])
 def test_a_model_that_is_not_known_gets_nothing(uuid: str):
     requester = authorization.Requester("details", "service-mesh", model_uuid=uuid)
-    assert judge(requester, S("shop", "details"), "details") == "refused"
+    assert outcome(requester, S("shop", "details"), "details") == "refused"
 
 
 def test_a_trusted_requester_may_ask_for_others_within_the_model():
     trusted = ("details",)
-    assert judge(DETAILS, S("shop", "reviews"), trusted=trusted) == "granted"
-    assert judge(DETAILS, W("shop", {"role": "reader"}), trusted=trusted) == "granted"
-    assert judge(DETAILS, S("other", "details"), trusted=trusted) == "refused"
-    assert judge(DETAILS, S("shop", "reviews"), trusted=("another",)) == "refused"
-    assert judge(REMOTE, S("shop", "details"), trusted=("remote-1",)) == "refused"
+    assert outcome(DETAILS, S("shop", "reviews"), trusted=trusted) == "granted"
+    assert outcome(DETAILS, W("shop", {"role": "reader"}), trusted=trusted) == "granted"
+    assert outcome(DETAILS, S("other", "details"), trusted=trusted) == "refused"
+    assert outcome(DETAILS, S("shop", "reviews"), trusted=("another",)) == "refused"
+    assert outcome(REMOTE, S("shop", "details"), trusted=("remote-1",)) == "refused"
 
 
-def test_what_may_not_be_asked_for_any_more_is_closed_and_not_opened():
-    def verdicts(
+def test_a_target_that_may_not_be_asked_for_any_more_is_closed():
+    def outcomes(
         target: authorization.Target, source: authorization.Source | None = SOURCE
-    ) -> authorization.Verdicts:
+    ) -> authorization.Outcomes:
         request = authorization.AccessRequest(
             DETAILS, "policies[0]", target, source, established=True
         )
-        return authorization.judge([request], CLUSTER, namespace="shop")
+        return decide([request])
 
-    found = verdicts(S("shop", "reviews"))
+    found = outcomes(S("shop", "reviews"))
     (closing,) = found.granted
     assert (closing.target, closing.source) == (S("shop", "reviews"), None)
     assert len(found.refused) == 1
-    assert len(verdicts(S("shop", "reviews"), source=None).granted) == 1
-    # Gone, it may come back before the next hook.
-    away = verdicts(S("shop", "to-come"))
-    assert [(each.target, each.source) for each in away.granted] == [(S("shop", "to-come"), None)]
-    assert len(away.pending) == 1
+    assert len(outcomes(S("shop", "reviews"), source=None).granted) == 1
+    # A Service that was deleted may come back before the next hook.
+    gone = outcomes(S("shop", "to-come"))
+    assert [(each.target, each.source) for each in gone.granted] == [(S("shop", "to-come"), None)]
+    assert len(gone.pending) == 1
 
 
-def test_closing_what_is_not_ones_own_is_neither_done_nor_told():
+def test_a_request_to_close_a_target_of_another_application_is_ignored():
     request = authorization.AccessRequest(DETAILS, "policies", S("shop", "reviews"), None)
-    assert authorization.judge([request], CLUSTER, namespace="shop") == authorization.Verdicts()
+    assert decide([request]) == authorization.Outcomes()
 
 
 @pytest.mark.parametrize("where", ["labels", "annotations"])
@@ -152,3 +165,141 @@ def test_a_model_id_that_two_namespaces_carry_names_neither():
     assert authorization.model_namespaces([one]) == {"u": "a"}
     assert authorization.model_namespaces([one, copy]) == {}
     assert authorization.cluster([], [one, copy]).model_namespaces == {}
+
+
+STORE, OTHER = "uuid-of-store", "uuid-of-other"
+OWNERSHIP = authorization.Ownership(
+    namespace="shop",
+    model_namespaces={STORE: "store", OTHER: "other"},
+    deployed={("shop", "details"), ("store", "stock"), ("store", "details"), ("other", "stock")},
+    trusted={"trusted", "remote-trusted"},
+)
+Refusal = authorization.Refusal
+
+
+def requester(app: str = "details", model_uuid: str = "") -> authorization.Requester:
+    return authorization.Requester(app, "ingress", model_uuid)
+
+
+@pytest.mark.parametrize(
+    ("app", "namespace", "owners", "expected"),
+    [
+        ("details", "shop", {"details"}, None),
+        ("details", "shop", {"another", "details"}, None),
+        ("details", "shop", {"reviews"}, Refusal.NOT_OWN),
+        ("details", "shop", set[str](), Refusal.NOT_OWN),
+        ("details", "store", {"details"}, Refusal.OTHER_MODEL),
+        ("trusted", "shop", {"reviews"}, None),
+        ("trusted", "shop", set[str](), None),
+        ("trusted", "store", {"trusted"}, Refusal.OTHER_MODEL),
+    ],
+)
+def test_in_our_model_the_name_of_the_relation_is_compared(
+    app: str, namespace: str, owners: set[str], expected: authorization.Refusal | None
+):
+    assert OWNERSHIP.refusal(requester(app), namespace, owners) is expected
+    # A name that the requester says it has elsewhere changes nothing about our own model.
+    assert OWNERSHIP.refusal(requester(app), namespace, owners, "reviews") is expected
+
+
+@pytest.mark.parametrize(
+    ("namespace", "owners", "home_name", "expected"),
+    [
+        ("store", {"stock"}, "", None),
+        ("store", {"stock"}, "stock", None),
+        ("store", {"stock", "another"}, "", None),
+        ("store", {"stock"}, "details", Refusal.NOT_DEPLOYED),
+        ("store", {"by-hand"}, "", Refusal.NOT_DEPLOYED),
+        ("store", {"by-hand"}, "by-hand", Refusal.NOT_DEPLOYED),
+        ("store", set[str](), "", Refusal.NOT_DEPLOYED),
+        ("store", {""}, "", Refusal.NOT_DEPLOYED),
+        ("store", set[str](), "stock", Refusal.NOT_DEPLOYED),
+        ("other", {"stock"}, "stock", Refusal.OTHER_MODEL),
+        ("shop", {"details"}, "details", Refusal.OTHER_MODEL),
+    ],
+)
+@pytest.mark.parametrize("app", ["remote-1", "details", "stock", "remote-trusted"])
+def test_in_another_model_juju_has_to_have_deployed_the_owner(
+    app: str,
+    namespace: str,
+    owners: set[str],
+    home_name: str,
+    expected: authorization.Refusal | None,
+):
+    remote = requester(app, STORE)
+    assert OWNERSHIP.refusal(remote, namespace, owners, home_name) is expected
+
+
+@pytest.mark.parametrize("uuid", [authorization.UNKNOWN_MODEL, "uuid-of-nowhere"])
+@pytest.mark.parametrize("namespace", ["shop", "store", ""])
+def test_without_a_known_model_everything_is_refused(uuid: str, namespace: str):
+    for app in ("details", "trusted"):
+        found = OWNERSHIP.refusal(requester(app, uuid), namespace, {"details", "trusted"})
+        assert found is Refusal.UNKNOWN_MODEL
+
+
+def test_a_model_whose_uuid_two_namespaces_have_is_unknown():
+    kind: kube.ResourceType = core_v1.Namespace
+    both = [
+        kind.from_dict({"metadata": {"name": name, "labels": {"model.juju.is/id": STORE}}})
+        for name in ("store", "copy")
+    ]
+    ownership = dataclasses.replace(
+        OWNERSHIP, model_namespaces=authorization.model_namespaces(both)
+    )
+    for namespace in ("store", "copy"):
+        found = ownership.refusal(requester("remote-1", STORE), namespace, {"stock"})
+        assert found is Refusal.UNKNOWN_MODEL
+
+
+GATEWAY = "gateway.networking.k8s.io/gateway-name"
+PART_OF = "app.kubernetes.io/part-of"
+
+
+@pytest.mark.parametrize(
+    ("app", "selector", "expected"),
+    [
+        ("details", {NAME: "details"}, None),
+        ("details", {NAME: "details", "tier": "api"}, None),
+        ("details", {NAME: "reviews"}, Refusal.NOT_OWN),
+        ("details", {PART_OF: "details"}, Refusal.NOT_OWN),
+        ("details", {"tier": "api"}, Refusal.NOT_OWN),
+        ("details", {GATEWAY: "details"}, None),
+        ("details", {GATEWAY: "reviews"}, Refusal.NOT_OWN),
+        # The name label takes precedence over the gateway's.
+        ("details", {NAME: "reviews", GATEWAY: "details"}, Refusal.NOT_OWN),
+        ("details", {NAME: "", GATEWAY: "details"}, None),
+        ("details", dict[str, str](), Refusal.NO_SELECTOR),
+        ("trusted", {NAME: "reviews"}, None),
+        ("trusted", {"tier": "api"}, None),
+        ("trusted", dict[str, str](), Refusal.NO_SELECTOR),
+    ],
+)
+def test_a_backend_belongs_to_the_application_that_its_selector_names(
+    app: str, selector: dict[str, str], expected: authorization.Refusal | None
+):
+    assert OWNERSHIP.backend_refusal(requester(app), "shop", selector) is expected
+    external = OWNERSHIP.backend_refusal(requester(app), "shop", selector, external_name=True)
+    assert external is Refusal.EXTERNAL_NAME
+
+
+@pytest.mark.parametrize(
+    ("selector", "home_name", "expected"),
+    [
+        ({NAME: "stock"}, "", None),
+        ({NAME: "stock"}, "stock", None),
+        ({NAME: "stock"}, "details", Refusal.NOT_DEPLOYED),
+        ({GATEWAY: "stock"}, "stock", None),
+        ({NAME: "by-hand"}, "by-hand", Refusal.NOT_DEPLOYED),
+        ({PART_OF: "stock"}, "", Refusal.NOT_DEPLOYED),
+        (dict[str, str](), "stock", Refusal.NO_SELECTOR),
+    ],
+)
+def test_a_backend_of_another_model_belongs_to_an_application_of_juju(
+    selector: dict[str, str], home_name: str, expected: authorization.Refusal | None
+):
+    remote = requester("remote-trusted", STORE)
+    found = OWNERSHIP.backend_refusal(remote, "store", selector, home_name=home_name)
+    assert found is expected
+    away = OWNERSHIP.backend_refusal(remote, "other", selector, home_name=home_name)
+    assert away is (Refusal.OTHER_MODEL if selector else Refusal.NO_SELECTOR)

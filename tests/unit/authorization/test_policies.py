@@ -93,7 +93,7 @@ def test_no_operations_are_everything_and_swallow_the_rest():
     ]
 
 
-def test_a_target_for_nobody_is_closed_and_not_left_out():
+def test_a_target_without_sources_is_closed_and_not_left_out():
     assert "rules" not in only(request(None))["spec"]
     assert len(only(request(None), request("a", GET_X))["spec"]["rules"]) == 1
 
@@ -104,7 +104,7 @@ def test_no_requests_are_no_policies():
 
 def test_an_operation_that_restricts_nothing_is_never_written():
     with pytest.raises(ValueError, match="restricts nothing"):
-        authorization.Rule(operations=(authorization.Operation(),)).to_dict()
+        authorization.AllowRule(operations=(authorization.Operation(),)).to_dict()
 
 
 def test_a_workload_target_without_labels_is_never_made():
@@ -148,7 +148,7 @@ def test_who_asked_is_found_again():
         DETAILS: {"details:service-mesh", "trusted:service-mesh"},
         PODS: {"details:service-mesh"},
     }
-    # Where the annotation was cut, anybody may be meant.
+    # Where the annotation was cut, any application may be a requester.
     cut = manifests(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
     assert authorization.requesters_of(cut) == {DETAILS: None}
 

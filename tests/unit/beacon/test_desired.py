@@ -15,7 +15,7 @@ from istio_ambient.values import problems
 POD_LABELS = {"charms.canonical.com/shop.beacon.telemetry": "aggregated"}
 CLUSTER = authorization.Cluster(
     services={
-        ("shop", "details"): _requests.Service(
+        ("shop", "details"): _requests.ServiceFacts(
             "shop", "details", {"app.kubernetes.io/name": "details"}, by_juju=True
         )
     },
@@ -189,9 +189,9 @@ def test_what_we_ask_for_ourselves_is_granted_beside_it_and_what_it_waits_for_is
     given = facts(own_requests=(scraped,), pending=(unknown,))
     policies = by_kind(given)["AuthorizationPolicy"]
     assert {authorization.target_of(policy) for policy in policies} == {REQUEST.target, pods}
-    assert beacon.verdicts(given).pending == (unknown,)
+    assert given.outcomes.pending == (unknown,)
     unmanaged = dataclasses.replace(given, manage_policies=False)
-    assert beacon.verdicts(unmanaged).pending == ()
+    assert unmanaged.outcomes.pending == ()
     assert "AuthorizationPolicy" not in by_kind(unmanaged)
 
 
@@ -221,7 +221,7 @@ def test_what_is_refused_is_a_problem_and_no_object():
     assert beacon.desired(facts(requests=(stranger,), manage_policies=False)).problems == ()
 
 
-def test_without_management_a_bad_databag_is_nobodys_problem_and_a_bad_option_is_ours():
+def test_while_unmanaged_only_problems_of_options_are_reported():
     theirs = problems.Problem("ratings", "service-mesh", "policies", "not JSON", "send JSON")
     ours = problems.Problem("", "config", "waypoint-resources", "not YAML", "send YAML")
     given = facts(problems=(theirs, ours))
@@ -234,6 +234,6 @@ def test_what_is_pending_is_told_apart():
     later = dataclasses.replace(REQUEST, target=authorization.Target.service("shop", "later"))
     given = facts(requests=(later,))
     assert beacon.desired(given).problems == ()
-    (pending,) = beacon.verdicts(given).pending
+    (pending,) = given.outcomes.pending
     assert "Service shop/later does not exist yet" in str(pending)
     assert "AuthorizationPolicy" not in by_kind(given)

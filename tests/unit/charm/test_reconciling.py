@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import ops
 import pytest
-from istio_ambient import charm, kube
+from istio_ambient import charm, kube, resources
 from istio_ambient.kube import Desired
 from istio_ambient.values.problems import Problem
 from lightkube.models import apps_v1, core_v1, meta_v1
@@ -150,6 +150,26 @@ def test_the_action_of_another_unit_names_the_leader(monkeypatch: pytest.MonkeyP
     with pytest.raises(testing.ActionFailed, match="juju run beacon/leader reconcile"):
         ran(monkeypatch, Labelling, leader=False)
     assert STEPS == []
+
+
+def test_objects_of_the_charms_adopted_scopes_are_adopted():
+    class Adopting(Labelling):
+        ADOPTED_SCOPES = frozenset({"istio-waypoint"})
+
+    def owned(kind: type[Labelling], scope: str) -> bool:
+        context = testing.Context(kind, meta=META)
+        container = testing.Container("metrics-proxy")
+        state = testing.State(planned_units=0, containers={container})
+        with context(context.on.start(), state) as manager:
+            identity = manager.charm.identity
+            labels = {**identity.labels, resources.SCOPE_LABEL: scope}
+            return identity.owns(
+                {"metadata": {"labels": labels, "managedFields": [{"manager": "beacon"}]}}
+            )
+
+    assert owned(Adopting, "istio-waypoint")
+    assert not owned(Adopting, "another")
+    assert not owned(Labelling, "istio-waypoint")
 
 
 @pytest.mark.parametrize("leader", [True, False])

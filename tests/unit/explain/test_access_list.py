@@ -27,15 +27,15 @@ def lines(snapshot: evaluator.Snapshot, app: str = "") -> list[list[str]]:
     return [re.split(r" {2,}", line) for line in text.splitlines()[1:]]
 
 
-def test_the_table_tells_who_may_do_what():
+def test_the_table_has_sources_destinations_and_operations():
     assert ["shop/productpage", "shop/details", "GET /details/* on 80"] in lines(NORMAL)
-    assert ["everybody", "shop/ratings", "everything"] in lines(NORMAL)
-    assert lines(HARDENED).count(["nobody", "shop/ratings"]) == 1
-    # That istiod lets the waypoint through to the pods is how it works, not who may reach whom.
+    assert ["any client", "shop/ratings", "everything"] in lines(NORMAL)
+    assert lines(HARDENED).count(["no client", "shop/ratings"]) == 1
+    # The accesses of waypoints to pods, which istiod itself allows, are left out.
     assert "shop/way" not in {line[0] for line in lines(HARDENED)}
 
 
-def test_what_belongs_to_one_target_stands_together_and_headless_services_are_left_out():
+def test_entries_are_sorted_by_destination_and_headless_services_are_left_out():
     selector = {"app.kubernetes.io/name": "details"}
     headless = samples.service("details-endpoints", selector=selector, clusterIP="None")
     snapshot = bookshop.snapshot(FACTS, services=(samples.service(), headless))
@@ -45,31 +45,31 @@ def test_what_belongs_to_one_target_stands_together_and_headless_services_are_le
     assert "shop/details-endpoints" not in targets
 
 
-def test_one_application_is_listed_as_source_and_as_target():
+def test_one_application_is_listed_as_source_and_as_destination():
     assert {(line[0], line[1]) for line in lines(HARDENED, "productpage")} >= {
         ("shop/productpage", "shop/details"),
-        ("nobody", "shop/productpage"),
+        ("no client", "shop/productpage"),
     }
     assert not any("ratings" in line[1] for line in lines(HARDENED, "productpage"))
     assert access_list.access_list(NORMAL, "other").entries == []
 
 
-def test_programs_get_the_rules_that_let_in():
+def test_the_json_form_has_the_rules_that_allow():
     entries = json.loads(FORMS["json"](access_list.access_list(HARDENED, "shop").entries))
-    (let_in,) = [entry for entry in entries if entry["source"] == "shop/productpage"]
-    assert let_in["operations"] == "GET /details/* on 80"
-    assert let_in["policies"][0].startswith("shop/beacon-shop-policy-details-")
+    (allowed,) = [entry for entry in entries if entry["source"] == "shop/productpage"]
+    assert allowed["operations"] == "GET /details/* on 80"
+    assert allowed["policies"][0].startswith("shop/beacon-shop-policy-details-")
     assert {"source": None, "target": "shop/ratings"} in entries
 
 
-def test_diagrams_have_an_arrow_for_each_access_and_show_who_is_cut_off():
+def test_diagrams_have_an_arrow_for_each_access_and_show_unreached_destinations():
     entries = access_list.access_list(HARDENED, "shop", "details").entries
     dot, mermaid = FORMS["dot"](entries), FORMS["mermaid"](entries)
     assert 'label="GET /details/* on 80"' in dot
     assert mermaid.count("-->") == dot.count("->") == 1
     entries = access_list.access_list(HARDENED, "shop", "ratings").entries
-    assert '[label="shop/ratings: nobody" style="rounded,dashed"]' in FORMS["dot"](entries)
-    assert '["shop/ratings: nobody"]' in FORMS["mermaid"](entries)
+    assert '[label="shop/ratings: no client" style="rounded,dashed"]' in FORMS["dot"](entries)
+    assert '["shop/ratings: no client"]' in FORMS["mermaid"](entries)
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.text())
@@ -97,16 +97,16 @@ def test_foreign_text_stays_text(source: str, target: str, operations: str):
         assert re.fullmatch(rf'  n\d(\["{safe}"\]| (-->|==>)\|"{safe}"\| n\d)', line)
 
 
-def test_changes_name_whose_access_differs():
+def test_changes_are_accesses_that_differ():
     found = access_changes.changes(
-        NORMAL, access_changes.hardened(NORMAL, "mesh/istio-k8s", on=True)
+        NORMAL, access_changes.with_hardened_mode(NORMAL, "mesh/istio-k8s", on=True)
     )
     assert not any(change.gained for change in found)
-    lost = {(change.access.source, change.access.target) for change in found}
+    lost = {(change.access.source, change.access.destination) for change in found}
     assert ("*", "shop/ratings") in lost
     assert ("shop/productpage", "shop/details") not in lost
-    assert "loses   everybody  shop/ratings" in access_changes.table(found)
-    back = access_changes.hardened(HARDENED, "mesh/istio-k8s", on=False)
+    assert "loses   any client  shop/ratings" in access_changes.table(found)
+    back = access_changes.with_hardened_mode(HARDENED, "mesh/istio-k8s", on=False)
     assert access_changes.changes(NORMAL, back) == []
-    assert access_changes.table([]) == "nobody's access changes"
+    assert access_changes.table([]) == "no access changes"
     assert json.loads(access_changes.as_json(found))[0]["gained"] is False

@@ -1,24 +1,25 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names that operators type, and what is meant by them."""
+"""Names that operators type, and what they stand for."""
 
 from typing import Any
 
 import pytest
+from istio_ambient import gateways
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import applications
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.explain import bookshop
 
-GATEWAY = {evaluator.GATEWAY_LABEL: "ingress"}
+GATEWAY = {gateways.NAME_LABEL: "ingress"}
 
 
 def topology(**changes: Any) -> evaluator.Topology:
     return evaluator.Topology(bookshop.snapshot(bookshop.facts(), **changes))
 
 
-def test_an_application_asks_with_the_service_account_of_its_pods():
+def test_the_source_is_the_service_account_of_the_pods():
     pods = (samples.pod("web-0", "web", "web-account"),)
     found = applications.source(topology(pods=pods), "web", "shop")
     assert (str(found), found.identity, found.on_mesh) == ("shop/web", "shop/web-account", True)
@@ -27,7 +28,7 @@ def test_an_application_asks_with_the_service_account_of_its_pods():
     )
 
 
-def test_a_gateway_asks_with_the_account_of_its_proxies():
+def test_the_source_of_a_gateway_is_the_account_of_its_proxies():
     pods = (
         samples.pod("ingress-0", "ingress", "ingress"),
         samples.pod("proxy", "", "ingress-istio", labels=GATEWAY),
@@ -40,7 +41,7 @@ def test_an_application_without_pods_is_known_by_its_service():
     found = topology(pods=())
     assert applications.source(found, "ratings", "shop").identity == "shop/ratings"
     asked = applications.destination(found, "ratings", "shop")
-    assert (asked.target, asked.pods) == (evaluator.Target.service("shop", "ratings"), None)
+    assert (asked.address, asked.pods) == (evaluator.Destination.service("shop", "ratings"), None)
     assert asked.application == "ratings"
 
 
@@ -48,10 +49,10 @@ def test_an_application_is_reached_by_its_one_service_or_else_by_its_pods():
     selector = {"app.kubernetes.io/name": "details"}
     one = samples.service("books", selector=selector)
     asked = applications.destination(topology(services=(one,)), "details", "shop")
-    assert asked.target == evaluator.Target.service("shop", "books")
-    assert asked.pods == evaluator.Target.workload("shop", "details")
+    assert asked.address == evaluator.Destination.service("shop", "books")
+    assert asked.pods == evaluator.Destination.workload("shop", "details")
     asked = applications.destination(topology(services=()), "details", "shop")
-    assert asked.target == asked.pods == evaluator.Target.workload("shop", "details")
+    assert asked.address == asked.pods == evaluator.Destination.workload("shop", "details")
     two = samples.service("books-endpoints", selector=selector)
     with pytest.raises(applications.UnknownNameError, match=r"shop/books, shop/books-endpoints"):
         applications.destination(topology(services=(one, two)), "details", "shop")
@@ -63,7 +64,7 @@ def test_a_port_that_the_service_does_not_have_is_the_pods_own():
     for port in (None, 80):
         assert applications.at_port(found, asked, port) == asked
     pods = applications.at_port(found, asked, 15090)
-    assert pods.target == evaluator.Target.workload("shop", "details")
+    assert pods.address == evaluator.Destination.workload("shop", "details")
     assert pods.note == (
         "Service shop/details has no port 15090: this is about the addresses of its pods"
     )
@@ -77,14 +78,14 @@ def test_a_port_that_the_service_does_not_have_is_the_pods_own():
     ("text", "said"),
     [
         ("detail", "there is no application detail in shop; did you mean details? there are"),
-        ("other/details", "there is no application details in other; there is nothing"),
+        ("other/details", "there is no application details in other; there are none"),
         ("shp/details", "there is no model shp in this cluster; did you mean shop? there are"),
         ("a/b/c", "a/b/c: name an application, or <model>/<application>"),
         ("shop/", "shop/: name an application"),
         ("\x1b[31m", "there is no application \N{REPLACEMENT CHARACTER}[31m in shop"),
     ],
 )
-def test_what_is_not_there_is_answered_with_what_is(text: str, said: str):
+def test_an_unknown_name_is_answered_with_the_names_that_exist(text: str, said: str):
     with pytest.raises(applications.UnknownNameError) as caught:
         applications.source(topology(), text, "shop")
     assert str(caught.value).startswith(said)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a request passes or is refused, who asked for it, and what would let it pass."""
+"""Why a request is allowed or denied, which requests are behind it, and the remedies."""
 
 import dataclasses
 import json
@@ -30,19 +30,19 @@ def explained(
     changes: Any = None,
 ) -> explanation.Explanation:
     snapshot = bookshop.snapshot(facts, *policies, **(changes or {}))
-    judge = evaluator.Evaluator(snapshot)
-    asks = applications.source(judge.topology, source, "shop")
+    evaluation = evaluator.Evaluator(snapshot)
+    sender = applications.source(evaluation.topology, source, "shop")
     fields: dict[str, Any] = {**REQUEST, **(request or {})}
-    asked = applications.destination(judge.topology, target, "shop")
-    asked = applications.at_port(judge.topology, asked, fields["port"])
-    wanted = evaluator.Request(asks.identity, asked.target, **fields)
+    receiver = applications.destination(evaluation.topology, target, "shop")
+    receiver = applications.at_port(evaluation.topology, receiver, fields["port"])
+    wanted = evaluator.Request(sender.identity, receiver.address, **fields)
     case = remedies.Case(
-        facts, members, control_plane, "mesh", asks, asked, judge.evaluate(wanted)
+        facts, members, control_plane, "mesh", sender, receiver, evaluation.evaluate(wanted)
     )
     return explanation.Explanation(case, wanted, snapshot)
 
 
-def test_what_is_allowed_is_led_back_to_the_field_that_asked_for_it():
+def test_an_allowed_request_is_traced_to_the_field_that_requests_it():
     others = bookshop.request("ratings", "policies[1]")
     more = bookshop.request(
         field="policies[2]", operations=(authorization.Operation(paths=("/x",)),)
@@ -53,11 +53,15 @@ def test_what_is_allowed_is_led_back_to_the_field_that_asked_for_it():
     assert text.startswith(
         "shop/productpage → Service shop/details, port 80, GET /details/0: allowed"
     )
-    assert "\n    asked for by details:service-mesh policies[0]\n    made by shop/beacon" in text
-    assert "What would let it pass" not in text
+    assert (
+        "\n    requested by details:service-mesh policies[0]\n    written by shop/beacon" in text
+    )
+    assert "To allow it" not in text
 
 
-def test_leading_back_reads_the_cluster_once_however_many_ask(monkeypatch: pytest.MonkeyPatch):
+def test_tracing_reads_the_cluster_once_for_all_requests(
+    monkeypatch: pytest.MonkeyPatch,
+):
     asked = [bookshop.request(field=f"policies[{number}]") for number in range(300)]
     pods = tuple(samples.pod(f"details-{number}", "details", "details") for number in range(100))
     web = samples.pod("web-0", "productpage", "productpage")
@@ -84,13 +88,13 @@ def test_a_port_of_the_pods_alone_is_explained_at_the_pods():
     found = explained(bookshop.facts(scraped), request=asked)
     said = explanation.text(found)
     assert "allowed\n\nService shop/details has no port 15090: this is about" in said
-    assert f"asked for by {bookshop.ASKER} policies[0]" in said
+    assert f"requested by {bookshop.ASKER} policies[0]" in said
     assert explanation.data(found)["note"] == found.case.destination.note
     denied = explanation.text(explained(bookshop.facts(scraped), source="ratings", request=asked))
     assert "ratings" in denied and "denied, no ALLOW policy matches" in denied
 
 
-def test_of_a_policy_that_another_beacon_made_its_annotation_tells():
+def test_a_policy_of_another_beacon_is_traced_by_its_annotation():
     allow = samples.policy(
         "theirs",
         annotations={
@@ -101,11 +105,11 @@ def test_of_a_policy_that_another_beacon_made_its_annotation_tells():
         rules=[{"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/ratings"]}}]}],
     )
     text = explanation.text(explained(bookshop.facts(), allow, source="ratings"))
-    assert "\n    asked for by reviews:service-mesh\n    made by shop/another" in text
+    assert "\n    requested by reviews:service-mesh\n    written by shop/another" in text
     for broken in ("[", "[]", '{"shop/ratings": 1}', '{"shop/ratings": [1]}'):
         allow["metadata"]["annotations"][authorization.REQUESTED_BY] = broken
         text = explanation.text(explained(bookshop.facts(), allow, source="ratings"))
-        assert "rule 0\n    made by shop/another\n" in text
+        assert "rule 0\n    written by shop/another\n" in text
 
 
 CLOSED = samples.policy("closed", targetRefs=samples.TO_DETAILS)
@@ -123,8 +127,8 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             bookshop.facts(),
             {},
             [
-                "nobody asked for it: details has to request access for ratings over "
-                "service-mesh; its charm does so for those that it serves: "
+                "no application requests it: details has to request access for ratings over "
+                "service-mesh; its charm does so for the applications that it serves: "
                 "juju integrate ratings details"
             ],
         ),
@@ -132,20 +136,21 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             bookshop.facts(),
             {"members": frozenset[str]()},
             [
-                "let details ask for access to itself: juju integrate details beacon:service-mesh",
-                "nobody asked",
+                "integrate details with the beacon, to request access to itself: "
+                "juju integrate details beacon:service-mesh",
+                "no application requests it",
             ],
         ),
         (
             bookshop.facts(bookshop.request("ratings")),
             {"request": {"method": "POST"}},
-            ["details asked for no more than GET /details/* on 80"],
+            ["details requests GET /details/* on 80 only"],
         ),
         (
             bookshop.facts(bookshop.request(), THEIRS),
             {},
             [
-                "ratings:service-mesh policies[0] asked for it, refused: "
+                "ratings:service-mesh policies[0] requests it, refused: "
                 "asks for Service shop/details, which is not its own; ask for a Service"
             ],
         ),
@@ -153,7 +158,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             bookshop.facts(bookshop.request(), UNREAD),
             {},
             [
-                "what details asks for cannot be read, so it is closed: "
+                "requests of details cannot be read, so it is closed: "
                 "juju run beacon/leader list-requests app=details"
             ],
         ),
@@ -161,19 +166,19 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             bookshop.facts(manage_policies=False),
             {"policies": [CLOSED]},
             [
-                "let what is asked for become policies: "
+                "turn access requests into policies: "
                 "juju config beacon manage-authorization-policies=true",
-                "nobody asked",
+                "no application requests it",
             ],
         ),
         (
             bookshop.facts(manage_policies=False),
             {"policies": samples.hardened()},
             [
-                "let what",
-                "nobody asked",
-                "or open the whole mesh to everybody whom no policy "
-                "speaks of: juju config -m mesh istio-k8s hardened-mode=false",
+                "turn access requests",
+                "no application requests it",
+                "or allow all requests that no other policy applies to, in the whole mesh: "
+                "juju config -m mesh istio-k8s hardened-mode=false",
             ],
         ),
         (
@@ -184,22 +189,22 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
                 ]
             },
             [
-                "a DENY policy wins over all that allows: change shop/no rule 0, "
-                "which none of these charms made"
+                "a DENY policy takes precedence over ALLOW: change shop/no rule 0, "
+                "which none of these charms wrote"
             ],
         ),
         (
             bookshop.facts(bookshop.request("ratings")),
             {"policies": samples.hardened(), "changes": {"auto_allow": False}},
             [
-                "let waypoints through to the pods behind them: "
+                "allow waypoints to reach the pods of their Services: "
                 "juju config -m mesh istio-k8s auto-allow-waypoint-policy=true",
                 "or allow shop/way",
             ],
         ),
     ],
     ids=[
-        "not asked",
+        "not requested",
         "not integrated",
         "not enough",
         "refused",
@@ -210,15 +215,15 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
         "waypoint",
     ],
 )
-def test_what_would_let_a_request_pass(facts: beacon.Facts, case: Any, said: list[str]):
+def test_remedies_of_a_denied_request(facts: beacon.Facts, case: Any, said: list[str]):
     policies = case.pop("policies", [])
     found = explained(facts, *policies, source="ratings", **case)
     assert found.decision is evaluator.Decision.DENIED
-    told = remedies.remedies(found.case)
-    assert len(told) == len(said)
-    for remedy, beginning in zip(told, said, strict=True):
+    listed = remedies.remedies(found.case)
+    assert len(listed) == len(said)
+    for remedy, beginning in zip(listed, said, strict=True):
         assert remedy.startswith(beginning)
-    assert explanation.text(found).endswith("\n".join(f"- {remedy}" for remedy in told))
+    assert explanation.text(found).endswith("\n".join(f"- {remedy}" for remedy in listed))
 
 
 def test_a_source_outside_of_the_mesh_has_to_join_it_first():
@@ -237,25 +242,27 @@ def test_a_source_outside_of_the_mesh_has_to_join_it_first():
     )
 
 
-def test_between_models_who_decides_and_how_to_integrate_is_told():
+def test_between_models_the_remedy_names_the_beacon_and_the_integration():
     pods = (
         samples.pod("details-0", "details", "details"),
         samples.pod("web-0", "web", "web", "other", samples.AMBIENT),
     )
     ways = {"pods": pods}
-    asks = explained(bookshop.facts(), source="other/web", changes=ways)
-    (remedy,) = remedies.remedies(asks.case)
+    incoming = explained(bookshop.facts(), source="other/web", changes=ways)
+    (remedy,) = remedies.remedies(incoming.case)
     assert remedy.endswith(
         "juju offer details:<endpoint>, and in model other juju integrate web shop.details"
     )
     closed = samples.policy("closed", "other")
-    asked = explained(bookshop.facts(), closed, source="details", target="other/web", changes=ways)
-    assert asked.decision is evaluator.Decision.DENIED
-    (remedy,) = remedies.remedies(asked.case)
-    assert remedy.startswith("ask the beacon of model other, which decides there")
+    outgoing = explained(
+        bookshop.facts(), closed, source="details", target="other/web", changes=ways
+    )
+    assert outgoing.decision is evaluator.Decision.DENIED
+    (remedy,) = remedies.remedies(outgoing.case)
+    assert remedy.startswith("run explain on the beacon of model other, which decides there")
 
 
-def test_what_depends_on_the_request_says_on_what():
+def test_a_conditional_verdict_has_its_conditions():
     found = explained(bookshop.facts(), request={"method": None, "path": None, "port": None})
     assert found.decision is evaluator.Decision.CONDITIONAL
     text = explanation.text(found)
@@ -263,11 +270,13 @@ def test_what_depends_on_the_request_says_on_what():
     assert "\n  only GET /details/*" in text
 
 
-def test_programs_get_the_same():
+def test_the_json_form_has_the_same():
     data = json.loads(json.dumps(explanation.data(explained(bookshop.facts()))))
     assert data["verdict"] == "allowed"
     waypoint, ztunnel = data["hops"]
     assert waypoint["policy"]["requested-by"] == ["details:service-mesh policies[0]"]
     assert waypoint["policy"]["made-by"] == "shop/beacon"
     assert ztunnel["policy"]["istiods-own"]
+    policy = waypoint["policy"]
+    assert waypoint["policies"] == [f"{policy['namespace']}/{policy['name']}"]
     assert data["remedies"] == []

@@ -19,8 +19,8 @@ from tests.unit.authorization.evaluator.samples import (
 )
 
 
-def only(of: evaluator.Snapshot) -> hardened_preview.Outlook:
-    (found,) = hardened_preview.outlooks(of)
+def only(of: evaluator.Snapshot) -> hardened_preview.WorkloadPreview:
+    (found,) = hardened_preview.previews(of)
     return found
 
 
@@ -65,13 +65,13 @@ def test_policies_about_something_else_open_nothing(useless: dict[str, Any]):
 def test_what_allows_nothing_is_closed_already():
     assert only(snapshot(policy(targetRefs=TO_DETAILS))).outlook == CLOSED
     l7 = {**FROM_WEB, "to": [{"operation": {"paths": ["/x"]}}]}
-    # ztunnel cannot check a path, and so lets nobody in by such a rule.
+    # ztunnel cannot check a path, and so such a rule allows no request there.
     assert only(snapshot(policy(rules=[l7]), auto_allow=False)).outlook == CLOSED
     # But its waypoint is let in for the others' sake, and that is open.
     assert only(snapshot(policy(rules=[l7]))).outlook == CUT_OFF
 
 
-def test_a_waypoint_that_is_not_let_through_helps_nobody():
+def test_a_waypoint_that_the_pods_deny_allows_no_client():
     opening = policy(targetRefs=TO_DETAILS, rules=[FROM_WEB])
     found = only(snapshot(opening, auto_allow=False))
     assert (found.outlook, found.admits) == (CUT_OFF, ())
@@ -90,10 +90,10 @@ def test_hardened_modes_own_policies_are_not_taken_for_policies_of_the_workload(
 
 def test_only_workloads_on_the_mesh_are_told():
     off = (samples.namespace(),)
-    assert hardened_preview.outlooks(snapshot(namespaces=off)) == []
+    assert hardened_preview.previews(snapshot(namespaces=off)) == []
     assert only(snapshot(namespaces=off, pods=(_joined("ambient"),))).outlook == CUT_OFF
-    assert hardened_preview.outlooks(snapshot(pods=(_joined("none"),))) == []
-    assert hardened_preview.outlooks(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
+    assert hardened_preview.previews(snapshot(pods=(_joined("none"),))) == []
+    assert hardened_preview.previews(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
 
 
 def test_the_pods_of_an_application_are_one_workload():
@@ -101,10 +101,10 @@ def test_the_pods_of_an_application_are_one_workload():
 
 
 def test_the_table_has_a_line_for_each_workload():
-    text = hardened_preview.table(hardened_preview.outlooks(snapshot()))
+    text = hardened_preview.table(hardened_preview.previews(snapshot()))
     heading, line = text.splitlines()
     assert heading.split()[0] == "WORKLOAD"
-    assert line.split() == ["shop/details", "1", "none", "nobody", "cut", "off"]
+    assert line.split() == ["shop/details", "1", "none", "no", "client", "cut", "off"]
     assert hardened_preview.table([]) == "no workload is on the mesh"
 
 

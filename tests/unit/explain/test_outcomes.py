@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that was asked for, and what became of it."""
+"""The outcome of every access request."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ FACTS = bookshop.facts(
 
 
 def by_field(facts: beacon.Facts) -> dict[str, Outcome]:
-    return {asked.field: asked.outcome for asked in outcomes.outcomes(facts)}
+    return {each.field: each.outcome for each in outcomes.outcomes(facts)}
 
 
 def test_each_request_has_its_outcome():
@@ -48,24 +48,24 @@ def test_what_cannot_be_read_closes_nothing_that_is_not_its_own():
     assert outcomes.outcomes(bookshop.facts(theirs)) == []
 
 
-def test_unmanaged_nothing_is_granted_and_what_would_be_refused_is_told():
+def test_unmanaged_nothing_is_granted_and_refusals_are_reported():
     found = by_field(dataclasses.replace(FACTS, manage_policies=False))
     assert found["policies[0]"] is found["policies"] is found[""] is Outcome.UNMANAGED
     assert found["policies[2]"] is Outcome.REFUSED
 
 
-def test_who_is_trusted_is_heeded():
+def test_a_trusted_requester_is_granted_access_to_others():
     trusted = dataclasses.replace(FACTS, trusted=frozenset({"details"}))
     assert by_field(trusted)["policies[2]"] is Outcome.GRANTED
 
 
-def test_people_see_a_table_and_what_to_do():
+def test_the_table_is_followed_by_problems_with_remedies():
     text = outcomes.text(outcomes.outcomes(FACTS))
-    table, complaints = text.split("\n\n")
+    table, problems = text.split("\n\n")
     assert len(table.splitlines()) == 7
     assert "GET /details/* on 80" in table
     assert (
         "details:service-mesh policies[2]: refused: asks for Service shop/ratings, which is not "
         "its own; ask for a Service whose selector has app.kubernetes.io/name: details"
-    ) in complaints.splitlines()
-    assert outcomes.text([]) == "nobody asked for anything"
+    ) in problems.splitlines()
+    assert outcomes.text([]) == "there are no requests"

@@ -143,7 +143,7 @@ def test_the_autoscaler_holds_the_number_of_units_and_at_least_one(replicas: int
         (None, "is istio-k8s deployed?"),
         ("Unknown", "is istio-k8s deployed?"),
         ("True", "its log says why"),
-        ("False", "refuses the Gateway: no such class"),
+        ("False", "rejects the Gateway: no such class"),
     ],
 )
 def test_why_there_is_no_deployment(status: str | None, reason: str):

@@ -5,28 +5,36 @@
 from typing import Any
 
 from istio_ambient import ingress
-from istio_ambient.ingress import Match, Protocol, ServiceRef
-from istio_ambient.ingress.model import _facts
+from istio_ambient.ingress.routing import Match
 
-from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, objects, route, service
+from tests.unit.ingress.samples import (
+    CERTIFICATE,
+    PlacedRoute,
+    backend,
+    configuration,
+    facts,
+    objects,
+    route,
+    service,
+)
 
 TEMPO = ingress.Service(
     "shop",
     "tempo",
     {"app.kubernetes.io/name": "tempo"},
-    (_facts.ServicePort(3200, 3200), _facts.ServicePort(9096, 9096)),
+    (ingress.ServicePort(3200, 3200), ingress.ServicePort(9096, 9096)),
     by_juju=True,
 )
 TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
 
 
-def tempo(*routes: ingress.RouteRequest, **changes: Any) -> ingress.RouteConfiguration:
+def tempo(*routes: PlacedRoute, **changes: Any) -> ingress.IngressRequest:
     return configuration("tempo", *routes, **changes)
 
 
-def wanted(*configurations: ingress.RouteConfiguration, **changes: Any) -> ingress.Facts:
+def wanted(*configurations: ingress.IngressRequest, **changes: Any) -> ingress.Facts:
     services = changes.pop("services", (TEMPO, service()))
-    return facts(configurations=configurations, services=services, **changes)
+    return facts(*configurations, services=services, **changes)
 
 
 def listeners(facts: ingress.Facts) -> list[tuple[str, int, str]]:
@@ -35,18 +43,19 @@ def listeners(facts: ingress.Facts) -> list[tuple[str, int, str]]:
 
 
 def messages(facts: ingress.Facts) -> str:
-    return "\n".join(map(str, ingress.desired(facts).problems))
+    return "\n".join(map(str, ingress.desired(ingress.resolve(facts)).problems))
 
 
 def routes(facts: ingress.Facts) -> set[str]:
     return {name for name in objects(facts) if name.startswith(("HTTPRoute", "GRPCRoute"))}
 
 
-def grpc(**changes: Any) -> ingress.RouteRequest:
+def grpc(**changes: Any) -> PlacedRoute:
     arguments: dict[str, Any] = {
-        "protocol": Protocol.GRPC,
+        "field": "grpc_routes[0]",
+        "grpc": True,
         "port": 9096,
-        "backends": (ServiceRef("tempo", 9096),),
+        "backends": (backend("tempo", 9096),),
         "matches": (Match.of_grpc("a.B", "C"), Match.of_grpc("a.D"), Match()),
         **changes,
     }

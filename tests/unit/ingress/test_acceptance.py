@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What istiod says of routes and listeners reaches the status."""
+"""Conditions that istiod writes on routes and listeners reach the status."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def found(
     facts = samples.facts(samples.request())
     live: dict[kube.Ref, Any] = {}
     answering = (resources.HTTPRoute, resources.Gateway)
-    for obj in ingress.desired(facts).objects:
+    for obj in ingress.desired(ingress.resolve(facts)).objects:
         if _objects.type_of(obj) in answering:
             obj.metadata.generation = 1
             ref = {"name": "gate", "namespace": "shop", "sectionName": section}
@@ -41,9 +41,9 @@ def found(
             obj["status"] = {"parents": [parent], "listeners": [listener]}
         live[kube.ref_of(obj)] = obj
     ours = kube.Live(resources.identity("shop", "gate"), objects=live)
-    exposed = ingress.exposure(facts)
-    (entry,) = route_list.entries(exposed, facts, ours)
-    return list(acceptance.acceptance(exposed, facts, ours)), entry.state
+    resolved = ingress.resolve(facts)
+    (entry,) = route_list.entries(resolved, ours)
+    return list(acceptance.acceptance(resolved, ours)), entry.state
 
 
 @pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
@@ -51,7 +51,7 @@ def test_a_route_that_istiod_does_not_take_is_named_with_its_application(kind: s
     (refused,), state = found(condition(kind, "False"))
     assert not refused.ready and refused.since is not None
     assert "shop/productpage-httproute-http-80-gate of productpage:ingress" in refused.what
-    assert refused.reason == "istiod does not take it: no such listener"
+    assert refused.reason == "istiod does not accept it: no such listener"
     assert state == route_list.REFUSED
 
 

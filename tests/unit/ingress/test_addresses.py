@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where clients reach the gateway, whatever its Service is."""
+"""The gateway's address, for each type of its Service."""
 
 import dataclasses
 import datetime
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from istio_ambient import gateways, ingress
-from istio_ambient.ingress import Config
+from istio_ambient.ingress import Config, routing
 from istio_ambient.ingress.routing import _addresses
 
-from tests.unit.ingress.samples import ADDRESS, facts, request
+from tests.unit.ingress.samples import ADDRESS, facts, request, service
 
 NODE, NODE_PORTS = "192.0.2.20", {80: 31080, 443: 31443, 15021: 31021}
 NAME = "gate-istio.shop.svc.cluster.local"
@@ -21,15 +21,24 @@ NAME = "gate-istio.shop.svc.cluster.local"
 def reached(service_type: Any, node: str = NODE, wanted: Any = None, **changes: Any) -> Any:
     """Return facts with the gateway's Service of a type, and one application that asks."""
     wanted = gateways.Settings(service_type=wanted or service_type)
-    found = facts(request(), settings=wanted, node_address=node, **changes)
-    gateway = dataclasses.replace(
-        found.services["shop", "gate-istio"],
+    gateway = ingress.Service(
+        "shop",
+        "gate-istio",
         type=service_type,
         address=ADDRESS if service_type == "LoadBalancer" else "",
         node_ports={} if service_type == "ClusterIP" else NODE_PORTS,
     )
-    services = {**found.services, ("shop", "gate-istio"): gateway}
-    return dataclasses.replace(found, services=services)
+    return facts(
+        request(),
+        services=(service(), gateway),
+        settings=wanted,
+        node_address=node,
+        **changes,
+    )
+
+
+def hosts(given: ingress.Facts) -> routing.Hosts:
+    return ingress.resolve(given).hosts
 
 
 @pytest.mark.parametrize(
@@ -44,27 +53,25 @@ def reached(service_type: Any, node: str = NODE, wanted: Any = None, **changes: 
     ],
 )
 def test_published_urls_follow_the_type_of_the_service(service_type: str, tls: bool, url: str):
-    found = ingress.hosts_of(reached(service_type, tls=ingress.Tls(wanted=tls)))
+    found = hosts(reached(service_type, tls=ingress.Tls(wanted=tls)))
     assert found.url == url
     # A node's address or a name inside the cluster is no name that clients ask for.
     assert found.listener == ""
 
 
 def test_an_ipv6_node_with_a_port():
-    assert ingress.hosts_of(reached("NodePort", node="2001:db8::1")).url == (
-        "http://[2001:db8::1]:31080"
-    )
+    assert hosts(reached("NodePort", node="2001:db8::1")).url == ("http://[2001:db8::1]:31080")
 
 
 @pytest.mark.parametrize("service_type", ["LoadBalancer", "NodePort", "ClusterIP"])
 def test_what_the_operator_says_is_published_as_it_is(service_type: str):
     config = Config("apps.example.com")
-    found = ingress.hosts_of(reached(service_type, config=config))
+    found = hosts(reached(service_type, config=config))
     assert (found.url, found.listener) == ("http://apps.example.com", "apps.example.com")
 
 
 def test_no_url_while_no_node_runs_the_gateway():
-    assert ingress.hosts_of(reached("NodePort", node="")).url == ""
+    assert hosts(reached("NodePort", node="")).url == ""
 
 
 @pytest.mark.parametrize(
@@ -76,13 +83,13 @@ def test_no_url_while_no_node_runs_the_gateway():
         (facts(address=""), "no address from the load balancer"),
         (reached("NodePort", node=""), "no node runs a pod"),
         (reached("LoadBalancer", wanted="NodePort"), "NodePort yet: it is LoadBalancer"),
-        (dataclasses.replace(facts(), services={}), "istiod has not made it yet"),
+        (dataclasses.replace(facts(), cluster=ingress.Cluster()), "istiod has not made it yet"),
         # Options that are no good are told as such; what is there is what counts.
         (dataclasses.replace(reached("LoadBalancer"), settings=None), ""),
     ],
 )
 def test_what_an_address_waits_for(given: ingress.Facts, reason: str):
-    found = ingress.address_readiness(given, {})
+    found = ingress.address_readiness(given.gateway, given.cluster, given.settings, {})
     assert found.ready is not bool(reason)
     assert reason in found.reason
 

@@ -1,39 +1,41 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The policies that make people log in or show a token."""
+"""The policies that require a login or a token."""
 
+import dataclasses
 from typing import Any
 
 from istio_ambient import authorization, ingress, kube, resources
-from istio_ambient.ingress import ForwardAuth, JwtRule, Match, PathType, RequestAuth, Trust
-from istio_ambient.ingress.authentication import _policies as authentication
-from istio_ambient.ingress.routing import _listeners, _routes
+from istio_ambient.ingress import ForwardAuth, RequestAuth, Trust, authentication
+from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
+from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 from lightkube.models import meta_v1
 
 from tests.unit.ingress import samples
 
+GATEWAY = ingress.GatewayRef("m", "gate")
 LOGIN = ForwardAuth(wanted=True, provider_name="ext-authz-gate")
-RULE = JwtRule("https://issuer.example.com", "http://keys.example.com")
+RULE = JwtRule(issuer="https://issuer.example.com", jwks_uri="http://keys.example.com")
 BOTH = frozenset({"ext-authz-gate", "deny-without-jwt-gate"})
 NOT_OPEN = {"operation": {"notPaths": ["/m-login", "/m-login/*"]}}
 OF_SHOP = {"operation": {"paths": ["/m-shop", "/m-shop/*"]}}
-NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
+WITHOUT_PRINCIPAL = [{"source": {"notRequestPrincipals": ["*"]}}]
 BEARER = {"key": "request.headers[authorization]", "values": ["Bearer *"]}
 VALID = {"key": "request.auth.claims[iss]", "values": ["*"]}
 WITHOUT_TOKEN = [{"key": "request.headers[authorization]", "notValues": ["Bearer *"]}]
 TARGET = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}]
 
 
-def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> _routes.Route:
-    return _routes.Route(
+def route(app: str, endpoint: str, *matches: Match, port: int = 80) -> Route:
+    return Route(
         requester=authorization.Requester(app, endpoint),
         relation_id=1,
         authenticated=not endpoint.endswith("unauthenticated"),
-        protocol=ingress.Protocol.GRPC if matches[0].grpc else ingress.Protocol.HTTP,
+        protocol=Protocol.GRPC if matches[0].grpc else Protocol.HTTP,
         name=app,
         namespace="m",
-        listener=_listeners.Listener(port),
+        listener=Listener(port),
         matches=matches,
     )
 
@@ -46,16 +48,18 @@ CLOSED = route("shop", "ingress", prefix("/m-shop"))
 OPEN = route("login", "ingress-unauthenticated", prefix("/m-login"))
 
 
-def facts(**wanted: Any) -> ingress.Facts:
-    return ingress.Facts("m", "gate", **wanted)
-
-
 def tokens(*trusts: Trust) -> RequestAuth:
     return RequestAuth(trusts)
 
 
-def specs(*routes: _routes.Route, **wanted: Any) -> dict[str, dict[str, Any]]:
-    objects: list[Any] = authentication.authentication_policies(facts(**wanted), routes)
+def specs(*routes: Route, **wanted: Any) -> dict[str, dict[str, Any]]:
+    objects: list[Any] = authentication.authentication_policies(
+        authentication.authentication(routes),
+        GATEWAY,
+        wanted.get("forward_auth", ForwardAuth()),
+        wanted.get("request_auth", RequestAuth()),
+        in_force=wanted.get("authentication_in_force", ()),
+    )
     assert all(obj["spec"].pop("targetRefs") == TARGET for obj in objects)
     assert {obj.metadata.namespace for obj in objects} <= {"m"}
     return {obj.metadata.name: obj["spec"] for obj in objects}
@@ -76,7 +80,7 @@ def test_login_for_all_that_is_not_open():
     assert specs(CLOSED, forward_auth=LOGIN)["ext-authz-gate"]["rules"] == [{}]
 
 
-def test_a_login_that_is_not_complete_lets_nobody_in():
+def test_an_incomplete_login_denies_every_request():
     for pending in (ForwardAuth(True), ForwardAuth(True, "x", "not there yet")):
         found = specs(CLOSED, OPEN, forward_auth=pending)
         assert found == {"ext-authz-gate": {"action": "DENY", "rules": [{}]}}
@@ -84,12 +88,12 @@ def test_a_login_that_is_not_complete_lets_nobody_in():
 
 def test_tokens():
     rule = JwtRule(
-        "https://issuer.example.com",
-        "http://keys.example.com",
+        issuer="https://issuer.example.com",
+        jwks_uri="http://keys.example.com",
         audiences=("a", "b"),
         forward_original_token=True,
-        claim_to_headers=(("x-user", "sub"),),
-        from_headers=(("x-jwt", ""), ("authorization", "Token ")),
+        claim_to_headers=(ClaimToHeader(header="x-user", claim="sub"),),
+        from_headers=(FromHeader(name="x-jwt"), FromHeader(name="authorization", prefix="Token ")),
     )
     found = specs(CLOSED, OPEN, request_auth=tokens(Trust("shop", (rule,))))
     assert found["request-auth-shop-gate"] == {
@@ -106,7 +110,7 @@ def test_tokens():
     }
     deny = found["deny-without-jwt-gate"]
     assert deny["action"] == "DENY"
-    assert deny["rules"][0] == {"from": NOBODY, "to": [NOT_OPEN]}
+    assert deny["rules"][0] == {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN]}
     # Only what the application itself trusts gets to it, whatever others trust.
     issuer = {"key": "request.auth.claims[iss]"}
     assert deny["rules"][1:] == [
@@ -133,21 +137,21 @@ def test_applications_that_trust_the_same_share_a_rule():
 
 
 def test_an_issuer_whose_audience_is_not_always_restricted():
-    rules = (RULE, JwtRule(RULE.issuer, audiences=("a",)))
+    rules = (RULE, JwtRule(issuer=RULE.issuer, audiences=("a",)))
     found = specs(CLOSED, request_auth=tokens(Trust("shop", rules)))
     assert [len(rule["when"]) for rule in found["deny-without-jwt-gate"]["rules"][1:]] == [1]
 
 
-def test_an_application_without_good_rules_closes_itself_and_opens_nobody():
+def test_an_application_without_valid_rules_closes_its_own_routes_only():
     other = route("other", "ingress", prefix("/m-other"))
     auths = tokens(Trust("other", (RULE,)), Trust("shop"))
     found = specs(CLOSED, other, OPEN, request_auth=auths)
     assert set(found) == {"deny-without-jwt-gate", "request-auth-other-gate"}
     first, closed, _ = found["deny-without-jwt-gate"]["rules"]
-    assert first == {"from": NOBODY, "to": [NOT_OPEN]}
+    assert first == {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN]}
     assert closed == {"to": [OF_SHOP]}
     assert specs(request_auth=tokens(Trust("shop"))) == {
-        "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": NOBODY}]}
+        "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": WITHOUT_PRINCIPAL}]}
     }
 
 
@@ -159,8 +163,8 @@ def test_login_and_tokens_share_the_work():
     assert found["ext-authz-gate"]["rules"] == [{"to": [NOT_OPEN], "when": WITHOUT_TOKEN}]
     deny = found["deny-without-jwt-gate"]["rules"]
     assert deny[:2] == [
-        {"from": NOBODY, "to": [NOT_OPEN], "when": [BEARER]},
-        {"from": NOBODY, "to": [NOT_OPEN], "when": [VALID]},
+        {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN], "when": [BEARER]},
+        {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN], "when": [VALID]},
     ]
     # The JWT filter may have taken the token away by then.
     assert deny[2] == {"to": [OF_SHOP], "when": [{**VALID, "notValues": [RULE.issuer]}]}
@@ -170,7 +174,7 @@ def test_neither_gives_way_to_a_policy_that_is_not_there_yet():
     auths = tokens(Trust("shop", (RULE,)))
     found = specs(CLOSED, forward_auth=LOGIN, request_auth=auths)
     assert found["ext-authz-gate"]["rules"] == [{}]
-    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": NOBODY}
+    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": WITHOUT_PRINCIPAL}
 
 
 def test_without_any_good_rule_bearers_have_to_log_in_too():
@@ -181,7 +185,10 @@ def test_without_any_good_rule_bearers_have_to_log_in_too():
         authentication_in_force=BOTH,
     )
     assert found["ext-authz-gate"]["rules"] == [{}]
-    assert found["deny-without-jwt-gate"]["rules"][0] == {"from": NOBODY, "when": [BEARER]}
+    assert found["deny-without-jwt-gate"]["rules"][0] == {
+        "from": WITHOUT_PRINCIPAL,
+        "when": [BEARER],
+    }
 
 
 def test_grpc_methods():
@@ -209,17 +216,25 @@ def test_many_operations_make_several_rules():
     assert [len(rule["to"]) for rule in rules] == [512, 89]
 
 
-def test_what_was_asked_to_be_open_and_is_not_is_told():
+def test_unauthenticated_routes_that_need_authentication_are_reported():
     endpoint = "istio-ingress-route-unauthenticated"
     expression = route("x", endpoint, Match(PathType.REGEX, "/a.*"))
     elsewhere = route("y", endpoint, prefix("/m-shop/open"), port=8080)
     routes = (CLOSED, OPEN, expression, elsewhere)
-    told = list(authentication.authentication_problems(facts(forward_auth=LOGIN), routes))
+    told = authentication.authentication(routes).problems()
     assert [(problem.app, problem.endpoint) for problem in told] == [
         ("x", endpoint),
         ("y", endpoint),
     ]
-    assert list(authentication.authentication_problems(facts(), routes)) == []
+
+
+def test_without_login_and_tokens_everything_is_open():
+    expression = samples.route(matches=(Match(PathType.REGEX, "/a.*"),))
+    opened = samples.configuration("tempo", expression, authenticated=False)
+    wanted = samples.facts(opened, services=(samples.service("tempo", port=3200),))
+    assert ingress.resolve(wanted).authentication_problems == []
+    login = dataclasses.replace(wanted, forward_auth=LOGIN)
+    assert [each.app for each in ingress.resolve(login).authentication_problems] == ["tempo"]
 
 
 def test_the_gateway_serves_nothing_while_login_is_not_complete():
@@ -228,7 +243,7 @@ def test_the_gateway_serves_nothing_while_login_is_not_complete():
     found = samples.objects(wanted)
     assert not [ref for ref in found if ref.startswith("HTTPRoute")]
     assert found["AuthorizationPolicy shop/ext-authz-gate"]["spec"]["rules"] == [{}]
-    (readiness,) = ingress.exposure(wanted).pending
+    (readiness,) = ingress.resolve(wanted).served.pending
     assert "proxy has not sent" in readiness.reason
 
 
@@ -244,12 +259,12 @@ def test_redirects_to_tls_are_closed_and_opened_as_what_they_lead_to():
     spec = samples.objects(wanted)["AuthorizationPolicy shop/ext-authz-gate"]["spec"]
     opened = {"operation": {"notPaths": ["/shop-login", "/shop-login/*"]}}
     assert spec["rules"] == [{"to": [opened]}]
-    assert ingress.desired(wanted).problems == ()
+    assert ingress.desired(ingress.resolve(wanted)).problems == ()
 
 
-def test_nothing_is_served_where_somebody_else_has_the_name_of_a_policy():
+def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
     wanted = samples.facts(samples.request(), forward_auth=LOGIN)
-    objects = ingress.desired(wanted).objects
+    objects = ingress.desired(ingress.resolve(wanted)).objects
     identity = resources.identity("shop", "gate")
     none = kube.Live(identity, ingress.MANAGED)
     theirs = resources.AuthorizationPolicy(

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which certificate the gateway may use, and the Secret that holds it."""
+"""The checks of the gateway's certificate, and its Secret."""
 
 import base64
 import dataclasses
@@ -76,7 +76,7 @@ def test_names_that_clients_will_not_find(names: list[str], missing: list[str]):
 
 def secret(pair: Pair) -> Secret:
     certificate = ingress.assemble(pair.leaf, [LOWER.certificate], pair.key)
-    wanted = ingress.desired(facts(tls=ingress.Tls(True, certificate))).objects
+    wanted = ingress.desired(ingress.resolve(facts(tls=ingress.Tls(True, certificate)))).objects
     (found,) = [obj for obj in wanted if isinstance(obj, Secret)]
     return found
 
@@ -126,7 +126,7 @@ def test_a_clock_that_is_a_little_ahead_is_forgiven():
 @pytest.mark.parametrize(
     "data", [None, {}, {"tls.crt": "?", "tls.key": "?"}, {"tls.crt": "", "tls.key": ""}]
 )
-def test_a_secret_that_somebody_emptied_is_no_certificate(data: dict[str, str] | None):
+def test_an_emptied_secret_holds_no_certificate(data: dict[str, str] | None):
     assert ingress.certificate_in_use(Secret(data=data), NOW) is None
     assert ingress.leaf_in(Secret(data=data)) is None
     assert ingress.leaf_in(None) is None

@@ -1,14 +1,24 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two that ask for the same: neither gets it, both are named, everybody else is served."""
+"""Conflicts: neither route is served, both applications are named, all others are served."""
 
 from typing import Any
 
 import pytest
 from istio_ambient import ingress
-from istio_ambient.ingress import Match, PathType, Protocol, ServiceRef
+from istio_ambient.ingress.routing import Match, PathType
 
-from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, request, route, service
+from tests.unit.ingress.samples import (
+    CERTIFICATE,
+    PlacedRoute,
+    backend,
+    configuration,
+    facts,
+    redirect,
+    request,
+    route,
+    service,
+)
 
 APPS = ("one", "two", "productpage")
 UNAUTHENTICATED = "istio-ingress-route-unauthenticated"
@@ -20,27 +30,19 @@ def asks(
     relation_id: int,
     endpoint: str = "istio-ingress-route",
     **changes: Any,
-) -> ingress.RouteConfiguration:
-    backends = (ServiceRef(app, 80),)
+) -> ingress.IngressRequest:
+    backends = (backend(app, 80),)
     asked = route("r", matches=matches, backends=backends, **changes)
     return configuration(app, asked, relation_id=relation_id, endpoint=endpoint)
 
 
-def exposure(*asked: ingress.RouteConfiguration | ingress.IngressRequest, **changes: Any):
-    return ingress.exposure(
-        facts(
-            *(each for each in asked if isinstance(each, ingress.IngressRequest)),
-            configurations=[
-                each for each in asked if isinstance(each, ingress.RouteConfiguration)
-            ],
-            services=tuple(service(app, port=80) for app in APPS),
-            **changes,
-        )
-    )
+def served(*asked: ingress.IngressRequest, **changes: Any):
+    services = tuple(service(app, port=80) for app in APPS)
+    return ingress.resolve(facts(*asked, services=services, **changes)).served
 
 
-def outcome(*asked: ingress.RouteConfiguration | ingress.IngressRequest, **changes: Any):
-    found = exposure(*asked, **changes)
+def outcome(*asked: ingress.IngressRequest, **changes: Any):
+    found = served(*asked, **changes)
     return [route.relation_id for route in found.routes], sorted(found.clashing)
 
 
@@ -62,7 +64,7 @@ A, B = Match(path="/a"), Match(path="/b")
 def test_one_path_from_two_applications(one: tuple[Match, ...], two: tuple[Match, ...]):
     first, second = asks("one", *one, relation_id=1), asks("two", *two, relation_id=2)
     neighbour = asks("productpage", Match(path="/other"), relation_id=3)
-    found = exposure(first, second, neighbour)
+    found = served(first, second, neighbour)
     assert [each.relation_id for each in found.routes] == [3]
     assert found.clashing == {1, 2}
     (problem,) = found.problems
@@ -85,9 +87,7 @@ def test_one_path_from_two_applications(one: tuple[Match, ...], two: tuple[Match
         (asks("one", A, relation_id=1), asks("two", A, relation_id=2, hostnames=("a.b",))),
     ],
 )
-def test_what_only_overlaps_is_served(
-    one: ingress.RouteConfiguration, two: ingress.RouteConfiguration
-):
+def test_what_only_overlaps_is_served(one: ingress.IngressRequest, two: ingress.IngressRequest):
     assert outcome(one, two) == ([1, 2], [])
 
 
@@ -104,17 +104,17 @@ ANY = ingress.Config("gate.example.com", listener_hostname="")
 
 
 @pytest.mark.parametrize("hostname", ["gate.example.com", "*.example.com"])
-def test_the_gateways_own_hostname_is_taken_from_nobody(hostname: str):
+def test_a_route_that_takes_the_gateways_own_hostname_is_refused(hostname: str):
     asked = (
         asks("one", A, relation_id=1),
         asks("two", B, relation_id=2, hostnames=(hostname,)),
     )
-    found = exposure(*asked, config=ANY)
+    found = served(*asked, config=ANY)
     assert [route.relation_id for route in found.routes] == [1]
     (problem,) = found.problems
     assert str(problem).startswith("two:istio-ingress-route http_routes[0].hostnames: ")
     assert "taken from one:istio-ingress-route: refused" in str(problem)
-    # Where all routes are for that hostname, nobody's is more exact.
+    # Where all routes are for that hostname, none is more specific.
     assert outcome(*asked, config=ingress.Config("gate.example.com")) == ([1, 2], [])
 
 
@@ -122,7 +122,7 @@ def test_the_gateways_own_hostname_is_taken_from_nobody(hostname: str):
     "changes",
     [{"hostnames": ("other.example.com",)}, {"hostnames": ("gate.example.com",), "port": 8081}],
 )
-def test_a_hostname_that_takes_nothing_from_anybody(changes: dict[str, Any]):
+def test_a_hostname_that_takes_no_requests_of_others_is_served(changes: dict[str, Any]):
     asked = asks("one", A, relation_id=1), asks("two", B, relation_id=2, **changes)
     assert outcome(*asked, config=ANY) == ([1, 2], [])
 
@@ -132,7 +132,7 @@ def test_one_application_on_both_endpoints():
         request("one", port=80, relation_id=1),
         request("one", port=80, relation_id=2, endpoint="ingress-unauthenticated"),
     )
-    found = exposure(*asked)
+    found = served(*asked)
     assert (found.routes, found.clashing) == ((), {1, 2})
     assert "one:ingress-unauthenticated" in str(found.problems[0])
     routes = (
@@ -142,7 +142,7 @@ def test_one_application_on_both_endpoints():
     assert outcome(*routes) == ([], [1, 2])
 
 
-def test_the_path_of_an_ingress_is_nobody_elses_route():
+def test_a_route_for_the_path_of_an_ingress_is_a_conflict():
     path = Match(path="/shop-productpage")
     asked = (request(port=80, relation_id=1), asks("one", path, relation_id=2, port=80))
     assert outcome(*asked) == ([], [1, 2])
@@ -160,11 +160,11 @@ def test_a_route_for_a_port_that_tls_moves_meets_those_that_are_there():
     assert outcome(*asked, tls=tls) == ([], [1, 2])
 
 
-def test_what_is_refused_or_pending_takes_nothing_from_anybody():
+def test_refused_and_pending_routes_cause_no_conflict():
     asked = (
         asks("one", A, relation_id=1),
-        configuration("two", route("r", matches=(A,), backends=(ServiceRef("one", 80),))),
-        configuration("two", route("r", matches=(A,), backends=(ServiceRef("gone", 80),))),
+        configuration("two", route("r", matches=(A,), backends=(backend("one", 80),))),
+        configuration("two", route("r", matches=(A,), backends=(backend("gone", 80),))),
     )
     assert outcome(*asked) == ([1], [])
 
@@ -172,53 +172,63 @@ def test_what_is_refused_or_pending_takes_nothing_from_anybody():
 def test_other_routes_of_those_that_clash_are_served():
     config = configuration(
         "two",
-        route("r", matches=(A,), backends=(ServiceRef("two", 80),)),
-        route("s", matches=(B,), backends=(ServiceRef("two", 80),)),
+        route("r", matches=(A,), backends=(backend("two", 80),)),
+        route("s", matches=(B,), backends=(backend("two", 80),)),
         relation_id=2,
     )
     assert outcome(asks("one", A, relation_id=1), config) == ([2], [1, 2])
 
 
 @pytest.mark.parametrize(
-    ("second", "served"),
+    ("second", "expected"),
     [
-        (route("s", matches=(A,), backends=(ServiceRef("one", 80),)), 2),
-        (route("s", matches=(A,), backends=(ServiceRef("one", 80, 5),)), 0),
-        (route("s", matches=(A,), redirect=ingress.Redirect(hostname="x.y")), 0),
+        (route("s", matches=(A,), backends=(backend("one", 80),)), 2),
+        (route("s", matches=(A,), backends=(backend("one", 80, 5),)), 0),
+        (route("s", matches=(A,), redirect=redirect(hostname="x.y")), 0),
         (
             route(
                 "s",
                 matches=(Match(path="/a", method="GET"),),
-                backends=(ServiceRef("one", 80, 5),),
+                backends=(backend("one", 80, 5),),
             ),
             2,
         ),
-        (route("s", matches=(A,), backends=(ServiceRef("one", 80),), protocol=Protocol.GRPC), 0),
     ],
 )
-def test_one_application_that_contradicts_itself(second: ingress.RouteRequest, served: int):
-    first = route("r", matches=(A,), backends=(ServiceRef("one", 80),))
-    found = exposure(configuration("one", first, second))
-    assert len(found.routes) == served
+def test_one_application_that_contradicts_itself(second: PlacedRoute, expected: int):
+    first = route("r", matches=(A,), backends=(backend("one", 80),))
+    found = served(configuration("one", first, second))
+    assert len(found.routes) == expected
     assert all("another route of its own" in str(problem) for problem in found.problems)
 
 
-def test_those_that_clash_often_are_told_once():
+def test_one_application_that_wants_http_and_grpc_for_the_same_requests():
+    routes = (
+        route("r", matches=(Match(),), backends=(backend("one", 80),)),
+        route("s", matches=(Match(),), backends=(backend("one", 80),), grpc=True),
+    )
+    found = served(configuration("one", *routes))
+    assert found.routes == ()
+    (problem,) = found.problems
+    assert "another route of its own" in str(problem)
+
+
+def test_a_conflict_over_many_paths_is_reported_once():
     matches = tuple(Match(path=f"/{number}") for number in range(9))
-    found = exposure(asks("one", *matches, relation_id=1), asks("two", *matches, relation_id=2))
+    found = served(asks("one", *matches, relation_id=1), asks("two", *matches, relation_id=2))
     assert len(found.problems) == 1
 
 
 TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)
-ELSEWHERE = ingress.Redirect(scheme="https", hostname="elsewhere.example.org")
+ELSEWHERE = redirect(scheme="https", hostname="elsewhere.example.org")
 
 
-def test_nobody_leads_the_plain_http_clients_of_another_away():
+def test_a_redirect_for_http_clients_of_another_application_is_a_conflict():
     page = request(relation_id=1, port=80)
     path = Match(path="/shop-productpage")
     thief = asks("two", path, relation_id=2, port=80, redirect=ELSEWHERE)
     assert outcome(page, thief, tls=TLS) == ([], [1, 2])
-    (problem,) = exposure(page, thief, tls=TLS).problems
+    (problem,) = served(page, thief, tls=TLS).problems
     assert "productpage:ingress" in str(problem) and "two:istio-ingress-route" in str(problem)
     # The same by a hostname that is compared before any path.
     named = asks(
@@ -235,7 +245,7 @@ def test_nobody_leads_the_plain_http_clients_of_another_away():
 
 def test_one_may_say_itself_where_its_plain_http_clients_go():
     served, redirected = (
-        route("served", matches=(A,), backends=(ServiceRef("one", 80),), port=80),
+        route("served", matches=(A,), backends=(backend("one", 80),), port=80),
         route("to-tls", matches=(A,), backends=(), port=80, redirect=ELSEWHERE),
     )
     assert outcome(configuration("one", served, redirected), tls=TLS) == ([5, 5], [])

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may come in from outside: the configured networks, and nobody else on any doubt."""
+"""The allowed clients: those of the configured networks, and no others."""
 
 import dataclasses
 from typing import Any
@@ -70,7 +70,7 @@ def test_valid_networks(text: str, networks: list[str]):
         "::ffff:0:0/96",
     ],
 )
-def test_nonsense_is_named_and_lets_nobody_in(bad: str):
+def test_invalid_networks_are_named_and_allow_no_client(bad: str):
     networks, (problem,) = _cidrs.parse_cidrs(f"0.0.0.0/0,{bad}")
     assert networks == ()
     assert (problem.endpoint, problem.field) == ("config", "external-traffic-policy-cidrs")
@@ -121,7 +121,7 @@ TAMPERED: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("tampered", TAMPERED)
-def test_a_policy_that_somebody_changed_is_nothing_to_fall_back_on(tampered: dict[str, Any]):
+def test_the_networks_of_a_changed_policy_are_not_used(tampered: dict[str, Any]):
     live = live_with("10.0.0.0/8")
     ((ref, found),) = live.objects.items()
     changed = kube.manifest_of(found)
@@ -131,7 +131,7 @@ def test_a_policy_that_somebody_changed_is_nothing_to_fall_back_on(tampered: dic
 
 
 @hypothesis.given(st.text(alphabet="0123456789abcdef.:/, %x*-", max_size=30))
-def test_whatever_is_configured_lets_in_what_it_says_or_nobody(text: str):
+def test_any_text_allows_its_networks_or_no_client(text: str):
     networks, problems = _cidrs.parse_cidrs(text)
     assert not (networks and problems)
     assert len(networks) <= len([entry for entry in text.split(",") if entry.strip()])
@@ -140,7 +140,7 @@ def test_whatever_is_configured_lets_in_what_it_says_or_nobody(text: str):
 
 @pytest.mark.parametrize(("taken", "made"), [(False, True), (True, False)])
 def test_no_gateway_is_made_whose_limits_cannot_be_put_in_place(taken: bool, made: bool):
-    wanted = ingress.desired(facts()).objects
+    wanted = ingress.desired(ingress.resolve(facts())).objects
     policy = _policies.external_traffic_policy("shop", "gate", [])
     others = {kube.ref_of(policy): policy} if taken else {}
     plan = kube.plan(wanted, kube.Live(IDENTITY, ingress.MANAGED), others)

@@ -5,7 +5,7 @@
 import pytest
 from istio_ambient import ingress
 from istio_ambient.ingress import Config
-from istio_ambient.ingress.routing import _hosts
+from istio_ambient.ingress.routing import Address, _hosts
 
 from tests.unit.ingress.samples import ADDRESS, facts, objects, request
 
@@ -63,7 +63,7 @@ def test_autoscaler_holds_the_number_of_units(replicas: int):
     ],
 )
 def test_hostnames(config: Config, address: str, listener: str, public: str):
-    hosts = _hosts.hosts(config, address)
+    hosts = _hosts.hosts(config, Address(address))
     assert (hosts.listener, hosts.public, hosts.problems) == (listener, public, ())
     assert listeners(config, address)[0].get("hostname", "") == listener
 
@@ -87,22 +87,22 @@ BAD_HOSTNAMES = (
 
 
 @pytest.mark.parametrize("bad", BAD_HOSTNAMES)
-def test_a_bad_external_hostname_is_told_and_the_address_used(bad: str):
-    hosts = _hosts.hosts(Config(bad), "lb.example.com")
+def test_an_invalid_external_hostname_is_reported_and_the_address_used(bad: str):
+    hosts = _hosts.hosts(Config(bad), Address("lb.example.com"))
     assert [p.field for p in hosts.problems] == ["external_hostname"]
     assert (hosts.public, hosts.listener) == ("lb.example.com", "lb.example.com")
 
 
 @pytest.mark.parametrize("bad", BAD_HOSTNAMES)
-def test_a_bad_listener_hostname_is_told_and_the_default_used(bad: str):
-    hosts = _hosts.hosts(Config("a.example.com", bad), "")
+def test_an_invalid_listener_hostname_is_reported_and_the_default_used(bad: str):
+    hosts = _hosts.hosts(Config("a.example.com", bad), Address())
     assert [p.field for p in hosts.problems] == ["listener-hostname"]
     assert hosts.listener == "a.example.com"
 
 
 @pytest.mark.parametrize("bad", ["a_b.elb", "http://lb", "1.2.3"])
-def test_a_load_balancers_address_that_is_none_is_told(bad: str):
-    hosts = _hosts.hosts(Config(), bad)
+def test_an_invalid_address_of_the_load_balancer_is_reported(bad: str):
+    hosts = _hosts.hosts(Config(), Address(bad))
     assert [problem.remedy for problem in hosts.problems] == ["set external_hostname"]
     assert (hosts.public, hosts.listener, hosts.names) == ("", "", ())
 
@@ -120,24 +120,27 @@ def test_a_load_balancers_address_that_is_none_is_told(bad: str):
     ],
 )
 def test_what_the_certificate_is_for(config: Config, address: str, names: tuple[str, ...]):
-    assert _hosts.hosts(config, address).names == names
+    assert _hosts.hosts(config, Address(address)).names == names
 
 
 def test_listeners_take_no_ip_address():
-    hosts = _hosts.hosts(Config("", "203.0.113.10"), "")
+    hosts = _hosts.hosts(Config("", "203.0.113.10"), Address())
     assert [p.field for p in hosts.problems] == ["listener-hostname"]
     assert hosts.listener == ""
 
 
 def test_a_wildcard_is_no_external_hostname():
-    assert [p.field for p in _hosts.hosts(Config("*.example.com"), "").problems] == [
+    assert [p.field for p in _hosts.hosts(Config("*.example.com"), Address()).problems] == [
         "external_hostname"
     ]
 
 
 def test_bad_hostnames_are_among_the_problems_of_the_whole():
     assert [
-        problem.field for problem in ingress.desired(facts(config=Config("a b", "c d"))).problems
+        problem.field
+        for problem in ingress.desired(
+            ingress.resolve(facts(config=Config("a b", "c d")))
+        ).problems
     ] == ["external_hostname", "listener-hostname"]
 
 
@@ -147,5 +150,5 @@ def test_urls_follow_the_address():
         ("2001:db8::1", "http://[2001:db8::1]/shop-productpage"),
         ("", ""),
     ]:
-        exposed = ingress.exposure(facts(request(), address=address))
-        assert [exposed.url(route) for route in exposed.routes] == [url]
+        found = ingress.resolve(facts(request(), address=address))
+        assert [found.url(route) for route in found.served.routes] == [url]

@@ -18,6 +18,7 @@ from istio_ambient import authorization, ingress
 from istio_ambient.charm import status
 from istio_ambient.ingress.routing import _routes
 from istio_ambient.integrations import ingress_requests
+from istio_ambient.integrations.requesters import RequesterDatabag
 
 from tests.unit.ingress.samples import facts, objects, service
 from tests.unit.interfaces import hostile
@@ -34,18 +35,13 @@ SERVICES = (
 
 def known(endpoint: str, databag: Mapping[str, str]) -> ingress.Facts:
     """Return what the charm would know of this databag of tempo, and of a good one of reviews."""
-    asked = ingress_requests.read(
+    requests, problems = ingress_requests.read(
         [
-            ingress_requests.Databag(authorization.Requester(OWN, endpoint), 1, databag),
-            ingress_requests.Databag(authorization.Requester("reviews", "ingress"), 2, NEIGHBOUR),
+            RequesterDatabag(authorization.Requester(OWN, endpoint), 1, databag),
+            RequesterDatabag(authorization.Requester("reviews", "ingress"), 2, NEIGHBOUR),
         ]
     )
-    return facts(
-        *asked.requests,
-        configurations=asked.configurations,
-        services=SERVICES,
-        problems=asked.problems,
-    )
+    return facts(*requests, services=SERVICES, problems=problems)
 
 
 def check(given: ingress.Facts) -> list[_routes.Route]:
@@ -60,12 +56,12 @@ def check(given: ingress.Facts) -> list[_routes.Route]:
             assert manifest["spec"]["selector"]["matchLabels"] == {authorization.NAME_LABEL: OWN}
             (rule,) = manifest["spec"]["rules"]
             assert rule["from"] and rule["to"] == [{"operation": {"ports": ["80"]}}]
-    problems = ingress.desired(given).problems
+    problems = ingress.desired(ingress.resolve(given)).problems
     for problem in problems:
         assert problem.app == OWN
         assert problem.message and problem.remedy
     assert status.status_of(status.Findings(problems=list(problems)), 100).message.isprintable()
-    return [route for route in ingress.exposure(given).routes if route.requester.app == OWN]
+    return [route for route in ingress.resolve(given).served.routes if route.requester.app == OWN]
 
 
 def asked(route: _routes.Route, text: str) -> published.HTTPRoute | published.GRPCRoute:

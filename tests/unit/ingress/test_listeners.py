@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which ports the gateway listens on, for which hostnames, and what it serves there."""
+"""Listeners: ports, hostnames, and the routes at them."""
 
 import pytest
 from istio_ambient import ingress
 
-from tests.unit.ingress.samples import configuration, objects, route
+from tests.unit.ingress.samples import configuration, objects, redirect, route
 from tests.unit.ingress.tempo import TLS, grpc, listeners, messages, routes, tempo, wanted
 
 
@@ -46,18 +46,18 @@ def test_while_there_is_no_certificate_nothing_is_served():
     asked = wanted(tempo(route()), tls=ingress.Tls(wanted=True))
     assert (listeners(asked), routes(asked)) == ([("http-80", 80, "HTTP")], set())
     assert not [name for name in objects(asked) if name.endswith("-l4")]
-    assert [each.what for each in ingress.exposure(asked).pending] == ["certificates"]
+    assert [each.what for each in ingress.resolve(asked).served.pending] == ["certificates"]
     assert messages(asked) == ""
 
 
 def test_while_there_is_no_authorizer_nothing_is_served():
     asked = wanted(tempo(route()), forward_auth=ingress.ForwardAuth(wanted=True))
     assert routes(asked) == set()
-    assert [each.what for each in ingress.exposure(asked).pending] == ["forward-auth"]
+    assert [each.what for each in ingress.resolve(asked).served.pending] == ["forward-auth"]
 
 
 def test_a_route_that_itself_leads_to_tls_stays_on_plain_http():
-    to_tls = route("to-tls", port=80, redirect=ingress.Redirect(scheme="https"))
+    to_tls = route("to-tls", port=80, redirect=redirect(scheme="https"))
     asked = wanted(tempo(to_tls, route("site", port=443)), tls=TLS)
     assert messages(asked) == ""
     assert "HTTPRoute shop/tempo-to-tls-httproute-http-80-gate" in routes(asked)

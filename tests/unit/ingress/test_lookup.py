@@ -45,7 +45,7 @@ def path(value: str, kind: str = "PathPrefix", **more: Any) -> dict[str, Any]:
 
 
 def met(url: str, *routes: dict[str, Any], at: dict[str, Any] | None = None, **more: Any) -> str:
-    found = lookup.look_up(lookup.Question.of_url(url, **more), at or gateway(), routes)
+    found = lookup.look_up(lookup.ClientRequest.of_url(url, **more), at or gateway(), routes)
     return found.route.rpartition("/")[2] or found.miss
 
 
@@ -88,7 +88,7 @@ def test_methods_headers_and_age_decide_between_equal_paths():
     assert met("http://h/", plain, older) == "older"
 
 
-def test_the_most_specific_hostname_has_the_word_whatever_the_path():
+def test_the_most_specific_hostname_takes_precedence_whatever_the_path():
     routes = [
         route("any", path("/only-here")),
         route("wild", path("/"), hostnames=["*.example.com"]),
@@ -112,7 +112,7 @@ def test_listeners_by_hostname_and_routes_by_section():
     assert "answers to" in met("http://elsewhere.org/", *routes, at=gateway(*listeners))
 
 
-def test_what_istiod_does_not_accept_is_no_route():
+def test_a_route_that_istiod_refuses_serves_nothing():
     refused = {
         "parents": [
             {
@@ -139,8 +139,8 @@ def test_grpc_methods_are_paths():
 
 def test_redirects_say_where_to():
     to_tls = [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]
-    question = lookup.Question.of_url("http://shop.example.com/x")
-    found = lookup.look_up(question, gateway(), [route("r", path("/"), filters=to_tls)])
+    request = lookup.ClientRequest.of_url("http://shop.example.com/x")
+    found = lookup.look_up(request, gateway(), [route("r", path("/"), filters=to_tls)])
     assert found.redirect == "302 to https://shop.example.com/x"
     assert found.backends == ()
 
@@ -150,17 +150,17 @@ def test_redirects_say_where_to():
 )
 def test_what_is_no_url_says_so(url: str):
     with pytest.raises(lookup.UrlError):
-        lookup.Question.of_url(url)
+        lookup.ClientRequest.of_url(url)
 
 
 @given(st.text(), st.text(), st.lists(st.text(), max_size=3))
 def test_any_text_gets_an_answer(url_path: str, expression: str, hostnames: list[str]):
     wanted = route("r", path(expression, "RegularExpression"), hostnames=hostnames)
     try:
-        question = lookup.Question.of_url("http://h/" + url_path)
+        request = lookup.ClientRequest.of_url("http://h/" + url_path)
     except lookup.UrlError:
         return
-    assert lookup.look_up(question, gateway(), [wanted]).listener == "http-80"
+    assert lookup.look_up(request, gateway(), [wanted]).listener == "http-80"
 
 
 def test_of_several_values_of_a_query_parameter_the_first_counts():

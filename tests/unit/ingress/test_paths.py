@@ -8,9 +8,9 @@ import re
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient.ingress import PathType
 from istio_ambient.ingress.authentication import _paths
 from istio_ambient.ingress.authentication._paths import PathMatch
+from istio_ambient.ingress.routing import PathType
 
 HTTP, OTHER = ("http-80", "HTTPRoute"), ("http-8080", "HTTPRoute")
 
@@ -162,7 +162,7 @@ def test_an_open_path_below_a_closed_one_stays_open():
         (exact("/a"), exact("/a", restricted=True)),
     ],
 )
-def test_on_any_doubt_it_stays_closed_and_that_is_told(opened: PathMatch, other: PathMatch):
+def test_an_undecided_path_stays_closed_and_is_reported(opened: PathMatch, other: PathMatch):
     assert list(_paths.still_closed([other], [opened])) == [(opened, other)]
     assert needed(_paths.authenticated([other], [opened]), "/a/b" if "b" in other.path else "/a")
 

@@ -7,14 +7,19 @@ from typing import Any
 
 from istio_ambient import ingress, kube, resources
 from istio_ambient.ingress.reports import route_list
+from istio_ambient.ingress.routing import Match, PathType
 
 from tests.unit.ingress import samples
 
 
 def listed(facts: ingress.Facts, applied: bool = True) -> list[route_list.Entry]:
-    objects = {kube.ref_of(obj): obj for obj in ingress.desired(facts).objects} if applied else {}
+    objects = (
+        {kube.ref_of(obj): obj for obj in ingress.desired(ingress.resolve(facts)).objects}
+        if applied
+        else {}
+    )
     live = kube.Live(resources.identity("shop", "gate"), objects=objects)
-    return route_list.entries(ingress.exposure(facts), facts, live)
+    return route_list.entries(ingress.resolve(facts), live)
 
 
 def facts(**changes: Any) -> ingress.Facts:
@@ -49,19 +54,13 @@ def test_who_may_is_said_for_each_route():
 
 
 def test_ports_and_conditions_of_routes():
-    asked = ingress.RouteRequest(
-        field="http_routes[0]",
-        name="api",
-        protocol=ingress.Protocol.HTTP,
-        port=8080,
-        backends=(ingress.ServiceRef("productpage", 9080),),
-        matches=(ingress.Match(ingress.PathType.EXACT, "/api", "GET", (("x-tenant", "blue"),)),),
+    asked = samples.route(
+        "api",
+        backends=(samples.backend("productpage", 9080),),
+        matches=(Match(PathType.EXACT, "/api", "GET", (("x-tenant", "blue"),)),),
         hostnames=("shop.example.com",),
     )
-    configuration = ingress.RouteConfiguration(
-        samples.request(endpoint="istio-ingress-route").requester, 2, "shop", routes=(asked,)
-    )
-    (entry,) = listed(samples.facts(configurations=(configuration,)))
+    (entry,) = listed(samples.facts(samples.configuration("productpage", asked)))
     assert entry.url == "http://shop.example.com:8080/api"
     assert entry.match == "exact path, GET, header x-tenant: blue"
 
@@ -71,36 +70,36 @@ def test_what_is_not_served_says_why():
         samples.request(), samples.request(endpoint="ingress-unauthenticated", relation_id=2)
     )
     assert listed(clash) == []
-    (problem,) = route_list.unserved(ingress.exposure(clash), clash)
+    (problem,) = route_list.unserved(ingress.resolve(clash))
     assert "and so does productpage:ingress-unauthenticated" in str(problem)
     waiting = samples.facts(samples.request("absent"), services=())
-    (problem,) = route_list.unserved(ingress.exposure(waiting), waiting)
+    (problem,) = route_list.unserved(ingress.resolve(waiting))
     assert "there is no Service shop/absent yet" in problem.message
     assert "absent" in route_list.unserved_table([problem])
 
 
 def test_urls_as_other_ingress_charms_tell_them():
     found = listed(facts())
-    urls = route_list.proxied_endpoints(ingress.exposure(facts()), found, "gate")
+    urls = route_list.proxied_endpoints(ingress.resolve(facts()), found)
     assert urls == {
         "gate": {"url": "http://203.0.113.10"},
         "productpage": {"url": "http://203.0.113.10/shop-productpage"},
     }
     unknown = facts(address="")
-    assert route_list.proxied_endpoints(ingress.exposure(unknown), listed(unknown), "gate") == {}
+    assert route_list.proxied_endpoints(ingress.resolve(unknown), listed(unknown)) == {}
 
 
-def test_urls_are_those_that_applications_are_told():
+def test_urls_are_those_that_are_published():
     wide = facts(config=ingress.Config("shop.example.com", "*.example.com"))
     behind = facts(
         config=ingress.Config("shop.example.com"),
         upstream=ingress.Upstream("front", "https://front.example.com:444/shop-gate"),
     )
     for known in (wide, behind):
-        exposed = ingress.exposure(known)
+        found = ingress.resolve(known)
         (entry,) = listed(known)
-        assert entry.url == exposed.url(exposed.routes[0])
-        urls = route_list.proxied_endpoints(exposed, [entry], "gate")
+        assert entry.url == found.url(found.served.routes[0])
+        urls = route_list.proxied_endpoints(found, [entry])
         assert urls["productpage"] == {"url": entry.url}
     assert listed(facts(address=""))[0].url == "/shop-productpage"
 
@@ -112,12 +111,11 @@ def test_ports_of_nodes_stand_in_urls_of_every_listener():
     asked = samples.configuration("tempo", samples.route())
     known = samples.facts(
         samples.request(),
-        services=(samples.service(), samples.service("tempo", port=3200)),
-        configurations=(asked,),
+        asked,
+        services=(samples.service(), samples.service("tempo", port=3200), gateway),
         node_address="192.0.2.1",
     )
-    services = {**known.services, ("shop", "gate-istio"): gateway}
-    assert [entry.url for entry in listed(dataclasses.replace(known, services=services))] == [
+    assert [entry.url for entry in listed(known)] == [
         "http://192.0.2.1:30080/shop-productpage",
         "http://192.0.2.1:30808/main",
     ]
@@ -125,14 +123,14 @@ def test_ports_of_nodes_stand_in_urls_of_every_listener():
 
 def test_an_open_route_that_needs_a_login_all_the_same_says_so():
     asks = ingress.ForwardAuth(wanted=True, provider_name="ext-authz-gate")
-    by_expression = samples.route(matches=(ingress.Match(ingress.PathType.REGEX, "/open.*"),))
+    by_expression = samples.route(matches=(Match(PathType.REGEX, "/open.*"),))
     opened = samples.configuration("tempo", by_expression, authenticated=False)
     known = samples.facts(
+        opened,
         services=(samples.service("tempo", port=3200),),
-        configurations=(opened,),
         forward_auth=asks,
     )
     (entry,) = listed(known)
     assert entry.authentication == "forward-auth"
-    (problem,) = route_list.unserved(ingress.exposure(known), known)
+    (problem,) = route_list.unserved(ingress.resolve(known))
     assert "it needs authentication" in problem.message

@@ -1,16 +1,24 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes as applications describe them: objects, names, least authority."""
-
-import dataclasses
+"""Routes of interface `istio_ingress_route`: objects, names, ownership."""
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress
-from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
+from istio_ambient.ingress.routing import Match, PathType
+from istio_ambient.interfaces.istio_ingress_route import Backend
 
-from tests.unit.ingress.samples import configuration, facts, objects, route, service
+from tests.unit.ingress.samples import (
+    PlacedRoute,
+    backend,
+    configuration,
+    facts,
+    objects,
+    redirect,
+    route,
+    service,
+)
 from tests.unit.ingress.tempo import TEMPO, TLS, grpc, listeners, messages, routes, tempo, wanted
 
 
@@ -21,8 +29,11 @@ def test_an_http_route_with_everything():
             Match(PathType.REGEX, "/v[0-9]+/.*"),
         ),
         hostnames=("api.example.com",),
-        rewrite=ingress.Rewrite("inside.example.com", PathModifier("/", whole=True)),
-        backends=(ServiceRef("tempo", 3200, 90), ServiceRef("tempo", 9096, 10)),
+        rewrite={
+            "hostname": "inside.example.com",
+            "path": {"type": "ReplaceFullPath", "replaceFullPath": "/"},
+        },
+        backends=(backend("tempo", 3200, 90), backend("tempo", 9096, 10)),
     )
     assert objects(wanted(tempo(asked)))["HTTPRoute shop/tempo-main-httproute-http-8080-gate"][
         "spec"
@@ -93,8 +104,8 @@ def test_plain_http_needs_no_destination_rule():
 
 
 def test_a_grpc_route_that_redirects_is_an_http_route():
-    redirect = ingress.Redirect(hostname="new.example.com", status=308)
-    found = objects(wanted(tempo(grpc(redirect=redirect))))
+    elsewhere = redirect(hostname="new.example.com", statusCode=308)
+    found = objects(wanted(tempo(grpc(redirect=elsewhere))))
     (rule,) = found["HTTPRoute shop/tempo-traces-httproute-http-9096-gate"]["spec"]["rules"]
     assert [match["path"] for match in rule["matches"]] == [
         {"type": "Exact", "value": "/a.B/C"},
@@ -114,15 +125,15 @@ def test_a_grpc_route_that_redirects_is_an_http_route():
 @pytest.mark.parametrize(
     ("ref", "told"),
     [
-        (ServiceRef("productpage", 9080), "Service productpage is not one of tempo: refused"),
-        (ServiceRef("open", 80), "selects no pods: refused"),
-        (ServiceRef("away", 80), "leads out of the cluster: refused"),
+        (backend("productpage", 9080), "Service productpage is not one of tempo: refused"),
+        (backend("open", 80), "selects no pods: refused"),
+        (backend("away", 80), "leads out of the cluster: refused"),
     ],
 )
-def test_a_route_with_one_backend_that_is_not_its_own_is_refused_whole(ref: ServiceRef, told: str):
+def test_a_route_with_one_backend_that_is_not_its_own_is_refused_whole(ref: Backend, told: str):
     extra = (service("open", port=80, selector={}), service("away", port=80, external_name=True))
     asked = wanted(
-        tempo(route(backends=(ServiceRef("tempo", 3200, 1), ref)), route("other", field="x")),
+        tempo(route(backends=(backend("tempo", 3200, 1), ref)), route("other", field="x")),
         services=(TEMPO, service(), *extra),
     )
     assert routes(asked) == {"HTTPRoute shop/tempo-other-httproute-http-8080-gate"}
@@ -131,7 +142,7 @@ def test_a_route_with_one_backend_that_is_not_its_own_is_refused_whole(ref: Serv
 
 
 def test_trust_lifts_whose_service_it_is_and_nothing_else():
-    refs = (ServiceRef("productpage", 9080),)
+    refs = (backend("productpage", 9080),)
     asked = wanted(tempo(route(backends=refs)), trusted=frozenset({"tempo"}))
     assert messages(asked) == ""
     assert "AuthorizationPolicy shop/productpage-gate-shop-l4" in objects(asked)
@@ -156,15 +167,13 @@ def test_several_services_of_another_models_applications():
         ),
         service("stray", "blog", 80, selector={"app.kubernetes.io/name": "x"}, by_juju=False),
     )
-    refs = [(ServiceRef("web", 80), ServiceRef("web-admin", 80)), (ServiceRef("stray", 80),)]
+    refs = [(backend("web", 80), backend("web-admin", 80)), (backend("stray", 80),)]
     asked = facts(
-        configurations=(
-            configuration(
-                "remote-1",
-                *(route(f"r{n}", backends=each) for n, each in enumerate(refs)),
-                model="blog",
-                uuid=other,
-            ),
+        configuration(
+            "remote-1",
+            *(route(f"r{n}", backends=each) for n, each in enumerate(refs)),
+            model="blog",
+            uuid=other,
         ),
         services=services,
         model_namespaces={other: "blog"},
@@ -175,10 +184,10 @@ def test_several_services_of_another_models_applications():
 
 def test_objects_of_different_applications_never_share_a_name():
     services = tuple(service(name, port=80) for name in ("a", "a-b"))
-    one = configuration("a", route("b-c", backends=(ServiceRef("a", 80),)), relation_id=1)
+    one = configuration("a", route("b-c", backends=(backend("a", 80),)), relation_id=1)
     two = configuration(
         "a-b",
-        route("c", backends=(ServiceRef("a-b", 80),), matches=(Match(path="/c"),)),
+        route("c", backends=(backend("a-b", 80),), matches=(Match(path="/c"),)),
         relation_id=2,
     )
     found = routes(wanted(one, two, services=services))
@@ -195,20 +204,16 @@ def test_routes_of_one_application_with_one_name_are_both_served():
 
 
 PATHS = ["/", "/a", "/a/b"]
-_refs = st.builds(
-    ServiceRef, st.sampled_from(["tempo", "productpage", "open", "gone"]), st.just(80)
-)
+_refs = st.builds(backend, st.sampled_from(["tempo", "productpage", "open", "gone"]), st.just(80))
 _route_requests = st.builds(
     route,
     st.sampled_from(["x", "y"]),
     port=st.sampled_from([80, 443, 8080, 15021]),
-    matches=st.lists(st.builds(Match, path=st.sampled_from(PATHS)), min_size=1, max_size=2).map(
-        tuple
-    ),
+    matches=st.lists(st.builds(Match, path=st.sampled_from(PATHS)), min_size=1, max_size=2),
     hostnames=st.lists(st.sampled_from(["a.b", "*.b", "c.d"]), max_size=2).map(tuple),
-    backends=st.lists(_refs, min_size=1, max_size=2).map(tuple),
-    protocol=st.sampled_from(list(Protocol)),
-    redirect=st.none() | st.just(ingress.Redirect(hostname="x.y")),
+    backends=st.lists(_refs, min_size=1, max_size=2, unique=True).map(tuple),
+    grpc=st.booleans(),
+    redirect=st.none() | st.just(redirect(hostname="x.y")),
 )
 _configurations = st.tuples(
     st.sampled_from(["tempo", "productpage", "evil"]),
@@ -218,12 +223,10 @@ _configurations = st.tuples(
 )
 
 
-def numbered(
-    number: int, wish: tuple[str, list[ingress.RouteRequest], str, str]
-) -> ingress.RouteConfiguration:
+def numbered(number: int, wish: tuple[str, list[PlacedRoute], str, str]) -> ingress.IngressRequest:
     """Return the configuration as it is read of one databag."""
     app, wanted, model, endpoint = wish
-    fields = [dataclasses.replace(each, field=f"routes[{n}]") for n, each in enumerate(wanted)]
+    fields = [(f"routes[{n}]", each) for n, (_, each) in enumerate(wanted)]
     return configuration(app, *fields, model=model, endpoint=endpoint, relation_id=number)
 
 
@@ -235,7 +238,7 @@ def numbered(
     st.sampled_from([ingress.Tls(), TLS, ingress.Tls(wanted=True)]),
 )
 def test_never_wider_than_what_is_ones_own(
-    wishes: list[tuple[str, list[ingress.RouteRequest], str, str]],
+    wishes: list[tuple[str, list[PlacedRoute], str, str]],
     listener: str,
     tls: ingress.Tls,
 ):
@@ -246,14 +249,14 @@ def test_never_wider_than_what_is_ones_own(
         service("tempo", namespace="bank", port=80),
     )
     asked = facts(
-        configurations=tuple(numbered(n, wish) for n, wish in enumerate(wishes)),
+        *(numbered(n, wish) for n, wish in enumerate(wishes)),
         services=services,
         config=ingress.Config(listener_hostname=listener),
         tls=tls,
     )
-    exposed = ingress.exposure(asked)
+    served = ingress.resolve(asked).served
     places: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
-    for each in exposed.routes:
+    for each in served.routes:
         assert each.namespace == "shop"
         assert each.redirect or each.backends
         assert {backend.service for backend in each.backends} <= {each.requester.app}
@@ -273,10 +276,10 @@ def test_never_wider_than_what_is_ones_own(
             for ref in rule.get("backendRefs", ()):
                 assert f"AuthorizationPolicy shop/{ref['name']}-gate-shop-l4" in found
     if tls.pending:
-        assert exposed.routes == ()
+        assert served.routes == ()
     # Every route has an object of its own, equal ones of one application excepted.
-    refs = {each.ref: each for each in exposed.routes}
-    for each in exposed.routes:
+    refs = {each.ref: each for each in served.routes}
+    for each in served.routes:
         same = refs[each.ref]
         assert (same.requester.app, same.matches, same.target) == (
             each.requester.app,

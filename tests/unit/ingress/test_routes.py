@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes and the policies to the backends: who gets one, who does not, and who clashes."""
+"""Routes of interface `ingress`, and the policies of their backends."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress
-from istio_ambient.ingress.model import _facts
 
 from tests.unit.ingress.samples import facts, objects, request, service
 
@@ -18,7 +17,7 @@ OTHER = "3f1c0c9e-0000-4000-8000-000000000001"
 
 
 def messages(facts: ingress.Facts) -> str:
-    return "\n".join(map(str, ingress.desired(facts).problems))
+    return "\n".join(map(str, ingress.desired(ingress.resolve(facts)).problems))
 
 
 def served(facts: ingress.Facts) -> set[str]:
@@ -69,7 +68,7 @@ def test_the_gateway_speaks_what_the_application_does(scheme: str, settings: dic
         "DestinationRule shop/productpage-grpc-dest-rule-gate"
     ]["spec"]
     assert spec["trafficPolicy"] == {"portLevelSettings": [{"port": {"number": 9080}, **settings}]}
-    # Nobody else's connections to the application change.
+    # Connections of other clients to the application do not change.
     assert spec["exportTo"] == ["."]
     assert spec["workloadSelector"]["matchLabels"] == {
         "gateway.networking.k8s.io/gateway-name": "gate"
@@ -111,7 +110,7 @@ def test_a_named_target_port_is_what_the_endpoints_say():
 def test_a_named_target_port_without_endpoints_opens_nothing():
     wanted = facts(request(), services=(service(target="web"),))
     assert (served(wanted), backend_policies(wanted)) == (set(), set())
-    assert [p.reason for p in ingress.exposure(wanted).pending] == [
+    assert [p.reason for p in ingress.resolve(wanted).served.pending] == [
         "no pod of productpage has the port behind 9080 yet"
     ]
 
@@ -126,7 +125,7 @@ def test_a_named_target_port_without_endpoints_opens_nothing():
 def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
     wanted = facts(request(), services=services)
     assert (served(wanted), backend_policies(wanted), messages(wanted)) == (set(), set(), "")
-    (pending,) = ingress.exposure(wanted).pending
+    (pending,) = ingress.resolve(wanted).served.pending
     assert (pending.what, pending.reason) == ("ingress of productpage", reason)
 
 
@@ -143,7 +142,7 @@ def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
         ),
     ],
 )
-def test_refused_and_told_while_the_others_are_served(
+def test_a_refused_request_is_reported_while_others_are_served(
     asked: ingress.IngressRequest, extra: tuple[ingress.Service, ...], told: str
 ):
     neighbour = request(app="reviews", relation_id=9)
@@ -219,8 +218,8 @@ def test_two_applications_with_one_path_get_nothing_and_are_both_named():
     wanted = facts(*requests, services=CLASHING, model_namespaces={OTHER: "shop-x"})
     assert served(wanted) == {ROUTE}
     assert backend_policies(wanted) == {POLICY}
-    assert [route.relation_id for route in ingress.exposure(wanted).routes] == [3]
-    (problem,) = ingress.desired(wanted).problems
+    assert [route.relation_id for route in ingress.resolve(wanted).served.routes] == [3]
+    (problem,) = ingress.desired(ingress.resolve(wanted)).problems
     assert "/shop-x-y" in str(problem)
     assert "x-y:ingress" in str(problem)
     assert "remote-7:ingress" in str(problem)
@@ -232,7 +231,7 @@ def test_a_conflict_ends_when_one_of_them_goes():
     assert messages(wanted) == ""
 
 
-def test_a_refused_request_takes_no_path_from_anybody():
+def test_a_refused_request_causes_no_conflict():
     wanted = facts(*clash(), services=CLASHING, model_namespaces={"someone-else": "shop-x"})
     assert served(wanted) == {"HTTPRoute shop/x-y-httproute-http-80-gate"}
 
@@ -240,16 +239,16 @@ def test_a_refused_request_takes_no_path_from_anybody():
 def test_one_application_that_asks_twice_for_the_same_is_served_once():
     wanted = facts(request(relation_id=1), request(relation_id=2))
     assert served(wanted) == {ROUTE}
-    assert [route.relation_id for route in ingress.exposure(wanted).routes] == [1, 2]
+    assert [route.relation_id for route in ingress.resolve(wanted).served.routes] == [1, 2]
 
 
 def test_one_application_that_contradicts_itself_is_not_served():
-    services = (service(ports=(_facts.ServicePort(80, 80), _facts.ServicePort(81, 81))),)
+    services = (service(ports=(ingress.ServicePort(80, 80), ingress.ServicePort(81, 81))),)
     wanted = facts(
         request(port=80, relation_id=1), request(port=81, relation_id=2), services=services
     )
     assert served(wanted) == set()
-    assert "nobody gets it" in messages(wanted)
+    assert "none of these routes is served" in messages(wanted)
 
 
 def test_long_names_stay_apart_and_fit():
@@ -259,7 +258,7 @@ def test_long_names_stay_apart_and_fit():
         "shop",
         "g" * 200,
         requests=requests,
-        services={("shop", app): service(app) for app in apps},
+        cluster=ingress.Cluster({("shop", app): service(app) for app in apps}),
     )
     names = [name.partition("/")[2] for name in objects(wanted) if "aaaa" in name]
     assert len(set(names)) == 4

@@ -1,13 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""An ingress in front of the gateway: what it is asked for, and what its URL changes."""
+"""An ingress in front of the gateway: our request, and the effects of its URL."""
 
 import dataclasses
 import json
 
 import pytest
 from istio_ambient import ingress
-from istio_ambient.ingress.model import _facts
 from istio_ambient.integrations import ingress_upstream
 from istio_ambient.interfaces import ingress as ingress_relation
 
@@ -21,23 +20,23 @@ def behind(url: str = URL, **changes: object) -> ingress.Facts:
     return dataclasses.replace(facts(request()), upstream=upstream, **changes)
 
 
-def test_applications_are_told_its_url_and_what_clients_see():
-    exposed = ingress.exposure(behind())
-    assert [exposed.url(route) for route in exposed.routes] == [f"{URL}/shop-productpage"]
-    assert exposed.hosts.tls
-    plain = ingress.exposure(
+def test_the_upstream_url_and_scheme_are_published():
+    found = ingress.resolve(behind())
+    assert [found.url(route) for route in found.served.routes] == [f"{URL}/shop-productpage"]
+    assert found.hosts.tls
+    plain = ingress.resolve(
         behind("http://198.51.100.9", tls=ingress.Tls(True, ingress.Certificate("", "")))
     )
     assert plain.hosts.url == "http://198.51.100.9"
     # Listeners and certificate stay those of the gateway itself.
-    assert [each.name for each in plain.listeners] == ["http-80", "https-443"]
+    assert [each.name for each in plain.listeners.in_gateway] == ["http-80", "https-443"]
     assert (plain.hosts.listener, plain.hosts.names) == ("", (ADDRESS,))
 
 
-def test_until_it_says_its_url_ours_is_told_and_it_is_waited_for():
-    exposed = ingress.exposure(behind(""))
-    assert exposed.hosts.url == f"http://{ADDRESS}"
-    (pending,) = exposed.pending
+def test_without_an_upstream_url_ours_is_published_and_the_upstream_is_awaited():
+    found = ingress.resolve(behind(""))
+    assert found.hosts.url == f"http://{ADDRESS}"
+    (pending,) = found.served.pending
     assert (pending.what, "front has not said" in pending.reason) == ("upstream-ingress", True)
 
 
@@ -46,7 +45,7 @@ def test_until_it_says_its_url_ours_is_told_and_it_is_waited_for():
     [(ingress.Tls(), 80, "http"), (ingress.Tls(wanted=True), 443, "https")],
 )
 def test_what_we_ask_for_is_what_providers_read(tls: ingress.Tls, port: int, scheme: str):
-    asked = ingress_upstream.request(dataclasses.replace(facts(), tls=tls))
+    asked = ingress_upstream.request(ingress.resolve(facts(tls=tls)))
     read, problems = ingress_relation.parse(asked, app="gate", endpoint="ingress")
     assert problems == []
     assert read
@@ -71,11 +70,11 @@ def test_what_we_ask_for_is_what_providers_read(tls: ingress.Tls, port: int, sch
     ],
 )
 def test_units_say_where_the_gateway_is(address: str, databag: dict[str, str]):
-    assert ingress_upstream.request_unit(facts(address=address)) == databag
+    assert ingress_upstream.request_unit(ingress.resolve(facts(address=address))) == databag
 
 
 def gateway_service(selector: dict[str, str]) -> ingress.Service:
-    port = _facts.ServicePort(80, 80, "http-80")
+    port = ingress.ServicePort(80, 80, "http-80")
     return service("inner-istio", selector=selector, ports=(port,), by_juju=False)
 
 
@@ -85,18 +84,18 @@ MARK = "gateway.networking.k8s.io/gateway-name"
 def test_an_application_that_is_an_ingress_is_reached_at_its_gateway():
     asked = request("inner", port=80, strip_prefix=True)
     services = (service("inner", port=65535), gateway_service({MARK: "inner"}))
-    (route,) = ingress.exposure(facts(asked, services=services)).routes
+    (route,) = ingress.resolve(facts(asked, services=services)).served.routes
     (backend,) = route.backends
     assert (backend.service, backend.port, route.path) == ("inner-istio", 80, "/shop-inner")
     assert backend.selector == ((MARK, "inner"),)
 
 
 @pytest.mark.parametrize("requester", ["inner", "other"])
-def test_somebody_elses_gateway_is_not(requester: str):
+def test_the_gateway_of_another_application_is_refused(requester: str):
     services = (service("inner", port=65535), gateway_service({MARK: "elsewhere"}))
     taken = facts(request(requester, name="inner", port=80), services=services)
-    assert ingress.exposure(taken).routes == ()
+    assert ingress.resolve(taken).served.routes == ()
     services = (service("inner", port=65535), gateway_service({MARK: "inner"}))
     others = facts(request("other", name="inner", port=80), services=services)
-    (problem,) = ingress.exposure(others).problems
+    (problem,) = ingress.resolve(others).problems
     assert "is not one of other" in problem.message

@@ -23,11 +23,11 @@ from tests.unit.authorization.evaluator import samples
 NAME = authorization.NAME_LABEL
 CLUSTER = authorization.Cluster(
     services={
-        ("shop", name): _requests.Service("shop", name, {NAME: "details"})
+        ("shop", name): _requests.ServiceFacts("shop", name, {NAME: "details"})
         for name in ("details", "details-api")
     }
     | {
-        (namespace, name): _requests.Service(namespace, name, {NAME: name}, by_juju=True)
+        (namespace, name): _requests.ServiceFacts(namespace, name, {NAME: name}, by_juju=True)
         for namespace, name in (("shop", "reviews"), ("store", "stock"))
     },
     model_namespaces={"uuid": "store"},
@@ -45,12 +45,13 @@ def requests_of(
 def policies(text: str, **asked: Any) -> list[Any]:
     trusted = asked.pop("trusted", ())
     requests = requests_of(text, **asked)
-    granted = authorization.judge(requests, CLUSTER, namespace="shop", trusted=trusted).granted
+    objections = authorization.objections(requests, CLUSTER, namespace="shop", trusted=trusted)
+    granted = authorization.outcomes(requests, objections).granted
     return list(authorization.policies(granted, model="shop", app="beacon"))
 
 
-SERVICES = [evaluator.Target.service("shop", name) for name in ("details", "details-api")]
-PODS = evaluator.Target.workload("shop", "details")
+SERVICES = [evaluator.Destination.service("shop", name) for name in ("details", "details-api")]
+PODS = evaluator.Destination.workload("shop", "details")
 _PORTS = [{"port": 80, "targetPort": 80}, {"port": 81, "targetPort": 81}]
 
 
@@ -71,9 +72,9 @@ def reachable(built: list[Any]) -> set[tuple[str, ...]]:
     return {
         (str(target), source, port, method, path)
         for target, snapshot in {**judges, PODS: mesh_of_shop}.items()
-        for judge in [evaluator.Evaluator(snapshot)]
+        for evaluation in [evaluator.Evaluator(snapshot)]
         for source, port, method, path in probes
-        if judge.evaluate(
+        if evaluation.evaluate(
             evaluator.Request(f"shop/{source}", target, int(port), method, path)
         ).allowed
     }
@@ -167,7 +168,7 @@ def test_a_mistake_in_an_entry_never_lets_more_in(entries: list[Any], at: int, b
 @pytest.mark.slow
 @hypothesis.given(_ENTRIES, st.integers(0, 1000))
 @hypothesis.settings(deadline=None, max_examples=200)
-def test_a_text_cut_short_lets_nobody_in(entries: list[Any], at: int):
+def test_truncated_data_allows_no_source(entries: list[Any], at: int):
     text = json.dumps(entries)
     assert reachable(policies(text[: at % (len(text) - 1) + 1])) == set()
 
@@ -207,7 +208,7 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
 
     good = policies(json.dumps([asking_for(target)]), requester=requester, trusted=trusted)
     assert target in closed(good)
-    # The closed policy is what tells in the next hook.
+    # In the next hook, the policy that closes the target names the requester.
     assert target in closed(
         policies(broken, requester=requester, before=_live(good), trusted=trusted)
     )
@@ -224,7 +225,7 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
     assert target in closed(others)
 
 
-def test_the_target_of_one_who_is_trusted_no_longer_is_not_opened_to_everybody():
+def test_the_target_of_a_requester_that_lost_trust_is_closed():
     text = json.dumps([asking_for(REVIEWS)])
     before = _live(policies(text, trusted=("details",)))
     for said in (text, *BROKEN):

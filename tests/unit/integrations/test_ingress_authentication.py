@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From databags to what the gateway asks of those who come in."""
+"""From databags to the requirements of authenticated routes."""
 
 import json
 from typing import Any
@@ -9,17 +9,22 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import ingress
+from istio_ambient import authorization, ingress
 from istio_ambient.integrations import ingress_authentication
-from istio_ambient.integrations.ingress_authentication import Remote
+from istio_ambient.integrations.requesters import RequesterDatabag
 from istio_ambient.interfaces import istio_ingress_config, istio_request_auth
 
 from tests.unit.ingress import samples
 from tests.unit.interfaces import hostile
 
-PROXY = Remote("proxy", {"decisions_address": "http://proxy.iam.svc.cluster.local:4456/decisions"})
+
+def remote(app: str, content: dict[str, str]) -> RequesterDatabag:
+    return RequesterDatabag(authorization.Requester(app, "endpoint"), 1, content)
+
+
+PROXY = remote("proxy", {"decisions_address": "http://proxy.iam.svc.cluster.local:4456/decisions"})
 REPLY = istio_ingress_config.Reply("ext-authz-gate", "/decisions")
-KNOWS = Remote("istio", istio_ingress_config.dump(REPLY))
+KNOWS = remote("istio", istio_ingress_config.dump(REPLY))
 RULE = {"issuer": "https://issuer.example.com", "audiences": None}
 
 
@@ -37,7 +42,7 @@ def test_no_login():
         }
 
 
-def test_a_complete_login_and_what_the_control_plane_is_told():
+def test_a_complete_login_and_the_databag_of_the_control_plane():
     login = ingress_authentication.login("gate", PROXY, KNOWS)
     assert login.auth == ingress.ForwardAuth(True, "ext-authz-gate")
     assert login.problems == ()
@@ -70,13 +75,13 @@ def test_a_complete_login_and_what_the_control_plane_is_told():
 
 
 def test_the_authorizers_own_headers_take_the_place_of_the_default():
-    remote = Remote("proxy", {**PROXY.databag, "headers": '["x-user"]'})
-    databag = published(ingress_authentication.login("gate", remote, KNOWS))
+    told = remote("proxy", {**PROXY.content, "headers": '["x-user"]'})
+    databag = published(ingress_authentication.login("gate", told, KNOWS))
     assert databag["headers_to_upstream_on_allow"] == '["x-user"]'
 
 
 def test_a_path_prefix_that_is_gone_is_overwritten():
-    plain = Remote("proxy", {"decisions_address": "http://proxy.iam.svc.cluster.local:4180"})
+    plain = remote("proxy", {"decisions_address": "http://proxy.iam.svc.cluster.local:4180"})
     authorizer = ingress_authentication.login("gate", plain, KNOWS).authorizer
     key = istio_ingress_config.PATH_PREFIX
     assert key not in istio_ingress_config.dump_authorizer(authorizer, {})
@@ -87,10 +92,10 @@ def test_a_path_prefix_that_is_gone_is_overwritten():
 
 
 def test_each_thing_that_is_missing():
-    silent, wrong = Remote("proxy", {}), Remote("proxy", {"decisions_address": "nonsense"})
-    unknowing = Remote("istio", {})
-    old = Remote("istio", {"ext_authz_provider_name": "ext-authz-gate"})
-    odd = Remote("istio", {"ext_authz_provider_name": "a/b c"})
+    silent, wrong = remote("proxy", {}), remote("proxy", {"decisions_address": "nonsense"})
+    unknowing = remote("istio", {})
+    old = remote("istio", {"ext_authz_provider_name": "ext-authz-gate"})
+    odd = remote("istio", {"ext_authz_provider_name": "a/b c"})
     for authorizer, control_plane, part, told in (
         (silent, KNOWS, "proxy has not sent", []),
         (wrong, KNOWS, "proxy has not sent", ["proxy"]),
@@ -108,13 +113,15 @@ def test_each_thing_that_is_missing():
 def test_tokens_by_application_and_broken_rules_stay_with_theirs():
     auth, problems = ingress_authentication.tokens(
         [
-            Remote("good", {"jwt_rules": json.dumps([RULE])}),
-            Remote("good", {"jwt_rules": json.dumps([RULE, {**RULE, "audiences": ["a"]}])}),
-            Remote("broken", {"jwt_rules": json.dumps([{"issuer": ""}])}),
-            Remote("silent", {}),
+            remote("good", {"jwt_rules": json.dumps([RULE])}),
+            remote("good", {"jwt_rules": json.dumps([RULE, {**RULE, "audiences": ["a"]}])}),
+            remote("broken", {"jwt_rules": json.dumps([{"issuer": ""}])}),
+            remote("silent", {}),
         ]
     )
-    assert [(trust.app, [rule.audiences for rule in trust.rules]) for trust in auth.trusts] == [
+    assert [
+        (trust.app, [rule.audiences or () for rule in trust.rules]) for trust in auth.trusts
+    ] == [
         ("broken", []),
         ("good", [(), ("a",)]),
         ("silent", []),
@@ -147,7 +154,7 @@ RULE_LIKE: hostile.Values = entries(
 )
 RULES = st.lists(RULE_LIKE, max_size=3).map(json.dumps)
 TEXTS = st.one_of(RULES, *hostile.anything(WRITTEN))
-ADDRESSES = st.sampled_from([PROXY.databag["decisions_address"], "http://[::1]:1"]) | TEXTS
+ADDRESSES = st.sampled_from([PROXY.content["decisions_address"], "http://[::1]:1"]) | TEXTS
 
 
 @pytest.mark.slow
@@ -156,13 +163,13 @@ ADDRESSES = st.sampled_from([PROXY.databag["decisions_address"], "http://[::1]:1
     st.none() | st.fixed_dictionaries({}, optional={"ext_authz_provider_name": TEXTS}),
     TEXTS,
 )
-def test_whatever_stands_in_databags_nobody_gets_in_who_would_not_otherwise(
+def test_any_databags_keep_authenticated_routes_closed(
     authorizer: dict[str, str], control_plane: dict[str, str] | None, rules: str
 ):
-    told = None if control_plane is None else Remote("istio", {**KNOWS.databag, **control_plane})
-    login = ingress_authentication.login("gate", Remote("proxy", authorizer), told)
-    good = Remote("good", {"jwt_rules": json.dumps([RULE])})
-    auth, problems = ingress_authentication.tokens([good, Remote("bad", {"jwt_rules": rules})])
+    told = None if control_plane is None else remote("istio", {**KNOWS.content, **control_plane})
+    login = ingress_authentication.login("gate", remote("proxy", authorizer), told)
+    good = remote("good", {"jwt_rules": json.dumps([RULE])})
+    auth, problems = ingress_authentication.tokens([good, remote("bad", {"jwt_rules": rules})])
     facts = samples.facts(
         samples.request("productpage"),
         samples.request("open", endpoint="ingress-unauthenticated", authenticated=False),

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Databags into what the gateway decides on, and what it decided into databags."""
+"""From databags to requests for routes, and from served routes to databags."""
 
 import dataclasses
 import json
@@ -8,10 +8,23 @@ from typing import Any
 
 import pytest
 from istio_ambient import authorization, ingress, kube, resources
-from istio_ambient.ingress import Match, PathModifier, PathType, Protocol, ServiceRef
+from istio_ambient.ingress.routing import Match, PathType, Protocol, Route
 from istio_ambient.integrations import ingress_requests
+from istio_ambient.integrations.requesters import RequesterDatabag
+from istio_ambient.interfaces.ingress import IngressRequirerData
+from istio_ambient.interfaces.istio_ingress_route import FullPath
+from istio_ambient.values.problems import Problem
 
-from tests.unit.ingress.samples import CERTIFICATE, configuration, facts, request, route, service
+from tests.unit.ingress import samples
+from tests.unit.ingress.samples import (
+    CERTIFICATE,
+    backend,
+    configuration,
+    facts,
+    request,
+    route,
+    service,
+)
 
 INGRESS = {"model": '"shop"', "name": '"productpage"', "port": "9080"}
 ROUTE = {
@@ -21,14 +34,23 @@ ROUTE = {
 }
 
 
-def read(content: dict[str, str], endpoint: str = "ingress") -> ingress_requests.Asked:
-    databag = ingress_requests.Databag(authorization.Requester("app", endpoint), 7, content)
+TEMPO = service("tempo", port=3200)
+SERVICES = (TEMPO, service())
+
+
+def read(
+    content: dict[str, str], endpoint: str = "ingress"
+) -> tuple[tuple[ingress.IngressRequest, ...], tuple[Problem, ...]]:
+    databag = RequesterDatabag(authorization.Requester("tempo", endpoint), 7, content)
     return ingress_requests.read([databag])
 
 
-def read_route(**config: Any) -> ingress_requests.Asked:
+def routes_of(**config: Any) -> tuple[Route, ...]:
+    """Return the routes that a databag of tempo becomes."""
     content = {"config": json.dumps({"model": "shop", **config})}
-    return read(content, "istio-ingress-route")
+    requests, problems = read(content, "istio-ingress-route")
+    assert problems == ()
+    return ingress.resolve(facts(*requests, services=SERVICES)).served.routes
 
 
 @pytest.mark.parametrize(
@@ -36,20 +58,23 @@ def read_route(**config: Any) -> ingress_requests.Asked:
 )
 def test_a_request_of_ingress(endpoint: str, authenticated: bool):
     content = {**INGRESS, "strip-prefix": "true", "scheme": '"h2c"'}
-    asked = read(content, endpoint)
-    assert asked.requests == (
-        ingress.IngressRequest(
-            requester=authorization.Requester("app", endpoint),
-            relation_id=7,
-            model="shop",
-            name="productpage",
-            port=9080,
-            strip_prefix=True,
-            scheme="h2c",
-            authenticated=authenticated,
+    (found,), problems = read(content, endpoint)
+    assert problems == ()
+    assert found == ingress.IngressRequest(
+        requester=authorization.Requester("tempo", endpoint),
+        relation_id=7,
+        data=IngressRequirerData.model_validate(
+            {
+                "model": "shop",
+                "name": "productpage",
+                "port": 9080,
+                "strip-prefix": True,
+                "scheme": "h2c",
+            }
         ),
+        authenticated=authenticated,
     )
-    assert list(asked.services) == [("shop", "productpage", 9080)]
+    assert list(found.backends) == [("productpage", 9080)]
 
 
 @pytest.mark.parametrize(
@@ -58,13 +83,22 @@ def test_a_request_of_ingress(endpoint: str, authenticated: bool):
 )
 def test_a_configuration_of_routes(endpoint: str, authenticated: bool):
     config = {"model": "shop", "listeners": [ROUTE["listener"]], "http_routes": [ROUTE]}
-    (found,) = read({"config": json.dumps(config)}, endpoint).configurations
-    assert (found.authenticated, found.ports, found.relation_id) == (authenticated, (8080,), 7)
-    assert found.routes == (
-        ingress.RouteRequest(
-            "http_routes[0]", "main", Protocol.HTTP, 8080, (ServiceRef("tempo", 3200, 5),)
-        ),
+    (found,), _ = read({"config": json.dumps(config)}, endpoint)
+    assert (found.authenticated, found.relation_id, found.complete) == (authenticated, 7, True)
+    assert list(found.backends) == [("tempo", 3200)]
+    resolved = ingress.resolve(facts(found, services=SERVICES))
+    (served,) = resolved.served.routes
+    assert (served.field, served.name, served.protocol, served.listener.port) == (
+        "http_routes[0]",
+        "tempo-main-httproute-http-8080-gate",
+        Protocol.HTTP,
+        8080,
     )
+    assert served.authenticated is authenticated
+    assert [(each.service, each.port, each.weight) for each in served.backends] == [
+        ("tempo", 3200, 5)
+    ]
+    assert (served.matches, served.rewrite, served.redirect) == ((Match(),), None, None)
 
 
 def test_matches_and_filters_keep_their_meaning():
@@ -74,31 +108,41 @@ def test_matches_and_filters_keep_their_meaning():
     path = {"type": "ReplaceFullPath", "replaceFullPath": "/b"}
     rewrite = {"type": "URLRewrite", "urlRewrite": {"hostname": "h", "path": path}}
     redirect = {"type": "RequestRedirect", "requestRedirect": {"port": 444, "statusCode": 302}}
-    asked = read_route(
+    first, second = routes_of(
         http_routes=[
-            {**ROUTE, "matches": [prefix, expression, {}, prefix], "filters": [rewrite]},
-            {**ROUTE, "backends": [], "filters": [redirect]},
+            {**ROUTE, "matches": [prefix, expression, prefix], "filters": [rewrite]},
+            {**ROUTE, "name": "away", "backends": [], "filters": [redirect]},
         ]
     )
-    assert asked.problems == ()
-    first, second = asked.configurations[0].routes
     assert first.matches == (
         Match(PathType.PREFIX, "/a", "GET", (("x-a", "2"), ("x-b", "1"))),
         Match(PathType.REGEX, "/a/.*/"),
-        Match(PathType.PREFIX, "/"),
     )
-    assert first.rewrite == ingress.Rewrite("h", PathModifier("/b", whole=True))
-    assert (second.matches, second.redirect) == (
-        (Match(),),
-        ingress.Redirect(port=444, status=302),
+    assert first.rewrite is not None
+    assert (first.rewrite.hostname, first.rewrite.path) == (
+        "h",
+        FullPath(type="ReplaceFullPath", replaceFullPath="/b"),
     )
+    assert second.matches == (Match(),)
+    assert second.redirect == samples.redirect(port=444, statusCode=302)
+
+
+def test_a_match_without_members_takes_every_request():
+    prefix = {"path": {"type": "PathPrefix", "value": "/a/"}}
+    (found,) = routes_of(http_routes=[{**ROUTE, "matches": [prefix, {}]}])
+    assert found.matches == (Match(path="/a"), Match(PathType.PREFIX, "/"))
+
+
+def test_a_rewrite_that_changes_nothing_is_none():
+    rewrite = {"type": "URLRewrite", "urlRewrite": {"hostname": None, "path": None}}
+    (found,) = routes_of(http_routes=[{**ROUTE, "filters": [rewrite]}])
+    assert found.rewrite is None
 
 
 def test_grpc_methods_are_paths():
     methods = [{"service": "a.B"}, {"service": "a.B", "method": "C"}]
     matches = [*({"method": method} for method in methods), {"headers": {"A": "b"}}]
-    asked = read_route(grpc_routes=[{**ROUTE, "matches": matches}])
-    (found,) = asked.configurations[0].routes
+    (found,) = routes_of(grpc_routes=[{**ROUTE, "matches": matches}])
     assert found.protocol is Protocol.GRPC
     assert found.matches == (
         Match(PathType.PREFIX, "/a.B", grpc=("a.B", "")),
@@ -107,23 +151,17 @@ def test_grpc_methods_are_paths():
     )
 
 
-TEMPO = service("tempo", port=3200)
-SERVICES = (TEMPO, service())
-
-
 def answers(asked: ingress.Facts, *, there: bool = True) -> dict[int, dict[str, str]]:
     """Return what is told while every object is there, or none."""
     live = kube.Live(resources.identity("shop", "gate"), ingress.MANAGED)
-    objects = {kube.ref_of(each): each for each in ingress.desired(asked).objects}
+    objects = {kube.ref_of(each): each for each in ingress.desired(ingress.resolve(asked)).objects}
     if there:
         live = dataclasses.replace(live, objects=objects)
-    return ingress_requests.answers(ingress.exposure(asked), live)
+    return ingress_requests.answers(ingress.resolve(asked), live)
 
 
-def test_an_application_is_told_where_it_is_once_its_route_is_there():
-    asked = facts(
-        request(relation_id=1), configurations=[configuration("tempo", route())], services=SERVICES
-    )
+def test_an_application_gets_its_url_once_its_route_exists():
+    asked = facts(request(relation_id=1), configuration("tempo", route()), services=SERVICES)
     assert answers(asked) == {
         1: {"ingress": '{"url": "http://203.0.113.10/shop-productpage"}'},
         5: {"external_host": "203.0.113.10", "tls_enabled": "False"},
@@ -135,7 +173,7 @@ def test_with_tls_the_url_says_so():
     tls = ingress.Tls(wanted=True, certificate=CERTIFICATE)
     asked = facts(
         request(relation_id=1),
-        configurations=[configuration("tempo", route())],
+        configuration("tempo", route()),
         services=SERVICES,
         config=ingress.Config("apps.example.com"),
         tls=tls,
@@ -148,32 +186,30 @@ def test_with_tls_the_url_says_so():
     assert answers(waiting) == {}
 
 
-def test_without_an_address_nothing_is_told():
+def test_without_an_address_databags_stay_empty():
     asked = facts(
         request(relation_id=1),
-        configurations=[configuration("tempo", route())],
+        configuration("tempo", route()),
         services=SERVICES,
         address="",
     )
     assert answers(asked) == {}
 
 
-def test_who_clashes_is_told_nothing_though_other_routes_are_served():
+def test_relations_in_conflict_get_no_answer_though_other_routes_are_served():
     mine = (route("r", matches=(Match(path="/a"),)), route("s", matches=(Match(path="/b"),)))
-    theirs = route("r", matches=(Match(path="/a"),), backends=(ServiceRef("productpage", 9080),))
+    theirs = route("r", matches=(Match(path="/a"),), backends=(backend("productpage", 9080),))
     asked = facts(
-        configurations=[
-            configuration("tempo", *mine, relation_id=1),
-            configuration("productpage", theirs, relation_id=2),
-        ],
+        configuration("tempo", *mine, relation_id=1),
+        configuration("productpage", theirs, relation_id=2),
         services=SERVICES,
     )
-    assert [each.name for each in ingress.exposure(asked).routes] == [
+    assert [each.name for each in ingress.resolve(asked).served.routes] == [
         "tempo-s-httproute-http-8080-gate"
     ]
     assert answers(asked) == {}
 
 
-def test_a_configuration_with_listeners_alone_is_told_the_host():
-    asked = facts(configurations=[configuration("tempo", ports=(8080,))], services=SERVICES)
+def test_a_configuration_without_routes_gets_the_host():
+    asked = facts(configuration("tempo", ports=(8080,)), services=SERVICES)
     assert answers(asked) == {5: {"external_host": "203.0.113.10", "tls_enabled": "False"}}

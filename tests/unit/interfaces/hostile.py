@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Texts that an application may write into a databag: well meant, mistaken, anything at all."""
+"""Texts that an application may write into a databag: valid, with mistakes, or any text."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ _BAD: Values = st.sampled_from(
 
 
 def json_values(keys: Values) -> Values:
-    """Anything that JSON can say, and some things that only Python takes for JSON."""
+    """Any value of JSON, and some texts that only Python decodes as JSON."""
     return st.recursive(
         st.none()
         | st.booleans()
@@ -42,7 +42,7 @@ def json_values(keys: Values) -> Values:
 
 
 def policies(apps: Values, namespaces: Values) -> st.SearchStrategy[str]:
-    """Values of `policies`: many lists of entries with a mistake here and there, some of anything.
+    """Values of `policies`: mostly lists of entries, a few with mistakes, and some of any text.
 
     Args:
         apps: names for applications and Services.
@@ -58,7 +58,7 @@ def policies(apps: Values, namespaces: Values) -> st.SearchStrategy[str]:
 
 
 def anything(values: Values) -> tuple[st.SearchStrategy[str], st.SearchStrategy[str]]:
-    """Texts that are JSON of any shape, and texts that are none."""
+    """Texts that are JSON of any shape, and any texts."""
     return values.map(json.dumps), st.text(st.characters(codec=None))
 
 
@@ -71,7 +71,7 @@ def _appended(pair: tuple[list[Any], Any]) -> list[Any]:
 
 
 def _some(values: Values) -> Values:
-    """Values, and now and then a bad one among them, or instead of them."""
+    """Lists of values; a few have an invalid value among them, or instead of them."""
     lists: Values = st.lists(values, min_size=1, max_size=3)
     odd: Values = st.one_of(st.none(), st.just([]), st.tuples(lists, _BAD).map(_appended))
     return st.integers(0, 29).flatmap(lambda n: odd if n == 17 else lists)
@@ -153,13 +153,13 @@ _LISTENER = {"port": 8080, "protocol": "HTTP"}
 
 
 def _altered(good: dict[str, Any], **others: Values) -> st.SearchStrategy[dict[str, Any]]:
-    """An object some of whose members may be strange, missing, or of a key that nobody knows."""
+    """An object with members that may be invalid, missing, or of an unknown key."""
     members = st.sampled_from([*good, *others, "extra"])
 
     def alter(
         base: dict[str, Any], odd: dict[str, Any], gone: list[str], often: int
     ) -> dict[str, Any]:
-        if often:  # Mostly as it should be: else hardly anything large would ever be good.
+        if often:  # Mostly valid: else hardly any large object would be.
             return base
         return {key: value for key, value in {**base, **odd}.items() if key not in gone}
 

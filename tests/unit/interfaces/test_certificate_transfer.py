@@ -21,7 +21,7 @@ def parse(
     return certificate_transfer.parse(app_data, units, app="ca", endpoint="jwks-ca-cert")
 
 
-def test_we_speak_version_one():
+def test_the_request_is_version_one():
     assert certificate_transfer.request() == {"version": "1"}
 
 
@@ -31,7 +31,7 @@ def test_all_certificates_once_and_in_order():
     assert certificates == sorted([ONE, TWO])
 
 
-def test_one_bad_certificate_leaves_the_good_ones():
+def test_an_invalid_certificate_is_dropped_and_the_others_stay():
     broken = ONE.replace("MII", "AAA", 1)
     for bad in ("no certificate", broken, TWO[:100], 3, None, ""):
         certificates, problems = parse([ONE, bad])
@@ -39,19 +39,21 @@ def test_one_bad_certificate_leaves_the_good_ones():
         assert problems[0].field == "certificates[1]"
 
 
-def test_a_key_beside_a_certificate_is_not_taken_over():
+def test_a_key_beside_a_certificate_is_dropped():
     key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
     assert parse([key + ONE])[0] == [ONE]
 
 
-def test_version_zero_stands_in_the_units():
+def test_certificates_of_version_zero_are_read_from_the_units():
     unit = {"ca": json.dumps(ONE), "certificate": json.dumps(ONE), "chain": json.dumps([ONE])}
     assert parse([], unit) == ([ONE], [])
     assert parse([], unit, version="1") == ([], [])
     assert parse([TWO], unit) == ([TWO], [])
 
 
-def test_more_than_fits_into_a_configmap_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch):
+def test_certificates_beyond_the_size_of_a_configmap_are_dropped_with_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setattr(certificate_transfer, "MAX_LENGTH", len(ONE) + 10)
     certificates, problems = parse([ONE, TWO])
     assert len(certificates) == 1
@@ -59,7 +61,7 @@ def test_more_than_fits_into_a_configmap_is_left_out_and_told(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '"x"', "[" * 100_000])
-def test_what_cannot_be_read_is_reported(text: str):
+def test_an_unreadable_list_is_a_problem(text: str):
     databag = {"certificates": text}
     certificates, problems = certificate_transfer.parse(databag, app="ca", endpoint="e")
     assert certificates == []

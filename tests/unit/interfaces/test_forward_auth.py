@@ -44,7 +44,7 @@ def test_the_headers():
     assert decisions.headers == ("X-User", "x-auth-*")
 
 
-def test_nothing_yet():
+def test_an_empty_databag_has_no_problem():
     assert parse() == (None, [])
     assert parse(app_names="[]") == (None, [])
 
@@ -79,7 +79,7 @@ def test_nothing_yet():
         "null",
     ],
 )
-def test_an_address_that_is_none_is_told_without_being_repeated(address: str):
+def test_an_invalid_address_is_a_problem_that_does_not_quote_it(address: str):
     decisions, problems = parse(decisions_address=address)
     assert decisions is None
     assert [problem.field for problem in problems] == ["decisions_address"]
@@ -89,7 +89,7 @@ def test_an_address_that_is_none_is_told_without_being_repeated(address: str):
 @pytest.mark.parametrize(
     "headers", ['"x"', "[1]", '[""]', '["a b"]', '["*"]', '["x\\n"]', "{", '["x:y"]']
 )
-def test_headers_that_are_none_spoil_the_whole(headers: str):
+def test_invalid_headers_invalidate_the_databag(headers: str):
     decisions, problems = parse(decisions_address=ADDRESS, headers=headers)
     assert decisions is None
     assert problems[0].field.startswith("headers")

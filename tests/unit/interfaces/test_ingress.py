@@ -50,7 +50,7 @@ def test_nulls_are_defaults():
     assert request.strip_prefix is False
 
 
-def test_an_empty_databag_asks_for_nothing():
+def test_an_empty_databag_requests_nothing():
     assert ingress.parse({}, app="a", endpoint="ingress") == (None, [])
 
 
@@ -75,20 +75,20 @@ def test_an_empty_databag_asks_for_nothing():
         ("allowed-cidrs", '"10.0.0.0/8"', "leave it out"),
     ],
 )
-def test_bad_data_is_told_with_its_place_and_remedy(key: str, text: str, remedy: str):
+def test_an_invalid_key_is_a_problem_with_place_and_remedy(key: str, text: str, remedy: str):
     request, problems = parse(**{key: text})
     assert request is None
     assert [(p.app, p.endpoint, p.field) for p in problems] == [("productpage", "ingress", key)]
     assert remedy in problems[0].remedy
 
 
-def test_missing_keys_are_told():
+def test_each_missing_key_is_a_problem():
     request, problems = ingress.parse({"port": "80"}, app="a", endpoint="ingress")
     assert request is None
     assert [(p.field, p.remedy) for p in problems] == [("model", "add it"), ("name", "add it")]
 
 
-def test_values_are_not_repeated_in_problems():
+def test_problems_do_not_quote_values():
     _, problems = parse(name='"s3cret value"')
     assert "s3cret" not in "".join(map(str, problems))
 
@@ -109,7 +109,7 @@ _texts = st.text(max_size=12) | _values.map(json.dumps) | st.sampled_from([*GOOD
 
 
 @hypothesis.given(st.dictionaries(_keys, _texts, max_size=6), st.booleans())
-def test_whatever_stands_there_is_read_or_told(databag: dict[str, str], start_good: bool):
+def test_every_databag_is_read_or_has_a_problem(databag: dict[str, str], start_good: bool):
     full = {**GOOD, **databag} if start_good else databag
     request, problems = ingress.parse(full, app="a", endpoint="ingress")
     assert (request is None) == bool(problems or not full)
@@ -134,7 +134,7 @@ def url(text: object) -> tuple[str, list[Problem]]:
         ("http://[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
     ],
 )
-def test_the_url_that_a_provider_gives(text: str, read: str):
+def test_the_url_of_a_provider(text: str, read: str):
     assert url(text) == (read, [])
 
 
@@ -160,13 +160,13 @@ def test_the_url_that_a_provider_gives(text: str, read: str):
         None,
     ],
 )
-def test_what_is_no_url_of_an_ingress_is_told(text: object):
+def test_an_invalid_url_is_a_problem(text: object):
     read, problems = url(text)
     assert read == ""
     assert str(problems[0]).startswith("front:upstream-ingress ingress.url: ")
 
 
-def test_a_provider_that_says_nothing_yet():
+def test_a_provider_without_a_url_yet():
     assert ingress.parse_url({}, app="front", endpoint="upstream-ingress") == ("", [])
 
 

@@ -49,7 +49,7 @@ def test_protocol_and_headers():
         {"ext_authz_service_name": "fake_host", "ext_authz_port": "5432"},
     ],
 )
-def test_nothing_yet_or_nothing_any_more(databag: dict[str, str]):
+def test_no_authorizer_yet_or_no_longer(databag: dict[str, str]):
     assert istio_ingress_config.parse(databag, app="i", endpoint="e") == (None, [])
 
 
@@ -80,7 +80,7 @@ def test_nothing_yet_or_nothing_any_more(databag: dict[str, str]):
         ("headers_to_downstream_on_deny", json.dumps(["x"] * 65)),
     ],
 )
-def test_an_authorizer_with_a_mistake_is_left_out_whole_and_its_place_told(key: str, value: str):
+def test_an_authorizer_with_an_invalid_key_is_dropped_with_a_problem(key: str, value: str):
     authorizer, problems = parse(**{key: value})
     assert authorizer is None
     assert problems[0].field.partition("[")[0] == key
@@ -94,7 +94,7 @@ def test_the_path_prefix(text: str, prefix: str):
     assert authorizer.path_prefix == prefix
 
 
-def test_what_the_mesh_calls_it():
+def test_the_reply_of_the_control_plane():
     def read(**databag: str) -> tuple[istio_ingress_config.Reply, list[Problem]]:
         return istio_ingress_config.parse_reply(databag, app="i", endpoint="e")
 

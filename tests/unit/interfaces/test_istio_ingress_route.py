@@ -104,7 +104,7 @@ def test_everything_that_the_published_library_writes():
 
 
 @pytest.mark.parametrize("databag", [{}, {"config": ""}, {"other": "x"}])
-def test_nothing_is_asked_for_yet(databag: dict[str, str]):
+def test_no_configuration_has_no_problem(databag: dict[str, str]):
     assert istio_ingress_route.parse(databag, app="a", endpoint="e") == (None, [])
 
 
@@ -120,13 +120,13 @@ def test_nothing_is_asked_for_yet(databag: dict[str, str]):
         ({"model": "shop", "listeners": [LISTENER] * 63}, "config.listeners"),
     ],
 )
-def test_a_configuration_that_cannot_be_told_is_left_out_whole(config: object, field: str):
+def test_an_invalid_configuration_is_dropped(config: object, field: str):
     found, problems = parse(config)
     assert found is None
     assert [problem.field for problem in problems] == [field]
 
 
-def test_keys_of_a_later_release_that_hold_null_ask_for_nothing():
+def test_null_keys_of_a_later_release_request_nothing():
     found, problems = parse({"model": "shop", "tcp_routes": None, "grpc_routes": None})
     assert (found, problems) == (istio_ingress_route.Configuration("shop"), [])
 
@@ -205,7 +205,7 @@ BAD_ROUTES: tuple[tuple[dict[str, Any], str, str], ...] = (
 
 
 @pytest.mark.parametrize(("changes", "field", "remedy"), BAD_ROUTES)
-def test_a_bad_route_is_told_and_its_neighbours_stay(
+def test_an_invalid_route_is_a_problem_and_the_others_stay(
     changes: dict[str, Any], field: str, remedy: str
 ):
     found, problems = parse(with_routes(route(), route(**changes), route(name="other")))
@@ -228,14 +228,16 @@ BAD_GRPC: tuple[tuple[dict[str, Any], str], ...] = (
 
 
 @pytest.mark.parametrize(("changes", "field"), BAD_GRPC)
-def test_a_bad_grpc_route_is_told_and_its_neighbours_stay(changes: dict[str, Any], field: str):
+def test_an_invalid_grpc_route_is_a_problem_and_the_others_stay(
+    changes: dict[str, Any], field: str
+):
     found, problems = parse(with_routes(route(**changes), route(), kind="grpc_routes"))
     assert found is not None
     assert [place for place, _ in found.grpc_routes] == ["grpc_routes[1]"]
     assert problems[0].field.startswith(f"grpc_routes[0].{field}")
 
 
-def test_a_bad_listener_spoils_no_route():
+def test_an_invalid_listener_invalidates_no_route():
     config = {**with_routes(route()), "listeners": [{"port": 1}, LISTENER]}
     found, problems = parse(config)
     assert found is not None
@@ -243,7 +245,7 @@ def test_a_bad_listener_spoils_no_route():
     assert [problem.field for problem in problems] == ["listeners[0].protocol"]
 
 
-def test_values_are_not_repeated_in_problems():
+def test_problems_do_not_quote_values():
     _, problems = parse(with_routes(route(matches=[{"headers": {"authorization": "s3cr\net"}}])))
     assert "s3cr" not in "".join(map(str, problems))
 
@@ -257,7 +259,7 @@ def test_the_published_library_reads_what_is_dumped(tls: bool):
 
 
 @hypothesis.given(hostile.configurations("tempo"))
-def test_whatever_stands_there_is_read_or_told(text: str):
+def test_every_databag_is_read_or_has_a_problem(text: str):
     found, problems = parse(text)
     for problem in problems:
         assert problem.remedy
@@ -267,8 +269,8 @@ def test_whatever_stands_there_is_read_or_told(text: str):
         return
     sent: dict[str, Any] = json.loads(text)
     for key, read in (("http_routes", found.http_routes), ("grpc_routes", found.grpc_routes)):
-        told = {p.field.partition("]")[0] + "]" for p in problems if p.field.startswith(key)}
-        assert {place for place, _ in read} | told == {
+        reported = {p.field.partition("]")[0] + "]" for p in problems if p.field.startswith(key)}
+        assert {place for place, _ in read} | reported == {
             f"{key}[{number}]" for number in range(len(sent.get(key) or ()))
         }
-        assert not {place for place, _ in read} & told
+        assert not {place for place, _ in read} & reported

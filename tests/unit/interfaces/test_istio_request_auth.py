@@ -22,7 +22,7 @@ def raw(text: str) -> tuple[list[istio_request_auth.JwtRule], list[Problem]]:
     return istio_request_auth.parse({"jwt_rules": text}, app="app", endpoint="auth")
 
 
-def test_everything_that_a_rule_may_say():
+def test_every_field_of_a_rule():
     (rule,), problems = parse(
         {
             **GOOD,
@@ -59,7 +59,7 @@ def test_no_rules_yet(text: str):
 
 
 @pytest.mark.parametrize("text", ["{", '"x"', "{}", "1", "[" * 100_000, "NaN"])
-def test_what_is_no_list_of_rules(text: str):
+def test_rules_that_are_not_a_list_are_a_problem(text: str):
     rules, problems = raw(text)
     assert (rules, [problem.field for problem in problems]) == ([], ["jwt_rules"])
 
@@ -106,16 +106,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "field"), BAD, ids=lambda value: str(value)[:60])
-def test_a_rule_with_a_mistake_is_left_out_whole_and_the_others_stay(
-    change: dict[str, Any], field: str
-):
+def test_an_invalid_rule_is_dropped_and_the_others_stay(change: dict[str, Any], field: str):
     rules, problems = parse({**GOOD, **change}, {**GOOD, "audiences": ["shop"]})
     assert [rule.audiences for rule in rules] == [("shop",)]
     assert problems[0].field.startswith(f"jwt_rules[0].{field}")
     assert problems[0].remedy
 
 
-def test_no_more_rules_than_are_read():
+def test_rules_beyond_the_limit_are_dropped_with_a_problem():
     rules, problems = parse(*[GOOD] * (istio_request_auth.MAX_RULES + 1))
     assert (len(rules), len(problems)) == (istio_request_auth.MAX_RULES, 1)
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What an application writes into its `policies`, from well meant to hostile."""
+"""The `policies` of an application, from valid to hostile."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def with_endpoint(**members: Any) -> list[dict[str, Any]]:
     return [{**GOOD, "endpoints": [members]}]
 
 
-def test_a_good_entry_is_read_as_it_stands():
+def test_a_valid_entry_is_read_unchanged():
     policies, problems = parse([GOOD])
     (policy,) = policies.entries.values()
     assert problems == []
@@ -45,14 +45,14 @@ def test_a_good_entry_is_read_as_it_stands():
 
 
 @pytest.mark.parametrize("databag", [{}, {"policies": "null"}, {"policies": "[]"}])
-def test_nothing_asked_is_no_problem(databag: dict[str, str]):
+def test_no_requests_are_no_problem(databag: dict[str, str]):
     assert service_mesh.parse_policies(databag, app="a", endpoint="e") == (
         service_mesh.Policies(),
         [],
     )
 
 
-def test_nulls_among_the_entries_are_nothing_asked():
+def test_null_entries_request_nothing():
     policies, problems = parse([None, GOOD, None])
     assert list(policies.entries) == ["policies[1]"]
     assert policies.unread == ()
@@ -71,9 +71,7 @@ def test_nulls_among_the_entries_are_nothing_asked():
         (" " * 9_000_000, "policies: 9000000 characters long; send at most 8388608 characters"),
     ],
 )
-def test_what_cannot_be_read_at_all_is_reported_and_leaves_every_target_in_doubt(
-    text: str, said: str
-):
+def test_an_unreadable_list_is_a_problem_and_its_targets_are_unknown(text: str, said: str):
     policies, problems = parse(text)
     assert policies.entries == {}
     assert policies.unread == (service_mesh.Unread(),)
@@ -118,9 +116,7 @@ BAD_ENTRIES: list[tuple[list[Any], str]] = [
 
 
 @pytest.mark.parametrize(("entries", "field"), BAD_ENTRIES)
-def test_a_bad_entry_is_named_with_its_cure_and_its_neighbours_hold(
-    entries: list[Any], field: str
-):
+def test_an_invalid_entry_has_a_remedy_and_the_others_stay(entries: list[Any], field: str):
     policies, problems = parse([*entries, GOOD])
     assert list(policies.entries) == ["policies[1]"]
     assert len(policies.unread) == 1
@@ -139,7 +135,7 @@ def test_a_bad_entry_is_named_with_its_cure_and_its_neighbours_hold(
         json.dumps([GOOD]).replace('"productpage"', "Infinity"),
     ],
 )
-def test_what_json_readers_disagree_about_is_not_guessed(text: str):
+def test_ambiguous_json_is_not_guessed(text: str):
     policies, problems = parse(text)
     assert policies.entries == {}
     assert len(problems) == 1
@@ -169,14 +165,14 @@ def test_a_unit_policy_has_one_target_and_ports_only(unit: dict[str, Any]):
     assert problems
 
 
-def test_what_a_later_library_adds_as_null_restricts_nothing():
+def test_null_keys_of_a_later_library_restrict_nothing():
     later = {**GOOD, "later": None, "endpoints": [{"ports": [80], "later": None}]}
     policies, problems = parse([later])
     assert len(policies.entries) == 1
     assert problems == []
 
 
-def test_what_is_left_out_still_tells_its_target():
+def test_the_target_of_a_dropped_entry_is_known():
     service = {**GOOD, "target_service": "details-api", "endpoints": [{"ports": [0]}]}
     unit = {**GOOD, "target_type": "unit", "endpoints": [{"ports": [0]}]}
     selector = {**unit, "target_app_name": None, "target_selector_labels": {"role": "reader"}}
@@ -202,7 +198,7 @@ def test_what_is_left_out_still_tells_its_target():
         {"target_type": "unit", "endpoints": [{"ports": [0]}, {"methods": ["GET"]}]},
     ],
 )
-def test_an_entry_that_can_be_meant_in_two_ways_leaves_every_target_in_doubt(
+def test_the_target_of_an_ambiguous_entry_is_unknown(
     contradiction: dict[str, Any],
 ):
     policies, _ = parse([{**GOOD, **contradiction}])
@@ -210,7 +206,7 @@ def test_an_entry_that_can_be_meant_in_two_ways_leaves_every_target_in_doubt(
     assert policies.unread == (service_mesh.Unread(),)
 
 
-def test_thousands_of_entries_are_read_and_more_are_cut_with_a_word():
+def test_entries_beyond_the_limit_are_dropped_with_a_problem():
     policies, problems = parse([GOOD] * (service_mesh.MAX_POLICIES + 1))
     assert len(policies.entries) == service_mesh.MAX_POLICIES
     assert "5001 entries" in problems[0]
@@ -230,15 +226,15 @@ def test_labels_are_published_as_json_in_every_key():
 @pytest.mark.slow
 @hypothesis.given(hostile.policies(hostile.NAMES, hostile.NAMES))
 @hypothesis.settings(max_examples=1000, deadline=None)
-def test_any_text_at_all_is_survived_and_what_is_read_is_what_stands_there(text: str):
+def test_any_text_is_read_as_the_published_library_reads_it_or_has_a_problem(text: str):
     policies, problems = parse(text)
     for line in problems:
         assert line.encode() and "\n" not in line
     entries: list[Any] = json.loads(text) if policies.entries else []
     for field, policy in policies.entries.items():
         entry: dict[str, Any] = entries[int(field.removeprefix("policies[").removesuffix("]"))]
-        # The published model reads the same from it, member by member: nothing was left out of
-        # an entry, nothing put in.
+        # The published model reads the same members from it: no part of an entry was dropped or
+        # added.
         theirs = published.MeshPolicy.model_validate(entry).model_dump(mode="json")
         ours = policy.model_dump(mode="json")
         assert {k: v or None for k, v in ours.items()} == {k: v or None for k, v in theirs.items()}

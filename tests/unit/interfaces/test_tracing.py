@@ -23,17 +23,17 @@ def with_url(url: Any) -> list[Any]:
     return [{**GRPC, "url": url}]
 
 
-def test_what_is_asked_for():
+def test_the_request_names_the_protocol():
     assert tracing.request("otlp_grpc") == {"receivers": '["otlp_grpc"]'}
 
 
-def test_the_grpc_receiver_is_taken_and_no_other():
+def test_only_the_grpc_receiver_is_used():
     expected = tracing.Endpoint(host="tempo.cos.svc", port=4317)
     assert parse([HTTP, GRPC]) == (expected, [])
     assert parse([HTTP]) == (None, [])
 
 
-def test_nothing_yet():
+def test_an_empty_databag_has_no_problem():
     assert tracing.parse({}, app="tempo", endpoint="workload-tracing") == (None, [])
 
 
@@ -54,25 +54,25 @@ def test_nothing_yet():
         None,
     ],
 )
-def test_an_address_that_istio_would_refuse_is_reported_with_its_place(url: Any):
+def test_an_address_that_istio_would_refuse_is_a_problem_with_its_place(url: Any):
     endpoint, problems = parse(with_url(url))
     assert endpoint is None
     assert [p.field.partition("url")[:2] for p in problems] == [("receivers[0].", "url")]
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '"x"', "[" * 100_000, "1" * 5000])
-def test_what_cannot_be_read_is_reported(text: str):
+def test_an_unreadable_list_is_a_problem(text: str):
     endpoint, problems = tracing.parse({"receivers": text}, app="t", endpoint="e")
     assert endpoint is None
     assert problems
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "[" * 500 + "]" * 500, "{"])
-def test_what_other_readers_stumble_over_is_known(text: str):
+def test_an_answer_that_other_readers_fail_on_is_not_readable(text: str):
     assert not tracing.is_readable({"receivers": text})
 
 
-def test_what_a_provider_says_is_readable():
+def test_the_answer_of_a_provider_is_readable():
     assert tracing.is_readable({"receivers": json.dumps([GRPC, HTTP])})
     assert tracing.is_readable({})
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx2
 import lightkube
 import pytest
-from istio_ambient import kube
+from istio_ambient import kube, resources
 from istio_ambient.kube import _client
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
@@ -81,6 +81,15 @@ def test_a_fault_ends_the_run_before_deletions():
     (fault,) = kube.apply(client, plan, IDENTITY).faults
     assert fault.transient
     assert ("delete", "old") not in client.calls
+
+
+def test_a_fault_of_a_guard_ends_the_run_before_other_custom_resources():
+    client = RecordingClient({"allow": api_error(500)})
+    kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
+    route = resources.HTTPRoute(metadata=ObjectMeta(name="open", namespace="shop"), spec={})
+    plan = kube.plan([route, policy()], kube.Live(IDENTITY, kinds))
+    assert kube.apply(client, plan, IDENTITY).faults
+    assert client.calls == [("patch", "allow")]
 
 
 def test_an_immutable_object_of_a_kind_that_runs_nothing_is_recreated():

@@ -27,7 +27,7 @@ def test_the_telemetry_label_is_the_one_that_operators_know(model: str, app: str
 
 
 @given(st.lists(NAMES, unique=True, max_size=5), st.integers(20, 63))
-def test_cut_names_stay_apart(names: list[str], limit: int):
+def test_shortened_names_stay_distinct(names: list[str], limit: int):
     cut = [name_with_hash(name, limit) for name in names]
     assert len(set(cut)) == len(names)
     assert all(len(name) <= limit for name in cut)

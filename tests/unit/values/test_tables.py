@@ -16,8 +16,8 @@ def test_columns_are_aligned_and_no_line_ends_in_spaces():
     assert text == "WHO          WHAT\nproductpage  GET\na"
 
 
-def test_no_row_is_said_in_words():
-    assert tables.table(HEADINGS, [], empty="nobody asks") == "nobody asks"
+def test_a_table_without_rows_is_the_given_text():
+    assert tables.table(HEADINGS, [], empty="no requests") == "no requests"
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1))
@@ -28,7 +28,7 @@ def test_one_row_is_one_printable_line_whatever_its_text(rows: list[tuple[str, s
 
 
 @given(st.lists(st.integers(0, 10**6)), st.integers(2, 200))
-def test_as_many_entries_as_fit_from_the_first_on(entries: list[int], limit: int):
+def test_the_first_entries_that_fit_are_kept(entries: list[int], limit: int):
     text, left_out = tables.fitting(entries, tables.as_json, limit)
     kept = len(entries) - left_out
     assert json.loads(text) == entries[:kept]
@@ -37,7 +37,7 @@ def test_as_many_entries_as_fit_from_the_first_on(entries: list[int], limit: int
         assert len(tables.as_json(entries[: kept + 1])) > limit
 
 
-def test_a_result_is_an_argument_that_linux_takes():
+def test_a_result_is_an_argument_that_linux_accepts():
     names = [f"application-{number}" for number in range(20_000)]
     results = tables.fitted("table", names, "\n".join)
     assert len(str(results["table"])) + len("table=") < 128 * 1024

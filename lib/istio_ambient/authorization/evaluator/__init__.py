@@ -1,29 +1,40 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who may reach whom, and by what: Istio's authorization as a pure function of live objects.
+"""Istio's authorization as a pure function of live objects: who may reach whom, with what.
 
-`_policies` reads AuthorizationPolicies of anybody's making; `_match` has single values, `_rules`
-whole rules, and `_waypoint` (L7) and `_ztunnel` (L4) what each proxy makes of them; `_precedence`
-is which policy has the word. `_topology` finds the proxies between a client and a target, and
-`_evaluate` asks them one after the other. `_accesses` reads the same policies for a list of who
-may do what. Held to what real proxies decide: `make truth`.
+The way of a request through the files:
+
+1. `_request` is the question: a `Request` from a source to a `Destination`.
+2. `_snapshot` has the live objects. `_topology` finds the proxies between source and destination
+   and the policies that each enforces, which `_policies` reads; `_ports` maps ports of Services.
+3. `_evaluate` asks these proxies one after the other.
+4. At each, `_ztunnel` (L4) or `_waypoint` (L7, gateways too) turns the rules into those that the
+   proxy enforces, `_match` compares single values, and `_decide` applies the policies' precedence.
+5. `_verdict` is the answer: a `Verdict` with its `Hop`s. `_describe` writes rules as text.
+
+`_accesses` reads the same policies for a list of all that is allowed, instead of for one request.
+`make truth` compares the evaluator with the decisions of real proxies.
 """
 
 from istio_ambient.authorization.evaluator._accesses import (
     Access,
     Workload,
     accesses,
-    targets,
+    destinations,
     workloads,
 )
-from istio_ambient.authorization.evaluator._describe import EVERYBODY, EVERYTHING
-from istio_ambient.authorization.evaluator._evaluate import Evaluator, UnknownTargetError, evaluate
+from istio_ambient.authorization.evaluator._describe import ANY_CLIENT, ANY_OPERATION
+from istio_ambient.authorization.evaluator._evaluate import (
+    Evaluator,
+    UnknownDestinationError,
+    evaluate,
+)
 from istio_ambient.authorization.evaluator._match import normalized
 from istio_ambient.authorization.evaluator._ports import offers
-from istio_ambient.authorization.evaluator._request import Request, Target, TargetKind
-from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
-from istio_ambient.authorization.evaluator._topology import GATEWAY_LABEL, Topology, application
+from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
+from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot, key, labels
+from istio_ambient.authorization.evaluator._topology import Topology, application
 from istio_ambient.authorization.evaluator._verdict import (
     Condition,
     Decision,
@@ -35,12 +46,13 @@ from istio_ambient.authorization.evaluator._verdict import (
 )
 
 __all__ = [
-    "EVERYBODY",
-    "EVERYTHING",
-    "GATEWAY_LABEL",
+    "ANY_CLIENT",
+    "ANY_OPERATION",
     "Access",
     "Condition",
     "Decision",
+    "Destination",
+    "DestinationKind",
     "Evaluator",
     "Hop",
     "Manifest",
@@ -49,17 +61,17 @@ __all__ = [
     "Reason",
     "Request",
     "Snapshot",
-    "Target",
-    "TargetKind",
     "Topology",
-    "UnknownTargetError",
+    "UnknownDestinationError",
     "Verdict",
     "Workload",
     "accesses",
     "application",
+    "destinations",
     "evaluate",
+    "key",
+    "labels",
     "normalized",
     "offers",
-    "targets",
     "workloads",
 ]

@@ -1,80 +1,81 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who may reach whom with what: policies read as a list instead of asked for one request."""
+"""Who may reach whom with what: all that policies allow, as a list."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 from istio_ambient import kube
 from istio_ambient.authorization.evaluator import (
+    _decide,
     _describe,
-    _manifest,
     _match,
     _policies,
     _ports,
-    _rules,
+    _snapshot,
     _topology,
     _waypoint,
     _ztunnel,
 )
 from istio_ambient.authorization.evaluator._evaluate import Evaluator
 from istio_ambient.authorization.evaluator._policies import Policy, Rule
-from istio_ambient.authorization.evaluator._request import Target, TargetKind
+from istio_ambient.authorization.evaluator._request import Destination, DestinationKind
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import Decision, Hop, PolicyRef, Proxy
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Access:
-    """One source that may reach one target, and what it may do there."""
+    """One source that may reach one destination, and what it may do there."""
 
     source: str
-    """Namespace and service account, `shop/productpage`; `shop/*`; `*/*` is everybody on the mesh,
-    `*` everybody at all."""
-    target: str
+    """Namespace and service account, `shop/productpage`; `shop/*` is a whole namespace, `*/*` any
+    source on the mesh, `*` any client."""
+    destination: str
     """Namespace and name of the Service, or of the workload (its application)."""
     operations: str
-    """What may be done: `GET /health, /details/* on 9080`; `everything`."""
-    kind: TargetKind = TargetKind.SERVICE
-    """SERVICE: by the Service's address; WORKLOAD: by its pods' own, past the waypoint."""
+    """The operations that are allowed: `GET /health, /details/* on 9080`; `everything`."""
+    kind: DestinationKind = DestinationKind.SERVICE
+    """SERVICE: at the Service's address; WORKLOAD: at its pods' own, past the waypoint."""
     proxy: Proxy = Proxy.WAYPOINT
-    """Who lets it in; through a waypoint that ztunnel lets in to the pods."""
+    """The proxy that allows it; after a waypoint, ztunnel allows the waypoint."""
     unless: tuple[str, ...] = ()
-    """What DENY policies, external authorizers or the pods' ztunnel refuse all the same."""
+    """Requests that DENY policies, external authorizers or the pods' ztunnel deny all the same."""
     policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
-    """The rules that let it in, sorted; empty: no ALLOW policy speaks of the target."""
+    """The rules that allow it, sorted; empty: no ALLOW policy applies to the destination."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """The pods of an application that policies cannot tell apart."""
+    """Pods of one application that have the same policies."""
 
     namespace: str
     application: str
     pods: tuple[str, ...]
     """Names, sorted."""
     policies: tuple[PolicyRef, ...]
-    """What its ztunnel applies, and what the waypoints before its Services apply for them."""
+    """The policies that their ztunnel enforces, and those that waypoints enforce for their
+    Services."""
     accesses: tuple[Access, ...]
-    """Who may reach its pods: by their own address, and through those waypoints."""
+    """The sources that may reach them, at their own address and through those waypoints."""
 
 
-def targets(snapshot: Snapshot) -> list[Target]:
-    """Return what a proxy of the mesh stands before: Services and workloads, sorted.
+def destinations(snapshot: Snapshot) -> list[Destination]:
+    """Return the Services and workloads in front of which a proxy of the mesh is, sorted.
 
-    A Service counts when it has a waypoint or a pod of it is on the mesh; a workload, which is the
-    pods of one application, when its pods are.
+    A Service is listed where it has a waypoint or a pod on the mesh. A workload, which is the pods
+    of one application, is listed where its pods are on the mesh.
     """
     topology = _topology.Topology(snapshot)
     services = {
-        Target.service(*_manifest.key(service))
+        Destination.service(*_snapshot.key(service))
         for service in topology.services.values()
         if topology.service_waypoint(service)[0]
         or any(map(topology.on_mesh, topology.pods_of(service)))
     }
     workloads = {
-        Target.workload(_manifest.namespace(pod), _topology.application(pod))
+        Destination.workload(_snapshot.namespace(pod), _topology.application(pod))
         for pod in topology.pods.values()
         if topology.on_mesh(pod)
     }
@@ -82,14 +83,20 @@ def targets(snapshot: Snapshot) -> list[Target]:
 
 
 def accesses(snapshot: Snapshot) -> list[Access]:
-    """Return who may reach each target of `targets`, sorted; nobody: it has no entry."""
+    """Return the sources that may reach each of `destinations`, sorted.
+
+    A destination that no source may reach has no entry.
+    """
     listing = _Listing(snapshot)
-    found = (access for target in targets(snapshot) for access in listing.of(target))
+    found = (access for each in destinations(snapshot) for access in listing.accesses(each))
     return sorted(_merged(found))
 
 
 def workloads(snapshot: Snapshot) -> list[Workload]:
-    """Return every workload on the mesh with who may reach it, by whatever way, sorted."""
+    """Return every workload on the mesh with the sources that may reach it, sorted.
+
+    Their own addresses and the waypoints of their Services are both considered.
+    """
     listing = _Listing(snapshot)
     return [listing.workload(group) for group in listing.groups()]
 
@@ -100,107 +107,107 @@ class _Listing:
         self._topology = self._evaluator.topology
 
     def groups(self, pods: Iterable[Manifest] | None = None) -> list[list[Manifest]]:
-        """Return those of the pods (of all) that are on the mesh, grouped."""
-        among = self._topology.pods.values() if pods is None else pods
-        return _topology.workloads(filter(self._topology.on_mesh, among))
+        """Return the pods that are on the mesh in groups; None: all pods of the cluster."""
+        candidates = self._topology.pods.values() if pods is None else pods
+        return _topology.workloads(filter(self._topology.on_mesh, candidates))
 
-    def of(self, target: Target) -> Iterator[Access]:
-        """Yield who may reach a target."""
-        if target.kind is not TargetKind.SERVICE:
-            for group in self.groups(self._topology.pods_of_application(target)):
-                yield from self._at_pods(target, group)
+    def accesses(self, destination: Destination) -> Iterator[Access]:
+        """Yield the sources that may reach a destination."""
+        if destination.kind is not DestinationKind.SERVICE:
+            for group in self.groups(self._topology.pods_of_application(destination)):
+                yield from self._at_pods(destination, group)
             return
-        service = self._topology.services[target.namespace, target.name]
+        service = self._topology.services[destination.namespace, destination.name]
         groups = self.groups(self._topology.pods_of(service))
-        if self._before(service):
+        if self._waypoint(service):
             yield from self._through_waypoint(service, groups)
         else:
             for group in groups:
-                yield from self._at_pods(target, group)
+                yield from self._at_pods(destination, group)
 
     def workload(self, group: list[Manifest]) -> Workload:
-        """Return all about a group of pods."""
-        namespace, name = _manifest.namespace(group[0]), _topology.application(group[0])
-        found = [*self._at_pods(Target.workload(namespace, name), group)]
+        """Return a group of pods with its policies and accesses."""
+        namespace, name = _snapshot.namespace(group[0]), _topology.application(group[0])
+        found = [*self._at_pods(Destination.workload(namespace, name), group)]
         applied = self._topology.policies_at_ztunnel(group[0])
         for service in self._topology.services_of(group[0]):
-            if waypoint := self._before(service):
+            if waypoint := self._waypoint(service):
                 found += self._through_waypoint(service, [group])
                 applied += self._topology.policies_at_waypoint(waypoint, service)
-        refs = {(p.ref.namespace, p.ref.name): p.ref for p in applied}
+        refs = {(each.ref.namespace, each.ref.name): each.ref for each in applied}
         return Workload(
             namespace=namespace,
             application=name,
-            pods=tuple(map(_manifest.name, group)),
+            pods=tuple(map(_snapshot.name, group)),
             policies=tuple(refs[each] for each in sorted(refs)),
             accesses=tuple(sorted(_merged(found))),
         )
 
-    def _before(self, service: Manifest) -> _topology.Waypoint | None:
-        """Return the waypoint through which a Service is asked."""
-        headless = self._topology.is_headless(service)
-        return None if headless else self._topology.service_waypoint(service)[0]
+    def _waypoint(self, service: Manifest) -> _topology.Waypoint | None:
+        """Return the waypoint that requests to a Service pass."""
+        is_headless = self._topology.is_headless(service)
+        return None if is_headless else self._topology.service_waypoint(service)[0]
 
     def _through_waypoint(
         self, service: Manifest, groups: Iterable[list[Manifest]]
     ) -> Iterator[Access]:
-        """Yield whom a Service's waypoint lets in, as far as the pods let the waypoint in."""
-        waypoint = self._before(service)
+        """Yield the sources that a Service's waypoint allows, as far as the pods allow it."""
+        waypoint = self._waypoint(service)
         if waypoint is None:
             return
-        behind = [self._evaluator.behind(waypoint, group) for group in groups]
-        if behind and all(hop.decision is Decision.DENIED for hop in behind):
+        hops = [self._evaluator.behind(waypoint, group) for group in groups]
+        if hops and all(hop.decision is Decision.DENIED for hop in hops):
             return
-        refused = tuple(dict.fromkeys(said for hop in behind for said in _refused(hop)))
-        ports = kube.items(_manifest.spec(service), "ports")
+        denied = tuple(dict.fromkeys(text for hop in hops for text in _denied_to_waypoint(hop)))
+        ports = kube.items(_snapshot.spec(service), "ports")
         http = not ports or any(map(_ports.takes_http, ports))
-        everybody = _match.Attributes(_match.ANYBODY, tunnelled=True)
+        any_request = _match.Attributes(_match.ANY_PRINCIPAL, tunnelled=True)
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp
-        rules = _rules.Rules(translate, _waypoint.value, everybody)
+        rules = _decide.Rules(translate, _waypoint.value, any_request)
         applied = self._topology.policies_at_waypoint(waypoint, service)
-        target = Target.service(*_manifest.key(service))
-        for access in _read(target, Proxy.WAYPOINT, applied, rules):
-            yield dataclasses.replace(access, unless=(*access.unless, *refused))
+        destination = Destination.service(*_snapshot.key(service))
+        for access in _read(destination, Proxy.WAYPOINT, applied, rules):
+            yield dataclasses.replace(access, unless=(*access.unless, *denied))
 
-    def _at_pods(self, target: Target, group: list[Manifest]) -> Iterator[Access]:
-        """Yield whom the pods' own ztunnel lets in."""
-        everybody = _match.Attributes(_match.ANYBODY)
-        rules = _rules.Rules(_ztunnel.translate, _ztunnel.value, everybody)
+    def _at_pods(self, destination: Destination, group: list[Manifest]) -> Iterator[Access]:
+        """Yield the sources that the pods' own ztunnel allows."""
+        any_request = _match.Attributes(_match.ANY_PRINCIPAL)
+        rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, any_request)
         applied = self._topology.policies_at_ztunnel(group[0])
-        return _read(target, Proxy.ZTUNNEL, applied, rules)
+        return _read(destination, Proxy.ZTUNNEL, applied, rules)
 
 
 def _read(
-    target: Target, proxy: Proxy, applied: Sequence[Policy], rules: _rules.Rules
+    destination: Destination, proxy: Proxy, applied: Sequence[Policy], rules: _decide.Rules
 ) -> Iterator[Access]:
-    """Yield who may reach a target by the policies that one proxy applies."""
+    """Yield the sources that may reach a destination by the policies that one proxy enforces."""
     allows = list(_enforced(applied, _policies.ALLOW, rules))
     denies = list(_enforced(applied, _policies.DENY, rules))
-    asks = list(_enforced(applied, _policies.CUSTOM, rules))
+    customs = list(_enforced(applied, _policies.CUSTOM, rules))
     if not any(policy.action == _policies.ALLOW for policy in applied):
         allows = [(None, Rule())]
     for policy, rule in allows:
         namespace = policy.ref.namespace if policy else ""
         for source in _describe.sources(rule, namespace):
-            barred = list(_barred(source, denies))
-            if None in barred:
+            denied = list(_denied(source, denies))
+            if None in denied:
                 continue
-            asked = [f"{_sentence(*each)}, if the external authorizer refuses" for each in asks]
+            asked = [f"{_sentence(*each)}, if the external authorizer denies" for each in customs]
             yield Access(
                 source=source,
-                target=f"{target.namespace}/{target.name}",
+                destination=f"{destination.namespace}/{destination.name}",
                 operations=_describe.restrictions(rule),
-                kind=target.kind,
+                kind=destination.kind,
                 proxy=proxy,
-                unless=(*(said for said in barred if said), *asked),
+                unless=(*(text for text in denied if text), *asked),
                 policies=(policy.ref,) if policy else (),
             )
 
 
 def _enforced(
-    applied: Iterable[Policy], action: str, rules: _rules.Rules
+    applied: Iterable[Policy], action: str, rules: _decide.Rules
 ) -> Iterator[tuple[Policy, Rule]]:
-    """Yield the rules that can match at all, as the proxy enforces them, one for each source."""
+    """Yield the rules that some request matches, as the proxy enforces them, one a source."""
     for policy in applied:
         for index, rule in enumerate(policy.rules):
             translated = rules.translate(policy, rule)
@@ -212,44 +219,43 @@ def _enforced(
                     yield named, dataclasses.replace(translated, sources=(clause,))
 
 
-def _barred(source: str, denies: Iterable[tuple[Policy, Rule]]) -> Iterator[str | None]:
-    """Yield what DENY rules refuse a source; None: everything."""
+def _denied(source: str, denies: Iterable[tuple[Policy, Rule]]) -> Iterator[str | None]:
+    """Yield the requests of a source that DENY rules match; None: all of them."""
     for policy, rule in denies:
-        who = _describe.sources(rule, policy.ref.namespace)
-        if not any(_may_be(source, each) for each in who):
+        denied = _describe.sources(rule, policy.ref.namespace)
+        if not any(_may_overlap(source, each) for each in denied):
             continue
-        all_of_it = _describe.restrictions(rule) == _describe.EVERYTHING
-        if all_of_it and _are_all(source, who):
+        is_unrestricted = _describe.restrictions(rule) == _describe.ANY_OPERATION
+        if is_unrestricted and _are_among(source, denied):
             yield None
         else:
             yield _sentence(policy, rule)
 
 
-def _are_all(source: str, who: Sequence[str]) -> bool:
-    """Return whether each client that a description of sources is about is among others."""
-    identified = not source.startswith(_describe.EVERYBODY)
-    among = {_describe.EVERYBODY, source, *([_describe.IDENTIFIED] if identified else [])}
-    return not among.isdisjoint(who)
+def _are_among(source: str, others: Sequence[str]) -> bool:
+    """Return whether all clients of one description of sources are among those of others."""
+    has_identity = not source.startswith(_describe.ANY_CLIENT)
+    wider = {_describe.ANY_CLIENT, source, *([_describe.ANY_IDENTITY] if has_identity else [])}
+    return not wider.isdisjoint(others)
 
 
-def _may_be(source: str, other: str) -> bool:
-    """Return whether two descriptions of sources may be about the same one."""
-    return source == other or not (_is_one(source) and _is_one(other))
+def _may_overlap(source: str, other: str) -> bool:
+    """Return whether two descriptions of sources may have a client in common."""
+    return source == other or not (_is_single(source) and _is_single(other))
 
 
-def _is_one(source: str) -> bool:
+def _is_single(source: str) -> bool:
     return "*" not in source and " " not in source
 
 
 def _sentence(policy: Policy, rule: Rule) -> str:
-    who = ", ".join(_describe.sources(rule, policy.ref.namespace))
-    what = _describe.restrictions(rule)
-    everybody = who == _describe.EVERYBODY
-    return what if everybody else f"{who}: {what}"
+    sources = ", ".join(_describe.sources(rule, policy.ref.namespace))
+    operations = _describe.restrictions(rule)
+    return operations if sources == _describe.ANY_CLIENT else f"{sources}: {operations}"
 
 
-def _refused(hop: Hop) -> Iterator[str]:
-    """Yield what ztunnel may refuse to the waypoint."""
+def _denied_to_waypoint(hop: Hop) -> Iterator[str]:
+    """Yield the requests of a waypoint that ztunnel may deny."""
     if hop.decision is not Decision.CONDITIONAL:
         return
     if hop.only:
@@ -259,14 +265,19 @@ def _refused(hop: Hop) -> Iterator[str]:
 
 
 def _merged(found: Iterable[Access]) -> list[Access]:
-    """Return what is the same but for the rules that say so as one."""
+    """Return accesses that differ only by the rules that allow them as one."""
     merged: dict[Access, list[PolicyRef]] = {}
     for access in found:
         refs = merged.setdefault(dataclasses.replace(access, policies=()), [])
         refs += [ref for ref in access.policies if ref not in refs]
     return [
         dataclasses.replace(
-            access, policies=tuple(sorted(refs, key=lambda r: (r.namespace, r.name, r.rule or 0)))
+            access,
+            policies=tuple(sorted(refs, key=_order)),
         )
         for access, refs in merged.items()
     ]
+
+
+def _order(ref: PolicyRef) -> tuple[str, str, int]:
+    return ref.namespace, ref.name, ref.rule or 0

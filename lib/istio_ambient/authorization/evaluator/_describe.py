@@ -1,17 +1,19 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules in words: `GET /health, /details/* on 9080`."""
+"""Rules as text: `GET /health, /details/* on 9080`."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from istio_ambient.authorization.evaluator import _match, _policies
 from istio_ambient.authorization.evaluator._policies import Check, Rule
 
-EVERYBODY = "*"
-IDENTIFIED = "*/*"
-"""Everybody on the mesh: principal `*` is any identity, and a client outside has none."""
-EVERYTHING = "everything"
+ANY_CLIENT = "*"
+"""Any source, clients outside of the mesh included."""
+ANY_IDENTITY = "*/*"
+"""Any source on the mesh: principal `*` is any identity, and a client outside has none."""
+ANY_OPERATION = "everything"
+"""Part of the JSON of actions."""
 
 _IDENTITY = (
     _policies.PRINCIPAL,
@@ -35,15 +37,18 @@ def _all(check: Check) -> bool:
 
 
 def restrictions(rule: Rule, wanted: Filter = _all) -> str:
-    """Return what a rule lets do, whoever asks; `everything` where it restricts nothing.
+    """Return the requests that a rule matches, without the source's identity.
 
     Args:
         rule: the rule.
-        wanted: which of its checks to speak of.
+        wanted: whether a check of the rule is described.
+
+    Returns:
+        `ANY_OPERATION` where no check that is wanted restricts the request.
     """
     operations = [words for clause in rule.operations if (words := _clause(clause, wanted))]
     if len(operations) < len(rule.operations):
-        operations = []  # One of the alternatives restricts nothing that is wanted.
+        operations = []  # One of the alternatives restricts nothing.
     sources = [
         words
         for clause in rule.sources
@@ -56,44 +61,49 @@ def restrictions(rule: Rule, wanted: Filter = _all) -> str:
         " or ".join(sorted(sources)),
         _clause(rule.conditions, wanted),
     ]
-    return " ".join(part for part in parts if part) or EVERYTHING
+    return " ".join(part for part in parts if part) or ANY_OPERATION
 
 
 def sources(rule: Rule, namespace: str) -> list[str]:
-    """Return who a rule is about: `shop/web`, `shop/*`, `*/*` for all on the mesh, `*` for all.
+    """Return the sources of a rule: `shop/web`, `shop/*`, `ANY_IDENTITY` or `ANY_CLIENT`.
 
     Args:
         rule: the rule.
-        namespace: that of its policy.
+        namespace: of its policy.
     """
     conditions = [check for check in rule.conditions if check.attribute in _IDENTITY]
     found = [
-        who for clause in rule.sources or ((),) for who in _who([*clause, *conditions], namespace)
+        source
+        for clause in rule.sources or ((),)
+        for source in _sources([*clause, *conditions], namespace)
     ]
     return list(dict.fromkeys(found))
 
 
 def short(principal: str) -> str:
-    """Return `<namespace>/<service account>` of `<trust domain>/ns/<…>/sa/<…>`."""
+    """Return `<namespace>/<service account>` of a principal `<trust domain>/ns/<…>/sa/<…>`.
+
+    Any other text is returned as it is.
+    """
     head, _, account = principal.partition("/sa/")
     return f"{head.rpartition('/')[2]}/{account}" if account else principal
 
 
-def _who(clause: Iterable[Check], namespace: str) -> list[str]:
-    who: list[str] = [EVERYBODY]
-    barred: list[str] = []
+def _sources(clause: Iterable[Check], namespace: str) -> list[str]:
+    sources: list[str] = [ANY_CLIENT]
+    excluded: list[str] = []
     for check in clause:
         if check.attribute not in _IDENTITY:
             continue
         named = [_identity(check.attribute, value, namespace) for value in check.values]
-        barred += [_identity(check.attribute, value, namespace) for value in check.not_values]
-        if named and who == [EVERYBODY]:
-            who = named
+        excluded += [_identity(check.attribute, value, namespace) for value in check.not_values]
+        if named and sources == [ANY_CLIENT]:
+            sources = named
         elif named:
-            who = [f"{one} as {' or '.join(named)}" for one in who]
-    if not barred:
-        return who
-    return [f"{one} but not {', '.join(sorted(barred))}" for one in who]
+            sources = [f"{source} as {' or '.join(named)}" for source in sources]
+    if not excluded:
+        return sources
+    return [f"{source} but not {', '.join(sorted(excluded))}" for source in sources]
 
 
 def _identity(attribute: str, value: str, namespace: str) -> str:
@@ -103,7 +113,7 @@ def _identity(attribute: str, value: str, namespace: str) -> str:
         return f"{value}/*"
     if attribute == _policies.TRUST_DOMAIN:
         return f"{value}/…"
-    return IDENTIFIED if value == _match.ANY else short(value)
+    return ANY_IDENTITY if value == _match.ANY else short(value)
 
 
 def _clause(clause: Sequence[Check], wanted: Filter) -> str:
@@ -117,9 +127,10 @@ def _clause(clause: Sequence[Check], wanted: Filter) -> str:
 
 def _words(check: Check) -> list[str]:
     lead = _WORDS.get(check.attribute)
-    values, barred = ", ".join(check.values), ", ".join(check.not_values)
+    values, excluded = ", ".join(check.values), ", ".join(check.not_values)
     if lead is None:
-        said = [f"if {check.attribute} is {values}"] if values else []
-        return said + ([f"if {check.attribute} is not {barred}"] if barred else [])
-    said = [f"{lead}{values}"] if values else []
-    return said + ([f"not {lead}{barred}"] if barred else [])
+        required = f"if {check.attribute} is {values}"
+        forbidden = f"if {check.attribute} is not {excluded}"
+    else:
+        required, forbidden = f"{lead}{values}", f"not {lead}{excluded}"
+    return [text for text, given in ((required, values), (forbidden, excluded)) if given]

@@ -1,41 +1,39 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The way of a request through the mesh, and what each proxy on it says."""
+"""The way of a request through the mesh, and the decision of each proxy on it."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from istio_ambient.authorization.evaluator import (
-    _manifest,
+    _decide,
     _match,
-    _policies,
     _ports,
-    _precedence,
     _request,
-    _rules,
+    _snapshot,
     _topology,
     _waypoint,
     _ztunnel,
 )
 from istio_ambient.authorization.evaluator._describe import short
-from istio_ambient.authorization.evaluator._request import Request, Target, TargetKind
+from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._topology import Topology, Waypoint
 from istio_ambient.authorization.evaluator._verdict import Decision, Hop, Proxy, Verdict
 
 
-class UnknownTargetError(LookupError):
+class UnknownDestinationError(LookupError):
     """The snapshot has no such Service or pod, or the Service no such port."""
 
 
 def evaluate(snapshot: Snapshot, request: Request) -> Verdict:
-    """Return what becomes of a request, and by what.
+    """Return whether a request is allowed, and the hops that decide it.
 
-    Members of the request that are open make a verdict conditional where it depends on them.
+    Unspecified members of the request make the verdict conditional where it depends on them.
 
     Raises:
-        UnknownTargetError: there is no such target.
+        UnknownDestinationError: the snapshot does not have the destination.
     """
     return Evaluator(snapshot).evaluate(request)
 
@@ -48,30 +46,35 @@ class Evaluator:
 
     def evaluate(self, request: Request) -> Verdict:
         """See `evaluate`."""
-        source, note = self._shown(request.source)
+        source, note = self._proven(request.source)
         try:
-            if request.target.kind is TargetKind.SERVICE:
+            if request.destination.kind is DestinationKind.SERVICE:
                 hops, found = self._to_service(request, source)
             else:
                 hops, found = self._to_pods(request, source)
         except LookupError as error:
-            raise UnknownTargetError(str(error).strip("'\"")) from error
+            raise UnknownDestinationError(str(error).strip("'\"")) from error
         notes = [each for each in (note, *found) if each]
         return Verdict(_decision(hops), tuple(hops), "; ".join(notes))
 
     def behind(self, waypoint: Waypoint, group: Sequence[Manifest]) -> Hop:
-        """Return what ztunnel says to a waypoint before pods that policies cannot tell apart."""
-        anything = Request(None, Target.pod(*_manifest.key(group[0])))
-        return self._behind(anything, None, waypoint, group, None)
+        """Return ztunnel's decision about any request of a waypoint to equivalent pods.
+
+        Args:
+            waypoint: the source of the request.
+            group: pods with the same policies, as `_topology.workloads` returns them.
+        """
+        unspecified = Request(None, Destination.pod(*_snapshot.key(group[0])))
+        return self._at_ztunnel(unspecified, None, waypoint, group, None)
 
     def at_gateway(self, gateway: tuple[str, str], request: Request) -> Hop:
-        """Return what an ingress gateway says of a request from outside the mesh.
+        """Return the decision of an ingress gateway about a request from outside the mesh.
 
-        Whether the request carries a valid token is open.
+        Whether the request has a valid token is unspecified.
 
         Args:
             gateway: namespace and name.
-            request: `source` and `target` are not looked at, `port` is the listener's.
+            request: `source` and `destination` are not read; `port` is the listener's.
         """
         attributes = _match.Attributes(
             principal=None,
@@ -83,72 +86,73 @@ class Evaluator:
             headers=request.headers,
             token=None,
         )
-        rules = _rules.Rules(_waypoint.translate_http, _waypoint.value, attributes)
+        rules = _decide.Rules(_waypoint.translate_http, _waypoint.value, attributes)
         applied = self.topology.policies_at_gateway(*gateway)
-        judgement = _precedence.judge(applied, rules.matches, rules.explains)
-        where = "/".join(gateway)
-        return _hop(Proxy.GATEWAY, where, None, request.port, applied, judgement)
+        hop = Hop(Proxy.GATEWAY, "/".join(gateway), source=None, port=request.port)
+        return _decide.decide(hop, applied, rules)
 
-    def _shown(self, source: str | None) -> tuple[str | None, str]:
-        """Return the source as a proxy knows it, and why that is nobody in particular."""
+    def _proven(self, source: str | None) -> tuple[str | None, str]:
+        """Return the source that proxies see, and a note where it has no identity."""
         if source is None:
             return None, ""
-        known = short(source) if "/ns/" in source else source
-        if self.topology.is_off_mesh(known):
-            return None, f"{known} is not on the mesh, so nobody knows who it is"
+        named = short(source) if "/ns/" in source else source
+        if self.topology.is_off_mesh(named):
+            return None, f"{named} is not on the mesh, so it has no identity"
         return source, ""
 
     def _to_service(self, request: Request, source: str | None) -> tuple[list[Hop], list[str]]:
-        service = self._known(self.topology.services, request)
+        service = _found(self.topology.services, request.destination)
         port = _ports.service_port(service, request.port)
         waypoint, note = self.topology.service_waypoint(service)
         notes = [note]
-        if waypoint and (why := self.topology.passes_waypoint_by(_identity(source), service)):
-            waypoint, notes = None, [why]
+        bypass = self.topology.waypoint_bypass(_identity(source), service) if waypoint else ""
+        if bypass:
+            waypoint, notes = None, [bypass]
         if waypoint is None:
             notes.append(self._unenforced(service))
         hops: list[Hop] = []
         if waypoint:
             hops.append(self._at_waypoint(request, source, waypoint, service))
         pods = self.topology.pods_of(service)
-        reached = [pod for pod in pods if self.topology.on_mesh(pod)]
-        for group in _topology.workloads(reached):
-            exposed = _ports.target_port(port, group[0]) if port else None
-            hops.append(self._behind(request, source, waypoint, group, exposed))
+        on_mesh = [pod for pod in pods if self.topology.on_mesh(pod)]
+        for group in _topology.workloads(on_mesh):
+            pod_port = _ports.target_port(port, group[0]) if port else None
+            hops.append(self._at_ztunnel(request, source, waypoint, group, pod_port))
         if not pods:
-            notes.append("no pod is behind the Service")
-        elif not reached:
-            notes.append("the pods behind the Service are not on the mesh")
-        elif len(reached) < len(pods):
-            notes.append("some pods behind the Service are not on the mesh")
+            notes.append("the Service has no pods")
+        elif not on_mesh:
+            notes.append("the pods of the Service are not on the mesh")
+        elif len(on_mesh) < len(pods):
+            notes.append("some pods of the Service are not on the mesh")
         return hops, notes
 
     def _unenforced(self, service: Manifest) -> str:
-        """Say which policies are about a Service and enforced by nobody; empty: there is none."""
+        """Return a note that names the policies of a Service without a waypoint; empty: none."""
         named = ", ".join(str(policy.ref) for policy in self.topology.policies_about(service))
-        return f"no waypoint is passed, so that nothing enforces {named}" if named else ""
+        return f"no waypoint is passed, so that no proxy enforces {named}" if named else ""
 
     def _to_pods(self, request: Request, source: str | None) -> tuple[list[Hop], list[str]]:
-        if request.target.kind is TargetKind.POD:
-            pods = [self._known(self.topology.pods, request)]
+        if request.destination.kind is DestinationKind.POD:
+            pods = [_found(self.topology.pods, request.destination)]
         else:
-            pods = self.topology.pods_of_application(request.target)
+            pods = self.topology.pods_of_application(request.destination)
         if not pods:
-            raise LookupError(f"there is no {request.target}")
-        reached = [pod for pod in pods if self.topology.on_mesh(pod)]
-        hops: list[Hop] = []
-        for group in _topology.workloads(reached):
-            waypoint = self.topology.pod_waypoint(group[0]) if source is not None else None
-            if waypoint:
-                hops.append(self._at_waypoint(request, source, waypoint, None, group[0]))
-            hops.append(self._behind(request, source, waypoint, group, request.port))
-        return hops, [] if reached else [f"{request.target} is not on the mesh"]
+            raise LookupError(f"there is no {request.destination}")
+        on_mesh = [pod for pod in pods if self.topology.on_mesh(pod)]
+        hops = [
+            hop
+            for group in _topology.workloads(on_mesh)
+            for hop in self._to_group(request, source, group)
+        ]
+        return hops, [] if on_mesh else [f"{request.destination} is not on the mesh"]
 
-    def _known(self, where: dict[_manifest.Name, Manifest], request: Request) -> Manifest:
-        found = where.get((request.target.namespace, request.target.name))
-        if found is None:
-            raise LookupError(f"there is no {request.target}")
-        return found
+    def _to_group(
+        self, request: Request, source: str | None, group: Sequence[Manifest]
+    ) -> Iterator[Hop]:
+        waypoint = self.topology.pod_waypoint(group[0]) if source is not None else None
+        if waypoint:
+            yield self._at_waypoint(request, source, waypoint, None, group[0])
+        yield self._at_ztunnel(request, source, waypoint, group, request.port)
 
     def _at_waypoint(
         self,
@@ -160,14 +164,14 @@ class Evaluator:
     ) -> Hop:
         port = _ports.service_port(service, request.port) if service else None
         number = port["port"] if port else request.port
-        where = (
-            _manifest.spec(service).get("clusterIP") if service else _manifest.address(pod or {})
+        address = (
+            _snapshot.spec(service).get("clusterIP") if service else _snapshot.address(pod or {})
         )
         http = _ports.takes_http(port)
         attributes = _match.Attributes(
             principal=_request.principal(source),
             source_ip=_address(request.source_ip),
-            destination_ip=_address(where),
+            destination_ip=_address(address),
             port=number,
             method=request.method,
             path=request.path,
@@ -177,12 +181,12 @@ class Evaluator:
             tunnelled=True,
         )
         translate = _waypoint.translate_http if http else _waypoint.translate_tcp
-        rules = _rules.Rules(translate, _waypoint.value, attributes)
+        rules = _decide.Rules(translate, _waypoint.value, attributes)
         applied = self.topology.policies_at_waypoint(waypoint, service)
-        judgement = _precedence.judge(applied, rules.matches, rules.explains)
-        return _hop(Proxy.WAYPOINT, str(waypoint), source, number, applied, judgement)
+        hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(source), number)
+        return _decide.decide(hop, applied, rules)
 
-    def _behind(
+    def _at_ztunnel(
         self,
         request: Request,
         source: str | None,
@@ -190,50 +194,33 @@ class Evaluator:
         group: Sequence[Manifest],
         port: int | None,
     ) -> Hop:
-        """Return what ztunnel says before pods that policies cannot tell apart."""
-        pod, only = group[0], len(group) == 1
-        from_ip = request.source_ip
+        """Return ztunnel's decision in front of equivalent pods."""
+        pod, is_single = group[0], len(group) == 1
+        source_ip = request.source_ip
         if waypoint:
             source = waypoint.sources[0]
-            from_ip = waypoint.addresses[0] if len(waypoint.addresses) == 1 else None
+            source_ip = waypoint.addresses[0] if len(waypoint.addresses) == 1 else None
         attributes = _match.Attributes(
             principal=_request.principal(source),
-            source_ip=_address(from_ip),
-            destination_ip=_address(_manifest.address(pod)) if only else None,
+            source_ip=_address(source_ip),
+            destination_ip=_address(_snapshot.address(pod)) if is_single else None,
             port=port,
         )
-        rules = _rules.Rules(_ztunnel.translate, _ztunnel.value, attributes)
+        rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, attributes)
         applied = self.topology.policies_at_ztunnel(pod)
-        judgement = _precedence.judge(applied, rules.matches, rules.explains)
-        where = f"{_manifest.namespace(pod)}/{_manifest.name(pod)}"
-        return _hop(Proxy.ZTUNNEL, where, source, port, applied, judgement)
+        hop = Hop(Proxy.ZTUNNEL, "/".join(_snapshot.key(pod)), _identity(source), port)
+        return _decide.decide(hop, applied, rules)
 
 
-def _hop(
-    proxy: Proxy,
-    where: str,
-    source: str | None,
-    port: int | None,
-    applied: Iterable[_policies.Policy],
-    judgement: _precedence.Judgement,
-) -> Hop:
-    return Hop(
-        proxy=proxy,
-        where=where,
-        source=_identity(source),
-        port=port,
-        decision=judgement.decision,
-        reason=judgement.reason,
-        policy=judgement.policy,
-        only=judgement.only,
-        unless=judgement.unless,
-        asks=judgement.asks,
-        applied=tuple(sorted((p.ref for p in applied), key=lambda ref: (ref.namespace, ref.name))),
-    )
+def _found(objects: Mapping[_snapshot.Name, Manifest], destination: Destination) -> Manifest:
+    found = objects.get((destination.namespace, destination.name))
+    if found is None:
+        raise LookupError(f"there is no {destination}")
+    return found
 
 
 def _decision(hops: Sequence[Hop]) -> Decision:
-    """Return what comes of the hops: of the waypoint first, then of the pod that is chosen."""
+    """Return the decision of all hops: the waypoint's first, then that of the pod's ztunnel."""
     first = [hop.decision for hop in hops if hop.proxy is Proxy.WAYPOINT]
     last = {hop.decision for hop in hops if hop.proxy is Proxy.ZTUNNEL} or {Decision.ALLOWED}
     if Decision.DENIED in first or last == {Decision.DENIED}:

@@ -1,11 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Single values of a policy against what is known of a request.
+"""Single values of a policy, matched with the attributes of a request.
 
-What a request leaves open makes an answer open (`None`): three-valued logic, in which a rule
-matches, does not, or may. The matchers of a waypoint are those that istiod makes of a policy for
-Envoy; see https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto.
+An unspecified member of a request makes the result unknown (`None`): three-valued logic, in which
+a rule matches, does not match, or may match. The matchers of a waypoint are those that istiod
+makes of a policy for Envoy; see
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from typing import Literal
 from istio_ambient.authorization.evaluator import _policies
 
 Truth = bool | None
-"""None: it depends on what the request leaves open."""
+"""None: it depends on unspecified members of the request."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 ANY = "*"
@@ -30,21 +31,21 @@ _MAX_PORT = 65535
 _BLOCKS = frozenset({_policies.SOURCE_IP, _policies.REMOTE_IP, _policies.DESTINATION_IP})
 
 
-class Open(enum.Enum):
-    """A principal that is open; None is taken for there being none."""
+class Unspecified(enum.Enum):
+    """A principal that is unspecified; None is a client without one."""
 
-    ANYBODY = enum.auto()
+    ANY_PRINCIPAL = enum.auto()
 
 
-ANYBODY = Open.ANYBODY
+ANY_PRINCIPAL = Unspecified.ANY_PRINCIPAL
 
 
 @dataclasses.dataclass(frozen=True)
 class Attributes:
-    """What one proxy knows of a request; None: open, except for the principal."""
+    """Attributes of a request as a proxy sees them; None: unspecified, but for the principal."""
 
-    principal: str | Literal[Open.ANYBODY] | None
-    """None: there is no identity."""
+    principal: str | Literal[Unspecified.ANY_PRINCIPAL] | None
+    """None: the client has no identity."""
     source_ip: Address | None = None
     destination_ip: Address | None = None
     port: int | None = None
@@ -53,36 +54,36 @@ class Attributes:
     host: str | None = None
     headers: Mapping[str, str] | None = None
     tls: bool = False
-    """Whether the client speaks TLS inside of the tunnel."""
+    """Whether the client uses TLS inside of the tunnel."""
     tunnelled: bool = False
-    """Whether the request comes out of a tunnel that ended in the same proxy, as at a waypoint:
-    then the connection it comes over has no address, and only `remote.ip` is the client's."""
+    """Whether the request left a tunnel that ends in the same proxy, as at a waypoint: then its
+    connection has no source address, and only `remote.ip` is the client's."""
     token: Literal[False] | None = False
-    """False: the request carries no valid token; None: open."""
+    """False: the request has no valid token; None: unspecified."""
 
 
-def some(answers: Iterable[Truth]) -> Truth:
-    """Return whether one of them is true."""
-    is_open = False
-    for answer in answers:
-        if answer:
+def some(truths: Iterable[Truth]) -> Truth:
+    """Return whether at least one is true."""
+    is_unknown = False
+    for truth in truths:
+        if truth:
             return True
-        is_open |= answer is None
-    return None if is_open else False
+        is_unknown |= truth is None
+    return None if is_unknown else False
 
 
-def every(answers: Iterable[Truth]) -> Truth:
-    """Return whether all of them are true."""
-    return negated(some(negated(answer) for answer in answers))
+def every(truths: Iterable[Truth]) -> Truth:
+    """Return whether all are true."""
+    return negated(some(negated(truth) for truth in truths))
 
 
-def negated(answer: Truth) -> Truth:
-    """Return the opposite."""
-    return None if answer is None else not answer
+def negated(truth: Truth) -> Truth:
+    """Return the opposite; unknown stays unknown."""
+    return None if truth is None else not truth
 
 
 def text(pattern: str, actual: str | None, *, ignore_case: bool = False) -> Truth:
-    """Match `exact`, `prefix*`, `*suffix` or `*`, which is anything that is there at all."""
+    """Match `exact`, `prefix*`, `*suffix`, or `*` for any value."""
     if pattern == ANY:
         return True
     if actual is None:
@@ -97,7 +98,7 @@ def text(pattern: str, actual: str | None, *, ignore_case: bool = False) -> Trut
 
 
 def is_valid(attribute: str, value: str) -> bool:
-    """Return whether a value can be one of an attribute: a port, a block of addresses."""
+    """Return whether a value is valid for an attribute: a port number, a block of addresses."""
     try:
         if attribute == _policies.PORT:
             return value.isascii() and value.isdigit() and int(value) <= _MAX_PORT
@@ -109,33 +110,33 @@ def is_valid(attribute: str, value: str) -> bool:
 
 
 def connection(attribute: str, value: str, seen: Attributes) -> Truth:
-    """Match a port or an address; the value is valid."""
+    """Match a port or an address; the value has to be valid."""
     if attribute == _policies.PORT:
         return None if seen.port is None else int(value) == seen.port
-    ours = attribute == _policies.DESTINATION_IP
-    actual = seen.destination_ip if ours else seen.source_ip
+    is_destination = attribute == _policies.DESTINATION_IP
+    actual = seen.destination_ip if is_destination else seen.source_ip
     return None if actual is None else actual in ipaddress.ip_network(value, strict=False)
 
 
 def path(pattern: str, actual: str | None) -> Truth:
     """Match a path as a waypoint sees it: normalized, without the query.
 
-    With `{*}` (one segment) or `{**}` (any number of them) in it, a pattern is a template.
+    A pattern with `{*}` (one segment) or `{**}` (any number of segments) is a template.
     """
     if actual is None:
         return None if pattern != ANY else True
     seen = normalized(actual)
     if _ONE in pattern or _SOME in pattern:
         return _template(pattern).fullmatch(seen) is not None
-    # What Envoy calls presence is for paths "at least one character".
+    # Envoy matches `*` as presence, which for a path means at least one character.
     return bool(seen) if pattern == ANY else text(pattern, seen)
 
 
 def normalized(target: str) -> str:
-    """Return the path of a request target as Envoy has it after normalization (RFC 3986, 6.2.2).
+    """Return the path of a request target after Envoy's normalization (RFC 3986, 6.2.2).
 
     Istio's default is BASE: dot segments are resolved, unreserved characters are unescaped and a
-    backslash is a slash; double and escaped slashes stay.
+    backslash becomes a slash; double slashes and escaped slashes stay.
     """
     plain = re.split(r"[?#]", target, maxsplit=1)[0]
     if not plain.startswith("/"):
@@ -162,14 +163,14 @@ def _template(pattern: str) -> re.Pattern[str]:
 
 
 def principal(pattern: str, actual: str | None) -> bool:
-    """Match an identity as Envoy does: the pattern stands behind `spiffe://`."""
+    """Match an identity as Envoy does: `spiffe://` is put in front of the pattern."""
     if actual is None:
         return False
     return bool(text(pattern, actual)) and (pattern != ANY or actual != "")
 
 
 def namespace(pattern: str, actual: str | None) -> bool:
-    """Match the namespace of an identity, in which `*` stands for anything, slashes too."""
+    """Match the namespace of an identity; `*` matches any characters, slashes too."""
     expression = ".*".join(re.escape(part) for part in pattern.split(ANY))
     return _identity(f".*/ns/{expression}/.*", actual)
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""AuthorizationPolicies as typed values, read from live manifests of anybody's making.
+"""AuthorizationPolicies as typed values, read from live objects of any owner.
 
-A rule is read as Istio reads it: each member of a source or an operation is a restriction of one
-attribute, and what `when` restricts is the same thing under the attribute's own name. See
+A rule is read as Istio reads it: each member of a source or an operation restricts one attribute,
+and a condition of `when` restricts an attribute by its own name. See
 https://istio.io/latest/docs/reference/config/security/authorization-policy/ and
 https://istio.io/latest/docs/reference/config/security/conditions/.
 """
@@ -30,7 +30,7 @@ PORT = "destination.port"
 SNI = "connection.sni"
 HEADERS = "request.headers"
 HOST, METHOD, PATH = "request host", "request method", "request path"
-"""Not to be had in `when`, so their names are ours."""
+"""`when` does not have these, so their names are our own."""
 
 _SOURCE = {
     "principals": PRINCIPAL,
@@ -49,7 +49,7 @@ GATEWAY_API = "gateway.networking.k8s.io"
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A restriction of one attribute: one of the values, if there are any, and no other."""
+    """A restriction of one attribute: one of `values`, if not empty, and none of `not_values`."""
 
     attribute: str
     values: tuple[str, ...] = ()
@@ -57,12 +57,12 @@ class Check:
 
 
 Clause = tuple[Check, ...]
-"""All of them must hold; an empty one was written as such (`source: {}`)."""
+"""Checks that must all hold; an empty clause is one that the policy has (`source: {}`)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """It matches if one of the sources, one of the operations and every condition does."""
+    """A rule matches if one of its sources, one of its operations and every condition matches."""
 
     sources: tuple[Clause, ...] = ()
     """Empty: any."""
@@ -73,7 +73,7 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """What `targetRefs` names."""
+    """One element of `targetRefs`."""
 
     group: str
     kind: str
@@ -89,19 +89,23 @@ class Policy:
     action: str
     rules: tuple[Rule, ...]
     targets: tuple[Reference, ...] = ()
-    """Empty: it is about workloads, and ztunnel applies it; else waypoints and gateways do."""
+    """Empty: the policy applies to workloads, and ztunnel enforces it; else waypoints and gateways
+    do."""
     selector: Mapping[str, str] | None = None
-    """None: all workloads of its namespace, or of the mesh."""
+    """None: all workloads of the namespace, or of the mesh in the root namespace."""
     authorizer: str = ""
-    """The extension provider that a CUSTOM policy asks."""
+    """The extension provider of a CUSTOM policy."""
 
     def rule_ref(self, index: int) -> PolicyRef:
-        """Return what names one rule of it."""
+        """Return the reference to one rule, by its index."""
         return dataclasses.replace(self.ref, rule=index)
 
 
 def read(manifest: Manifest) -> Policy | None:
-    """Return the policy; None where it enforces nothing: AUDIT, dry run, an unknown action."""
+    """Return the policy of an object in JSON form.
+
+    None where no proxy enforces it: action AUDIT or an unknown one, or a dry run.
+    """
     metadata, spec = _map(manifest, "metadata"), _map(manifest, "spec")
     annotations = _map(metadata, "annotations")
     action = spec.get("action") or ALLOW
@@ -122,7 +126,7 @@ def read(manifest: Manifest) -> Policy | None:
 
 
 def _references(spec: Manifest) -> Iterator[Reference]:
-    # The single targetRef is deprecated, and applied only where there is no list.
+    # The deprecated targetRef applies only where there is no list.
     single = spec.get("targetRef")
     for ref in _maps(spec, "targetRefs") or ([single] if single else []):
         yield Reference(
@@ -135,11 +139,13 @@ def _references(spec: Manifest) -> Iterator[Reference]:
 
 def _rule(rule: Manifest) -> Rule:
     return Rule(
-        sources=tuple(_clause(_map(one, "source"), _SOURCE) for one in _maps(rule, "from")),
-        operations=tuple(_clause(_map(one, "operation"), _OPERATION) for one in _maps(rule, "to")),
+        sources=tuple(_clause(_map(each, "source"), _SOURCE) for each in _maps(rule, "from")),
+        operations=tuple(
+            _clause(_map(each, "operation"), _OPERATION) for each in _maps(rule, "to")
+        ),
         conditions=tuple(
-            Check(str(one.get("key", "")), _values(one, "values"), _values(one, "notValues"))
-            for one in _maps(rule, "when")
+            Check(str(each.get("key", "")), _values(each, "values"), _values(each, "notValues"))
+            for each in _maps(rule, "when")
         ),
     )
 

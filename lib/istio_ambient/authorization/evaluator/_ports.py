@@ -1,13 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Ports of Services: which of the pods' they lead to, and whether a waypoint reads HTTP there."""
+"""Ports of Services: the pods' ports behind them, and whether a waypoint reads HTTP there."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from istio_ambient import kube
-from istio_ambient.authorization.evaluator import _manifest
+from istio_ambient.authorization.evaluator import _snapshot
 from istio_ambient.authorization.evaluator._snapshot import Manifest
 
 _HTTP = frozenset({"http", "http2", "http_proxy", "grpc", "grpc-web", "kubernetes.io/h2c"})
@@ -17,14 +17,18 @@ _NOT_SNIFFED = frozenset({25, 53, 3306, 27017})
 
 
 def service_port(service: Manifest, port: int | None) -> dict[str, Any] | None:
-    """Return a port of a Service; the only one it has where none is asked for.
+    """Return a port of a Service; None where the Service has none, or several and none is given.
+
+    Args:
+        service: in JSON form.
+        port: its number; None: the only port of the Service.
 
     Raises:
-        LookupError: it has no such port.
+        LookupError: the Service has other ports, and not this one.
     """
     offered = [
         each
-        for each in kube.items(_manifest.spec(service), "ports")
+        for each in kube.items(_snapshot.spec(service), "ports")
         if each.get("protocol") != "UDP"
     ]
     if port is None:
@@ -35,12 +39,12 @@ def service_port(service: Manifest, port: int | None) -> dict[str, Any] | None:
     if not offered:
         return None
     raise LookupError(
-        f"Service {_manifest.namespace(service)}/{_manifest.name(service)} has no port {port}"
+        f"Service {_snapshot.namespace(service)}/{_snapshot.name(service)} has no port {port}"
     )
 
 
 def offers(service: Manifest, port: int | None) -> bool:
-    """Return whether a Service has a port; where none is asked for, it has."""
+    """Return whether a Service has a port; true where none is given."""
     try:
         service_port(service, port)
     except LookupError:
@@ -49,11 +53,11 @@ def offers(service: Manifest, port: int | None) -> bool:
 
 
 def target_port(port: Mapping[str, Any], pod: Manifest) -> int | None:
-    """Return the pod's port behind a Service's; None: the pod names none so."""
+    """Return the pod's port behind a Service's; None: no port of the pod has that name."""
     target = port.get("targetPort") or port.get("port")
     if isinstance(target, int) or str(target).isdigit():
         return int(str(target))
-    for container in kube.items(_manifest.spec(pod), "containers"):
+    for container in kube.items(_snapshot.spec(pod), "containers"):
         for exposed in kube.items(container, "ports"):
             if exposed.get("name") == target:
                 return exposed.get("containerPort")
@@ -61,7 +65,10 @@ def target_port(port: Mapping[str, Any], pod: Manifest) -> int | None:
 
 
 def takes_http(port: Mapping[str, Any] | None) -> bool:
-    """Return whether a waypoint reads HTTP on a port: by its name, or by looking at what comes."""
+    """Return whether a waypoint reads HTTP on a port, by the port's name or protocol detection.
+
+    See https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/.
+    """
     if port is None:
         return True
     protocol = port.get("appProtocol")

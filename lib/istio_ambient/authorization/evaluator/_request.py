@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A request that a verdict is asked for."""
+"""A request that the evaluator decides about."""
 
 import dataclasses
 import enum
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from istio_ambient.authorization import _requests
 
 
-class TargetKind(enum.StrEnum):
+class DestinationKind(enum.StrEnum):
     """What a client connects to."""
 
     SERVICE = "Service"
-    """The address of a Service: through the waypoint that it has, if any, then to a pod."""
+    """The address of a Service: through the Service's waypoint, if it has one, then to a pod."""
     WORKLOAD = "Workload"
     """The address of any pod of an application: past the waypoint of its Services."""
     POD = "Pod"
@@ -22,27 +22,28 @@ class TargetKind(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Target:
-    """A Service, a pod or, by the application's name, its pods."""
+class Destination:
+    """Where a request is sent: a Service, the pods of an application, or one pod."""
 
-    kind: TargetKind
+    kind: DestinationKind
     namespace: str
     name: str
+    """Of the Service, the application or the pod."""
 
     @classmethod
-    def service(cls, namespace: str, name: str) -> "Target":
-        """Return the target for a Service."""
-        return cls(TargetKind.SERVICE, namespace, name)
+    def service(cls, namespace: str, name: str) -> "Destination":
+        """Return a Service as a destination."""
+        return cls(DestinationKind.SERVICE, namespace, name)
 
     @classmethod
-    def workload(cls, namespace: str, application: str) -> "Target":
-        """Return the target for the pods of an application (`app.kubernetes.io/name`)."""
-        return cls(TargetKind.WORKLOAD, namespace, application)
+    def workload(cls, namespace: str, application: str) -> "Destination":
+        """Return the pods of an application (`app.kubernetes.io/name`) as a destination."""
+        return cls(DestinationKind.WORKLOAD, namespace, application)
 
     @classmethod
-    def pod(cls, namespace: str, name: str) -> "Target":
-        """Return the target for a pod."""
-        return cls(TargetKind.POD, namespace, name)
+    def pod(cls, namespace: str, name: str) -> "Destination":
+        """Return a pod as a destination."""
+        return cls(DestinationKind.POD, namespace, name)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -50,17 +51,20 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Who wants what of whom; a member that is None is open: it may have any value."""
+    """A request from a source to a destination.
+
+    A member that is None is unspecified: it may have any value. The source is the exception.
+    """
 
     source: str | None
     """`<namespace>/<service account>`, or a principal (`<trust domain>/ns/<…>/sa/<…>`); None: a
     client without an identity, which is one outside of the mesh."""
-    target: Target
+    destination: Destination
     port: int | None = None
-    """Of the Service, where the target is one; else of the pod."""
+    """Of the Service, where the destination is one; else of the pod."""
     method: str | None = None
     path: str | None = None
-    """With its query, if any, as it stands in the request line."""
+    """As in the request line, with the query if there is one."""
     host: str | None = None
     """The Host header, with a port where it has one."""
     headers: Mapping[str, str] | None = None

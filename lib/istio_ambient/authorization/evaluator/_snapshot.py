@@ -1,21 +1,28 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What of a cluster decides who may talk to whom."""
+"""The live objects that decide who may reach whom, and how their members are read.
+
+Any member of an object in JSON form may be missing.
+"""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from istio_ambient import kube
+
 Manifest = Mapping[str, Any]
+Name = tuple[str, str]
+"""Namespace and name."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The live objects that verdicts are read from, each in JSON form as the API server has it."""
+    """Live objects of a whole cluster, each in JSON form as the API server has it."""
 
     root_namespace: str
-    """Istio's root namespace, where policies are about the whole mesh."""
+    """Istio's root namespace, whose policies apply to the whole mesh."""
     auto_allow: bool = False
     """Whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY."""
     namespaces: tuple[Manifest, ...] = ()
@@ -26,5 +33,42 @@ class Snapshot:
     policies: tuple[Manifest, ...] = ()
     """AuthorizationPolicies of all namespaces."""
     authorizers: frozenset[str] | None = None
-    """Names of the extension providers in the mesh config; None: not known. What a CUSTOM policy
-    sends to one that is not there is denied."""
+    """Names of the extension providers in the mesh config; None: not known. Requests that a CUSTOM
+    policy sends to a provider that is not among them are denied."""
+
+
+def selects(service: Manifest, pod: Manifest) -> bool:
+    """Return whether a Service selects a pod."""
+    selector = kube.section(spec(service), "selector")
+    same = namespace(pod) == namespace(service)
+    return bool(selector) and same and selector.items() <= labels(pod).items()
+
+
+def address(pod: Manifest) -> str:
+    """Return the IP address of a pod; empty while it has none."""
+    return str(kube.section(pod, "status").get("podIP") or "")
+
+
+def key(manifest: Manifest) -> Name:
+    """Return the namespace and name of an object."""
+    return namespace(manifest), name(manifest)
+
+
+def name(manifest: Manifest) -> str:
+    """Return the name of an object."""
+    return manifest["metadata"]["name"]
+
+
+def namespace(manifest: Manifest) -> str:
+    """Return the namespace of an object; empty: it is in none."""
+    return manifest["metadata"].get("namespace", "")
+
+
+def labels(manifest: Manifest) -> dict[str, str]:
+    """Return the labels of an object."""
+    return manifest["metadata"].get("labels") or {}
+
+
+def spec(manifest: Manifest) -> dict[str, Any]:
+    """Return the spec of an object."""
+    return kube.section(manifest, "spec")

@@ -1,9 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which proxies stand between a client and a target, and which policies each of them applies.
+"""The proxies between a client and a destination, and the policies that each of them enforces.
 
-As istiod tells ztunnels and waypoints (istio.io/istio, pilot/pkg/serviceregistry/ambient).
+They follow from live objects as istiod computes them for ztunnels and waypoints (istio.io/istio,
+pilot/pkg/serviceregistry/ambient).
 """
 
 import collections
@@ -13,18 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from istio_ambient import gateways, kube
-from istio_ambient.authorization import hardened_mode
-from istio_ambient.authorization.evaluator import _manifest, _policies, _ztunnel
+from istio_ambient.authorization import _requests
+from istio_ambient.authorization.evaluator import _policies, _snapshot, _ztunnel
 from istio_ambient.authorization.evaluator._policies import Check, Policy, Reference, Rule
-from istio_ambient.authorization.evaluator._request import Target
+from istio_ambient.authorization.evaluator._request import Destination
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
 
-GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 MANAGED_LABEL = "gateway.istio.io/managed"
-WAYPOINT_FOR = "istio.io/waypoint-for"
 INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
-OF_SINGLE_PODS = frozenset(
+_POD_LABELS = frozenset(
     {
         "apps.kubernetes.io/pod-index",
         "controller-revision-hash",
@@ -32,10 +31,11 @@ OF_SINGLE_PODS = frozenset(
         "statefulset.kubernetes.io/pod-name",
     }
 )
+"""Labels by which pods of one workload differ."""
 _MESH_CONTROLLERS = ("istio.io-mesh-controller", "istio.io-eastwest-controller")
 
 
-Mark = tuple[str, str, str]
+LabelKey = tuple[str, str, str]
 """Namespace, name and value of a label."""
 
 
@@ -48,13 +48,13 @@ class Waypoint:
     traffic: str
     """`service`, `workload`, `all` or `none`."""
     accounts: tuple[str, ...]
-    """The ServiceAccounts of its pods."""
+    """ServiceAccounts of its pods."""
     addresses: tuple[str, ...]
-    """Of its pods."""
+    """IP addresses of its pods."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Its identities, `<namespace>/<service account>`."""
+        """Identities of its pods, `<namespace>/<service account>`."""
         return tuple(f"{self.namespace}/{account}" for account in self.accounts)
 
     def __str__(self) -> str:
@@ -62,148 +62,158 @@ class Waypoint:
 
 
 class Topology:
-    """A snapshot, indexed."""
+    """A snapshot, indexed by what the evaluator looks up.
+
+    Without the indexes, the work would grow with the square of the cluster.
+    """
 
     def __init__(self, snapshot: Snapshot):
         self.snapshot = snapshot
         self.namespaces = {
-            _manifest.name(each): _manifest.labels(each) for each in snapshot.namespaces
+            _snapshot.name(each): _snapshot.labels(each) for each in snapshot.namespaces
         }
-        self.services = {_manifest.key(each): each for each in snapshot.services}
-        self.pods = {_manifest.key(each): each for each in snapshot.pods if _lives(each)}
-        self.gateways = {_manifest.key(each): each for each in snapshot.gateways}
+        self.services = {_snapshot.key(each): each for each in snapshot.services}
+        self.pods = {_snapshot.key(each): each for each in snapshot.pods if _is_running(each)}
+        self.gateways = {_snapshot.key(each): each for each in snapshot.gateways}
         self.policies = [p for each in snapshot.policies if (p := _policies.read(each))]
-        # Indexed, or the work would grow with the square of the cluster.
-        self._labelled: dict[Mark, list[Manifest]] = collections.defaultdict(list)
-        self._selecting: dict[Mark, list[Manifest]] = collections.defaultdict(list)
-        self._applications: dict[_manifest.Name, list[Manifest]] = collections.defaultdict(list)
+        self._labelled: dict[LabelKey, list[Manifest]] = collections.defaultdict(list)
+        self._selecting: dict[LabelKey, list[Manifest]] = collections.defaultdict(list)
+        self._applications: dict[_snapshot.Name, list[Manifest]] = collections.defaultdict(list)
         for (where, _), pod in self.pods.items():
             self._applications[where, application(pod)].append(pod)
-            for label, value in _manifest.labels(pod).items():
+            for label, value in _snapshot.labels(pod).items():
                 self._labelled[where, label, value].append(pod)
         for (where, _), service in self.services.items():
             for label, value in sorted(_selector(service).items())[:1]:
                 self._selecting[where, label, value].append(service)
-        self._waypoints: dict[_manifest.Name, tuple[Waypoint | None, str]] = {}
+        self._waypoints: dict[_snapshot.Name, tuple[Waypoint | None, str]] = {}
 
     def on_mesh(self, pod: Manifest) -> bool:
-        """Return whether ztunnel stands before a pod."""
+        """Return whether a pod is on the mesh, so that ztunnel carries its traffic."""
         mode = gateways.DATAPLANE_MODE
-        inherited = self.namespaces.get(_manifest.namespace(pod), {}).get(mode)
-        ambient = _manifest.labels(pod).get(mode, inherited) == "ambient"
-        return ambient and not _manifest.spec(pod).get("hostNetwork")
+        inherited = self.namespaces.get(_snapshot.namespace(pod), {}).get(mode)
+        ambient = _snapshot.labels(pod).get(mode, inherited) == "ambient"
+        return ambient and not _snapshot.spec(pod).get("hostNetwork")
 
     def pods_of(self, service: Manifest) -> list[Manifest]:
-        """Return the pods behind a Service."""
-        where = _manifest.namespace(service)
+        """Return the pods that a Service selects."""
+        where = _snapshot.namespace(service)
         return [
             pod
             for label, value in sorted(_selector(service).items())[:1]
             for pod in self._labelled.get((where, label, value), ())
-            if _manifest.selects(service, pod)
+            if _snapshot.selects(service, pod)
         ]
 
-    def pods_of_application(self, target: Target) -> list[Manifest]:
-        """Return the pods of an application."""
-        return self._applications.get((target.namespace, target.name), [])
+    def pods_of_application(self, destination: Destination) -> list[Manifest]:
+        """Return the pods of an application, a destination of kind WORKLOAD."""
+        return self._applications.get((destination.namespace, destination.name), [])
 
     def services_of(self, pod: Manifest) -> list[Manifest]:
-        """Return the Services that a pod is behind."""
-        where = _manifest.namespace(pod)
+        """Return the Services that select a pod."""
+        where = _snapshot.namespace(pod)
         return [
             service
-            for label, value in _manifest.labels(pod).items()
+            for label, value in _snapshot.labels(pod).items()
             for service in self._selecting.get((where, label, value), ())
-            if _manifest.selects(service, pod)
+            if _snapshot.selects(service, pod)
         ]
 
     def service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
-        """Return the waypoint before a Service, and else what is in the way, if anything is."""
-        key = _manifest.key(service)
+        """Return the waypoint of a Service, or None and a note.
+
+        The note says why a waypoint that the labels name is not used; it is empty where the labels
+        name none.
+        """
+        key = _snapshot.key(service)
         if key not in self._waypoints:
             self._waypoints[key] = self._service_waypoint(service)
         return self._waypoints[key]
 
     def _service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
-        if _manifest.labels(service).get(MANAGED_LABEL) in _MESH_CONTROLLERS:
+        if _snapshot.labels(service).get(MANAGED_LABEL) in _MESH_CONTROLLERS:
             return None, ""
         found, note = self._named_waypoint(service)
         if found and found.traffic not in ("service", "all"):
-            return None, f"waypoint {found} is not for Services"
+            return None, f"waypoint {found} does not serve Services"
         return found, note
 
     def pod_waypoint(self, pod: Manifest) -> Waypoint | None:
-        """Return the waypoint before a pod that is asked by its own address."""
+        """Return the waypoint of a pod, for requests to the pod's own address."""
         found, _ = self._named_waypoint(pod)
         return found if found and found.traffic in ("workload", "all") else None
 
     def _named_waypoint(self, labelled: Manifest) -> tuple[Waypoint | None, str]:
-        where = _manifest.namespace(labelled)
-        for marks in (_manifest.labels(labelled), self.namespaces.get(where, {})):
-            if gateways.USE_WAYPOINT not in marks:
+        where = _snapshot.namespace(labelled)
+        for labels in (_snapshot.labels(labelled), self.namespaces.get(where, {})):
+            if gateways.USE_WAYPOINT not in labels:
                 continue
-            called = marks[gateways.USE_WAYPOINT]
-            if called == "none":
+            name = labels[gateways.USE_WAYPOINT]
+            if name == "none":
                 return None, ""
-            wanted = marks.get(gateways.USE_WAYPOINT_NAMESPACE, where), called
-            gateway = self.gateways.get(wanted)
+            key = labels.get(gateways.USE_WAYPOINT_NAMESPACE, where), name
+            gateway = self.gateways.get(key)
             if not gateway or not kube.items(kube.section(gateway, "status"), "addresses"):
-                return None, f"waypoint {'/'.join(wanted)} is not there, so it is passed by"
-            if not self._takes(gateway, where):
-                return None, f"waypoint {'/'.join(wanted)} is not for namespace {where}"
+                return None, f"waypoint {'/'.join(key)} does not exist, so requests bypass it"
+            if not self._allows(gateway, where):
+                return None, f"waypoint {'/'.join(key)} does not allow namespace {where}"
             return self._waypoint(gateway), ""
         return None, ""
 
-    def _takes(self, gateway: Manifest, where: str) -> bool:
+    def _allows(self, gateway: Manifest, where: str) -> bool:
         """Return whether a waypoint's listener allows Services of a namespace."""
-        for listener in kube.items(_manifest.spec(gateway), "listeners"):
-            if (listener.get("protocol"), listener.get("port")) == ("HBONE", 15008):
+        for listener in kube.items(_snapshot.spec(gateway), "listeners"):
+            if (listener.get("protocol"), listener.get("port")) == ("HBONE", gateways.HBONE_PORT):
                 allowed = kube.section(kube.section(listener, "allowedRoutes"), "namespaces")
                 if allowed.get("from") == "Selector":
-                    wanted = kube.section(allowed, "selector")
-                    return _matches(wanted, self.namespaces.get(where, {}))
-                return allowed.get("from") == "All" or where == _manifest.namespace(gateway)
-        return where == _manifest.namespace(gateway)
+                    selector = kube.section(allowed, "selector")
+                    return _matches(selector, self.namespaces.get(where, {}))
+                return allowed.get("from") == "All" or where == _snapshot.namespace(gateway)
+        return where == _snapshot.namespace(gateway)
 
     def _waypoint(self, gateway: Manifest) -> Waypoint:
-        where, name = _manifest.key(gateway)
-        pods = self._labelled.get((where, GATEWAY_LABEL, name), [])
-        accounts = {str(_manifest.spec(pod).get("serviceAccountName", "default")) for pod in pods}
-        addresses = {_manifest.address(pod) for pod in pods}
+        where, name = _snapshot.key(gateway)
+        pods = self._labelled.get((where, gateways.NAME_LABEL, name), [])
+        accounts = {str(_snapshot.spec(pod).get("serviceAccountName", "default")) for pod in pods}
+        addresses = {_snapshot.address(pod) for pod in pods}
         return Waypoint(
-            _manifest.namespace(gateway),
-            _manifest.name(gateway),
-            _manifest.labels(gateway).get(WAYPOINT_FOR, "service"),
-            # Without pods to be seen: as istiod names what it makes for a waypoint.
-            tuple(sorted(accounts)) or (_manifest.name(gateway),),
+            _snapshot.namespace(gateway),
+            _snapshot.name(gateway),
+            _snapshot.labels(gateway).get(gateways.WAYPOINT_FOR_LABEL, "service"),
+            # Without pods, the name that istiod gives the ServiceAccount of a waypoint.
+            tuple(sorted(accounts)) or (_snapshot.name(gateway),),
             tuple(sorted(each for each in addresses if each)),
         )
 
-    def passes_waypoint_by(self, source: str | None, service: Manifest) -> str:
-        """Return why a client is not led through a Service's waypoint; empty: it is."""
+    def waypoint_bypass(self, source: str | None, service: Manifest) -> str:
+        """Return why requests of a client bypass a Service's waypoint; empty: they pass it."""
         if source is None:
-            return "a client outside of the mesh passes the waypoint by"
+            return "requests from outside of the mesh bypass the waypoint"
         if self.is_headless(service):
-            return "a headless Service is asked by its pods' addresses, past the waypoint"
-        inherited = self.namespaces.get(_manifest.namespace(service), {}).get(
+            return "requests to a headless Service go to its pods and bypass the waypoint"
+        inherited = self.namespaces.get(_snapshot.namespace(service), {}).get(
             INGRESS_USE_WAYPOINT, ""
         )
-        led = _manifest.labels(service).get(INGRESS_USE_WAYPOINT, inherited).lower() == "true"
-        if not led and source in self._ingress_gateways:
-            return "an ingress gateway passes the waypoint by"
+        label = _snapshot.labels(service).get(INGRESS_USE_WAYPOINT, inherited)
+        if label.lower() != "true" and source in self._ingress_gateways:
+            return "requests of an ingress gateway bypass the waypoint"
         return ""
 
     def is_headless(self, service: Manifest) -> bool:
         """Return whether a Service has no address of its own."""
-        return _manifest.spec(service).get("clusterIP") == "None"
+        return _snapshot.spec(service).get("clusterIP") == "None"
 
     @functools.cached_property
     def _ingress_gateways(self) -> set[str]:
-        """Return the identities of gateways that are no waypoints."""
+        """Identities of the gateways that are no waypoints."""
+        classes = (
+            (key, _snapshot.spec(gateway).get("gatewayClassName"))
+            for key, gateway in self.gateways.items()
+        )
         return {
-            f"{_manifest.namespace(each)}/{_manifest.name(each)}-{_manifest.spec(each).get('gatewayClassName')}"
-            for each in self.gateways.values()
-            if _manifest.spec(each).get("gatewayClassName") != hardened_mode.WAYPOINT_CLASS
+            f"{namespace}/{name}-{gateway_class}"
+            for (namespace, name), gateway_class in classes
+            if gateway_class != gateways.WAYPOINT_CLASS
         }
 
     def pods_of_identity(self, source: str) -> list[Manifest]:
@@ -212,33 +222,33 @@ class Topology:
         return [
             pod
             for pod in self.pods.values()
-            if _manifest.namespace(pod) == where
-            and _manifest.spec(pod).get("serviceAccountName", "default") == account
+            if _snapshot.namespace(pod) == where
+            and _snapshot.spec(pod).get("serviceAccountName", "default") == account
         ]
 
     def is_off_mesh(self, source: str) -> bool:
-        """Return whether an identity's pods run, and none of them has a ztunnel to show it."""
+        """Return whether pods run with an identity, and ztunnel proves it for none of them."""
         pods = self.pods_of_identity(source)
-        gateways = any(GATEWAY_LABEL in _manifest.labels(pod) for pod in pods)
-        return bool(pods) and not gateways and not any(map(self.on_mesh, pods))
+        has_gateway = any(gateways.NAME_LABEL in _snapshot.labels(pod) for pod in pods)
+        return bool(pods) and not has_gateway and not any(map(self.on_mesh, pods))
 
     def policies_about(self, service: Manifest) -> list[Policy]:
-        """Return the policies that target a Service, whether or not it has a waypoint."""
-        where, name = _manifest.key(service)
-        about = ("core", "Service", name)
+        """Return the policies that name a Service in `targetRefs`, with or without a waypoint."""
+        where, name = _snapshot.key(service)
+        own = ("core", "Service", name)
         return [
             policy
             for policy in self.policies
             if policy.ref.namespace == where
-            and any((ref.group, ref.kind, ref.name) == about for ref in policy.targets)
+            and any((ref.group, ref.kind, ref.name) == own for ref in policy.targets)
         ]
 
     def policies_at_waypoint(self, waypoint: Waypoint, service: Manifest | None) -> list[Policy]:
-        """Return the policies that a waypoint applies, for a Service or (None) for pods."""
+        """Return the policies that a waypoint enforces for a Service, or for pods (None)."""
         root = self.snapshot.root_namespace
-        applied = {(root, _policies.GATEWAY_API, "GatewayClass", hardened_mode.WAYPOINT_CLASS)}
+        applied = {(root, _policies.GATEWAY_API, "GatewayClass", gateways.WAYPOINT_CLASS)}
         if service is not None:
-            applied.add((_manifest.namespace(service), "core", "Service", _manifest.name(service)))
+            applied.add((_snapshot.namespace(service), "core", "Service", _snapshot.name(service)))
         own = (waypoint.namespace, _policies.GATEWAY_API, "Gateway", waypoint.name)
 
         def names(ref: Reference, where: str) -> bool:
@@ -246,128 +256,132 @@ class Topology:
             return what in applied or (what == own and ref.namespace in ("", where))
 
         return [
-            self._answered(policy)
+            self._effective(policy)
             for policy in self.policies
             if any(names(ref, policy.ref.namespace) for ref in policy.targets)
         ]
 
     def policies_at_gateway(self, namespace: str, name: str) -> list[Policy]:
-        """Return the policies that an ingress gateway applies.
+        """Return the policies that an ingress gateway enforces.
 
-        Unlike waypoints, gateways apply policies without a target too, of their own namespace and
-        of the root namespace; a selector is held against the labels that istiod gives its pods.
+        Unlike waypoints, gateways also enforce policies without a target, of their own namespace
+        and of the root namespace. A selector is compared with the labels of the gateway's pods.
         """
-        marks = {GATEWAY_LABEL: name}
+        labels = {gateways.NAME_LABEL: name}
         for pod in self.pods.values():
-            if _manifest.namespace(pod) == namespace:
-                labelled = _manifest.labels(pod)
-                marks = labelled if labelled.get(GATEWAY_LABEL) == name else marks
+            if _snapshot.namespace(pod) == namespace:
+                found = _snapshot.labels(pod)
+                labels = found if found.get(gateways.NAME_LABEL) == name else labels
 
         def applies(policy: Policy) -> bool:
             where = policy.ref.namespace
             if not policy.targets:
                 near = where in (namespace, self.snapshot.root_namespace)
-                return near and (policy.selector or {}).items() <= marks.items()
+                return near and (policy.selector or {}).items() <= labels.items()
             own = (_policies.GATEWAY_API, "Gateway", name)
             return where == namespace and any(
                 (ref.group, ref.kind, ref.name) == own and ref.namespace in ("", where)
                 for ref in policy.targets
             )
 
-        return [self._answered(policy) for policy in self.policies if applies(policy)]
+        return [self._effective(policy) for policy in self.policies if applies(policy)]
 
-    def _answered(self, policy: Policy) -> Policy:
-        """Return a policy as it acts: what nobody can be asked about is denied."""
+    def _effective(self, policy: Policy) -> Policy:
+        """Return a policy as it is enforced: without its authorizer, CUSTOM denies."""
         known = self.snapshot.authorizers
-        custom = policy.action == _policies.CUSTOM
-        if not custom or known is None or policy.authorizer in known:
+        is_custom = policy.action == _policies.CUSTOM
+        if not is_custom or known is None or policy.authorizer in known:
             return policy
         return dataclasses.replace(policy, action=_policies.DENY)
 
     def policies_at_ztunnel(self, pod: Manifest) -> list[Policy]:
-        """Return the policies that ztunnel applies at a pod, with istiod's own for waypoints."""
-        places = (_manifest.namespace(pod), self.snapshot.root_namespace)
+        """Return the policies that ztunnel enforces at a pod, with those that istiod generates."""
+        namespaces = (_snapshot.namespace(pod), self.snapshot.root_namespace)
         return [
             *(
                 policy
                 for policy in self.policies
                 if _ztunnel.applies(policy)
-                and policy.ref.namespace in places
-                and _is_about(policy.selector, _manifest.labels(pod))
+                and policy.ref.namespace in namespaces
+                and _selects(policy.selector, _snapshot.labels(pod))
             ),
             *self._synthetic(pod),
         ]
 
     def _synthetic(self, pod: Manifest) -> Iterator[Policy]:
-        """Yield what PILOT_AUTO_ALLOW_WAYPOINT_POLICY makes for the waypoints before a pod."""
+        """Yield the policies of PILOT_AUTO_ALLOW_WAYPOINT_POLICY for the waypoints of a pod."""
         if not self.snapshot.auto_allow:
             return
-        before = [self.service_waypoint(service)[0] for service in self.services_of(pod)]
-        for waypoint in dict.fromkeys([*before, self.pod_waypoint(pod)]):
+        waypoints = [self.service_waypoint(service)[0] for service in self.services_of(pod)]
+        for waypoint in dict.fromkeys([*waypoints, self.pod_waypoint(pod)]):
             if waypoint:
-                called = f"istio_allow_waypoint_{waypoint.namespace}_{waypoint.name}"
+                name = f"istio_allow_waypoint_{waypoint.namespace}_{waypoint.name}"
                 values = tuple(
                     f"cluster.local/ns/{waypoint.namespace}/sa/{account}"
                     for account in waypoint.accounts
                 )
                 rule = Rule(sources=((Check(_policies.PRINCIPAL, values),),))
-                ref = PolicyRef(waypoint.namespace, called, synthetic=True)
+                ref = PolicyRef(waypoint.namespace, name, synthetic=True)
                 yield Policy(ref, _policies.ALLOW, (rule,))
 
 
 def application(pod: Manifest) -> str:
-    """Return the application that a pod belongs to."""
-    marks = _manifest.labels(pod)
+    """Return the application of a pod: from its labels, else its controller, else its name."""
+    labels = _snapshot.labels(pod)
     owners = kube.items(pod["metadata"], "ownerReferences")
     return (
-        marks.get("app.kubernetes.io/name")
-        or marks.get("app")
-        or (owners[0]["name"] if owners else _manifest.name(pod))
+        labels.get(_requests.NAME_LABEL)
+        or labels.get("app")
+        or (owners[0]["name"] if owners else _snapshot.name(pod))
     )
 
 
 def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:
-    """Return the pods in groups that policies cannot tell apart, in a stable order."""
+    """Return the pods in groups with the same policies, in a stable order.
+
+    Pods of a group have the same namespace, application and labels, but for labels of single pods.
+    """
     groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Manifest]] = {}
     for pod in pods:
-        lasting = sorted(
-            (k, v) for k, v in _manifest.labels(pod).items() if k not in OF_SINGLE_PODS
+        labels = sorted(
+            (name, value)
+            for name, value in _snapshot.labels(pod).items()
+            if name not in _POD_LABELS
         )
-        groups.setdefault((_manifest.namespace(pod), application(pod), tuple(lasting)), []).append(
-            pod
-        )
-    return [sorted(groups[group], key=_manifest.name) for group in sorted(groups)]
+        key = _snapshot.namespace(pod), application(pod), tuple(labels)
+        groups.setdefault(key, []).append(pod)
+    return [sorted(groups[group], key=_snapshot.name) for group in sorted(groups)]
 
 
 def _selector(service: Manifest) -> dict[str, str]:
-    return kube.section(_manifest.spec(service), "selector")
+    return kube.section(_snapshot.spec(service), "selector")
 
 
-def _lives(pod: Manifest) -> bool:
+def _is_running(pod: Manifest) -> bool:
     return kube.section(pod, "status").get("phase") not in ("Succeeded", "Failed")
 
 
-def _is_about(selector: Mapping[str, str] | None, marks: Mapping[str, str]) -> bool:
-    """Return whether ztunnel applies a policy at a pod; an empty selector matches no pod."""
-    return selector is None or (bool(selector) and selector.items() <= marks.items())
+def _selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
+    """Return whether ztunnel applies a selector to labels; an empty selector matches no pod."""
+    return selector is None or (bool(selector) and selector.items() <= labels.items())
 
 
-def _matches(selector: Mapping[str, Any], marks: Mapping[str, str]) -> bool:
-    """Match a label selector; see the Kubernetes API's LabelSelector."""
-    if not kube.section(selector, "matchLabels").items() <= marks.items():
+def _matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Return whether a LabelSelector of the Kubernetes API matches labels."""
+    if not kube.section(selector, "matchLabels").items() <= labels.items():
         return False
-    return all(_fulfils(each, marks) for each in kube.items(selector, "matchExpressions"))
+    return all(_fulfils(each, labels) for each in kube.items(selector, "matchExpressions"))
 
 
-def _fulfils(expression: Mapping[str, Any], marks: Mapping[str, str]) -> bool:
-    there = expression["key"] in marks
+def _fulfils(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    has_key = expression["key"] in labels
     values: list[str] = expression.get("values") or []
     match expression["operator"]:
         case "In":
-            return there and marks[expression["key"]] in values
+            return has_key and labels[expression["key"]] in values
         case "NotIn":
-            return not there or marks[expression["key"]] not in values
+            return not has_key or labels[expression["key"]] not in values
         case "Exists":
-            return there
+            return has_key
         case _:
-            return not there
+            return not has_key

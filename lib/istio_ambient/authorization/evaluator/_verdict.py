@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What becomes of a request, and who decides it by what."""
+"""The result of an evaluation: the verdict, and the hop, policy and rule that decide it."""
 
 import dataclasses
 import enum
@@ -9,53 +9,54 @@ from collections.abc import Mapping
 
 
 class Decision(enum.StrEnum):
-    """Whether a request passes."""
+    """Whether a request is allowed."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
     CONDITIONAL = "conditional"
-    """It depends on what the request leaves open, or on an external authorizer."""
+    """It depends on unspecified members of the request, or on an external authorizer."""
 
 
 class Reason(enum.StrEnum):
     """Why a proxy decides as it does."""
 
-    NO_POLICY = "no policy speaks of it"
+    NO_POLICY = "no policy applies"
     ALLOW = "allowed by an ALLOW policy"
-    NO_DENY = "no DENY policy matches, and no ALLOW policy speaks of it"
+    NO_DENY = "no DENY policy matches, and no ALLOW policy applies"
     DENY = "denied by a DENY policy"
     LACK_OF_ALLOW = "no ALLOW policy matches"
     CUSTOM = "an external authorizer decides"
 
 
 class Proxy(enum.StrEnum):
-    """What judges a request."""
+    """The kinds of proxies that decide about requests."""
 
     GATEWAY = "gateway"
-    """An ingress gateway, which judges what comes in from outside."""
+    """An ingress gateway, for requests from outside of the mesh."""
     WAYPOINT = "waypoint"
     ZTUNNEL = "ztunnel"
 
 
 @dataclasses.dataclass(frozen=True)
 class PolicyRef:
-    """One rule of an AuthorizationPolicy, or the policy as a whole."""
+    """One rule of an AuthorizationPolicy, or the whole policy."""
 
     namespace: str
     name: str
     rule: int | None = None
-    """Index in `spec.rules`; None: no rule of it in particular."""
+    """Index in `spec.rules`; None: the whole policy."""
     action: str = "ALLOW"
     """`ALLOW`, `DENY` or `CUSTOM`."""
     annotations: Mapping[str, str] = dataclasses.field(
         default_factory=dict[str, str], compare=False
     )
     synthetic: bool = False
-    """istiod made it up (PILOT_AUTO_ALLOW_WAYPOINT_POLICY); it is no object in the cluster."""
+    """Whether istiod generates the policy (PILOT_AUTO_ALLOW_WAYPOINT_POLICY), so that no object in
+    the cluster has it."""
 
     @property
     def is_allow(self) -> bool:
-        """Whether it lets somebody in."""
+        """Whether the action of the policy is ALLOW."""
         return self.action == "ALLOW"
 
     def __str__(self) -> str:
@@ -65,57 +66,59 @@ class PolicyRef:
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """A rule that decides only for some of the requests that the open members stand for."""
+    """A rule that matches some values of the unspecified members, and not others."""
 
     policy: PolicyRef
     text: str
-    """What the request would have to be: `GET /health, /details/* on port 9080`."""
+    """The values that it matches: `GET /health, /details/* on port 9080`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Hop:
-    """One proxy on the way, and what it says."""
+    """One proxy that decides about a request on its way, and its decision."""
 
     proxy: Proxy
     where: str
-    """`<namespace>/<name>` of the Gateway, or of the pod that ztunnel guards."""
+    """`<namespace>/<name>` of the Gateway, or of the pod in front of which ztunnel is."""
     source: str | None
-    """Who asks here, `<namespace>/<service account>`: behind a waypoint it is the waypoint."""
+    """The source that this proxy sees, `<namespace>/<service account>`: after a waypoint that is
+    the waypoint."""
     port: int | None
-    """The port as policies see it here: the Service's at a waypoint, else the pod's."""
-    decision: Decision
-    reason: Reason
+    """The port that policies see here: the Service's at a waypoint, else the pod's."""
+    decision: Decision = Decision.ALLOWED
+    reason: Reason = Reason.NO_POLICY
     policy: PolicyRef | None = None
     """The rule that decides; None where several together do, or none does."""
     only: tuple[Condition, ...] = ()
-    """Conditional: it passes if one of these holds; empty: no ALLOW rule restricts it."""
+    """Conditional: allowed if one of these holds; empty: no ALLOW rule restricts the request."""
     unless: tuple[Condition, ...] = ()
-    """Conditional: it is denied if one of these holds."""
+    """Conditional: denied if one of these holds."""
     asks: tuple[PolicyRef, ...] = ()
-    """CUSTOM rules that match or may: their external authorizer has to agree."""
+    """CUSTOM rules that match or may match: their external authorizer has to allow the request."""
     applied: tuple[PolicyRef, ...] = ()
-    """All policies that this proxy applies for the target, sorted."""
+    """All policies that this proxy enforces for the destination, sorted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What becomes of a request in the end."""
+    """Whether a request is allowed, and the hops that decide it."""
 
     decision: Decision
     hops: tuple[Hop, ...] = ()
-    """In the order in which they are passed; empty: no proxy of the mesh judges it. Behind a
-    Service whose pods differ there is a hop for each kind of pod, and one of them is taken."""
+    """In the order in which the request passes them; empty: no proxy of the mesh is on the way.
+    Where the pods of a Service differ, there is a hop for each kind of pod, and the request takes
+    one of these."""
     note: str = ""
-    """What is not about policies: the target is not on the mesh, its waypoint is not there, …."""
+    """Facts that are no policies: the destination is not on the mesh, its waypoint is missing."""
 
     @property
     def allowed(self) -> bool:
-        """Whether every request that this one stands for passes."""
+        """Whether the request is allowed, whatever the unspecified members are."""
         return self.decision is Decision.ALLOWED
 
     @property
     def decisive(self) -> Hop | None:
-        """The first hop that says no, else the first that says it depends, else the last."""
+        """The first hop that denies, else the first that is conditional, else the last."""
         for decision in (Decision.DENIED, Decision.CONDITIONAL):
             for hop in self.hops:
                 if hop.decision is decision:

@@ -1,17 +1,17 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules as a waypoint applies them: those that istiod makes of a policy for Envoy.
+"""Rules as a waypoint enforces them: those that istiod makes of a policy for Envoy.
 
-What istiod cannot translate narrows access: an ALLOW rule is left out, a DENY rule loses the part
-and so matches more. On a port that is not HTTP, everything that is about HTTP cannot be
-translated. (istio.io/istio, pilot/pkg/security/authz.)
+A part that istiod cannot translate narrows access: an ALLOW rule is left out; a DENY rule loses
+that part and so matches more. On a port that is not HTTP, no part about HTTP can be translated.
+(istio.io/istio, pilot/pkg/security/authz.)
 """
 
 import dataclasses
 
 from istio_ambient.authorization.evaluator import _match, _policies
-from istio_ambient.authorization.evaluator._match import ANYBODY, Attributes, Truth
+from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
 from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
 
 _CLAIMS, _METADATA = "request.auth.claims", "experimental.envoy.filters."
@@ -35,35 +35,35 @@ _SET_BY_ENVOY = ("x-forwarded-", "x-request-id", "x-envoy-")
 
 
 def translate_http(policy: Policy, rule: Rule) -> Rule | None:
-    """Return the rule as it is enforced on a port that the waypoint takes for HTTP."""
+    """Return the rule as it is enforced on an HTTP port; None: it never matches."""
     return _translate(policy, rule, http=True)
 
 
 def translate_tcp(policy: Policy, rule: Rule) -> Rule | None:
-    """Return the rule as it is enforced on any other port."""
+    """Return the rule as it is enforced on any other port; None: it never matches."""
     return _translate(policy, rule, http=False)
 
 
 def _translate(policy: Policy, rule: Rule, *, http: bool) -> Rule | None:
     if not all(_is_condition(check.attribute) for check in rule.conditions):
-        return None  # Whatever the action: istiod skips the whole rule.
+        return None  # istiod skips the whole rule, of any action.
 
     def kept(clause: Clause) -> Clause:
-        return _said(tuple(_translated(check, http) for check in clause))
+        return _not_empty(tuple(_translated(check, http) for check in clause))
 
     translated = Rule(
         tuple(map(kept, rule.sources)), tuple(map(kept, rule.operations)), kept(rule.conditions)
     )
-    spoiled = translated != dataclasses.replace(rule, conditions=_said(rule.conditions))
-    return None if policy.action == _policies.ALLOW and spoiled else translated
+    is_changed = translated != dataclasses.replace(rule, conditions=_not_empty(rule.conditions))
+    return None if policy.action == _policies.ALLOW and is_changed else translated
 
 
-def _said(clause: Clause) -> Clause:
+def _not_empty(clause: Clause) -> Clause:
     return tuple(check for check in clause if check.values or check.not_values)
 
 
 def _translated(check: Check, http: bool) -> Check:
-    """Return a check without the values that cannot be translated."""
+    """Return a check without the values that istiod cannot translate."""
     return Check(
         check.attribute,
         tuple(value for value in check.values if _is_valid(check.attribute, value, http)),
@@ -111,7 +111,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
 
 def _identity(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Truth:
     principal = seen.principal
-    if principal is ANYBODY:
+    if principal is ANY_PRINCIPAL:
         return None
     match attribute:
         case _policies.PRINCIPAL:

@@ -1,16 +1,16 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules as ztunnel applies them: at the pod, by connections alone.
+"""Rules as ztunnel enforces them: in front of the pod, by connections only.
 
-istiod leaves an ALLOW rule out that is about HTTP. Of a DENY rule it leaves out what is about
-HTTP, and the rest matches more; but where nothing is left of a source, an operation or a
-condition, ztunnel takes that for not fulfilled, and the rule never matches. (istio.io/istio,
+istiod leaves out an ALLOW rule that is about HTTP. Of a DENY rule it leaves out the parts that are
+about HTTP, and the rest matches more. Where a source, an operation or a condition has no other
+part, ztunnel takes it as not matching, and the rule never matches. (istio.io/istio,
 pilot/pkg/serviceregistry/ambient/authorization.go; istio/ztunnel, src/rbac.rs.)
 """
 
 from istio_ambient.authorization.evaluator import _match, _policies
-from istio_ambient.authorization.evaluator._match import ANYBODY, Attributes, Truth
+from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
 from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
 
 _EVERYWHERE = frozenset(
@@ -19,11 +19,11 @@ _EVERYWHERE = frozenset(
 _IN_MEMBERS = _EVERYWHERE | {_policies.SERVICE_ACCOUNT}
 _IN_CONDITIONS = _EVERYWHERE | {_policies.DESTINATION_IP}
 _IGNORED = frozenset({_policies.TRUST_DOMAIN})
-"""Left out of a source without a word, in an ALLOW rule too."""
+"""istiod leaves these out of a source silently, in an ALLOW rule too."""
 
 
 def applies(policy: Policy) -> bool:
-    """Return whether ztunnel applies a policy at all, at the pods that it is about."""
+    """Return whether ztunnel enforces a policy at the pods that it applies to."""
     return not policy.targets and policy.action in (_policies.ALLOW, _policies.DENY)
 
 
@@ -34,7 +34,7 @@ def translate(policy: Policy, rule: Rule) -> Rule | None:
     sources = [_kept(clause, _IN_MEMBERS) for clause in rule.sources]
     operations = [_kept(clause, _IN_MEMBERS) for clause in rule.operations]
     conditions = [_kept((check,), _IN_CONDITIONS) for check in rule.conditions]
-    # To ztunnel an empty match is one that does not match.
+    # ztunnel never matches an empty alternative.
     alternatives = [each for each in (sources, operations) if each]
     if not all(map(any, alternatives)) or not all(conditions):
         return None
@@ -46,7 +46,7 @@ def translate(policy: Policy, rule: Rule) -> Rule | None:
 
 
 def needs_waypoint(rule: Rule) -> bool:
-    """Return whether a rule is about what only a waypoint sees."""
+    """Return whether a rule restricts attributes that only a waypoint sees."""
     members = {check.attribute for clause in (*rule.sources, *rule.operations) for check in clause}
     conditions = {check.attribute for check in rule.conditions}
     return bool(members - _IN_MEMBERS - _IGNORED or conditions - _IN_CONDITIONS)
@@ -70,7 +70,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
     if attribute in (_policies.SOURCE_IP, _policies.DESTINATION_IP, _policies.PORT):
         return _match.connection(attribute, wanted, seen)
     principal = seen.principal
-    if principal is ANYBODY:
+    if principal is ANY_PRINCIPAL:
         return None
     if principal is None:
         return False
@@ -86,7 +86,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
 
 
 def _parts(principal: str) -> tuple[str, str]:
-    """Return namespace and service account."""
+    """Return the namespace and service account of a principal."""
     _, _, rest = principal.partition("/ns/")
     namespace, _, account = rest.partition("/sa/")
     return namespace, account

@@ -1,25 +1,27 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which requests need a login or a token at the gateway, as Istio policies. Pure.
+"""Authenticated routes: which paths need a login or a token, and the policies for them. Pure.
 
-What is asked for comes from `model`, what is served from `routing`.
+`_paths` compares paths, `_authentication` applies that to the served routes, `_policies` makes the
+objects. Requirements come from `model`, routes from `routing`.
 """
 
+from istio_ambient.ingress.authentication._authentication import Authentication, authentication
 from istio_ambient.ingress.authentication._policies import (
+    authentication_in_force,
     authentication_policies,
-    authentication_problems,
     deny_name,
     ext_authz_name,
     gateway_target,
-    open_in_fact,
 )
 
 __all__ = [
+    "Authentication",
+    "authentication",
+    "authentication_in_force",
     "authentication_policies",
-    "authentication_problems",
     "deny_name",
     "ext_authz_name",
     "gateway_target",
-    "open_in_fact",
 ]

@@ -1,12 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which paths need authentication, said in the `to` of an AuthorizationPolicy's rules.
+"""The paths that need authentication, as operations in the rules of an AuthorizationPolicy.
 
-A policy at the gateway knows no routes: its paths hold at every listener and for every hostname.
-So what is let through is said in two steps. Everything needs authentication but the paths of open
-routes; and of those, whatever a closed route may serve needs it again. The second step leaves out
-an open route's paths only where Istio surely prefers that route to the closed one.
+A policy at the gateway knows no routes: its paths apply at every listener and for every hostname.
+So there are two steps. All requests need authentication but those for paths of open
+(unauthenticated) routes. Of these paths, those that a closed (authenticated) route may serve need
+it as well, except where an open route takes precedence over the closed one for certain.
 
 Paths are compared as Envoy's RBAC filter sees them: normalized (`pathNormalization: BASE` of
 MeshConfig resolves `.` and `..`), without query and fragment, and case matters.
@@ -16,15 +16,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from istio_ambient.ingress.model import PathType
+from istio_ambient.ingress.routing import PathType
 
 Operation = Mapping[str, Sequence[str]]
 """Of a policy's rule: `paths` and `notPaths`; both have to hold."""
 
 _LITERAL = re.compile(r"[A-Za-z0-9/_~%!&',:;=@-]*")
-"""What means itself at the beginning of a regular expression (RE2) and in a policy's path."""
+"""Characters without a special meaning in a regular expression (RE2) and in a policy's path."""
 _NOT_EXPRESSIBLE = re.compile(r"[*{}]")
-"""What has a meaning of its own in a policy's path."""
+"""Characters with a special meaning in a policy's path."""
 
 
 _RANK = (PathType.REGEX, PathType.PREFIX, PathType.EXACT)
@@ -32,17 +32,17 @@ _RANK = (PathType.REGEX, PathType.PREFIX, PathType.EXACT)
 
 @dataclass(frozen=True, order=True)
 class PathMatch:
-    """What one route takes at one listener."""
+    """The paths of one match of a route at its listener."""
 
     path: str
     """Begins with `/`."""
     path_type: PathType = PathType.PREFIX
     below: bool = False
-    """Of a prefix: what is below the path, and not the path itself."""
+    """Of a prefix: the paths below it, without the path itself."""
     where: tuple[str, ...] = ()
-    """Listener, kind of route and hostnames: only within the same does Istio compare paths."""
+    """Listener, kind and hostnames of the route; Istio compares paths where these are equal."""
     restricted: bool = False
-    """By more than the path: method, headers."""
+    """The match has more conditions than the path: method or headers."""
 
     @property
     def stem(self) -> str:
@@ -54,7 +54,7 @@ class PathMatch:
         return self.path_type is not PathType.REGEX and not _NOT_EXPRESSIBLE.search(self.path)
 
     def patterns(self) -> tuple[str, ...]:
-        """Return a policy's words for these paths; where it has none, for more than these."""
+        """Return policy paths that match these; where not expressible, these and others."""
         if not self.is_expressible():
             literal = _LITERAL.match(self.path)
             start = literal.group() if literal and self.path.startswith("/") else ""
@@ -66,8 +66,8 @@ class PathMatch:
         below = f"{self.stem}/*"
         return (self.stem, below) if self.stem and not self.below else (below,)
 
-    def beats(self, other: "PathMatch") -> bool:
-        """Return whether Istio surely prefers this to the other wherever both match.
+    def takes_precedence_over(self, other: "PathMatch") -> bool:
+        """Return whether this match takes precedence for certain where both match.
 
         As istiod sorts the routes of one host (`sortHTTPRoutes`, pilot/pkg/config/kube/gateway):
         exact paths, then prefixes, then regular expressions; the longer ones first.
@@ -86,7 +86,7 @@ class PathMatch:
 
 
 def overlap(one: Iterable[str], others: Iterable[str]) -> bool:
-    """Return whether some path fits patterns of both."""
+    """Return whether any path matches patterns of both."""
     return any(_overlap(a, b) for a in one for b in others)
 
 
@@ -99,7 +99,7 @@ def _overlap(a: str, b: str) -> bool:
 
 
 def closed(matches: Iterable[PathMatch], open_matches: Iterable[PathMatch]) -> list[Operation]:
-    """Return operations for what these closed routes may serve, sorted.
+    """Return operations for the paths that closed routes may serve, sorted.
 
     Args:
         matches: of routes that need authentication.
@@ -108,8 +108,13 @@ def closed(matches: Iterable[PathMatch], open_matches: Iterable[PathMatch]) -> l
     exceptions = [match for match in open_matches if match.is_expressible()]
     paths_by_exceptions: dict[tuple[str, ...], set[str]] = {}
     for match in matches:
-        beaten_by = {p for other in exceptions if other.beats(match) for p in other.patterns()}
-        paths_by_exceptions.setdefault(tuple(sorted(beaten_by)), set()).update(match.patterns())
+        exempt = {
+            p
+            for other in exceptions
+            if other.takes_precedence_over(match)
+            for p in other.patterns()
+        }
+        paths_by_exceptions.setdefault(tuple(sorted(exempt)), set()).update(match.patterns())
     return [
         {"paths": sorted(paths), **({"notPaths": list(not_paths)} if not_paths else {})}
         for not_paths, paths in sorted(paths_by_exceptions.items())
@@ -119,7 +124,7 @@ def closed(matches: Iterable[PathMatch], open_matches: Iterable[PathMatch]) -> l
 def authenticated(
     closed_matches: Iterable[PathMatch], open_matches: Iterable[PathMatch]
 ) -> list[Operation]:
-    """Return operations for all that needs authentication; empty: everything does."""
+    """Return operations for all requests that need authentication; empty: all do."""
     opened = list(open_matches)
     exempt = {
         pattern for match in opened if match.is_expressible() for pattern in match.patterns()
@@ -133,16 +138,16 @@ def authenticated(
 def still_closed(
     closed_matches: Sequence[PathMatch], open_matches: Iterable[PathMatch]
 ) -> Iterator[tuple[PathMatch, PathMatch | None]]:
-    """Return open routes whose paths need authentication all the same, each with the reason.
+    """Yield the matches of open routes that need authentication all the same, with the reason.
 
-    The reason is the closed route that might serve them; None: a policy cannot name the paths.
+    The reason is the closed match that may serve the paths; None: they are not expressible.
     """
     for match in open_matches:
         if not match.is_expressible():
             yield match, None
             continue
         for other in closed_matches:
-            decided = match.beats(other) or other.beats(match)
+            decided = match.takes_precedence_over(other) or other.takes_precedence_over(match)
             if not decided and overlap(match.patterns(), other.patterns()):
                 yield match, other
                 break

@@ -1,25 +1,25 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who must say who they are before the gateway lets them through: by login, or by token.
+"""The Istio policies by which authenticated routes require a login or a token.
 
-Istio asks in this order: CUSTOM policies ask an external authorizer, the JWT filter of
-RequestAuthentication refuses invalid tokens, DENY policies refuse, and what is left an ALLOW
-policy has to let through. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
+Istio evaluates in this order: CUSTOM policies ask an external authorizer, the JWT filter of
+RequestAuthentication denies invalid tokens, DENY policies deny, and an ALLOW policy has to allow
+what is left. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.authentication import _paths
-from istio_ambient.ingress.model import Facts, PathType, Tokens, Trust
-from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, Route
+from istio_ambient.ingress.authentication._authentication import Authentication
+from istio_ambient.ingress.authentication._paths import Operation
+from istio_ambient.ingress.model import ForwardAuth, GatewayRef, RequestAuth, Tokens, Trust
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
+from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values.names import name_with_hash
-from istio_ambient.values.problems import Problem
 
 MAX_OPERATIONS = 512
 """Operations in one rule: `maxItems` of Istio's CRD."""
@@ -30,21 +30,11 @@ _WITH_TOKEN: Sequence[Mapping[str, Any]] = (
     {**_BEARER, "values": ["Bearer *"]},
     {**_ISSUER, "values": ["*"]},
 )
-"""Either, after the JWT filter: it takes a valid token out, unless that is to be forwarded."""
+"""Two conditions, of which a request with a token meets one after the JWT filter. The filter
+removes a valid token, unless it is to be forwarded, and sets its claims."""
 _WITHOUT_TOKEN: Sequence[Mapping[str, Any]] = ({**_BEARER, "notValues": ["Bearer *"]},)
-"""Before it. No header that the filter sets can be looked at there: a client may have sent it."""
-_NOBODY = [{"source": {"notRequestPrincipals": ["*"]}}]
-
-
-@dataclass(frozen=True, order=True)
-class _Taken:
-    """What a route takes at one listener, as far as authentication goes."""
-
-    app: str
-    endpoint: str
-    field: str
-    authenticated: bool
-    match: _paths.PathMatch
+"""The condition before the filter. A client may have sent any header that the filter sets."""
+_WITHOUT_PRINCIPAL = [{"source": {"notRequestPrincipals": ["*"]}}]
 
 
 def ext_authz_name(app: str) -> str:
@@ -53,12 +43,12 @@ def ext_authz_name(app: str) -> str:
 
 
 def deny_name(app: str) -> str:
-    """Return the name of the policy that refuses those without a token."""
+    """Return the name of the policy that denies requests without a token."""
     return name_with_hash(f"deny-without-jwt-{app}", OBJECT_NAME_LIMIT)
 
 
 def authentication_in_force(live: kube.Live) -> frozenset[str]:
-    """Return the names of those of the policies here that are in the cluster, and ours."""
+    """Return the names of our CUSTOM and DENY policies that are in the cluster."""
     model, app = live.identity.namespace, live.identity.name
     return frozenset(
         name
@@ -67,62 +57,73 @@ def authentication_in_force(live: kube.Live) -> frozenset[str]:
     )
 
 
-def authentication_policies(facts: Facts, routes: Iterable[Route]) -> list[kube.Resource]:
-    """Return what makes people log in or show a token.
+def authentication_policies(
+    found: Authentication,
+    gateway: GatewayRef,
+    forward_auth: ForwardAuth,
+    request_auth: RequestAuth,
+    *,
+    in_force: Container[str] = (),
+) -> list[kube.Resource]:
+    """Return the policies that require a login or a token.
 
-    Two policies share the work where both are asked for: one leaves requests with a token to the
-    other, which refuses them where no valid one gave them a principal. Either gives way only
-    where the other is in the cluster already.
+    Where both are on, the two policies share the requests: the CUSTOM policy leaves requests with
+    a token to the DENY policy, which denies those without a principal from a valid token. Either
+    leaves requests to the other only where that is in the cluster already.
 
     Args:
-        facts: what is asked for.
-        routes: everything that is served, redirects included.
+        found: which of the served routes need authentication.
+        gateway: the Gateway.
+        forward_auth: whether a login is required, and the authorizer.
+        request_auth: the tokens that applications trust.
+        in_force: names of the policies that are in the cluster.
     """
-    taken = _taken(routes)
-    found: list[kube.Resource] = []
-    if facts.forward_auth.wanted:
-        found.append(_ext_authz(facts, taken))
-    if facts.request_auth.related:
-        found.append(_deny_without_jwt(facts, taken))
-    trusts = facts.request_auth.trusts
-    return [*found, *(_request_authentication(facts, trust) for trust in trusts if trust.rules)]
+    policies: list[kube.Resource] = []
+    trusts = [trust for trust in request_auth.trusts if trust.rules]
+    if forward_auth.wanted:
+        share = bool(trusts) and deny_name(gateway.name) in in_force
+        policies.append(_ext_authz(found, gateway, forward_auth, share=share))
+    if request_auth.related:
+        share = forward_auth.wanted and ext_authz_name(gateway.name) in in_force
+        policies.append(_deny_without_jwt(found, gateway, request_auth, share=share))
+    return [*policies, *(_request_authentication(gateway, trust) for trust in trusts)]
 
 
-def _ext_authz(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
-    name = ext_authz_name(facts.app)
-    if facts.forward_auth.pending:
-        # The same object, so that nothing opens while one takes the place of the other.
-        return _policy(name, facts, {"action": "DENY", "rules": [{}]})
-    when: Sequence[Mapping[str, Any]] = ()
-    tokens = any(trust.rules for trust in facts.request_auth.trusts)
-    if tokens and deny_name(facts.app) in facts.authentication_in_force:
-        when = _WITHOUT_TOKEN
-    provider = {"name": facts.forward_auth.provider_name}
-    rules = _rules(_authenticated(taken), when=when)
-    return _policy(name, facts, {"action": "CUSTOM", "provider": provider, "rules": rules})
+def _ext_authz(
+    found: Authentication, gateway: GatewayRef, forward_auth: ForwardAuth, *, share: bool
+) -> kube.Resource:
+    name = ext_authz_name(gateway.name)
+    if forward_auth.pending:
+        # The same object, so that no request passes while one policy replaces the other.
+        return _policy(name, gateway, {"action": "DENY", "rules": [{}]})
+    rules = _rules(found.operations(), when=_WITHOUT_TOKEN if share else ())
+    provider = {"name": forward_auth.provider_name}
+    return _policy(name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules})
 
 
-def _deny_without_jwt(facts: Facts, taken: Sequence[_Taken]) -> kube.Resource:
+def _deny_without_jwt(
+    found: Authentication, gateway: GatewayRef, request_auth: RequestAuth, *, share: bool
+) -> kube.Resource:
     conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
-    login = facts.forward_auth.wanted
-    if login and ext_authz_name(facts.app) in facts.authentication_in_force:
+    if share:
         conditions = tuple((condition,) for condition in _WITH_TOKEN)
-    everything = _authenticated(taken)
-    rules = [
-        rule for when in conditions for rule in _rules(everything, when=when, sources=_NOBODY)
-    ]
-    for accepted, apps in sorted(_by_tokens(facts.request_auth.trusts).items()):
-        operations = _closed_of(apps, taken)
+    everything = found.operations()
+    rules: list[dict[str, Any]] = []
+    for when in conditions:
+        rules += _rules(everything, when=when, sources=_WITHOUT_PRINCIPAL)
+    for accepted, apps in sorted(_by_tokens(request_auth.trusts).items()):
+        operations = found.operations_of(apps)
         if operations and not accepted:
-            # Nothing cleans the headers that it reads claims from, whoever sent the request.
+            # No filter removes the headers from which these applications read claims, so a
+            # client could send them.
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition)
-    return _policy(deny_name(facts.app), facts, {"action": "DENY", "rules": rules})
+    return _policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
 
 
 def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:
-    """Return which applications accept the same tokens."""
+    """Return applications by the tokens that they accept."""
     groups: dict[Tokens, set[str]] = {}
     for trust in trusts:
         groups.setdefault(trust.accepted, set()).add(trust.app)
@@ -130,9 +131,9 @@ def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:
 
 
 def _others(accepted: Tokens) -> Iterator[list[dict[str, Any]]]:
-    """Yield conditions which tokens meet that are not among these; nothing where none is.
+    """Yield conditions that all tokens but the accepted ones meet; none where none is accepted.
 
-    All rules are one list at the gateway: a token that satisfies any of them gives a principal,
+    The gateway has one list of all rules: a token that satisfies any of them gives a principal,
     whichever application trusts it.
     """
     if accepted:
@@ -146,79 +147,56 @@ def _others(accepted: Tokens) -> Iterator[list[dict[str, Any]]]:
             ]
 
 
-def _request_authentication(facts: Facts, trust: Trust) -> kube.Resource:
-    name = name_with_hash(f"request-auth-{trust.app}-{facts.app}", OBJECT_NAME_LIMIT)
-    rules = [rule.to_dict() for rule in trust.rules]
+def _request_authentication(gateway: GatewayRef, trust: Trust) -> kube.Resource:
+    name = name_with_hash(f"request-auth-{trust.app}-{gateway.name}", OBJECT_NAME_LIMIT)
+    rules: list[dict[str, Any]] = []
+    for rule in map(_jwt_rule, trust.rules):
+        # Null and an empty list are different data, and the same rule.
+        if rule not in rules:
+            rules.append(rule)
     return resources.RequestAuthentication(
-        metadata=meta_v1.ObjectMeta(name=name, namespace=facts.model),
-        spec={"targetRefs": [gateway_target(facts.app)], "jwtRules": rules},
+        metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
+        spec={"targetRefs": [gateway_target(gateway.name)], "jwtRules": rules},
     )
 
 
-def _policy(name: str, facts: Facts, spec: Mapping[str, Any]) -> kube.Resource:
+def _jwt_rule(rule: JwtRule) -> dict[str, Any]:
+    """Return a rule as an element of `spec.jwtRules`: Istio's `JWTRule`."""
+    members: dict[str, Any] = {
+        "issuer": rule.issuer,
+        "jwksUri": rule.jwks_uri,
+        "audiences": list(rule.audiences or ()),
+        "forwardOriginalToken": rule.forward_original_token,
+        "outputClaimToHeaders": [
+            {"header": each.header, "claim": each.claim} for each in rule.claim_to_headers or ()
+        ],
+        "fromHeaders": [
+            {"name": each.name, **({"prefix": each.prefix} if each.prefix else {})}
+            for each in rule.from_headers or ()
+        ],
+    }
+    return {key: value for key, value in members.items() if value}
+
+
+def _policy(name: str, gateway: GatewayRef, spec: Mapping[str, Any]) -> kube.Resource:
     return resources.AuthorizationPolicy(
-        metadata=meta_v1.ObjectMeta(name=name, namespace=facts.model),
-        spec={"targetRefs": [gateway_target(facts.app)], **spec},
+        metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
+        spec={"targetRefs": [gateway_target(gateway.name)], **spec},
     )
 
 
 def gateway_target(app: str) -> dict[str, str]:
-    """Return what a policy at the gateway `app` has among its `targetRefs`."""
+    """Return the element of a policy's `targetRefs` for the gateway `app`."""
     return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": app}
 
 
-def _taken(routes: Iterable[Route]) -> list[_Taken]:
-    """Return what each match of the routes takes, sorted."""
-    found = {
-        _Taken(
-            app=route.requester.app,
-            endpoint=route.requester.endpoint,
-            field=route.field,
-            authenticated=route.authenticated,
-            match=_paths.PathMatch(
-                path=match.path,
-                path_type=match.path_type,
-                # Of a gRPC service: its methods, and nothing at the path of the service itself.
-                below=match.grpc is not None and match.path_type is PathType.PREFIX,
-                where=(route.listener.name, route.protocol, *route.answers_to),
-                restricted=bool(match.method or match.headers),
-            ),
-        )
-        for route in routes
-        for match in route.matches
-    }
-    return sorted(found)
-
-
-def _authenticated(taken: Iterable[_Taken]) -> list[_paths.Operation]:
-    closed, opened = _split(taken)
-    return _paths.authenticated(closed, opened)
-
-
-def _closed_of(apps: Container[str], taken: Sequence[_Taken]) -> list[_paths.Operation]:
-    """Return operations for what the routes of applications serve to those who are known."""
-    _, opened = _split(taken)
-    closed = {each.match for each in taken if each.app in apps and each.authenticated}
-    return _paths.closed(closed, opened)
-
-
-def _split(
-    taken: Iterable[_Taken],
-) -> tuple[list[_paths.PathMatch], list[_paths.PathMatch]]:
-    closed: set[_paths.PathMatch] = set()
-    opened: set[_paths.PathMatch] = set()
-    for each in taken:
-        (closed if each.authenticated else opened).add(each.match)
-    return sorted(closed), sorted(opened)
-
-
 def _rules(
-    operations: Sequence[_paths.Operation],
+    operations: Sequence[Operation],
     *,
     when: Sequence[Mapping[str, Any]] = (),
     sources: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Return one rule, or as many as the number of operations needs; without any: everything."""
+    """Return one rule, or several where there are many operations; no operation: all requests."""
     common: dict[str, Any] = {}
     if sources:
         common["from"] = list(sources)
@@ -231,47 +209,3 @@ def _rules(
         {**common, "to": [{"operation": dict(o)} for o in operations[n : n + MAX_OPERATIONS]]}
         for n in parts
     ]
-
-
-def authentication_problems(facts: Facts, routes: Iterable[Route]) -> Iterator[Problem]:
-    """Yield what was asked to be open and is not, one for each application and endpoint.
-
-    Nothing where nobody has to authenticate.
-    """
-    if not facts.forward_auth.wanted and not facts.request_auth.related:
-        return
-    taken = _taken(routes)
-    closed, _ = _split(taken)
-    told: set[tuple[str, str]] = set()
-    for each in taken:
-        origin = (each.app, each.endpoint)
-        if each.authenticated or origin in told:
-            continue
-        for match, other in _paths.still_closed(closed, [each.match]):
-            told.add(origin)
-            yield _closed_problem(each, match, other)
-
-
-def open_in_fact(route: Route, routes: Iterable[Route]) -> bool:
-    """Return whether nobody has to authenticate for anything that a route serves.
-
-    Args:
-        route: one of them.
-        routes: everything that is served, redirects included.
-    """
-    if route.authenticated:
-        return False
-    closed, _ = _split(_taken(routes))
-    return not any(_paths.still_closed(closed, [each.match for each in _taken([route])]))
-
-
-def _closed_problem(
-    taken: _Taken, match: _paths.PathMatch, other: _paths.PathMatch | None
-) -> Problem:
-    if other is None:
-        message = f"{match.path} cannot be told from other paths: it needs authentication"
-        remedy = "match an exact path or a prefix, without '*', '{' and '}'"
-    else:
-        message = f"{match.path} needs authentication, since {other.path} does"
-        remedy = "use paths that no route with authentication has"
-    return Problem(taken.app, taken.endpoint, taken.field, message, remedy)

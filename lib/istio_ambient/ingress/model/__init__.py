@@ -1,52 +1,51 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the ingress is built from: requests of applications, cluster facts, configuration.
+"""The input of the pipeline: requests of applications, facts from the cluster, configuration.
 
-Values only. What follows from them is in `routing`, `authentication`, `objects` and `reports`.
+Values only. Their consequences are in `routing`, `authentication`, `objects` and `reports`.
 """
 
+from istio_ambient.ingress.model._authentication import ForwardAuth, RequestAuth, Tokens, Trust
+from istio_ambient.ingress.model._cluster import (
+    Cluster,
+    Service,
+    ServicePort,
+    named_ports_of,
+    need_named_ports,
+    services_of,
+)
 from istio_ambient.ingress.model._facts import (
     GATEWAY_CLASS,
     Certificate,
     Config,
     Facts,
-    Service,
+    GatewayRef,
+    Tls,
+    Upstream,
     workload_name,
 )
-from istio_ambient.ingress.model._request_auth import Tokens, Trust
-from istio_ambient.ingress.model._requests import (
-    IngressRequest,
-    Match,
-    PathModifier,
-    PathType,
-    Protocol,
-    Redirect,
-    Rewrite,
-    RouteConfiguration,
-    RouteRequest,
-    Scheme,
-    ServiceRef,
-)
+from istio_ambient.ingress.model._requests import IngressRequest, problem_of
 
 __all__ = [
     "GATEWAY_CLASS",
     "Certificate",
+    "Cluster",
     "Config",
     "Facts",
+    "ForwardAuth",
+    "GatewayRef",
     "IngressRequest",
-    "Match",
-    "PathModifier",
-    "PathType",
-    "Protocol",
-    "Redirect",
-    "Rewrite",
-    "RouteConfiguration",
-    "RouteRequest",
-    "Scheme",
+    "RequestAuth",
     "Service",
-    "ServiceRef",
+    "ServicePort",
+    "Tls",
     "Tokens",
     "Trust",
+    "Upstream",
+    "named_ports_of",
+    "need_named_ports",
+    "problem_of",
+    "services_of",
     "workload_name",
 ]

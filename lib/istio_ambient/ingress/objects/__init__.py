@@ -3,7 +3,7 @@
 
 """The Kubernetes objects of the ingress: Gateway, routes, policies, Secret. Pure.
 
-What they hold is decided in `routing` and `authentication`.
+Their content is decided in `routing` and `authentication`.
 """
 
 from istio_ambient.ingress.objects._certificate import Secret, secret

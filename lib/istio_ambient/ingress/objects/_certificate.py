@@ -1,10 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway's certificate: what may be used, in which order it is sent, and its Secret.
+"""The gateway's certificate: its checks, the order of its chain, and its Secret.
 
-Envoy refuses a listener whose certificate and key do not belong together, and clients one that is
-not valid now, so neither gets into the Secret. No message holds anything of the key.
+Envoy rejects a listener whose certificate and key do not belong together, and clients reject a
+certificate that is not valid now, so neither gets into the Secret. No message holds any part of
+the key.
 """
 
 import base64
@@ -19,30 +20,32 @@ from lightkube.resources.core_v1 import Secret
 
 from istio_ambient import kube
 from istio_ambient.ingress import routing
-from istio_ambient.ingress.model import Certificate, Facts
+from istio_ambient.ingress.model import Certificate, GatewayRef, Tls
 from istio_ambient.values import certificates
 
 CHAIN, KEY = "tls.crt", "tls.key"
 """Keys of the Secret."""
 CLOCK_SKEW = datetime.timedelta(minutes=5)
-"""How far an authority's clock may be ahead of ours."""
+"""How far the clock of a certificate authority may be ahead of ours."""
 _MAX_PATH = 16
 
 
 def assemble(leaf: x509.Certificate, others: Iterable[x509.Certificate], key: str) -> Certificate:
-    """Return the certificate with those that lead from it towards its root, in that order.
+    """Return the certificate with its chain: its issuer, the issuer's issuer, and so on.
 
-    The root is left out: clients have it, or do not trust it (RFC 8446, section 4.4.2).
+    The root is left out: clients that trust it have it (RFC 8446, section 4.4.2).
 
     Args:
-        leaf: the gateway's.
-        others: of authorities, in any order.
+        leaf: the gateway's certificate.
+        others: certificates of certificate authorities, in any order.
         key: the private key in PEM.
     """
     pool = [other for other in dict.fromkeys(others) if other != leaf and not _is_root(other)]
     path = [leaf]
     while len(path) < _MAX_PATH:
-        issuer = next((o for o in pool if o not in path and _issued_by(path[-1], o)), None)
+        issuer = next(
+            (o for o in pool if o not in path and certificates.is_issued_by(path[-1], o)), None
+        )
         if issuer is None:
             break
         path.append(issuer)
@@ -53,17 +56,17 @@ def assemble(leaf: x509.Certificate, others: Iterable[x509.Certificate], key: st
 def certificate_fault(
     leaf: x509.Certificate, key: str, now: datetime.datetime
 ) -> tuple[str, str] | None:
-    """Return why a certificate must not be used and what its issuer is to do; None: it may.
+    """Return why a certificate cannot be used, and the remedy for its issuer; None: it can.
 
     Args:
-        leaf: the gateway's, without its authorities.
+        leaf: the gateway's certificate, without its chain.
         key: the private key in PEM.
         now: with a time zone.
     """
     if not _belong_together(leaf, key):
         return "not for the key that was asked with", "issue one for the request"
-    if _is_authority(leaf):
-        return "the certificate of an authority", "issue one without CA:TRUE"
+    if certificates.is_authority(leaf):
+        return "the certificate of a certificate authority", "issue one without CA:TRUE"
     if now >= leaf.not_valid_after_utc:
         return f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "issue one that is valid"
     if now + CLOCK_SKEW < leaf.not_valid_before_utc:
@@ -72,7 +75,7 @@ def certificate_fault(
 
 
 def uncovered(names: Iterable[str], leaf: x509.Certificate) -> list[str]:
-    """Return those hostnames and addresses that clients will not find in a certificate."""
+    """Return the hostnames and addresses of `names` that a certificate does not cover."""
     try:
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         hosts = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
@@ -91,7 +94,7 @@ def _covers(hosts: Sequence[str], addresses: Sequence[object], name: str) -> boo
 
 
 def certificate_in_use(secret: kube.Resource | None, now: datetime.datetime) -> Certificate | None:
-    """Return what the gateway's Secret holds, if it may still be used."""
+    """Return the certificate and key in the gateway's Secret; None: there are none to use now."""
     leaf, found = leaf_in(secret), _content(secret)
     if leaf is None or found is None or certificate_fault(leaf, found.key, now):
         return None
@@ -99,7 +102,7 @@ def certificate_in_use(secret: kube.Resource | None, now: datetime.datetime) -> 
 
 
 def leaf_in(secret: kube.Resource | None) -> x509.Certificate | None:
-    """Return the certificate in the gateway's Secret, expired or not; None: it holds none."""
+    """Return the gateway's certificate in its Secret, expired or not; None: it holds none."""
     found = _content(secret)
     try:
         return leaf_of(found.chain) if found else None
@@ -108,7 +111,7 @@ def leaf_in(secret: kube.Resource | None) -> x509.Certificate | None:
 
 
 def certificate_since(secret: kube.Resource | None) -> datetime.datetime | None:
-    """Return when the gateway's Secret was written last; None: nobody knows."""
+    """Return when the gateway's Secret was written last; None: unknown."""
     entries = (secret.metadata.managedFields if secret and secret.metadata else None) or ()
     times = [entry.time for entry in entries if entry.time and not entry.subresource]
     return max(times, default=None)
@@ -133,16 +136,16 @@ def leaf_of(chain: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(chain.encode())
 
 
-def secret(facts: Facts) -> list[kube.Resource]:
+def secret(tls: Tls, gateway: GatewayRef) -> list[kube.Resource]:
     """Return the Secret that the HTTPS listeners name; none while there is no certificate."""
-    certificate = facts.tls.certificate
-    if not facts.tls.wanted or certificate is None:
+    certificate = tls.certificate
+    if not tls.wanted or certificate is None:
         return []
     texts = {CHAIN: certificate.chain, KEY: certificate.key}
-    name = routing.secret_name(facts.app)
+    name = routing.secret_name(gateway.name)
     return [
         Secret(
-            metadata=meta_v1.ObjectMeta(name=name, namespace=facts.model),
+            metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
             type="kubernetes.io/tls",
             data={key: base64.b64encode(text.encode()).decode() for key, text in texts.items()},
         )
@@ -152,32 +155,10 @@ def secret(facts: Facts) -> list[kube.Resource]:
 def _belong_together(leaf: x509.Certificate, key: str) -> bool:
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
-        return _public(private.public_key()) == _public(leaf.public_key())
+        return certificates.is_for_key(leaf, private)
     except certificates.REFUSED:
         return False
-
-
-def _public(key: object) -> bytes:
-    encoding, kind = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_bytes(encoding, kind)  # type: ignore[attr-defined]
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-    except certificates.REFUSED:
-        return True
 
 
 def _is_root(certificate: x509.Certificate) -> bool:
-    return certificate.subject == certificate.issuer and _issued_by(certificate, certificate)
-
-
-def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except certificates.REFUSED:
-        return False
-    return True
+    return certificates.is_issued_by(certificate, certificate)

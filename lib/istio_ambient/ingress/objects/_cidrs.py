@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The configured client networks, read so that no doubt lets anybody in."""
+"""The networks of allowed clients; with an invalid entry, no client is added."""
 
 import ipaddress
 import re
@@ -14,10 +14,14 @@ _SHOWN = 3
 
 
 def parse_cidrs(text: str) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
-    """Return the networks of a comma-separated list in their usual form, and what is wrong.
+    """Return the IP networks of a comma-separated list.
 
-    Where anything is wrong, no network is returned: part of what was meant is not what was meant.
-    An empty text is valid, and means nobody.
+    Args:
+        text: such as `203.0.113.0/24, 2001:db8::/32`; empty: no client is allowed.
+
+    Returns:
+        The networks in canonical form, sorted, and one problem that names the invalid entries.
+        With a problem there are no networks: part of a list of allowed clients is another list.
     """
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     networks: set[str] = set()
@@ -35,14 +39,14 @@ def parse_cidrs(text: str) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
 
 def _network(entry: str) -> str | None:
     address, slash, prefix = entry.partition("/")
-    # ipaddress would also read masks such as 10.0.0.0/0.255.255.255, which Istio does not.
+    # ipaddress also reads masks such as 10.0.0.0/0.255.255.255, which Istio does not.
     if slash and not _PREFIX.fullmatch(prefix):
         return None
     try:
         network = ipaddress.ip_network(entry)
     except ValueError:
         return None
-    # Zones mean something on one host only; mapped addresses never reach Envoy as IPv6.
+    # Zones have a meaning on one host only; mapped addresses never reach Envoy as IPv6.
     if "%" in address or getattr(network.network_address, "ipv4_mapped", None) is not None:
         return None
     return str(network)
@@ -55,6 +59,6 @@ def _problem(bad: list[str]) -> Problem:
         app="",
         endpoint="config",
         field=OPTION,
-        message=f"not a network: {shown}{more}; who was let in before still is, and nobody else",
+        message=f"not a network: {shown}{more}; clients allowed before still are, no others",
         remedy="use networks such as 203.0.113.0/24 or 2001:db8::/32, comma-separated",
     )

@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""How the gateway speaks to backends that want something else than HTTP/1.1.
+"""The protocol between the gateway and backends that need another one than HTTP/1.1.
 
-Istio tells a port's protocol by its name in the Service, which is Juju's and says nothing. A
-DestinationRule of the gateway's own namespace, for its own pods and nobody else's, says it: other
-clients of the same Service, waypoints among them, go on as before.
+Istio takes a port's protocol from its name in the Service, and Juju's names hold none. A
+DestinationRule in the gateway's own namespace, for its own pods only, sets it. Connections of
+other clients of the Service, waypoints among them, do not change.
 See https://istio.io/latest/docs/reference/config/networking/destination-rule/.
 """
 
@@ -15,27 +15,27 @@ from typing import Any
 from lightkube.models import meta_v1
 
 from istio_ambient import gateways, kube, resources
-from istio_ambient.ingress.model import Facts, Scheme
-from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, Route
+from istio_ambient.ingress.model import GatewayRef
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, Route, Scheme
 from istio_ambient.values.names import name_with_hash
 
 
-def destination_rules(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:
-    """Return one rule for each Service that some port of which wants one."""
+def destination_rules(routes: Iterable[Route], gateway: GatewayRef) -> list[kube.Resource]:
+    """Return one rule for each Service with a port that needs another protocol than HTTP/1.1."""
     services: dict[tuple[str, str], dict[int, set[Scheme]]] = {}
     for route in routes:
         for backend in route.backends:
             ports = services.setdefault((backend.namespace, backend.service), {})
             ports.setdefault(backend.port, set()).add(route.scheme)
     return [
-        _rule(namespace, service, ports, facts)
+        _rule(namespace, service, ports, gateway)
         for (namespace, service), ports in sorted(services.items())
         if set().union(*ports.values()) - {"http"}
     ]
 
 
 def _rule(
-    namespace: str, service: str, ports: Mapping[int, Collection[Scheme]], facts: Facts
+    namespace: str, service: str, ports: Mapping[int, Collection[Scheme]], gateway: GatewayRef
 ) -> kube.Resource:
     host = f"{service}.{namespace}.svc.cluster.local"
     policy: dict[str, Any] = {}
@@ -45,17 +45,19 @@ def _rule(
     settings = [
         {"port": {"number": number}, **_port_policy(schemes, host)}
         for number, schemes in sorted(ports.items())
-        # What is said of a port replaces what is said of all.
+        # Settings of a port replace those of all ports.
         if set(schemes) - {"grpc"} and (grpc or set(schemes) != {"http"})
     ]
     if settings:
         policy["portLevelSettings"] = settings
     return resources.DestinationRule(
-        metadata=meta_v1.ObjectMeta(name=_name(namespace, service, facts), namespace=facts.model),
+        metadata=meta_v1.ObjectMeta(
+            name=_name(namespace, service, gateway), namespace=gateway.namespace
+        ),
         spec={
             "host": host,
             "exportTo": ["."],
-            "workloadSelector": {"matchLabels": {gateways.NAME_LABEL: facts.app}},
+            "workloadSelector": {"matchLabels": {gateways.NAME_LABEL: gateway.name}},
             "trafficPolicy": policy,
         },
     )
@@ -69,13 +71,13 @@ def _port_policy(schemes: Collection[Scheme], host: str) -> Mapping[str, Any]:
         http = {"useClientProtocol": True}
     policy: dict[str, Any] = {"connectionPool": {"http": http}}
     if "https" in schemes:
-        # Nobody tells us by which authority the application's certificate is signed, nor which
-        # names are in it. On the mesh, ztunnel has verified who is at the other end.
+        # The interface has no certificate authority and no names of the application's
+        # certificate. On the mesh, ztunnel verifies the identity of the backend.
         policy["tls"] = {"mode": "SIMPLE", "sni": host, "insecureSkipVerify": True}
     return policy
 
 
-def _name(namespace: str, service: str, facts: Facts) -> str:
-    # No Service's name has a dot, so what is of another namespace has a name of its own.
-    where = "" if namespace == facts.model else f".{namespace}"
-    return name_with_hash(f"{service}{where}-grpc-dest-rule-{facts.app}", OBJECT_NAME_LIMIT)
+def _name(namespace: str, service: str, gateway: GatewayRef) -> str:
+    # Names of Services have no dot, so rules for other namespaces never share a name with ours.
+    where = "" if namespace == gateway.namespace else f".{namespace}"
+    return name_with_hash(f"{service}{where}-grpc-dest-rule-{gateway.name}", OBJECT_NAME_LIMIT)

@@ -1,27 +1,28 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway: a Gateway that istiod makes pods and a Service of, for requests from outside."""
-
-from collections.abc import Iterable
+"""The ingress gateway: a Gateway from which istiod makes pods and a Service."""
 
 from istio_ambient import gateways
 from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import GATEWAY_CLASS, Facts
-from istio_ambient.ingress.routing import Listener
+from istio_ambient.ingress.routing import Hosts, Listeners
 
 TLS_METRICS = ("ssl.handshake", "ssl.connection_error", "expiration_unix_time_seconds")
-"""Ends of the names of Envoy's metrics that Istio's proxies leave out unless told otherwise."""
+"""Suffixes of Envoy's metrics that Istio's proxies leave out by default."""
 
 
-def gateway(facts: Facts, listeners: Iterable[Listener], hostname: str) -> gateways.Gateway:
-    """Return the gateway with its listeners; `hostname` empty: they take any."""
+def gateway(facts: Facts, hosts: Hosts, listeners: Listeners) -> gateways.Gateway:
+    """Return the gateway with its listeners, scale and the operator's options."""
     return gateways.Gateway(
         name=facts.app,
         namespace=facts.model,
         gateway_class=GATEWAY_CLASS,
-        workload=facts.workload,
-        listeners=[routing.listener_spec(each, hostname, facts.app) for each in listeners],
+        workload=facts.gateway.workload,
+        listeners=[
+            routing.listener_spec(each, hosts.listener, facts.gateway)
+            for each in listeners.in_gateway
+        ],
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
         pod_annotations={"sidecar.istio.io/statsInclusionSuffixes": ",".join(TLS_METRICS)},

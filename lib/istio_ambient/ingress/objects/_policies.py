@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who may reach the gateway from outside, and what the gateway may reach inside.
+"""The ALLOW policies for clients of the gateway, and for the gateway at its backends.
 
 See https://istio.io/latest/docs/reference/config/security/authorization-policy/. A policy without
-rules lets nobody through; a rule without `from` or `to` would let everybody, so none is written.
+rules allows no request; a rule without `from` or `to` would allow every request, so none is made.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from lightkube.models import meta_v1
 
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress import authentication
-from istio_ambient.ingress.model import Facts, workload_name
-from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, Backend, Route
+from istio_ambient.ingress.model import GatewayRef
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, BackendService, Route
 from istio_ambient.values.names import name_with_hash
 
 
 def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
-    """Return the policy that lets clients from these networks reach the gateway; none: nobody."""
+    """Return the policy that allows clients of these networks; without networks, no client."""
     rules = [{"from": [{"source": {"ipBlocks": list(cidrs)}}]}] if cidrs else []
     target = authentication.gateway_target(app)
     spec: dict[str, object] = {"targetRefs": [target], "action": "ALLOW"}
@@ -36,12 +36,12 @@ def _external_traffic_name(model: str, app: str) -> str:
 
 
 def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
-    """Return the plan without gateway and routes where their limits cannot be put in place.
+    """Return the plan without gateway and routes where a policy that guards them is refused.
 
-    A gateway that no policy targets lets everybody in. When somebody else's object holds the name
-    of a policy of ours, the gateway is not made, and one that is there serves nothing.
+    A gateway that no policy targets allows every client. Where an object of another owner has the
+    name of one of our policies, the gateway is not created, and an existing one serves nothing.
     """
-    limits = {
+    guards = {
         kube.ref_in(resources.AuthorizationPolicy, name, model)
         for name in (
             _external_traffic_name(model, app),
@@ -49,7 +49,7 @@ def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
             authentication.deny_name(app),
         )
     }
-    if all(change.ref not in limits for change in plan.of(kube.Verb.REFUSED)):
+    if all(change.ref not in guards for change in plan.of(kube.Verb.REFUSED)):
         return plan
     return kube.Plan(tuple(filter(None, (_withheld(change) for change in plan.changes))))
 
@@ -61,7 +61,7 @@ def _withheld(change: kube.Change) -> kube.Change | None:
     if change.verb is kube.Verb.CREATE:
         return None if change.kind in (resources.Gateway, *_ROUTES) else change
     if change.kind in _ROUTES and change.verb in _LIVE:
-        reason = "what limits it cannot be put in place"
+        reason = "a policy that guards it cannot be applied"
         return kube.Change(kube.Verb.DELETE, change.ref, change.kind, reason)
     return change
 
@@ -70,9 +70,10 @@ _LIVE = (kube.Verb.UNCHANGED, kube.Verb.UPDATE, kube.Verb.REPLACE)
 
 
 def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
-    """Return the networks that the policy in the cluster lets in, as far as it is what we wrote.
+    """Return the networks that the external-traffic policy in the cluster allows.
 
-    None where there is none, or where somebody changed it: that is no policy to fall back on.
+    None where there is no policy, or where it differs from what we applied: its networks cannot
+    be relied on then.
     """
     model, app = live.identity.namespace, live.identity.name
     found = live.get(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
@@ -88,22 +89,22 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
     return tuple(cidrs) if unchanged else None
 
 
-def backend_policies(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:
-    """Return one L4 policy for each Service, which lets the gateway reach the ports routed to."""
-    by_service: dict[tuple[str, str], list[Backend]] = {}
+def backend_policies(routes: Iterable[Route], gateway: GatewayRef) -> list[kube.Resource]:
+    """Return one L4 policy for each Service, which allows the gateway at the routes' ports."""
+    by_service: dict[tuple[str, str], list[BackendService]] = {}
     for backend in (backend for route in routes for backend in route.backends):
         by_service.setdefault((backend.namespace, backend.service), []).append(backend)
-    return [_backend_policy(group, facts) for _, group in sorted(by_service.items())]
+    return [_backend_policy(group, gateway) for _, group in sorted(by_service.items())]
 
 
-def _backend_policy(backends: Sequence[Backend], facts: Facts) -> kube.Resource:
+def _backend_policy(backends: Sequence[BackendService], gateway: GatewayRef) -> kube.Resource:
     namespace, service = backends[0].namespace, backends[0].service
-    gateway = authorization.Source(facts.model, workload_name(facts.app))
+    source = authorization.Source(gateway.namespace, gateway.workload)
     ports = authorization.Operation(
         ports=tuple(port for each in backends for port in each.pod_ports)
     )
     return authorization.allow(
-        name_with_hash(f"{service}-{facts.app}-{namespace}-l4", OBJECT_NAME_LIMIT),
+        name_with_hash(f"{service}-{gateway.name}-{namespace}-l4", OBJECT_NAME_LIMIT),
         authorization.Target.workload(namespace, dict(backends[0].selector)),
-        (authorization.Rule((gateway,), (ports.sorted(),)),),
+        (authorization.AllowRule((source,), (ports.sorted(),)),),
     )

@@ -1,10 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Routes as the objects that Istio reads: HTTPRoute, GRPCRoute, DestinationRule.
+"""Routes as HTTPRoute and GRPCRoute objects.
 
-See https://gateway-api.sigs.k8s.io/reference/spec/ and
-https://istio.io/latest/docs/reference/config/networking/destination-rule/.
+See https://gateway-api.sigs.k8s.io/reference/spec/.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,26 +12,30 @@ from typing import Any
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.model import Facts, Match, PathModifier, Protocol, Redirect, Rewrite
-from istio_ambient.ingress.routing import Backend, Route
+from istio_ambient.ingress.model import GatewayRef
+from istio_ambient.ingress.routing import BackendService, Match, Protocol, Route
 
 KINDS = {Protocol.HTTP: resources.HTTPRoute, Protocol.GRPC: resources.GRPCRoute}
 
 
-def routes(routes: Iterable[Route], facts: Facts) -> list[kube.Resource]:
+def routes(routes: Iterable[Route], gateway: GatewayRef) -> list[kube.Resource]:
     """Return the HTTPRoutes and GRPCRoutes, each once."""
     by_ref = {route.ref: route for route in routes}
-    return [_route(route, facts) for _, route in sorted(by_ref.items())]
+    return [_route(route, gateway) for _, route in sorted(by_ref.items())]
 
 
-def _route(route: Route, facts: Facts) -> kube.Resource:
+def _route(route: Route, gateway: GatewayRef) -> kube.Resource:
     rule: dict[str, Any] = {"matches": [_match(match, route.protocol) for match in route.matches]}
-    filters = [*_rewrite(route.rewrite), *_redirect(route.redirect)]
+    filters = list(_filters(route))
     if filters:
         rule["filters"] = filters
     if route.backends:
         rule["backendRefs"] = [_backend(backend) for backend in route.backends]
-    parent = {"name": facts.app, "namespace": facts.model, "sectionName": route.listener.name}
+    parent = {
+        "name": gateway.name,
+        "namespace": gateway.namespace,
+        "sectionName": route.listener.name,
+    }
     spec: dict[str, Any] = {"parentRefs": [parent], "rules": [rule]}
     if route.hostnames:
         spec["hostnames"] = list(route.hostnames)
@@ -54,34 +57,18 @@ def _match(match: Match, protocol: Protocol) -> Mapping[str, Any]:
     return result
 
 
-def _backend(backend: Backend) -> Mapping[str, Any]:
+def _filters(route: Route) -> Iterable[Mapping[str, Any]]:
+    # The interface names the members as the Gateway API does.
+    if route.rewrite is not None:
+        spec = route.rewrite.model_dump(mode="json", by_alias=True, exclude_none=True)
+        yield {"type": "URLRewrite", "urlRewrite": spec}
+    if route.redirect is not None:
+        spec = route.redirect.model_dump(mode="json", by_alias=True, exclude_none=True)
+        yield {"type": "RequestRedirect", "requestRedirect": spec}
+
+
+def _backend(backend: BackendService) -> Mapping[str, Any]:
     ref: dict[str, Any] = {"name": backend.service, "port": backend.port}
     if backend.weight is not None:
         ref["weight"] = backend.weight
     return ref
-
-
-def _rewrite(rewrite: Rewrite | None) -> Iterable[Mapping[str, Any]]:
-    if rewrite is not None:
-        spec: dict[str, Any] = {"hostname": rewrite.hostname, "path": _path(rewrite.path)}
-        yield {"type": "URLRewrite", "urlRewrite": {k: v for k, v in spec.items() if v}}
-
-
-def _redirect(redirect: Redirect | None) -> Iterable[Mapping[str, Any]]:
-    if redirect is not None:
-        spec: dict[str, Any] = {
-            "scheme": redirect.scheme,
-            "hostname": redirect.hostname,
-            "port": redirect.port,
-            "path": _path(redirect.path),
-            "statusCode": redirect.status,
-        }
-        yield {"type": "RequestRedirect", "requestRedirect": {k: v for k, v in spec.items() if v}}
-
-
-def _path(modifier: PathModifier | None) -> Mapping[str, str] | None:
-    if modifier is None:
-        return None
-    if modifier.whole:
-        return {"type": "ReplaceFullPath", "replaceFullPath": modifier.value}
-    return {"type": "ReplacePrefixMatch", "replacePrefixMatch": modifier.value}

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether istiod takes what we ask of it: the conditions that it writes on routes and listeners.
+"""Whether istiod accepts the routes and listeners: the conditions that it writes on them.
 
 See https://gateway-api.sigs.k8s.io/guides/implementers/#status.
 """
@@ -11,41 +11,42 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.model import Facts
+from istio_ambient.ingress import Ingress
+from istio_ambient.ingress.model import GatewayRef
 from istio_ambient.ingress.objects import KINDS
-from istio_ambient.ingress.routing import Exposure, Route
+from istio_ambient.ingress.routing import Route
 
 _BAD = {"Accepted": "False", "ResolvedRefs": "False", "Conflicted": "True"}
-"""Status of the conditions that keep something from being served."""
+"""Status of the conditions with which a route or listener is not served."""
 
 
-def acceptance(exposed: Exposure, facts: Facts, live: kube.Live) -> Iterator[kube.Readiness]:
-    """Yield what istiod does not take, as something that is waited for.
+def acceptance(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readiness]:
+    """Yield the listeners and routes that istiod does not accept, with its reasons.
 
-    What it has not looked at yet is not among that.
+    Objects that istiod has not looked at yet are not among them.
 
     Args:
-        exposed: what is to be served.
-        facts: of this hook.
-        live: our objects as they are.
+        ingress: with the routes that are to be served.
+        live: our objects as they are in the cluster.
     """
-    gateway = live.get(resources.Gateway, facts.app, facts.model)
+    ref = ingress.facts.gateway
+    gateway = live.get(resources.Gateway, ref.name, ref.namespace)
     if gateway is not None:
         manifest = kube.manifest_of(gateway)
         for listener in kube.items(kube.section(manifest, "status"), "listeners"):
             what = f"listener {listener.get('name')}"
             yield from _refusals(what, kube.items(listener, "conditions"), manifest)
-    for route in dict.fromkeys((*exposed.routes, *exposed.redirects)):
-        yield from route_refusals(route, facts, live)
+    for route in dict.fromkeys(ingress.served.objects):
+        yield from route_refusals(route, ref, live)
 
 
-def route_refusals(route: Route, facts: Facts, live: kube.Live) -> Iterator[kube.Readiness]:
-    """Yield why istiod does not take a route at its listener; nothing where it does."""
+def route_refusals(route: Route, gateway: GatewayRef, live: kube.Live) -> Iterator[kube.Readiness]:
+    """Yield why istiod does not accept a route at its listener; nothing where it does."""
     obj = live.get(KINDS[route.protocol], route.name, route.namespace)
     if obj is None:
         return
     manifest = kube.manifest_of(obj)
-    parent = (facts.app, facts.model, route.listener.name)
+    parent = (gateway.name, gateway.namespace, route.listener.name)
     for status in kube.items(kube.section(manifest, "status"), "parents"):
         ref = kube.section(status, "parentRef")
         where = ref.get("namespace", route.namespace)
@@ -60,9 +61,11 @@ def _refusals(
     generation = manifest["metadata"].get("generation", 0)
     for condition in conditions:
         bad = _BAD.get(condition.get("type", "")) == condition.get("status")
-        # What was said of an earlier version says nothing of this one.
+        # A condition of an earlier version says nothing about this one.
         if bad and condition.get("observedGeneration", generation) >= generation:
-            reason = f"istiod does not take it: {condition.get('message') or condition['reason']}"
+            reason = (
+                f"istiod does not accept it: {condition.get('message') or condition['reason']}"
+            )
             yield kube.Readiness(what, ready=False, reason=reason, since=_since(condition))
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What becomes of a request from outside: listener, gateway's policies, route, backend: pure."""
+"""The trace of a request from outside: listener, policies at the gateway, route, backend. Pure."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,19 +16,19 @@ from istio_ambient.values.text import printable
 
 @dataclasses.dataclass(frozen=True)
 class BackendTrace:
-    """One backend of the route, and whether the gateway is let through to it."""
+    """One backend of the route, and whether the gateway may reach it."""
 
     ref: lookup.BackendRef
     verdict: evaluator.Verdict | None
-    """None: there is no such Service, or it has no such port."""
+    """None: the Service does not exist, or has no such port."""
     miss: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class IngressTrace:
-    """Everything that a request meets, in order."""
+    """Everything that decides about a request, in order."""
 
-    question: lookup.Question
+    request: lookup.ClientRequest
     found: lookup.Found
     gateway: evaluator.Hop | None = None
     """None: the request does not get as far as to a listener."""
@@ -36,7 +36,7 @@ class IngressTrace:
 
     @property
     def verdict(self) -> str:
-        """What comes of it, in a few words."""
+        """The outcome of the request, in a few words."""
         if self.gateway is None:
             return self.found.miss
         if self.gateway.decision is evaluator.Decision.DENIED:
@@ -59,52 +59,55 @@ class IngressTrace:
 
 
 def ingress_trace(
-    question: lookup.Question,
+    request: lookup.ClientRequest,
     source_ip: str | None,
     gateway: Mapping[str, Any],
     routes: Iterable[Mapping[str, Any]],
     snapshot: evaluator.Snapshot,
 ) -> IngressTrace:
-    """Return what a request meets.
+    """Return the trace of a request.
 
     Args:
-        question: the request.
+        request: the request.
         source_ip: the client's address as the gateway sees it; None: any.
         gateway: the Gateway, in JSON form.
         routes: HTTPRoutes and GRPCRoutes of the whole cluster, in JSON form.
-        snapshot: what decides who may talk to whom.
+        snapshot: the objects of the cluster that policies are evaluated with.
     """
-    found = lookup.look_up(question, gateway, routes)
+    found = lookup.look_up(request, gateway, routes)
     if not found.listener:
-        return IngressTrace(question, found)
+        return IngressTrace(request, found)
     metadata = gateway["metadata"]
-    judge = evaluator.Evaluator(snapshot)
-    default = question.port == DEFAULT_PORTS[question.scheme]
-    target = evaluator.Target.service(metadata["namespace"], metadata["name"])
-    request = evaluator.Request(
+    policies = evaluator.Evaluator(snapshot)
+    default = request.port == DEFAULT_PORTS[request.scheme]
+    target = evaluator.Destination.service(metadata["namespace"], metadata["name"])
+    at_gateway = evaluator.Request(
         source=None,
-        target=target,
-        port=question.port,
-        method=question.method,
-        path=question.path + (f"?{question.query}" if question.query else ""),
-        host=question.host if default else f"{question.host}:{question.port}",
-        headers=question.headers,
+        destination=target,
+        port=request.port,
+        method=request.method,
+        path=request.path + (f"?{request.query}" if request.query else ""),
+        host=request.host if default else f"{request.host}:{request.port}",
+        headers=request.headers,
         source_ip=source_ip,
     )
-    hop = judge.at_gateway((metadata["namespace"], metadata["name"]), request)
+    hop = policies.at_gateway((metadata["namespace"], metadata["name"]), at_gateway)
     account = f"{metadata['namespace']}/{workload_name(metadata['name'])}"
-    backends = tuple(_backend(judge, account, ref, question) for ref in found.backends)
-    return IngressTrace(question, found, hop, backends)
+    backends = tuple(_backend(policies, account, ref, request) for ref in found.backends)
+    return IngressTrace(request, found, hop, backends)
 
 
 def _backend(
-    judge: evaluator.Evaluator, account: str, ref: lookup.BackendRef, question: lookup.Question
+    policies: evaluator.Evaluator,
+    account: str,
+    ref: lookup.BackendRef,
+    request: lookup.ClientRequest,
 ) -> BackendTrace:
-    target = evaluator.Target.service(ref.namespace, ref.service)
-    request = evaluator.Request(account, target, port=ref.port, method=question.method)
+    target = evaluator.Destination.service(ref.namespace, ref.service)
+    at_backend = evaluator.Request(account, target, port=ref.port, method=request.method)
     try:
-        return BackendTrace(ref, judge.evaluate(request))
-    except evaluator.UnknownTargetError as error:
+        return BackendTrace(ref, policies.evaluate(at_backend))
+    except evaluator.UnknownDestinationError as error:
         return BackendTrace(ref, None, str(error))
 
 
@@ -123,33 +126,33 @@ def _name(ref: lookup.BackendRef) -> str:
     return f"Service {ref.namespace}/{ref.service}:{ref.port}"
 
 
-def text(way: IngressTrace) -> str:
-    """Return it for people to read: a line for each thing that the request meets."""
-    found = way.found
-    lines = [("request", _asked(way.question))]
-    if way.gateway is not None:
+def text(trace: IngressTrace) -> str:
+    """Return the trace as text: lines for listener, policies, route, backends and verdict."""
+    found = trace.found
+    lines = [("request", _asked(trace.request))]
+    if trace.gateway is not None:
         host = f", host {found.hostname}" if found.hostname else ""
         lines.append(("listener", f"{found.listener} ({found.protocol}{host})"))
-        lines += [("policy", line) for line in _judged(way.gateway)]
+        lines += [("policy", line) for line in _decision(trace.gateway)]
         route = f"{found.route} rule {found.rule}: {found.match}"
         lines.append(("route", route if found.route else "none"))
     if found.redirect:
         lines.append(("redirect", found.redirect))
-    for each in way.backends:
+    for each in trace.backends:
         lines.append(("backend", _name(each.ref)))
         lines += [("", line) for line in _reached(each)]
-    lines.append(("verdict", way.verdict))
+    lines.append(("verdict", trace.verdict))
     return "\n".join(f"{printable(label):<9} {printable(line)}".rstrip() for label, line in lines)
 
 
-def _asked(question: lookup.Question) -> str:
-    query = f"?{question.query}" if question.query else ""
-    port = "" if question.port == DEFAULT_PORTS[question.scheme] else f":{question.port}"
-    return f"{question.method} {question.scheme}://{question.host}{port}{question.path}{query}"
+def _asked(request: lookup.ClientRequest) -> str:
+    query = f"?{request.query}" if request.query else ""
+    port = "" if request.port == DEFAULT_PORTS[request.scheme] else f":{request.port}"
+    return f"{request.method} {request.scheme}://{request.host}{port}{request.path}{query}"
 
 
-def _judged(hop: evaluator.Hop) -> list[str]:
-    """Return what a proxy says, and by what."""
+def _decision(hop: evaluator.Hop) -> list[str]:
+    """Return the decision of a proxy and the policies behind it, one a line."""
     by = f" ({hop.policy})" if hop.policy else ""
     lines = [f"{hop.proxy} {hop.where}: {hop.decision}, {hop.reason}{by}"]
     lines += [f"asks the external authorizer ({ref})" for ref in hop.asks]
@@ -161,23 +164,23 @@ def _judged(hop: evaluator.Hop) -> list[str]:
 def _reached(backend: BackendTrace) -> list[str]:
     if backend.verdict is None:
         return [backend.miss]
-    lines = [line for hop in backend.verdict.hops for line in _judged(hop)]
+    lines = [line for hop in backend.verdict.hops for line in _decision(hop)]
     return [*lines, *([backend.verdict.note] if backend.verdict.note else [])]
 
 
-def data(way: IngressTrace) -> dict[str, Any]:
-    """Return it for programs, as what JSON can hold."""
+def data(trace: IngressTrace) -> dict[str, Any]:
+    """Return the trace as a value that JSON can hold."""
     return {
-        "request": _asked(way.question),
-        "listener": way.found.listener,
-        "route": way.found.route,
-        "rule": way.found.rule if way.found.route else None,
-        "match": way.found.match,
-        "redirect": way.found.redirect,
-        "policies": _judged(way.gateway) if way.gateway else [],
+        "request": _asked(trace.request),
+        "listener": trace.found.listener,
+        "route": trace.found.route,
+        "rule": trace.found.rule if trace.found.route else None,
+        "match": trace.found.match,
+        "redirect": trace.found.redirect,
+        "policies": _decision(trace.gateway) if trace.gateway else [],
         "backends": [
             {**dataclasses.asdict(each.ref), "reached": _is_reached(each), "by": _reached(each)}
-            for each in way.backends
+            for each in trace.backends
         ],
-        "verdict": way.verdict,
+        "verdict": trace.verdict,
     }

@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which listener and which route a request from outside meets, read from live objects: pure.
+"""The listener and the route that serve a request from outside, by live objects. Pure.
 
-Routes of anybody's making are looked at, since anybody may attach one to the gateway. The order
-is that in which Envoy gets them from istiod (istio/istio, pilot/pkg/config/kube/gateway,
+Routes of all owners count, since any of them may attach to the gateway. The order is that in which
+Envoy gets them from istiod (istio/istio, pilot/pkg/config/kube/gateway,
 `sortHTTPRoutes`): the most specific hostname first, then exact paths, prefixes and expressions,
 the longer ones first; then methods, the number of headers, the number of query parameters; then
 age. See https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule.
@@ -32,11 +32,11 @@ _RANKS = {"Exact": 3, "PathPrefix": 2, "RegularExpression": 1}
 
 
 class UrlError(ValueError):
-    """Not a URL that a gateway can be asked for; the message says what is wrong."""
+    """A text is not the URL of a request; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class ClientRequest:
     """A request from outside."""
 
     scheme: str
@@ -53,7 +53,7 @@ class Question:
     @classmethod
     def of_url(
         cls, url: str, method: str = "GET", headers: Mapping[str, str] | None = None
-    ) -> "Question":
+    ) -> "ClientRequest":
         """Return the request for a URL.
 
         Raises:
@@ -79,7 +79,7 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class BackendRef:
-    """Where a route sends requests."""
+    """An element of a route's `backendRefs`: a Service and port."""
 
     namespace: str
     service: str
@@ -89,7 +89,7 @@ class BackendRef:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a request meets; what is empty it does not get to."""
+    """The listener, route and backends of a request; empty where it does not get that far."""
 
     listener: str = ""
     protocol: str = ""
@@ -101,9 +101,9 @@ class Found:
     rule: int = 0
     """Index in its rules."""
     match: str = ""
-    """In words: `PathPrefix /x, GET`."""
+    """As text: `PathPrefix /x, GET`."""
     redirect: str = ""
-    """Where the client is sent, and with which status."""
+    """Status and URL of the redirect."""
     backends: tuple[BackendRef, ...] = ()
     miss: str = ""
     """Why there is no listener or no route."""
@@ -117,7 +117,7 @@ class _Candidate:
 
     @property
     def path(self) -> tuple[str, str]:
-        """Type and value of the path that it matches."""
+        """Type and value of the path of the match."""
         return _path_match(self.route, self.match)
 
     @property
@@ -137,42 +137,42 @@ class _Candidate:
         )
 
 
-def look_up(question: Question, gateway: Manifest, routes: Iterable[Manifest]) -> Found:
-    """Return what a request meets at a gateway.
+def look_up(request: ClientRequest, gateway: Manifest, routes: Iterable[Manifest]) -> Found:
+    """Return the listener, route and backends of a request at a gateway.
 
     Args:
-        question: the request.
+        request: the request.
         gateway: the Gateway, in JSON form.
         routes: HTTPRoutes and GRPCRoutes of the whole cluster, in JSON form, with `kind`.
     """
-    listener, miss = _listener(question, gateway)
+    listener, miss = _listener(request, gateway)
     if listener is None:
         return Found(miss=miss)
     hostname = str(listener.get("hostname") or "")
     found = Found(
         listener=listener["name"], protocol=listener.get("protocol", ""), hostname=hostname
     )
-    named = _by_hostname(question.host, _attached(routes, gateway, listener), hostname)
+    named = _by_hostname(request.host, _attached(routes, gateway, listener), hostname)
     for candidate in sorted(_candidates(named), key=lambda each: each.order):
-        if _fits(question, candidate):
-            return _taken(found, candidate, question)
+        if _fits(request, candidate):
+            return _taken(found, candidate, request)
     where = f"listener {found.listener}"
     return dataclasses.replace(found, miss=f"no route of {where} fits: the answer is 404")
 
 
-def _listener(question: Question, gateway: Manifest) -> tuple[Manifest | None, str]:
+def _listener(request: ClientRequest, gateway: Manifest) -> tuple[Manifest | None, str]:
     listeners = kube.items(kube.section(gateway, "spec"), "listeners")
-    at_port = [each for each in listeners if each.get("port") == question.port]
+    at_port = [each for each in listeners if each.get("port") == request.port]
     if not at_port:
         ports = ", ".join(str(each.get("port")) for each in listeners) or "none"
-        return None, f"nothing listens on port {question.port}; there is {ports}"
-    speaking = [e for e in at_port if str(e.get("protocol", "")).lower() == question.scheme]
+        return None, f"nothing listens on port {request.port}; there is {ports}"
+    speaking = [e for e in at_port if str(e.get("protocol", "")).lower() == request.scheme]
     if not speaking:
-        return None, f"port {question.port} speaks {at_port[0].get('protocol')}"
-    fitting = [e for e in speaking if _covers(str(e.get("hostname") or ""), question.host)]
+        return None, f"port {request.port} speaks {at_port[0].get('protocol')}"
+    fitting = [e for e in speaking if _covers(str(e.get("hostname") or ""), request.host)]
     if not fitting:
         names = ", ".join(sorted(str(each.get("hostname")) for each in speaking))
-        return None, f"port {question.port} answers to {names} only: the answer is 404"
+        return None, f"port {request.port} answers to {names} only: the answer is 404"
     return max(fitting, key=lambda each: _specificity(str(each.get("hostname") or ""))), ""
 
 
@@ -196,7 +196,7 @@ def _attached(
 
 
 def _is_refused(route: Manifest, parent: Manifest) -> bool:
-    """Return whether istiod says that it does not take a route."""
+    """Return whether istiod has refused a route."""
     for status in kube.items(kube.section(route, "status"), "parents"):
         ref = kube.section(status, "parentRef")
         same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
@@ -210,7 +210,7 @@ def _is_refused(route: Manifest, parent: Manifest) -> bool:
 
 
 def _by_hostname(host: str, routes: Iterable[Manifest], listener: str) -> list[Manifest]:
-    """Return the routes of the most specific hostname that fits: Envoy looks at no other."""
+    """Return the routes of the most specific hostname that fits; Envoy considers no other."""
     fitting: dict[str, list[Manifest]] = {}
     for route in routes:
         names = cast(list[str], kube.section(route, "spec").get("hostnames") or [""])
@@ -257,19 +257,18 @@ def _is_method_matched(route: Manifest, match: Manifest) -> bool:
     return route["kind"] != "GRPCRoute" and bool(match.get("method"))
 
 
-def _fits(question: Question, candidate: _Candidate) -> bool:
+def _fits(request: ClientRequest, candidate: _Candidate) -> bool:
     match = candidate.match
-    if _is_method_matched(candidate.route, match) and match["method"] != question.method:
+    if _is_method_matched(candidate.route, match) and match["method"] != request.method:
         return False
-    pairs = urllib.parse.parse_qsl(question.query, keep_blank_values=True)
-    query = dict(reversed(pairs))  # Of several values of one name, Envoy looks at the first.
+    pairs = urllib.parse.parse_qsl(request.query, keep_blank_values=True)
+    parameters = dict(reversed(pairs))  # Of several values of one name, Envoy considers the first.
     return (
-        _path_fits(candidate, evaluator.normalized(question.path))
+        _path_fits(candidate, evaluator.normalized(request.path))
         and all(
-            _value_fits(each, question.headers, lower=True)
-            for each in kube.items(match, "headers")
+            _value_fits(each, request.headers, lower=True) for each in kube.items(match, "headers")
         )
-        and all(_value_fits(each, query) for each in kube.items(match, "queryParams"))
+        and all(_value_fits(each, parameters) for each in kube.items(match, "queryParams"))
     )
 
 
@@ -296,7 +295,7 @@ def _value_fits(wanted: Manifest, sent: Mapping[str, str], *, lower: bool = Fals
 
 
 def _matches(expression: str, text: str) -> bool:
-    # Envoy's own engine, which takes linear time: routes may be anybody's.
+    # Envoy's own engine, which takes linear time: any owner may have written the route.
     options = _re2.Options()
     options.log_errors = False
     try:
@@ -305,7 +304,7 @@ def _matches(expression: str, text: str) -> bool:
         return False
 
 
-def _taken(found: Found, candidate: _Candidate, question: Question) -> Found:
+def _taken(found: Found, candidate: _Candidate, request: ClientRequest) -> Found:
     route = candidate.route
     metadata = route["metadata"]
     where = metadata.get("namespace", "")
@@ -315,7 +314,7 @@ def _taken(found: Found, candidate: _Candidate, question: Question) -> Found:
         route=f"{route['kind']} {where}/{metadata['name']}",
         rule=candidate.rule,
         match=_words(candidate),
-        redirect=_redirect(rule, question),
+        redirect=_redirect(rule, request),
         backends=tuple(
             BackendRef(
                 namespace=ref.get("namespace", where),
@@ -340,18 +339,18 @@ def _words(candidate: _Candidate) -> str:
     return ", ".join(words)
 
 
-def _redirect(rule: Manifest, question: Question) -> str:
+def _redirect(rule: Manifest, request: ClientRequest) -> str:
     for each in kube.items(rule, "filters"):
         if each.get("type") == "RequestRedirect":
             spec = kube.section(each, "requestRedirect")
-            scheme = spec.get("scheme") or question.scheme
+            scheme = spec.get("scheme") or request.scheme
             port = spec.get("port") or (
-                DEFAULT_PORTS[scheme] if spec.get("scheme") else question.port
+                DEFAULT_PORTS[scheme] if spec.get("scheme") else request.port
             )
             shown = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
-            path = _redirected_path(kube.section(spec, "path"), question.path)
-            query = f"?{question.query}" if question.query else ""
-            host = spec.get("hostname") or question.host
+            path = _redirected_path(kube.section(spec, "path"), request.path)
+            query = f"?{request.query}" if request.query else ""
+            host = spec.get("hostname") or request.host
             return f"{spec.get('statusCode', 302)} to {scheme}://{host}{shown}{path}{query}"
     return ""
 

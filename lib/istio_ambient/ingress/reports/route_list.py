@@ -1,17 +1,16 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway's routes as an operator thinks of them: URL, application, backend, who may: pure."""
+"""The list of routes for operators: URL, application, backend, authentication. Pure."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from istio_ambient import kube
-from istio_ambient.ingress import authentication, routing
-from istio_ambient.ingress.model import Facts, Match, PathType
+from istio_ambient.ingress import Ingress, routing
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.reports import acceptance
-from istio_ambient.ingress.routing import DEFAULT_PORTS, Exposure, Route
+from istio_ambient.ingress.routing import DEFAULT_PORTS, Match, PathType, Route
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
 
@@ -25,9 +24,9 @@ class Entry:
     """One URL of the gateway."""
 
     url: str
-    """Only the path: where clients reach the gateway is not known yet."""
+    """Only the path while the gateway's host is not known."""
     match: str
-    """What a request has to be besides: `GET, header x-tenant: blue`; empty: nothing."""
+    """Further conditions on a request: `GET, header x-tenant: blue`; empty: none."""
     application: str
     endpoint: str
     backends: tuple[str, ...]
@@ -36,35 +35,32 @@ class Entry:
     """`forward-auth`, `jwt`, both, or `none`."""
     tls: bool
     redirect: str
-    """Where clients are sent instead; empty: to a backend."""
+    """Status and target of a redirect; empty: requests go to a backend."""
     state: str
     """`served`, `not applied yet` or `not taken by istiod`."""
 
 
-def entries(exposed: Exposure, facts: Facts, live: kube.Live) -> list[Entry]:
+def entries(ingress: Ingress, live: kube.Live) -> list[Entry]:
     """Return every URL that is served, sorted.
 
     Args:
-        exposed: what `exposure(facts)` returned.
-        facts: of this hook.
-        live: our objects as they are.
+        ingress: with the routes that are served.
+        live: our objects as they are in the cluster.
     """
     return sorted(
         {
-            _entry(route, match, host, exposed, facts, live)
-            for route in exposed.routes
+            _entry(route, match, host, ingress, live)
+            for route in ingress.served.routes
             for match in route.matches
             for host in route.answers_to
         }
     )
 
 
-def _entry(
-    route: Route, match: Match, host: str, exposed: Exposure, facts: Facts, live: kube.Live
-) -> Entry:
+def _entry(route: Route, match: Match, host: str, ingress: Ingress, live: kube.Live) -> Entry:
     weighted = len(route.backends) > 1
     return Entry(
-        url=_url(route, match, host, exposed, facts),
+        url=_url(route, match, host, ingress),
         match=", ".join(_conditions(match)),
         application=route.requester.app,
         endpoint=route.requester.endpoint,
@@ -73,28 +69,29 @@ def _entry(
             + (f" ({1 if backend.weight is None else backend.weight})" if weighted else "")
             for backend in route.backends
         ),
-        authentication=_authenticated(route, exposed, facts),
+        authentication=_authenticated(route, ingress),
         tls=route.listener.protocol == "HTTPS",
         redirect=_redirect(route),
-        state=_state(route, facts, live),
+        state=_state(route, ingress, live),
     )
 
 
-def _url(route: Route, match: Match, host: str, exposed: Exposure, facts: Facts) -> str:
-    """Return the URL that clients use: the one that is published where it leads to the route."""
+def _url(route: Route, match: Match, host: str, ingress: Ingress) -> str:
+    """Return the URL that clients use: the published one, where it leads to the route."""
     listener = route.listener
-    known = routing.base_url(listener, facts)
-    names = exposed.hosts.known_by
+    known = ingress.base_url(listener)
+    names = ingress.hosts.known_by
     if host == "*" or any(routing.intersection(host, name) == name for name in names):
         return known + match.path
     port = "" if listener.port == DEFAULT_PORTS[listener.scheme] else f":{listener.port}"
     return f"{listener.scheme}://{host}{port}{match.path}"
 
 
-def _state(route: Route, facts: Facts, live: kube.Live) -> str:
+def _state(route: Route, ingress: Ingress, live: kube.Live) -> str:
     if live.get(KINDS[route.protocol], route.name, route.namespace) is None:
         return APPLYING
-    return REFUSED if any(acceptance.route_refusals(route, facts, live)) else SERVED
+    refusals = acceptance.route_refusals(route, ingress.facts.gateway, live)
+    return REFUSED if any(refusals) else SERVED
 
 
 def _conditions(match: Match) -> Iterator[str]:
@@ -115,15 +112,16 @@ def _redirect(route: Route) -> str:
     return f"{redirect.status} to {where}" + (f":{redirect.port}" if redirect.port else "") + path
 
 
-def _authenticated(route: Route, exposed: Exposure, facts: Facts) -> str:
-    if authentication.open_in_fact(route, (*exposed.routes, *exposed.redirects)):
+def _authenticated(route: Route, ingress: Ingress) -> str:
+    if ingress.authentication.is_open(route):
         return "none"
-    ways = {"forward-auth": facts.forward_auth.wanted, "jwt": facts.request_auth.related}
-    return " or ".join(way for way, on in ways.items() if on) or "none"
+    facts = ingress.facts
+    means = {"forward-auth": facts.forward_auth.wanted, "jwt": facts.request_auth.related}
+    return " or ".join(name for name, required in means.items() if required) or "none"
 
 
 def table(found: Iterable[Entry]) -> str:
-    """Return the entries for people to read, one a line."""
+    """Return the entries as text, one a line."""
     rows = (
         (
             entry.url,
@@ -139,39 +137,39 @@ def table(found: Iterable[Entry]) -> str:
 
 
 def unserved_table(problems: Iterable[Problem]) -> str:
-    """Return what is not served and why, for people to read."""
+    """Return as text the requests that are not served, each with its reason and remedy."""
     rows = ((p.app or "this charm", p.endpoint, p.field, p.message, p.remedy) for p in problems)
     return tables.table(_UNSERVED_HEADINGS, rows, empty="everything asked for is served")
 
 
-def unserved(exposed: Exposure, facts: Facts) -> list[Problem]:
-    """Return conflicts, refusals and what could not be read, then what is waited for.
+def unserved(ingress: Ingress) -> list[Problem]:
+    """Return the requests that are refused, in conflict, invalid or pending, in this order.
 
-    An open route that needs authentication all the same is among them.
+    Unauthenticated routes that need authentication all the same stand before the pending ones.
     """
-    routes = (*exposed.routes, *exposed.redirects)
-    closed = authentication.authentication_problems(facts, routes)
-    waiting = [Problem("", "", "", f"{each.what}: {each.reason}", "") for each in exposed.pending]
-    return [*exposed.problems, *facts.problems, *closed, *waiting]
+    pending = (
+        Problem(app="", endpoint="", field="", message=f"{each.what}: {each.reason}", remedy="")
+        for each in ingress.served.pending
+    )
+    closed = ingress.authentication_problems
+    return [*ingress.problems, *ingress.facts.problems, *closed, *pending]
 
 
-def proxied_endpoints(
-    exposed: Exposure, found: Iterable[Entry], app: str
-) -> Mapping[str, Mapping[str, str]]:
+def proxied_endpoints(ingress: Ingress, found: Iterable[Entry]) -> Mapping[str, Mapping[str, str]]:
     """Return the URL of the gateway and of each application behind it.
 
-    The same JSON as other ingress charms answer with: `{"<application>": {"url": "…"}}`. Of an
-    application with several routes it is the first.
+    The same JSON as the result of other ingress charms: `{"<application>": {"url": "…"}}`. Our own
+    application stands for the gateway; an application with several routes has the URL of the
+    first. Empty while the gateway's host is not known.
 
     Args:
-        exposed: what is served.
-        found: what `entries` returned.
-        app: our application's name, which stands for the gateway itself.
+        ingress: with the hosts of the gateway.
+        found: its `entries`.
     """
     urls: dict[str, Mapping[str, str]] = {}
-    if exposed.hosts.url:
-        urls[app] = {"url": exposed.hosts.url}
+    if ingress.hosts.url:
+        urls[ingress.facts.app] = {"url": ingress.hosts.url}
     for entry in sorted(found):
-        if entry.state == SERVED and exposed.hosts.url and not entry.redirect:
+        if entry.state == SERVED and ingress.hosts.url and not entry.redirect:
             urls.setdefault(entry.application, {"url": entry.url})
     return urls

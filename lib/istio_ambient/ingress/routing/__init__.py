@@ -1,33 +1,47 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""From requests to the routes that are served: hosts, listeners, backends, conflicts. Pure.
+"""From requests to the routes that are served. Pure.
 
-Who has to authenticate is in `authentication`; the Kubernetes objects are in `objects`.
+In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`, `_matches`,
+`_routes`, `_conflicts`, `_served`. Which routes need authentication is in `authentication`; the
+Kubernetes objects are in `objects`.
 """
 
-from istio_ambient.ingress.routing._addresses import base_url
-from istio_ambient.ingress.routing._backends import Backend
-from istio_ambient.ingress.routing._exposure import Exposure, exposure
-from istio_ambient.ingress.routing._hosts import intersection
+from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
+from istio_ambient.ingress.routing._backends import Backends, BackendService
+from istio_ambient.ingress.routing._hosts import Hosts, hosts, intersection
 from istio_ambient.ingress.routing._listeners import (
-    DEFAULT_PORTS,
     Listener,
+    Listeners,
     listener_spec,
+    listeners,
     secret_name,
 )
-from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route
+from istio_ambient.ingress.routing._matches import Match, PathType, Protocol
+from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route, Scheme
+from istio_ambient.ingress.routing._served import Served, served
 
 __all__ = [
     "DEFAULT_PORTS",
     "OBJECT_NAME_LIMIT",
-    "Backend",
-    "Exposure",
+    "Address",
+    "BackendService",
+    "Backends",
+    "Hosts",
     "Listener",
+    "Listeners",
+    "Match",
+    "PathType",
+    "Protocol",
     "Route",
-    "base_url",
-    "exposure",
+    "Scheme",
+    "Served",
+    "address_of",
+    "hosts",
     "intersection",
     "listener_spec",
+    "listeners",
     "secret_name",
+    "served",
 ]

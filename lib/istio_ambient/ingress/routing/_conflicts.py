@@ -1,65 +1,65 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Who asks for the same: nobody gets what two want, whoever came first."""
+"""Conflicts: routes of two applications for the same requests, of which neither is served."""
 
-import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from istio_ambient.ingress.model import Match
+from istio_ambient.ingress.model import problem_of
 from istio_ambient.ingress.routing import _hosts
+from istio_ambient.ingress.routing._matches import Match
 from istio_ambient.ingress.routing._routes import Route
 from istio_ambient.values.problems import Problem
 
+Candidate: TypeAlias = tuple[Route, Route | None]
+"""A route, and the redirect from HTTP to it where there is one."""
 Place: TypeAlias = tuple[str, str, str, str]
-"""Listener, hostname, kind of path, path."""
+"""Listener, hostname, type of path, path."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What is left when those that clash have been taken out."""
+    """The routes that are left without those in conflict."""
 
-    routes: tuple[Route, ...]
+    candidates: tuple[Candidate, ...]
     problems: tuple[Problem, ...]
     clashing: frozenset[int]
-    """Ids of the relations that clash; none of their applications is told anything."""
+    """Ids of the relations with a route in conflict; their databags get nothing."""
 
 
 def without_takeovers(
-    routes: Sequence[Route], names: Collection[str], redirects: Iterable[Route] = ()
-) -> tuple[list[Route], list[Problem]]:
-    """Take out the routes that would take the gateway's own hostname from everybody else.
+    candidates: Sequence[Candidate], names: Collection[str]
+) -> tuple[list[Candidate], list[Problem]]:
+    """Take out the routes that would take the gateway's own hostname from other applications.
 
-    Requests for a hostname are only ever compared with the routes that name it most exactly: one
-    route that names what clients know the gateway by would leave nothing to the routes that name
-    no hostname, whatever their paths. (Where the listeners themselves take that hostname only, all
-    routes are for it, and nobody's is more exact.)
+    Envoy compares a request with the routes of the most specific hostname only. One route that
+    names a hostname of the gateway would leave nothing to the routes that name no hostname,
+    whatever their paths. (Where the listeners take that hostname only, all routes are for it, and
+    none is more specific.)
 
     Args:
-        routes: what is asked for.
+        candidates: routes that are asked for.
         names: hostnames that clients know the gateway by.
-        redirects: from plain HTTP to these routes, which may be robbed as well.
     """
-    everything = [*routes, *redirects]
-    kept: list[Route] = []
+    everything = [each for candidate in candidates for each in candidate if each]
+    kept: list[Candidate] = []
     problems: list[Problem] = []
-    for route in routes:
+    for route, redirect in candidates:
         taken = [host for host in route.answers_to if any(_covers(host, name) for name in names)]
-        robbed = {
+        losing = {
             str(other.requester)
             for other in everything
             for host in taken
             if other.listener == route.listener
-            and (other.requester.app, other.requester.endpoint)
-            != (route.requester.app, route.requester.endpoint)
+            and _origin(other) != _origin(route)
             and any(wide != host and _covers(wide, host) for wide in other.answers_to)
         }
-        if robbed:
-            problems.append(_takeover(route, taken[0], min(robbed)))
+        if losing:
+            problems.append(_takeover(route, taken[0], min(losing)))
         else:
-            kept.append(route)
+            kept.append((route, redirect))
     return kept, problems
 
 
@@ -67,51 +67,50 @@ def _covers(wide: str, narrow: str) -> bool:
     return _hosts.intersection("" if wide == "*" else wide, narrow) == narrow
 
 
-def _takeover(route: Route, host: str, robbed: str) -> Problem:
-    return Problem(
-        app=route.requester.app,
-        endpoint=route.requester.endpoint,
-        field=f"{route.field}.hostnames",
-        message=f"{host} is the gateway's own: it would be taken from {robbed}: refused",
-        remedy="leave the hostnames out, or use another port",
-    )
+def _origin(route: Route) -> tuple[str, str]:
+    return route.requester.app, route.requester.endpoint
 
 
-def settle(routes: Sequence[Route], redirects: Sequence[Route | None] = ()) -> Settled:
-    """Take out the routes that clash.
+def _takeover(route: Route, host: str, loser: str) -> Problem:
+    message = f"{host} is the gateway's own: it would be taken from {loser}: refused"
+    remedy = "leave the hostnames out, or use another port"
+    return problem_of(route.requester, f"{route.field}.hostnames", message, remedy)
 
-    Two (application, endpoint) pairs clash where any match of theirs is for the same path of the
-    same hostname at the same listener. Methods and headers make no difference: with them, the one
-    could take from the other what it pleases. Routes of one pair clash where the same requests
-    are to be treated in different ways. That one path lies below another is no clash.
 
-    Args:
-        routes: what is asked for.
-        redirects: from plain HTTP to each of them, in the same order; None: there is none. An
-            application may ask for another redirect of its own there, and for nobody else's.
+def settle(candidates: Sequence[Candidate]) -> Settled:
+    """Take out the routes in conflict.
+
+    Two (application, endpoint) pairs conflict where matches of theirs are for one path of one
+    hostname at one listener. Methods and headers make no difference: with them, one application
+    could take any of the other's requests. Routes of one pair conflict where the same requests
+    are to be treated in different ways. A path below another one is no conflict. An application
+    may ask for a redirect of its own in place of the redirect from HTTP to its own route, and not
+    to another application's.
     """
-    by_place: dict[Place, list[Route]] = {}
-    for route in routes:
-        for place in _places(route):
-            by_place.setdefault(place, []).append(route)
-    led_from: dict[Place, list[Route]] = {}
-    for redirect in filter(None, redirects):
-        for place in _places(redirect):
-            led_from.setdefault(place, []).append(redirect)
+    routes_by_place = _by_place(route for route, _ in candidates)
+    redirects_by_place = _by_place(redirect for _, redirect in candidates if redirect)
     clashes: dict[Place, list[Route]] = {}
-    for place, group in by_place.items():
-        everybody = [*group, *led_from.get(place, ())]
-        if _is_shared(everybody) or _is_clash(group, place):
-            clashes[place] = everybody
+    for place, routes in routes_by_place.items():
+        everything = [*routes, *redirects_by_place.get(place, ())]
+        if len({_origin(route) for route in everything}) > 1 or _is_contradiction(routes, place):
+            clashes[place] = everything
     relations = frozenset(route.relation_id for group in clashes.values() for route in group)
+    clashing_places = clashes.keys()
     kept = (
-        route
-        for route, redirect in itertools.zip_longest(routes, redirects)
-        if not any(
-            place in clashes for each in (route, redirect) if each for place in _places(each)
-        )
+        (route, redirect)
+        for route, redirect in candidates
+        if clashing_places.isdisjoint(_places(route))
+        and not (redirect and clashing_places & _places(redirect))
     )
     return Settled(tuple(kept), tuple(_problems(clashes)), relations)
+
+
+def _by_place(routes: Iterable[Route]) -> dict[Place, list[Route]]:
+    found: dict[Place, list[Route]] = {}
+    for route in routes:
+        for place in _places(route):
+            found.setdefault(place, []).append(route)
+    return found
 
 
 def _places(route: Route) -> set[Place]:
@@ -122,14 +121,10 @@ def _places(route: Route) -> set[Place]:
     }
 
 
-def _is_shared(group: Sequence[Route]) -> bool:
-    return len({(route.requester.app, route.requester.endpoint) for route in group}) > 1
-
-
-def _is_clash(group: Sequence[Route], place: Place) -> bool:
-    """Return whether one application wants different things done to the same requests."""
+def _is_contradiction(routes: Sequence[Route], place: Place) -> bool:
+    """Return whether one application wants the same requests treated in different ways."""
     targets: dict[Match, set[tuple[object, ...]]] = {}
-    for route in group:
+    for route in routes:
         for match in route.matches:
             if (match.path_type, match.path) == place[2:]:
                 targets.setdefault(match, set()).add(route.target)
@@ -137,20 +132,16 @@ def _is_clash(group: Sequence[Route], place: Place) -> bool:
 
 
 def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
-    """Yield one problem for those that clash with each other, however often they do."""
-    told: set[frozenset[str]] = set()
+    """Yield one problem for each group of applications in conflict."""
+    reported: set[frozenset[str]] = set()
     for (listener, hostname, _, path), group in sorted(clashes.items()):
         names = sorted({str(route.requester) for route in group})
-        if frozenset(names) in told:
+        if frozenset(names) in reported:
             continue
-        told.add(frozenset(names))
+        reported.add(frozenset(names))
         first = min(group, key=lambda route: str(route.requester))
         others = ", ".join(names[1:]) or "another route of its own"
         where = f"{path} of {listener}" + ("" if hostname == "*" else f", host {hostname}")
-        yield Problem(
-            app=first.requester.app,
-            endpoint=first.requester.endpoint,
-            field=first.field,
-            message=f"asks for {where}, and so does {others}: nobody gets it",
-            remedy="remove one of these integrations, or change what it asks for",
-        )
+        message = f"asks for {where}, and so does {others}: none of these routes is served"
+        remedy = "remove one of these integrations, or change what it asks for"
+        yield problem_of(first.requester, first.field, message, remedy)

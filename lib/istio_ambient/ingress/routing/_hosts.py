@@ -1,34 +1,41 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Hostnames: what the listeners accept, and what published URLs begin with."""
+"""Hostnames of the listeners and of the certificate, and the URLs that are published."""
 
 import urllib.parse
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from istio_ambient.ingress.model import Config
+from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address
 from istio_ambient.values import hostnames
 from istio_ambient.values.problems import Problem
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """What follows from configuration, load balancer and the ingress in front of this one."""
+    """The names of the gateway: from options, its address, and the ingress in front of it."""
 
     listener: str = ""
-    """Hostname of the listeners; empty: any. Never an IP address: Gateway API takes none."""
-    public: str = ""
-    """What published URLs go on with after the scheme: a host, IPv6 addresses in brackets, and
-    port and path where an upstream ingress has them; empty: not known yet."""
-    problems: tuple[Problem, ...] = ()
-    tls: bool = False
-    """What clients see is HTTPS."""
+    """Hostname of the listeners; empty: any. Never an IP address: Gateway API allows none."""
     names: tuple[str, ...] = ()
-    """Hostnames and addresses that the gateway's own certificate is for, the first its subject."""
+    """Hostnames and addresses that the gateway's certificate is for, the first its subject."""
+    direct: str = ""
+    """Host of the gateway itself as it stands in URLs, IPv6 addresses in brackets; empty: not
+    known yet."""
+    node_ports: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Ports at `direct` by port of the listener, where the two differ."""
+    tls: bool = False
+    """Clients see HTTPS."""
+    public: str = ""
+    """Published URLs after the scheme: a host, with port and path where there are any; empty: not
+    known yet."""
+    problems: tuple[Problem, ...] = ()
 
     @property
     def url(self) -> str:
-        """What published URLs begin with; empty: not known yet."""
+        """The beginning of published URLs; empty: not known yet."""
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{self.public}" if self.public else ""
 
@@ -38,12 +45,80 @@ class Hosts:
         public = urllib.parse.urlsplit(f"//{self.public}").hostname or ""
         return frozenset(filter(hostnames.is_hostname, (public, *self.names)))
 
+    def direct_url(self, scheme: str, port: int) -> str:
+        """Return the beginning of URLs at a listener of the gateway itself; empty: not known."""
+        number = self.node_ports.get(port, port)
+        shown = "" if number == DEFAULT_PORTS[scheme] else f":{number}"
+        return f"{scheme}://{self.direct}{shown}" if self.direct else ""
+
+
+def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: str = "") -> Hosts:
+    """Return the hostnames of the gateway.
+
+    An invalid option or address is reported, and treated as if it were unset. `external_hostname`
+    is published as it is, without a port: the operator says that clients reach the gateway there.
+
+    Args:
+        config: `external_hostname` and `listener-hostname`.
+        address: of the gateway's Service.
+        tls: whether the gateway serves HTTPS.
+        upstream_url: of the ingress in front, which is published where there is one.
+    """
+    problems: list[Problem] = []
+    external = config.external_hostname.strip().lower()
+    if external and not _is_host(external):
+        problems.append(_option_problem("external_hostname", "use a DNS name or an IP address"))
+        external = ""
+    wanted = config.listener_hostname
+    wanted = wanted if wanted is None else wanted.strip().lower()
+    if wanted and not is_listener_hostname(wanted):
+        remedy = "use a DNS name, one that begins with '*.', or nothing"
+        problems.append(_option_problem("listener-hostname", remedy))
+        wanted = None
+    assigned = address.host.lower()
+    if assigned and not _is_host(assigned):
+        message, remedy = "its address is no DNS name", "set external_hostname"
+        problems.append(_problem("load balancer", "", message, remedy))
+        assigned = ""
+    # Clients outside the cluster do not use the names that it has for a node or a Service.
+    client_name = external or (assigned if address.balanced else "")
+    direct = hostnames.in_url(external or assigned)
+    node_ports = address.node_ports if not external else Address().node_ports
+    port = DEFAULT_PORTS["https" if tls else "http"]
+    number = node_ports.get(port, port)
+    own = f"{direct}:{number}" if direct and number != port else direct
+    scheme, _, upstream = upstream_url.partition("://")
+    return Hosts(
+        listener=wanted if wanted is not None else _hostname(client_name),
+        # Where the listeners take another hostname only, clients know the gateway by that, too.
+        names=tuple(dict.fromkeys(name for name in (external or assigned, wanted) if name)),
+        direct=direct,
+        node_ports=node_ports,
+        tls=scheme == "https" if upstream else tls,
+        public=upstream or own,
+        problems=tuple(problems),
+    )
+
+
+def _hostname(host: str) -> str:
+    """Return a host that is a DNS name; empty for an IP address."""
+    return host if hostnames.is_hostname(host) else ""
+
+
+def _is_host(text: str) -> bool:
+    return hostnames.is_ip(text) or hostnames.is_hostname(text)
+
+
+def is_listener_hostname(text: str) -> bool:
+    """Return whether Gateway API allows this as the hostname of a listener."""
+    return hostnames.is_hostname(text.removeprefix("*.")) and len(text) <= 253
+
 
 def intersection(one: str, other: str) -> str:
-    """Return the hostname that both stand for; empty: there is none.
+    """Return the hostname that both include; empty: they have none in common.
 
     Either may begin with `*.`, which stands for one or more labels, or be empty, which stands
-    for everything. See https://gateway-api.sigs.k8s.io/reference/spec/#httproutespec.
+    for any hostname. See https://gateway-api.sigs.k8s.io/reference/spec/#httproutespec.
     """
     if not one or not other or one == other:
         return one or other
@@ -53,44 +128,9 @@ def intersection(one: str, other: str) -> str:
     return ""
 
 
-def hosts(config: Config, address: str) -> Hosts:
-    """Return the hostnames to use.
-
-    What is invalid is reported, and treated as if it were unset.
-
-    Args:
-        config: `external_hostname` and `listener-hostname`.
-        address: what the load balancer gave the gateway, name or IP address; empty: nothing yet.
-    """
-    problems: list[Problem] = []
-    external = config.external_hostname.strip().lower()
-    if external and not (hostnames.is_ip(external) or hostnames.is_hostname(external)):
-        problems.append(_problem("external_hostname", "use a DNS name or an IP address"))
-        external = ""
-    wanted = config.listener_hostname
-    if wanted is not None and wanted.strip() and not is_listener_hostname(wanted.strip().lower()):
-        remedy = "use a DNS name, one that begins with '*.', or nothing"
-        problems.append(_problem("listener-hostname", remedy))
-        wanted = None
-    address = address.lower()
-    if address and not (hostnames.is_ip(address) or hostnames.is_hostname(address)):
-        remedy = "set external_hostname"
-        problems.append(Problem("", "load balancer", "", "its address is no DNS name", remedy))
-        address = ""
-    public = external or address
-    if wanted is not None:
-        listener = wanted.strip().lower()
-    else:
-        listener = public if hostnames.is_hostname(public) else ""
-    # Where the listeners take requests for another name only, that is what clients know it by.
-    names = tuple(dict.fromkeys(name for name in (public, listener) if name))
-    return Hosts(listener, hostnames.in_url(public), tuple(problems), names=names)
+def _option_problem(option: str, remedy: str) -> Problem:
+    return _problem("config", option, "not a valid hostname: the default is used", remedy)
 
 
-def is_listener_hostname(text: str) -> bool:
-    """Return whether Gateway API takes this as the hostname of a listener."""
-    return hostnames.is_hostname(text.removeprefix("*.")) and len(text) <= 253
-
-
-def _problem(option: str, remedy: str) -> Problem:
-    return Problem("", "config", option, "not a valid hostname: the default is used", remedy)
+def _problem(endpoint: str, field: str, message: str, remedy: str) -> Problem:
+    return Problem(app="", endpoint=endpoint, field=field, message=message, remedy=remedy)

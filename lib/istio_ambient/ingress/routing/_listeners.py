@@ -1,24 +1,23 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ports that the gateway listens on, and what it speaks there.
+"""The listeners of the gateway: ports and protocols.
 
-Without TLS a route for port N is served by listener `http-N`. With TLS every listener is HTTPS,
-but `http-80`, which redirects: a route for port 80 is served by `https-443`.
+Without TLS, listener `http-N` serves the routes for port N. With TLS every listener is HTTPS but
+`http-80`, which redirects to HTTPS: listener `https-443` serves the routes for port 80.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from istio_ambient.ingress.model import Facts
+from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls, problem_of
+from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problems import Problem
 
-HTTP_PORT, HTTPS_PORT = 80, 443
-DEFAULT_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
-"""Of URLs, by scheme."""
 MAX_LISTENERS = 64
-"""Of one Gateway."""
+"""Of one Gateway (`maxItems` of `spec.listeners`)."""
 RESERVED = range(15000, 15100)
 """Ports that Istio itself uses in the gateway's pods (https://istio.io/latest/docs/ops/deployment/
 application-requirements/#ports-used-by-istio)."""
@@ -33,42 +32,89 @@ class Listener:
 
     @property
     def scheme(self) -> str:
-        """What URLs at it begin with."""
+        """The scheme of URLs at the listener."""
         return self.protocol.lower()
 
     @property
     def name(self) -> str:
-        """What routes name it by."""
+        """The name in the Gateway, to which routes attach by `sectionName`."""
         return f"{self.scheme}-{self.port}"
 
 
 REDIRECTING = Listener(HTTP_PORT)
-"""With TLS it serves nothing but redirects to HTTPS."""
+"""With TLS, the listener of the redirects to HTTPS."""
 
 
-def serving(port: int, facts: Facts) -> Listener:
+@dataclass(frozen=True)
+class Listeners:
+    """The listeners that requesters may use, and those that the Gateway has."""
+
+    tls: bool = False
+    """The gateway serves HTTPS, or will once it has a certificate."""
+    opened: frozenset[Listener] = frozenset()
+    """Listeners that routes may attach to."""
+    in_gateway: tuple[Listener, ...] = ()
+    """The default ones first, the others by port."""
+    problems: tuple[Problem, ...] = ()
+    """Ports that are refused."""
+
+    @property
+    def default(self) -> Listener:
+        """The listener of the routes for port 80."""
+        return self.serving(HTTP_PORT)
+
+    def serving(self, port: int) -> Listener:
+        """Return the listener that serves the routes for a port."""
+        return serving_listener(port, tls=self.tls)
+
+
+def serving_listener(port: int, *, tls: bool) -> Listener:
     """Return the listener that serves the routes for a port."""
-    if not facts.tls.wanted:
+    if not tls:
         return Listener(port)
     return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
 
 
-def listeners(wanted: Iterable[Listener], facts: Facts) -> tuple[Listener, ...]:
-    """Return the gateway's listeners: the usual ones, then those that are wanted, by port.
+def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
+    """Return the listeners for the ports that requests name.
 
-    While TLS is wanted and there is no certificate, there is but one, for no route: a Gateway
-    needs one to be valid.
+    A port that Istio uses is refused, and so is one for which the gateway has no room; requests
+    of earlier relations take precedence. While TLS is wanted and there is no certificate, the
+    Gateway has one listener, since it requires one, and no route attaches to it.
+
+    Args:
+        requests: those whose model is the requester's own.
+        tls: whether the gateway serves HTTPS.
     """
-    if facts.tls.pending:
-        return (REDIRECTING,)
-    usual = {Listener(HTTP_PORT), serving(HTTP_PORT, facts)}
-    return (*sorted(usual), *sorted(set(wanted) - usual))
+    default = {REDIRECTING, serving_listener(HTTP_PORT, tls=tls.wanted)}
+    opened = set(default)
+    problems: list[Problem] = []
+    for request in sorted(requests, key=lambda each: each.relation_id):
+        for port in sorted(request.ports):
+            listener = serving_listener(port, tls=tls.wanted)
+            if listener in opened:
+                continue
+            refusal = _refusal(port, len(opened))
+            if refusal is None:
+                opened.add(listener)
+            else:
+                problems.append(problem_of(request.requester, "listeners", *refusal))
+    return Listeners(
+        tls=tls.wanted,
+        opened=frozenset(opened),
+        in_gateway=(REDIRECTING,)
+        if tls.pending
+        else (*sorted(default), *sorted(opened - default)),
+        problems=tuple(problems),
+    )
 
 
-def refusal(port: int) -> tuple[str, str] | None:
-    """Return why a port cannot be had, and the remedy; None where it can."""
+def _refusal(port: int, opened: int) -> tuple[str, str] | None:
+    """Return why a port cannot be opened, and the remedy; None where it can."""
     if port in RESERVED:
         return f"Istio itself uses port {port} in the gateway: refused", "use another port"
+    if opened >= MAX_LISTENERS:
+        return "the gateway has no room for another listener", "remove a listener"
     return None
 
 
@@ -77,13 +123,13 @@ def secret_name(app: str) -> str:
     return name_with_hash(f"{app}-tls-certificate", 253)
 
 
-def listener_spec(listener: Listener, hostname: str, app: str) -> Mapping[str, Any]:
-    """Return the listener as it stands in a Gateway.
+def listener_spec(listener: Listener, hostname: str, gateway: GatewayRef) -> Mapping[str, Any]:
+    """Return the listener as an element of a Gateway's `spec.listeners`.
 
     Args:
-        listener: which.
-        hostname: the only one that it takes; empty: any.
-        app: our application's name, which is the Gateway's.
+        listener: port and protocol.
+        hostname: the only hostname that it takes requests for; empty: any.
+        gateway: the Gateway.
     """
     spec: dict[str, Any] = {
         "name": listener.name,
@@ -94,6 +140,6 @@ def listener_spec(listener: Listener, hostname: str, app: str) -> Mapping[str, A
     if hostname:
         spec["hostname"] = hostname
     if listener.protocol == "HTTPS":
-        certificate = {"kind": "Secret", "name": secret_name(app)}
+        certificate = {"kind": "Secret", "name": secret_name(gateway.name)}
         spec["tls"] = {"mode": "Terminate", "certificateRefs": [certificate]}
     return spec

@@ -1,42 +1,48 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Requests into routes: one value for both interfaces, refused or pending where that is due."""
+"""Routes: one value for the requests of both interfaces."""
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from istio_ambient import authorization, kube
-from istio_ambient.ingress.model import (
-    Facts,
-    IngressRequest,
-    Match,
-    PathModifier,
-    Protocol,
-    Redirect,
-    Rewrite,
-    RouteConfiguration,
-    RouteRequest,
-    Scheme,
-    ServiceRef,
+from istio_ambient.ingress.model import IngressRequest, problem_of
+from istio_ambient.ingress.routing import _hosts, _matches
+from istio_ambient.ingress.routing._addresses import HTTP_PORT
+from istio_ambient.ingress.routing._backends import Backends, BackendService
+from istio_ambient.ingress.routing._listeners import REDIRECTING, Listener, Listeners
+from istio_ambient.ingress.routing._matches import Match, Protocol
+from istio_ambient.interfaces.ingress import IngressRequirerData
+from istio_ambient.interfaces.istio_ingress_route import (
+    Backend,
+    GrpcRoute,
+    HttpRoute,
+    PathPrefix,
+    RequestRedirect,
+    UrlRewrite,
 )
-from istio_ambient.ingress.routing import _backends, _hosts, _listeners
-from istio_ambient.ingress.routing._backends import Backend
-from istio_ambient.ingress.routing._listeners import Listener
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
 
 OBJECT_NAME_LIMIT = 253
 """Characters of the name of a custom resource: a DNS subdomain."""
 
+Scheme: TypeAlias = Literal["http", "https", "h2c", "grpc"]
+"""Protocol of a backend's port: HTTP/1.1, HTTP over TLS, HTTP/2 without TLS, the client's own
+(gRPC: HTTP/2)."""
+
+_TO_ROOT = UrlRewrite(path=PathPrefix(type="ReplacePrefixMatch", replacePrefixMatch="/"))
+_TO_TLS = RequestRedirect(scheme="https")
+
 
 @dataclass(frozen=True)
 class Route:
-    """What becomes of the requests that a listener gets for some hostnames and that match."""
+    """What a listener does with the requests for some hostnames that match."""
 
     requester: authorization.Requester
     relation_id: int
@@ -50,21 +56,21 @@ class Route:
     matches: tuple[Match, ...]
     """Any of them; never empty."""
     hostnames: tuple[str, ...] = ()
-    """As they stand in the object; empty: those of the listener."""
+    """Of the object; empty: those of the listener."""
     answers_to: tuple[str, ...] = ("*",)
-    """What of these the listener lets through; never empty, `*`: any."""
-    backends: tuple[Backend, ...] = ()
+    """Of these hostnames, those that the listener takes; never empty, `*`: any."""
+    backends: tuple[BackendService, ...] = ()
     """Empty only where `redirect` is set."""
     scheme: Scheme = "http"
-    """What the backends speak."""
-    rewrite: Rewrite | None = None
-    redirect: Redirect | None = None
+    """Protocol of the backends."""
+    rewrite: UrlRewrite | None = None
+    redirect: RequestRedirect | None = None
     field: str = ""
-    """Where it stands in the databag."""
+    """Place of the route in the databag."""
 
     @property
     def target(self) -> tuple[object, ...]:
-        """What happens to matching requests."""
+        """Everything that happens to matching requests."""
         return self.backends, self.scheme, self.rewrite, self.redirect, self.protocol
 
     @property
@@ -74,106 +80,116 @@ class Route:
 
     @property
     def ref(self) -> tuple[Protocol, str, str]:
-        """What no two objects may share: kind, namespace, name."""
+        """Kind, namespace and name, which identify the object."""
         return self.protocol, self.namespace, self.name
 
 
 Outcome: TypeAlias = Route | Problem | kube.Readiness
-"""Of a request: served, refused, or waiting for what is not there yet."""
+"""Of a request: a route; a Problem: refused; a Readiness: a backend does not exist yet."""
 
 
-def of_request(request: IngressRequest, hosts: _hosts.Hosts, facts: Facts) -> Outcome:
-    """Return what becomes of a request of interface `ingress`."""
-    requester = request.requester
-    refusal = _backends.model_refusal(requester, request.model, facts)
-    if refusal:
-        return refusal
-    ref = ServiceRef(request.name, request.port)
-    backend = _backends.backend_of(
-        requester, request.model, ref, "name", facts, home_name=request.name
-    )
-    if not isinstance(backend, Backend):
+def routes_of(
+    request: IngressRequest, hosts: _hosts.Hosts, listeners: Listeners, backends: Backends
+) -> Iterator[Outcome]:
+    """Yield the outcome of each route that a request asks for.
+
+    Args:
+        request: its model is the requester's own.
+        hosts: the hostname of the listeners limits the hostnames of a route.
+        listeners: where routes are served.
+        backends: decides about the Services that the request names.
+    """
+    if isinstance(request.data, IngressRequirerData):
+        yield _of_ingress(request, request.data, hosts, listeners, backends)
+    for field, route in request.routes:
+        yield _of_route(request, field, route, hosts, listeners, backends)
+
+
+def _of_ingress(
+    request: IngressRequest,
+    data: IngressRequirerData,
+    hosts: _hosts.Hosts,
+    listeners: Listeners,
+    backends: Backends,
+) -> Outcome:
+    backend = backends.backend(request, Backend(service=data.name, port=data.port), "name")
+    if not isinstance(backend, BackendService):
         return backend
-    rewrite = Rewrite(path=PathModifier("/", whole=False)) if request.strip_prefix else None
     return Route(
-        requester=requester,
+        requester=request.requester,
         relation_id=request.relation_id,
         authenticated=request.authenticated,
         protocol=Protocol.HTTP,
-        name=request.name,
-        namespace=request.model,
-        listener=_listeners.serving(_listeners.HTTP_PORT, facts),
-        matches=(Match(path=f"/{request.model}-{request.name}"),),
+        name=data.name,
+        namespace=data.model,
+        listener=listeners.default,
+        matches=(Match(path=f"/{data.model}-{data.name}"),),
         answers_to=(hosts.listener or "*",),
         backends=(backend,),
-        scheme=request.scheme,
-        rewrite=rewrite,
+        scheme=data.scheme or "http",
+        rewrite=_TO_ROOT if data.strip_prefix else None,
     )
 
 
-def of_configuration(
-    configuration: RouteConfiguration, hosts: _hosts.Hosts, facts: Facts
-) -> Iterator[Outcome]:
-    """Yield what becomes of each route of interface `istio_ingress_route`."""
-    refusal = _backends.model_refusal(configuration.requester, configuration.model, facts)
-    if refusal:
-        yield refusal
-        return
-    for request in configuration.routes:
-        yield _of_route_request(request, configuration, hosts, facts)
-
-
-def _of_route_request(
-    request: RouteRequest, configuration: RouteConfiguration, hosts: _hosts.Hosts, facts: Facts
+def _of_route(
+    request: IngressRequest,
+    field: str,
+    route: HttpRoute | GrpcRoute,
+    hosts: _hosts.Hosts,
+    listeners: Listeners,
+    backends: Backends,
 ) -> Outcome:
-    requester = configuration.requester
-    hostnames, answers_to = _hostnames(request.hostnames, hosts.listener)
+    hostnames, answers_to = _hostnames(route.hostnames or (), hosts.listener)
     if not answers_to:
-        field = f"{request.field}.hostnames"
         message = f"none of them fits the gateway's own, {hosts.listener}: refused"
         remedy = f"use {hosts.listener}, or leave them out"
-        return Problem(requester.app, requester.endpoint, field, message, remedy)
-    backends: list[Backend] = []
-    for number, ref in enumerate(request.backends if request.redirect is None else ()):
-        field = f"{request.field}.backends[{number}].service"
-        found = _backends.backend_of(requester, configuration.model, ref, field, facts)
-        if not isinstance(found, Backend):
+        return problem_of(request.requester, f"{field}.hostnames", message, remedy)
+    redirect = route.redirect
+    served: list[BackendService] = []
+    for number, named_backend in enumerate(route.backends if redirect is None else ()):
+        place = f"{field}.backends[{number}].service"
+        found = backends.backend(request, named_backend, place)
+        if not isinstance(found, BackendService):
             return found
-        backends.append(found)
-    # Gateway API's GRPCRoute cannot redirect; to HTTP a method is a path.
-    matches, protocol = request.matches, request.protocol
-    if request.redirect is not None:
-        protocol = Protocol.HTTP
+        served.append(found)
+    matches, is_grpc = _matches.matches(route), isinstance(route, GrpcRoute)
+    if redirect is not None:
+        # Gateway API's GRPCRoute has no redirects. In an HTTPRoute, a gRPC method is a path.
         matches = tuple(dataclasses.replace(match, grpc=None) for match in matches)
     return Route(
-        requester=requester,
-        relation_id=configuration.relation_id,
-        authenticated=configuration.authenticated,
-        protocol=protocol,
-        name=f"{requester.app}-{request.name}",
-        namespace=configuration.model,
-        listener=_listener(request, facts),
+        requester=request.requester,
+        relation_id=request.relation_id,
+        authenticated=request.authenticated,
+        protocol=Protocol.GRPC if is_grpc and redirect is None else Protocol.HTTP,
+        name=f"{request.requester.app}-{route.name}",
+        namespace=request.model,
+        listener=_listener(route, listeners),
         matches=matches,
         hostnames=hostnames,
         answers_to=answers_to,
-        backends=tuple(backends),
-        scheme="grpc" if request.protocol is Protocol.GRPC else "http",
-        rewrite=request.rewrite,
-        redirect=request.redirect,
-        field=request.field,
+        backends=tuple(served),
+        scheme="grpc" if is_grpc else "http",
+        rewrite=_rewrite(route.rewrite),
+        redirect=redirect,
+        field=field,
     )
 
 
-def _listener(request: RouteRequest, facts: Facts) -> Listener:
-    """Return where a route is served; one that itself leads from plain HTTP to TLS stays there."""
-    leads_to_tls = request.redirect is not None and request.redirect.scheme == "https"
-    if leads_to_tls and request.port == _listeners.HTTP_PORT:
-        return _listeners.REDIRECTING
-    return _listeners.serving(request.port, facts)
+def _rewrite(rewrite: UrlRewrite | None) -> UrlRewrite | None:
+    """Return a rewrite that changes something."""
+    return rewrite if rewrite and (rewrite.hostname or rewrite.path) else None
+
+
+def _listener(route: HttpRoute | GrpcRoute, listeners: Listeners) -> Listener:
+    """Return where a route is served; one that redirects from HTTP to HTTPS stays on HTTP."""
+    leads_to_tls = route.redirect is not None and route.redirect.scheme == "https"
+    if leads_to_tls and route.listener.port == HTTP_PORT:
+        return REDIRECTING
+    return listeners.serving(route.listener.port)
 
 
 def _hostnames(wanted: tuple[str, ...], listener: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which hostnames stand in the object, and which requests get to the route."""
+    """Return the hostnames of the object, and those with which requests reach the route."""
     if not wanted:
         return (), (listener or "*",)
     pairs = {host: _hosts.intersection(host, listener) for host in sorted(set(wanted))}
@@ -181,40 +197,36 @@ def _hostnames(wanted: tuple[str, ...], listener: str) -> tuple[tuple[str, ...],
     return tuple(fitting), tuple(sorted(set(fitting.values())))
 
 
-def redirect_of(route: Route, facts: Facts) -> Route | None:
-    """Return the route that sends clients from plain HTTP to a route that is served over TLS.
+def redirect_of(route: Route, listeners: Listeners) -> Route | None:
+    """Return the route that redirects clients from HTTP to a route that is served over HTTPS.
 
-    There is one for what is asked for port 80, which with TLS is served on 443. gRPC clients do
-    not follow redirects.
+    Routes for port 80, which with TLS are served on port 443, have one. gRPC clients do not follow
+    redirects.
     """
-    if route.protocol is Protocol.GRPC or route.listener != _usual_tls(facts):
+    is_default = listeners.tls and route.listener == listeners.default
+    if not is_default or route.protocol is Protocol.GRPC:
         return None
     return dataclasses.replace(
-        route,
-        listener=_listeners.REDIRECTING,
-        backends=(),
-        rewrite=None,
-        redirect=Redirect(scheme="https"),
+        route, listener=REDIRECTING, backends=(), rewrite=None, redirect=_TO_TLS
     )
 
 
-def _usual_tls(facts: Facts) -> Listener | None:
-    usual = _listeners.serving(_listeners.HTTP_PORT, facts)
-    return usual if usual.protocol == "HTTPS" else None
+def named(routes: Iterable[Route], app: str) -> tuple[Route, ...]:
+    """Return the routes with the names of their objects; different routes get different names.
 
+    The first in order has the plain name, others of that name get a hash: application `a` with
+    route `b-c` and application `a-b` with route `c` would share one. Equal routes share a name.
 
-def named(routes: Iterable[Route], facts: Facts) -> tuple[Route, ...]:
-    """Return the routes with the names of their objects, no two different ones with the same.
-
-    The first in order keeps the plain name (application `a` with route `b-c` and `a-b` with `c`
-    would share one), the others get a hash. What is the same twice has one name.
+    Args:
+        routes: in a stable order.
+        app: our application.
     """
     taken: dict[tuple[Protocol, str, str], Route] = {}
     result: list[Route] = []
     for route in routes:
-        name = f"{route.name}-{route.protocol.lower()}route-{route.listener.name}-{facts.app}"
+        name = f"{route.name}-{route.protocol.lower()}route-{route.listener.name}-{app}"
         full = _with_name(route, name)
-        if not _same_object(taken.setdefault(full.ref, full), full):
+        if not _is_same_object(taken.setdefault(full.ref, full), full):
             requester = route.requester
             identity = [requester.app, requester.endpoint, route.relation_id, route.field, name]
             digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
@@ -227,7 +239,7 @@ def _with_name(route: Route, name: str) -> Route:
     return dataclasses.replace(route, name=name_with_hash(name, OBJECT_NAME_LIMIT))
 
 
-def _same_object(one: Route, other: Route) -> bool:
+def _is_same_object(one: Route, other: Route) -> bool:
     return (one.target, one.matches, one.hostnames, one.listener, one.requester.app) == (
         other.target,
         other.matches,

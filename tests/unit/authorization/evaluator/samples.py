@@ -8,9 +8,9 @@ from istio_ambient.authorization import evaluator, hardened_mode
 
 AMBIENT = {"istio.io/dataplane-mode": "ambient"}
 WAYPOINT = {"istio.io/use-waypoint": "way"}
-DETAILS = evaluator.Target.service("shop", "details")
-PODS = evaluator.Target.workload("shop", "details")
-POD = evaluator.Target.pod("shop", "details-0")
+DETAILS = evaluator.Destination.service("shop", "details")
+PODS = evaluator.Destination.workload("shop", "details")
+POD = evaluator.Destination.pod("shop", "details-0")
 TO_DETAILS = [{"group": "", "kind": "Service", "name": "details"}]
 TO_GATEWAY = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "way"}]
 TO_CLASS = [
@@ -96,7 +96,7 @@ def snapshot(*policies: dict[str, Any], **changes: Any) -> evaluator.Snapshot:
 def verdict(
     *policies: dict[str, Any],
     source: str | None = "shop/web",
-    target: evaluator.Target = DETAILS,
+    target: evaluator.Destination = DETAILS,
     changes: Any = None,
     **request: Any,
 ) -> evaluator.Verdict:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient.authorization import evaluator
-from istio_ambient.authorization.evaluator import Proxy, TargetKind
+from istio_ambient.authorization.evaluator import DestinationKind, Proxy
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.authorization.evaluator.samples import FROM_WEB, TO_DETAILS, policy, snapshot
@@ -19,27 +19,27 @@ ALLOW = policy("allow", targetRefs=TO_DETAILS, rules=[RULE])
 
 
 def listed(
-    *policies: Any, kind: TargetKind = TargetKind.SERVICE, **changes: Any
+    *policies: Any, kind: DestinationKind = DestinationKind.SERVICE, **changes: Any
 ) -> list[tuple[str, str, tuple[str, ...]]]:
     found = evaluator.accesses(snapshot(*policies, **changes))
     return [(each.source, each.operations, each.unless) for each in found if each.kind is kind]
 
 
-def test_what_no_policy_speaks_of_is_open_to_everybody():
+def test_without_a_policy_any_client_is_allowed():
     assert listed() == [("*", "everything", ())]
 
 
-def test_a_rule_says_who_and_with_what():
+def test_a_rule_is_listed_with_sources_and_operations():
     assert listed(ALLOW) == [("shop/web", "GET /health on 80", ())]
     found = evaluator.accesses(snapshot(ALLOW))
-    (access,) = [each for each in found if each.kind is TargetKind.SERVICE]
+    (access,) = [each for each in found if each.kind is DestinationKind.SERVICE]
     assert [str(ref) for ref in access.policies] == ["shop/allow rule 0"]
-    assert (access.target, access.proxy) == ("shop/details", Proxy.WAYPOINT)
+    assert (access.destination, access.proxy) == ("shop/details", Proxy.WAYPOINT)
 
 
-def test_a_policy_without_rules_lets_nobody_in():
+def test_a_policy_without_rules_allows_no_client():
     assert listed(policy(targetRefs=TO_DETAILS)) == []
-    assert evaluator.Target.service("shop", "details") in evaluator.targets(snapshot())
+    assert evaluator.Destination.service("shop", "details") in evaluator.destinations(snapshot())
 
 
 def test_hardened_mode_closes_what_no_policy_opens():
@@ -47,7 +47,7 @@ def test_hardened_mode_closes_what_no_policy_opens():
     assert listed(*samples.hardened()) == []
 
 
-def test_what_the_pods_refuse_to_the_waypoint_nobody_gets():
+def test_requests_that_the_pods_deny_to_the_waypoint_are_not_listed():
     closed = policy("closed", selector={"matchLabels": {"app.kubernetes.io/name": "details"}})
     assert listed(ALLOW, closed, auto_allow=False) == []
     port = {"to": [{"operation": {"ports": ["9080"]}}]}
@@ -74,9 +74,9 @@ def test_deny_policies_take_away_or_are_told():
     ]
 
 
-@pytest.mark.parametrize("anybody", [{"principals": ["*"]}, {"namespaces": ["*"]}])
-def test_everybody_on_the_mesh_is_not_everybody(anybody: dict[str, Any]):
-    rule = {"from": [{"source": anybody}]}
+@pytest.mark.parametrize("identities", [{"principals": ["*"]}, {"namespaces": ["*"]}])
+def test_any_identity_is_not_any_client(identities: dict[str, Any]):
+    rule = {"from": [{"source": identities}]}
     deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[rule])
     assert listed(deny) == [("*", "everything", ("*/*: everything",))]
     assert listed(ALLOW, deny) == []
@@ -85,11 +85,9 @@ def test_everybody_on_the_mesh_is_not_everybody(anybody: dict[str, Any]):
     assert listed(allow, deny) == []
 
 
-def test_an_external_authorizer_is_told():
+def test_the_condition_of_an_external_authorizer_is_listed():
     ask = policy("ask", targetRefs=TO_DETAILS, action="CUSTOM", provider={"name": "p"}, rules=[{}])
-    assert listed(ask) == [
-        ("*", "everything", ("everything, if the external authorizer refuses",))
-    ]
+    assert listed(ask) == [("*", "everything", ("everything, if the external authorizer denies",))]
 
 
 def test_sources_of_every_kind_have_words():
@@ -100,7 +98,7 @@ def test_sources_of_every_kind_have_words():
         {"ipBlocks": ["10.0.0.0/8"]},
     ]
     rule = {"from": [{"source": each} for each in sources]}
-    found = listed(policy("l4", rules=[rule]), kind=TargetKind.WORKLOAD, auto_allow=False)
+    found = listed(policy("l4", rules=[rule]), kind=DestinationKind.WORKLOAD, auto_allow=False)
     assert [who for who, _, _ in found] == [
         "*",
         "* but not evil/*",
@@ -112,14 +110,14 @@ def test_sources_of_every_kind_have_words():
 
 def test_pods_by_themselves_are_listed_with_the_waypoint_let_in():
     found = evaluator.accesses(snapshot())
-    (workload,) = [each for each in found if each.kind is TargetKind.WORKLOAD]
+    (workload,) = [each for each in found if each.kind is DestinationKind.WORKLOAD]
     assert (workload.source, workload.proxy) == ("shop/way", Proxy.ZTUNNEL)
     assert workload.policies[0].synthetic
-    # ztunnel cannot check what is about HTTP, and lets nobody in by it.
+    # ztunnel cannot check HTTP attributes, and such a rule allows no request there.
     l7 = policy(
         "l7", selector={"matchLabels": {"app.kubernetes.io/name": "details"}}, rules=[RULE]
     )
-    assert listed(l7, kind=TargetKind.WORKLOAD, auto_allow=False) == []
+    assert listed(l7, kind=DestinationKind.WORKLOAD, auto_allow=False) == []
 
 
 def test_a_service_without_a_waypoint_is_judged_at_its_pods():

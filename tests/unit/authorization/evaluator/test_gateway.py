@@ -17,11 +17,11 @@ WITHOUT_TOKEN = {"from": [{"source": {"notRequestPrincipals": ["*"]}}]}
 def hop(*policies: dict[str, Any], source_ip: str | None = "203.0.113.7", path: str = "/x") -> Any:
     labels = {"gateway.networking.k8s.io/gateway-name": "gate", "team": "front"}
     pods = (samples.pod("gate-istio-0", "gate", "gate-istio", labels=labels),)
-    judge = evaluator.Evaluator(samples.snapshot(*policies, pods=pods))
+    evaluation = evaluator.Evaluator(samples.snapshot(*policies, pods=pods))
     request = evaluator.Request(
         None, samples.DETAILS, port=443, path=path, method="GET", source_ip=source_ip
     )
-    return judge.at_gateway(("shop", "gate"), request)
+    return evaluation.at_gateway(("shop", "gate"), request)
 
 
 def test_clients_are_let_in_by_their_network():

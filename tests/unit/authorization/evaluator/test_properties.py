@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for all policies and requests, made up as for the comparison with real proxies."""
+"""Properties of all policies and requests, generated as for the comparison with real proxies."""
 
 import dataclasses
 import random
@@ -32,7 +32,7 @@ HYPOTHESIS = hypothesis.settings(
     max_examples=60,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate],
 )
-"""Without shrinking, which takes minutes; `make truth` makes what it finds small."""
+"""Without shrinking, which takes minutes; `make truth` minimizes what it finds."""
 
 
 def manifests(case: Case) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def request(case: Case, call: Call) -> evaluator.Request:
     l7 = case.layer is Layer.L7
     return evaluator.Request(
         source=call.source,
-        target=samples.DETAILS if l7 else samples.PODS,
+        destination=samples.DETAILS if l7 else samples.PODS,
         port=call.port if l7 else call.port + 9000,
         method=call.method,
         path=call.path,
@@ -71,8 +71,8 @@ def request(case: Case, call: Call) -> evaluator.Request:
 
 
 def decisions(case: Case, policies: list[dict[str, Any]]) -> list[Decision]:
-    judge = evaluator.Evaluator(snapshot(case, policies))
-    return [judge.evaluate(request(case, call)).decision for call in case.calls]
+    evaluation = evaluator.Evaluator(snapshot(case, policies))
+    return [evaluation.evaluate(request(case, call)).decision for call in case.calls]
 
 
 @hypothesis.given(CASES, st.randoms(use_true_random=False))
@@ -91,9 +91,9 @@ def test_order_never_matters(case: Case, chance: random.Random):
 
 @hypothesis.given(CASES)
 @HYPOTHESIS
-def test_nothing_depends_on_what_is_known(case: Case):
+def test_a_complete_request_is_never_conditional(case: Case):
     found = decisions(case, manifests(case))
-    # Which server a client names inside of TLS is no part of a request, and open on such a port.
+    # The server name inside of TLS is no member of a request, and unspecified on such a port.
     names_servers = "connection.sni" in str(case.policies)
     assert Decision.CONDITIONAL not in [
         decision
@@ -104,7 +104,7 @@ def test_nothing_depends_on_what_is_known(case: Case):
 
 @hypothesis.given(CASES)
 @HYPOTHESIS
-def test_another_deny_policy_never_lets_more_in(case: Case):
+def test_another_deny_policy_never_allows_more(case: Case):
     policies = manifests(case)
     more = [*policies, {**policies[0], "spec": {**policies[0]["spec"], "action": "DENY"}}]
     more[-1] = {**more[-1], "metadata": {**more[-1]["metadata"], "name": "another"}}
@@ -114,7 +114,7 @@ def test_another_deny_policy_never_lets_more_in(case: Case):
 
 @hypothesis.given(CASES)
 @HYPOTHESIS
-def test_another_allow_rule_never_shuts_out_where_an_allow_policy_is(case: Case):
+def test_another_allow_rule_never_denies_more_beside_an_allow_policy(case: Case):
     policies = [*manifests(case), samples.policy("closed", **TARGETS[case.layer])]
     spec = {key: value for key, value in policies[0]["spec"].items() if key != "provider"}
     more = [*policies, samples.policy("another", **{**spec, "action": "ALLOW"})]
@@ -124,27 +124,27 @@ def test_another_allow_rule_never_shuts_out_where_an_allow_policy_is(case: Case)
 
 @hypothesis.given(CASES, st.sets(st.sampled_from(OPEN_MEMBERS), min_size=1))
 @HYPOTHESIS
-def test_what_is_said_of_an_open_request_holds_for_each_it_stands_for(
-    case: Case, members: set[str]
-):
-    judge = evaluator.Evaluator(snapshot(case, manifests(case)))
+def test_the_verdict_on_unspecified_members_holds_for_each_value(case: Case, members: set[str]):
+    evaluation = evaluator.Evaluator(snapshot(case, manifests(case)))
     for call in case.calls:
         known = request(case, call)
         nothing: dict[str, Any] = dict.fromkeys(members)
-        said = judge.evaluate(dataclasses.replace(known, **nothing))
-        decided = said.decision is not Decision.CONDITIONAL
-        # A port that is not HTTP is one, of which an open request knows nothing.
+        general = evaluation.evaluate(dataclasses.replace(known, **nothing))
+        decided = general.decision is not Decision.CONDITIONAL
+        # An unspecified port is taken for an HTTP port.
         hypothesis.assume("port" not in members or call.port != 81)
-        assert not decided or judge.evaluate(known).decision is said.decision
-        assert decided or any(hop.only or hop.unless or hop.asks for hop in said.hops)
+        assert not decided or evaluation.evaluate(known).decision is general.decision
+        assert decided or any(hop.only or hop.unless or hop.asks for hop in general.hops)
 
 
 @hypothesis.given(CASES)
 @HYPOTHESIS
-def test_whoever_is_let_in_is_listed(case: Case):
+def test_allowed_requests_have_a_listed_access(case: Case):
     policies = manifests(case)
     kind = (
-        evaluator.TargetKind.SERVICE if case.layer is Layer.L7 else evaluator.TargetKind.WORKLOAD
+        evaluator.DestinationKind.SERVICE
+        if case.layer is Layer.L7
+        else evaluator.DestinationKind.WORKLOAD
     )
     found = [a for a in evaluator.accesses(snapshot(case, policies)) if a.kind is kind]
     if Decision.ALLOWED in decisions(case, policies):

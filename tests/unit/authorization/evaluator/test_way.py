@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which proxies judge a request, as whom, and by which policies."""
+"""The proxies that decide about a request, the source that each sees, and their policies."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_a_pod_is_asked_directly():
         assert (found.decision, found.hops[0].reason) == (Decision.DENIED, Reason.LACK_OF_ALLOW)
 
 
-def test_a_waypoint_that_the_pod_does_not_let_in_helps_nobody():
+def test_a_waypoint_that_the_pod_denies_allows_no_client():
     found = verdict(CLOSED_PODS, changes={"auto_allow": False})
     assert [hop.decision for hop in found.hops] == [Decision.ALLOWED, Decision.DENIED]
     assert found.decision is Decision.DENIED
@@ -75,7 +75,7 @@ def test_the_deciding_rule_is_named_with_its_annotations():
 )
 def test_without_a_waypoint_only_the_pod_judges(changes: dict[str, Any]):
     found = verdict(CLOSED, changes={"auto_allow": False, **changes})
-    inherited = "istio.io/use-waypoint-namespace" in str(changes)  # Heeded beside the name alone.
+    inherited = "istio.io/use-waypoint-namespace" in str(changes)  # Read beside the name only.
     assert found.allowed is not inherited
     assert [hop.proxy for hop in found.hops][-1] is Proxy.ZTUNNEL
     assert len(found.hops) == (2 if inherited else 1)
@@ -102,7 +102,7 @@ def test_a_waypoint_in_another_namespace(allowed: Any, through: bool):
     assert bool(found.note) is not through
 
 
-def test_who_has_no_identity_passes_the_waypoint_by():
+def test_requests_without_an_identity_bypass_the_waypoint():
     assert proxies(verdict(source=None)) == [("shop/details-0", None, 9080)]
     off = samples.pod("web-0", "web", "web", labels={"istio.io/dataplane-mode": "none"})
     found = verdict(changes={"pods": (samples.pod(), off)})
@@ -110,19 +110,19 @@ def test_who_has_no_identity_passes_the_waypoint_by():
     assert "shop/web is not on the mesh" in found.note
 
 
-def test_a_policy_that_nobody_enforces_is_told():
+def test_a_note_names_policies_that_no_proxy_enforces():
     policy = samples.policy("closed", targetRefs=samples.TO_DETAILS)
     other = samples.policy("other", targetRefs=[{**samples.TO_DETAILS[0], "name": "ratings"}])
     without = {"namespaces": (samples.namespace(**samples.AMBIENT),)}
     found = verdict(policy, other, changes=without)
     assert found.allowed
-    assert found.note == "no waypoint is passed, so that nothing enforces shop/closed"
+    assert found.note == "no waypoint is passed, so that no proxy enforces shop/closed"
     assert "shop/closed" in verdict(policy, source=None).note
     assert verdict(other, changes=without).note == ""
     assert verdict(policy).note == ""
 
 
-def test_an_ingress_gateway_passes_the_waypoint_by_unless_labelled():
+def test_requests_of_an_ingress_gateway_bypass_the_waypoint_unless_labelled():
     ingress = samples.gateway("edge")
     ingress["spec"]["gatewayClassName"] = "istio"
     changes: dict[str, Any] = {"gateways": (samples.gateway(), ingress)}
@@ -131,7 +131,7 @@ def test_an_ingress_gateway_passes_the_waypoint_by_unless_labelled():
     assert len(verdict(source="shop/edge-istio", changes={**changes, **led}).hops) == 2
 
 
-def test_pods_that_are_not_on_the_mesh_are_judged_by_nobody():
+def test_requests_to_pods_that_are_not_on_the_mesh_pass_no_proxy():
     off = {"pods": (samples.pod(labels={"istio.io/dataplane-mode": "none"}),)}
     found = verdict(*samples.hardened(), target=samples.POD, port=9080, changes=off)
     assert (found.allowed, found.hops) == (True, ())
@@ -148,10 +148,14 @@ def test_a_service_whose_pods_differ_depends_on_the_pod():
 
 @pytest.mark.parametrize("target", [("x", "details"), ("shop", "x")], ids=["namespace", "name"])
 def test_an_unknown_target_is_an_error(target: tuple[str, str]):
-    for make in (evaluator.Target.service, evaluator.Target.pod, evaluator.Target.workload):
-        with pytest.raises(evaluator.UnknownTargetError, match="there is no"):
+    for make in (
+        evaluator.Destination.service,
+        evaluator.Destination.pod,
+        evaluator.Destination.workload,
+    ):
+        with pytest.raises(evaluator.UnknownDestinationError, match="there is no"):
             verdict(target=make(*target))
-    with pytest.raises(evaluator.UnknownTargetError, match="has no port 8080"):
+    with pytest.raises(evaluator.UnknownDestinationError, match="has no port 8080"):
         verdict(port=8080)
 
 

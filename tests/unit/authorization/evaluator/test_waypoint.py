@@ -113,11 +113,11 @@ def test_members_are_joined_by_and_entries_by_or():
     get = {"operation": {"methods": ["GET"], "paths": ["/x"]}}
     assert not allows({"to": [get]})
     assert allows({"to": [get, {"operation": {"ports": ["80"]}}]})
-    assert not allows({"to": [{"operation": {"ports": ["80"]}}], **from_nobody()})
+    assert not allows({"to": [{"operation": {"ports": ["80"]}}], **from_no_client()})
     assert allows({})
 
 
-def from_nobody() -> dict[str, Any]:
+def from_no_client() -> dict[str, Any]:
     return {"from": [{"source": {"namespaces": ["nobody"]}}]}
 
 
@@ -142,7 +142,7 @@ def test_an_external_authorizer_has_to_agree_besides():
     assert [str(ref) for ref in hop.asks] == ["shop/ask rule 0"]
     closed = policy("closed", targetRefs=TO_DETAILS)
     assert at_waypoint(asked, closed).decision is Decision.DENIED
-    elsewhere = policy("ask", targetRefs=TO_DETAILS, action="CUSTOM", rules=[from_nobody()])
+    elsewhere = policy("ask", targetRefs=TO_DETAILS, action="CUSTOM", rules=[from_no_client()])
     assert at_waypoint(elsewhere).decision is Decision.ALLOWED
 
 

@@ -68,11 +68,11 @@ def test_rules_about_http_allow_nothing_and_deny_what_is_left_of_them(rule: Any,
 
 
 def test_who_has_no_identity_matches_no_name():
-    anybody = {"from": [{"source": {"principals": ["*"]}}]}
-    assert at_pod(policy(rules=[anybody]), source=None).decision is Decision.DENIED
-    nobody = {"from": [{"source": {"notPrincipals": ["*"]}}]}
-    assert at_pod(policy(rules=[nobody]), source=None).decision is Decision.ALLOWED
-    assert at_pod(policy(rules=[nobody])).decision is Decision.DENIED
+    any_identity = {"from": [{"source": {"principals": ["*"]}}]}
+    assert at_pod(policy(rules=[any_identity]), source=None).decision is Decision.DENIED
+    unidentified = {"from": [{"source": {"notPrincipals": ["*"]}}]}
+    assert at_pod(policy(rules=[unidentified]), source=None).decision is Decision.ALLOWED
+    assert at_pod(policy(rules=[unidentified])).decision is Decision.DENIED
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_who_has_no_identity_matches_no_name():
         (policy(annotations={"istio.io/dry-run": "true"}), False),
     ],
 )
-def test_which_policies_are_heeded(closing: Any, applied: bool):
+def test_policies_that_apply_to_a_pod(closing: Any, applied: bool):
     assert (at_pod(closing).decision is Decision.DENIED) is applied
 
 

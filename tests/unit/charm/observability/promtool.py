@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from istio_ambient.charm import _alert_rules
-from istio_ambient.interfaces import prometheus_scrape
+from istio_ambient.interfaces import cos
 
 CHARMS = Path(__file__).parents[4] / "charms"
 NAMES = ("istio-k8s", "istio-beacon-k8s", "istio-ingress-k8s")
@@ -34,7 +34,7 @@ def rule_files(charm: str) -> list[Path]:
 
 def rules_of(charm: str) -> dict[str, Any]:
     """Return a charm's rules as they are sent for its application `app` in model `mesh`."""
-    topology = prometheus_scrape.Topology("mesh", UUID, "app", "app/0", charm)
+    topology = cos.Topology("mesh", UUID, "app", "app/0", charm)
     return _alert_rules.rules_of(topology, [path.read_text() for path in rule_files(charm)])
 
 

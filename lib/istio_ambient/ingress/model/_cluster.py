@@ -1,16 +1,66 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Kubernetes objects into facts: Services, and the ports behind them."""
+"""Facts from the cluster: Services, ports of the pods behind them, namespaces of models."""
 
+import datetime
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from lightkube.models import core_v1
 
 from istio_ambient import kube
-from istio_ambient.ingress.model._facts import Service, ServicePort
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+
+
+@dataclass(frozen=True)
+class ServicePort:
+    """A TCP port of a Service."""
+
+    port: int
+    target: int | str
+    """The pods' port, by number or by name."""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The part of a Kubernetes Service that routes and addresses depend on."""
+
+    namespace: str
+    name: str
+    selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    ports: tuple[ServicePort, ...] = ()
+    by_juju: bool = False
+    """Juju created it, which it does for every application that it deploys."""
+    external_name: bool = False
+    """Its type is ExternalName: it leads out of the cluster, whatever its selector is."""
+    type: str = "ClusterIP"
+    address: str = ""
+    """IP address or DNS name that the load balancer assigned; empty: none yet."""
+    node_ports: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Ports on the nodes by port of the Service."""
+    created: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What one hook reads from the API server for the ingress."""
+
+    services: Mapping[tuple[str, str], Service] = field(
+        default_factory=dict[tuple[str, str], Service]
+    )
+    """By (namespace, name): those of our namespace, and of all namespaces where a requester is of
+    another model."""
+    model_namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Namespaces of Juju models by model UUID; read where a requester is of another model."""
+    named_ports: Mapping[tuple[str, str, str], frozenset[int]] = field(
+        default_factory=dict[tuple[str, str, str], frozenset[int]]
+    )
+    """The pods' port numbers by (namespace, Service, name of the Service's port)."""
+    node_address: str = ""
+    """Of a node that runs the gateway; read where the gateway's Service is of type NodePort."""
 
 
 def services_of(objects: Iterable[kube.Resource]) -> dict[tuple[str, str], Service]:
@@ -20,7 +70,7 @@ def services_of(objects: Iterable[kube.Resource]) -> dict[tuple[str, str], Servi
 
 
 def _service(obj: kube.Resource) -> Service:
-    # The API server leaves neither out.
+    # The API server always returns both.
     metadata, spec = obj.metadata, obj.spec
     labels: dict[str, str] = dict(metadata.labels or {})
     return Service(
@@ -56,7 +106,8 @@ def named_ports_of(
 ) -> dict[tuple[str, str, str], frozenset[int]]:
     """Return the pods' port numbers by (namespace, Service, name of the Service's port).
 
-    The endpoints controller looks a named target port up in each pod; this is its answer.
+    The endpoints controller looks up a named target port in each pod, and writes the numbers
+    into EndpointSlices.
     """
     found: dict[tuple[str, str, str], frozenset[int]] = {}
     for endpoints in slices:
@@ -73,7 +124,7 @@ def named_ports_of(
 def need_named_ports(
     services: Mapping[tuple[str, str], Service], wanted: Iterable[tuple[str, str, int]]
 ) -> bool:
-    """Return whether any wanted (namespace, Service, port) leads to a port known by name only."""
+    """Return whether a wanted (namespace, Service, port) has a target port known by name only."""
     for namespace, name, number in wanted:
         service = services.get((namespace, name))
         for port in service.ports if service else ():

@@ -1,0 +1,83 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The facts of one hook of istio-beacon-k8s, and what follows from them directly."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+from istio_ambient import authorization, gateways
+from istio_ambient.values.problems import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Options, databags and the state of the cluster, as one hook has read them."""
+
+    model: str
+    app: str
+    replicas: int
+    pod_labels: Mapping[str, str]
+    """Labels for the waypoint's pods."""
+    cluster: authorization.Cluster
+    requests: tuple[authorization.AccessRequest, ...] = ()
+    """Access requests of applications, which are granted for what belongs to them."""
+    own_requests: tuple[authorization.AccessRequest, ...] = ()
+    """Access requests of the charm itself, which are always granted."""
+    trusted: frozenset[str] = frozenset()
+    """Applications of our model that may ask for access to others of the model."""
+    manage_policies: bool = True
+    model_on_mesh: bool = False
+    settings: gateways.Settings | None = dataclasses.field(default_factory=gateways.Settings)
+    """Options about the waypoint's pods; None: one of them is invalid."""
+    problems: tuple[Problem, ...] = ()
+    """Problems of databags and options."""
+    pending: tuple[Problem, ...] = ()
+    """Entries of databags that cannot be granted yet."""
+
+    @property
+    def waypoint(self) -> str:
+        """Name of our waypoint."""
+        return gateways.waypoint_name(self.model, self.app)
+
+    @property
+    def published_labels(self) -> dict[str, str]:
+        """Labels that related applications are asked to set on their pods and Services.
+
+        Empty where the namespace has labels of ours that do the same. Where the namespace has
+        labels of another owner, applications need their own: otherwise another waypoint, or none,
+        would decide about requests to them.
+        """
+        _, obstacles = self.namespace_labels()
+        return {} if self.model_on_mesh and not obstacles else self.member_labels
+
+    @property
+    def member_labels(self) -> dict[str, str]:
+        """Labels that put pods and Services on the mesh, behind our waypoint."""
+        return gateways.member_labels(self.waypoint, self.model)
+
+    @functools.cached_property
+    def objections(self) -> Mapping[authorization.AccessRequest, authorization.Objection]:
+        """The requests of applications that are not granted, whether or not access is managed."""
+        return authorization.objections(
+            self.requests, self.cluster, namespace=self.model, trusted=self.trusted
+        )
+
+    @functools.cached_property
+    def outcomes(self) -> authorization.Outcomes:
+        """The requests of applications by what becomes of them; none while access is unmanaged."""
+        if not self.manage_policies:
+            return authorization.Outcomes()
+        found = authorization.outcomes(self.requests, self.objections)
+        return dataclasses.replace(found, pending=(*self.pending, *found.pending))
+
+    def namespace_labels(self) -> tuple[gateways.Labels, list[Problem]]:
+        """Return the labels to set on our namespace, and why some are not set."""
+        return gateways.namespace_labels(
+            self.cluster.namespace_labels.get(self.model, {}),
+            wanted=self.model_on_mesh,
+            waypoint=self.waypoint,
+            model=self.model,
+            app=self.app,
+        )

@@ -1,0 +1,133 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The pipeline of the ingress: from the facts of a hook to its desired objects.
+
+hosts → listeners → backends → routes → what is served → authentication → objects
+"""
+
+from dataclasses import dataclass
+
+from istio_ambient import authorization, gateways, resources
+from istio_ambient.ingress import authentication, objects, routing
+from istio_ambient.ingress.model import Facts
+from istio_ambient.kube import Desired
+from istio_ambient.values.problems import Problem
+
+MANAGED = (
+    *gateways.KINDS,
+    resources.HTTPRoute,
+    resources.GRPCRoute,
+    resources.DestinationRule,
+    resources.AuthorizationPolicy,
+    objects.Secret,
+    resources.RequestAuthentication,
+)
+"""Kinds of the objects that `desired` returns."""
+
+
+@dataclass(frozen=True)
+class Ingress:
+    """Everything that follows from the facts of one hook, computed once."""
+
+    facts: Facts
+    address: routing.Address
+    hosts: routing.Hosts
+    listeners: routing.Listeners
+    served: routing.Served
+    authentication: authentication.Authentication
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Requests that are refused or in conflict."""
+        return (*self.listeners.problems, *self.served.problems)
+
+    @property
+    def authentication_problems(self) -> list[Problem]:
+        """Unauthenticated routes that need authentication all the same."""
+        facts = self.facts
+        required = facts.forward_auth.wanted or facts.request_auth.related
+        return self.authentication.problems() if required else []
+
+    def url(self, route: routing.Route) -> str:
+        """Return the URL under which a route is published; empty while no host is known."""
+        return f"{self.hosts.url}{route.path}" if self.hosts.url else ""
+
+    def base_url(self, listener: routing.Listener) -> str:
+        """Return the beginning of URLs at a listener; empty: not known yet.
+
+        For the default listener it is published, with the host of an ingress in front. The others
+        are reached at the gateway itself.
+        """
+        if listener == self.listeners.default:
+            return self.hosts.url
+        return self.hosts.direct_url(listener.scheme, listener.port)
+
+
+def resolve(facts: Facts) -> Ingress:
+    """Return everything that follows from the facts: each stage from the stages before it."""
+    address = routing.address_of(facts.gateway, facts.cluster)
+    hosts = routing.hosts(
+        facts.config, address, tls=facts.tls.wanted, upstream_url=facts.upstream.url
+    )
+    backends = routing.Backends(facts.model, facts.cluster, facts.trusted)
+    requests = [
+        (request, backends.model_refusal(request))
+        for request in sorted(facts.requests, key=lambda request: request.order)
+    ]
+    own = [request for request, refusal in requests if refusal is None]
+    listeners = routing.listeners(own, facts.tls)
+    served = routing.served(
+        requests,
+        hosts,
+        listeners,
+        backends,
+        app=facts.app,
+        tls=facts.tls,
+        forward_auth=facts.forward_auth,
+        upstream=facts.upstream,
+    )
+    return Ingress(
+        facts=facts,
+        address=address,
+        hosts=hosts,
+        listeners=listeners,
+        served=served,
+        authentication=authentication.authentication(served.objects),
+    )
+
+
+def desired(ingress: Ingress) -> Desired:
+    """Return the gateway with its scale, its policies, and the routes that are served."""
+    facts, gateway, served = ingress.facts, ingress.facts.gateway, ingress.served
+    cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
+    if invalid_cidrs:
+        cidrs = facts.cidrs_in_force or ()
+    made = objects.gateway(facts, ingress.hosts, ingress.listeners)
+    return Desired(
+        objects=(
+            *gateways.objects(made),
+            *objects.secret(facts.tls, gateway),
+            objects.external_traffic_policy(facts.model, facts.app, cidrs),
+            *authentication.authentication_policies(
+                ingress.authentication,
+                gateway,
+                facts.forward_auth,
+                facts.request_auth,
+                in_force=facts.authentication_in_force,
+            ),
+            *objects.routes(served.objects, gateway),
+            *objects.destination_rules(served.routes, gateway),
+            *objects.backend_policies(served.routes, gateway),
+            # Our own units are on the mesh where the whole model is.
+            *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
+        ),
+        held=gateways.held(made),
+        problems=(
+            *ingress.hosts.problems,
+            *invalid_cidrs,
+            *facts.problems,
+            *ingress.problems,
+            *ingress.authentication_problems,
+        ),
+    )

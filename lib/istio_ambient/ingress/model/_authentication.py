@@ -1,0 +1,61 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Logins and tokens that authenticated routes require."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from istio_ambient.interfaces.istio_request_auth import JwtRule
+
+Tokens: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+"""Accepted tokens: issuers, each once and sorted, with the audiences of which a token has to name
+one; no audiences: any token of the issuer."""
+
+
+@dataclass(frozen=True)
+class ForwardAuth:
+    """The external authorizer that decides about requests to authenticated routes."""
+
+    wanted: bool = False
+    """The forward-auth endpoint is related."""
+    provider_name: str = ""
+    """The authorizer's name in the mesh configuration; empty until the control plane replies."""
+    missing: str = ""
+    """Why the authorizer cannot be used yet; empty: no reason is known."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether requests cannot be authorized yet; the gateway serves nothing meanwhile."""
+        return self.wanted and (bool(self.missing) or not self.provider_name)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The tokens that one application trusts; without rules its routes deny every request."""
+
+    app: str
+    rules: tuple[JwtRule, ...] = ()
+
+    @property
+    def accepted(self) -> Tokens:
+        """The tokens that the rules accept, together."""
+        found: list[tuple[str, tuple[str, ...]]] = []
+        for issuer in sorted({rule.issuer for rule in self.rules}):
+            audiences = [rule.audiences or () for rule in self.rules if rule.issuer == issuer]
+            names = {name for each in audiences for name in each} if all(audiences) else ()
+            found.append((issuer, tuple(sorted(names))))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class RequestAuth:
+    """The tokens that applications trust."""
+
+    trusts: tuple[Trust, ...] = ()
+    """Of every application that is related over istio-request-auth, without valid rules too."""
+
+    @property
+    def related(self) -> bool:
+        """Whether requests to authenticated routes require a token."""
+        return bool(self.trusts)

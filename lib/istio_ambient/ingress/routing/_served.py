@@ -1,0 +1,140 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The routes that the gateway serves, and the reasons why others are not served."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from istio_ambient import kube
+from istio_ambient.ingress.model import ForwardAuth, IngressRequest, Tls, Upstream
+from istio_ambient.ingress.routing import _conflicts, _routes
+from istio_ambient.ingress.routing._backends import Backends
+from istio_ambient.ingress.routing._hosts import Hosts
+from istio_ambient.ingress.routing._listeners import Listeners
+from istio_ambient.ingress.routing._routes import Route
+from istio_ambient.interfaces.istio_ingress_route import Configuration
+from istio_ambient.values.problems import Problem
+
+Requests: TypeAlias = Sequence[tuple[IngressRequest, Problem | None]]
+"""Requests in their order, with the reason where a whole request is refused."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The routes that become objects, and those that do not."""
+
+    routes: tuple[Route, ...] = ()
+    """In a stable order; equal requests of one application over two relations give two."""
+    redirects: tuple[Route, ...] = ()
+    """From HTTP to those of the routes that are served over HTTPS."""
+    problems: tuple[Problem, ...] = ()
+    """Routes that are refused or in conflict."""
+    pending: tuple[kube.Readiness, ...] = ()
+    """What the gateway waits for, and the routes whose backends do not exist yet."""
+    clashing: frozenset[int] = frozenset()
+    """Ids of the relations with a route in conflict; their databags get nothing."""
+    without_routes: frozenset[int] = frozenset()
+    """Ids of the relations that ask for no route, only for listeners or to know the host."""
+
+    @property
+    def objects(self) -> tuple[Route, ...]:
+        """Routes and redirects: every HTTPRoute and GRPCRoute."""
+        return (*self.routes, *self.redirects)
+
+
+def served(
+    requests: Requests,
+    hosts: Hosts,
+    listeners: Listeners,
+    backends: Backends,
+    *,
+    app: str,
+    tls: Tls,
+    forward_auth: ForwardAuth,
+    upstream: Upstream,
+) -> Served:
+    """Return the routes without those that conflict, and with the names of their objects.
+
+    Routes that are refused or pending take no part in conflicts, so no application can take
+    another one's path away with a request that is never granted.
+
+    Args:
+        requests: of all applications.
+        hosts: names that clients know the gateway by.
+        listeners: of which routes use those that are open.
+        backends: decides about the Services that requests name.
+        app: our application.
+        tls: no route is served while the certificate is missing.
+        forward_auth: likewise while the authorizer is missing.
+        upstream: waited for, while routes are served.
+    """
+    outcomes = list(_outcomes(requests, hosts, listeners, backends))
+    problems = [each for each in outcomes if isinstance(each, Problem)]
+    pending = [each for each in outcomes if isinstance(each, kube.Readiness)]
+    candidates = [
+        (route, _routes.redirect_of(route, listeners))
+        for route in outcomes
+        if isinstance(route, Route) and route.listener in listeners.opened
+    ]
+    candidates, takeovers = _conflicts.without_takeovers(candidates, hosts.known_by)
+    settled = _conflicts.settle(candidates)
+    withholding = _withholding(tls, forward_auth)
+    kept = () if withholding else settled.candidates
+    redirects = (redirect for _, redirect in kept if redirect)
+    everything = _routes.named((*(route for route, _ in kept), *redirects), app)
+    waiting = (*withholding, *_awaited(tls, upstream), *pending)
+    return Served(
+        routes=everything[: len(kept)],
+        redirects=everything[len(kept) :],
+        problems=(*problems, *takeovers, *settled.problems),
+        pending=tuple(dict.fromkeys(waiting)),
+        clashing=settled.clashing,
+        without_routes=frozenset() if withholding else _without_routes(requests),
+    )
+
+
+def _outcomes(
+    requests: Requests, hosts: Hosts, listeners: Listeners, backends: Backends
+) -> Iterator[_routes.Outcome]:
+    for request, refusal in requests:
+        if refusal:
+            yield refusal
+        else:
+            yield from _routes.routes_of(request, hosts, listeners, backends)
+
+
+def _withholding(tls: Tls, forward_auth: ForwardAuth) -> tuple[kube.Readiness, ...]:
+    """Return why the gateway serves no route for now; empty: it serves."""
+    reasons: list[kube.Readiness] = []
+    if tls.pending:
+        reason = f"{tls.awaited or 'there is none yet'}; no plain HTTP meanwhile"
+        reasons.append(kube.Readiness("certificates", ready=False, reason=reason))
+    if forward_auth.pending:
+        missing = forward_auth.missing or "no authorizer yet"
+        reason = f"{missing}; the gateway denies all requests meanwhile"
+        reasons.append(kube.Readiness("forward-auth", ready=False, reason=reason))
+    return tuple(reasons)
+
+
+def _awaited(tls: Tls, upstream: Upstream) -> tuple[kube.Readiness, ...]:
+    """Return what the gateway waits for while it serves without it."""
+    reasons: list[kube.Readiness] = []
+    if tls.awaited and not tls.pending:
+        reasons.append(kube.Readiness("certificates", ready=False, reason=tls.awaited))
+    if upstream.app and not upstream.url:
+        reason = f"{upstream.app} has not said under which URL it serves us"
+        reasons.append(kube.Readiness("upstream-ingress", ready=False, reason=reason))
+    return tuple(reasons)
+
+
+def _without_routes(requests: Requests) -> frozenset[int]:
+    return frozenset(
+        request.relation_id
+        for request, refusal in requests
+        if isinstance(request.data, Configuration)
+        and request.complete
+        and not request.routes
+        and not refusal
+    )
