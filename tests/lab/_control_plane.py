@@ -19,7 +19,7 @@ API_SERVER = "https://127.0.0.1:6443"
 KUBERNETES_SERVICE = "10.96.0.1"
 ADMINISTRATORS = ("system:masters",)
 COMPONENT_PREFIX = "lab-component:"
-"""User names of the lab's own clients begin with this; the audit log leaves them out."""
+"""Prefix of the user names of the lab's own clients, which the audit log omits."""
 
 _ETCD = "http://127.0.0.1:2379"
 _ETCD_PEER = "http://127.0.0.1:2380"
@@ -46,10 +46,10 @@ class ControlPlane:
     processes: list[_process.Process] = dataclasses.field(default_factory=list[_process.Process])
 
     def start_api_server(self) -> None:
-        """Start etcd and the API server and return when requests are served.
+        """Start etcd and the API server; return when the API server serves requests.
 
         Raises:
-            ComponentError: One of them died, or is not ready in time.
+            ComponentError: A component died, or is not ready in time.
         """
         self.authority = _certificates.Authority(self.folder / "pki")
         self._signing_key, public_key = _certificates.service_account_keys(self.folder / "pki")
@@ -76,7 +76,7 @@ class ControlPlane:
             f"--tls-cert-file={certificate}",
             f"--tls-private-key-file={key}",
             f"--client-ca-file={self.authority.certificate}",
-            # istiod takes tokens of this issuer only.
+            # istiod accepts tokens of this issuer only.
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={public_key}",
             f"--service-account-signing-key-file={self._signing_key}",
@@ -89,7 +89,7 @@ class ControlPlane:
         self._wait_until_served()
 
     def start_controllers(self) -> None:
-        """Start what works on objects: controllers, scheduler, Service proxy."""
+        """Start the controllers, the scheduler and kube-proxy."""
         kubeconfig = f"--kubeconfig={self.component_kubeconfig('controllers')}"
         fast = ("--kube-api-qps=500", "--kube-api-burst=1000", "--leader-elect=false")
         self._start(
@@ -108,7 +108,7 @@ class ControlPlane:
         self._start("kube-proxy", f"--config={config}")
 
     def kubeconfig(self, user: str, groups: tuple[str, ...]) -> pathlib.Path:
-        """A kubeconfig of a user in these groups."""
+        """Return a kubeconfig of a user in these groups."""
         certificate, key = self.authority.user(user, groups)
         return _certificates.kubeconfig(
             certificate.with_suffix(".kubeconfig"),
@@ -118,7 +118,7 @@ class ControlPlane:
         )
 
     def component_kubeconfig(self, name: str) -> pathlib.Path:
-        """A kubeconfig of one of the lab's own clients, which the audit log leaves out."""
+        """Return a kubeconfig of one of the lab's own clients, which the audit log omits."""
         return self.kubeconfig(f"{COMPONENT_PREFIX}{name}", (*ADMINISTRATORS, "lab:components"))
 
     def start_kwok(self) -> None:
@@ -133,12 +133,12 @@ class ControlPlane:
         )
 
     def check(self) -> None:
-        """Raise `ComponentError` if one of them ended."""
+        """Raise `ComponentError` if a component ended."""
         for process in self.processes:
             process.check()
 
     def stop(self) -> None:
-        """End all of them."""
+        """End all components."""
         for process in reversed(self.processes):
             process.kill()
 

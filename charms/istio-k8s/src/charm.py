@@ -45,7 +45,7 @@ from lightkube.resources.rbac_authorization_v1 import (
 
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
-    """Installs the ambient control plane and keeps it as it should be."""
+    """Installs the ambient control plane and keeps its objects as desired."""
 
     MANAGED = (
         CustomResourceDefinition,
@@ -62,7 +62,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         HorizontalPodAutoscaler,
         PodDisruptionBudget,
         ValidatingWebhookConfiguration,
-        # None is wanted: the public charm's is pruned where its objects are taken over.
+        # None is desired: the webhook of the public charm is pruned when its objects are adopted.
         MutatingWebhookConfiguration,
         ValidatingAdmissionPolicy,
         ValidatingAdmissionPolicyBinding,
@@ -85,7 +85,12 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
-        """Return others what they need to know of us, or what we need of them; then reconcile."""
+        """Publish what relations need in advance, then reconcile.
+
+        Ingresses and observers get the model of the control plane; providers of traces and of
+        certificate authorities get the request that their interfaces expect. Only the leader may
+        write these databags.
+        """
         if self.unit.is_leader():
             self._announce("istio-metadata", istio_metadata.dump(self.model.name))
             self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
@@ -97,7 +102,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             relation.data[self.app].update(databag)
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: configuration, relations, and what else is in the cluster."""
+        """Return the facts: configuration, databags, live objects and the rest of the cluster."""
         secret_id = self.config.get(control_plane.CA_SECRET)
         secret = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
         cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
@@ -140,7 +145,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.desired(facts)
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Say which Istio this is, and to ingresses how the mesh calls their authorizers."""
+        """Publish the version of Istio, and to ingresses the provider names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
         applied = live.get(ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
@@ -162,15 +167,15 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             yield kube.workload_readiness(client, workload, name)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
-        """Watch istiod's xDS and certificate port through its Service."""
+        """Return a Pebble check of istiod's xDS and certificate port, through its Service."""
         return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
 
     def tolerates(self, change: kube.Change) -> bool:
-        """Return whether somebody else's object serves as well as ours."""
+        """Return whether an object of another installer can stand in for ours."""
         return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:
-        """Remove what istiod made for itself, and the GatewayClasses that point to it."""
+        """Remove the objects that istiod created, and the GatewayClasses that name its controller."""
         control_plane_actions.clean_up(client, self.model.name)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:
