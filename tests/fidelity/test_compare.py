@@ -85,9 +85,7 @@ VOLUME = ("spec", "template", "spec", "volumes", 0)
         ),
     ],
 )
-def test_ignores_what_kubernetes_treats_as_equal(
-    manifest: dict[str, Any], other: dict[str, Any]
-):
+def test_ignores_what_kubernetes_treats_as_equal(manifest: dict[str, Any], other: dict[str, Any]):
     assert manifest != other
     assert list(_compare.differences([manifest], [other])) == []
 

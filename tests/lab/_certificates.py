@@ -102,7 +102,7 @@ def kubeconfig(
     Args:
         path: Where to.
         server: URL of the API server.
-        authority: The certificate that proves the server.
+        authority: The certificate authority that issued the server's certificate.
         credentials: The `user` of the kubeconfig.
     """
     data = base64.b64encode(authority.read_bytes()).decode()

@@ -157,7 +157,7 @@ class Cluster:
     def kubeconfig_for(
         self, user: str, groups: tuple[str, ...] = _control_plane.ADMINISTRATORS
     ) -> pathlib.Path:
-        """Write a kubeconfig of a user with this name, which the audit log contains; return its path."""
+        """Write a kubeconfig of a user with this name, for the audit log; return its path."""
         return self._control_plane.kubeconfig(user, groups)
 
     def client_for(
@@ -211,7 +211,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def unschedulable(self) -> Generator[None]:
-        """Cordon the node: pods that are created in the context stay pending, except of DaemonSets."""
+        """Cordon the node: pods that are created in the context stay pending (not DaemonSets')."""
         self._cordon(True)
         try:
             yield
@@ -224,7 +224,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def masquerading(self) -> Generator[None]:
-        """Let kube-proxy masquerade external clients where the Service's traffic policy requires it.
+        """Let kube-proxy masquerade external clients where a Service's traffic policy says so.
 
         Outside this context pods see the addresses of clients, for any traffic policy.
         """

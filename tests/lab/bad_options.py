@@ -49,4 +49,4 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
     "ztunnel-node-selector": LABELS,
     "cni-preflight": [("ignore", "'ignore'", "'warn'")],
 }
-"""Option → values that it cannot have, with what the status names and what it says is allowed."""
+"""Option → invalid values, each with the place and the remedy that the status names."""

@@ -65,13 +65,13 @@ class Shop:
 
     @property
     def namespace_labels(self) -> dict[str, str]:
-        """Labels of the model's namespace that are about the mesh."""
+        """Labels of Istio on the model's namespace."""
         found = kube.manifest_of(self.client.get(Namespace, self.name))
         labels: dict[str, str] = found["metadata"].get("labels", {})
         return {key: value for key, value in labels.items() if "istio.io" in key}
 
     def entry(self, app: str, **changes: Any) -> dict[str, Any]:
-        """Return what an application asks for: that `caller` may GET it on port 80."""
+        """Return the access request of an application: `caller` may GET it on port 80."""
         return {
             "source_namespace": self.name,
             "source_app_name": "caller",
@@ -83,7 +83,7 @@ class Shop:
         }
 
     def consumer(self, app: str, *entries: Any, quiet: bool = False) -> None:
-        """Relate an application without a charm, with the Service that Juju would have made."""
+        """Relate an application without a charm, with a Service as Juju makes it."""
         self.service(app)
         databag = {"policies": json.dumps(entries or [self.entry(app)])}
         self.remote(self.mesh, app, databag, quiet=quiet)
@@ -101,7 +101,7 @@ class Shop:
         self._consumers.append((endpoint, name))
 
     def clear(self) -> None:
-        """Take away what `consumer`, `remote` and `service` made."""
+        """Remove the relations and Services of `consumer`, `remote` and `service`."""
         for endpoint, name in self._consumers:
             self.model.remove_relation(endpoint, name)
         self._consumers.clear()
@@ -120,7 +120,7 @@ class Shop:
         self._services.append(name)
 
     def policies(self) -> dict[str, Any]:
-        """Return the spec of each policy in the model's namespace, by what it is about."""
+        """Return the spec of each policy in the model's namespace, by its target."""
         found: dict[str, Any] = {}
         for policy in self.client.list(resources.AuthorizationPolicy, namespace=self.name):
             spec = policy["spec"]

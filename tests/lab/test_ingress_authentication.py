@@ -89,8 +89,8 @@ def shop(
     model.wait_active()
     issuer, other = identity.Issuer(ISSUER), identity.Issuer(OTHER)
 
-    def keys(asked: identity.Asked) -> identity.Answer:
-        return (other if asked.path == "/other" else issuer).keys(asked)
+    def keys(request: identity.ReceivedRequest) -> identity.Answer:
+        return (other if request.path == "/other" else issuer).keys(request)
 
     with identity.Server(cluster.listen("shop/identity", identity.KEYS_PORT), keys):
         yield Shop(cluster, model, issuer, other)
@@ -106,7 +106,7 @@ def login(shop: Shop, control_plane: juju.Model) -> Iterator[identity.Server]:
     model.wait_active()
     with shop.authorizer() as server:
         shop.settles(302, PAGE)
-        server.asked.clear()
+        server.requests.clear()
         yield server
     model.remove_relation(f"{GATE}:istio-ingress-config", "istio-k8s")
     model.remove_relation("identity:forward-auth", f"{GATE}:forward-auth")
@@ -126,7 +126,7 @@ def tokens(shop: Shop) -> Iterator[None]:
     model.remove_relation(*TOKENS)
     model.reset("account", "rules")
     model.wait_active()
-    # What was open before is so again; a login may still be asked for.
+    # What was open before is so again; a login may still be received for.
     lab.eventually(lambda: shop.get(PAGE).status != 403)
 
 
@@ -137,9 +137,9 @@ def test_people_log_in(shop: Shop, login: identity.Server):
     assert response.headers["set-cookie"] == "state=1"
     way = shop.model.run(UNIT, "check", url=f"{ACCOUNT}/x?y=z")["way"]
     assert "asks the external authorizer (shop/ext-authz-gate rule 0)" in way
-    asked = login.asked[-1]
-    assert (asked.method, asked.path) == ("GET", "/shop-account/x?y=z")
-    assert asked.headers["host"] == "203.0.113.10"
+    received = login.requests[-1]
+    assert (received.method, received.path) == ("GET", "/shop-account/x?y=z")
+    assert received.headers["host"] == "203.0.113.10"
 
     response = shop.get(
         f"{ACCOUNT}/x", {**SESSION, "x-auth-request-user": "root", "x-secret": "1"}
@@ -149,15 +149,15 @@ def test_people_log_in(shop: Shop, login: identity.Server):
     headers = response.json()["headers"]
     assert headers["x-auth-request-user"] == "alice"
     assert "x-other" not in headers
-    assert login.asked[-1].headers["cookie"] == "session=alice"
-    assert "x-secret" not in login.asked[-1].headers
+    assert login.requests[-1].headers["cookie"] == "session=alice"
+    assert "x-secret" not in login.requests[-1].headers
 
     response = shop.get(ACCOUNT, {"cookie": "session=banned"})
     assert (response.status, response.body) == (403, b"not you")
 
-    login.asked.clear()
+    login.requests.clear()
     assert shop.get(f"{OPEN}/x").json()["app"] == "details"
-    assert login.asked == []
+    assert login.requests == []
     names = json.loads(shop.model.databag(f"{GATE}:forward-auth")["ingress_app_names"])
     assert names == ["account", "details", "productpage"]
 
@@ -233,7 +233,7 @@ def test_the_path_of_the_decisions_address(
     def asked_there() -> bool:
         shop.get(f"{PAGE}/x")
         # Until the gateway knows of the new address, it may ask nobody at all.
-        return "/decisions/shop-productpage/x" in [each.path for each in login.asked[-1:]]
+        return "/decisions/shop-productpage/x" in [each.path for each in login.requests[-1:]]
 
     assert lab.eventually(asked_there)
     client: Any = shop.cluster.client
@@ -241,7 +241,9 @@ def test_the_path_of_the_decisions_address(
     assert "pathPrefix: /decisions" in mesh
     shop.model.reset("identity", "path")
     shop.model.wait_active()
-    assert lab.eventually(lambda: shop.get(PAGE) and login.asked[-1].path == "/shop-productpage")
+    assert lab.eventually(
+        lambda: shop.get(PAGE) and login.requests[-1].path == "/shop-productpage"
+    )
 
 
 def test_a_login_that_is_not_complete_closes_everything_and_says_why(
@@ -362,10 +364,10 @@ def test_login_or_token(shop: Shop, login: identity.Server, tokens: None):
     shop.settles(302, ACCOUNT)
     good = shop.issuer.bearer(email="a@example.com")
     shop.settles(200, ACCOUNT, good)
-    login.asked.clear()
+    login.requests.clear()
     response = shop.get(ACCOUNT, good)
     assert response.json()["headers"]["x-account-email"] == "a@example.com"
-    assert login.asked == []
+    assert login.requests == []
     assert shop.get(ACCOUNT, SESSION).status == 200
     assert shop.get(ACCOUNT, {**SESSION, "authorization": "Basic YTpi"}).status == 200
     expired = shop.issuer.bearer(exp=int(time.time()) - 3600)

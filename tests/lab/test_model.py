@@ -194,7 +194,7 @@ def test_an_exception_in_a_hook_is_told_with_traceback_and_log(model: juju.Model
         model.emit("a/0", "update-status")
     text = str(caught.value)
     assert "a/0: hook update-status failed" in text
-    assert "ValueError: told to fail" in text
+    assert "ValueError: option fails is set" in text
     assert "in _read_cluster" in text
     assert "witnessed update_status" in text
 
@@ -202,7 +202,7 @@ def test_an_exception_in_a_hook_is_told_with_traceback_and_log(model: juju.Model
 def test_actions_give_results_or_fail(model: juju.Model):
     model.deploy(apps.WITNESS, "a")
     model.settle()
-    assert model.run("a/leader", "tell", word="hello") == {"said": "hello"}
+    assert model.run("a/leader", "echo", word="hello") == {"said": "hello"}
     with pytest.raises(juju.ActionError, match="gave up"):
         model.run("a/0", "give-up")
     with pytest.raises(juju.JujuError, match="no action"):
@@ -265,7 +265,7 @@ def test_a_charm_that_fails_does_not_keep_a_model_from_being_destroyed(
     model.deploy(apps.WITNESS, "b")
     model.integrate("b:back", "a:link")
     model.settle()
-    with pytest.warns(UserWarning, match="told to break"):
+    with pytest.warns(UserWarning, match="option breaks is set"):
         model.destroy(force=True)
     with pytest.raises(ApiError, match="not found"):
         cluster.client.get(ClusterRoleBinding, f"{model.name}-a")

@@ -145,7 +145,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.desired(facts)
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Publish the version of Istio, and to ingresses the provider names of their authorizers."""
+        """Publish Istio's version, and to ingresses the provider names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
         applied = live.get(ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
@@ -175,7 +175,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:
-        """Remove the objects that istiod created, and the GatewayClasses that name its controller."""
+        """Remove the objects that istiod created, and the GatewayClasses of its controller."""
         control_plane_actions.clean_up(client, self.model.name)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:

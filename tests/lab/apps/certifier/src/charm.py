@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""An authority on the published provider library: a root that signs through an intermediate."""
+"""A certificate authority on the published library: a root that signs by an intermediate."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ ENDPOINT = "certificates"
 
 
 class CertifierCharm(ops.CharmBase):
-    """Answers every request with what the authority of that name signed."""
+    """Answers requests with certificates of the CA that option `authority` names."""
 
     _stored = ops.StoredState()
 
