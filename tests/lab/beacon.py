@@ -129,7 +129,7 @@ class Shop:
             found[service or ",".join(f"{k}={v}" for k, v in labels.items())] = spec
         return found
 
-    def ours(self) -> list[str]:
+    def owned_objects(self) -> list[str]:
         """Return every object of the namespace with the identity label of one of our charms."""
         found = leftovers.of(self.cluster, "")
         return [line for line in found if f" {self.name}/" in line]
