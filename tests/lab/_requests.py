@@ -54,7 +54,7 @@ class Response:
     """The server's certificate in DER, for a request over TLS."""
 
     def json(self) -> Any:
-        """Return the body: the application's app, pod, namespace, method, path, headers, client."""
+        """Return the body, with app, pod, namespace, method, path, headers and client."""
         return json.loads(self.body)
 
 

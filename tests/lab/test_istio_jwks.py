@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Authorities that `jwks-ca-cert` brings: istiod fetches keys for JSON web tokens by them."""
+"""CAs of `jwks-ca-cert`: istiod trusts them when it fetches keys for JSON web tokens."""
 
 import base64
 import http.server
@@ -44,12 +44,12 @@ class _Keys(http.server.BaseHTTPRequestHandler):
         self.wfile.write(self.body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """A server of keys on the node; its URL, and the authority that its certificate is of."""
+    """A server of keys on the node: its URL, and the CA of its certificate."""
     authority = _certificates.Authority(tmp_path / "right")
     certificate, key = authority.server("keys", [_network.NODE_ADDRESS])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
