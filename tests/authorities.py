@@ -82,7 +82,7 @@ class Authority:
 
     @classmethod
     def load(cls, text: str) -> "Authority":
-        """Read what `dump` wrote."""
+        """Return the certificate authority that `dump` wrote as text."""
         *below, last = text.split("-----BEGIN PRIVATE KEY-----")[1:]
         found: Authority | None = None
         for part in (last, *reversed(below)):

@@ -20,7 +20,7 @@ from ._intended import INTENDED
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns 1 where something differs that is not intended, 2 on bad usage."""
+    """Run the command; return 1 after an unintended difference, 2 on wrong usage."""
     if not arguments or arguments[0] != "show":
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The pinned istioctl and what it renders."""
+"""The pinned istioctl and the objects that it renders."""
 
 import functools
 import os

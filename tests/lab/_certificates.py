@@ -17,7 +17,7 @@ from cryptography.x509 import oid
 _LIFETIME = datetime.timedelta(days=7)
 
 
-class Authority:
+class CertificateAuthority:
     """A certificate authority in a folder: `ca.crt`; `<name>.crt` and `<name>.key` per subject."""
 
     def __init__(self, folder: pathlib.Path) -> None:

@@ -331,7 +331,7 @@ class Cluster:
             namespace: The namespace of the control plane, which holds the DaemonSet.
 
         Raises:
-            ComponentError: There is no ztunnel at hand.
+            ComponentError: The lab has no ztunnel.
             AssertionError: There is no answer within ten seconds.
         """
         return _metrics.of_node_ztunnel(self._kubelet, namespace)

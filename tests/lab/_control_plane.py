@@ -51,7 +51,7 @@ class ControlPlane:
         Raises:
             ComponentError: A component died, or is not ready in time.
         """
-        self.authority = _certificates.Authority(self.folder / "pki")
+        self.certificate_authority = _certificates.CertificateAuthority(self.folder / "pki")
         self._signing_key, public_key = _certificates.service_account_keys(self.folder / "pki")
         self._start(
             "etcd",
@@ -65,7 +65,7 @@ class ControlPlane:
         )
         names = ["localhost", "127.0.0.1", _network.NODE_ADDRESS, KUBERNETES_SERVICE]
         names += ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        certificate, key = self.authority.server("kube-apiserver", names)
+        certificate, key = self.certificate_authority.server("kube-apiserver", names)
         policy = self.folder / "audit-policy.yaml"
         policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
         self._start(
@@ -75,7 +75,7 @@ class ControlPlane:
             "--secure-port=6443",
             f"--tls-cert-file={certificate}",
             f"--tls-private-key-file={key}",
-            f"--client-ca-file={self.authority.certificate}",
+            f"--client-ca-file={self.certificate_authority.certificate}",
             # istiod accepts tokens of this issuer only.
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={public_key}",
@@ -97,7 +97,7 @@ class ControlPlane:
             kubeconfig,
             *fast,
             f"--service-account-private-key-file={self._signing_key}",
-            f"--root-ca-file={self.authority.certificate}",
+            f"--root-ca-file={self.certificate_authority.certificate}",
             "--controllers=*,-node-ipam-controller,-cloud-node-lifecycle-controller",
             "--horizontal-pod-autoscaler-sync-period=1s",
             "--bind-address=127.0.0.1",
@@ -109,11 +109,11 @@ class ControlPlane:
 
     def kubeconfig(self, user: str, groups: tuple[str, ...]) -> pathlib.Path:
         """Return a kubeconfig of a user in these groups."""
-        certificate, key = self.authority.user(user, groups)
+        certificate, key = self.certificate_authority.user(user, groups)
         return _certificates.kubeconfig(
             certificate.with_suffix(".kubeconfig"),
             API_SERVER,
-            self.authority.certificate,
+            self.certificate_authority.certificate,
             {"client-certificate": str(certificate), "client-key": str(key)},
         )
 
@@ -160,7 +160,7 @@ class ControlPlane:
         }
 
     def _wait_until_served(self) -> None:
-        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        context = ssl.create_default_context(cafile=str(self.certificate_authority.certificate))
         deadline = time.monotonic() + _READY_TIMEOUT
         while True:
             self.check()

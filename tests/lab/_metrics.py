@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is served to Prometheus, and what a program could serve beside it."""
+"""The metrics that programs serve, and the metrics that they define."""
 
 import re
 import subprocess

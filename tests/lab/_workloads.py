@@ -66,7 +66,7 @@ class Workload(Protocol):
     """A program that runs in a pod."""
 
     def start(self) -> None:
-        """Start it; raises `NotYetError` while something is missing."""
+        """Start it; raise `NotYetError` while a referenced object is missing."""
         ...
 
     def refresh(self) -> None:
@@ -82,11 +82,11 @@ class Workload(Protocol):
         ...
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the processes to end."""
         ...
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the processes at once."""
         ...
 
 
@@ -111,7 +111,7 @@ class ContainerWorkload:
         return self._context.pod["spec"]["containers"][0]
 
     def start(self) -> None:
-        """Start it; raises `NotYetError` while something is missing."""
+        """Start it; raise `NotYetError` while a referenced object is missing."""
         context, spec = self._context, self._spec
         environment = _volumes.environment(context.pod, spec, context)
         environment |= {
@@ -156,12 +156,12 @@ class ContainerWorkload:
         return http_ok(url)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the processes to end."""
         if self._process:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the processes at once."""
         if self._process:
             self._process.kill()
 

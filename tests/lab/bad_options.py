@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Values that the options of istio-k8s cannot have."""
+"""Invalid values of the options of istio-k8s."""
 
 AMOUNTS = [
     ("{limits: {memory: 1Mi}}", "limits.memory", "raise it"),

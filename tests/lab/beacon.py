@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model with istio-beacon-k8s for tests: consumers without charms, and what comes of them."""
+"""A model with istio-beacon-k8s for tests, and applications without charms that use it."""
 
 import json
 from typing import Any

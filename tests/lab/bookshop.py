@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bookshop: its applications, and the requests that must pass or be refused, as data.
+"""The bookshop: its applications, and requests with their expected verdicts, as data.
 
 productpage → details, productpage → reviews and reviews → ratings are integrated. details allows
 `GET /health` and `GET /details/*` on its port; productpage requests no access. The demo and the

@@ -17,11 +17,11 @@ def clients(cluster: lab.Cluster, where: str, **request: Any) -> Generator[list[
     seen: list[lab.Response] = []
     stopping = threading.Event()
 
-    def ask() -> None:
+    def send_requests() -> None:
         while not stopping.is_set():
             seen.append(cluster.request_outside(where, **request))
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=send_requests)
     thread.start()
     try:
         yield seen

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The three charms and the bookshop in the lab: deployed, switched between scenes, and asked."""
+"""The three charms and the bookshop in the lab: deployment, scenes, requests and actions."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -137,7 +137,7 @@ def test_three_hundred_policies_over_thirty_targets_cost_little_more_than_a_writ
     total, writes = calls(sources=10)
     assert total <= 45
     assert writes == len(shop.policies()) == 30
-    # Ten times the policies over the same targets cost no call more: nothing new to look for.
+    # Ten times the policies over the same targets cost no further call.
     more, writes = calls(sources=100)
     assert writes == 30
     assert more <= total

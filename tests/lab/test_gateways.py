@@ -51,7 +51,7 @@ BOTH = [
 def front(
     control_plane: juju.Model, new_module_model: conftest.ModelFactory
 ) -> Iterator[juju.Model]:
-    """A model with both, and productpage behind the gateway."""
+    """A model with both, and a route of the gateway to productpage."""
     model = new_module_model(MODEL, controller=control_plane.controller)
     model.deploy(beacon.CHARM)
     model.deploy(conftest.CHARMS / "istio-ingress-k8s", GATE)
@@ -119,7 +119,7 @@ def published(front: juju.Model, expected: str) -> bool:
 def test_without_a_control_plane_the_charm_reports_that_and_recovers_automatically(
     cluster: lab.Cluster, new_model: conftest.ModelFactory, request: pytest.FixtureRequest
 ):
-    """The first test here: there is no istio-k8s yet."""
+    """The first test of the module, before istio-k8s is deployed."""
     client: Any = cluster.client
     definition: Any
     (definition,) = (

@@ -113,9 +113,9 @@ def test_renewal_and_another_ca_without_a_failed_handshake(cluster: lab.Cluster,
     answers(cluster, 200, SECURE, roots=first)
     shop.config("certifier", issues=False)
     shop.settle()
-    shop.config("certifier", authority="two")
+    shop.config("certifier", ca="two")
     both = first + "\n" + root(shop)
-    shop.config("certifier", authority="one")
+    shop.config("certifier", ca="one")
     shop.settle()
     with clients(cluster, SECURE, roots=both) as seen:
 
@@ -138,7 +138,7 @@ def test_renewal_and_another_ca_without_a_failed_handshake(cluster: lab.Cluster,
         shop.config("certifier", issues=True)
         shop.settle()
         changed(2)
-        shop.config("certifier", authority="two")
+        shop.config("certifier", ca="two")
         shop.settle()
         changed(3)
     assert [each for each in seen if each.status != 200] == []

@@ -64,7 +64,7 @@ class Makings:
         return [json.loads(text.replace(self._namespace, _gateways.NAMESPACE)) for text in texts]
 
     def complete(self, names: set[str]) -> bool:
-        """Return whether everything has been made."""
+        """Return whether istiod has made all objects."""
         found = {_compare.identity(each) for each in self.objects()}
         assert found >= names, f"not there: {sorted(names - found)}"
         return found == names

@@ -238,7 +238,7 @@ def test_the_platform_is_that_of_the_nodes(
     assert found() == "k3s"
     node(labels={"node.openshift.io/os_id": "rhcos"})
     assert found() == "openshift"
-    # An explicit value takes precedence.
+    # An explicit option takes precedence over the nodes.
     configure(mesh, platform="minikube")
     assert found() == "minikube"
     mesh.reset(APP, "platform")

@@ -212,9 +212,9 @@ def test_a_preview_shows_what_hardened_mode_would_cut_off_and_changes_nothing(
             results = mesh.run(UNIT, "preview-hardened-mode")
         assert seen.writes == []
         assert json.loads(results["cut-off"]) == ["default/lonely"]
-        outlooks = {each["application"]: each for each in json.loads(results["workloads"])}
-        assert outlooks["opened"]["admits"] == ["*"]
-        assert outlooks["opened"]["policies"] == ["default/open"]
+        workloads = {each["application"]: each for each in json.loads(results["workloads"])}
+        assert workloads["opened"]["admits"] == ["*"]
+        assert workloads["opened"]["policies"] == ["default/open"]
         assert "default/lonely  1     none" in results["table"]
     finally:
         for name in ("lonely", "opened"):

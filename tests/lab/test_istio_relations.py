@@ -157,7 +157,7 @@ def test_every_ingress_has_its_authorizer_and_gets_its_name(mesh: Mesh):
     model.settle()
 
 
-def test_istiod_mounts_the_authorities_and_stays_ready(mesh: Mesh):
+def test_istiod_mounts_the_transferred_cas_and_stays_ready(mesh: Mesh):
     model = mesh.model
     one, two = authorities.pem("one"), authorities.pem("two")
     bundle = {"certificates": json.dumps([two, one]), "version": "1"}

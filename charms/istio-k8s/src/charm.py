@@ -85,7 +85,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
-        """Publish what relations need in advance, then reconcile.
+        """Publish the databags that remote applications need in advance, then reconcile.
 
         Ingresses and observers get the model of the control plane; providers of traces and of
         certificate authorities get the request that their interfaces expect. Only the leader may

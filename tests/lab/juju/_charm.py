@@ -28,7 +28,7 @@ class Endpoint:
     interface: str
     role: Role
     limit: int | None = None
-    """How many relations the charm allows on it; None: any number."""
+    """The number of relations that the charm allows on it; None: any number."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Observed(_agents.Agents):
                 self.run_hook(unit, _events.Hook("update-status"))
 
     def status(self) -> _status.Status:
-        """Return what ``juju status`` shows."""
+        """Return the status of the model, as ``juju status`` shows it."""
         return _status.status(
             self.name, self.apps.values(), [r for a in self.apps for r in self.relations_of(a)]
         )
@@ -120,7 +120,7 @@ class Observed(_agents.Agents):
     def databag(
         self, endpoint: str, *, remote: str | None = None, unit: int | None = None
     ) -> dict[str, str]:
-        """Return what ``application:endpoint`` wrote: the application's, or one unit's databag.
+        """Return a databag that ``application:endpoint`` wrote: the application's or one unit's.
 
         Args:
             endpoint: ``application:endpoint``; also of a remote application without a charm.

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Secrets: revisions, grants, and what each unit tracks."""
+"""Secrets: revisions, grants, and the tracked revision of each unit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -117,9 +117,9 @@ class Bed:
                 each.result()
 
     def _accounts(self) -> Iterable[Manifest]:
-        wanted = [tuple(source.split("/")) for source in authorization_cases.SOURCES]
-        wanted += [(where, "plain") for where in (NEAR, FAR)] + list(self.guarded)
-        for where, name in wanted:
+        accounts = [tuple(source.split("/")) for source in authorization_cases.SOURCES]
+        accounts += [(where, "plain") for where in (NEAR, FAR)] + list(self.guarded)
+        for where, name in accounts:
             yield _object("v1", "ServiceAccount", where, name)
 
     def _objects(self) -> Iterable[Manifest]:

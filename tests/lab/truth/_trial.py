@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Pairs sent and compared with the evaluator."""
+"""Sends the requests of pairs, and compares the responses with the evaluator's verdicts."""
 
 import collections
 import dataclasses
