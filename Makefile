@@ -1,4 +1,4 @@
-# Every target sets up what it needs by itself. `make unit ARGS="-k plan"` passes arguments on.
+# Every target sets up what it needs automatically. `make unit ARGS="-k plan"` passes arguments on.
 ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format generate lock
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -13,8 +13,8 @@ check: bootstrap ; @tox run-parallel --parallel-no-spinner -e lint,fast ## what 
 test: bootstrap ; @tox -e lint,unit,interface,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
 unit: ## unit tests
-interface: ## relation interfaces against the published libraries
-fidelity: ## our manifests against those of the pinned istioctl
+interface: ## test the relation interfaces with the published libraries
+fidelity: ## compare our manifests with those of the pinned istioctl
 lab: ## tests on the real control plane
 bench: ## measure the reconciler on the real control plane
 truth: ARGS ?= $(or $(N),2000) $(SEED)
@@ -23,9 +23,9 @@ pack: ## three .charm files in build/, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## check the documentation's links and commands
 format: ## format the code
-generate: ## write the CRDs and the fields of MeshConfig from the pinned Go modules (ARGS=--check compares)
+generate: ## generate the CRDs and the fields of MeshConfig from the pinned Go modules (ARGS=--check compares)
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
-clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove all that was made here
+clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove all generated files and environments
 
 $(ENVIRONMENTS): bootstrap ; @tox -e $@ $(if $(ARGS),-- $(ARGS))
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Authorities of tests, and what they issue."""
+"""Certificate authorities for tests, and the certificates that they issue."""
 
 import dataclasses
 import datetime
@@ -29,7 +29,7 @@ _KEY_USAGE = x509.KeyUsage(
 
 @dataclasses.dataclass(frozen=True)
 class Authority:
-    """One that issues certificates, itself or by one below it."""
+    """A certificate authority: a root, or an intermediate with the authority `above` it."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -37,7 +37,7 @@ class Authority:
 
     @classmethod
     def make(cls, name: str, above: "Authority | None" = None) -> "Authority":
-        """Return a new authority, a root unless it stands below another."""
+        """Return a new certificate authority: a root, or an intermediate of the one `above`."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(name)
         issuer = above.certificate.subject if above else subject
@@ -54,12 +54,12 @@ class Authority:
 
     @property
     def pem(self) -> str:
-        """The authority's own certificate."""
+        """The authority's own certificate in PEM."""
         return pem_of(self.certificate)
 
     @property
     def key_pem(self) -> str:
-        """The authority's private key."""
+        """The authority's private key in PEM."""
         return self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -68,11 +68,11 @@ class Authority:
 
     @property
     def path(self) -> list[str]:
-        """The certificates of this one and those above it, the root last."""
+        """The certificates in PEM from this authority up to the root, the root last."""
         return [self.pem, *(self.above.path if self.above else [])]
 
     def dump(self) -> str:
-        """Return the authority and its key as one text, the root last."""
+        """Return keys and certificates from this authority up to the root as one text."""
         key = self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -82,7 +82,7 @@ class Authority:
 
     @classmethod
     def load(cls, text: str) -> "Authority":
-        """Read what `dump` wrote."""
+        """Return the certificate authority that `dump` wrote as text."""
         *below, last = text.split("-----BEGIN PRIVATE KEY-----")[1:]
         found: Authority | None = None
         for part in (last, *reversed(below)):
@@ -101,11 +101,14 @@ class Authority:
         names: Sequence[x509.GeneralName] | None = None,
         ca: bool = False,
     ) -> str:
-        """Return the certificate for a request, both in PEM; `names` instead of what it asks."""
+        """Return the certificate for a request, both in PEM.
+
+        `names` replaces the subject alternative names of the request.
+        """
         csr = x509.load_pem_x509_csr(request.encode())
         if names is None:
-            asked = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-            names = list(asked.value)
+            requested = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            names = list(requested.value)
         builder = _builder(csr.subject, self.certificate.subject, begin, end)
         builder = builder.public_key(csr.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
@@ -116,7 +119,7 @@ class Authority:
 
 
 def pem(name: str) -> str:
-    """Return the self-signed certificate of a new authority in PEM."""
+    """Return the self-signed certificate of a new certificate authority in PEM."""
     return Authority.make(name).pem
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check that what the documentation points at exists: links, headings, make targets and code."""
+"""Check that the targets of the documentation exist: links, headings, make targets and code."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ def anchors(text: str) -> set[str]:
 
 
 def broken_links(page: Path, text: str) -> Iterator[str]:
-    """Yield a line for each relative link of ``page`` that leads nowhere."""
+    """Yield a line for each relative link of ``page`` without a target."""
     for link in LINK.findall(FENCE.sub("", text)):
         if "://" in link or link.startswith("mailto:"):
             continue
@@ -43,7 +43,7 @@ def broken_links(page: Path, text: str) -> Iterator[str]:
 
 
 def changed_code(page: Path, text: str) -> Iterator[str]:
-    """Yield a line for each block that says it is from a file and does not stand there."""
+    """Yield a line for each block that differs from the file that it is marked with."""
     for name, code in QUOTED.findall(text):
         source = ROOT / name
         if not source.is_file() or code not in source.read_text():
@@ -51,13 +51,13 @@ def changed_code(page: Path, text: str) -> Iterator[str]:
 
 
 def unknown_targets(page: Path, text: str, known: set[str]) -> Iterator[str]:
-    """Yield a line for each ``make`` command of ``page`` that the Makefile does not have."""
+    """Yield a line for each ``make`` command of ``page`` without a target in the Makefile."""
     for target in sorted(set(TARGET.findall(text)) - known):
         yield f"{page.relative_to(ROOT)}: make {target}: no such target"
 
 
 def main() -> int:
-    """Check every page, print what is wrong, and return the exit status."""
+    """Check every page, print the problems, and return the exit status."""
     makefile = (ROOT / "Makefile").read_text()
     known = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
     checked = pages()

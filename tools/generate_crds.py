@@ -1,14 +1,14 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Write the custom resource definitions that the control plane brings along.
+"""Write the custom resource definitions that the control plane installs.
 
     python tools/generate_crds.py            # write lib/istio_ambient/manifests/crds
-    python tools/generate_crds.py --check    # exit 1 when what is there differs
+    python tools/generate_crds.py --check    # exit 1 when the files differ
 
-They come out of Go modules, in the versions that tests/lab/go/istio/go.mod pins: the same build
-of Istio that the tests run, and the Gateway API which that build is made for. Needs Go, and the
-network unless the modules are in Go's cache.
+They come from Go modules, in the versions that tests/lab/go/istio/go.mod pins: the build of Istio
+that the tests run, and its version of the Gateway API. This needs Go, and the network unless the
+modules are in Go's cache.
 """
 
 import argparse
@@ -32,21 +32,23 @@ SOURCES = {
 }
 """Go module → the files in it, as a glob."""
 
-# The one in C is five times faster, where it is built in; both are the safe loader.
+# The loader in C is five times faster, where PyYAML has it; both are the safe loader.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _HELM = {"app", "chart", "heritage", "release", "istio", "helm.sh/resource-policy"}
 
 
 def main() -> int:
-    """Run the command; returns its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare only, and write nothing")
     check = cast(bool, parser.parse_args().check)
-    wanted = dict(generate())
+    generated = dict(generate())
     present = {path.name: path.read_text() for path in TARGET.glob("*.yaml")}
     changed = sorted(
-        name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name)
+        name
+        for name in generated.keys() | present.keys()
+        if generated.get(name) != present.get(name)
     )
     if check:
         for name in changed:
@@ -54,11 +56,11 @@ def main() -> int:
         return 1 if changed else 0
     TARGET.mkdir(exist_ok=True)
     for name in changed:
-        if name in wanted:
-            (TARGET / name).write_text(wanted[name])
+        if name in generated:
+            (TARGET / name).write_text(generated[name])
         else:
             (TARGET / name).unlink()
-    print(f"{len(wanted)} files, {len(changed)} changed")
+    print(f"{len(generated)} files, {len(changed)} changed")
     return 0
 
 
@@ -87,7 +89,7 @@ def pinned(module: str) -> str:
 
 
 def locate(module: str) -> pathlib.Path:
-    """Return where Go keeps the pinned version of a module, once it is there."""
+    """Return the folder of the pinned version of a module, downloaded if necessary."""
     command = ["go", "mod", "download", "-json", f"{module}@{pinned(module)}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=TARGET)
     return pathlib.Path(json.loads(done.stdout)["Dir"])
@@ -115,7 +117,7 @@ def content(manifest: dict[str, Any], source: str) -> str:
 
 
 def without_descriptions(node: Any, *, names_are_fields: bool = False) -> Any:
-    """Drop the descriptions of a schema, but no field that is called description."""
+    """Return a schema without descriptions, but with fields named description."""
     if isinstance(node, list):
         return [without_descriptions(item) for item in cast(list[Any], node)]
     if not isinstance(node, dict):

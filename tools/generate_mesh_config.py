@@ -4,11 +4,11 @@
 """Write the list of MeshConfig's fields, which the option `mesh-config` is checked against.
 
     python -m tools.generate_mesh_config            # write mesh-config-fields.yaml
-    python -m tools.generate_mesh_config --check    # exit 1 when what is there differs
+    python -m tools.generate_mesh_config --check    # exit 1 when the file differs
 
-It comes out of the Go module istio.io/api, in the version that tests/lab/go/istio/go.mod pins:
-`tools/mesh_config_fields.go` asks the compiled protocol buffers. Needs Go, and the network unless
-the modules are in Go's cache.
+It comes from the Go module istio.io/api, in the version that tests/lab/go/istio/go.mod pins:
+`tools/mesh_config_fields.go` reads the compiled protocol buffers. This needs Go, and the network
+unless the modules are in Go's cache.
 """
 
 import argparse
@@ -26,17 +26,17 @@ MODULE = "istio.io/api"
 
 
 def main() -> int:
-    """Run the command; returns its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare only, and write nothing")
     check = cast(bool, parser.parse_args().check)
-    wanted = generate()
-    if TARGET.is_file() and TARGET.read_text() == wanted:
+    generated = generate()
+    if TARGET.is_file() and TARGET.read_text() == generated:
         return 0
     if check:
         print(f"{TARGET}: differs; run python -m tools.generate_mesh_config", file=sys.stderr)
         return 1
-    TARGET.write_text(wanted)
+    TARGET.write_text(generated)
     print(f"{TARGET}: written")
     return 0
 

@@ -16,7 +16,7 @@ import (
 	mesh "istio.io/api/mesh/v1alpha1"
 )
 
-// message says what a message holds: the type of each field, by the field's name in JSON, and which fields exclude
+// message describes a message: the type of each field, by the field's name in JSON, and which fields exclude
 // each other.
 type message struct {
 	Fields map[string]string `json:"fields"`

@@ -28,7 +28,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class PackError(Exception):
-    """A charm could not be packed; the message says which, and where to look."""
+    """A charm could not be packed; the message names the charm and the log."""
 
 
 def host_platform() -> str:
@@ -50,7 +50,7 @@ def on_platform(project: str, host: str) -> str:
 
 
 def stage(charm: Path, host: str) -> Path:
-    """Copy ``charm`` and what it is packed with to a fresh folder, and return that."""
+    """Copy ``charm``, library and requirements to a fresh folder, and return the folder."""
     staged = STAGING / charm.name
     if staged.exists():
         shutil.rmtree(staged)
@@ -63,7 +63,7 @@ def stage(charm: Path, host: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return charmcraft's environment: nothing it remembers may change the next archive."""
+    """Return charmcraft's environment, in which no cache may change the next archive."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     state = STAGING / "state"
     run = state / "run"

@@ -3,7 +3,7 @@
 
 """Show the differences of one configuration: `python -m tests.fidelity show [field=value…]`.
 
-Fields and values are those that the test covers; `--all` also lists each intended difference.
+Fields and values are those that the test covers; `--all` lists each intended difference too.
 """
 
 import collections
@@ -20,7 +20,7 @@ from ._intended import INTENDED
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns 1 where something differs that is not intended, 2 on bad usage."""
+    """Run the command; return 1 after an unintended difference, 2 on wrong usage."""
     if not arguments or arguments[0] != "show":
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
@@ -57,7 +57,7 @@ def _show(
 def _show_fields(
     console: rich.console.Console, differences: Iterable[_compare.Difference]
 ) -> None:
-    """Print like a diff: what istioctl has goes, what we have comes."""
+    """Print fields like a diff: istioctl's values as removed, ours as added."""
     heading = ""
     for each in differences:
         if each.object != heading:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What differs between two sets of objects, and which of it is intended."""
+"""The differences between two sets of objects, and which of them are intended."""
 
 import dataclasses
 import fnmatch
@@ -17,7 +17,7 @@ identity = _normal_form.identity
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """A field that is not the same, or (path "") an object that only one side has."""
+    """A field with different values, or (path "") an object that only one side has."""
 
     object: str
     path: str
@@ -27,7 +27,7 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Intended:
-    """Differences that we want, with the reason.
+    """Differences that are intended, with the reason.
 
     `object` and `path` are patterns as file names have them; `*` also spans dots and slashes.
     """
@@ -36,11 +36,11 @@ class Intended:
     path: str
     reason: str
     ours: Any = None
-    """The only value of ours that is meant; None is any."""
+    """The value of ours that is covered; None covers any value."""
     theirs: Any = None
 
     def covers(self, difference: Difference) -> bool:
-        """Say whether this is one of them."""
+        """Return whether this entry covers a difference."""
         return (
             _match(difference.object, self.object)
             and _match(difference.path, self.path)
@@ -50,7 +50,7 @@ class Intended:
 
 
 def _match(text: str, pattern: str) -> bool:
-    # Brackets stand for themselves in a path.
+    # In a path, brackets are literal.
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The configurations that are compared, and the same thing said to istioctl.
+"""The configurations that are compared, and the same configurations as input of istioctl.
 
-What istioctl is told is written down here once more, in the terms of Istio's charts: it does not
-come out of the code under test.
+The input of istioctl is written out here, in the terms of Istio's charts: it does not come from
+the code under test.
 """
 
 import json
@@ -75,7 +75,7 @@ A name is a field of ControlPlane, an option, or a component with `PodSettings`.
 
 
 def pairwise() -> list[manifests.ControlPlane]:
-    """Return configurations in which every pair of values of two fields stands together."""
+    """Return configurations that together contain every pair of values of two fields."""
     positions = cast(
         Iterable[list[int]],
         allpairspy.AllPairs([list(range(len(values))) for values in VALUES.values()]),
@@ -123,7 +123,7 @@ def parse(arguments: list[str]) -> manifests.ControlPlane:
     """Read `field=value` arguments; a value is one of `VALUES`, or its position, from 0.
 
     Raises:
-        ValueError: no such field or value; the message names what there is.
+        ValueError: no such field or value; the message lists the valid ones.
     """
     chosen = {field: values[0] for field, values in VALUES.items()}
     for argument in arguments:
@@ -141,7 +141,7 @@ def parse(arguments: list[str]) -> manifests.ControlPlane:
 
 
 def describe(control_plane: manifests.ControlPlane) -> str:
-    """Return the fields that are not at their default, as `parse` reads them."""
+    """Return the fields that differ from their defaults, in the form that `parse` reads."""
     chosen = {field: value_of(control_plane, field) for field in VALUES}
     return " ".join(
         f"{field}={value if _is_short(value) else VALUES[field].index(value)}"
@@ -155,7 +155,7 @@ def _is_short(value: object) -> bool:
 
 
 def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
-    """Return the IstioOperator that asks istioctl for the same control plane."""
+    """Return the IstioOperator with which istioctl renders the same control plane."""
     labels = dict(control_plane.pod_labels)
     config = control_plane.config
     return {
@@ -179,7 +179,7 @@ def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
                 "cni": dict(_cni(control_plane)) | {"podLabels": labels},
                 "ztunnel": {"podLabels": labels} | _pods(value_of(control_plane, "ztunnel")),
             },
-            # The values of istio-cni do not know them all; the installer puts them in.
+            # The chart of istio-cni lacks values for some fields; istioctl adds these.
             "components": {"cni": {"k8s": _pods(value_of(control_plane, "cni"))}},
         },
     }

@@ -1,9 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What istiod makes of waypoints and gateways with our templates, and with istioctl's.
+"""The objects that istiod makes for waypoints and gateways with our templates and istioctl's.
 
-The templates themselves are texts of our own; only what comes of them is to be the same.
+Our templates have a text of their own; the objects that istiod renders with them must be equal.
 """
 
 import functools
@@ -20,7 +20,7 @@ from tests.lab import _binaries
 
 PROGRAM = "gatewayobjects"
 NAMESPACE = "bookshop"
-"""Of `gateways`."""
+"""The namespace of `gateways`."""
 
 _METADATA = {
     "labels": {"team": "a", "istio.io/waypoint-for": "service"},
@@ -33,7 +33,7 @@ _METADATA = {
 
 
 def gateways() -> list[dict[str, Any]]:
-    """Return Gateways of both classes, in every way in which a template may tell them apart."""
+    """Return Gateways of both classes, in each variant for which a template has a condition."""
     return [
         _gateway(f"{short}-{name}", class_name, **extra)
         for short, class_name in (("wp", "istio-waypoint"), ("gw", "istio"))
@@ -45,8 +45,8 @@ def _reference(name: str) -> dict[str, str]:
     return {"group": "", "kind": "ConfigMap", "name": name}
 
 
-# Overlay by the key that istiod reads it from. Only where there is one for them are a
-# HorizontalPodAutoscaler and a PodDisruptionBudget made.
+# Overlay by the key that istiod reads it from. istiod makes a HorizontalPodAutoscaler and a
+# PodDisruptionBudget only with an overlay for them.
 _PARAMETERS: dict[str, dict[str, Any]] = {
     "parameters": {
         "deployment": {
@@ -135,7 +135,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     },
     "address": {"addresses": [{"type": "IPAddress", "value": "192.0.2.7"}]},
     "parameters": {"infrastructure": {"parametersRef": _reference("parameters")}},
-    # Everything at once: what the overlay names is in the object already.
+    # All at once: the fields of the overlay are in the object already.
     "scaled": {
         "infrastructure": {
             "labels": {"team": "a"},
@@ -163,7 +163,7 @@ def _gateway(name: str, class_name: str, **extra: Any) -> dict[str, Any]:
 
 
 def objects(control_plane: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what istiod makes of `gateways`, given its Deployment and ConfigMaps."""
+    """Return the objects that istiod makes for `gateways`, given its Deployment and ConfigMaps."""
     named = {(each["kind"], each["metadata"]["name"]): each for each in control_plane}
     data: dict[str, Mapping[str, str]] = {
         name: each["data"] for (kind, name), each in named.items() if kind == "ConfigMap"

@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where we differ from istioctl on purpose. An entry that matches nothing fails the test."""
+"""The intended differences from istioctl. An entry that matches nothing fails the test."""
 
 from ._compare import ABSENT, Intended
 
-_INSTALLER = "names the installer: we are not Helm, and nothing in the mesh reads it"
+_INSTALLER = "names the installer, which is not Helm here; nothing in the mesh reads it"
 _ISTIOD_DEPLOYMENT = "Deployment/*/istiod"
 
 INTENDED: tuple[Intended, ...] = (
@@ -19,14 +19,14 @@ INTENDED: tuple[Intended, ...] = (
     Intended(
         "*",
         "*labels.app.kubernetes.io/instance",
-        "whoever applies the objects says whose they are",
+        "the application that applies the objects writes its own name",
         ours=ABSENT,
         theirs="istio",
     ),
     Intended(
         "*",
         "*labels.app.kubernetes.io/version",
-        "the version of the charts; in a pod template it would restart pods for nothing",
+        "the version of the charts; in a pod template it would restart pods without a reason",
         ours=ABSENT,
     ),
     Intended(
@@ -46,18 +46,18 @@ INTENDED: tuple[Intended, ...] = (
     Intended(
         "MutatingWebhookConfiguration/istio-sidecar-injector*",
         "",
-        "ambient only: no webhook stands in the way when anybody's pods are created",
+        "ambient only: no webhook can prevent the creation of pods",
         ours=ABSENT,
     ),
     Intended(
         "ConfigMap/*/istio-sidecar-injector",
         "data.config",
-        "templates of our own, and none for sidecars: what istiod makes of them is compared",
+        "our own templates, none for sidecars: the objects that istiod renders are compared",
     ),
     Intended(
         "ConfigMap/*/istio-sidecar-injector",
         "data.values.*",
-        "only the values that our templates and istiod read: what comes of them is compared",
+        "only the values that our templates and istiod read: the rendered objects are compared",
         ours=ABSENT,
     ),
     Intended(
@@ -82,32 +82,32 @@ INTENDED: tuple[Intended, ...] = (
     Intended(
         _ISTIOD_DEPLOYMENT,
         "spec.template.metadata.annotations.charmed-istio.io/jwks-ca",
-        "istiod reads the authorities for JWKS when it starts only: changed ones replace its pods",
+        "istiod reads the CAs for JWKS when it starts only: changed ones replace its pods",
         theirs=ABSENT,
     ),
     Intended(
         _ISTIOD_DEPLOYMENT,
         "spec.template.metadata.annotations.charmed-istio.io/mesh-ca",
-        "istiod reads its own authority when it starts: another one replaces its pods",
+        "istiod reads its own CA when it starts: another CA replaces its pods",
         theirs=ABSENT,
     ),
     Intended(
         "Secret/*/cacerts",
         "",
-        "the site's own authority: with the charts it is for the operator to create",
+        "the site's own CA: with the charts the operator creates this Secret",
         theirs=ABSENT,
     ),
     Intended(
         "ConfigMap/*/istio",
         "data.mesh.defaultProviders.metrics[0]",
-        "the charts drop the provider of metrics as soon as one of traces is set; ours stays",
+        "the charts drop the metrics provider when a tracing provider is set; ours stays",
         ours="prometheus",
         theirs=ABSENT,
     ),
     Intended(
         "DaemonSet/*/istio-cni-node",
         "*.volumes[cni-bin-dir].hostPath.path",
-        "on GKE the charts ask the cluster for its version to find this; without one they guess",
+        "the charts derive this from the version of a GKE cluster; without a cluster they guess",
         ours="/home/kubernetes/bin",
         theirs="/opt/cni/bin",
     ),

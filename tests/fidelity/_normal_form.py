@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One form for everything that Kubernetes treats as equal: a flat mapping from path to value."""
+"""A normal form for objects that Kubernetes treats as equal: a flat mapping of path to value."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from lightkube.utils import quantity
 Flat = dict[str, Any]
 
 LIST_KEYS = ("name", "mountPath", "key", "scopeName")
-"""What tells the elements of a list apart; their order means nothing then."""
+"""The fields that identify the elements of a list, whose order then has no meaning."""
 
 UNORDERED = {"verbs", "apiGroups", "resources", "operations", "add", "drop"}
 
@@ -33,7 +33,7 @@ TEXTS = {
     ("ConfigMap", "istio-cni-config", "AMBIENT_ENABLEMENT_SELECTOR"): yaml.safe_load,
     ("ConfigMap", "istio-sidecar-injector", "values"): json.loads,
 }
-"""Texts with a structure of their own: (kind, name, key) → how to read them."""
+"""Texts with a structure of their own: (kind, name, key) → the parser."""
 
 
 def identity(manifest: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def flatten(manifest: Mapping[str, Any]) -> Flat:
 
 
 def _permissions(rules: list[dict[str, list[str]]]) -> Iterator[str]:
-    """Yield every single permission: how rules group them means nothing."""
+    """Yield each permission separately: the grouping into rules has no meaning."""
     for rule in rules:
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
@@ -85,7 +85,7 @@ def _leaves(node: Any, path: tuple[str, ...]) -> Flat:
 
 
 def _empty(path: tuple[str, ...]) -> Flat:
-    """An empty map says nothing, but for the kind of a volume."""
+    """Return the leaf of an empty map: none, except for the kind of a volume."""
     return {".".join(path): {}} if path[-1] == "emptyDir" else {}
 
 
@@ -107,7 +107,7 @@ def _name(item: Any, key: str) -> Any:
 
 
 def _without_defaults(item: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """Drop what the API server fills in from the element itself."""
+    """Drop the defaults that the API server derives from the element itself."""
     if path[-1] != "ports":
         return item
     defaults = {"protocol": "TCP", "targetPort": item.get("port")}

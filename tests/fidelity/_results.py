@@ -18,15 +18,15 @@ from ._intended import INTENDED
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What comparing one configuration found."""
+    """The result of comparing one configuration."""
 
     objects: int
-    """Number of objects that either side has."""
+    """Number of distinct objects on both sides."""
     differences: tuple[_compare.Difference, ...]
 
     @property
     def unintended(self) -> list[_compare.Difference]:
-        """The differences that no entry of the list covers."""
+        """The differences that no entry of `INTENDED` covers."""
         return [each for each in self.differences if not _compare.reasons(each, INTENDED)]
 
 
@@ -43,7 +43,7 @@ def result(number: int) -> Result:
 
 
 def compare(control_plane: manifests.ControlPlane) -> Result:
-    """Compare the control plane, and what istiod then makes of waypoints and gateways."""
+    """Compare the control plane, and the objects that istiod makes for waypoints and gateways."""
     ours = _dicts(manifests.render(control_plane))
     theirs = _upstream.generate(_configurations.operator(control_plane))
     return _result(ours + _gateways.objects(ours), theirs + _gateways.objects(theirs))

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The pinned istioctl and what it renders."""
+"""The pinned istioctl and the objects that it renders."""
 
 import functools
 import os
@@ -31,9 +31,9 @@ def gateway_api_crds() -> pathlib.Path:
 
 
 def generate(operator: dict[str, Any], *, crds: bool = False) -> list[dict[str, Any]]:
-    """Return the objects that istioctl renders: the CRDs, or everything else.
+    """Return the objects that istioctl renders: the CRDs, or all other objects.
 
-    Reading the CRDs takes longer than all the rest, and no value changes them.
+    CRDs take longest to read, and no value changes them.
     """
     return [_load(text) for text in _documents(operator) if (CRD in f"\n{text}\n") == crds]
 

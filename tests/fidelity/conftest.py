@@ -8,7 +8,7 @@ from ._intended import INTENDED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter):
-    """Say what was compared, if all of it was."""
+    """Print what was compared, if all configurations were."""
     numbers = range(len(_results.configurations()))
     if _results.result.cache_info().currsize < len(numbers):
         return

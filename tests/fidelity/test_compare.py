@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The comparison itself: it must see what differs, and overlook what does not."""
+"""The comparison itself: it must report what differs, and ignore what is equal."""
 
 import copy
 from typing import Any
@@ -85,9 +85,7 @@ VOLUME = ("spec", "template", "spec", "volumes", 0)
         ),
     ],
 )
-def test_overlooks_what_kubernetes_treats_as_equal(
-    manifest: dict[str, Any], other: dict[str, Any]
-):
+def test_ignores_what_kubernetes_treats_as_equal(manifest: dict[str, Any], other: dict[str, Any]):
     assert manifest != other
     assert list(_compare.differences([manifest], [other])) == []
 
@@ -120,19 +118,19 @@ def test_overlooks_what_kubernetes_treats_as_equal(
         (ROLE, changed(ROLE, ["one"], "rules", 0, "resourceNames"), "rules[get x]"),
     ],
 )
-def test_sees_every_change(manifest: dict[str, Any], other: dict[str, Any], path: str):
+def test_reports_every_change(manifest: dict[str, Any], other: dict[str, Any], path: str):
     assert path in [each.path for each in _compare.differences([manifest], [other])]
     assert path in [each.path for each in _compare.differences([other], [manifest])]
 
 
-def test_sees_objects_that_one_side_lacks():
+def test_reports_objects_that_one_side_lacks():
     assert list(_compare.differences([DEPLOYMENT], [ROLE])) == [
         _compare.Difference("Deployment/n/d", "", "present", "absent"),
         _compare.Difference("Role/n/r", "", "absent", "present"),
     ]
 
 
-def test_an_intended_difference_means_its_values_only():
+def test_an_intended_difference_covers_its_values_only():
     entry = _compare.Intended("Deployment/*", "*.env[A].value", "why", ours="1", theirs="2")
     path = "spec.template.spec.containers[c].env[A].value"
     assert entry.covers(_compare.Difference("Deployment/n/d", path, "1", "2"))
@@ -142,13 +140,13 @@ def test_an_intended_difference_means_its_values_only():
     assert not entry.covers(_compare.Difference("Deployment/n/d", f"{path}From", "1", "2"))
 
 
-def test_what_a_configuration_is_called_selects_it():
+def test_the_description_of_a_configuration_selects_it():
     for control_plane in _configurations.pairwise():
         name = _configurations.describe(control_plane)
         assert _configurations.parse(name.split()) == control_plane
 
 
 @pytest.mark.parametrize("argument", ["platform=eks", "nonsense=1", "replicas=2", "tracing"])
-def test_what_is_not_covered_is_refused(argument: str):
+def test_an_unknown_field_or_value_is_refused(argument: str):
     with pytest.raises(ValueError, match=r"not one of"):
         _configurations.parse([argument])

@@ -29,14 +29,14 @@ def test_generates_the_crds_that_istioctl_installs():
 def test_generates_the_crds_of_the_gateway_api():
     module = "sigs.k8s.io/gateway-api"
     folder = _upstream.gateway_api_crds()
-    wanted = dict(generate_crds.generate_from(module, sorted(folder.glob("*.yaml"))))
+    expected = dict(generate_crds.generate_from(module, sorted(folder.glob("*.yaml"))))
     present = {
         path.name: path.read_text()
         for path in generate_crds.TARGET.glob("*.yaml")
         if f"from {module}@" in path.read_text()
     }
-    assert len(wanted) > 10
-    assert present == wanted
+    assert len(expected) > 10
+    assert present == expected
 
 
 @pytest.mark.parametrize("entry", INTENDED, ids=lambda entry: f"{entry.object} {entry.path}")

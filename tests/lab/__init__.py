@@ -3,7 +3,7 @@
 
 """The lab: a real Kubernetes and Istio control plane on this machine, without containers.
 
-Whatever uses it runs in namespaces of its own: `python -m tests.lab.run -- pytest tests/lab`.
+Its users run in Linux namespaces of their own: `python -m tests.lab.run -- pytest tests/lab`.
 """
 
 from tests.lab._audit import Audit, AuditEvent

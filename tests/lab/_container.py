@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A container without an image: a program in a pod's network, among the pod's own files."""
+"""A container without an image: a program in a pod's network, with the pod's own files."""
 
 import dataclasses
 import os
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from tests.lab import _binaries, _namespaces, _process
 
 PROGRAMS = pathlib.PurePosixPath("/opt/lab")
-"""Where the lab's programs are, seen from within."""
+"""The folder of the lab's programs inside the container."""
 ENVOY = PROGRAMS / "envoy" / "envoy"
 PILOT_AGENT = PROGRAMS / "istio" / "pilot-agent"
 ISTIOD = PROGRAMS / "istio" / "istiod"
@@ -28,23 +28,23 @@ _FILES = {
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """What a container is made of."""
+    """The parts of a container."""
 
     name: str
     """Names its log file."""
     namespace: str
-    """The network namespace it runs in."""
+    """The network namespace of the container."""
     root: pathlib.Path
     """An empty folder for its file system."""
     mounts: Mapping[str, pathlib.Path]
     """Path within → folder."""
     files: Mapping[str, bytes]
-    """Path within → content: what the image would have brought."""
+    """Path within → content: files that an image would contain."""
 
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], logs: pathlib.Path
     ) -> _process.Process:
-        """Run a program in it."""
+        """Run a program in the container."""
         self._lay_out()
         script = "\n".join(["set -e", *self._mount_commands(), 'exec chroot "$@"'])
         isolate = [

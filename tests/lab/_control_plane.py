@@ -19,7 +19,7 @@ API_SERVER = "https://127.0.0.1:6443"
 KUBERNETES_SERVICE = "10.96.0.1"
 ADMINISTRATORS = ("system:masters",)
 COMPONENT_PREFIX = "lab-component:"
-"""User names of the lab's own clients begin with this; the audit log leaves them out."""
+"""Prefix of the user names of the lab's own clients, which the audit log omits."""
 
 _ETCD = "http://127.0.0.1:2379"
 _ETCD_PEER = "http://127.0.0.1:2380"
@@ -46,12 +46,12 @@ class ControlPlane:
     processes: list[_process.Process] = dataclasses.field(default_factory=list[_process.Process])
 
     def start_api_server(self) -> None:
-        """Start etcd and the API server and return when requests are served.
+        """Start etcd and the API server; return when the API server serves requests.
 
         Raises:
-            ComponentError: One of them died, or is not ready in time.
+            ComponentError: A component died, or is not ready in time.
         """
-        self.authority = _certificates.Authority(self.folder / "pki")
+        self.certificate_authority = _certificates.CertificateAuthority(self.folder / "pki")
         self._signing_key, public_key = _certificates.service_account_keys(self.folder / "pki")
         self._start(
             "etcd",
@@ -65,7 +65,7 @@ class ControlPlane:
         )
         names = ["localhost", "127.0.0.1", _network.NODE_ADDRESS, KUBERNETES_SERVICE]
         names += ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        certificate, key = self.authority.server("kube-apiserver", names)
+        certificate, key = self.certificate_authority.server("kube-apiserver", names)
         policy = self.folder / "audit-policy.yaml"
         policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
         self._start(
@@ -75,8 +75,8 @@ class ControlPlane:
             "--secure-port=6443",
             f"--tls-cert-file={certificate}",
             f"--tls-private-key-file={key}",
-            f"--client-ca-file={self.authority.certificate}",
-            # istiod takes tokens of this issuer only.
+            f"--client-ca-file={self.certificate_authority.certificate}",
+            # istiod accepts tokens of this issuer only.
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={public_key}",
             f"--service-account-signing-key-file={self._signing_key}",
@@ -89,7 +89,7 @@ class ControlPlane:
         self._wait_until_served()
 
     def start_controllers(self) -> None:
-        """Start what works on objects: controllers, scheduler, Service proxy."""
+        """Start the controllers, the scheduler and kube-proxy."""
         kubeconfig = f"--kubeconfig={self.component_kubeconfig('controllers')}"
         fast = ("--kube-api-qps=500", "--kube-api-burst=1000", "--leader-elect=false")
         self._start(
@@ -97,7 +97,7 @@ class ControlPlane:
             kubeconfig,
             *fast,
             f"--service-account-private-key-file={self._signing_key}",
-            f"--root-ca-file={self.authority.certificate}",
+            f"--root-ca-file={self.certificate_authority.certificate}",
             "--controllers=*,-node-ipam-controller,-cloud-node-lifecycle-controller",
             "--horizontal-pod-autoscaler-sync-period=1s",
             "--bind-address=127.0.0.1",
@@ -108,17 +108,17 @@ class ControlPlane:
         self._start("kube-proxy", f"--config={config}")
 
     def kubeconfig(self, user: str, groups: tuple[str, ...]) -> pathlib.Path:
-        """A kubeconfig of a user in these groups."""
-        certificate, key = self.authority.user(user, groups)
+        """Return a kubeconfig of a user in these groups."""
+        certificate, key = self.certificate_authority.user(user, groups)
         return _certificates.kubeconfig(
             certificate.with_suffix(".kubeconfig"),
             API_SERVER,
-            self.authority.certificate,
+            self.certificate_authority.certificate,
             {"client-certificate": str(certificate), "client-key": str(key)},
         )
 
     def component_kubeconfig(self, name: str) -> pathlib.Path:
-        """A kubeconfig of one of the lab's own clients, which the audit log leaves out."""
+        """Return a kubeconfig of one of the lab's own clients, which the audit log omits."""
         return self.kubeconfig(f"{COMPONENT_PREFIX}{name}", (*ADMINISTRATORS, "lab:components"))
 
     def start_kwok(self) -> None:
@@ -133,12 +133,12 @@ class ControlPlane:
         )
 
     def check(self) -> None:
-        """Raise `ComponentError` if one of them ended."""
+        """Raise `ComponentError` if a component ended."""
         for process in self.processes:
             process.check()
 
     def stop(self) -> None:
-        """End all of them."""
+        """End all components."""
         for process in reversed(self.processes):
             process.kill()
 
@@ -160,7 +160,7 @@ class ControlPlane:
         }
 
     def _wait_until_served(self) -> None:
-        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        context = ssl.create_default_context(cafile=str(self.certificate_authority.certificate))
         deadline = time.monotonic() + _READY_TIMEOUT
         while True:
             self.check()

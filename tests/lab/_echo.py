@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The application of the lab's pods: a server that answers with what it was asked.
+"""The application of the lab's pods: a server that answers with the request it received.
 
-One thread serves all pods; each listens in its own network namespace. A port speaks one thing
-only: `http` (HTTP/1.1), `https` (the same over TLS, with a certificate that nobody knows), `h2c`
-(HTTP/2 without TLS, from the first byte on) or `grpc`.
+One thread serves all pods; each listens in its own network namespace. A port speaks one protocol:
+`http` (HTTP/1.1), `https` (the same over TLS, with a certificate that no client trusts), `h2c`
+(HTTP/2 with prior knowledge, without TLS) or `grpc`.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from tests import authorities
 from tests.lab import _echo_grpc, _namespaces
 
 MARK_HEADER = "x-lab-application"
-"""Header of every answer, by which it is told from one of a proxy."""
+"""Header of every answer of the application; answers of a proxy lack it."""
 
 CLOSE_HEADER = "x-lab-close"
-"""Header of a request after which the connection is closed, so that no proxy keeps it."""
+"""Header of a request after which the connection closes, so that no proxy keeps it open."""
 
 
 class EchoServers:
@@ -45,13 +45,13 @@ class EchoServers:
     def start(
         self, namespace: str, address: str, ports: Mapping[int, str], identity: Mapping[str, str]
     ) -> None:
-        """Listen for a pod.
+        """Listen at the ports of a pod.
 
         Args:
-            namespace: Its network namespace.
-            address: Its address.
-            ports: Its container ports, with what it speaks there.
-            identity: Goes into every answer (app, pod, namespace).
+            namespace: The pod's network namespace.
+            address: The pod's address.
+            ports: The container ports, each with its protocol.
+            identity: Contained in every answer (app, pod, namespace).
         """
         self._grpc[namespace] = [
             _echo_grpc.GrpcEcho(namespace, address, port, identity)
@@ -72,7 +72,7 @@ class EchoServers:
         self._run(self._close(namespace))
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop all servers."""
         for namespace in list(self._servers):
             self.stop(namespace)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -113,7 +113,7 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 def _unknown_certificate() -> ssl.SSLContext:
-    """Return the context of a server whose certificate no client has a reason to trust."""
+    """Return the TLS context of a server whose certificate no client trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     unknown = authorities.Authority.make("an application of the lab")
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
@@ -126,7 +126,7 @@ def _unknown_certificate() -> ssl.SSLContext:
 async def _answer_http2(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, identity: dict[str, str]
 ) -> None:
-    """Answer the requests of a connection that is HTTP/2 from its first byte on."""
+    """Answer the requests of a connection with HTTP/2 prior knowledge."""
     config = h2.config.H2Configuration(client_side=False)
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()
@@ -156,7 +156,7 @@ async def _answer_http2(
 async def _answer(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, identity: dict[str, str]
 ) -> bool:
-    """Answer one request; returns whether the connection is kept."""
+    """Answer one request; return whether the connection stays open."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, version = head[0].split(" ")
     pairs = (line.split(":", 1) for line in head[1:] if line)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The lab's application as a gRPC server: every method of every service answers what it got."""
+"""The lab's application as a gRPC server: every method of every service echoes its request."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class GrpcEcho:
         self._server.start()
 
     def stop(self) -> None:
-        """End it and its connections."""
+        """Stop the server and close its connections."""
         self._server.stop(None).wait(_STOPPED_WITHIN)
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Waiting for what a controller does in its own time."""
+"""Waiting for asynchronous work of controllers."""
 
 import time
 from collections.abc import Callable
@@ -14,20 +14,20 @@ T = TypeVar("T")
 
 
 def eventually(fn: Callable[[], T], timeout: float = 30.0, interval: float = 0.2) -> T:
-    """Call a function until it returns something true.
+    """Call a function until its result is true.
 
-    An AssertionError and an error of the API server or on the way to it are taken as "not yet".
+    An AssertionError, an error of the API server and a failed connection to it count as "not yet".
 
     Args:
-        fn: What to call.
+        fn: The function to call.
         timeout: Seconds for all calls together.
         interval: Seconds between calls.
 
     Returns:
-        What the function returned at last.
+        The last result of the function.
 
     Raises:
-        AssertionError: It did not happen in time; the last failure is the cause.
+        AssertionError: No result was true in time; the last failure is the cause.
     """
     deadline = time.monotonic() + timeout
     while True:

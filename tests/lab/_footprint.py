@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a running lab holds on the machine, seen from outside, and what is left of it."""
+"""The processes and namespaces of a running lab, seen from outside, and what remains later."""
 
 import dataclasses
 import os
@@ -22,18 +22,18 @@ class Footprint:
     processes: frozenset[int]
     """Process ids, as seen from outside."""
     namespaces: frozenset[str]
-    """Such as `net:[4026532281]`; those that are not the observer's own."""
+    """Such as `net:[4026532281]`, without those of the observer."""
 
     @classmethod
     def of(cls, run_id: str) -> typing.Self:
-        """Look at a run while it lives: its namespaces carry no mark of their own."""
+        """Return the footprint of a live run; later its namespaces could not be identified."""
         processes = frozenset(pid for pid in _processes() if run_id == _run_id(pid))
         own = _namespaces_of(os.getpid())
         held = frozenset(name for pid in processes for name in _namespaces_of(pid))
         return cls(run_id, processes, held - own)
 
     def remains(self) -> list[str]:
-        """What is still there: processes of the run, its namespaces, mounts of them."""
+        """Return what still exists: processes of the run, its namespaces, mounts of them."""
         found: list[str] = []
         for pid in _processes():
             held = _namespaces_of(pid) & self.namespaces

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A gRPC call from the node, which a gateway cannot tell from one of outside."""
+"""A gRPC call from the node, which looks to a gateway like a call from outside."""
 
 import dataclasses
 import json
@@ -16,12 +16,12 @@ _grpc = cast(Any, grpc)
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What became of a call."""
+    """The result of a call."""
 
     code: str
-    """Of gRPC: OK, UNIMPLEMENTED, UNAVAILABLE, PERMISSION_DENIED."""
+    """Status code of gRPC: OK, UNIMPLEMENTED, UNAVAILABLE, PERMISSION_DENIED."""
     body: Mapping[str, Any]
-    """The lab's application's: app, pod, namespace, method, metadata, request."""
+    """The answer of the lab's application: app, pod, namespace, method, metadata, request."""
     details: str = ""
 
 
@@ -40,10 +40,10 @@ def grpc_call(
     Args:
         target: `<address>:<port>`.
         method: `/<service>/<method>`.
-        authority: host that the call is for, and whose certificate is expected; else the target's.
+        authority: host of the call, whose certificate is expected; by default the target's.
         metadata: headers.
-        message: what the application repeats.
-        authorities: PEM of those that may have signed the certificate; empty: without TLS.
+        message: the request, which the application repeats.
+        authorities: trusted certificates in PEM; empty: without TLS.
         timeout: seconds.
     """
     options: list[tuple[str, str | int]] = [

@@ -27,11 +27,11 @@ _CERTIFICATE_LIFETIME = 3600
 
 
 class CertificateError(RuntimeError):
-    """istiod's CA gave no certificate."""
+    """istiod's CA issued no certificate."""
 
 
 class RefusedError(Exception):
-    """A CONNECT was answered with another status than 200."""
+    """A CONNECT was answered with a status other than 200."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"CONNECT: {status}")
@@ -41,18 +41,18 @@ class RefusedError(Exception):
 def client_context(
     namespace: str, account: str, token: str, istiod: str, authority: str, root: str
 ) -> ssl.SSLContext:
-    """Get a certificate for a ServiceAccount and make a TLS context of it.
+    """Return a TLS context with a certificate of istiod's CA for a ServiceAccount.
 
     Args:
-        namespace: Of the ServiceAccount.
-        account: Its name.
-        token: One of its tokens, for the audience `istio-ca`.
+        namespace: Namespace of the ServiceAccount.
+        account: Name of the ServiceAccount.
+        token: A token of the ServiceAccount for the audience `istio-ca`.
         istiod: `address:port` of the CA.
         authority: Host name in the CA's own certificate.
         root: The mesh's root certificate, PEM.
 
     Raises:
-        CertificateError: The CA refuses, or is not there.
+        CertificateError: The CA refuses, or does not answer.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     identity = f"spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}"
@@ -66,7 +66,7 @@ def client_context(
     )
     chain = _sign(request, token, istiod, authority, root)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # A server is known by a SPIFFE identity, not by a host name.
+    # A server has a SPIFFE identity instead of a host name.
     context.check_hostname = False
     context.load_verify_locations(cadata=root)
     context.set_alpn_protocols(["h2"])
@@ -118,7 +118,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _strings(message: bytes) -> Iterator[bytes]:
-    """The fields of a message that has only strings."""
+    """Return the fields of a message that has only strings."""
     position = 0
     while position < len(message):
         position += 1
@@ -138,10 +138,10 @@ class Connection:
     """HTTP/2 over mutual TLS to a waypoint or pod; one CONNECT stream after the other.
 
     Args:
-        address: Of the waypoint or pod.
-        context: From `client_context`.
+        address: Address of the waypoint or pod.
+        context: Made by `client_context`.
         timeout: Seconds for each step.
-        source_ip: An address of this machine to come from; None: as routed.
+        source_ip: The source address, one of this machine; None: as routed.
 
     Raises:
         OSError: No connection, or no TLS.
@@ -180,7 +180,7 @@ class Connection:
         return tunnel
 
     def forget(self, stream: int) -> None:
-        """Be done with a stream; the other end is told if it does not know."""
+        """Drop a stream, and reset it where the peer has not closed it."""
         self._streams.pop(stream, None)
         if not self.closed:
             with contextlib.suppress(h2.exceptions.ProtocolError, OSError):
@@ -193,7 +193,7 @@ class Connection:
         self._socket.close()
 
     def flush(self) -> None:
-        """Send what is to be sent."""
+        """Send the data that HTTP/2 has queued."""
         try:
             self._socket.sendall(self.http2.data_to_send())
         except OSError:
@@ -201,7 +201,7 @@ class Connection:
             raise
 
     def pump(self) -> None:
-        """Receive once, and hand out what came."""
+        """Receive once, and pass the events to their tunnels."""
         data = self._socket.recv(65535)
         self.closed = self.closed or not data
         events = self.http2.receive_data(data) if data else []
@@ -233,7 +233,7 @@ class Tunnel:
         self.ended = False
 
     def connect(self, authority: str) -> None:
-        """Ask for the other end; see `Connection.tunnel`."""
+        """Send CONNECT for `address:port`; see `Connection.tunnel`."""
         headers = [(":method", "CONNECT"), (":authority", authority)]
         self._connection.http2.send_headers(self._stream, headers)
         self._connection.flush()
@@ -245,7 +245,7 @@ class Tunnel:
             raise RefusedError(self._status)
 
     def send(self, data: bytes) -> None:
-        """Send bytes to the other end."""
+        """Send bytes through the tunnel."""
         http2 = self._connection.http2
         size = http2.max_outbound_frame_size
         for start in range(0, len(data), size):
@@ -261,7 +261,7 @@ class Tunnel:
             self._connection.flush()
 
     def receive(self) -> bytes:
-        """Bytes from the other end; empty at the end."""
+        """Return received bytes; empty at the end of the stream."""
         while not self._received and not self.ended:
             self._connection.pump()
         data = bytes(self._received)
@@ -269,11 +269,11 @@ class Tunnel:
         return data
 
     def close(self) -> None:
-        """Be done with it; the connection stays."""
+        """Close the stream; the connection stays open."""
         self._connection.forget(self._stream)
 
     def take(self, event: h2.events.Event) -> None:
-        """Take what came for this stream."""
+        """Accept an event of this stream."""
         if isinstance(event, h2.events.ResponseReceived):
             self._status = int(dict(event.headers or [])[b":status"])
         elif isinstance(event, h2.events.DataReceived):

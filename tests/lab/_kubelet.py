@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The node's kubelet for pods that are run for real; kwok plays the others."""
+"""The node's kubelet for pods that are real processes; kwok simulates the others."""
 
 import contextlib
 import fnmatch
@@ -36,12 +36,12 @@ _NO_METRICS = "lab-no-istio-metrics"
 
 
 class Kubelet:
-    """Runs real pods, keeps the hosts file, in a thread of its own.
+    """Runs real pods and keeps the hosts file current, in a thread of its own.
 
     Args:
-        client: For its own requests.
+        client: Client for the kubelet's own requests.
         folder: Scratch space.
-        logs: Where the pods' programs log.
+        logs: Folder for the logs of the pods' programs.
     """
 
     def __init__(self, client: lightkube.Client, folder: pathlib.Path, logs: pathlib.Path) -> None:
@@ -68,7 +68,7 @@ class Kubelet:
 
     @property
     def has_ztunnel(self) -> bool:
-        """Whether a ztunnel is at hand."""
+        """Whether the lab has a ztunnel."""
         return self._program is not None
 
     def check(self) -> None:
@@ -94,19 +94,19 @@ class Kubelet:
         self.echo.close()
 
     def config_map(self, namespace: str, name: str) -> _objects.Object | None:
-        """A ConfigMap."""
+        """Return a ConfigMap."""
         return self._config_maps.get(namespace, name)
 
     def secret(self, namespace: str, name: str) -> _objects.Object | None:
-        """A Secret."""
+        """Return a Secret."""
         return self._secrets.get(namespace, name)
 
     def image_fails(self, image: str) -> bool:
-        """Whether an image cannot be pulled."""
+        """Return whether an image cannot be pulled."""
         return any(fnmatch.fnmatchcase(image, pattern) for pattern in self.failing_images)
 
     def ztunnel_settings(self, pod: _objects.Object) -> _ztunnel.Settings | None:
-        """How the pod's ztunnel is to run; None: not on the mesh, no istiod, or no ztunnel."""
+        """Return the settings of the pod's ztunnel, or None off the mesh, or without istiod."""
         return self._settings(pod["metadata"]["namespace"]) if self._on_mesh(pod) else None
 
     def _settings(self, namespace: str) -> _ztunnel.Settings | None:
@@ -123,12 +123,12 @@ class Kubelet:
 
     @contextlib.contextmanager
     def node_ztunnel(self, namespace: str) -> Generator[str]:
-        """Run the ztunnel of a node with what the DaemonSet in a namespace may do.
+        """Run the ztunnel of a node with the rights of the DaemonSet in a namespace.
 
         Yields the name of its network namespace.
 
         Raises:
-            ComponentError: There is no ztunnel at hand, or no istiod.
+            ComponentError: There is no ztunnel, or no istiod.
         """
         settings = self._settings(namespace)
         if settings is None:
@@ -141,23 +141,23 @@ class Kubelet:
             yield network
 
     def service(self, namespace: str, name: str) -> _objects.Object | None:
-        """A Service."""
+        """Return a Service."""
         return self._services.get(namespace, name)
 
     def istiod_service(self) -> _objects.Object | None:
-        """Istiod's Service."""
+        """Return istiod's Service."""
         for (_, name), service in self._services.all().items():
             if name == "istiod":
                 return service
         return None
 
     def root_certificate(self, namespace: str) -> str:
-        """The mesh's root certificate as istiod gave it to a namespace; "" before that."""
+        """Return the mesh's root certificate that istiod wrote to a namespace; "" before that."""
         found = self.config_map(namespace, _ROOT_CERTIFICATE)
         return _objects.texts(found, "data").get("root-cert.pem", "")
 
     def waypoint_address(self, service: _objects.Object) -> str | None:
-        """Address of the waypoint that a Service, or else its namespace, is labelled with."""
+        """Return the address of the waypoint that a Service's labels, or its namespace's, name."""
         namespace: str = service["metadata"]["namespace"]
         for labelled in (service, self._namespaces.get("", namespace)):
             labels = _objects.texts(labelled, "metadata", "labels")
@@ -171,7 +171,7 @@ class Kubelet:
         return None
 
     def pods_of(self, service: _objects.Object) -> list[_pod.RealPod]:
-        """The real, ready pods behind a Service."""
+        """Return the real, ready pods of a Service."""
         selector = _objects.texts(service, "spec", "selector")
         return [
             real
@@ -182,7 +182,7 @@ class Kubelet:
         ]
 
     def real_pods(self) -> dict[_objects.Key, _pod.RealPod]:
-        """The pods that run, by namespace and name."""
+        """Return the running pods by namespace and name."""
         return {
             (real.pod["metadata"]["namespace"], real.pod["metadata"]["name"]): real
             for real in list(self._real.values())
@@ -219,12 +219,12 @@ class Kubelet:
         self._attempt(self._silence_metrics)
 
     def _attempt(self, action: Callable[[], bool | None]) -> bool:
-        """Try something that the API server may refuse for now."""
+        """Try an action that the API server may refuse for now."""
         try:
             return bool(action())
         except exceptions.ApiError as error:
-            # Objects come and go while the loop looks at a snapshot; the next round sees what is
-            # there then.
+            # Objects come and go while the loop works on a snapshot; the next round reads
+            # them again.
             if error.status.code not in {404, 409, 422, 429, 500, 503}:
                 raise
         except httpx2.HTTPError:
@@ -239,7 +239,7 @@ class Kubelet:
         return labels.get(label, of_namespace.get(label)) == "ambient"
 
     def _silence_metrics(self) -> None:
-        """Switch Istio's metrics off: their filter is not in stock Envoy."""
+        """Switch Istio's metrics off: stock Envoy lacks their filter."""
         istiod = self.istiod_service()
         namespace = istiod["metadata"]["namespace"] if istiod else ""
         if not namespace or namespace in self._silenced:
@@ -274,5 +274,5 @@ class Kubelet:
         hosts = _namespaces.RUNTIME / "hosts"
         text = "\n".join([*lines, ""])
         if hosts.read_text() != text:
-            # In place: it is mounted into every pod.
+            # Written in place: the file is mounted into every pod.
             hosts.write_text(text)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""kwok's Stages: what becomes of pods that nobody runs."""
+"""kwok's Stages: the life of pods that are simulated."""
 
 import pathlib
 import re
@@ -49,13 +49,13 @@ containerStatuses:
 
 
 def stage_definition() -> dict[str, Any]:
-    """Kwok's CustomResourceDefinition of Stage."""
+    """Return kwok's CustomResourceDefinition of Stage."""
     path = _binaries.KWOK.folder / "crd" / "kwok.x-k8s.io_stages.yaml"
     return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def stages() -> list[dict[str, Any]]:
-    """Kwok's own fast Stages; those for pods leave real pods alone."""
+    """Return kwok's own fast Stages; those for pods exclude real pods."""
     folder = _binaries.KWOK.folder / "stage"
     found: list[dict[str, Any]] = []
     for name in _STAGES:
@@ -67,7 +67,7 @@ def stages() -> list[dict[str, Any]]:
 
 
 def image_fault(name: str, pattern: str) -> dict[str, Any]:
-    """A Stage that keeps pods with such an image waiting; its weight makes it win."""
+    """Return a Stage that keeps pods with such an image waiting; it takes precedence by weight."""
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     key = f".spec.containers.[] | select( .image | test({_quote(f'^{expression}$')}) ) | .image"
     selector = [

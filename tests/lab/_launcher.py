@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Labs started from a program, from outside."""
+"""Starts labs from a program outside of them."""
 
 import os
 import pathlib
@@ -28,7 +28,7 @@ def run_in_namespaces(command: Sequence[str], env: Mapping[str, str] | None = No
 def start_in_namespaces(
     command: Sequence[str], env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a lab of its own; the process returned is the launcher."""
+    """Start a command in a lab of its own; return the process of the launcher."""
     return subprocess.Popen(
         [sys.executable, "-m", "tests.lab.run", "--", *command],
         cwd=_ROOT,

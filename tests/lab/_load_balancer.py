@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Gives Services of type LoadBalancer their address; kube-proxy forwards what comes there."""
+"""Gives Services of type LoadBalancer their address, whose traffic kube-proxy forwards."""
 
 import ipaddress
 import threading
@@ -33,12 +33,12 @@ class LoadBalancer:
         threading.Thread(target=self._run, name="load-balancer", daemon=True).start()
 
     def set(self, address: str | None) -> None:
-        """Choose the first address, or the host name, or that there is none."""
+        """Choose the first address, or the host name; None for no address."""
         self._address = address
         self._changed.set()
 
     def address_of(self, hostname: str) -> str | None:
-        """Cluster address of the Service that has this host name."""
+        """Return the cluster address of the Service with this host name."""
         for service in self._services.all().values():
             if _status(service) == [{"hostname": hostname}]:
                 return service["spec"]["clusterIP"]
@@ -71,18 +71,20 @@ class LoadBalancer:
 
     def _assign(self) -> None:
         services = self._services.all()
-        wanted = {
+        load_balancers = {
             key: service
             for key, service in services.items()
             if service["spec"].get("type") == "LoadBalancer"
         }
-        self._given = {key: place for key, place in self._given.items() if key in wanted}
-        for key in sorted(wanted, key=lambda key: wanted[key]["metadata"]["creationTimestamp"]):
+        self._given = {key: place for key, place in self._given.items() if key in load_balancers}
+        for key in sorted(
+            load_balancers, key=lambda key: load_balancers[key]["metadata"]["creationTimestamp"]
+        ):
             used = set(self._given.values())
             free = next(place for place in range(250) if place not in used)
             ingress = self._ingress(self._given.setdefault(key, free))
-            if not self._stopping and _status(wanted[key]) != ingress:
-                # One entry has either an address or a name, so the list is replaced as a whole.
+            if not self._stopping and _status(load_balancers[key]) != ingress:
+                # An entry has either an address or a name, so the complete list is replaced.
                 patch = {"status": {"loadBalancer": {"ingress": ingress}}}
                 _objects.patch(
                     self._client, core_v1.ServiceStatus, key, patch, types.PatchType.MERGE

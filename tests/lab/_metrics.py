@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is served to Prometheus, and what a program could serve beside it."""
+"""The metrics that programs serve, and the metrics that they define."""
 
 import re
 import subprocess
@@ -53,9 +53,9 @@ def of_node_ztunnel(kubelet: _kubelet.Kubelet, namespace: str) -> str:
 
 
 def defined_by_istiod() -> set[str]:
-    """Return the names of all metrics that istiod knows, as the program itself documents them.
+    """Return the names of all metrics that istiod defines, as the program documents them.
 
-    A counter of what has not happened yet is not among those that it serves.
+    istiod serves a counter only after the first event that it counts.
     """
     with tempfile.TemporaryDirectory() as folder:
         program = _binaries.program("istiod")
@@ -71,7 +71,7 @@ def defined_by_istiod() -> set[str]:
 def defined_by_istio_cni() -> set[str]:
     """Return the names of the metrics in the pinned source of istio-cni.
 
-    It does not run here: it would change the network of the machine.
+    istio-cni does not run here: it would change the network of the machine.
     """
     sources = (_binaries.ISTIO.folder / "istio-cni").rglob("*.go")
     pattern = re.compile(r'monitoring\.New\w+\(\s*"(\w+)"')

@@ -1,12 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Linux namespaces: the process tree that the lab lives in, and sockets in other networks.
+"""Linux namespaces: the process tree of the lab, and sockets in other networks.
 
-The tree has an init of its own. When that init ends, the kernel kills every process of the tree
-and with the last of them go its mounts and networks; so all that matters is that the init ends in
-every case: the command ended, somebody killed the init, or somebody killed the launcher (the
-kernel then kills the init, `PR_SET_PDEATHSIG`).
+The tree has an init of its own. When the init ends, the kernel kills every process of the tree and
+then removes its mounts and networks. Therefore the init must end in every case: the command ended,
+the init was killed, or the launcher was killed (the kernel then kills the init,
+`PR_SET_PDEATHSIG`).
 """
 
 import concurrent.futures
@@ -22,9 +22,9 @@ import typing
 import uuid
 
 RUNTIME = pathlib.Path("/run/lab")
-"""Scratch space inside: memory, private to the tree, gone with it."""
+"""Scratch space inside: a tmpfs that only the tree sees and that ends with it."""
 NETNS = pathlib.Path("/run/netns")
-"""Where `ip netns` keeps its names: inside, a directory of the tree's own."""
+"""The folder in which `ip netns` keeps names; inside, the tree has its own."""
 RUN_ID = "LAB_RUN_ID"
 """Environment variable that every process of a tree inherits."""
 
@@ -45,7 +45,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class NotInsideError(RuntimeError):
-    """The lab was asked for outside of its namespaces."""
+    """The lab was used outside of its namespaces."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class NotInsideError(RuntimeError):
 
 
 def inside() -> bool:
-    """Whether this process lives in a tree made by `run`."""
+    """Return whether this process is in a tree made by `run`."""
     return RUN_ID in os.environ and RUNTIME.is_dir()
 
 
@@ -62,8 +62,8 @@ def socket_in(namespace: str, make: typing.Callable[[], socket.socket]) -> socke
     """Make a socket in another network namespace.
 
     Args:
-        namespace: Its name, as `ip netns` knows it.
-        make: Called there; the socket stays in that namespace whoever uses it afterwards.
+        namespace: Its name for `ip netns`.
+        make: Called there; the socket stays in that namespace for all later users.
 
     Raises:
         OSError: There is no such namespace, or what `make` raised.
@@ -72,9 +72,9 @@ def socket_in(namespace: str, make: typing.Callable[[], socket.socket]) -> socke
 
 
 def call_in(namespace: str, make: typing.Callable[[], _T]) -> _T:
-    """Call something in another network namespace.
+    """Call a function in another network namespace.
 
-    In a thread of its own: a thread can be in a namespace other than its process's.
+    It runs in a thread of its own: a thread can be in a namespace other than its process's.
 
     Raises:
         OSError: There is no such namespace, or what `make` raised.
@@ -93,11 +93,11 @@ def call_in(namespace: str, make: typing.Callable[[], _T]) -> _T:
 
 
 def get(namespace: str, port: int, path: str, address: str = "127.0.0.1") -> str:
-    """Return the answer to an HTTP GET that is sent from within another network namespace.
+    """Return the body of the answer to an HTTP GET sent from within another network namespace.
 
     Raises:
         OSError: There is no answer, or its status is not 200.
-        http.client.HTTPException: What came is not HTTP.
+        http.client.HTTPException: The answer is not HTTP.
     """
     where = (address, port)
     connection = http.client.HTTPConnection(*where, timeout=5)
@@ -115,12 +115,12 @@ def get(namespace: str, port: int, path: str, address: str = "127.0.0.1") -> str
 def run(command: list[str], environment: dict[str, str]) -> int:
     """Run a command in new pid, mount, network, UTS and IPC namespaces, until it ends.
 
-    Ctrl-C on a terminal reaches the command as usual; signals sent to this process are passed on.
-    This process itself moves into the new namespaces, so it should do nothing else afterwards.
+    Ctrl-C on a terminal reaches the command as usual; signals to this process are passed on.
+    This process itself moves into the new namespaces, so the caller should exit afterwards.
 
     Args:
         command: What to run; looked up on PATH.
-        environment: Its whole environment; `RUN_ID` is added.
+        environment: Its complete environment; `RUN_ID` is added.
 
     Returns:
         The command's exit status, or 128 plus the number of the signal that ended it.
@@ -148,7 +148,7 @@ def _become_init(alive: int, command: list[str], environment: dict[str, str]) ->
             os.read(alive, 1)
         except (
             BlockingIOError
-        ):  # The launcher still holds the other end, so the signal above will come.
+        ):  # The launcher still holds the other end, so its death will send the signal above.
             _prepare()
             child = os.posix_spawnp(command[0], command, environment, setsigmask=[])
             status = _wait(child)
@@ -162,8 +162,7 @@ def _become_init(alive: int, command: list[str], environment: dict[str, str]) ->
 def _prepare() -> None:
     _mount("none", "/", "", _MS_REC_PRIVATE)
     _mount("proc", "/proc", "proc", _MS_NOSUID_NODEV_NOEXEC)
-    # Nothing of the machine's runtime state is wanted inside, and nothing of the lab's may get
-    # out.
+    # The machine's runtime state must not be visible inside, nor the lab's outside.
     _mount("tmpfs", "/run", "tmpfs", 0)
     NETNS.mkdir()
     RUNTIME.mkdir()
@@ -184,11 +183,11 @@ def _check(result: int) -> None:
 
 
 def _wait(pid: int) -> int:
-    """Pass signals on to a child until it ends; reap whatever else ends meanwhile."""
+    """Pass signals on to a child until it ends; reap other processes that end meanwhile."""
     while True:
         received = signal.sigwaitinfo({*_FORWARDED, signal.SIGCHLD})
         if received.si_signo != signal.SIGCHLD:
-            # A terminal signals the whole foreground group: the child has that one already.
+            # A terminal signals the foreground process group, which includes the child.
             if received.si_code != _SI_KERNEL:
                 os.kill(pid, received.si_signo)
             continue

@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The lab's network: one node, a network namespace per real pod, and one for the world outside.
+"""The lab's network: one node, a network namespace per real pod, and one for external clients.
 
-Every pod is joined to the node by a veth pair and routed by its address; there is no bridge, so
-all traffic passes the node's netfilter hooks, where kube-proxy turns Service addresses into pod
+A veth pair connects every pod to the node, which routes by address. There is no bridge, so all
+traffic passes the node's netfilter hooks, where kube-proxy translates Service addresses to pod
 addresses.
 """
 
@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 NODE_ADDRESS = "172.18.0.2"
 CLIENT_ADDRESSES = ("172.18.1.10", "172.18.2.10")
-"""More addresses of the node, for workloads that are told apart by where they come from."""
+"""More addresses of the node, for workloads that policies distinguish by source address."""
 SERVICE_CIDR = "10.96.0.0/16"
 POD_CIDR = "10.244.0.0/16"
 KWOK_POD_CIDR = "10.244.0.0/17"
-"""Addresses that kwok gives away; nobody answers there."""
+"""Addresses of simulated pods; no process listens there."""
 LOAD_BALANCER_CIDR = "203.0.113.0/24"
 OUTSIDE = "outside"
 """The network namespace of clients that are not in the cluster."""
@@ -31,7 +31,7 @@ _MASQUERADE_MARK = 0x4000
 
 
 def set_up_node() -> None:
-    """Prepare the namespace this process is in as the node, and make the one outside."""
+    """Prepare this process's namespace as the node, and create the one of external clients."""
     for name, value in {
         "ip_forward": "1",
         "conf/all/rp_filter": "0",
@@ -41,10 +41,10 @@ def set_up_node() -> None:
     _ip(
         "link set lo up",
         *(f"addr add {each}/32 dev lo" for each in (NODE_ADDRESS, *CLIENT_ADDRESSES)),
-        # The node's own packets need a route before kube-proxy's rules see them.
+        # Packets of the node need a route before kube-proxy's rules apply to them.
         f"route add {SERVICE_CIDR} dev lo src {NODE_ADDRESS}",
         f"route add {LOAD_BALANCER_CIDR} dev lo src {NODE_ADDRESS}",
-        # A pod that is not real answers at once that it is not there.
+        # Connections to a simulated pod fail at once instead of timing out.
         f"route add unreachable {POD_CIDR}",
     )
     join(OUTSIDE, *OUTSIDE_ADDRESSES)
@@ -52,7 +52,7 @@ def set_up_node() -> None:
 
 
 def tear_down_node() -> None:
-    """Undo `set_up_node`, and remove what kube-proxy and the pods left."""
+    """Undo `set_up_node`, and remove the rules of kube-proxy and of the pods."""
     for namespace in subprocess.run(
         ["ip", "-o", "netns"], capture_output=True, text=True, check=True
     ).stdout.splitlines():
@@ -67,7 +67,7 @@ def tear_down_node() -> None:
 
 
 def join(namespace: str, *addresses: str) -> None:
-    """Make a network namespace with these addresses and route them there."""
+    """Create a network namespace with these addresses, and route the addresses to it."""
     # Interface names are at most 15 characters long.
     link = "v" + hashlib.sha256(namespace.encode()).hexdigest()[:12]
     subprocess.run(["ip", "netns", "add", namespace], check=True)
@@ -88,7 +88,7 @@ def join(namespace: str, *addresses: str) -> None:
 
 
 def leave(namespace: str) -> None:
-    """Remove a namespace; its veth pair and routes go with it."""
+    """Remove a namespace with its veth pair and routes."""
     subprocess.run(["ip", "netns", "delete", namespace], check=True)
 
 
@@ -99,16 +99,16 @@ def nft(rules: str, namespace: str | None = None) -> None:
 
 
 def pod_addresses() -> Iterator[str]:
-    """Addresses for real pods, apart from those that kwok gives away."""
+    """Yield addresses for real pods, distinct from those of simulated pods."""
     for high, low in itertools.product(range(128, 256), range(1, 255)):
         yield f"10.244.{high}.{low}"
 
 
 def keep_outside_addresses() -> None:
-    """Have pods see the addresses of clients outside, as with a load balancer in front of them.
+    """Let pods see the addresses of external clients, as behind a load balancer that keeps them.
 
-    kube-proxy would masquerade what comes from outside, and policies about client addresses could
-    not be tested: its mark is taken off again.
+    kube-proxy would masquerade external traffic, and policies about client addresses could not be
+    tested: its mark is removed again.
     """
     addresses = ", ".join(OUTSIDE_ADDRESSES)
     unmarked = ~_MASQUERADE_MARK & 0xFFFFFFFF
@@ -125,7 +125,7 @@ def keep_outside_addresses() -> None:
 
 
 def masquerade_outside_addresses() -> None:
-    """Leave it to kube-proxy, and so to each Service, what pods see of clients outside."""
+    """Let kube-proxy decide by each Service's traffic policy which client addresses pods see."""
     nft("delete table ip lab")
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Kubernetes objects as JSON has them, and the few calls that the lab itself makes."""
+"""Kubernetes objects as plain JSON values, and the few API calls that the lab itself makes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from lightkube.models import authentication_v1, meta_v1
 from lightkube.resources import core_v1
 
 Object = dict[str, Any]
-"""An object, or a part of one."""
+"""A Kubernetes object, or a part of one, as a mapping."""
 Key = tuple[str, str]
 """Namespace ("" for cluster scope) and name."""
 
@@ -32,48 +32,48 @@ _DECODED_IN_THREADS: tuple[type[msgspec.Struct], ...] = (
 
 
 def prepare_decoders() -> None:
-    """Learn the types that the lab's threads decode, before there are threads.
+    """Prepare the decoders of the types that the lab's threads decode, before there are threads.
 
-    msgspec learns a type when it first decodes it, and crashes the interpreter when two threads
-    learn types that share a part.
+    msgspec builds a decoder when it first decodes a type, and crashes the interpreter when two
+    threads build decoders of types that share a part.
     """
     for kind in _DECODED_IN_THREADS:
         msgspec.json.Decoder(kind)
 
 
 def custom(group: str, version: str, kind: str, plural: str) -> Any:
-    """The class of a namespaced custom resource, whoever registered it first."""
+    """Return the class of a namespaced custom resource, registered once with lightkube."""
     known = resource_registry.resource_registry.get(f"{group}/{version}", kind)
     make: Any = generic_resource
     return known or make.create_namespaced_resource(group, version, kind, plural)
 
 
 def key(found: Object) -> Key:
-    """Namespace and name."""
+    """Return namespace and name of an object."""
     metadata = found["metadata"]
     return metadata.get("namespace") or "", metadata["name"]
 
 
 def mapping(found: Object | None, *path: str) -> Object:
-    """A part that is a mapping; empty where it is missing or null."""
+    """Return a part that is a mapping; empty where it is missing or null."""
     for step in path:
         found = (found or {}).get(step)
     return found or {}
 
 
 def texts(found: Object | None, *path: str) -> dict[str, str]:
-    """A part that maps text to text (labels, annotations, data)."""
+    """Return a part that maps text to text (labels, annotations, data)."""
     return mapping(found, *path)
 
 
 def sequence(found: Object | None, *path: str) -> list[Object]:
-    """A part that is a list; empty where it is missing or null."""
+    """Return a part that is a list; empty where it is missing or null."""
     result: Any = mapping(found, *path)
     return list(result)
 
 
 def words(found: Object | None, *path: str) -> list[str]:
-    """A part that is a list of texts."""
+    """Return a part that is a list of texts."""
     result: Any = mapping(found, *path)
     return list(result)
 
@@ -93,7 +93,7 @@ def patch(
 
 
 def delete_pod(client: lightkube.Client, pod: Object) -> None:
-    """Delete a pod's object at once, if it is still there."""
+    """Delete a pod's object at once, if it still exists."""
     namespace, name = key(pod)
     try:
         client.delete(core_v1.Pod, name, namespace=namespace, grace_period=0)
@@ -105,7 +105,7 @@ def delete_pod(client: lightkube.Client, pod: Object) -> None:
 def request_token(
     client: lightkube.Client, namespace: str, service_account: str, audience: str | None
 ) -> str:
-    """Ask the API server for a token of a ServiceAccount."""
+    """Return a token of a ServiceAccount from the API server."""
     request = core_v1.ServiceAccountToken(
         metadata=meta_v1.ObjectMeta(),
         spec=authentication_v1.TokenRequestSpec(

@@ -19,11 +19,11 @@ _RESTART_DELAY = 1.0
 _GRACE_PERIOD = 5.0
 _PROBE_INTERVAL = 1.0
 _BELIEVED = 2.0
-"""Seconds for which failed probes of a ready pod are not believed."""
+"""Seconds for which failed probes of a ready pod are ignored."""
 
 
 class Lab(Protocol):
-    """What pods use of the lab."""
+    """The part of the lab that pods use."""
 
     client: lightkube.Client
     folder: pathlib.Path
@@ -39,27 +39,27 @@ class Lab(Protocol):
         ...
 
     def ztunnel_settings(self, pod: _objects.Object) -> _ztunnel.Settings | None:
-        """How the pod's ztunnel is to run; None: it has none."""
+        """Return the settings of the pod's ztunnel; None: it has none."""
         ...
 
     def image_fails(self, image: str) -> bool:
-        """Whether an image cannot be pulled."""
+        """Return whether an image cannot be pulled."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class _State:
-    """What the status says."""
+    """The state that the pod's status reports."""
 
     ready: bool = False
     waiting: str = ""
-    """The reason for which a container waits; "" when it runs."""
+    """The reason why a container waits; "" when it runs."""
     message: str = ""
     restarts: int = 0
 
 
 class RealPod:
-    """A pod that is run, not played; `step` is called again and again."""
+    """A pod of real processes; `step` is called repeatedly."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class RealPod:
 
     @property
     def pod(self) -> _objects.Object:
-        """The pod with the address it has."""
+        """The pod's object, its address included."""
         status = {**_objects.mapping(self._pod, "status"), **_addresses(self.address)}
         return {**self._pod, "status": status}
 
@@ -102,14 +102,14 @@ class RealPod:
         return self._lab.secret(namespace, name)
 
     def token(self, namespace: str, service_account: str, audience: str | None) -> str:
-        """A token of a ServiceAccount; the same one for the pod's whole life."""
+        """Return a token of a ServiceAccount; the same for the lifetime of the pod."""
         key = (namespace, service_account, audience)
         if key not in self._tokens:
             self._tokens[key] = _objects.request_token(self._lab.client, *key)
         return self._tokens[key]
 
     def ztunnel(self) -> _ztunnel.Settings | None:
-        """How its ztunnel is to run; None: it has none."""
+        """Return the settings of the pod's ztunnel, or None without one."""
         return self._lab.ztunnel_settings(self._pod)
 
     def annotate(self, annotations: dict[str, str | None]) -> None:
@@ -118,13 +118,13 @@ class RealPod:
         _objects.patch(self._lab.client, core_v1.Pod, _objects.key(self._pod), change)
 
     def step(self, pod: _objects.Object | None) -> bool:
-        """Go one step towards what the pod's object says.
+        """Go one step towards the state that the pod's object describes.
 
         Args:
-            pod: The object as it is now; None: it was deleted without being asked.
+            pod: The current object; None: it was deleted without a grace period.
 
         Returns:
-            Whether the pod is over and nothing is left of it.
+            Whether the pod has ended and nothing remains of it.
         """
         self._pod = pod or self._pod
         if pod is None or pod["metadata"].get("deletionTimestamp"):
@@ -144,11 +144,11 @@ class RealPod:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is expected to change soon."""
+        """Whether no change is expected soon."""
         return self._reported is not None and self._reported.ready
 
     def kill(self) -> None:
-        """End its processes at once; its network stays."""
+        """Kill the pod's processes at once; its network stays."""
         self._workload.kill()
 
     def _start(self) -> None:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The lab's processes: each with a log file, and an error that shows it when the process dies."""
+"""The lab's processes, each with a log file, whose end is shown when the process dies."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ class Process:
         name: Names the log file.
         command: Program and arguments.
         logs: Folder of the log file.
-        environment: The whole environment; this process's where left out.
+        environment: The complete environment; by default this process's.
     """
 
     def __init__(
@@ -47,32 +47,32 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process still runs."""
         return self._process.poll() is None
 
     def check(self) -> None:
-        """Raise `ComponentError` if it ended."""
+        """Raise `ComponentError` if the process ended."""
         if not self.alive:
             raise self.error(f"ended with status {self._process.returncode}")
 
     def error(self, problem: str) -> ComponentError:
-        """An error about this process that shows the end of its log."""
+        """Return an error about this process that shows the end of its log."""
         return ComponentError(f"{self.name} {problem}; the end of {self.log}:\n{self.tail()}")
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of its log."""
+        """Return the last lines of the log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(line[:500] for line in text.splitlines()[-lines:])
 
     def terminate(self) -> None:
-        """Ask it to end; see `alive`."""
+        """Send SIGTERM; `alive` shows when the process has ended."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and its children at once."""
+        """Kill the process and its children at once."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):  # It ended by itself.
+        with contextlib.suppress(ProcessLookupError):  # It has ended already.
             os.killpg(self._process.pid, number)

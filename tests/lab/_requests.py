@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Requests as a workload of the mesh, and as a client outside of the cluster."""
+"""Requests as a workload on the mesh, and as a client outside the cluster."""
 
 import contextlib
 import dataclasses
@@ -34,27 +34,27 @@ _CONNECT_PATIENCE = 2.0
 
 
 class RequestError(RuntimeError):
-    """A request cannot be sent: what it names does not exist."""
+    """A request cannot be sent: its Service, pod or certificate does not exist."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """What became of a request."""
+    """The result of a request."""
 
     status: int | None
-    """HTTP status; the CONNECT's where that was refused; None: no answer."""
+    """HTTP status; the CONNECT's where it was refused; None: no answer."""
     body: bytes
     headers: dict[str, str]
     """Names in lower case."""
     hop: Hop
-    """Who decided: the application, or the proxy that refused; `none`: nobody was reached."""
+    """What answered: the application, or the proxy that refused; `none`: no connection."""
     error: str = ""
-    """Why there is no answer."""
+    """The reason for a missing answer."""
     certificate: bytes = b""
-    """Of the server, in DER, where it was asked over TLS."""
+    """The server's certificate in DER, for a request over TLS."""
 
     def json(self) -> Any:
-        """The body; an application's has app, pod, namespace, method, path, headers, client."""
+        """Return the body, with app, pod, namespace, method, path, headers and client."""
         return json.loads(self.body)
 
 
@@ -68,7 +68,7 @@ class Call:
     body: bytes
     timeout: float
     source_ip: str | None = None
-    """An address of the node to come from; None: as routed."""
+    """The source address, one of the node; None: as routed."""
 
 
 class _Stream(Protocol):
@@ -94,7 +94,7 @@ class _Plain:
 
 
 class _Tls:
-    """TLS to a server that is called `name`; the handshake comes with the first thing sent."""
+    """TLS to the server `name`; the handshake happens with the first data sent."""
 
     def __init__(self, connection: socket.socket, name: str, context: ssl.SSLContext) -> None:
         self._connection = context.wrap_socket(
@@ -116,7 +116,7 @@ class _Tls:
 
 
 class _Alone:
-    """A tunnel that takes its connection with it when it is closed."""
+    """A tunnel that closes its connection when it is closed."""
 
     def __init__(self, connection: _hbone.Connection, authority: str) -> None:
         self._connection = connection
@@ -138,7 +138,7 @@ def _plain_socket(where: tuple[str, int], call: Call) -> socket.socket:
 
 
 class Requests:
-    """Finds the way of a request and goes it."""
+    """Finds the hops of a request, and sends it."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Requests:
 
     @contextlib.contextmanager
     def keeping_connections(self) -> Generator[None]:
-        """Meanwhile a connection of a workload is used for all of its requests to an address."""
+        """Let all requests of a workload to an address share a connection in this context."""
         self._kept = {}
         try:
             yield
@@ -280,7 +280,7 @@ class Requests:
         istiod = self._kubelet.istiod_service()
         if not istiod or not root:
             raise RequestError("there is no istiod that could give a certificate")
-        if root != self._root:  # Another control plane than before.
+        if root != self._root:  # The control plane is another one than before.
             self._root, self._contexts = root, {}
         known = self._contexts.get((namespace, account))
         if known and time.monotonic() - known[0] < _IDENTITY_LIFETIME:
@@ -320,7 +320,7 @@ def _exchange(
     ztunnel: bool,
     once: bool = False,
 ) -> Response:
-    """Connect, send, receive, and tell who decided; `once`: what fails is not tried again."""
+    """Connect, send, receive, and return what answered; `once`: a failure is not retried."""
     try:
         stream = connect() if once else _connected(connect)
     except _hbone.RefusedError as refused:
@@ -330,7 +330,7 @@ def _exchange(
     try:
         status, headers, body = _http(stream, host, call)
     except (OSError, h11.RemoteProtocolError) as error:
-        # Somebody took the connection and dropped it.
+        # The connection was accepted and dropped.
         return Response(None, b"", {}, proxy, repr(error))
     finally:
         stream.close()
@@ -338,7 +338,7 @@ def _exchange(
     if _echo.MARK_HEADER in headers:
         return Response(status, body, headers, "application", certificate=certificate)
     if status == 503 and ztunnel and b"upstream connect error" in body:
-        # The proxy was let down by its upstream: a ztunnel does not say more than that.
+        # The proxy's upstream failed; ztunnel gives no reason.
         return Response(status, body, headers, "ztunnel")
     return Response(status, body, headers, proxy, certificate=certificate)
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether the control plane is done: istiod's pushes, rollouts, Gateways."""
+"""Waits for the control plane: istiod's pushes, rollouts, Gateways."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from lightkube.resources import apps_v1
 from tests.lab import _kubelet, _namespaces, _objects, _workloads
 
 _QUIET = 0.4
-"""Seconds without news after which istiod is idle: it debounces for 0.1 s."""
+"""Seconds without a push after which istiod is idle: it debounces for 0.1 s."""
 _COUNTERS = re.compile(
     r"^(pilot_inbound_updates|pilot_xds_pushes|pilot_k8s_reg_events)\b.*$", re.M
 )
@@ -24,10 +24,10 @@ _METRICS_PORT = 15014
 
 
 def wait(kubelet: _kubelet.Kubelet, timeout: float) -> None:
-    """Wait until every istiod is idle and every proxy has acknowledged what it was sent.
+    """Wait until every istiod is idle and every proxy has acknowledged its configuration.
 
     Raises:
-        TimeoutError: That does not happen in time; the message names what is behind.
+        TimeoutError: This takes longer than `timeout`; the message names what lags behind.
     """
     deadline = time.monotonic() + timeout
     quiet_since, before = time.monotonic(), ""
@@ -43,23 +43,23 @@ def wait(kubelet: _kubelet.Kubelet, timeout: float) -> None:
 
 
 def rolled_out(workload: _objects.Object) -> bool:
-    """Whether a Deployment, StatefulSet or DaemonSet runs as its spec says, and only so."""
+    """Return whether all pods of a Deployment, StatefulSet or DaemonSet match its spec."""
     status = _objects.mapping(workload, "status")
     if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
         return False
     counts: list[int]
     if "desiredNumberScheduled" in status:
-        wanted = status["desiredNumberScheduled"]
+        desired = status["desiredNumberScheduled"]
         counts = [status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)]
     else:
-        wanted = workload["spec"].get("replicas", 1)
+        desired = workload["spec"].get("replicas", 1)
         names = ("replicas", "updatedReplicas", "readyReplicas")
         counts = [status.get(name, 0) for name in names]
-    return all(count == wanted for count in counts)
+    return all(count == desired for count in counts)
 
 
 def programmed(client: lightkube.Client, name: str, namespace: str) -> bool:
-    """Whether a Gateway is programmed as it is now and its Deployment has rolled out."""
+    """Return whether a Gateway's current spec is programmed and its Deployment rolled out."""
     api: Any = client
     kind = _objects.custom("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
     gateway = api.get(kind, name, namespace=namespace).to_dict()
@@ -81,7 +81,7 @@ def programmed(client: lightkube.Client, name: str, namespace: str) -> bool:
 
 
 def _look(kubelet: _kubelet.Kubelet) -> tuple[str, list[str]]:
-    """What istiod has counted so far, and which proxies are behind."""
+    """Return istiod's counters, and the proxies that lag behind."""
     counted: list[str] = []
     behind: list[str] = []
     istiods = [

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A pod's environment and volumes, made from its spec as a kubelet makes them."""
+"""The environment and volumes of a pod, from its spec, as a kubelet provides them."""
 
 import base64
 import decimal
@@ -20,27 +20,27 @@ _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
 class NotYetError(Exception):
-    """An object that the pod refers to does not exist; a kubelet would wait for it."""
+    """An object that the pod references does not exist; a kubelet would wait for it."""
 
 
 class Cluster(Protocol):
-    """Where referenced objects come from."""
+    """The source of referenced objects."""
 
     def config_map(self, namespace: str, name: str) -> _objects.Object | None:
-        """A ConfigMap."""
+        """Return a ConfigMap."""
         ...
 
     def secret(self, namespace: str, name: str) -> _objects.Object | None:
-        """A Secret."""
+        """Return a Secret."""
         ...
 
     def token(self, namespace: str, service_account: str, audience: str | None) -> str:
-        """A token of a ServiceAccount."""
+        """Return a token of a ServiceAccount."""
         ...
 
 
 def contents(pod: _objects.Object, volume: _objects.Object, cluster: Cluster) -> dict[str, bytes]:
-    """Relative path → content of what a volume holds; empty for an emptyDir.
+    """Return the files of a volume by relative path; empty for an emptyDir.
 
     Raises:
         NotYetError: A ConfigMap or Secret that is not optional is missing.
@@ -54,10 +54,10 @@ def contents(pod: _objects.Object, volume: _objects.Object, cluster: Cluster) ->
 
 
 def write(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
-    """Make a folder hold exactly these files; all of them change in one step.
+    """Make a folder hold exactly these files; all change in one step.
 
-    Each file is a link through `..data`, which is replaced: programs that watch the folder see
-    what a kubelet shows.
+    Each file is a link through `..data`, which is replaced, as a kubelet does it: programs watch
+    for that.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "..data"
@@ -85,7 +85,7 @@ def write(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
 def environment(
     pod: _objects.Object, container: _objects.Object, cluster: Cluster
 ) -> dict[str, str]:
-    """The environment of a container, references expanded.
+    """Return the environment of a container, references expanded.
 
     Raises:
         NotYetError: A ConfigMap or Secret that is not optional is missing.
@@ -105,7 +105,7 @@ def environment(
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """Replace `$(NAME)`; an unknown name stays as it is."""
+    """Return a text with `$(NAME)` replaced; a reference to an unknown name stays."""
     return _REFERENCE.sub(lambda match: values.get(match[1], match[0]), text)
 
 
@@ -175,7 +175,7 @@ def _field(pod: _objects.Object, path: str) -> str:
         return _objects.texts(pod, "metadata", keyed[1]).get(keyed[2], "")
     steps = path.split(".")
     if path in {"metadata.labels", "metadata.annotations"}:
-        # Quoted as Go does, which for text that can be printed is as JSON does.
+        # Go's quoting, which is that of JSON for printable text.
         pairs = sorted(_objects.texts(pod, *steps).items())
         lines = [f"{key}={json.dumps(text, ensure_ascii=False)}" for key, text in pairs]
         return "\n".join(lines)
@@ -187,8 +187,7 @@ def _resource(container: _objects.Object, reference: _objects.Object) -> str:
     section, _, name = reference["resource"].partition(".")
     quantity = _objects.texts(container, "resources", section).get(name)
     if name == "cpu":
-        # A kubelet says what the node has where there is no limit; here that is what the machine
-        # has.
+        # Without a limit a kubelet reports the capacity of the node, which is the machine's here.
         count = decimal.Decimal(os.cpu_count() or 1)
         amount = min(_number(quantity), count) if quantity else count
     else:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The lab's view of the objects it acts on, kept current by a thread per kind."""
+"""The lab's copy of the objects it acts on, kept current by a thread per kind."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ class Watched:
         kind: type[resource.NamespacedResource] | type[resource.GlobalResource],
         changed: threading.Event,
     ) -> None:
-        # lightkube's overloads tell kinds apart by type; here the kind is a value.
+        # lightkube's overloads distinguish kinds by type; here the kind is a value.
         self._client: Any = client
         self._kind: Any = kind
         self._namespace = "*" if issubclass(kind, resource.NamespacedResource) else None
@@ -45,12 +45,12 @@ class Watched:
             raise TimeoutError(f"{self._kind.__name__} cannot be listed")
 
     def all(self) -> dict[_objects.Key, _objects.Object]:
-        """A snapshot; the objects must not be changed."""
+        """Return a snapshot; the objects must not be changed."""
         with self._lock:
             return dict(self._objects)
 
     def get(self, namespace: str, name: str) -> _objects.Object | None:
-        """One object, None where it does not exist."""
+        """Return one object, None where it does not exist."""
         with self._lock:
             return self._objects.get((namespace, name))
 
@@ -63,7 +63,7 @@ class Watched:
             try:
                 self._list_and_watch()
             except Exception:
-                # Too old, cut off, or the lab ends: look again from the start.
+                # The version is too old, the connection broke, or the lab ends: list again.
                 time.sleep(0.2)
 
     def _list_and_watch(self) -> None:

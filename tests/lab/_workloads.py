@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The pods that matter, as real processes: istiod, waypoints and gateways, applications."""
+"""The workloads of real pods: istiod, waypoints and gateways, applications."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ APP_ANNOTATION = "lab.charmed-istio.io/app"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
 _PROBE_TIMEOUT = 1.0
-# What stock Envoy cannot do; none of it takes part in a decision about a request.
+# Features that stock Envoy lacks; none takes part in a decision about a request.
 _ISTIOD_OVERRIDES = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
     "PILOT_ENABLE_ALPN_FILTER": "false",
@@ -39,7 +39,7 @@ _ISTIOD_OVERRIDES = {
 
 
 class Context(_volumes.Cluster, Protocol):
-    """What a workload knows of its pod and may use of the lab."""
+    """The part of its pod and of the lab that a workload uses."""
 
     folder: pathlib.Path
     logs: pathlib.Path
@@ -50,11 +50,11 @@ class Context(_volumes.Cluster, Protocol):
 
     @property
     def pod(self) -> _objects.Object:
-        """The pod as it is now, its address included."""
+        """The pod's current object, its address included."""
         ...
 
     def ztunnel(self) -> _ztunnel.Settings | None:
-        """How its ztunnel is to run; None: it has none."""
+        """Return the settings of the pod's ztunnel; None: it has none."""
         ...
 
     def annotate(self, annotations: dict[str, str | None]) -> None:
@@ -63,30 +63,30 @@ class Context(_volumes.Cluster, Protocol):
 
 
 class Workload(Protocol):
-    """Something that runs in a pod."""
+    """A program that runs in a pod."""
 
     def start(self) -> None:
-        """Start it; raises `NotYetError` while something is missing."""
+        """Start it; raise `NotYetError` while a referenced object is missing."""
         ...
 
     def refresh(self) -> None:
-        """Follow what changed in the cluster."""
+        """Follow changes in the cluster."""
         ...
 
     def alive(self) -> bool:
-        """Whether all of it runs."""
+        """Return whether all processes run."""
         ...
 
     def ready(self) -> bool:
-        """Whether it serves."""
+        """Return whether the workload serves."""
         ...
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the processes to end."""
         ...
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the processes at once."""
         ...
 
 
@@ -111,7 +111,7 @@ class ContainerWorkload:
         return self._context.pod["spec"]["containers"][0]
 
     def start(self) -> None:
-        """Start it; raises `NotYetError` while something is missing."""
+        """Start it; raise `NotYetError` while a referenced object is missing."""
         context, spec = self._context, self._spec
         environment = _volumes.environment(context.pod, spec, context)
         environment |= {
@@ -140,7 +140,7 @@ class ContainerWorkload:
 
     def refresh(self) -> None:
         """Follow changed ConfigMaps and Secrets."""
-        with contextlib.suppress(_volumes.NotYetError):  # Deleted: the files stay as they are.
+        with contextlib.suppress(_volumes.NotYetError):  # Deleted: the files stay.
             self._write_volumes()
 
     def alive(self) -> bool:
@@ -148,7 +148,7 @@ class ContainerWorkload:
         return self._process is not None and self._process.alive
 
     def ready(self) -> bool:
-        """What the container's own readiness probe says."""
+        """Return whether the container's readiness probe succeeds."""
         probe = _objects.mapping(self._spec, "readinessProbe", "httpGet")
         if not probe:
             return True
@@ -156,12 +156,12 @@ class ContainerWorkload:
         return http_ok(url)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the processes to end."""
         if self._process:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the processes at once."""
         if self._process:
             self._process.kill()
 
@@ -186,21 +186,21 @@ class ContainerWorkload:
 
 
 def istiod(context: Context) -> ContainerWorkload:
-    """The control plane, from the pod's own spec."""
+    """Return the workload of istiod, from the pod's own spec."""
     return ContainerWorkload(
         context, str(_container.ISTIOD), overrides=lambda _: dict(_ISTIOD_OVERRIDES)
     )
 
 
 def gateway(context: Context) -> ContainerWorkload:
-    """A waypoint or gateway: pilot-agent and Envoy, from the pod spec that istiod made."""
+    """Return a waypoint or gateway: pilot-agent and Envoy, from the pod spec that istiod made."""
     return ContainerWorkload(
         context, str(_container.PILOT_AGENT), _gateway_files, _gateway_overrides
     )
 
 
 class Application:
-    """An echo server on each container port, and the pod's ztunnel where it is on the mesh."""
+    """An echo server on each container port, and the pod's ztunnel if it is on the mesh."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -208,7 +208,7 @@ class Application:
         self._started = False
 
     def start(self) -> None:
-        """Listen."""
+        """Listen on the container ports."""
         context = self._context
         metadata = context.pod["metadata"]
         ports: dict[int, str] = {
@@ -239,11 +239,11 @@ class Application:
             self._context.annotate({_ztunnel.REDIRECTION: None})
 
     def alive(self) -> bool:
-        """Whether it listens."""
+        """Return whether the echo server listens."""
         return self._started and (self._ztunnel is None or self._ztunnel.alive)
 
     def ready(self) -> bool:
-        """Whether its ztunnel, if any, is ready too."""
+        """Return whether the pod's ztunnel, if any, is ready too."""
         return self._ztunnel is None or self._ztunnel.ready()
 
     def terminate(self) -> None:
@@ -261,13 +261,13 @@ class Application:
 
 
 def _speaks(port: _objects.Object) -> str:
-    """Return what an application speaks on a container port, which is how its name begins."""
+    """Return the protocol of a container port, with which the port's name begins."""
     name = str(port.get("name", "")).partition("-")[0]
     return name if name in ("https", "h2c", "grpc") else "http"
 
 
 def choose(pod: _objects.Object) -> Callable[[Context], Workload] | None:
-    """What runs in a pod for real; None: kwok plays it."""
+    """Return the workload that runs in a pod; None: kwok simulates the pod."""
     labels = _objects.texts(pod, "metadata", "labels")
     annotations = _objects.texts(pod, "metadata", "annotations")
     if labels.get("app") == "istiod":
@@ -279,7 +279,7 @@ def choose(pod: _objects.Object) -> Callable[[Context], Workload] | None:
     return None
 
 
-# The same choice, as the selector of a kwok Stage that leaves those pods alone.
+# The same choice, as the selector of a kwok Stage that excludes real pods.
 NOT_REAL: list[dict[str, Any]] = [
     {"key": '.metadata.labels["app"]', "operator": "NotIn", "values": ["istiod"]},
     {"key": f'.metadata.labels["{GATEWAY_LABEL}"]', "operator": "DoesNotExist"},
@@ -292,7 +292,7 @@ NOT_REAL: list[dict[str, Any]] = [
 
 
 def http_ok(url: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """Return whether a GET is answered with 200."""
     try:
         with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT) as response:  # noqa: S310
             return response.status == 200

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real ztunnel: for one pod (dedicated mode) with the redirection of istio-cni, or of a node."""
+"""A real ztunnel: for one pod (dedicated mode) with istio-cni's redirection, or for a node."""
 
 import contextlib
 import dataclasses
@@ -14,7 +14,7 @@ from typing import Protocol
 from tests.lab import _namespaces, _network, _objects, _process, _volumes
 
 REDIRECTION = "ambient.istio.io/redirection"
-"""Annotation by which istio-cni says that a pod's traffic passes ztunnel."""
+"""Annotation by which istio-cni reports that a pod's traffic passes ztunnel."""
 INBOUND_HBONE = 15008
 
 _INBOUND_PLAINTEXT = 15006
@@ -23,19 +23,19 @@ _READINESS = 15021
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Where a ztunnel finds its control plane."""
+    """The connection of a ztunnel to its control plane."""
 
     program: pathlib.Path
     istiod_address: str
-    """Of istiod's Service."""
+    """The address of istiod's Service."""
     root_namespace: str
     root_certificate: str
-    """PEM."""
+    """The mesh's root certificate in PEM."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """Whom a ztunnel says it is."""
+    """The identity of a ztunnel."""
 
     namespace: str
     pod: str
@@ -44,7 +44,7 @@ class Identity:
 
 
 class Pod(_volumes.Cluster, Protocol):
-    """The pod it belongs to."""
+    """The pod that the ztunnel belongs to."""
 
     folder: pathlib.Path
     logs: pathlib.Path
@@ -53,16 +53,16 @@ class Pod(_volumes.Cluster, Protocol):
 
     @property
     def pod(self) -> _objects.Object:
-        """The pod as it is now."""
+        """The pod's current object."""
         ...
 
 
 class Ztunnel:
-    """Captures what comes in over the pod's eth0 and enforces L4 policy on it."""
+    """Captures the inbound traffic of the pod's eth0 and enforces L4 policies on it."""
 
     def __init__(self, pod: Pod, settings: Settings) -> None:
         self._pod = pod
-        # Before ztunnel starts: connections that conntrack has not seen begin would break.
+        # Before ztunnel starts: connections whose start conntrack has missed would break.
         _network.nft(
             f"""
             table ip ztunnel {{
@@ -81,12 +81,12 @@ class Ztunnel:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the ztunnel runs."""
         return self._process.alive
 
     def ready(self) -> bool:
-        """What it says of itself."""
-        # From within the pod: what comes from the node is redirected.
+        """Return whether ztunnel's own readiness endpoint answers 200."""
+        # From within the pod: traffic from the node is redirected.
         try:
             with _namespaces.socket_in(
                 self._pod.namespace,
@@ -98,7 +98,7 @@ class Ztunnel:
             return False
 
     def stop(self) -> None:
-        """End it and take the redirection away."""
+        """Stop the ztunnel and remove the redirection."""
         self._process.kill()
         _network.nft("delete table ip ztunnel", self._pod.namespace)
 
@@ -121,9 +121,9 @@ class Ztunnel:
 def node_ztunnel(
     settings: Settings, identity: Identity, token: str, folder: pathlib.Path, logs: pathlib.Path
 ) -> Generator[str]:
-    """Run ztunnel as on a node, in a network namespace of its own, whose name is given.
+    """Run ztunnel as on a node, in a network namespace of its own; yield the namespace's name.
 
-    No istio-cni tells it of pods: it waits for the first, connected to istiod.
+    No istio-cni announces pods to it: connected to istiod, it waits for the first one.
     """
     namespace = f"node-{identity.pod}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ def node_ztunnel(
 def _environment(
     settings: Settings, identity: Identity, token: str, folder: pathlib.Path
 ) -> dict[str, str]:
-    """Return what every ztunnel here is told."""
+    """Return the environment variables that every ztunnel here has."""
     token_file, root_file = folder / "ztunnel-token", folder / "ztunnel-root.pem"
     token_file.write_text(token)
     root_file.write_text(settings.root_certificate)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Values that the options of istio-k8s cannot have."""
+"""Invalid values of the options of istio-k8s."""
 
 AMOUNTS = [
     ("{limits: {memory: 1Mi}}", "limits.memory", "raise it"),
@@ -49,4 +49,4 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
     "ztunnel-node-selector": LABELS,
     "cni-preflight": [("ignore", "'ignore'", "'warn'")],
 }
-"""Option → values that it cannot have, with what the status names and what it says is allowed."""
+"""Option → invalid values, each with the place and the remedy that the status names."""

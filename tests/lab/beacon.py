@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model with istio-beacon-k8s for tests: consumers without charms, and what comes of them."""
+"""A model with istio-beacon-k8s for tests, and applications without charms that use it."""
 
 import json
 from typing import Any
@@ -65,13 +65,13 @@ class Shop:
 
     @property
     def namespace_labels(self) -> dict[str, str]:
-        """Labels of the model's namespace that are about the mesh."""
+        """Labels of Istio on the model's namespace."""
         found = kube.manifest_of(self.client.get(Namespace, self.name))
         labels: dict[str, str] = found["metadata"].get("labels", {})
         return {key: value for key, value in labels.items() if "istio.io" in key}
 
     def entry(self, app: str, **changes: Any) -> dict[str, Any]:
-        """Return what an application asks for: that `caller` may GET it on port 80."""
+        """Return the access request of an application: `caller` may GET it on port 80."""
         return {
             "source_namespace": self.name,
             "source_app_name": "caller",
@@ -83,7 +83,7 @@ class Shop:
         }
 
     def consumer(self, app: str, *entries: Any, quiet: bool = False) -> None:
-        """Relate an application without a charm, with the Service that Juju would have made."""
+        """Relate an application without a charm, with a Service as Juju makes it."""
         self.service(app)
         databag = {"policies": json.dumps(entries or [self.entry(app)])}
         self.remote(self.mesh, app, databag, quiet=quiet)
@@ -101,7 +101,7 @@ class Shop:
         self._consumers.append((endpoint, name))
 
     def clear(self) -> None:
-        """Take away what `consumer`, `remote` and `service` made."""
+        """Remove the relations and Services of `consumer`, `remote` and `service`."""
         for endpoint, name in self._consumers:
             self.model.remove_relation(endpoint, name)
         self._consumers.clear()
@@ -120,7 +120,7 @@ class Shop:
         self._services.append(name)
 
     def policies(self) -> dict[str, Any]:
-        """Return the spec of each policy in the model's namespace, by what it is about."""
+        """Return the spec of each policy in the model's namespace, by its target."""
         found: dict[str, Any] = {}
         for policy in self.client.list(resources.AuthorizationPolicy, namespace=self.name):
             spec = policy["spec"]
@@ -129,7 +129,7 @@ class Shop:
             found[service or ",".join(f"{k}={v}" for k, v in labels.items())] = spec
         return found
 
-    def ours(self) -> list[str]:
+    def owned_objects(self) -> list[str]:
         """Return every object of the namespace with the identity label of one of our charms."""
         found = leftovers.of(self.cluster, "")
         return [line for line in found if f" {self.name}/" in line]

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Count the API requests of hooks, for more and more applications: `make bench`."""
+"""Count the API requests of hooks for growing numbers of applications: `make bench`."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ Relate = Callable[[beacon.Shop, int], None]
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """Requests of the hook that sees a change, and of the next one that sees none."""
+    """Requests of the hook that handles a change, and of the next one without a change."""
 
     charm: str
     applications: int
@@ -79,7 +79,7 @@ def with_certificate(model: juju.Model) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """Applications of one kind, more and more of them, at one charm."""
+    """A growing number of applications of one kind, related to one charm."""
 
     title: str
     charm: str
@@ -98,7 +98,7 @@ SERIES = (
 def growing(
     cluster: lab.Cluster, controller: juju.Controller, name: str, series: Series
 ) -> Iterator[Figures]:
-    """Relate more and more applications to a charm; yield the figures of each size."""
+    """Relate a growing number of applications to a charm; yield the figures of each size."""
     model = juju.Model(cluster, name, controller=controller)
     unit = f"{series.charm}/0"
     model.deploy(conftest.CHARMS / series.charm)

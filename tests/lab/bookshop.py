@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bookshop: its applications, and the requests that must pass or be refused, as data.
+"""The bookshop: its applications, and requests with their expected verdicts, as data.
 
 productpage → details, productpage → reviews and reviews → ratings are integrated. details allows
-`GET /health` and `GET /details/*` on its port; productpage asks for nothing. The demo sends these
-requests, and so do the tests.
+`GET /health` and `GET /details/*` on its port; productpage requests no access. The demo and the
+tests send these requests.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ class Expect(enum.StrEnum):
 
 
 class Hop(enum.StrEnum):
-    """Where the verdict is given."""
+    """The proxy that decides."""
 
     WAYPOINT = "waypoint"
     ZTUNNEL = "ztunnel"
@@ -41,7 +41,7 @@ class Hop(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One request and what must become of it."""
+    """One request and its expected verdict."""
 
     source: str
     """An application, or the address of a client outside the cluster."""
@@ -51,16 +51,16 @@ class Request:
     expect: Expect
     hop: Hop
     past_waypoint: bool = False
-    """Sent straight to a pod of the target."""
+    """Sent directly to a pod of the target."""
 
     @property
     def from_outside(self) -> bool:
-        """Whether it comes in through the gateway."""
+        """Whether it arrives through the gateway."""
         return self.source in (INSIDE, OUTSIDE)
 
     @property
     def needs_ztunnel(self) -> bool:
-        """Whether only a ztunnel can decide it."""
+        """Whether only a ztunnel can decide about it."""
         return self.hop is Hop.ZTUNNEL
 
 
@@ -75,12 +75,14 @@ class Scene:
 
     @property
     def title(self) -> str:
-        """The modes in words."""
+        """The modes as text."""
         modes = [
             f"hardened mode {'on' if self.hardened else 'off'}",
             f"managed mode {'on' if self.managed else 'off'}",
         ]
-        return ", ".join(modes + ([] if self.auto_allow else ["waypoints not let through"]))
+        return ", ".join(
+            modes + ([] if self.auto_allow else ["waypoints not allowed automatically"])
+        )
 
 
 def _request(
@@ -99,7 +101,7 @@ def scenes(model: str) -> tuple[Scene, ...]:
     """Return every scene, in an order that changes one mode at a time.
 
     Args:
-        model: name of the bookshop's model, which stands in the paths behind the ingress.
+        model: name of the bookshop's model, which is part of the paths at the ingress.
     """
     answer, forbidden, gateway = Expect.ANSWER, Expect.FORBIDDEN, Hop.GATEWAY
     page = f"GET /{model}-productpage"

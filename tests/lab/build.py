@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Build the programs of the lab and nothing else: `python -m tests.lab.build`."""
+"""Build the programs of the lab only: `python -m tests.lab.build`."""
 
 import sys
 
@@ -9,7 +9,7 @@ from tests.lab import _binaries
 
 
 def main() -> int:
-    """The command line."""
+    """Build the programs; return the exit status."""
     try:
         _binaries.ensure()
     except _binaries.BuildError as error:

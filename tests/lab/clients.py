@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Clients outside of the cluster that ask again and again, while something changes."""
+"""Clients outside the cluster that send requests continuously during a change."""
 
 import threading
 from collections.abc import Generator
@@ -13,15 +13,15 @@ from tests import lab
 
 @contextmanager
 def clients(cluster: lab.Cluster, where: str, **request: Any) -> Generator[list[lab.Response]]:
-    """Let a client that verifies ask again and again; yields its answers so far."""
+    """Let a client send requests continuously; yield the list of its responses so far."""
     seen: list[lab.Response] = []
     stopping = threading.Event()
 
-    def ask() -> None:
+    def send_requests() -> None:
         while not stopping.is_set():
             seen.append(cluster.request_outside(where, **request))
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=send_requests)
     thread.start()
     try:
         yield seen

@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 
 class ModelFactory:
-    """Makes models; those that are still there are destroyed at the end."""
+    """Creates models; those that still exist at the end are destroyed."""
 
     def __init__(self, cluster: lab.Cluster, prefix: str):
         self._cluster = cluster
@@ -31,7 +31,7 @@ class ModelFactory:
         controller: juju.Controller | None = None,
         uuid_mark: juju.Marks = "annotation",
     ) -> juju.Model:
-        """Add a model, by default with a name that no other has."""
+        """Add a model, by default with a unique name."""
         name = name or f"{self._prefix}-{next(_numbers)}"
         model = juju.Model(self._cluster, name, controller, uuid_mark)
         self.models.append(model)
@@ -67,7 +67,7 @@ def cluster() -> Iterator[lab.Cluster]:
 
 @pytest.fixture
 def new_model(cluster: lab.Cluster, request: pytest.FixtureRequest) -> Iterator[ModelFactory]:
-    """Makes models for one test."""
+    """Creates models for one test."""
     with _factory(cluster, request, "m") as factory:
         yield factory
 
@@ -76,7 +76,7 @@ def new_model(cluster: lab.Cluster, request: pytest.FixtureRequest) -> Iterator[
 def new_module_model(
     cluster: lab.Cluster, request: pytest.FixtureRequest
 ) -> Iterator[ModelFactory]:
-    """Makes models for all tests of a module."""
+    """Creates models for all tests of a module."""
     with _factory(cluster, request, "mm") as factory:
         yield factory
 
@@ -89,7 +89,7 @@ def model(new_model: ModelFactory) -> juju.Model:
 
 @pytest.fixture(scope="module")
 def control_plane(new_module_model: ModelFactory) -> juju.Model:
-    """A model with istio-k8s, active; a cluster holds one at a time."""
+    """A model with istio-k8s, active; a cluster has at most one."""
     model = new_module_model("istio-system")
     model.deploy(CHARMS / "istio-k8s")
     model.wait_active()

@@ -23,8 +23,8 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
-    """One request that a server got."""
+class ReceivedRequest:
+    """One request that a server received."""
 
     method: str
     path: str
@@ -33,10 +33,10 @@ class Asked:
 
 
 class Server:
-    """Answers every request with what a function says; a context manager."""
+    """Answers every request with the result of a function; a context manager."""
 
-    def __init__(self, listening: socket.socket, answer: Callable[[Asked], Answer]):
-        self.asked: list[Asked] = []
+    def __init__(self, listening: socket.socket, answer: Callable[[ReceivedRequest], Answer]):
+        self.requests: list[ReceivedRequest] = []
         self._connections: list[socket.socket] = []
         outer = self
 
@@ -54,9 +54,9 @@ class Server:
                     return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 self.rfile.read(int(headers.get("content-length", "0")))
-                asked = Asked(self.command, self.path, headers)
-                outer.asked.append(asked)
-                status, found, body = answer(asked)
+                received = ReceivedRequest(self.command, self.path, headers)
+                outer.requests.append(received)
+                status, found, body = answer(received)
                 self.send_response_only(status)
                 for name, value in {**found, "content-length": str(len(body))}.items():
                     self.send_header(name, value)
@@ -78,7 +78,7 @@ class Server:
         self.stop()
 
     def stop(self) -> None:
-        """Listen no longer, and close what is open."""
+        """Stop listening, and close open connections."""
         self._server.shutdown()
         self._server.server_close()
         for connection in self._connections:
@@ -86,9 +86,9 @@ class Server:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def decide(asked: Asked) -> Answer:
-    """Let in whoever has a session, but `banned`; everybody else is to log in."""
-    cookies = http.cookies.SimpleCookie(asked.headers.get("cookie", ""))
+def decide(request: ReceivedRequest) -> Answer:
+    """Allow requests with a session, except of `banned`; redirect others to the login."""
+    cookies = http.cookies.SimpleCookie(request.headers.get("cookie", ""))
     user = cookies["session"].value if "session" in cookies else ""
     if user == "banned":
         return 403, {"content-type": "text/plain"}, b"not you"
@@ -105,13 +105,13 @@ class Issuer:
         self.name = name
         self._key = jwk.ECKey.generate_key("P-256", {"kid": name}, private=True)
 
-    def keys(self, _: Asked) -> Answer:
+    def keys(self, _: ReceivedRequest) -> Answer:
         """Answer with the public key."""
         body = json.dumps({"keys": [self._key.as_dict(private=False)]}).encode()
         return 200, {"content-type": "application/json"}, body
 
     def bearer(self, **claims: Any) -> dict[str, str]:
-        """Return the header of a request with a token; claims lie over those of a good one."""
+        """Return a request header with a token; `claims` replace those of a valid token."""
         now = int(time.time())
         good = {"iss": self.name, "sub": "alice", "aud": "shop", "iat": now, "exp": now + 3600}
         held = {key: value for key, value in {**good, **claims}.items() if value is not None}

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a removed application left in the cluster: every kind that the API server serves."""
+"""Finds the objects that a removed application left, of every kind that the API server serves."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ SKIPPED = frozenset({"events", "componentstatuses"})
 
 
 def of(cluster: lab.Cluster, root_namespace: str) -> list[str]:
-    """Return what carries our label, and what istiod made for itself in its namespace, sorted."""
+    """Return the objects with our label, and those that istiod made in its namespace, sorted."""
     made_by_istiod = {
         (lab_kind_name(kind), name) for kind, names in manifests.MADE_BY_ISTIOD for name in names
     }

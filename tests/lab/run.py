@@ -3,8 +3,8 @@
 
 """Run a command inside the lab's namespaces: `python -m tests.lab.run -- <command…>`.
 
-ztunnel is looked up and the other programs are built first, because inside there is no network but
-the lab's own. Needs root.
+ztunnel is looked up and the other programs are built first, because inside only the lab's own
+network exists. Needs root.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.lab import _binaries, _namespaces
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command; return its exit status, or 2 on wrong usage."""
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     if not command:
         print("usage: python -m tests.lab.run -- <command…>", file=sys.stderr)
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         return 2
     _announce(found, _binaries.cache_folder())
     _binaries.ensure()
-    # Inside there is no proxy to be reached.
+    # No HTTP proxy is reachable inside.
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
@@ -47,8 +47,8 @@ def main(arguments: list[str]) -> int:
 def _announce(found: ztunnel.Program | ztunnel.Missing, cache: pathlib.Path) -> None:
     console = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
     if isinstance(found, ztunnel.Missing):
-        told = f"lab: {found}. To run it, {ztunnel.how_to_get(cache)}"
-        console.print(told, style="bold yellow", markup=False)
+        notice = f"lab: {found}. To run it, {ztunnel.how_to_get(cache)}"
+        console.print(notice, style="bold yellow", markup=False)
     else:
         console.print(f"lab: {found}", markup=False)
 

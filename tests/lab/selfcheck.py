@@ -1,10 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Proof that the lab itself works, with Istio's own manifests: `python -m tests.lab.selfcheck`.
+"""Check of the lab itself, with Istio's own manifests: `python -m tests.lab.selfcheck`.
 
-Run it inside (`python -m tests.lab.run -- …`). When a test of the charms fails and this does not,
-the lab is not to blame.
+It runs inside (`python -m tests.lab.run -- …`). When a test of the charms fails and this check
+passes, the fault is in the charms.
 """
 
 import subprocess
@@ -117,7 +117,7 @@ spec:
 
 
 class Check:
-    """Counts what was as expected."""
+    """Counts unexpected responses."""
 
     def __init__(self) -> None:
         self.console = rich.console.Console()
@@ -125,11 +125,11 @@ class Check:
         self._started = time.monotonic()
 
     def step(self, text: str) -> None:
-        """Say what is done now, with the time since the start."""
+        """Print the current step, with the time since the start."""
         self.console.print(f"{time.monotonic() - self._started:6.1f} s  {text}", highlight=False)
 
     def expect(self, what: str, got: lab.Response, status: int | None, hop: str) -> None:
-        """Compare an answer."""
+        """Compare a response with the expected one."""
         right = (got.status, got.hop) == (status, hop)
         self.failed += not right
         mark = "ok" if right else f"WRONG, expected {status} by {hop} {got.error} {got.body[:200]}"
@@ -137,7 +137,7 @@ class Check:
 
 
 def apply(client: lightkube.Client, text: str) -> None:
-    """Apply YAML as it is: definitions first, each kind once it is served."""
+    """Apply YAML unchanged: definitions first, each kind once it is served."""
     documents: list[dict[str, Any]] = [
         found for found in yaml.load_all(text, yaml.CSafeLoader) if found
     ]
@@ -148,7 +148,7 @@ def apply(client: lightkube.Client, text: str) -> None:
 
 
 def install(cluster: lab.Cluster) -> None:
-    """Install Istio as istioctl has it, without the webhook for sidecars."""
+    """Install Istio's own manifests, without the webhook for sidecars."""
     result = subprocess.run(
         [_binaries.program("istioctl"), "manifest", "generate", "--set", "profile=ambient"],
         capture_output=True,
@@ -178,7 +178,7 @@ def install(cluster: lab.Cluster) -> None:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the check; return its exit status."""
     check = Check()
     check.step("starting the cluster")
     with lab.Cluster() as cluster:
@@ -191,7 +191,7 @@ def main() -> int:
 
 
 def run(cluster: lab.Cluster, check: Check) -> None:
-    """Install, send requests, change policies, send again."""
+    """Install Istio, send requests, change policies, send requests again."""
     install(cluster)
     check.step("istio applied")
     cluster.wait_ready(apps_v1.Deployment, "istiod", "istio-system")
@@ -231,7 +231,7 @@ def run(cluster: lab.Cluster, check: Check) -> None:
 
 
 def run_l4(cluster: lab.Cluster, check: Check, service: str) -> None:
-    """What ztunnel decides."""
+    """Check the requests about which ztunnel decides."""
     got = cluster.request("shop/ratings", service, via="pod")
     check.expect("ratings past the waypoint, no L4 policy", got, 200, "application")
     apply(cluster.client, _L4.split("---")[0])

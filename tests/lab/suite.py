@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The three charms and the bookshop in the lab: deployed, switched between scenes, and asked."""
+"""The three charms and the bookshop in the lab: deployment, scenes, requests and actions."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ VERDICT_SECONDS = 30
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a request."""
+    """The outcome of a request."""
 
     request: bookshop.Request
     got: str
-    """The verdict in the words of `bookshop.Expect`, or what was seen instead."""
+    """The verdict as a value of `bookshop.Expect`, or the HTTP status."""
     as_expected: bool
     ran: bool = True
 
@@ -39,7 +39,7 @@ class Suite:
         self.shop = juju.Model(cluster, shop, controller=controller)
 
     def deploy(self) -> Iterator[str]:
-        """Deploy everything, step by step; yields what comes next, for people who watch."""
+        """Deploy both models step by step; yield a description before each step."""
         yield "istio-k8s: the control plane"
         self.mesh.deploy(CHARMS / "istio-k8s")
         self.mesh.wait_active()
@@ -61,7 +61,7 @@ class Suite:
         self.cluster.wait_synced()
 
     def enter(self, scene: bookshop.Scene) -> None:
-        """Set the modes of a scene, and wait until the mesh knows."""
+        """Set the modes of a scene, and wait until every proxy has them."""
         self.mesh.config(
             "istio-k8s",
             hardened_mode=scene.hardened,
@@ -76,7 +76,7 @@ class Suite:
         """Send a request until its verdict is the expected one, for a bounded time.
 
         Configuration reaches proxies asynchronously, so the first answers may be older than the
-        scene; what counts is what the mesh settles on.
+        scene; only the final verdict counts.
         """
         if request.needs_ztunnel and not self.cluster.has_ztunnel:
             return Outcome(request, "not run", as_expected=True, ran=False)
@@ -114,8 +114,8 @@ class Suite:
         )
 
     def explain(self, request: bookshop.Request, form: str) -> dict[str, Any]:
-        """Return what the beacon says of a request between applications of the bookshop."""
-        return self._ask_beacon(
+        """Return the beacon's explanation of a request between applications of the bookshop."""
+        return self._run_beacon_action(
             "explain",
             source=request.source,
             target=request.target,
@@ -126,14 +126,14 @@ class Suite:
         )
 
     def list_access(self, form: str) -> str:
-        """Return who may reach whom, as the beacon lists it."""
-        return str(self._ask_beacon("list-access", format=form)[form])
+        """Return the allowed access, as the beacon lists it."""
+        return str(self._run_beacon_action("list-access", format=form)[form])
 
-    def _ask_beacon(self, action: str, **params: Any) -> dict[str, Any]:
+    def _run_beacon_action(self, action: str, **params: Any) -> dict[str, Any]:
         return self.shop.run(f"{BEACON}/0", action, **params)
 
     def remove(self) -> Iterator[str]:
-        """Take everything away again, in the order an operator would."""
+        """Remove all applications in an operator's order; yield each name before its removal."""
         for model, apps in (
             (self.shop, (*bookshop.APPLICATIONS, INGRESS, BEACON)),
             (self.mesh, ("istio-k8s",)),

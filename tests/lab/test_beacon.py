@@ -33,7 +33,7 @@ def shop(
     return deployed
 
 
-def test_applications_are_told_how_to_join_and_the_beacon_joins_itself(shop: beacon.Shop):
+def test_applications_get_the_labels_to_join_and_the_beacon_joins_itself(shop: beacon.Shop):
     shop.consumer("details")
     shop.model.settle()
     labels = {
@@ -41,19 +41,19 @@ def test_applications_are_told_how_to_join_and_the_beacon_joins_itself(shop: bea
         "istio.io/use-waypoint": shop.waypoint,
         "istio.io/use-waypoint-namespace": shop.name,
     }
-    told = shop.model.databag(MESH, remote="details")
-    assert {key: json.loads(text) for key, text in told.items()} == {
+    databag = shop.model.databag(MESH, remote="details")
+    assert {key: json.loads(text) for key, text in databag.items()} == {
         "labels": labels,
         "mesh_type": "istio",
     }
     assert labels.items() <= shop.get(Service, APP)["metadata"]["labels"].items()
     pods = shop.get(StatefulSet, APP)["spec"]["template"]["metadata"]["labels"]
     assert labels.items() <= pods.items()
-    memory = shop.get(ConfigMap, f"juju-service-mesh-{APP}-labels")
-    assert json.loads(memory["data"]["labels"]) == labels
+    labels_config_map = shop.get(ConfigMap, f"juju-service-mesh-{APP}-labels")
+    assert json.loads(labels_config_map["data"]["labels"]) == labels
 
 
-def test_our_marks_stay_away_from_the_waypoints_pods(shop: beacon.Shop):
+def test_our_labels_are_absent_from_the_waypoints_pods(shop: beacon.Shop):
     shop.model.wait_active(APP)
     before = shop.get(Deployment, shop.waypoint)["spec"]["template"]
     labels, annotations = before["metadata"]["labels"], before["metadata"]["annotations"]
@@ -75,15 +75,15 @@ def test_the_whole_model_joins_and_leaves_by_its_namespace(shop: beacon.Shop):
         "istio.io/use-waypoint": shop.waypoint,
         "charms.canonical.com/istio.io.waypoint.managed-by": f"{shop.name}.{APP}",
     }
-    told = shop.model.databag(MESH, remote="joined")
-    assert told == {"labels": "{}", "mesh_type": '"istio"'}
+    databag = shop.model.databag(MESH, remote="joined")
+    assert databag == {"labels": "{}", "mesh_type": '"istio"'}
     assert shop.policies()["juju-modeloperator=modeloperator"]["rules"] == [{}]
     shop.config(model_on_mesh=False)
     assert shop.namespace_labels == {}
     assert set(shop.policies()) == {"joined"}
 
 
-def test_a_namespace_that_somebody_else_labelled_is_reported_and_left_alone(shop: beacon.Shop):
+def test_a_namespace_with_labels_of_another_owner_is_reported_and_left_alone(shop: beacon.Shop):
     theirs = {"metadata": {"labels": {"istio.io/dataplane-mode": "none"}}}
     shop.client.patch(Namespace, shop.name, theirs, patch_type=PatchType.MERGE)
     shop.config(model_on_mesh=True)
@@ -137,7 +137,7 @@ def test_three_hundred_policies_over_thirty_targets_cost_little_more_than_a_writ
     total, writes = calls(sources=10)
     assert total <= 45
     assert writes == len(shop.policies()) == 30
-    # Ten times the policies over the same targets cost no call more: nothing new to look for.
+    # Ten times the policies over the same targets cost no further call.
     more, writes = calls(sources=100)
     assert writes == 30
     assert more <= total
@@ -155,17 +155,17 @@ def test_a_unit_that_does_not_lead_writes_nothing(shop: beacon.Shop):
     assert seen.writes == []
 
 
-def test_what_somebody_edits_or_deletes_is_repaired(shop: beacon.Shop):
+def test_edited_and_deleted_objects_are_repaired(shop: beacon.Shop):
     shop.consumer("details")
     shop.model.settle()
-    wanted = shop.policies()
+    desired = shop.policies()
     (policy,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
-    opened: dict[str, Any] = {"rules": [*wanted["details"]["rules"], {}]}
+    opened: dict[str, Any] = {"rules": [*desired["details"]["rules"], {}]}
     shop.edit(resources.AuthorizationPolicy, policy.metadata.name, spec=opened)
     shop.client.delete(resources.Gateway, shop.waypoint, namespace=shop.name)
     shop.edit(Service, APP, metadata={"labels": {"istio.io/use-waypoint": "elsewhere"}})
     shop.refresh()
-    assert shop.policies() == wanted
+    assert shop.policies() == desired
     assert shop.get(resources.Gateway, shop.waypoint)
     labels = shop.get(Service, APP)["metadata"]["labels"]
     assert labels["istio.io/use-waypoint"] == shop.waypoint
@@ -174,7 +174,9 @@ def test_what_somebody_edits_or_deletes_is_repaired(shop: beacon.Shop):
     assert seen.writes == []
 
 
-def test_what_is_stale_goes_and_a_strangers_policy_of_a_similar_name_stays(shop: beacon.Shop):
+def test_stale_objects_are_pruned_and_a_policy_of_another_owner_with_a_similar_name_stays(
+    shop: beacon.Shop,
+):
     shop.consumer("details")
     shop.model.settle()
     (ours,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
@@ -189,10 +191,10 @@ def test_what_is_stale_goes_and_a_strangers_policy_of_a_similar_name_stays(shop:
 
 
 def test_the_waypoint_scales_with_the_charm(shop: beacon.Shop):
-    def replicas(wanted: int) -> bool:
+    def replicas(desired: int) -> bool:
         scaler = shop.get(HorizontalPodAutoscaler, shop.waypoint)["spec"]
-        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (wanted, wanted)
-        return bool(shop.get(Deployment, shop.waypoint)["spec"].get("replicas") == wanted)
+        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (desired, desired)
+        return bool(shop.get(Deployment, shop.waypoint)["spec"].get("replicas") == desired)
 
     shop.model.wait_active(APP)
     shop.model.add_unit(APP, 2)
@@ -206,7 +208,7 @@ def test_the_waypoint_scales_with_the_charm(shop: beacon.Shop):
 def test_removal_leaves_nothing(shop: beacon.Shop):
     shop.consumer("details")
     shop.config(model_on_mesh=True)
-    assert {line.split()[0] for line in shop.ours()} == {
+    assert {line.split()[0] for line in shop.owned_objects()} == {
         "AuthorizationPolicy",
         "ConfigMap",
         "Gateway",
@@ -214,11 +216,11 @@ def test_removal_leaves_nothing(shop: beacon.Shop):
     }
     shop.model.remove(APP)
     shop.model.settle()
-    assert shop.ours() == []
+    assert shop.owned_objects() == []
     assert shop.namespace_labels == {}
 
 
-def test_the_memory_of_a_charm_that_was_here_before_serves_as_well_and_goes_in_the_end(
+def test_the_labels_config_map_of_an_earlier_charm_is_adopted_and_deleted_on_removal(
     cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
 ):
     shop = beacon.Shop(cluster, new_model(controller=control_plane.controller))
@@ -232,16 +234,16 @@ def test_the_memory_of_a_charm_that_was_here_before_serves_as_well_and_goes_in_t
     assert name not in [c.metadata.name for c in shop.client.list(ConfigMap, namespace=shop.name)]
 
 
-def test_a_waypoint_that_cannot_start_is_waited_for_with_its_cause(
+def test_a_waypoint_that_cannot_start_is_reported_with_its_cause(
     cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
 ):
     shop = beacon.Shop(cluster, new_model(controller=control_plane.controller))
 
-    def told() -> bool:
+    def is_reported() -> bool:
         shop.refresh()
         return shop.status.startswith("waiting: ") and "ImagePullBackOff" in shop.status
 
     with cluster.fail_image("*/proxyv2:*"):
         shop.deploy()
-        lab.eventually(told, timeout=60)
+        lab.eventually(is_reported, timeout=60)
     shop.model.wait_active(APP)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What applications ask istio-beacon-k8s for, and what the mesh makes of it."""
+"""Access requests of applications to istio-beacon-k8s, and the resulting policies."""
 
 import json
 import re
@@ -31,12 +31,12 @@ def deployed(
 
 @pytest.fixture
 def shop(deployed: beacon.Shop) -> Iterator[beacon.Shop]:
-    """The model, without what the last test related."""
+    """The model, without the relations of the previous test."""
     yield deployed
     deployed.clear()
 
 
-def test_without_management_every_policy_goes_in_one_hook_and_the_rest_stays(
+def test_without_managed_mode_every_policy_is_deleted_in_one_hook_and_other_objects_stay(
     shop: beacon.Shop, new_model: conftest.ModelFactory
 ):
     store = beacon.Shop(shop.cluster, new_model(controller=shop.model.controller))
@@ -48,15 +48,17 @@ def test_without_management_every_policy_goes_in_one_hook_and_the_rest_stays(
     shop.config(model_on_mesh=True)
     shop.model.wait_active(APP)
     pods = f"{authorization.NAME_LABEL}={APP}"
-    wanted, operator = shop.policies(), "juju-modeloperator=modeloperator"
-    assert set(wanted) == {"details", pods, operator}
+    desired, operator = shop.policies(), "juju-modeloperator=modeloperator"
+    assert set(desired) == {"details", pods, operator}
     assert set(store.policies()) == {"stock"}
 
     def rest() -> list[Any]:
-        objects = [line for line in shop.ours() if not line.startswith("AuthorizationPolicy")]
+        objects = [
+            line for line in shop.owned_objects() if not line.startswith("AuthorizationPolicy")
+        ]
         service = shop.get(Service, APP)["metadata"]["labels"]
-        told = [shop.model.databag(MESH, remote=name) for name in ("details", "remote-1")]
-        return [objects, shop.namespace_labels, service, told]
+        databags = [shop.model.databag(MESH, remote=name) for name in ("details", "remote-1")]
+        return [objects, shop.namespace_labels, service, databags]
 
     before = rest()
     shop.model.config(APP, manage_authorization_policies=False)
@@ -67,7 +69,7 @@ def test_without_management_every_policy_goes_in_one_hook_and_the_rest_stays(
     assert rest() == before
     assert shop.status.startswith("active")
     shop.config(manage_authorization_policies=True)
-    assert shop.policies() == wanted
+    assert shop.policies() == desired
     assert set(store.policies()) == {"stock"}
     assert rest() == before
     shop.config(model_on_mesh=False)
@@ -87,7 +89,7 @@ def test_without_management_every_policy_goes_in_one_hook_and_the_rest_stays(
     ],
     ids=["broken JSON", "not a list", "wrong entry", "unknown field", "bad port"],
 )
-def test_bad_data_is_named_with_its_cure_and_closes_only_who_sent_it(
+def test_invalid_data_is_reported_with_a_remedy_and_closes_only_its_sender(
     shop: beacon.Shop, broken: str | dict[str, Any], said: str
 ):
     shop.consumer("reviews")
@@ -108,7 +110,7 @@ def test_bad_data_is_named_with_its_cure_and_closes_only_who_sent_it(
     assert shop.status.startswith("active")
 
 
-def test_databags_of_every_kind_of_bad_in_one_hook(shop: beacon.Shop):
+def test_invalid_databags_of_every_kind_in_one_hook(shop: beacon.Shop):
     bad: dict[str, str | dict[str, Any]] = {
         "not-json": "{broken",
         "no-list": '{"policies": []}',
@@ -138,7 +140,7 @@ def test_databags_of_every_kind_of_bad_in_one_hook(shop: beacon.Shop):
     assert re.match(r"blocked: [-a-z]+:service-mesh policies\S*: .+; .+ \(\+7 more\)", shop.status)
 
 
-def test_whatever_a_databag_may_ask_for_is_taken_by_the_api_server_and_istiods_webhook(
+def test_every_valid_access_request_is_accepted_by_the_api_server_and_istiods_webhook(
     shop: beacon.Shop,
 ):
     paths = test_paths.accepted(2000)
@@ -162,7 +164,9 @@ def test_whatever_a_databag_may_ask_for_is_taken_by_the_api_server_and_istiods_w
     assert len(shop.policies()) == 2
 
 
-def test_a_trusted_requester_may_ask_for_others_of_the_model(shop: beacon.Shop):
+def test_a_trusted_requester_may_request_access_to_other_applications_of_the_model(
+    shop: beacon.Shop,
+):
     shop.service("victim")
     pods = {"target_app_name": None, "target_selector_labels": {"tier": "workers"}}
     workers = shop.entry("", target_type="unit", endpoints=[], **pods)
@@ -172,7 +176,7 @@ def test_a_trusted_requester_may_ask_for_others_of_the_model(shop: beacon.Shop):
     assert set(shop.policies()) == {"victim", "tier=workers"}
     assert shop.status.startswith("blocked: config trusted-requesters: 'Not-An-App' is no app")
     assert shop.status.endswith("(+1 more)")
-    # What was allowed is withdrawn; what it had closed is not open to everybody.
+    # The allowed access is withdrawn; the targets stay closed.
     shop.config(trusted_requesters="")
     assert all("rules" not in policy for policy in shop.policies().values())
     assert set(shop.policies()) == {"victim", "tier=workers"}
@@ -180,7 +184,7 @@ def test_a_trusted_requester_may_ask_for_others_of_the_model(shop: beacon.Shop):
     assert shop.policies() == {}
 
 
-def test_nobody_may_ask_for_access_to_somebody_else(shop: beacon.Shop):
+def test_access_to_another_application_is_refused(shop: beacon.Shop):
     shop.service("victim")
     pods = shop.entry("victim", target_type="unit", endpoints=[])
     shop.consumer("details", shop.entry("victim"), pods, shop.entry("details"))
@@ -190,7 +194,7 @@ def test_nobody_may_ask_for_access_to_somebody_else(shop: beacon.Shop):
     assert shop.status.endswith("(+1 more)")
 
 
-def test_a_service_that_is_not_there_yet_is_waited_for(shop: beacon.Shop):
+def test_a_missing_service_is_waited_for(shop: beacon.Shop):
     shop.consumer("details", shop.entry("details", target_service="details-later"))
     shop.model.settle()
     assert shop.policies() == {}
@@ -216,7 +220,7 @@ def test_an_application_of_another_model_may_open_itself_there_only(
     assert store.policies() == {}
 
 
-def test_scrapers_are_let_in_to_the_metrics_port(
+def test_scrapers_are_allowed_at_the_metrics_port(
     shop: beacon.Shop, new_model: conftest.ModelFactory
 ):
     store = new_model(controller=shop.model.controller)
@@ -224,8 +228,8 @@ def test_scrapers_are_let_in_to_the_metrics_port(
     shop.remote(METRICS, "remote-1", {}, model_uuid=store.uuid)
     shop.model.settle()
     assert shop.status.startswith("waiting: remote-1:metrics-endpoint")
-    told = {"cmr_data": json.dumps({"app_name": "grafana", "juju_model_name": store.name})}
-    shop.remote(f"{APP}:provide-cmr-mesh", "remote-1", told, model_uuid=store.uuid)
+    names = {"cmr_data": json.dumps({"app_name": "grafana", "juju_model_name": store.name})}
+    shop.remote(f"{APP}:provide-cmr-mesh", "remote-1", names, model_uuid=store.uuid)
     shop.model.settle()
     (rule,) = shop.policies()[f"{authorization.NAME_LABEL}={APP}"]["rules"]
     assert set(rule["from"][0]["source"]["principals"]) == {
@@ -240,7 +244,7 @@ def test_scrapers_are_let_in_to_the_metrics_port(
     assert unit["prometheus_scrape_unit_address"]
 
 
-def test_a_mistake_in_its_databag_closes_an_application_and_opens_nothing(deployed: beacon.Shop):
+def test_an_invalid_databag_closes_its_application_and_opens_nothing(deployed: beacon.Shop):
     model, cluster = deployed.model, deployed.cluster
     for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):
         model.deploy(app)

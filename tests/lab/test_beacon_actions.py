@@ -1,8 +1,8 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-beacon-k8s explains, lists and previews access, and changes nothing by it.
+"""istio-beacon-k8s explains, lists and previews access, without changing anything.
 
-That what it explains is what becomes of real requests, `test_bookshop` shows.
+`test_bookshop` shows that explanations match the verdicts on real requests.
 """
 
 import json
@@ -29,7 +29,7 @@ READS = 20
 def shop(
     cluster: lab.Cluster, control_plane: juju.Model, new_module_model: conftest.ModelFactory
 ) -> beacon.Shop:
-    """Productpage may reach details, ratings may not; greedy requests access to another."""
+    """Productpage may reach details, ratings may not; `greedy` requests access to ratings."""
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     shop.deploy()
     for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):
@@ -44,12 +44,12 @@ def shop(
 
 
 def run(shop: beacon.Shop, action: str, **params: Any) -> dict[str, Any]:
-    """Run an action of the beacon; names with dashes are given with underscores."""
+    """Run an action of the beacon; parameters have underscores for dashes."""
     return shop.model.run(UNIT, action, **{k.replace("_", "-"): v for k, v in params.items()})
 
 
 def lines(text: str) -> list[list[str]]:
-    """Return the words of each line of a table but the headings."""
+    """Return the words of each line of a table, without the headings."""
     return [line.split() for line in text.splitlines()[1:]]
 
 
@@ -76,7 +76,7 @@ def test_actions_write_nothing_and_cost_the_same_for_more_applications(shop: bea
     assert max(before) <= READS
 
 
-def test_an_allowed_request_is_traced_to_its_requester(shop: beacon.Shop):
+def test_an_allowed_request_is_traced_to_its_access_request(shop: beacon.Shop):
     request = {"source": "productpage", "target": f"{shop.name}/details", "port": apps.PORT}
     results = run(shop, "explain", **request, method="get", path="/details/0")
     assert results["verdict"] == "allowed"
@@ -87,7 +87,7 @@ def test_an_allowed_request_is_traced_to_its_requester(shop: beacon.Shop):
     assert "  only GET /details/*" in results["explanation"]
 
 
-def test_a_denied_request_has_a_remedy(shop: beacon.Shop):
+def test_a_denied_request_is_explained_with_remedies(shop: beacon.Shop):
     results = run(shop, "explain", source="ratings", target="details", format="json")
     assert results["verdict"] == "denied"
     assert results["decided-by"] == f"waypoint {shop.name}/{shop.waypoint}"
@@ -106,7 +106,7 @@ def test_a_denied_request_has_a_remedy(shop: beacon.Shop):
         ({"source": "ratings", "target": "details", "format": "x"}, "format: use one of table,"),
     ],
 )
-def test_what_cannot_be_explained_is_answered_with_what_can(
+def test_invalid_parameters_of_explain_are_answered_with_valid_ones(
     shop: beacon.Shop, params: dict[str, Any], said: str
 ):
     with pytest.raises(juju.ActionError) as caught:
@@ -114,7 +114,7 @@ def test_what_cannot_be_explained_is_answered_with_what_can(
     assert said in caught.value.message
 
 
-def test_who_may_reach_whom_in_every_form(shop: beacon.Shop):
+def test_access_is_listed_in_every_format(shop: beacon.Shop):
     table = lines(run(shop, "list-access")["table"])
     assert [f"{shop.name}/productpage", f"{shop.name}/details", "GET"] in [
         line[:3] for line in table
@@ -128,22 +128,22 @@ def test_who_may_reach_whom_in_every_form(shop: beacon.Shop):
         run(shop, "list-access", app="rating")
 
 
-def test_what_is_refused_is_shown_whole(shop: beacon.Shop):
+def test_refused_requests_are_listed_with_their_remedy(shop: beacon.Shop):
     results = run(shop, "list-requests", app="greedy")
     assert (results["granted"], results["refused"]) == (1, 1)
     assert (
         f"asks for Service {shop.name}/ratings, which is not its own; ask for a Service"
         in (results["table"])
     )
-    asked = json.loads(run(shop, "list-requests", format="json")["json"])
-    assert {"granted", "refused"} <= {each["outcome"] for each in asked}
+    listed = json.loads(run(shop, "list-requests", format="json")["json"])
+    assert {"granted", "refused"} <= {each["outcome"] for each in listed}
     with pytest.raises(
-        juju.ActionError, match="app: nobody is not integrated; integrated applications:"
+        juju.ActionError, match="app: absent is not integrated; integrated applications:"
     ):
-        run(shop, "list-requests", app="nobody")
+        run(shop, "list-requests", app="absent")
 
 
-def test_what_is_assumed_is_what_the_option_then_does(shop: beacon.Shop):
+def test_a_preview_of_managed_mode_matches_its_effect(shop: beacon.Shop):
     results = run(shop, "preview")
     assert (results["plan"], results["access"]) == ("no change", "no access changes")
     before = {tuple(each.items()) for each in _access(shop)}
@@ -167,7 +167,7 @@ def test_what_is_assumed_is_what_the_option_then_does(shop: beacon.Shop):
 
 
 def _access(shop: beacon.Shop) -> list[dict[str, Any]]:
-    """Return source, target and operations of everything that is allowed."""
+    """Return source, target and operations of all allowed access."""
     listed = json.loads(run(shop, "list-access", format="json")["json"])
     keys = ("source", "target", "by", "operations")
     return [{key: each[key] for key in keys} for each in listed if each["source"]]
@@ -178,7 +178,7 @@ def _key(change: dict[str, Any]) -> tuple[Any, ...]:
     return (change["gained"], *((key, change[key]) for key in keys))
 
 
-def test_hardened_mode_can_be_assumed(shop: beacon.Shop, control_plane: juju.Model):
+def test_hardened_mode_can_be_previewed(shop: beacon.Shop, control_plane: juju.Model):
     changes = json.loads(run(shop, "preview", hardened_mode=True, format="json")["access"])
     lost = {each["target"] for each in changes if not each["gained"]}
     assert f"{shop.name}/productpage" in lost
@@ -199,7 +199,7 @@ def test_hardened_mode_can_be_assumed(shop: beacon.Shop, control_plane: juju.Mod
         control_plane.settle()
 
 
-def test_what_the_charm_may_not_read_is_answered_with_how_to_let_it(shop: beacon.Shop):
+def test_missing_rights_are_reported_with_the_command_that_grants_them(shop: beacon.Shop):
     shop.model.deploy(beacon.CHARM, "untrusted", trust=False)
     shop.model.settle()
     for action, params in ACTIONS.items():

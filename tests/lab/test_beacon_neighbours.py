@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-beacon-k8s beside others that label and protect: beacons, and charms with own policies."""
+"""istio-beacon-k8s beside another beacon, and beside charms that write their own policies."""
 
 import json
 import types
@@ -37,20 +37,20 @@ def beacons(
 
 
 def uids(shop: beacon.Shop) -> dict[str, str]:
-    """Return what belongs to a beacon, and which objects these are."""
+    """Return the objects of a beacon with their uids."""
     identity = resources.identity(shop.name, shop.app)
     kinds = (resources.Gateway, resources.AuthorizationPolicy)
     live = kube.read_live(shop.client, identity, kinds)
     return {str(ref): obj.metadata.uid for ref, obj in live.objects.items()}
 
 
-def told(shop: beacon.Shop, consumer: str) -> dict[str, str]:
+def mesh_labels(shop: beacon.Shop, consumer: str) -> dict[str, str]:
     labels: dict[str, str] = json.loads(shop.model.databag(shop.mesh, remote=consumer)["labels"])
     return labels
 
 
-def assert_peace(*shops: beacon.Shop) -> None:
-    """Nobody undoes what another one did."""
+def assert_no_interference(*shops: beacon.Shop) -> None:
+    """Check that no beacon reverts a change of another."""
     for shop in (*shops, *shops):
         with shop.model.requests(shop.unit) as seen:
             shop.refresh()
@@ -59,14 +59,14 @@ def assert_peace(*shops: beacon.Shop) -> None:
 
 def test_two_beacons_in_one_model_keep_to_their_own(beacons: tuple[beacon.Shop, beacon.Shop]):
     one, two = beacons
-    assert told(one, "details")["istio.io/use-waypoint"] == one.waypoint
-    assert told(two, "reviews")["istio.io/use-waypoint"] == two.waypoint != one.waypoint
+    assert mesh_labels(one, "details")["istio.io/use-waypoint"] == one.waypoint
+    assert mesh_labels(two, "reviews")["istio.io/use-waypoint"] == two.waypoint != one.waypoint
     assert len(uids(one)) == len(uids(two)) == 2
     assert uids(one).keys().isdisjoint(uids(two))
     assert set(one.policies()) == {"details", "reviews"}
-    assert_peace(one, two)
+    assert_no_interference(one, two)
 
-    # The namespace can be behind one waypoint only: the second says so, and keeps its own.
+    # A namespace has at most one waypoint: the second beacon reports that, and keeps its own.
     one.config(model_on_mesh=True)
     two.config(model_on_mesh=True)
     for shop in beacons:
@@ -75,11 +75,11 @@ def test_two_beacons_in_one_model_keep_to_their_own(beacons: tuple[beacon.Shop, 
     reason = f"namespace {one.name} was already put on a mesh by {one.name}.{APP}"
     assert two.status.startswith(f"blocked: config model-on-mesh: {reason}; remove its labels")
     assert one.namespace_labels[MANAGED_BY] == f"{one.name}.{APP}"
-    assert told(one, "details") == {}
-    assert told(two, "reviews")["istio.io/use-waypoint"] == two.waypoint
-    assert_peace(one, two)
+    assert mesh_labels(one, "details") == {}
+    assert mesh_labels(two, "reviews")["istio.io/use-waypoint"] == two.waypoint
+    assert_no_interference(one, two)
 
-    # One goes; the other one stays whole, and takes the namespace with its next event.
+    # One is removed; the other stays complete, and labels the namespace in its next hook.
     before = uids(two)
     one.model.remove(one.app)
     one.model.settle()
@@ -93,11 +93,11 @@ def test_two_beacons_in_one_model_keep_to_their_own(beacons: tuple[beacon.Shop, 
         MANAGED_BY: f"{two.name}.{OTHER}",
     }
     assert two.status.startswith("active")
-    assert_peace(two)
+    assert_no_interference(two)
 
 
 def content(policy: Any) -> dict[str, Any]:
-    """Return what of an object its author decides; istiod writes its status when it gets to it."""
+    """Return the part of an object that its author writes; istiod writes the status later."""
     metadata = policy.metadata
     return {
         "uid": metadata.uid,
@@ -113,7 +113,7 @@ def test_policies_that_charms_write_themselves_are_left_alone(
 ):
     shop = beacon.Shop(cluster, new_model(controller=control_plane.controller))
     shop.deploy()
-    # As coordinators of workers do it: with the published library, for pods of their own.
+    # As coordinators of workers do: with the published library, for their own pods.
     labels = resource_manager.create_charm_default_labels("tempo", shop.name, "cluster-internal")
     charm = types.SimpleNamespace(
         app=types.SimpleNamespace(name="tempo"), model=types.SimpleNamespace(name=shop.name)
@@ -121,18 +121,18 @@ def test_policies_that_charms_write_themselves_are_left_alone(
     config = KubeConfig.from_file(cluster.kubeconfig).get()
     client = lightkube.Client(config, field_manager="tempo")
     policies: Any = resource_manager.PolicyResourceManager(cast(Any, charm), client, labels)
-    wanted = published.MeshPolicy(
+    published_policy = published.MeshPolicy(
         source_namespace=shop.name,
         source_app_name="tempo",
         target_namespace=shop.name,
         target_selector_labels={"app.kubernetes.io/part-of": "tempo"},
         target_type=published.PolicyTargetType.unit,
     )
-    policies.reconcile([wanted], MeshType.istio)
+    policies.reconcile([published_policy], MeshType.istio)
     (before,) = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)
 
-    # The coordinator asks for the same through the beacon, which adds a policy of its own.
-    entry = wanted.model_dump(mode="json")
+    # The coordinator requests the same access at the beacon, which adds its own policy.
+    entry = published_policy.model_dump(mode="json")
     shop.consumer("tempo", entry)
     shop.model.settle()
     found = shop.client.list(resources.AuthorizationPolicy, namespace=shop.name)

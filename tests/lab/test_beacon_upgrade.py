@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-beacon-k8s takes over from the public charm of the same name: `juju refresh`."""
+"""istio-beacon-k8s adopts the objects of the public charm of the same name: `juju refresh`."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ KINDS = (resources.Gateway, HorizontalPodAutoscaler, AuthorizationPolicy)
 
 
 class PublicCharm:
-    """Writes what the public charm writes: its labels, its names, its field manager."""
+    """Writes the objects of the public charm, with its labels, names and field manager."""
 
     def __init__(self, shop: beacon.Shop):
         self.shop = shop
@@ -51,8 +51,8 @@ class PublicCharm:
         self._apply(HorizontalPodAutoscaler(metadata=metadata, spec=scaler), "istio-waypoint")
 
     def policies(self, entries: list[dict[str, Any]]) -> None:
-        asked = [published.MeshPolicy.model_validate(entry) for entry in entries]
-        for policy in istio.build_policy_resources_istio(APP, self.shop.name, asked):  # pyright: ignore[reportUnknownMemberType]
+        requested = [published.MeshPolicy.model_validate(entry) for entry in entries]
+        for policy in istio.build_policy_resources_istio(APP, self.shop.name, requested):  # pyright: ignore[reportUnknownMemberType]
             self._apply(policy, "istio-authorization-policy")
 
     def model_on_mesh(self) -> None:
@@ -70,8 +70,8 @@ class PublicCharm:
         body = {"metadata": {"labels": labels}}
         self.client.patch(Namespace, self.shop.name, body, patch_type=PatchType.MERGE)
 
-    def memory(self) -> None:
-        """Remember labels as it does: in a ConfigMap without any mark."""
+    def labels_config_map(self) -> None:
+        """Keep labels as the public charm does: in a ConfigMap without labels or annotations."""
         labels = gateways.member_labels(self.shop.waypoint, self.shop.name)
         metadata = ObjectMeta(name=gateways.labels_config_map_name(APP), namespace=self.shop.name)
         data = {"labels": json.dumps(labels)}
@@ -84,12 +84,12 @@ class PublicCharm:
 
 
 def uids(shop: beacon.Shop) -> dict[str, str]:
-    """Return what the namespace holds of the charm, and which objects these are."""
+    """Return the charm's objects in the namespace with their uids."""
     labels = {resources.INSTANCE_LABEL: f"{shop.name}-{APP}"}
     found = [
         obj for kind in KINDS for obj in shop.client.list(kind, namespace=shop.name, labels=labels)
     ]
-    # istiod copies labels of the Gateway, but makes none of these kinds.
+    # istiod copies labels of the Gateway to its objects, which have other kinds.
     return {str(kube.ref_of(obj)): obj.metadata.uid for obj in found}
 
 
@@ -111,7 +111,7 @@ def history(shop: beacon.Shop, version: str, before: list[Any]) -> Iterator[list
 
 
 Grants = dict[str, set[tuple[str, str]]]
-"""What may be done by whom, by target; a target that is not in here is open to everybody."""
+"""Source and operations of the allowed access by target; all sources may reach other targets."""
 
 
 def grants(policies: list[Any]) -> Grants:
@@ -132,7 +132,7 @@ def is_wider(after: Grants, before: Grants) -> bool:
     return any(target not in after or not after[target] <= before[target] for target in before)
 
 
-def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
+def test_objects_of_the_public_charm_are_adopted_and_access_is_never_wider(
     cluster: lab.Cluster, control_plane: juju.Model, new_model: conftest.ModelFactory
 ):
     shop = beacon.Shop(cluster, new_model(controller=control_plane.controller))
@@ -140,11 +140,11 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
     details = [
         shop.entry("details"),
         shop.entry("details", source_app_name="prometheus", target_type="unit", endpoints=[]),
-        # The public charm grants this, and we do not: it is not its own.
+        # The public charm grants this; ours refuses it: the requester does not own the target.
         shop.entry("victim"),
     ]
     public.waypoint()
-    public.memory()
+    public.labels_config_map()
     public.model_on_mesh()
     left_over = shop.entry("details", source_app_name="gone")
     public.policies([*details, shop.entry("reviews"), left_over])
@@ -160,7 +160,7 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
     shop.model.settle()
 
     get = json.dumps({"methods": ["GET"], "ports": ["80"]})
-    wanted: Grants = {
+    expected: Grants = {
         f"Service {shop.name}/details": {("caller", get)},
         f"Service {shop.name}/reviews": {("caller", get)},
         f"Service {shop.name}/victim": set(),
@@ -170,7 +170,7 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
     states = [grants(state) for state in history(shop, version, before)]
     assert len(states) >= len(before)
     assert not any(is_wider(state, grants(before)) for state in states)
-    assert states[-1] == wanted
+    assert states[-1] == expected
     assert "policies[2]: asks for Service" in shop.status
 
     are = uids(shop)
@@ -186,14 +186,14 @@ def test_what_the_public_charm_made_is_taken_over_and_access_is_never_wider(
         shop.refresh()
     assert seen.writes == []
 
-    # What the public charm let everybody have is the operator's to allow.
+    # The operator has to allow the access that the public charm granted to all requesters.
     shop.config(trusted_requesters="details")
     after = grants(list(shop.client.list(AuthorizationPolicy, namespace=shop.name)))
-    assert after == {**wanted, f"Service {shop.name}/victim": {("caller", get)}}
+    assert after == {**expected, f"Service {shop.name}/victim": {("caller", get)}}
     shop.model.wait_active(APP)
     shop.model.remove(APP)
     shop.model.settle()
-    assert shop.ours() == []
+    assert shop.owned_objects() == []
     assert shop.namespace_labels == {}
     kept = [found.metadata.name for found in shop.client.list(ConfigMap, namespace=shop.name)]
     assert gateways.labels_config_map_name(APP) not in kept

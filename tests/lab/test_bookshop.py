@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every request of the bookshop, decided by the real Envoy because of what the charms wrote."""
+"""Every request of the bookshop, decided by the real Envoy under the charms' policies."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_requests(shown: suite.Suite, scene: bookshop.Scene):
 
 
 def _is_explained(shown: suite.Suite, request: bookshop.Request) -> bool:
-    """Return whether the beacon's own explanation of a request is what became of it."""
+    """Return whether the beacon's explanation of a request matches its verdict."""
     if request.from_outside:
         return True  # Decided at the gateway, before the mesh.
     explained = json.loads(shown.explain(request, "json")["json"])
@@ -52,7 +52,7 @@ def _is_explained(shown: suite.Suite, request: bookshop.Request) -> bool:
     return passes or explained["decided-by"].startswith(request.hop)
 
 
-def test_who_may_reach_whom(shown: suite.Suite):
+def test_access_is_listed(shown: suite.Suite):
     shown.enter(SCENES[1])
     listed = json.loads(shown.list_access("json"))
     pairs = {(entry["source"], entry["target"]) for entry in listed}

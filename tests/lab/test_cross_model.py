@@ -14,15 +14,15 @@ from tests.lab import apps, beacon, conftest, juju
 from tests.lab.beacon import APP
 
 FRONT = "front"
-"""What productpage is called in its own model; in the other one it is `remote-…`."""
+"""The name of productpage in its own model; in the other model it is `remote-…`."""
 STOCK_PODS = f"{authorization.NAME_LABEL}=stock"
 
 
 class Models(NamedTuple):
     home: beacon.Shop
-    """With the beacon and stock."""
+    """The model with the beacon and stock."""
     away: beacon.Shop
-    """With productpage, under another name."""
+    """The model with productpage, under another name."""
 
     def verdict(self, source: str = FRONT, path: str = "/stock/0") -> int | None:
         """Return the status of a request to stock from an application of the other model."""
@@ -31,7 +31,7 @@ class Models(NamedTuple):
         return request(source=f"{self.away.name}/{source}", service=service, path=path).status
 
     def principals(self, target: str) -> list[str]:
-        """Return who is let in to something of the home model, as `model/application`."""
+        """Return the sources that may reach a target of the home model, as `model/application`."""
         rules: list[dict[str, Any]] = self.home.policies()[target].get("rules", [])
         names = [name for rule in rules for name in rule["from"][0]["source"]["principals"]]
         return [name.removeprefix("cluster.local/ns/").replace("/sa/", "/") for name in names]
@@ -52,14 +52,14 @@ def models(
     return Models(home, away)
 
 
-def test_a_source_of_another_model_is_let_in_by_its_name_at_home(models: Models):
+def test_a_source_of_another_model_is_allowed_by_its_cross_model_identity(models: Models):
     home, away = models
     offer, offered_names = (
         home.model.offer("stock:stock"),
         home.model.offer("stock:provide-cmr-mesh"),
     )
 
-    # Nobody says yet who it is at home: what it is called here names nobody.
+    # Its cross-model identity is not published yet: its name here matches no source.
     away.model.integrate(f"{FRONT}:stock", offer)
     home.model.settle()
     (unknown,) = models.principals("stock")
@@ -72,10 +72,10 @@ def test_a_source_of_another_model_is_let_in_by_its_name_at_home(models: Models)
     assert models.principals("stock") == [f"{away.name}/{FRONT}"]
     lab.eventually(lambda: models.verdict() == 200)
     assert models.verdict(source="default") == 403
-    # A template stands for one segment.
+    # A template matches one segment.
     assert models.verdict(path="/stock/0/price") == 403
 
-    # Data that cannot be read names nobody either.
+    # An unreadable identity matches no source either.
     away.model.set_databag(FRONT, "require-cmr-mesh", "cmr_data", '{"app_name": 7}')
     home.model.settle()
     (unknown,) = models.principals("stock")
@@ -88,7 +88,7 @@ def test_a_source_of_another_model_is_let_in_by_its_name_at_home(models: Models)
     assert "stock" not in home.policies()
 
 
-def test_a_scraper_of_another_model_is_let_in_by_its_name_at_home(models: Models):
+def test_a_scraper_of_another_model_is_allowed_by_its_cross_model_identity(models: Models):
     home, away = models
     pods = f"{authorization.NAME_LABEL}={APP}"
     metrics = home.model.offer(f"{APP}:metrics-endpoint")
@@ -111,9 +111,9 @@ def test_a_scraper_of_another_model_is_let_in_by_its_name_at_home(models: Models
     assert home.status.startswith("active")
 
 
-def test_an_application_that_is_known_here_by_a_name_of_ours_is_let_in_by_its_own(models: Models):
+def test_an_application_that_is_consumed_under_another_name_is_allowed_by_its_own(models: Models):
     home, away = models
-    # The other way round: the scraper is offered, and consumed under another name.
+    # In the opposite direction: the scraper is offered, and consumed under another name.
     offers = [
         (APP + ":metrics-endpoint", away.model.offer(f"{FRONT}:metrics", name="monitoring")),
         (APP + ":provide-cmr-mesh", away.model.offer(f"{FRONT}:require-cmr-mesh", "monitoring")),
@@ -128,7 +128,7 @@ def test_an_application_that_is_known_here_by_a_name_of_ours_is_let_in_by_its_ow
     assert f"{authorization.NAME_LABEL}={APP}" not in home.policies()
 
 
-def test_an_application_of_another_model_joins_behind_our_waypoint_and_opens_itself(
+def test_an_application_of_another_model_joins_at_our_waypoint_and_opens_itself(
     models: Models,
 ):
     home, away = models
@@ -148,7 +148,7 @@ def test_an_application_of_another_model_joins_behind_our_waypoint_and_opens_its
         return request(source=f"{away.name}/{source}", service=service, path="/details/0").status
 
     lab.eventually(lambda: (verdict(FRONT), verdict("default")) == (200, 403))
-    # What cannot be read lets nobody in, in the other model too.
+    # An unreadable access request closes its application in the other model too.
     away.model.set_databag("details", "service-mesh", "policies", "[{broken")
     home.model.settle()
     assert "rules" not in away.policies()["details"]

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever ends a lab, nothing that it started outlives it by more than five seconds."""
+"""However a lab ends, its processes and namespaces end within five seconds."""
 
 import os
 import pathlib
@@ -34,13 +34,13 @@ def test_nothing_outlives_a_lab_that_was_ended(cluster: lab.Cluster, received: s
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        # A shell starts what it puts into the background with SIGINT ignored.
+        # A shell starts background processes with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert launcher.stdout is not None
     assert launcher.stdout.readline().strip() == "ready"
     footprint = lab.Footprint.of(run)
-    # etcd, API server, controllers, scheduler, proxy, kwok: or there would be nothing to prove.
+    # etcd, API server, controllers, scheduler, proxy, kwok: the lab must run to prove anything.
     assert len(footprint.processes) > 6
     launcher.send_signal(received)
     assert lab.eventually(lambda: not footprint.remains(), timeout=5)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Waypoint and ingress gateway fit for production: what istiod makes of what they ask for."""
+"""Waypoint and ingress gateway in production: the objects that istiod makes for their options."""
 
 import json
 import re
@@ -32,7 +32,7 @@ NODE = "172.18.0.2"
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the two charms, and what istiod makes for it."""
+    """One of the two charms, and the objects that istiod makes for it."""
 
     app: str
     gateway: str
@@ -51,7 +51,7 @@ BOTH = [
 def front(
     control_plane: juju.Model, new_module_model: conftest.ModelFactory
 ) -> Iterator[juju.Model]:
-    """A model with both, and productpage behind the gateway."""
+    """A model with both, and a route of the gateway to productpage."""
     model = new_module_model(MODEL, controller=control_plane.controller)
     model.deploy(beacon.CHARM)
     model.deploy(conftest.CHARMS / "istio-ingress-k8s", GATE)
@@ -106,20 +106,20 @@ def url(front: juju.Model) -> str:
 
 
 def published(front: juju.Model, expected: str) -> bool:
-    """Return whether the application is told a URL that begins so, once an event passed."""
+    """Return whether the application gets a URL with this prefix after an event."""
 
-    def told() -> bool:
+    def has_url() -> bool:
         front.emit(f"{GATE}/0", "update-status")
         assert url(front).startswith(expected), url(front)
         return True
 
-    return lab.eventually(told, timeout=60)
+    return lab.eventually(has_url, timeout=60)
 
 
-def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
+def test_without_a_control_plane_the_charm_reports_that_and_recovers_automatically(
     cluster: lab.Cluster, new_model: conftest.ModelFactory, request: pytest.FixtureRequest
 ):
-    """The first test here: there is no istio-k8s yet."""
+    """The first test of the module, before istio-k8s is deployed."""
     client: Any = cluster.client
     definition: Any
     (definition,) = (
@@ -146,7 +146,7 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
     assert settled(shop.model, beacon.APP, ready_timeout=0).name == "blocked"
     shop.model.reset(beacon.APP, "ready-timeout")
     shop.model.settle()
-    # The one of the control plane is its own.
+    # The definition of the control plane is created by istio-k8s.
     kube.delete(client, CustomResourceDefinition, definition.metadata.name)
     request.getfixturevalue("control_plane")
     shop.refresh()
@@ -158,12 +158,12 @@ def test_without_a_control_plane_it_says_what_is_missing_and_goes_on_by_itself(
         assert shop.status.startswith("active")
         return True
 
-    # No update-status here: a Pebble check brings it back.
+    # Without update-status: a Pebble check triggers the recovery.
     assert lab.eventually(recovered, timeout=60)
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_istiod_makes_pods_that_keep_apart_and_a_budget_for_their_disruption(
+def test_istiod_makes_pods_with_anti_affinity_and_a_disruption_budget(
     front: juju.Model, view: View, kind: Kind
 ):
     spec = view.template(kind.workload)["spec"]
@@ -179,7 +179,7 @@ def test_istiod_makes_pods_that_keep_apart_and_a_budget_for_their_disruption(
     budget = view.spec(PodDisruptionBudget, kind.workload)
     assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
     assert budget["selector"]["matchLabels"] == selector
-    # istiod makes no second one beside ours.
+    # istiod makes no second autoscaler beside ours.
     scalers = list(view.client.list(HorizontalPodAutoscaler, namespace=MODEL))
     targets = [scaler.spec.scaleTargetRef.name for scaler in scalers]
     assert sorted(targets) == sorted([WORKLOAD, WAYPOINT])
@@ -208,7 +208,7 @@ def test_a_change_of_resources_replaces_the_pods(front: juju.Model, view: View, 
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_wrong_option_is_named_and_the_last_good_state_stays(
+def test_an_invalid_option_is_reported_and_the_last_valid_state_stays(
     front: juju.Model, view: View, kind: Kind
 ):
     settled(front, kind.app, **{f"{kind.option}_node_selector": "kubernetes.io/os: linux"})
@@ -227,10 +227,10 @@ def test_a_wrong_option_is_named_and_the_last_good_state_stays(
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_node_that_is_full_is_named_as_the_cause(
+def test_a_full_node_is_reported_as_the_cause(
     cluster: lab.Cluster, front: juju.Model, view: View, kind: Kind
 ):
-    def told() -> bool:
+    def is_reported() -> bool:
         front.emit(f"{kind.app}/0", "update-status")
         status = front.unit_status(f"{kind.app}/0")
         assert (status.name, "Unschedulable" in status.message) == ("waiting", True), status
@@ -238,14 +238,14 @@ def test_a_node_that_is_full_is_named_as_the_cause(
 
     with cluster.unschedulable():
         settled(front, kind.app, **{f"{kind.option}_resources": "{requests: {cpu: 150m}}"})
-        assert lab.eventually(told, timeout=60)
-        # What has lasted longer than it may needs somebody.
+        assert lab.eventually(is_reported, timeout=60)
+        # After ready-timeout an operator has to act.
         assert settled(front, kind.app, ready_timeout=0).name == "blocked"
     front.reset(kind.app, f"{kind.option}_resources", "ready-timeout")
     front.wait_active(kind.app)
 
 
-def test_a_gateway_of_one_pod_lets_its_node_be_drained_and_one_of_three_goes_pod_by_pod(
+def test_a_single_pod_can_be_evicted_and_of_three_pods_one_at_a_time(
     front: juju.Model, view: View
 ):
     def allowed(number: int, pods: int) -> bool:
@@ -259,7 +259,7 @@ def test_a_gateway_of_one_pod_lets_its_node_be_drained_and_one_of_three_goes_pod
     front.add_unit(GATE, 2)
     front.settle()
     assert lab.eventually(lambda: allowed(1, 3), timeout=90)
-    with view.cluster.unschedulable():  # Nobody takes the place of the first so soon.
+    with view.cluster.unschedulable():  # No pod replaces the first one meanwhile.
         first, second, _ = view.pods(GATE)
         assert view.evict(first) == 201
         assert view.evict(second) == 429
@@ -277,14 +277,14 @@ def test_a_gateway_behind_nodes(cluster: lab.Cluster, front: juju.Model, view: V
         return cluster.request_outside(url(front), source_ip=INSIDE).status == 200
 
     assert lab.eventually(answered)
-    # In front of the nodes stands whatever the operator says.
+    # The operator names the load balancer in front of the nodes.
     settled(front, GATE, external_hostname="apps.example.com")
     assert published(front, "http://apps.example.com/")
     front.reset(GATE, "external_hostname")
     front.wait_active(GATE)
 
 
-def test_a_gateway_for_the_cluster_alone(cluster: lab.Cluster, front: juju.Model, view: View):
+def test_a_gateway_for_the_cluster_only(cluster: lab.Cluster, front: juju.Model, view: View):
     settled(front, GATE, gateway_service_type="ClusterIP")
     assert published(front, f"http://{WORKLOAD}.{MODEL}.svc.cluster.local/")
     spec = view.spec(Service, WORKLOAD)
@@ -306,7 +306,7 @@ def test_a_gateway_for_the_cluster_alone(cluster: lab.Cluster, front: juju.Model
     front.wait_active(GATE)
 
 
-def test_networks_mean_the_clients_own_addresses_with_local_traffic_only(
+def test_networks_are_compared_with_client_addresses_with_local_traffic_policy_only(
     cluster: lab.Cluster, front: juju.Model, view: View
 ):
     def status(source: str) -> int | None:
@@ -314,7 +314,7 @@ def test_networks_mean_the_clients_own_addresses_with_local_traffic_only(
 
     settled(front, GATE, external_traffic_policy_cidrs="192.0.2.0/24")
     with cluster.masquerading():
-        # Behind source NAT everybody is the node.
+        # Behind source NAT all clients have the address of the node.
         assert lab.eventually(lambda: (status(INSIDE), status(OUTSIDE)) == (403, 403))
         settled(front, GATE, external_traffic_policy="Local")
         assert lab.eventually(
@@ -330,13 +330,13 @@ def test_networks_mean_the_clients_own_addresses_with_local_traffic_only(
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_whoever_scrapes_is_told_where_and_let_in(front: juju.Model, view: View, kind: Kind):
+def test_scrapers_get_the_targets_and_are_allowed(front: juju.Model, view: View, kind: Kind):
     front.fake_remote(f"{kind.app}:metrics-endpoint", "prometheus")
     front.fake_remote(f"{kind.app}:grafana-dashboard", "grafana")
     front.settle()
-    told = front.databag(f"{kind.app}:metrics-endpoint", remote="prometheus")
-    assert json.loads(told["scrape_jobs"]) == [{"static_configs": [{"targets": ["*:15090"]}]}]
-    assert json.loads(told["alert_rules"])["groups"]
+    databag = front.databag(f"{kind.app}:metrics-endpoint", remote="prometheus")
+    assert json.loads(databag["scrape_jobs"]) == [{"static_configs": [{"targets": ["*:15090"]}]}]
+    assert json.loads(databag["alert_rules"])["groups"]
     shown = front.databag(f"{kind.app}:grafana-dashboard", remote="grafana")
     assert len(json.loads(shown["dashboards"])["templates"]) == 1
     found = [
@@ -360,15 +360,15 @@ def test_whoever_scrapes_is_told_where_and_let_in(front: juju.Model, view: View,
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_the_proxies_have_the_metrics_that_alerts_ask_for(
+def test_the_proxies_serve_the_metrics_that_alerts_query(
     cluster: lab.Cluster, front: juju.Model, kind: Kind
 ):
-    """Except Istio's own of requests, which the lab's Envoy has no extension for, and of TLS."""
+    """Except those of TLS, and Istio's own of requests, whose extension the lab's Envoy lacks."""
     rules = (conftest.CHARMS / kind.charm / "src" / "prometheus_alert_rules").glob("*.yaml")
-    asked = {name for path in rules for name in re.findall(r"\b(\w+)\{", path.read_text())}
-    assert asked >= {"envoy_server_live", "istio_agent_cert_expiry_seconds"}
+    queried = {name for path in rules for name in re.findall(r"\b(\w+)\{", path.read_text())}
+    assert queried >= {"envoy_server_live", "istio_agent_cert_expiry_seconds"}
     text = cluster.metrics(MODEL, kind.workload)
-    missing = {name for name in asked if f"\n{name}{{" not in text}
-    # What no policy decided on yet is not counted yet.
-    unasked = "istio_request|envoy_http_rbac"
-    assert all(re.match(unasked, name) for name in missing), missing
+    missing = {name for name in queried if f"\n{name}{{" not in text}
+    # Envoy serves a counter of policy decisions after the first decision.
+    unserved = "istio_request|envoy_http_rbac"
+    assert all(re.match(unserved, name) for name in missing), missing

@@ -36,7 +36,7 @@ CIDRS = "external-traffic-policy-cidrs"
 
 @pytest.fixture(scope="module")
 def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[juju.Model]:
-    """A model with a gateway, and productpage behind it."""
+    """A model with a gateway, which routes to productpage."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP)
     model.deploy(apps.PRODUCTPAGE)
@@ -46,7 +46,7 @@ def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[
 
 
 def admin(cluster: lab.Cluster) -> Any:
-    """Return the administrator's client; lightkube's annotations are not complete."""
+    """Return the administrator's client; lightkube's annotations are incomplete."""
     return cluster.client
 
 
@@ -65,7 +65,7 @@ def get(
 
 
 def answers(cluster: lab.Cluster, status: int, **request: str) -> bool:
-    """Return whether the gateway settles on this status."""
+    """Return whether the gateway answers with this status in time."""
 
     def seen() -> bool:
         response = get(cluster, **request)
@@ -115,9 +115,7 @@ def service(name: str, namespace: str = "shop", app: str | None = None) -> Servi
     )
 
 
-def test_a_request_from_outside_gets_the_applications_answer(
-    cluster: lab.Cluster, shop: juju.Model
-):
+def test_a_request_from_outside_reaches_the_application(cluster: lab.Cluster, shop: juju.Model):
     assert url(shop) == PAGE
     answers(cluster, 200)
     response = get(cluster, f"{PAGE}/x?y=z")
@@ -143,7 +141,7 @@ def test_strip_prefix(cluster: lab.Cluster, shop: juju.Model):
     shop.settle()
 
 
-def test_only_the_configured_networks_come_in(cluster: lab.Cluster, shop: juju.Model):
+def test_only_the_configured_networks_are_allowed(cluster: lab.Cluster, shop: juju.Model):
     answers(cluster, 200, source=OUTSIDE)
     assert settled(shop, **{CIDRS: "192.0.2.0/24,2001:db8::/32"}).name == "active"
     answers(cluster, 403, source=OUTSIDE)
@@ -163,7 +161,7 @@ def test_only_the_configured_networks_come_in(cluster: lab.Cluster, shop: juju.M
     answers(cluster, 200, source=OUTSIDE)
 
 
-def test_with_bad_networks_a_widened_policy_is_closed(cluster: lab.Cluster, shop: juju.Model):
+def test_with_invalid_networks_a_widened_policy_is_closed(cluster: lab.Cluster, shop: juju.Model):
     settled(shop, **{CIDRS: "192.0.2.0/24"})
     settled(shop, **{CIDRS: "nonsense"})
     opened: dict[str, Any] = {"spec": {"rules": [{}]}}
@@ -176,11 +174,11 @@ def test_with_bad_networks_a_widened_policy_is_closed(cluster: lab.Cluster, shop
     answers(cluster, 200, source=OUTSIDE)
 
 
-def test_what_somebody_edits_or_deletes_is_repaired(cluster: lab.Cluster, shop: juju.Model):
+def test_edited_and_deleted_objects_are_repaired(cluster: lab.Cluster, shop: juju.Model):
     client = admin(cluster)
-    wanted = spec_of(cluster, resources.HTTPRoute, ROUTE)
+    desired = spec_of(cluster, resources.HTTPRoute, ROUTE)
     elsewhere = {"matches": [{"path": {"type": "PathPrefix", "value": "/elsewhere"}}]}
-    edit = {"spec": {"rules": [{**wanted["rules"][0], **elsewhere}]}}
+    edit = {"spec": {"rules": [{**desired["rules"][0], **elsewhere}]}}
     client.patch(resources.HTTPRoute, ROUTE, edit, namespace="shop", patch_type=PatchType.MERGE)
     client.delete(resources.AuthorizationPolicy, L4, namespace="shop")
     opened: dict[str, Any] = {"spec": {"rules": [{}]}}
@@ -192,7 +190,7 @@ def test_what_somebody_edits_or_deletes_is_repaired(cluster: lab.Cluster, shop: 
         patch_type=PatchType.MERGE,
     )
     shop.emit(UNIT, "update-status")
-    assert spec_of(cluster, resources.HTTPRoute, ROUTE) == wanted
+    assert spec_of(cluster, resources.HTTPRoute, ROUTE) == desired
     rules = spec_of(cluster, resources.AuthorizationPolicy, L4)["rules"]
     assert rules[0]["to"] == [{"operation": {"ports": ["9080"]}}]
     assert spec_of(cluster, resources.AuthorizationPolicy, EXTERNAL)["rules"] != [{}]
@@ -213,7 +211,7 @@ def test_a_changed_listener_leaves_the_pod_template_alone(cluster: lab.Cluster, 
     answers(cluster, 200, host="apps.example.com")
     answers(cluster, 404)
     after = workload()
-    # Whatever changes in a workload's spec counts its generation up.
+    # Each change of a workload's spec increments its generation.
     assert after.metadata.generation == before.metadata.generation
     assert after.spec.template == before.spec.template
 
@@ -243,7 +241,7 @@ def test_units_become_replicas_and_only_the_leader_writes(cluster: lab.Cluster, 
 
 
 def hostile() -> list[tuple[dict[str, str], str, str]]:
-    """Return databags with what the status must name: the field, and the remedy."""
+    """Return databags with the field and the remedy that the status must name."""
     good = request_of("victim")
     return [
         ({**good, "port": "{"}, "port", "send valid JSON"),
@@ -256,7 +254,7 @@ def hostile() -> list[tuple[dict[str, str], str, str]]:
 
 
 @pytest.mark.parametrize(("databag", "field", "remedy"), hostile())
-def test_bad_data_is_told_and_the_others_stay(
+def test_invalid_data_is_reported_and_other_routes_stay(
     cluster: lab.Cluster, shop: juju.Model, databag: dict[str, str], field: str, remedy: str
 ):
     shop.fake_remote(f"{APP}:ingress", "victim", databag)
@@ -274,7 +272,7 @@ def test_bad_data_is_told_and_the_others_stay(
     assert shop.unit_status(UNIT).name == "active"
 
 
-def test_a_service_that_is_not_there_yet_is_waited_for(cluster: lab.Cluster, shop: juju.Model):
+def test_a_missing_service_is_waited_for(cluster: lab.Cluster, shop: juju.Model):
     shop.fake_remote(f"{APP}:ingress", "later", request_of("later"))
     shop.settle()
     status = shop.unit_status(UNIT)
@@ -293,13 +291,13 @@ def test_a_service_that_is_not_there_yet_is_waited_for(cluster: lab.Cluster, sho
     admin(cluster).delete(Service, "later", namespace="shop")
 
 
-def test_two_applications_that_want_one_path(
+def test_two_applications_that_request_one_path(
     cluster: lab.Cluster,
     shop: juju.Model,
     control_plane: juju.Model,
     new_model: ModelFactory,
 ):
-    # The path of model shop-x's application y is that of shop's application x-y.
+    # Application y of model shop-x has the same path as application x-y of model shop.
     other = new_model("shop-x", controller=control_plane.controller, uuid_mark="label")
     admin(cluster).create(service("y", "shop-x"))
     admin(cluster).create(service("x-y"))
@@ -328,7 +326,7 @@ def test_two_applications_that_want_one_path(
     admin(cluster).delete(Service, "x-y", namespace="shop")
 
 
-def test_a_model_that_is_not_the_askers_is_refused(cluster: lab.Cluster, shop: juju.Model):
+def test_a_model_other_than_the_requesters_is_refused(cluster: lab.Cluster, shop: juju.Model):
     stranger = "11111111-0000-4000-8000-000000000000"
     shop.fake_remote(f"{APP}:ingress", "remote-z", request_of("productpage"), model_uuid=stranger)
     shop.settle()
@@ -339,14 +337,14 @@ def test_a_model_that_is_not_the_askers_is_refused(cluster: lab.Cluster, shop: j
     shop.settle()
 
 
-def test_the_name_of_somebody_elses_object_is_reported_and_left_alone(
+def test_an_object_of_another_owner_is_reported_and_left_alone(
     cluster: lab.Cluster, shop: juju.Model
 ):
     name = "taken-gate-shop-l4"
     theirs = resources.AuthorizationPolicy(
         metadata=ObjectMeta(name=name, namespace="shop"), spec={"action": "DENY", "rules": [{}]}
     )
-    theirs["spec"]["selector"] = {"matchLabels": {"app": "nobody"}}
+    theirs["spec"]["selector"] = {"matchLabels": {"app": "absent"}}
     admin(cluster).create(theirs)
     admin(cluster).create(service("taken"))
     shop.fake_remote(f"{APP}:ingress", "taken", request_of("taken"))
@@ -360,16 +358,16 @@ def test_the_name_of_somebody_elses_object_is_reported_and_left_alone(
     admin(cluster).delete(Service, "taken", namespace="shop")
 
 
-def test_without_an_address_it_waits_and_takes_the_url_back(
+def test_without_an_address_the_charm_waits_and_withdraws_the_url(
     cluster: lab.Cluster, shop: juju.Model
 ):
     cluster.set_load_balancer(None)
 
-    def told() -> bool:
+    def is_withdrawn() -> bool:
         shop.emit(UNIT, "update-status")
         return "no address from the load balancer" in shop.unit_status(UNIT).message
 
-    assert lab.eventually(told)
+    assert lab.eventually(is_withdrawn)
     assert shop.unit_status(UNIT).name in ("waiting", "blocked")
     assert url(shop) is None
     cluster.set_load_balancer("lb.example.com")
@@ -386,7 +384,7 @@ def test_without_an_address_it_waits_and_takes_the_url_back(
     assert lab.eventually(lambda: (shop.emit(UNIT, "update-status"), url(shop) == PAGE)[1])
 
 
-def test_a_consumer_that_goes_takes_its_route_along(cluster: lab.Cluster, shop: juju.Model):
+def test_the_route_of_a_removed_requester_is_deleted(cluster: lab.Cluster, shop: juju.Model):
     shop.remove_relation("productpage:ingress", f"{APP}:ingress")
     shop.settle()
     assert not exists(cluster, resources.HTTPRoute, ROUTE)
@@ -397,7 +395,7 @@ def test_a_consumer_that_goes_takes_its_route_along(cluster: lab.Cluster, shop: 
     answers(cluster, 200)
 
 
-def test_gateway_metadata_names_what_is_there(cluster: lab.Cluster, shop: juju.Model):
+def test_gateway_metadata_names_existing_objects(cluster: lab.Cluster, shop: juju.Model):
     shop.fake_remote(f"{APP}:gateway-metadata", "attacher")
     shop.settle()
     metadata = json.loads(shop.databag(f"{APP}:gateway-metadata")["metadata"])
@@ -427,7 +425,7 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_consumers(
         shop.fake_remote(f"{APP}:ingress", name, request_of(name), quiet=True)
     with shop.requests(UNIT) as first:
         shop.emit(UNIT, "update-status")
-    # A route and a policy each.
+    # One route and one policy for each.
     assert len(first.writes) == 2 * len(names)
     assert all(url(shop, name) for name in names)
     with shop.requests(UNIT) as hundred:

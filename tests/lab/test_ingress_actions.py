@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-ingress-k8s lists its routes and says what a request would meet: held to real requests."""
+"""The actions of istio-ingress-k8s: its routes and traces, compared with real requests."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ READS = 40
 
 @pytest.fixture(scope="module")
 def shop(control_plane: juju.Model, new_module_model: conftest.ModelFactory) -> juju.Model:
-    """Productpage behind the gateway, a route that redirects, and one that clashes."""
+    """A gateway with a route to productpage, and a route that redirects."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP, config={"external-traffic-policy-cidrs": "192.0.2.0/24"})
     model.deploy(apps.PRODUCTPAGE)
@@ -48,7 +48,7 @@ def shop(control_plane: juju.Model, new_module_model: conftest.ModelFactory) -> 
 
 
 def run(shop: juju.Model, action: str, **params: Any) -> dict[str, Any]:
-    """Run an action of the gateway; names with dashes are given with underscores."""
+    """Run an action of the gateway; parameters have underscores for dashes."""
     return shop.run(UNIT, action, **{k.replace("_", "-"): v for k, v in params.items()})
 
 
@@ -57,7 +57,7 @@ def base(shop: juju.Model) -> str:
     return urls[APP]["url"]
 
 
-def test_urls_as_other_ingress_charms_tell_them(shop: juju.Model):
+def test_urls_are_listed_as_by_other_ingress_charms(shop: juju.Model):
     urls = json.loads(run(shop, "get-proxied-endpoints")["proxied-endpoints"])
     published = json.loads(shop.databag(f"{APP}:ingress", remote="productpage")["ingress"])
     assert urls["productpage"] == published
@@ -78,9 +78,9 @@ def test_routes_are_listed_for_people_and_for_programs(shop: juju.Model):
     }
 
 
-def test_what_is_not_served_says_why(shop: juju.Model):
-    wish = {"model": "shop", "name": "productpage", "port": 9080}
-    databag = {key: json.dumps(value) for key, value in wish.items()}
+def test_a_route_that_is_not_served_is_listed_with_the_reason(shop: juju.Model):
+    request = {"model": "shop", "name": "productpage", "port": 9080}
+    databag = {key: json.dumps(value) for key, value in request.items()}
     shop.fake_remote(f"{APP}:ingress", "thief", databag)
     shop.settle()
     try:
@@ -104,7 +104,7 @@ def test_what_is_not_served_says_why(shop: juju.Model):
         (":8080/older", INSIDE, "GET", "404", 404),
     ],
 )
-def test_what_check_says_is_what_happens(
+def test_check_matches_real_responses(
     cluster: lab.Cluster,
     shop: juju.Model,
     path: str,
@@ -125,17 +125,17 @@ def test_what_check_says_is_what_happens(
     assert lab.eventually(seen)
 
 
-def test_check_names_everything_on_the_way(shop: juju.Model):
+def test_check_names_listener_policies_route_and_backend(shop: juju.Model):
     answer = run(shop, "check", url=base(shop) + PAGE)
     assert answer["verdict"].startswith("if the gateway lets it through: served by")
     way = answer["way"]
-    for met in (
+    for expected in (
         "listener  http-80 (HTTP)",
         "from 192.0.2.0/24 (shop/gate-shop-external-traffic rule 0)",
         "HTTPRoute shop/productpage-httproute-http-80-gate rule 0: PathPrefix /shop-productpage",
         "backend   Service shop/productpage:9080",
     ):
-        assert met in way
+        assert expected in way
     data = json.loads(run(shop, "check", url=base(shop) + PAGE, format="json")["json"])
     assert data["backends"][0]["service"] == "productpage"
     closed = run(shop, "check", url=base(shop) + ":81/")
@@ -150,7 +150,7 @@ def test_check_names_everything_on_the_way(shop: juju.Model):
         ({"url": "http://h/", "headers": "x"}, "headers: use name: value"),
     ],
 )
-def test_parameters_that_cannot_be_used_say_what_can(
+def test_invalid_parameters_are_reported_with_valid_ones(
     shop: juju.Model, params: dict[str, str], message: str
 ):
     with pytest.raises(juju.ActionError, match=message.replace("/", "/")):

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-ingress-k8s takes over from the public charm of its name, while clients come and go."""
+"""istio-ingress-k8s adopts the objects of the public charm of its name, under traffic."""
 
 import ipaddress
 import json
@@ -49,7 +49,7 @@ POLICIES = {
     f"deny-without-jwt-{APP}": "deny-without-jwt-authorization-policy",
     f"ext-authz-{APP}": "external-authorizer-authorization-policy",
 }
-"""Scopes of policies by name; those of the others are one for all backends."""
+"""Scopes of policies by name; all policies of backends share one scope."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def shop(
     new_module_model: ModelFactory,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[juju.Model]:
-    """A model in which another charm, of the same endpoints, is the ingress."""
+    """A model in which another charm with the same endpoints is the ingress."""
     public = tmp_path_factory.mktemp("public")
     (public / "src").mkdir()
     shutil.copy(CHARM / "charmcraft.yaml", public)
@@ -79,9 +79,9 @@ def shop(
 def made_by_the_public_charm(
     client: Any, certificate: ingress.Certificate
 ) -> Iterator[kube.Resource]:
-    """Yield what it makes of what is integrated, and something that it forgot to remove."""
+    """Yield the public charm's objects for the integrations, and one that it left behind."""
 
-    def asked(app: str, endpoint: str, number: int) -> ingress.IngressRequest:
+    def route_request(app: str, endpoint: str, number: int) -> ingress.IngressRequest:
         requester, open_to_all = authorization.Requester(app, endpoint, ""), endpoint != "ingress"
         data = IngressRequirerData(model="shop", name=app, port=9080)
         return ingress.IngressRequest(requester, number, data, authenticated=not open_to_all)
@@ -91,7 +91,7 @@ def made_by_the_public_charm(
         "shop",
         APP,
         config=ingress.Config(external_traffic_policy_cidrs=CIDR),
-        requests=(asked("productpage", "ingress", 1), asked("details", "open", 2)),
+        requests=(route_request("productpage", "ingress", 1), route_request("details", "open", 2)),
         cluster=ingress.Cluster(ingress.services_of(client.list(Service, namespace="shop"))),
         tls=ingress.Tls(True, certificate),
         request_auth=ingress.RequestAuth((trust,)),
@@ -109,7 +109,7 @@ def made_by_the_public_charm(
     )
     yield resources.AuthorizationPolicy(
         metadata=ObjectMeta(name=f"ext-authz-{APP}", namespace="shop"),
-        spec={"selector": {"matchLabels": {"app": "nobody"}}, "action": "DENY", "rules": [{}]},
+        spec={"selector": {"matchLabels": {"app": "absent"}}, "action": "DENY", "rules": [{}]},
     )
 
 
@@ -139,7 +139,7 @@ def uids(client: Any, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
     return {ref: obj.metadata.uid for ref, obj in kube.read_taken(client, refs).items()}
 
 
-def test_clients_notice_nothing_and_nobody_gets_in_who_did_not(
+def test_clients_are_not_interrupted_and_access_is_never_wider(
     cluster: lab.Cluster, shop: juju.Model
 ):
     client: Any = cluster.client
@@ -170,7 +170,7 @@ def test_clients_notice_nothing_and_nobody_gets_in_who_did_not(
         cluster.wait_synced()
         count = len(served)
         lab.eventually(lambda: len(served) > count + 5)
-    # The pods are replaced once, as their labels change: what is under way then may be cut off.
+    # The pods are replaced once, as their labels change, which may end open connections.
     everything = (*served, *outsiders, *tokenless)
     cut = [each.error for each in everything if each.status is None]
     assert [error for error in cut if "certificate" in error.lower()] == []
@@ -188,7 +188,7 @@ def test_clients_notice_nothing_and_nobody_gets_in_who_did_not(
     after = uids(client, objects)
     gone = {ref.name for ref in before.keys() - after.keys()}
     assert gone == {f"old-grpc-dest-rule-{APP}", f"ext-authz-{APP}"}
-    # Nothing that limits access was deleted and made again.
+    # No object that limits access was deleted and created again.
     kept = {ref for ref in after if after[ref] == before[ref]}
     assert {ref.kind for ref in after.keys() - kept} <= {"Secret"}
     live = kube.read_live(client, resources.identity("shop", APP), ingress.MANAGED)

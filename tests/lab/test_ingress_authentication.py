@@ -34,7 +34,7 @@ RULE: dict[str, Any] = {
 
 @dataclasses.dataclass
 class Shop:
-    """A gateway with two applications behind a login, and one in front of it."""
+    """A gateway with two applications that require a login, and one that does not."""
 
     cluster: lab.Cluster
     model: juju.Model
@@ -47,7 +47,7 @@ class Shop:
     def settles(
         self, status: int, url: str, headers: dict[str, str] | None = None
     ) -> lab.Response:
-        """Return the answer once the gateway answers so."""
+        """Return the response once the gateway answers with this status."""
 
         def seen() -> lab.Response:
             response = self.get(url, headers)
@@ -89,8 +89,8 @@ def shop(
     model.wait_active()
     issuer, other = identity.Issuer(ISSUER), identity.Issuer(OTHER)
 
-    def keys(asked: identity.Asked) -> identity.Answer:
-        return (other if asked.path == "/other" else issuer).keys(asked)
+    def keys(request: identity.ReceivedRequest) -> identity.Answer:
+        return (other if request.path == "/other" else issuer).keys(request)
 
     with identity.Server(cluster.listen("shop/identity", identity.KEYS_PORT), keys):
         yield Shop(cluster, model, issuer, other)
@@ -98,7 +98,7 @@ def shop(
 
 @pytest.fixture
 def login(shop: Shop, control_plane: juju.Model) -> Iterator[identity.Server]:
-    """People have to log in."""
+    """The gateway requires a login."""
     model = shop.model
     offer = control_plane.offer("istio-k8s:istio-ingress-config")
     model.integrate("identity:forward-auth", f"{GATE}:forward-auth")
@@ -106,7 +106,7 @@ def login(shop: Shop, control_plane: juju.Model) -> Iterator[identity.Server]:
     model.wait_active()
     with shop.authorizer() as server:
         shop.settles(302, PAGE)
-        server.asked.clear()
+        server.requests.clear()
         yield server
     model.remove_relation(f"{GATE}:istio-ingress-config", "istio-k8s")
     model.remove_relation("identity:forward-auth", f"{GATE}:forward-auth")
@@ -116,7 +116,7 @@ def login(shop: Shop, control_plane: juju.Model) -> Iterator[identity.Server]:
 
 @pytest.fixture
 def tokens(shop: Shop) -> Iterator[None]:
-    """The account trusts tokens, and so everybody has to have one."""
+    """The account trusts tokens, and so all routes that require authentication require a token."""
     model = shop.model
     model.config("account", rules=json.dumps([RULE]))
     model.integrate(*TOKENS)
@@ -126,20 +126,20 @@ def tokens(shop: Shop) -> Iterator[None]:
     model.remove_relation(*TOKENS)
     model.reset("account", "rules")
     model.wait_active()
-    # What was open before is so again; a login may still be asked for.
+    # Tokens are no longer required; a login may still be.
     lab.eventually(lambda: shop.get(PAGE).status != 403)
 
 
-def test_people_log_in(shop: Shop, login: identity.Server):
+def test_a_login_is_required(shop: Shop, login: identity.Server):
     response = shop.get(f"{ACCOUNT}/x?y=z")
     assert (response.status, response.hop) == (302, "gateway")
     assert response.headers["location"] == "http://login.example.com/"
     assert response.headers["set-cookie"] == "state=1"
     way = shop.model.run(UNIT, "check", url=f"{ACCOUNT}/x?y=z")["way"]
     assert "asks the external authorizer (shop/ext-authz-gate rule 0)" in way
-    asked = login.asked[-1]
-    assert (asked.method, asked.path) == ("GET", "/shop-account/x?y=z")
-    assert asked.headers["host"] == "203.0.113.10"
+    received = login.requests[-1]
+    assert (received.method, received.path) == ("GET", "/shop-account/x?y=z")
+    assert received.headers["host"] == "203.0.113.10"
 
     response = shop.get(
         f"{ACCOUNT}/x", {**SESSION, "x-auth-request-user": "root", "x-secret": "1"}
@@ -149,15 +149,15 @@ def test_people_log_in(shop: Shop, login: identity.Server):
     headers = response.json()["headers"]
     assert headers["x-auth-request-user"] == "alice"
     assert "x-other" not in headers
-    assert login.asked[-1].headers["cookie"] == "session=alice"
-    assert "x-secret" not in login.asked[-1].headers
+    assert login.requests[-1].headers["cookie"] == "session=alice"
+    assert "x-secret" not in login.requests[-1].headers
 
     response = shop.get(ACCOUNT, {"cookie": "session=banned"})
     assert (response.status, response.body) == (403, b"not you")
 
-    login.asked.clear()
+    login.requests.clear()
     assert shop.get(f"{OPEN}/x").json()["app"] == "details"
-    assert login.asked == []
+    assert login.requests == []
     names = json.loads(shop.model.databag(f"{GATE}:forward-auth")["ingress_app_names"])
     assert names == ["account", "details", "productpage"]
 
@@ -181,9 +181,7 @@ def test_people_log_in(shop: Shop, login: identity.Server):
         "/SHOP-account",
     ],
 )
-def test_no_spelling_of_a_path_gets_around_the_login(
-    shop: Shop, login: identity.Server, path: str
-):
+def test_no_spelling_of_a_path_bypasses_the_login(shop: Shop, login: identity.Server, path: str):
     response = shop.get(f"{ADDRESS}{path}")
     if response.hop == "application":
         assert response.json()["app"] == "details"
@@ -191,7 +189,7 @@ def test_no_spelling_of_a_path_gets_around_the_login(
         assert response.status in (302, 400, 404)
 
 
-def test_without_the_authorizer_nobody_gets_in(shop: Shop, login: identity.Server):
+def test_without_the_authorizer_every_request_is_denied(shop: Shop, login: identity.Server):
     assert shop.get(PAGE, SESSION).status == 200
     login.stop()
     response = shop.get(PAGE, SESSION)
@@ -199,7 +197,9 @@ def test_without_the_authorizer_nobody_gets_in(shop: Shop, login: identity.Serve
     assert shop.get(OPEN).status == 200
 
 
-def test_an_open_root_opens_nobody_elses_paths(shop: Shop, login: identity.Server):
+def test_an_unauthenticated_root_opens_no_path_of_another_application(
+    shop: Shop, login: identity.Server
+):
     endpoint = f"{GATE}:istio-ingress-route-unauthenticated"
     backend = {"service": "identity", "port": apps.PORT}
     listener = {"port": 80, "protocol": "HTTP"}
@@ -220,7 +220,7 @@ def test_an_open_root_opens_nobody_elses_paths(shop: Shop, login: identity.Serve
     assert shop.get(ACCOUNT, SESSION).json()["app"] == "account"
     shop.model.remove_relation(endpoint, "identity")
     shop.model.settle()
-    # Where no route is, Envoy asks nobody.
+    # Without a route, Envoy sends no check request.
     shop.settles(404, f"{ADDRESS}/anything")
 
 
@@ -230,21 +230,23 @@ def test_the_path_of_the_decisions_address(
     shop.model.config("identity", path="/decisions")
     shop.model.wait_active()
 
-    def asked_there() -> bool:
+    def has_path() -> bool:
         shop.get(f"{PAGE}/x")
-        # Until the gateway knows of the new address, it may ask nobody at all.
-        return "/decisions/shop-productpage/x" in [each.path for each in login.asked[-1:]]
+        # Until the gateway has the new address, it may send no check request.
+        return "/decisions/shop-productpage/x" in [each.path for each in login.requests[-1:]]
 
-    assert lab.eventually(asked_there)
+    assert lab.eventually(has_path)
     client: Any = shop.cluster.client
     mesh = client.get(ConfigMap, "istio", namespace=control_plane.name).data["mesh"]
     assert "pathPrefix: /decisions" in mesh
     shop.model.reset("identity", "path")
     shop.model.wait_active()
-    assert lab.eventually(lambda: shop.get(PAGE) and login.asked[-1].path == "/shop-productpage")
+    assert lab.eventually(
+        lambda: shop.get(PAGE) and login.requests[-1].path == "/shop-productpage"
+    )
 
 
-def test_a_login_that_is_not_complete_closes_everything_and_says_why(
+def test_an_incomplete_login_denies_every_request_and_reports_why(
     shop: Shop, control_plane: juju.Model
 ):
     model = shop.model
@@ -283,7 +285,7 @@ def test_tokens(shop: Shop, tokens: None):
     issuer = shop.issuer
     response = shop.get(ACCOUNT, issuer.bearer(email="a@example.com"))
     assert response.json()["headers"]["x-account-email"] == "a@example.com"
-    # Not among what the application trusts, so not sent on.
+    # The rule does not forward the original token, so the gateway removes it.
     assert "authorization" not in response.json()["headers"]
 
     now = int(time.time())
@@ -308,7 +310,7 @@ def test_tokens(shop: Shop, tokens: None):
     assert "deny-without-jwt" not in shop.model.run(UNIT, "check", url=OPEN)["way"]
 
 
-def test_nobody_makes_up_what_a_token_would_say(shop: Shop, tokens: None):
+def test_clients_cannot_forge_headers_of_token_claims(shop: Shop, tokens: None):
     forged = {"x-account-email": "root@example.com"}
     for url, headers in ((ACCOUNT, shop.issuer.bearer()), (OPEN, {})):
         response = shop.get(url, {**headers, **forged})
@@ -316,7 +318,7 @@ def test_nobody_makes_up_what_a_token_would_say(shop: Shop, tokens: None):
         assert "x-account-email" not in response.json()["headers"]
 
 
-def test_where_a_token_may_stand(shop: Shop, tokens: None):
+def test_a_token_may_be_in_another_header(shop: Shop, tokens: None):
     rule = {**RULE, "from_headers": [{"name": "x-jwt", "prefix": "Token "}]}
     shop.model.config("account", rules=json.dumps([{**rule, "forward_original_token": True}]))
     shop.model.settle()
@@ -326,7 +328,7 @@ def test_where_a_token_may_stand(shop: Shop, tokens: None):
     assert shop.get(ACCOUNT, shop.issuer.bearer()).status == 403
 
 
-def test_the_tokens_of_one_application_do_not_open_another(shop: Shop, tokens: None):
+def test_tokens_of_one_application_do_not_open_another(shop: Shop, tokens: None):
     endpoint = f"{GATE}:istio-request-auth"
     theirs = {"issuer": OTHER, "jwks_uri": KEYS.replace("/keys", "/other")}
     same_issuer = {**RULE, "audiences": ["bank"]}
@@ -344,7 +346,7 @@ def test_the_tokens_of_one_application_do_not_open_another(shop: Shop, tokens: N
 
 
 @pytest.mark.parametrize("rules", ['[{"issuer": ""}]', "{", "[]"])
-def test_broken_rules_open_nothing_for_anybody(shop: Shop, tokens: None, rules: str):
+def test_invalid_rules_open_nothing(shop: Shop, tokens: None, rules: str):
     endpoint = f"{GATE}:istio-request-auth"
     shop.model.fake_remote(endpoint, "productpage", {"jwt_rules": rules})
     shop.model.settle()
@@ -362,10 +364,10 @@ def test_login_or_token(shop: Shop, login: identity.Server, tokens: None):
     shop.settles(302, ACCOUNT)
     good = shop.issuer.bearer(email="a@example.com")
     shop.settles(200, ACCOUNT, good)
-    login.asked.clear()
+    login.requests.clear()
     response = shop.get(ACCOUNT, good)
     assert response.json()["headers"]["x-account-email"] == "a@example.com"
-    assert login.asked == []
+    assert login.requests == []
     assert shop.get(ACCOUNT, SESSION).status == 200
     assert shop.get(ACCOUNT, {**SESSION, "authorization": "Basic YTpi"}).status == 200
     expired = shop.issuer.bearer(exp=int(time.time()) - 3600)
@@ -373,7 +375,7 @@ def test_login_or_token(shop: Shop, login: identity.Server, tokens: None):
     assert shop.get(ACCOUNT, {**SESSION, "authorization": "Bearer x"}).status == 401
     assert shop.get(ACCOUNT, shop.issuer.bearer(sub=None)).status == 403
     assert shop.get(OPEN).status == 200
-    # Envoy's JWT filter looks at no preflight of CORS.
+    # Envoy's JWT filter ignores CORS preflight requests.
     bearer = {"authorization": "Bearer x", "origin": "http://x.example.com"}
     preflight = {**bearer, "access-control-request-method": "GET"}
     assert shop.get(ACCOUNT, preflight, method="OPTIONS").status == 403

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hostnames and addresses of the gateway: which requests it answers, and which URLs it tells."""
+"""Hostnames and addresses of the gateway: the requests it answers, and the URLs it publishes."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ LIMITS = "gate-shop-external-traffic"
 
 @pytest.fixture(scope="module")
 def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[juju.Model]:
-    """A model with a gateway, productpage behind it, an authority, and who reads metadata."""
+    """A model with a gateway for productpage, a certificate authority, and a metadata requirer."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP)
     model.deploy(apps.PRODUCTPAGE)
@@ -43,7 +43,7 @@ def status(shop: juju.Model) -> str:
 
 
 def answers(cluster: lab.Cluster, **by_host: int) -> None:
-    """Wait until requests for these hosts (`_` for `.`) are answered so."""
+    """Wait until requests for these hosts (`_` for `.`) get these statuses."""
 
     def seen() -> bool:
         for host, expected in by_host.items():
@@ -56,7 +56,7 @@ def answers(cluster: lab.Cluster, **by_host: int) -> None:
 
 
 def updated(shop: juju.Model, expected: str) -> bool:
-    """Run update-status until the status begins so."""
+    """Run update-status until the status has this prefix."""
 
     def seen() -> bool:
         shop.emit(UNIT, "update-status")
@@ -102,9 +102,7 @@ def test_which_hosts_are_answered(
     shop.settle()
 
 
-def test_no_address_is_waited_for_and_then_somebody_has_to_see_to_it(
-    cluster: lab.Cluster, shop: juju.Model
-):
+def test_a_missing_address_is_waited_for_and_then_blocks(cluster: lab.Cluster, shop: juju.Model):
     cluster.set_load_balancer(None)
     waits = f"Service {APP}-istio: no address from the load balancer"
     assert updated(shop, f"waiting: {waits}")
@@ -120,7 +118,7 @@ def test_no_address_is_waited_for_and_then_somebody_has_to_see_to_it(
     assert url(shop) == f"http://{ADDRESS}{PATH}"
 
 
-def test_another_address_is_told_and_gets_another_certificate(
+def test_another_address_is_published_and_gets_another_certificate(
     cluster: lab.Cluster, shop: juju.Model
 ):
     shop.integrate("certifier:certificates", f"{APP}:certificates")
@@ -129,12 +127,12 @@ def test_another_address_is_told_and_gets_another_certificate(
     for address in ("203.0.113.77", "lb.example.com", ADDRESS):
         cluster.set_load_balancer(address)
 
-        def told(address: str = address) -> bool:
+        def is_published(address: str = address) -> bool:
             shop.emit(UNIT, "update-status")
             shop.settle()
             return url(shop) == f"https://{address}{PATH}"
 
-        assert lab.eventually(told, timeout=30)
+        assert lab.eventually(is_published, timeout=30)
         shop.wait_active()
 
         def verified() -> bool:
@@ -147,11 +145,11 @@ def test_another_address_is_told_and_gets_another_certificate(
     shop.wait_active()
 
 
-def test_metadata_is_withdrawn_when_the_gateway_goes(cluster: lab.Cluster, shop: juju.Model):
+def test_metadata_is_withdrawn_with_the_gateway(cluster: lab.Cluster, shop: juju.Model):
     client: Any = cluster.client
     metadata = json.loads(shop.databag(f"{APP}:gateway-metadata")["metadata"])
     assert metadata["gateway_name"] == APP
-    # Somebody takes the name of what limits the gateway: none is made again.
+    # Another owner takes the name of the policy that limits the gateway: no gateway is created.
     client.delete(resources.AuthorizationPolicy, LIMITS, namespace="shop")
     theirs = resources.AuthorizationPolicy(
         metadata=ObjectMeta(name=LIMITS, namespace="shop"), spec={"action": "DENY", "rules": [{}]}

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes as applications describe them, by the published library, through the real gateway."""
+"""Routes that applications describe with the published library, at the real gateway."""
 
 import functools
 import json
@@ -38,7 +38,7 @@ def backend(port: int = 9080, weight: int | None = None) -> published.BackendRef
 
 
 def http(name: str, path: str, kind: str = "PathPrefix", **changes: Any) -> published.HTTPRoute:
-    """Return a route for a path; members of its match and of itself by their names."""
+    """Return a route for a path, with further members of its match and of the route."""
     match = published.HTTPRouteMatch(
         path=published.HTTPPathMatch(type=published.HTTPPathMatchType(kind), value=path),
         method=changes.pop("method", None),
@@ -57,14 +57,14 @@ def grpc(name: str, method: str | None = None, **changes: Any) -> published.GRPC
     return published.GRPCRoute(name=name, matches=[match], **arguments)
 
 
-def ask(
+def request_routes(
     cluster: lab.Cluster,
     shop: juju.Model,
     *routes: Any,
     option: str = "routes",
     app: str = "catalog",
 ) -> None:
-    """Let the application ask for these routes, and wait until every proxy has them."""
+    """Let the application request these routes, and wait until every proxy has them."""
     config = published.IstioIngressRouteConfig(
         model=shop.name,
         listeners=[route.listener for route in routes],
@@ -81,7 +81,7 @@ def get(cluster: lab.Cluster, path: str, port: int = 8080, **request: Any) -> la
 
 
 def answers(cluster: lab.Cluster, path: str, status: int, **request: Any) -> lab.Response:
-    """Return the answer once it has this status."""
+    """Return the response once it has this status."""
 
     def seen() -> lab.Response:
         response = get(cluster, path, **request)
@@ -92,7 +92,7 @@ def answers(cluster: lab.Cluster, path: str, status: int, **request: Any) -> lab
 
 
 def ok(call: Callable[[], lab.Answer]) -> lab.Answer:
-    """Return the answer to a gRPC call once there is one."""
+    """Return the answer to a gRPC call once its code is OK."""
 
     def seen() -> lab.Answer:
         answer = call()
@@ -102,12 +102,12 @@ def ok(call: Callable[[], lab.Answer]) -> lab.Answer:
     return lab.eventually(seen)
 
 
-def told(shop: juju.Model, endpoint: str = "istio-ingress-route") -> dict[str, str]:
+def databag_of(shop: juju.Model, endpoint: str = "istio-ingress-route") -> dict[str, str]:
     return dict(shop.databag(f"{APP}:{endpoint}", remote="catalog"))
 
 
 def test_paths_methods_headers_and_hostnames(cluster: lab.Cluster, shop: juju.Model):
-    ask(
+    request_routes(
         cluster,
         shop,
         http("prefix", "/api/"),
@@ -117,7 +117,7 @@ def test_paths_methods_headers_and_hostnames(cluster: lab.Cluster, shop: juju.Mo
         http("beta", "/beta", headers={"X-Beta": "yes"}),
         http("host", "/host", hostnames=["Books.Example.com", "*.example.org"]),
     )
-    assert told(shop) == {"external_host": ADDRESS, "tls_enabled": "False"}
+    assert databag_of(shop) == {"external_host": ADDRESS, "tls_enabled": "False"}
     assert shop.unit_status("catalog/0").message == f"http://{ADDRESS}"
     assert answers(cluster, "/api/x", 200).json()["path"] == "/api/x"
     seen: dict[str, int | None] = {}
@@ -165,7 +165,7 @@ def redirect(**spec: Any) -> published.RequestRedirectFilter:
 
 
 def test_rewrites_and_redirects(cluster: lab.Cluster, shop: juju.Model):
-    ask(
+    request_routes(
         cluster,
         shop,
         http("prefix", "/old", filters=[rewrite(prefix="/new")]),
@@ -188,15 +188,17 @@ def test_rewrites_and_redirects(cluster: lab.Cluster, shop: juju.Model):
 
 
 def test_weights_share_the_requests(cluster: lab.Cluster, shop: juju.Model):
-    # Port 9443 speaks TLS, so plain HTTP is not answered there: this tells the two apart.
-    ask(cluster, shop, http("shared", "/shared", backends=[backend(9080, 60), backend(9443, 40)]))
+    # Port 9443 speaks TLS and does not answer plain HTTP, which distinguishes the two backends.
+    request_routes(
+        cluster, shop, http("shared", "/shared", backends=[backend(9080, 60), backend(9443, 40)])
+    )
     answers(cluster, "/shared", 200)
     seen = [get(cluster, "/shared").status for _ in range(60)]
     assert 10 < seen.count(200) < 60
 
 
 def test_grpc_to_a_grpc_backend(cluster: lab.Cluster, shop: juju.Model):
-    ask(
+    request_routes(
         cluster,
         shop,
         grpc("all", headers={"tenant": "a"}),
@@ -215,15 +217,15 @@ def test_grpc_to_a_grpc_backend(cluster: lab.Cluster, shop: juju.Model):
     tenant = {"tenant": "a"}
     assert call("/books.Catalog/List", metadata=tenant).code == "OK"
     assert call("/books.Other/Get").code == "UNIMPLEMENTED"
-    # The other port of the same Service goes on speaking HTTP/1.1.
+    # The other port of the same Service still speaks HTTP/1.1.
     assert answers(cluster, "/plain", 200).json()["version"] == "HTTP/1.1"
 
 
-def test_envoy_takes_whatever_is_let_through(cluster: lab.Cluster, shop: juju.Model):
+def test_envoy_accepts_every_valid_route(cluster: lab.Cluster, shop: juju.Model):
     expressions = [r"/\pL+", r"/(?i)a{0,999}", r"/[[:alpha:]]+\x{ff}?", "(?:/a|b)*", "^/x$"]
     paths = ["/~a!$&'()*+,;=:@%41", "/" + "a" * 1023]
     names = ["!#$%&'*+-.^_`|~", "host", "content-length"]
-    ask(
+    request_routes(
         cluster,
         shop,
         *(http(f"e{n}", each, "RegularExpression") for n, each in enumerate(expressions)),
@@ -240,11 +242,13 @@ def test_envoy_takes_whatever_is_let_through(cluster: lab.Cluster, shop: juju.Mo
         ),
         http("marker", "/marker"),
     )
-    # It would go on with the routes it had, had it refused these.
+    # After a refusal, Envoy would still have the previous routes.
     answers(cluster, "/marker", 200)
 
 
-def test_a_bad_route_is_told_and_its_neighbours_are_served(cluster: lab.Cluster, shop: juju.Model):
+def test_an_invalid_route_is_reported_and_other_routes_are_served(
+    cluster: lab.Cluster, shop: juju.Model
+):
     good = json.loads(http("good", "/good").model_dump_json())
     match = {"path": {"type": "RegularExpression", "value": "/(?=x)"}}
     other = {**good, "name": "other", "backends": [{"service": "kubernetes", "port": 443}]}
@@ -258,7 +262,7 @@ def test_a_bad_route_is_told_and_its_neighbours_are_served(cluster: lab.Cluster,
     assert "catalog:istio-ingress-route http_routes[0].matches[0].path" in status.message
     assert "look-around" in status.message
     answers(cluster, "/good", 200)
-    assert told(shop)["external_host"] == ADDRESS
+    assert databag_of(shop)["external_host"] == ADDRESS
     shop.remove_relation(f"{APP}:istio-ingress-route", "catalog")
     shop.integrate("catalog:routes", f"{APP}:istio-ingress-route")
     shop.wait_active()
@@ -296,14 +300,17 @@ def test_one_application_on_two_endpoints_and_two_gateways(cluster: lab.Cluster,
     assert "catalog:ingress" in status.message
     assert "catalog:ingress-unauthenticated" in status.message
     for endpoint in ("ingress", "ingress-unauthenticated"):
-        assert told(shop, endpoint) == {}
+        assert databag_of(shop, endpoint) == {}
     answers(cluster, "/shop-catalog", 404, port=80)
 
     shop.remove_relation("catalog:ingress-open", f"{APP}:ingress-unauthenticated")
     shop.deploy(CHARM, "side")
     shop.integrate("catalog:ingress-open", "side:ingress-unauthenticated")
     shop.wait_active()
-    assert json.loads(told(shop, "ingress")["ingress"])["url"] == f"http://{ADDRESS}/shop-catalog"
+    assert (
+        json.loads(databag_of(shop, "ingress")["ingress"])["url"]
+        == f"http://{ADDRESS}/shop-catalog"
+    )
     beside = shop.databag("side:ingress-unauthenticated", remote="catalog")
     url = json.loads(beside["ingress"])["url"]
     assert url == "http://203.0.113.11/shop-catalog"
@@ -316,10 +323,10 @@ def test_one_application_on_two_endpoints_and_two_gateways(cluster: lab.Cluster,
     shop.settle()
 
 
-def test_routes_that_two_applications_want(cluster: lab.Cluster, shop: juju.Model):
+def test_routes_that_two_applications_request(cluster: lab.Cluster, shop: juju.Model):
     shop.deploy(apps.CATALOG, "rival")
     shop.integrate("rival:open-routes", f"{APP}:istio-ingress-route-unauthenticated")
-    ask(cluster, shop, http("r", "/mine"), http("s", "/mine/too"))
+    request_routes(cluster, shop, http("r", "/mine"), http("s", "/mine/too"))
     theirs = [published.BackendRef(service="rival", port=9080)]
     config = published.IstioIngressRouteConfig(
         model="shop", http_routes=[http("r", "/mine", backends=theirs, method="GET")]
@@ -330,7 +337,7 @@ def test_routes_that_two_applications_want(cluster: lab.Cluster, shop: juju.Mode
     assert status.name == "blocked"
     assert "catalog:istio-ingress-route" in status.message
     assert "rival:istio-ingress-route-unauthenticated" in status.message
-    assert told(shop) == {}
+    assert databag_of(shop) == {}
     answers(cluster, "/mine", 404)
     assert get(cluster, "/mine/too").status == 200
     config.http_routes = [http("r", "/mine/deeper", backends=theirs)]
@@ -338,10 +345,10 @@ def test_routes_that_two_applications_want(cluster: lab.Cluster, shop: juju.Mode
     shop.wait_active()
     assert answers(cluster, "/mine/x", 200).json()["app"] == "catalog"
     assert answers(cluster, "/mine/deeper", 200).json()["app"] == "rival"
-    assert told(shop)["external_host"] == ADDRESS
+    assert databag_of(shop)["external_host"] == ADDRESS
 
-    # A hostname's requests are compared with the routes that name it, and with no others: so
-    # nobody may name the one that clients know the gateway by.
+    # Requests for a hostname are compared only with the routes that name it. Therefore no
+    # application may name the hostname by which clients know the gateway.
     known, alias = "gate.example.com", "alias.example.com"
     config.http_routes = [http("r", "/mine/deeper", backends=theirs, hostnames=[known, alias])]
     shop.config("rival", open_routes=config.model_dump_json())
@@ -372,14 +379,14 @@ def test_on_the_mesh_in_hardened_mode(
     shop.integrate("catalog:service-mesh", "beacon:service-mesh")
     control_plane.config("istio-k8s", hardened_mode=True)
     control_plane.wait_active()
-    ask(cluster, shop, http("plain", "/plain"), grpc("one", "Get"))
+    request_routes(cluster, shop, http("plain", "/plain"), grpc("one", "Get"))
     assert answers(cluster, "/plain", 200).json()["app"] == "catalog"
     ok(lambda: lab.grpc_call(f"{ADDRESS}:9096", "/books.Catalog/Get"))
     shop.integrate("catalog:ingress", f"{APP}:ingress")
     shop.config("catalog", port=9443, scheme="https")
     shop.wait_active()
     assert answers(cluster, "/shop-catalog", 200, port=80).json()["tls"] is True
-    # The gateway is let in where it has a route, and nobody else is.
+    # The gateway is allowed where it has a route, and no other source is.
     refused = cluster.request("shop/catalog", "shop/catalog:9082", via="pod")
     assert refused.status == (401 if cluster.has_ztunnel else None)
     control_plane.config("istio-k8s", hardened_mode=False)
@@ -395,15 +402,15 @@ def test_over_tls(cluster: lab.Cluster, shop: juju.Model):
     shop.integrate("certifier:certificates", f"{APP}:certificates")
     shop.wait_active()
     roots = shop.run("certifier/0", "get-ca")["ca"]
-    # An HTTP and a gRPC route at one listener.
-    ask(
+    # An HTTP route and a gRPC route at one listener.
+    request_routes(
         cluster,
         shop,
         http("plain", "/plain"),
         grpc("one", "Get", listener=HTTP),
         http("usual", "/usual", listener=USUAL),
     )
-    assert told(shop) == {"external_host": ADDRESS, "tls_enabled": "True"}
+    assert databag_of(shop) == {"external_host": ADDRESS, "tls_enabled": "True"}
     method = "/books.Catalog/Get"
     ok(lambda: lab.grpc_call(f"{ADDRESS}:8080", method, authorities=roots))
     plain = cluster.request_outside(f"https://{ADDRESS}:8080/plain", roots=roots)
@@ -416,7 +423,7 @@ def test_over_tls(cluster: lab.Cluster, shop: juju.Model):
     hundred = [http(f"r{n}", f"/r{n}", listener=USUAL) for n in range(100)]
     config = published.IstioIngressRouteConfig(model="shop", http_routes=hundred)
     first, again = written(shop, config)
-    # A route and a redirect each.
+    # One route and one redirect for each.
     assert 200 <= first <= 300 + 15
     assert again == 0
     shop.remove("certifier")
@@ -424,7 +431,7 @@ def test_over_tls(cluster: lab.Cluster, shop: juju.Model):
 
 
 def written(shop: juju.Model, config: published.IstioIngressRouteConfig) -> tuple[int, int]:
-    """Let the application ask for routes; return the writes of the first hook and of the next."""
+    """Let the application request routes; return the writes of the first hook and of the next."""
     with shop.requests(UNIT) as first:
         shop.config("catalog", routes=config.model_dump_json())
         shop.settle()
@@ -436,14 +443,14 @@ def written(shop: juju.Model, config: published.IstioIngressRouteConfig) -> tupl
 def test_the_number_of_calls_does_not_depend_on_the_number_of_routes(
     cluster: lab.Cluster, shop: juju.Model
 ):
-    ask(cluster, shop, http("one", "/one"))
+    request_routes(cluster, shop, http("one", "/one"))
     with shop.requests(UNIT) as one:
         shop.emit(UNIT, "update-status")
     routes = [http(f"r{n}", f"/r{n}") for n in range(90)]
     calls = [grpc(f"g{n}", f"M{n}") for n in range(10)]
     config = published.IstioIngressRouteConfig(model="shop", http_routes=routes, grpc_routes=calls)
     first, again = written(shop, config)
-    # One object a route; gateway, policy of the backend and its destination rule beside them.
+    # One object for each route; beside them gateway, policy and destination rule of the backend.
     assert 100 <= first <= 100 + 15
     assert again == 0
     with shop.requests(UNIT) as hundred:
@@ -452,7 +459,7 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_routes(
     answers(cluster, "/r89", 200)
 
 
-def test_a_relation_that_goes_takes_its_routes_and_ports_along(
+def test_routes_and_ports_of_a_removed_relation_are_deleted(
     cluster: lab.Cluster, shop: juju.Model
 ):
     shop.remove_relation("catalog:routes", f"{APP}:istio-ingress-route")

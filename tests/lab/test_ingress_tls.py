@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""TLS at the gateway: a real authority, real handshakes, and clients that verify."""
+"""TLS at the gateway: a real certificate authority, real handshakes, clients that verify."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ SECRET = "gate-tls-certificate"
 
 @pytest.fixture(scope="module")
 def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[juju.Model]:
-    """A model with a gateway that has a certificate, and productpage behind it."""
+    """A model with a gateway that has a certificate and routes to productpage."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP)
     model.deploy(apps.PRODUCTPAGE)
@@ -47,7 +47,7 @@ def url(shop: juju.Model) -> str | None:
 
 
 def answers(cluster: lab.Cluster, status: int | None, where: str, **request: Any) -> lab.Response:
-    """Return the answer once the gateway settles on this status."""
+    """Return the response once the gateway answers with this status."""
 
     def seen() -> lab.Response:
         response = cluster.request_outside(where, **request)
@@ -77,7 +77,9 @@ def serial(response: lab.Response) -> int:
     return x509.load_der_x509_certificate(response.certificate).serial_number
 
 
-def test_clients_get_an_answer_over_tls_and_are_sent_there(cluster: lab.Cluster, shop: juju.Model):
+def test_clients_are_answered_over_tls_and_redirected_to_it(
+    cluster: lab.Cluster, shop: juju.Model
+):
     assert url(shop) == SECURE
     answer = answers(cluster, 200, f"{SECURE}/x?y=z", roots=root(shop))
     assert answer.hop == "application"
@@ -93,7 +95,7 @@ def test_clients_get_an_answer_over_tls_and_are_sent_there(cluster: lab.Cluster,
     certificate = x509.load_der_x509_certificate(answer.certificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == [ADDRESS]
-    # A client of another authority's is not answered.
+    # A client that trusts another CA gets no answer.
     stranger = shop.run("certifier/0", "get-ca")["ca"].replace(root(shop), "")
     refused = cluster.request_outside(SECURE, roots=stranger or None)
     assert refused.status is None
@@ -106,16 +108,14 @@ def test_a_hook_that_changes_nothing_writes_nothing(shop: juju.Model):
     assert seen.writes == []
 
 
-def test_renewal_and_another_authority_without_a_failed_handshake(
-    cluster: lab.Cluster, shop: juju.Model
-):
+def test_renewal_and_another_ca_without_a_failed_handshake(cluster: lab.Cluster, shop: juju.Model):
     first = root(shop)
     answers(cluster, 200, SECURE, roots=first)
     shop.config("certifier", issues=False)
     shop.settle()
-    shop.config("certifier", authority="two")
+    shop.config("certifier", ca="two")
     both = first + "\n" + root(shop)
-    shop.config("certifier", authority="one")
+    shop.config("certifier", ca="one")
     shop.settle()
     with clients(cluster, SECURE, roots=both) as seen:
 
@@ -133,12 +133,12 @@ def test_renewal_and_another_authority_without_a_failed_handshake(
         )
         shop.emit_secret(UNIT, "secret-expired", label or "")
         shop.settle()
-        # Asked for and not there yet: the old one goes on.
+        # Requested and not issued yet: the old certificate stays in use.
         assert shop.unit_status(UNIT).name == "active"
         shop.config("certifier", issues=True)
         shop.settle()
         changed(2)
-        shop.config("certifier", authority="two")
+        shop.config("certifier", ca="two")
         shop.settle()
         changed(3)
     assert [each for each in seen if each.status != 200] == []
@@ -147,10 +147,10 @@ def test_renewal_and_another_authority_without_a_failed_handshake(
     assert shop.unit_status(UNIT).name == "active"
 
 
-def test_the_gateway_tells_prometheus_when_its_certificate_expires(
+def test_the_gateway_serves_the_expiry_of_its_certificate_as_a_metric(
     cluster: lab.Cluster, shop: juju.Model
 ):
-    """The renewed one: an alert of what was before would never end."""
+    """The expiry is that of the renewed certificate; otherwise an alert would never end."""
     answer = answers(cluster, 200, SECURE, roots=root(shop))
     certificate = x509.load_der_x509_certificate(answer.certificate)
     name = r"^envoy_listener_ssl_certificate_\w+_expiration_unix_time_seconds\{.*\} (\d+)$"
@@ -160,7 +160,7 @@ def test_the_gateway_tells_prometheus_when_its_certificate_expires(
     assert re.search(r"^envoy_listener_ssl_handshake\{.*\} [1-9]", text, re.MULTILINE)
 
 
-def test_another_hostname_asks_for_another_certificate(cluster: lab.Cluster, shop: juju.Model):
+def test_another_hostname_requests_another_certificate(cluster: lab.Cluster, shop: juju.Model):
     requests = shop.databag(f"{APP}:certificates")
     shop.config(APP, external_hostname=NAME)
     shop.settle()
@@ -177,7 +177,7 @@ def test_another_hostname_asks_for_another_certificate(cluster: lab.Cluster, sho
     answers(cluster, 200, SECURE, roots=root(shop))
 
 
-def test_a_bad_certificate_is_told_and_the_last_good_one_goes_on(
+def test_an_invalid_certificate_is_reported_and_the_last_valid_one_stays(
     cluster: lab.Cluster, shop: juju.Model
 ):
     good = shop.databag("certifier:certificates")["certificates"]
@@ -200,13 +200,13 @@ def test_a_bad_certificate_is_told_and_the_last_good_one_goes_on(
     assert shop.unit_status(UNIT).name == "active"
 
 
-def test_the_private_key_shows_nowhere(cluster: lab.Cluster, shop: juju.Model):
+def test_the_private_key_is_disclosed_nowhere(cluster: lab.Cluster, shop: juju.Model):
     lines = secret(cluster)["tls.key"].splitlines()[1:-1]
     cluster.client.delete(Secret, SECRET, namespace="shop")
     results = shop.run(UNIT, "reconcile")
     assert SECRET in results["plan"]
     found: Any = cluster.client.get(Secret, SECRET, namespace="shop")
-    told = "\n".join(
+    output = "\n".join(
         [
             *shop.logs(UNIT),
             *shop.logs("certifier/0"),
@@ -217,10 +217,10 @@ def test_the_private_key_shows_nowhere(cluster: lab.Cluster, shop: juju.Model):
         ]
     )
     assert len(lines) > 10
-    assert [line for line in lines if line in told] == []
+    assert [line for line in lines if line in output] == []
 
 
-def test_without_an_authority_it_is_plain_http_and_before_its_answer_it_is_nothing(
+def test_plain_http_without_a_ca_and_no_listener_before_its_first_certificate(
     cluster: lab.Cluster, shop: juju.Model
 ):
     shop.remove_relation("certifier:certificates", f"{APP}:certificates")
@@ -255,7 +255,7 @@ def test_without_an_authority_it_is_plain_http_and_before_its_answer_it_is_nothi
     assert url(shop) == SECURE
 
 
-def test_another_leader_goes_on_with_the_certificate(cluster: lab.Cluster, shop: juju.Model):
+def test_another_leader_continues_with_the_certificate(cluster: lab.Cluster, shop: juju.Model):
     before = secret(cluster)
     with shop.requests(f"{APP}/1") as seen:
         shop.add_unit(APP)
@@ -272,7 +272,7 @@ def test_another_leader_goes_on_with_the_certificate(cluster: lab.Cluster, shop:
     answers(cluster, 200, SECURE, roots=root(shop))
 
 
-def test_removal_takes_the_secret_along(cluster: lab.Cluster, shop: juju.Model):
+def test_removal_deletes_the_secret(cluster: lab.Cluster, shop: juju.Model):
     shop.remove(APP)
     shop.settle()
     assert not has_secret(cluster)

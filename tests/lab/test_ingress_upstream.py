@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""One ingress in front of another: real requests through both gateways."""
+"""An ingress behind an upstream ingress: real requests through both gateways."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PATH = "/shop-productpage"
 
 @pytest.fixture(scope="module")
 def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[juju.Model]:
-    """A model with two gateways; productpage stands behind the inner one."""
+    """A model with two gateways; the inner one routes to productpage."""
     model = new_module_model("shop", controller=control_plane.controller)
     for app in (INNER, FRONT):
         model.deploy(CHARM, app)
@@ -56,7 +56,7 @@ def answers(cluster: lab.Cluster, where: str, **request: Any) -> lab.Response:
     return lab.eventually(seen, timeout=30)
 
 
-def test_the_published_protocol_with_a_provider_outside(cluster: lab.Cluster, shop: juju.Model):
+def test_the_published_protocol_with_another_provider(cluster: lab.Cluster, shop: juju.Model):
     own = f"http://{address(cluster, INNER)}{PATH}"
     assert url(shop) == own
     endpoint = f"{INNER}:upstream-ingress"
@@ -64,8 +64,8 @@ def test_the_published_protocol_with_a_provider_outside(cluster: lab.Cluster, sh
     shop.settle()
     assert status(shop).startswith("waiting: upstream-ingress: traefik has not said")
     assert url(shop) == own
-    asked = {key: json.loads(text) for key, text in shop.databag(endpoint).items()}
-    assert asked == {"model": "shop", "name": INNER, "port": 80, "strip-prefix": True}
+    requested = {key: json.loads(text) for key, text in shop.databag(endpoint).items()}
+    assert requested == {"model": "shop", "name": INNER, "port": 80, "strip-prefix": True}
     unit = shop.databag(endpoint, unit=0)
     assert json.loads(unit["host"]) == address(cluster, INNER)
 
@@ -93,7 +93,7 @@ def test_requests_pass_both_gateways(cluster: lab.Cluster, shop: juju.Model):
     assert url(shop) == f"http://{front}/shop-inner{PATH}"
     response = answers(cluster, f"{url(shop)}/x?y=z")
     assert (response.hop, response.json()["path"]) == ("application", f"{PATH}/x?y=z")
-    # The inner one is reached as before, by those who know where it is.
+    # Clients that know its address still reach the inner gateway.
     answers(cluster, f"http://{address(cluster, INNER)}{PATH}")
     route: Any = cluster.client.get(
         resources.HTTPRoute, "inner-httproute-http-80-front", namespace="shop"
@@ -101,7 +101,7 @@ def test_requests_pass_both_gateways(cluster: lab.Cluster, shop: juju.Model):
     assert route["spec"]["rules"][0]["backendRefs"][0]["name"] == "inner-istio"
 
 
-def test_clients_see_tls_where_the_one_in_front_has_a_certificate(
+def test_clients_get_tls_from_an_upstream_gateway_with_a_certificate(
     cluster: lab.Cluster, shop: juju.Model
 ):
     shop.integrate("certifier:certificates", f"{FRONT}:certificates")
@@ -110,22 +110,22 @@ def test_clients_see_tls_where_the_one_in_front_has_a_certificate(
     assert url(shop) == f"https://{address(cluster, FRONT)}/shop-inner{PATH}"
     answers(cluster, url(shop), roots=root)
 
-    # And with TLS between the two.
+    # With TLS between the two gateways as well.
     shop.integrate("certifier:certificates", f"{INNER}:certificates")
     shop.wait_active()
-    asked = shop.databag(f"{INNER}:upstream-ingress")
-    assert (asked["port"], asked["scheme"]) == ("443", '"https"')
+    requested = shop.databag(f"{INNER}:upstream-ingress")
+    assert (requested["port"], requested["scheme"]) == ("443", '"https"')
     assert url(shop) == f"https://{address(cluster, FRONT)}/shop-inner{PATH}"
     answers(cluster, url(shop), roots=root)
 
     shop.remove_relation("certifier:certificates", f"{FRONT}:certificates")
     shop.wait_active()
-    # The inner one still has its own; clients talk to the one in front.
+    # The inner gateway still has its own certificate; clients connect to the upstream gateway.
     assert url(shop) == f"http://{address(cluster, FRONT)}/shop-inner{PATH}"
     answers(cluster, url(shop))
 
 
-def test_without_the_one_in_front_our_own_url_is_told_again(
+def test_without_the_upstream_gateway_our_own_url_is_published_again(
     cluster: lab.Cluster, shop: juju.Model
 ):
     shop.remove_relation(f"{INNER}:upstream-ingress", f"{FRONT}:ingress")

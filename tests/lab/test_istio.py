@@ -24,7 +24,7 @@ READS_BESIDE = 8
 
 
 def admin(cluster: lab.Cluster) -> Any:
-    """Return the administrator's client, without lightkube's overloads in the way."""
+    """Return the administrator's client, without lightkube's overloads."""
     return cluster.client
 
 
@@ -42,7 +42,7 @@ def test_a_hook_that_changes_nothing_writes_nothing(control_plane: juju.Model):
     assert 0 < len(seen) <= KINDS + READS_BESIDE
 
 
-def test_hardened_mode_changes_two_objects_and_takes_them_back(control_plane: juju.Model):
+def test_hardened_mode_creates_two_objects_and_deletes_them_again(control_plane: juju.Model):
     with control_plane.requests(UNIT) as on:
         control_plane.config(APP, hardened_mode=True)
         control_plane.settle()
@@ -53,9 +53,7 @@ def test_hardened_mode_changes_two_objects_and_takes_them_back(control_plane: ju
     assert [r.method for r in off.writes] == ["DELETE", "DELETE"]
 
 
-def test_what_somebody_edits_or_deletes_is_repaired(
-    cluster: lab.Cluster, control_plane: juju.Model
-):
+def test_edited_and_deleted_objects_are_repaired(cluster: lab.Cluster, control_plane: juju.Model):
     namespace, client = control_plane.name, admin(cluster)
     edit = {"data": {"mesh": "rootNamespace: elsewhere\n"}}
     client.patch(ConfigMap, "istio", edit, namespace=namespace, patch_type=PatchType.MERGE)
@@ -66,7 +64,7 @@ def test_what_somebody_edits_or_deletes_is_repaired(
     assert client.get(ClusterRole, f"istiod-clusterrole-{namespace}")
 
 
-def test_a_rule_that_somebody_adds_to_hardened_mode_is_taken_out(
+def test_a_rule_that_is_added_to_hardened_mode_is_removed(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
     control_plane.config(APP, hardened_mode=True)
@@ -84,7 +82,7 @@ def test_a_rule_that_somebody_adds_to_hardened_mode_is_taken_out(
     control_plane.settle()
 
 
-def test_a_strangers_object_with_a_similar_name_is_not_touched(
+def test_an_object_of_another_owner_with_a_similar_name_is_not_changed(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
     namespace = control_plane.name
@@ -98,7 +96,7 @@ def test_a_strangers_object_with_a_similar_name_is_not_touched(
     admin(cluster).delete(resources.AuthorizationPolicy, name, namespace=namespace)
 
 
-def test_a_name_that_a_stranger_holds_is_reported_and_left_alone(
+def test_an_object_of_another_owner_with_our_name_is_reported_and_left_alone(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
     namespace = control_plane.name
@@ -118,7 +116,7 @@ def test_a_name_that_a_stranger_holds_is_reported_and_left_alone(
 
 
 @pytest.mark.parametrize("value", ["bogus", "MicroK8s"])
-def test_a_bad_option_is_named_and_changes_nothing(control_plane: juju.Model, value: str):
+def test_an_invalid_option_is_reported_and_changes_nothing(control_plane: juju.Model, value: str):
     with control_plane.requests(UNIT) as seen:
         control_plane.config(APP, platform=value)
         control_plane.settle()
@@ -149,19 +147,19 @@ def test_units_become_replicas_and_only_the_leader_writes(
     control_plane.wait_active()
 
 
-def test_a_component_that_does_not_come_up_is_named_with_what_its_pod_says(
+def test_a_component_that_does_not_start_is_reported_with_the_reason_of_its_pod(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
     with cluster.fail_image("*/install-cni:*"):
         control_plane.config(APP, cni_bin_dir="/opt/elsewhere")
         control_plane.settle()
 
-        def told() -> bool:
+        def is_reported() -> bool:
             control_plane.emit(UNIT, "update-status")
             status = control_plane.unit_status(UNIT)
             return status.name == "waiting" and "ImagePullBackOff" in status.message
 
-        assert lab.eventually(told)
+        assert lab.eventually(is_reported)
     control_plane.reset(APP, "cni_bin_dir")
     control_plane.wait_active()
 
@@ -173,7 +171,7 @@ def test_the_action_reconciles_at_once(cluster: lab.Cluster, control_plane: juju
     assert control_plane.run(UNIT, "reconcile")["plan"] == "no change"
 
 
-def test_removal_leaves_custom_resource_definitions_and_nothing_else(
+def test_removal_leaves_custom_resource_definitions_only(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
     control_plane.remove(APP)
@@ -182,7 +180,7 @@ def test_removal_leaves_custom_resource_definitions_and_nothing_else(
     kept = {crd.metadata.name for crd in admin(cluster).list(CustomResourceDefinition)}
     assert kept >= {crd.metadata.name for crd in manifests.crds() if crd.metadata}
 
-    # What was released is taken over by the next installation.
+    # The next installation adopts the released definitions.
     control_plane.deploy(CHARM)
     control_plane.wait_active(APP)
     labels = {resources.INSTANCE_LABEL: f"{control_plane.name}-{APP}"}

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-k8s under traffic: mutual TLS at a real ztunnel, and the metrics that alerts stand on."""
+"""istio-k8s under traffic: mutual TLS at a real ztunnel, and the metrics that alerts query."""
 
 import json
 import os
@@ -55,7 +55,7 @@ SOURCE = conftest.CHARMS / APP / "src"
 
 @pytest.fixture(scope="module")
 def details(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[str]:
-    """A Service whose pod is on the mesh, behind a ztunnel, with no waypoint and no policy."""
+    """A Service whose pod is on the mesh, with a ztunnel, without a waypoint and policies."""
     if not cluster.has_ztunnel:
         reason = "not run without a ztunnel"
         if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
@@ -71,13 +71,13 @@ def details(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[str]:
 
 
 def plain(cluster: lab.Cluster, service: str) -> str:
-    """Return who answered a request in plain text, from a client that is not on the mesh."""
+    """Return what answered a request in plain text, from a client that is not on the mesh."""
     response = cluster.request(None, service, via="pod", timeout=2)
     return response.hop if response.status == 200 else f"refused by {response.hop}"
 
 
 def hbone(cluster: lab.Cluster, service: str) -> str:
-    """Return who answered a request over mutual TLS, from a workload of the mesh."""
+    """Return what answered a request over mutual TLS, from a workload on the mesh."""
     response = cluster.request(f"{SHOP}/details", service, via="pod")
     return response.hop if response.status == 200 else f"refused by {response.hop}"
 
@@ -92,7 +92,7 @@ def test_strict_mode_refuses_plain_text_and_nothing_else(
     control_plane.settle()
     assert lab.eventually(lambda: plain(cluster, details) == "refused by ztunnel")
     assert hbone(cluster, details) == "application"
-    # Nor by the Service's address.
+    # The same holds for the Service's address.
     assert cluster.request(None, details, timeout=2).status is None
 
     control_plane.config(APP, mtls_mode="permissive")
@@ -113,9 +113,9 @@ ONCE_IT_HAPPENS = {
     "pilot_total_xds_rejects",
     "pilot_xds_write_timeout",
 }
-"""Counters of what goes wrong: istiod serves them from the first time on."""
-OWN_AUTHORITY = {"citadel_server_cert_chain_expiry_timestamp"}
-"""Served where the mesh has an authority of the site's own: see `test_istio_options`."""
+"""Counters of failures, which istiod serves after the first failure."""
+OWN_CA = {"citadel_server_cert_chain_expiry_timestamp"}
+"""Served where the mesh has a CA of the site's own: see `test_istio_options`."""
 
 
 def expressions() -> Iterator[str]:
@@ -139,11 +139,11 @@ def metrics_of(expression: str) -> set[str]:
 
 
 def served(text: str) -> set[str]:
-    """Return the names of the samples in what is served to Prometheus."""
+    """Return the names of the samples in the text format of Prometheus."""
     return {match[1] for match in re.finditer(r"^(\w+)[{ ]", text, re.M)}
 
 
-def test_queries_are_read_as_they_are_meant():
+def test_the_metrics_of_a_query_are_found():
     query = (
         f'sum by (le) (rate(a_bucket{{x="b_c",{_alert_rules.PLACEHOLDER}}}[5m] offset 15m)) > 1'
     )
@@ -155,7 +155,7 @@ def test_queries_are_read_as_they_are_meant():
     assert metrics_of('label_replace(f{x="}"}, "g", "h", "", "")') == {"f"}
 
 
-def test_what_alerts_and_dashboards_ask_for_is_served(
+def test_metrics_of_alerts_and_dashboards_are_served(
     cluster: lab.Cluster, control_plane: juju.Model, details: str
 ):
     used = {name for expression in expressions() for name in metrics_of(expression)}
@@ -167,7 +167,7 @@ def test_what_alerts_and_dashboards_ask_for_is_served(
     assert all(by_source.values())
 
     istiod = served(cluster.metrics(control_plane.name, "istiod-"))
-    assert by_source[ISTIOD] - istiod <= ONCE_IT_HAPPENS | OWN_AUTHORITY
+    assert by_source[ISTIOD] - istiod <= ONCE_IT_HAPPENS | OWN_CA
     assert by_source[ISTIOD] <= _metrics.defined_by_istiod() | istiod
 
     assert by_source[ISTIO_CNI] <= _metrics.defined_by_istio_cni()
@@ -175,7 +175,7 @@ def test_what_alerts_and_dashboards_ask_for_is_served(
     assert hbone(cluster, details) == "application"
     assert lab.eventually(lambda: plain(cluster, details) == "application")
     for_a_node = served(cluster.node_ztunnel_metrics(control_plane.name))
-    # istiod goes and comes again: that connections end is counted too.
+    # A restart of istiod ends connections, which is counted too.
     client: Any = cluster.client
     for pod in client.list(Pod, namespace=control_plane.name, labels={"app": "istiod"}):
         client.delete(Pod, pod.metadata.name, namespace=control_plane.name)

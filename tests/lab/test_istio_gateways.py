@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the running istiod makes of waypoints and gateways: with our templates as with upstream's.
+"""The running istiod makes the same waypoints and gateways of our templates and of upstream's.
 
 The templates are in ConfigMap istio-sidecar-injector; istiod follows it while it runs.
 """
@@ -31,14 +31,14 @@ MADE: tuple[kube.ResourceType, ...] = (
 )
 OURS, THEIRS = "gateways-ours", "gateways-theirs"
 MARK = "upstream"
-"""Tag that istiod is given along with upstream's templates: once it shows, they are in use."""
+"""Image tag that is set together with upstream's templates: pods with it come from them."""
 MANAGED = "gateway.networking.k8s.io/gateway-name"
 CHOSEN_BY_THE_CLUSTER = ("clusterIP", "clusterIPs", "healthCheckNodePort", "replicas")
 """Fields of a spec that a controller or the API server fills in."""
 
 
 class Makings:
-    """The Gateways of the comparison in a namespace, and what istiod made of them there."""
+    """The Gateways of the comparison in a namespace, and the objects that istiod made of them."""
 
     def __init__(self, client: Any, namespace: str):
         self._client = client
@@ -54,7 +54,7 @@ class Makings:
             self._client.create(kind.from_dict(manifest), namespace=self._namespace)
 
     def objects(self) -> list[dict[str, Any]]:
-        """Return what is there, without what is the cluster's own in it."""
+        """Return the objects, without the fields that the cluster fills in."""
         found = [
             kube.manifest_of(obj) | {"kind": kind.__name__}
             for kind in MADE
@@ -64,7 +64,7 @@ class Makings:
         return [json.loads(text.replace(self._namespace, _gateways.NAMESPACE)) for text in texts]
 
     def complete(self, names: set[str]) -> bool:
-        """Return whether everything has been made."""
+        """Return whether istiod has made all objects."""
         found = {_compare.identity(each) for each in self.objects()}
         assert found >= names, f"not there: {sorted(names - found)}"
         return found == names
@@ -109,14 +109,16 @@ def _images(objects: list[dict[str, Any]], name: str) -> list[str]:
 @pytest.fixture
 def upstream(control_plane: juju.Model) -> dict[str, str]:
     """The data of ConfigMap istio-sidecar-injector as the pinned istioctl renders it."""
-    asked = manifests.ControlPlane(namespace=control_plane.name, config=manifests.Config(tag=MARK))
-    for each in _upstream.generate(_configurations.operator(asked)):
+    upstream_plane = manifests.ControlPlane(
+        namespace=control_plane.name, config=manifests.Config(tag=MARK)
+    )
+    for each in _upstream.generate(_configurations.operator(upstream_plane)):
         if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "istio-sidecar-injector"):
             return each["data"]
     raise AssertionError("istioctl renders no templates")
 
 
-def test_istiod_makes_of_our_templates_what_it_makes_of_upstreams(
+def test_istiod_makes_the_same_objects_of_our_templates_and_of_upstreams(
     cluster: lab.Cluster, control_plane: juju.Model, upstream: dict[str, str]
 ):
     client: Any = cluster.client
@@ -129,7 +131,7 @@ def test_istiod_makes_of_our_templates_what_it_makes_of_upstreams(
     assert kinds == {kind.__name__ for kind in MADE}
     ours, theirs = Makings(client, OURS), Makings(client, THEIRS)
     try:
-        # What comes of the pods is not asked here: none is to run.
+        # The pods are not part of the comparison: none has to run.
         with cluster.unschedulable():
             ours.create()
             lab.eventually(lambda: ours.complete(names), timeout=60)
@@ -152,7 +154,7 @@ def test_istiod_makes_of_our_templates_what_it_makes_of_upstreams(
     marked = json.dumps(others).replace(f":{MARK}-", f":{manifests.VERSION}-")
     found = _compare.differences(made, json.loads(marked))
     assert [f"{each.object} {each.path}: {each.ours} {each.theirs}" for each in found] == []
-    # That much of it is from the parameters.
+    # These fields come from the parameters.
     by_name = {_compare.identity(each): each["spec"] for each in made}
     where = f"HorizontalPodAutoscaler/{_gateways.NAMESPACE}/wp-parameters"
     assert (by_name[where]["minReplicas"], by_name[where]["maxReplicas"]) == (2, 5)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Authorities that `jwks-ca-cert` brings: istiod fetches keys for JSON web tokens by them."""
+"""CAs of `jwks-ca-cert`: istiod trusts them when it fetches keys for JSON web tokens."""
 
 import base64
 import http.server
@@ -44,14 +44,14 @@ class _Keys(http.server.BaseHTTPRequestHandler):
         self.wfile.write(self.body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """A server of keys on the node; its URL, and the authority that its certificate is of."""
-    authority = _certificates.Authority(tmp_path / "right")
-    certificate, key = authority.server("keys", [_network.NODE_ADDRESS])
+    """A server of keys on the node: its URL, and the CA of its certificate."""
+    certificate_authority = _certificates.CertificateAuthority(tmp_path / "right")
+    certificate, key = certificate_authority.server("keys", [_network.NODE_ADDRESS])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socketserver.ThreadingTCPServer((_network.NODE_ADDRESS, 0), _Keys) as serving:
@@ -59,7 +59,10 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
         thread = threading.Thread(target=serving.serve_forever, daemon=True)
         thread.start()
         port: int = serving.server_address[1]
-        yield f"https://{_network.NODE_ADDRESS}:{port}/keys", authority.certificate.read_text()
+        yield (
+            f"https://{_network.NODE_ADDRESS}:{port}/keys",
+            certificate_authority.certificate.read_text(),
+        )
         serving.shutdown()
 
 
@@ -74,7 +77,7 @@ def test_a_changed_bundle_takes_effect_in_istiod(
     cluster: lab.Cluster, control_plane: juju.Model, server: tuple[str, str], tmp_path: Path
 ):
     url, right = server
-    wrong = _certificates.Authority(tmp_path / "wrong").certificate.read_text()
+    wrong = _certificates.CertificateAuthority(tmp_path / "wrong").certificate.read_text()
     model = control_plane
     databag = {"certificates": json.dumps([wrong]), "version": "1"}
     model.fake_remote(JWKS, "ca", databag)

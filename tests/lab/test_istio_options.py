@@ -1,19 +1,18 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What an operator chooses of istio-k8s, on a real API server with the real istiod."""
+"""The options of istio-k8s, on a real API server with the real istiod."""
 
 import base64
 import datetime
 import re
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import pytest
 import yaml
 from istio_ambient import kube, manifests, resources
-from istio_ambient.control_plane import _mesh_ca
+from istio_ambient.values.problems import Problem
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap, Node, Secret
@@ -65,7 +64,7 @@ def no_writes(mesh: juju.Model) -> bool:
     return seen.writes == []
 
 
-def test_strict_mode_is_one_object_and_goes_again(cluster: lab.Cluster, mesh: juju.Model):
+def test_strict_mode_is_one_object_that_is_deleted_again(cluster: lab.Cluster, mesh: juju.Model):
     with mesh.requests(UNIT) as on:
         configure(mesh, mtls_mode="strict")
     assert len(on.writes) == 1
@@ -78,7 +77,7 @@ def test_strict_mode_is_one_object_and_goes_again(cluster: lab.Cluster, mesh: ju
     assert peer_authentications(cluster, mesh) == []
 
 
-def test_a_policy_of_the_operators_own_is_named_and_left_alone(
+def test_a_policy_of_the_operator_is_reported_and_left_alone(
     cluster: lab.Cluster, mesh: juju.Model
 ):
     metadata = ObjectMeta(name="default", namespace=mesh.name)
@@ -118,17 +117,19 @@ def test_an_overlay_reaches_the_mesh_config(cluster: lab.Cluster, mesh: juju.Mod
     assert no_writes(mesh)
 
 
-def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(mesh: juju.Model):
+def test_every_invalid_value_of_every_option_is_reported_and_nothing_is_applied(mesh: juju.Model):
     options = mesh.app(APP).charm.options
     switches = {name for name, option in options.items() if option["type"] == "boolean"}
     assert bad_options.BAD.keys() | switches == options.keys()
     for switch in switches:
-        with pytest.raises(juju.JujuError):  # As Juju does: the charm never sees it.
+        with pytest.raises(
+            juju.JujuError
+        ):  # Juju itself refuses the value: the charm never sees it.
             mesh.config(APP, **{switch: "yes"})
 
-    told: dict[tuple[str, str], tuple[str, str]] = {}
+    reported: dict[tuple[str, str], tuple[str, str]] = {}
     with mesh.requests(UNIT) as seen:
-        # Good values come along, and must wait.
+        # Valid values are set with it, and must wait.
         mesh.config(APP, hardened_mode=True, tag="other")
         before = ""
         for option, cases in bad_options.BAD.items():
@@ -138,13 +139,13 @@ def test_every_bad_value_of_every_option_is_named_and_nothing_is_applied_half(me
                     mesh.reset(APP, before)
                 before = option
                 mesh.settle()
-                told[option, value] = status(mesh)
+                reported[option, value] = status(mesh)
         mesh.reset(APP, *options)
         mesh.settle()
     assert seen.writes == []
     for option, cases in bad_options.BAD.items():
         for value, named, allowed in cases:
-            name, message = told[option, value]
+            name, message = reported[option, value]
             assert name == "blocked", (option, value, message)
             assert message.startswith(f"config {option}"), (option, value, message)
             assert named in message, (option, value, message)
@@ -165,7 +166,7 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
         ztunnel_node_selector="{mesh: 'true'}",
         istiod_tolerations="[{operator: Exists}]",
     )
-    # Each component follows once the one before it is ready.
+    # Each component follows once the previous one is ready.
     mesh.wait_active(timeout=300)
     pods = manifest(cluster, mesh, DaemonSet, "ztunnel")["spec"]["template"]["spec"]
     (container,) = pods["containers"]
@@ -186,9 +187,9 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
 
 @pytest.fixture
 def node(cluster: lab.Cluster) -> Iterator[Callable[..., None]]:
-    """Makes a node the first of the cluster, with these labels and facts; it goes in the end.
+    """Creates the first node of the cluster, with these labels and facts; deletes it at the end.
 
-    It says nothing of its operating system, so that no pods are meant for it.
+    It has no label of an operating system, so that no pods are scheduled on it.
     """
     name = "a-node"
     client: Any = cluster.client
@@ -223,7 +224,7 @@ def test_the_platform_is_that_of_the_nodes(
     cluster: lab.Cluster, mesh: juju.Model, node: Callable[..., None]
 ):
     def found() -> str | None:
-        """Return the platform that istiod is told, after an event."""
+        """Return the platform in istiod's environment, after an event."""
         mesh.emit(UNIT, "update-status")
         pod = manifest(cluster, mesh, Deployment, "istiod")["spec"]["template"]["spec"]
         values = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
@@ -236,7 +237,7 @@ def test_the_platform_is_that_of_the_nodes(
     assert found() == "k3s"
     node(labels={"node.openshift.io/os_id": "rhcos"})
     assert found() == "openshift"
-    # An explicit value is taken as it is.
+    # An explicit option takes precedence over the nodes.
     configure(mesh, platform="minikube")
     assert found() == "minikube"
     mesh.reset(APP, "platform")
@@ -259,31 +260,33 @@ def root_of(cluster: lab.Cluster, mesh: juju.Model) -> str:
 
 
 def expiries(cluster: lab.Cluster, mesh: juju.Model) -> dict[str, int]:
-    """Return when istiod says that its certificates expire, in seconds since 1970."""
+    """Return the expiry times in istiod's metrics, in seconds since 1970."""
     text = cluster.metrics(mesh.name, "istiod-")
     found = re.findall(r"^citadel_server_(\w+)_expiry_timestamp(?:{.*})? (\S+)$", text, re.M)
     return {name: int(float(value)) for name, value in found}
 
 
 def toggled(mesh: juju.Model, *, hardened: bool) -> list[str]:
-    """Switch hardened mode; return the methods of the requests that wrote."""
+    """Switch hardened mode; return the methods of the writing requests."""
     with mesh.requests(UNIT) as seen:
         configure(mesh, hardened_mode=hardened)
     return [request.method for request in seen.writes]
 
 
-class _Later(datetime.datetime):
-    """The clock of somebody who forgot to rotate an authority."""
-
-    @classmethod
-    def now(cls, tz: datetime.tzinfo | None = None) -> "_Later":
-        return super().now(tz) + 5000 * authorities.DAY
+READ_SITE_CA = control_plane.read_site_ca
 
 
-LATER = types.SimpleNamespace(datetime=_Later, UTC=datetime.UTC)
+def read_later(
+    content: Mapping[str, str] | Problem | None,
+    source: str,
+    now: datetime.datetime,
+    applied: manifests.MeshCA | None = None,
+) -> control_plane.SiteCA:
+    """Read the CA of the site as if it were after the expiry of the CAs of these tests."""
+    return READ_SITE_CA(content, source, now + 5000 * authorities.DAY, applied)
 
 
-def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
+def test_istiod_signs_with_the_sites_own_ca_and_follows_its_rotation(
     cluster: lab.Cluster, mesh: juju.Model, monkeypatch: pytest.MonkeyPatch
 ):
     start = datetime.datetime.now(datetime.UTC) - authorities.DAY
@@ -294,7 +297,7 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
     content = authorities.secret(first, root)
     secret = mesh.add_secret(content)
 
-    # Not granted yet: nothing happens.
+    # Not granted yet: nothing changes.
     with mesh.requests(UNIT) as seen:
         configure(mesh, ca_secret=secret)
     assert status(mesh)[0] == "blocked"
@@ -306,7 +309,7 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
     assert lab.eventually(lambda: root_of(cluster, mesh) == root.pem, timeout=90)
     assert no_writes(mesh)
 
-    # A pair that does not belong together is refused, and what was there stays.
+    # A key that does not match the certificate is refused, and the applied CA stays.
     with mesh.requests(UNIT) as refused:
         mesh.update_secret(secret, content | {"ca-key": second.private()})
         mesh.settle()
@@ -322,17 +325,17 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
         "istiod",
     }
     mesh.wait_active()
-    # What the alerts of certificates that expire stand on.
+    # The alerts of expiring certificates query these metrics.
     ends = {"root_cert": root, "cert_chain": second}
-    wanted = {
+    expected = {
         name: int(each.certificate.not_valid_after_utc.timestamp()) for name, each in ends.items()
     }
-    assert lab.eventually(lambda: expiries(cluster, mesh) == wanted)
+    assert lab.eventually(lambda: expiries(cluster, mesh) == expected)
 
-    # Years later: nobody rotated it, and then its secret is revoked. That is told, and does not
-    # keep hardened mode waiting.
+    # Years later the CA has not been rotated, and its secret is revoked. The charm reports that,
+    # and hardened mode still changes.
     with monkeypatch.context() as later:
-        later.setattr(_mesh_ca, "datetime", LATER)
+        later.setattr(control_plane, "read_site_ca", read_later)
         written = toggled(mesh, hardened=True)
         assert (written, "ca-cert: expired; rotate it" in status(mesh)[1]) == (["PATCH"] * 2, True)
         mesh.revoke_secret(secret, APP)
@@ -343,11 +346,11 @@ def test_istiod_signs_with_the_sites_own_authority_and_follows_its_rotation(
     mesh.emit(UNIT, "update-status")
     assert status(mesh)[0] == "active"
 
-    told = "\n".join(mesh.logs(UNIT)) + str(mesh.run(UNIT, "reconcile"))
+    output = "\n".join(mesh.logs(UNIT)) + str(mesh.run(UNIT, "reconcile"))
     for key in (first.private(), second.private()):
         (line, *_) = key.splitlines()[1:]
-        assert line not in told
-        assert base64.b64encode(key.encode()).decode()[40:80] not in told
+        assert line not in output
+        assert base64.b64encode(key.encode()).decode()[40:80] not in output
 
     mesh.reset(APP, "ca-secret")
     mesh.settle()

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What istio-k8s finds in a cluster before it installs, and what it does about it."""
+"""The preflight of istio-k8s on a real API server, and its consequences."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -36,19 +36,19 @@ Cilium = Callable[..., None]
 
 
 def admin(cluster: lab.Cluster) -> Any:
-    """Return the administrator's client, without lightkube's overloads in the way."""
+    """Return the administrator's client, without lightkube's overloads."""
     return cluster.client
 
 
 @pytest.fixture
 def cilium(cluster: lab.Cluster) -> Iterator[Cilium]:
-    """Sets Cilium's configuration; takes it away in the end."""
+    """Sets Cilium's configuration; deletes it at the end."""
 
     def configure(**data: str) -> None:
         metadata = ObjectMeta(name="cilium-config", namespace="kube-system")
-        wanted = {key.replace("_", "-"): value for key, value in data.items()}
+        content = {key.replace("_", "-"): value for key, value in data.items()}
         kube.delete(admin(cluster), ConfigMap, "cilium-config", "kube-system")
-        admin(cluster).create(ConfigMap(metadata=metadata, data=wanted))
+        admin(cluster).create(ConfigMap(metadata=metadata, data=content))
 
     yield configure
     kube.delete(admin(cluster), ConfigMap, "cilium-config", "kube-system")
@@ -61,7 +61,7 @@ def mesh(new_model: conftest.ModelFactory) -> juju.Model:
 
 
 def deployed(mesh: juju.Model, **config: bool | str) -> tuple[juju.Requests, str]:
-    """Deploy istio-k8s; return what it asked of the API server, and its status."""
+    """Deploy istio-k8s; return its API requests, and its status."""
     mesh.deploy(CHARM, config={key.replace("_", "-"): value for key, value in config.items()})
     with mesh.requests(UNIT) as seen:
         mesh.settle()
@@ -75,9 +75,7 @@ def update_status(mesh: juju.Model) -> str:
     return f"{status.name}: {status.message}"
 
 
-def test_cilium_that_shuts_others_out_blocks_until_it_is_set_right(
-    mesh: juju.Model, cilium: Cilium
-):
+def test_an_exclusive_cilium_blocks_until_it_is_reconfigured(mesh: juju.Model, cilium: Cilium):
     cilium(**EXCLUSIVE)
     seen, status = deployed(mesh)
     assert seen.writes == []
@@ -93,7 +91,7 @@ def test_cilium_that_shuts_others_out_blocks_until_it_is_set_right(
     cilium(**FINE)
     mesh.wait_active()
 
-    # The mesh runs: a finding is told, and does not keep a policy from being set or withdrawn.
+    # The mesh runs: a finding is reported, and policies are still applied and deleted.
     cilium(**EXCLUSIVE)
     mesh.config(APP, hardened_mode=True)
     with mesh.requests(UNIT) as seen:
@@ -107,9 +105,7 @@ def test_cilium_that_shuts_others_out_blocks_until_it_is_set_right(
     assert "set cni.exclusive=false in Cilium" in status
 
 
-def test_an_istio_elsewhere_blocks_and_what_is_left_of_one_does_not(
-    cluster: lab.Cluster, mesh: juju.Model
-):
+def test_another_istio_blocks_and_remains_of_one_do_not(cluster: lab.Cluster, mesh: juju.Model):
     client = admin(cluster)
     client.create(Namespace(metadata=ObjectMeta(name=OLD)))
     client.create(_injector())
@@ -127,18 +123,21 @@ def test_an_istio_elsewhere_blocks_and_what_is_left_of_one_does_not(
 
         client.delete(EndpointSlice, "istiod", namespace=OLD)
         mesh.wait_active()
-        # However much is left over, it costs one request.
+        # Any number of remaining objects costs one request.
         with mesh.requests(UNIT) as seen:
             mesh.emit(UNIT, "update-status")
         assert seen.writes == []
-        asked = [request for request in seen if "/endpointslices" in request.path]
-        assert (len(asked), len(seen) <= test_istio.KINDS + test_istio.READS_BESIDE) == (1, True)
+        slices_read = [request for request in seen if "/endpointslices" in request.path]
+        assert (len(slices_read), len(seen) <= test_istio.KINDS + test_istio.READS_BESIDE) == (
+            1,
+            True,
+        )
     finally:
         kube.delete(client, MutatingWebhookConfiguration, "istio-sidecar-injector")
         client.delete(Namespace, OLD)
 
 
-def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
+def test_older_definitions_of_another_installer_block_and_newer_ones_are_used(
     cluster: lab.Cluster, mesh: juju.Model
 ):
     client = admin(cluster)
@@ -165,7 +164,7 @@ def test_older_definitions_of_somebody_else_block_and_newer_ones_are_used(
         kube.delete(client, CustomResourceDefinition, GATEWAYS)
 
 
-def test_definitions_of_ours_are_guarded_upgraded_and_never_downgraded(
+def test_our_definitions_are_guarded_upgraded_and_never_downgraded(
     cluster: lab.Cluster, mesh: juju.Model
 ):
     client = admin(cluster)
@@ -186,12 +185,12 @@ def test_definitions_of_ours_are_guarded_upgraded_and_never_downgraded(
     assert _version(cluster) == "v1.99.0"
     assert mesh.unit_status(UNIT).name == "active"
 
-    # A newer one stays as it is, with nobody's mark, when we go: not for the next test.
+    # A newer definition stays without an owner after removal: the next test needs none.
     mesh.destroy(force=True)
     kube.delete(client, CustomResourceDefinition, GATEWAYS)
 
 
-def test_what_hardened_mode_would_cut_off_is_shown_and_nothing_is_changed(
+def test_a_preview_shows_what_hardened_mode_would_cut_off_and_changes_nothing(
     cluster: lab.Cluster, mesh: juju.Model
 ):
     mesh.deploy(CHARM)
@@ -213,9 +212,9 @@ def test_what_hardened_mode_would_cut_off_is_shown_and_nothing_is_changed(
             results = mesh.run(UNIT, "preview-hardened-mode")
         assert seen.writes == []
         assert json.loads(results["cut-off"]) == ["default/lonely"]
-        outlooks = {each["application"]: each for each in json.loads(results["workloads"])}
-        assert outlooks["opened"]["admits"] == ["*"]
-        assert outlooks["opened"]["policies"] == ["default/open"]
+        workloads = {each["application"]: each for each in json.loads(results["workloads"])}
+        assert workloads["opened"]["admits"] == ["*"]
+        assert workloads["opened"]["policies"] == ["default/open"]
         assert "default/lonely  1     none" in results["table"]
     finally:
         for name in ("lonely", "opened"):
@@ -223,9 +222,7 @@ def test_what_hardened_mode_would_cut_off_is_shown_and_nothing_is_changed(
         admin(cluster).delete(resources.AuthorizationPolicy, "open", namespace="default")
 
 
-def test_custom_resource_definitions_are_purged_when_nobody_needs_them(
-    cluster: lab.Cluster, mesh: juju.Model
-):
+def test_unused_custom_resource_definitions_are_purged(cluster: lab.Cluster, mesh: juju.Model):
     client = admin(cluster)
     mesh.deploy(CHARM)
     mesh.wait_active()
@@ -236,12 +233,12 @@ def test_custom_resource_definitions_are_purged_when_nobody_needs_them(
     with pytest.raises(juju.ActionError, match="AuthorizationPolicy default/mine"):
         mesh.run(UNIT, "purge-crds", confirm=True)
     client.delete(resources.AuthorizationPolicy, "mine", namespace="default")
-    # The lab's own, for a proxy that is not Istio's build.
+    # The lab's own, for stock Envoy.
     kube.delete(kube.connect(), resources.Telemetry, "lab-no-istio-metrics", mesh.name)
     results = mesh.run(UNIT, "purge-crds", confirm=True)
     assert int(results["deleted"]) == len(manifests.crds())
-    wanted = {crd.metadata.name for crd in manifests.crds() if crd.metadata}
-    assert lab.eventually(lambda: _crds_gone(cluster, wanted))
+    names = {crd.metadata.name for crd in manifests.crds() if crd.metadata}
+    assert lab.eventually(lambda: _crds_gone(cluster, names))
 
 
 def _crds_gone(cluster: lab.Cluster, names: set[str | None]) -> bool:
@@ -256,19 +253,19 @@ def _version(cluster: lab.Cluster) -> str:
 
 
 def _install_gateways(cluster: lab.Cluster, version: str) -> None:
-    """Install one of the Gateway API's definitions, as somebody else would."""
+    """Install a definition of the Gateway API, as another installer would."""
     (manifest,) = (
         kube.manifest_of(crd)
         for crd in manifests.crds()
         if crd.metadata and crd.metadata.name == GATEWAYS
     )
     manifest["metadata"]["annotations"][_served.BUNDLE_VERSION] = version
-    wanted: Any = CustomResourceDefinition.from_dict(manifest)  # pyright: ignore[reportUnknownMemberType]
+    definition: Any = CustomResourceDefinition.from_dict(manifest)  # pyright: ignore[reportUnknownMemberType]
     kube.delete(admin(cluster), CustomResourceDefinition, GATEWAYS)
 
     def created() -> bool:
         try:
-            admin(cluster).create(wanted)
+            admin(cluster).create(definition)
         except httpx2.HTTPError as error:
             raise AssertionError(str(error)) from error
         return True

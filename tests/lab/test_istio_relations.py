@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""istio-k8s' relations on a real API server: the mesh follows them, and goes back when they go."""
+"""istio-k8s' relations on a real API server: the mesh follows them, and their removal."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ HOSTILE = [
 
 
 class Mesh:
-    """What the control plane was told, as it is in the cluster."""
+    """The control plane's configuration in the cluster."""
 
     def __init__(self, cluster: lab.Cluster, model: juju.Model):
         self._client: Any = cluster.client
@@ -65,7 +65,7 @@ class Mesh:
         return {p.pop("name"): p for p in self.config().get("extensionProviders", [])}
 
     def jwks_ca(self) -> str | None:
-        """Return the bundle of authorities that istiod's pods mount, if they mount one."""
+        """Return the bundle of CAs that istiod's pods mount, if any."""
         namespace = self.model.name
         istiod = self._client.get(Deployment, "istiod", namespace=namespace)
         volumes = {volume.name: volume for volume in istiod.spec.template.spec.volumes}
@@ -80,14 +80,14 @@ class Mesh:
         return {pod.metadata.uid for pod in pods}
 
     def reply(self, remote: str) -> str | None:
-        """Return the name that an ingress has for its authorizer."""
+        """Return the published provider name of an ingress's authorizer."""
         databag = self.model.databag(INGRESS, remote=remote)
         return databag.get("ext_authz_provider_name")
 
 
 @pytest.fixture
 def mesh(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[Mesh]:
-    """The control plane without relations; a test takes away what it relates."""
+    """The control plane without relations; a test removes the relations that it adds."""
     found = Mesh(cluster, control_plane)
     before = found.config()
     yield found
@@ -120,7 +120,7 @@ def test_tracing_follows_its_relation(mesh: Mesh):
     model.settle()
 
 
-def test_every_ingress_has_its_authorizer_and_hears_its_name(mesh: Mesh):
+def test_every_ingress_has_its_authorizer_and_gets_its_name(mesh: Mesh):
     model = mesh.model
     model.fake_remote(INGRESS, "one", AUTHORIZER)
     model.fake_remote(INGRESS, "two", GRPC)
@@ -145,7 +145,7 @@ def test_every_ingress_has_its_authorizer_and_hears_its_name(mesh: Mesh):
         None,
     ]
 
-    # Taken back without clearing the databag: the others stay.
+    # The relation is removed with data in its databag: the other providers stay.
     for key, value in NONE.items():
         model.set_databag("one", "istio-ingress-config", key, value)
     model.settle()
@@ -157,7 +157,7 @@ def test_every_ingress_has_its_authorizer_and_hears_its_name(mesh: Mesh):
     model.settle()
 
 
-def test_istiod_mounts_the_authorities_and_stays_ready(mesh: Mesh):
+def test_istiod_mounts_the_transferred_cas_and_stays_ready(mesh: Mesh):
     model = mesh.model
     one, two = authorities.pem("one"), authorities.pem("two")
     bundle = {"certificates": json.dumps([two, one]), "version": "1"}
@@ -170,7 +170,7 @@ def test_istiod_mounts_the_authorities_and_stays_ready(mesh: Mesh):
         model.emit(UNIT, "update-status")
     assert seen.writes == []
 
-    # istiod reads them when it starts: a changed bundle is one for new pods.
+    # istiod reads CAs when it starts: a changed bundle replaces its pods.
     before = mesh.istiod_pods()
     model.set_databag("ca", "jwks-ca-cert", "certificates", json.dumps([two]))
     model.settle()
@@ -183,11 +183,11 @@ def test_istiod_mounts_the_authorities_and_stays_ready(mesh: Mesh):
 
 
 SAYING_NOTHING = frozenset({"", "null", "[]"})
-"""Databag values with which a remote says nothing, rather than something wrong."""
+"""Databag values that count as empty instead of invalid."""
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
-def test_hostile_databags_touch_nothing_else(mesh: Mesh, text: str):
+def test_hostile_databags_change_nothing_else(mesh: Mesh, text: str):
     model = mesh.model
     related = {
         (INGRESS, "good"): (AUTHORIZER, None),
@@ -201,13 +201,13 @@ def test_hostile_databags_touch_nothing_else(mesh: Mesh, text: str):
     }
     for (endpoint, remote), (app_data, unit_data) in related.items():
         model.fake_remote(endpoint, remote, app_data, unit_data, quiet=True)
-    for _ in range(2):  # The ingress hears of its provider once it stands in the ConfigMap.
+    for _ in range(2):  # The provider is published once the ConfigMap has it.
         model.emit(UNIT, "update-status")
     assert set(mesh.providers()) == {"ext-authz-good"}
     assert mesh.reply("good") == "ext-authz-good"
     assert mesh.reply("bad") is None
     if text not in SAYING_NOTHING:
-        # The first problem is told, the others are counted.
+        # The status names the first problem and counts the others.
         status = model.unit_status(UNIT)
         assert status.name == "blocked"
         assert status.message.startswith(("tempo:workload-tracing", "bad:istio-ingress-config"))
@@ -217,7 +217,7 @@ def test_hostile_databags_touch_nothing_else(mesh: Mesh, text: str):
     model.emit(UNIT, "update-status")
 
 
-def test_what_others_are_told(mesh: Mesh):
+def test_databags_of_observers(mesh: Mesh):
     model = mesh.model
     observed = {
         f"{APP}:metrics-endpoint": "prometheus",
@@ -252,7 +252,7 @@ def test_what_others_are_told(mesh: Mesh):
 
 
 def test_metrics_proxy_finds_the_pods_and_their_ports(cluster: lab.Cluster, mesh: Mesh):
-    """By the labels that it selects by, and the annotations that it reads."""
+    """metrics-proxy selects pods by label, and reads their annotations."""
     plan = mesh.model.unit(UNIT).containers["metrics-proxy"].plan
     selector = plan.services["metrics-proxy"].environment["POD_LABEL_SELECTOR"]
     key, value = selector.split("=")

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""istio-k8s takes over from an older release, and from the public charm of the same name."""
+"""istio-k8s upgrades an older release, and adopts the objects of the public charm of its name."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -65,7 +65,7 @@ def older() -> list[kube.Resource]:
 
 
 def tags(cluster: lab.Cluster) -> list[str]:
-    """Return the image tags of istiod, istio-cni and ztunnel, and of gateways to come."""
+    """Return the image tags of istiod, istio-cni and ztunnel, and of new gateways."""
     found: list[str] = []
     for kind, name in COMPONENTS:
         spec: Any = cluster.client.get(kind, name, namespace=MODEL).spec
@@ -87,22 +87,22 @@ def status(mesh: juju.Model) -> str:
 
 
 def install_older(cluster: lab.Cluster, mesh: juju.Model) -> None:
-    """Apply what an older release of the charm applied."""
+    """Apply the objects of an older release of the charm."""
     client = kube.connect()
     identity = resources.identity(MODEL, APP)
     for objects in (manifests.crds(), older()):
-        # What a removed application released is taken over, as the charm does.
+        # Objects that a removed application released are adopted, as by the charm.
         live = kube.read_live(client, identity, KINDS)
-        wanted = {kube.ref_of(obj): obj for obj in objects}
-        taken = kube.read_taken(client, {ref: type(obj) for ref, obj in wanted.items()})
-        plan = kube.plan(wanted.values(), live, taken)
+        desired = {kube.ref_of(obj): obj for obj in objects}
+        taken = kube.read_taken(client, {ref: type(obj) for ref, obj in desired.items()})
+        plan = kube.plan(desired.values(), live, taken)
         changes = tuple(c for c in plan.writes if c.verb is not kube.Verb.DELETE)
         applied = kube.apply(client, kube.Plan(changes), identity)
         assert applied.faults == ()
     wait_ready(cluster)
 
 
-def test_a_component_that_does_not_come_up_stops_the_upgrade_before_the_data_plane(
+def test_a_component_that_does_not_start_stops_the_upgrade_before_the_data_plane(
     cluster: lab.Cluster, mesh: juju.Model
 ):
     new, old = manifests.VERSION, OLDER
@@ -120,7 +120,7 @@ def test_a_component_that_does_not_come_up_stops_the_upgrade_before_the_data_pla
             return "istio-cni-node" in status(mesh) and "ImagePullBackOff" in status(mesh)
 
         assert lab.eventually(stopped, timeout=60)
-        # However many events there are, nothing goes on.
+        # No number of events continues the rollout.
         for _ in range(2):
             mesh.emit(UNIT, "update-status")
         assert tags(cluster) == [new, new, old, old]
@@ -150,7 +150,7 @@ def public(cluster: lab.Cluster, mesh: juju.Model) -> Iterator[list[kube.Resourc
     yield [*objects, *hardened]
 
 
-def test_what_the_public_charm_made_is_taken_over(
+def test_objects_of_the_public_charm_are_adopted(
     cluster: lab.Cluster, mesh: juju.Model, public: list[kube.Resource]
 ):
     before = _uids(cluster, public)
@@ -161,7 +161,7 @@ def test_what_the_public_charm_made_is_taken_over(
     after = _uids(cluster, public)
     assert injector not in after
     del before[injector]
-    # Nothing was deleted and made again: access was never wider than it is.
+    # No object was deleted and created again, so access was never wider.
     assert after == before
     deleted = [request.path for request in seen.writes if request.method == "DELETE"]
     assert len(deleted) == 1
@@ -190,10 +190,10 @@ def _apply_as_public(cluster: lab.Cluster, obj: kube.Resource, scope: str) -> No
         resources.INSTANCE_LABEL: f"{MODEL}-{APP}",
         resources.SCOPE_LABEL: scope,
     }
-    wanted = _objects.type_of(obj).from_dict(manifest)
+    applied = _objects.type_of(obj).from_dict(manifest)
     client = cluster_client(cluster)
-    client.apply(wanted, field_manager=APP, force=True)
-    # It knows no such annotation; the definitions may carry one of an application that was here.
+    client.apply(applied, field_manager=APP, force=True)
+    # The public charm sets no such annotation; definitions may have one of an earlier application.
     owner = {"metadata": {"annotations": {resources.OWNER_ANNOTATION: None}}}
     if isinstance(obj, CustomResourceDefinition):
         client.patch(CustomResourceDefinition, metadata["name"], owner)

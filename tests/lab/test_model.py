@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The model plays Juju: order of events, databags, secrets, checks, and objects in the cluster."""
+"""The model simulates Juju: order of events, databags, secrets, checks, objects in the cluster."""
 
 import concurrent.futures
 import json
@@ -39,7 +39,7 @@ def relation_events(model: juju.Model, unit: str, endpoint: str) -> list[str]:
 
 
 def metadata(resource: Any) -> Any:
-    """Return an object's metadata, whose annotations lightkube leaves open."""
+    """Return an object's metadata, whose annotations lightkube leaves untyped."""
     return resource.metadata
 
 
@@ -50,7 +50,7 @@ def pair(model: juju.Model) -> None:
     model.settle()
 
 
-def test_a_program_that_a_hook_starts_is_noticed():
+def test_a_program_that_a_hook_starts_is_recorded():
     def start() -> None:
         subprocess.run(["true"], check=True)
 
@@ -162,7 +162,7 @@ def test_config_is_typed_and_can_be_reset(model: juju.Model):
         model.config("a", check_port=True)
 
 
-def test_secrets_reach_whom_they_are_granted_to(model: juju.Model):
+def test_secrets_reach_the_applications_with_a_grant(model: juju.Model):
     pair(model)
     assert set(stored(model, "b/0")["passwords"]) == {"first"}
     model.config("a", password="second")
@@ -187,14 +187,14 @@ def test_pebble_checks_are_probed(model: juju.Model):
     ]  # fmt: skip
 
 
-def test_an_exception_in_a_hook_is_told_with_traceback_and_log(model: juju.Model):
+def test_an_exception_in_a_hook_is_reported_with_traceback_and_log(model: juju.Model):
     model.deploy(apps.WITNESS, "a", config={"fails": True})
     model.settle()
     with pytest.raises(juju.HookError) as caught:
         model.emit("a/0", "update-status")
     text = str(caught.value)
     assert "a/0: hook update-status failed" in text
-    assert "ValueError: told to fail" in text
+    assert "ValueError: option fails is set" in text
     assert "in _read_cluster" in text
     assert "witnessed update_status" in text
 
@@ -202,7 +202,7 @@ def test_an_exception_in_a_hook_is_told_with_traceback_and_log(model: juju.Model
 def test_actions_give_results_or_fail(model: juju.Model):
     model.deploy(apps.WITNESS, "a")
     model.settle()
-    assert model.run("a/leader", "tell", word="hello") == {"said": "hello"}
+    assert model.run("a/leader", "echo", word="hello") == {"said": "hello"}
     with pytest.raises(juju.ActionError, match="gave up"):
         model.run("a/0", "give-up")
     with pytest.raises(juju.JujuError, match="no action"):
@@ -257,7 +257,7 @@ def test_a_hook_that_sleeps_fails(model: juju.Model, pauses: str, said: str):
         model.emit("a/0", "update-status")
 
 
-def test_a_charm_that_fails_does_not_keep_a_model_from_being_destroyed(
+def test_a_model_with_a_failing_charm_can_be_destroyed(
     new_model: ModelFactory, cluster: lab.Cluster
 ):
     model = new_model()
@@ -265,7 +265,7 @@ def test_a_charm_that_fails_does_not_keep_a_model_from_being_destroyed(
     model.deploy(apps.WITNESS, "b")
     model.integrate("b:back", "a:link")
     model.settle()
-    with pytest.warns(UserWarning, match="told to break"):
+    with pytest.warns(UserWarning, match="option breaks is set"):
         model.destroy(force=True)
     with pytest.raises(ApiError, match="not found"):
         cluster.client.get(ClusterRoleBinding, f"{model.name}-a")
@@ -397,7 +397,7 @@ def _template_labels(cluster: lab.Cluster, model: juju.Model) -> dict[str, str]:
     return metadata(found.spec.template).labels
 
 
-def test_a_fake_remote_says_what_it_is_told_to(model: juju.Model):
+def test_a_fake_remote_has_the_given_databags(model: juju.Model):
     model.deploy(apps.WITNESS, "a")
     model.fake_remote("a:link", "stranger", {"app": "{broken"})
     model.settle()

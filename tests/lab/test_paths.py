@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever path a databag may hold, the real Envoy takes: one it refuses freezes a waypoint."""
+"""The real Envoy accepts every path that a databag may hold: a refused path freezes a waypoint."""
 
 import json
 import random
@@ -18,7 +18,7 @@ TYPES = "type.googleapis.com/envoy.extensions"
 
 
 def accepted(count: int) -> list[str]:
-    """Return those of `count` made-up paths that the databag model accepts."""
+    """Return those of `count` generated paths that the databag model accepts."""
     chance = random.Random(1)  # noqa: S311  # the same paths every time
     paths = {
         ("/" if chance.random() < 0.9 else "")
@@ -38,7 +38,7 @@ def _is_accepted(path: str) -> bool:
 
 
 def permission(path: str) -> dict[str, Any]:
-    """Return what istiod makes of a path: see pilot/pkg/security/authz/matcher."""
+    """Return istiod's Envoy permission for a path: see pilot/pkg/security/authz/matcher."""
     if "{" in path:
         template = path.replace("{**}", "**").replace("{*}", "*")
         config = {
@@ -55,8 +55,8 @@ def permission(path: str) -> dict[str, Any]:
     return {"url_path": {"path": {"exact": path}}}
 
 
-def is_taken(paths: list[str], folder: Path) -> bool:
-    """Return whether Envoy takes a listener that authorizes these paths."""
+def is_valid_for_envoy(paths: list[str], folder: Path) -> bool:
+    """Return whether Envoy accepts a listener that authorizes these paths."""
     policy = {"permissions": [permission(path) for path in paths], "principals": [{"any": True}]}
     filters = [
         {
@@ -88,17 +88,17 @@ def is_taken(paths: list[str], folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
-def test_every_path_that_is_accepted_is_taken(tmp_path: Path):
+def test_envoy_accepts_every_path_that_the_databag_model_accepts(tmp_path: Path):
     paths = accepted(10_000)
     assert sum("{" in path for path in paths) > 300
-    assert is_taken(paths, tmp_path)
+    assert is_valid_for_envoy(paths, tmp_path)
 
 
 @pytest.mark.parametrize("path", ["{*}/a", "/{**}/{*}", "/a//{*}", "/a/{*}b"])
-def test_what_envoy_refuses_is_refused(path: str, tmp_path: Path):
+def test_a_path_that_envoy_refuses_is_refused(path: str, tmp_path: Path):
     assert not _is_accepted(path)
 
 
-def test_envoy_is_asked(tmp_path: Path):
-    assert is_taken(["/a/{*}"], tmp_path)
-    assert not is_taken(["/{**}/{*}"], tmp_path)
+def test_the_check_detects_a_path_that_envoy_refuses(tmp_path: Path):
+    assert is_valid_for_envoy(["/a/{*}"], tmp_path)
+    assert not is_valid_for_envoy(["/{**}/{*}"], tmp_path)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `tests.lab.run` gives the command that it runs: the ztunnel that was found outside."""
+"""`tests.lab.run` passes the ztunnel that was found outside to the command."""
 
 import os
 import pathlib
@@ -42,23 +42,27 @@ def test_the_lab_gets_the_ztunnel_that_was_found(
     assert [line for line in inside if line.startswith("LAB_REQUIRE_ZTUNNEL")] == required
 
 
-def test_what_is_no_program_is_an_error_before_anything_is_built(tmp_path: pathlib.Path):
+def test_a_file_that_is_not_a_program_is_an_error_before_the_build(tmp_path: pathlib.Path):
     done = run(LAB_ZTUNNEL=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "nothing built"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"LAB_ZTUNNEL={tmp_path}: there is no such file\n"
 
 
-def test_without_a_ztunnel_nothing_is_required_and_it_is_said(tmp_path: pathlib.Path):
+def test_without_a_ztunnel_its_rows_are_not_required_and_a_notice_is_printed(
+    tmp_path: pathlib.Path,
+):
     cache = tmp_path / "charmed-istio" / "lab"
     cache.mkdir(parents=True)
     for kept in _binaries.cache_folder().iterdir():
         if kept.is_dir():
             (cache / kept.name).symlink_to(kept)
-    # All that the lab itself starts, and no skopeo.
+    # PATH has the programs that the lab needs, without skopeo.
     (tmp_path / "ip").symlink_to(shutil.which("ip") or "")
     done = run(CI="true", PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    told = "lab: no ztunnel, so what only ztunnel decides is NOT RUN: skopeo is not installed. To"
-    assert told in done.stderr
+    notice = (
+        "lab: no ztunnel, so what only ztunnel decides is NOT RUN: skopeo is not installed. To"
+    )
+    assert notice in done.stderr
     assert f"at {cache}/ztunnel" in done.stderr
     assert "ZTUNNEL" not in done.stdout

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The evaluator says what the real waypoint and, where there is one, the real ztunnel decide."""
+"""The evaluator agrees with the real waypoint and, where there is one, the real ztunnel."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ PAIRS, SEED = 400, 1
 
 @pytest.fixture(scope="module")
 def bed(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[_bed.Bed]:
-    """The mesh that cases are tried in."""
+    """The mesh under test."""
     made = _bed.Bed(cluster, control_plane.name)
     with made.laid_out():
         yield made

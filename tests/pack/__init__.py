@@ -1,3 +1,3 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what ``make pack`` makes."""
+"""Tests of the archives that ``make pack`` builds."""

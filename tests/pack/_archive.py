@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""A packed charm: what is in it, and what its ``dispatch`` does."""
+"""A packed charm: its content, and the result of its ``dispatch``."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CHARMS = ("istio-beacon-k8s", "istio-ingress-k8s", "istio-k8s")
 HOOK_TOOL = Path(__file__).with_name("hook_tool.py")
-# Loopback, a port that nothing can listen on.
+# Loopback, with a port on which no process can listen.
 NO_API_SERVER = "https://127.0.0.1:1"
 
 
@@ -40,7 +40,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Hook:
-    """What one hook did."""
+    """The result of one hook."""
 
     exit_status: int
     stderr: str
@@ -49,7 +49,7 @@ class Hook:
 
     @property
     def log(self) -> str:
-        """All that the charm logged or printed."""
+        """The complete log and output of the charm."""
         logged = [" ".join(call) for call in self.calls if call[0] == "juju-log"]
         return "\n".join([*logged, self.stderr])
 
@@ -89,7 +89,7 @@ def _answers(charm: Path, unit: str) -> dict[str, Any]:
 def dispatch(charm: Path, hook: str, folder: Path) -> Hook:
     """Run the unpacked ``charm``'s ``dispatch`` as Juju would, with no API server to be reached.
 
-    Nothing of this process's environment gets there. ``folder`` takes the hook tools' files.
+    The hook gets nothing of this process's environment. ``folder`` takes the hook tools' files.
     """
     application = yaml.safe_load((charm / "metadata.yaml").read_text())["name"]
     unit = f"{application}/0"

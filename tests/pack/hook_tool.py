@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -IS
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every hook tool of Juju, as a unit without relations sees them.
+"""Simulates Juju's hook tools for a unit without relations.
 
 Linked under the name of each tool. Answers come from ``$HOOK_TOOLS/answers.json``, and each call
 is added to ``$HOOK_TOOLS/calls.jsonl``. Runs on the standard library alone.

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The archives that ``make pack`` made: complete, nothing in excess, and they run."""
+"""The archives of ``make pack`` are complete, contain nothing else, and run."""
 
 import shutil
 import stat
@@ -36,7 +36,7 @@ def source_files(folder: Path) -> list[Path]:
 
 
 def locked() -> set[tuple[str, str]]:
-    """Return name and version of what requirements/charm.txt puts on this platform."""
+    """Return names and versions of the packages in requirements/charm.txt for this platform."""
     text = (_archive.ROOT / "requirements" / "charm.txt").read_text()
     lines = [line.rstrip("\\ ") for line in text.splitlines() if line[:1].isalnum()]
     requirements = [Requirement(line) for line in lines]
@@ -48,7 +48,7 @@ def locked() -> set[tuple[str, str]]:
 
 
 def same(archive: zipfile.ZipFile, folder: Path, name: str) -> bool:
-    """Return whether ``name`` in the archive holds what ``folder`` holds, no more and no less."""
+    """Return whether ``name`` in the archive has exactly the content of ``folder``."""
     packed = {
         entry.filename: archive.read(entry)
         for entry in archive.infolist()
@@ -60,12 +60,12 @@ def same(archive: zipfile.ZipFile, folder: Path, name: str) -> bool:
     }
 
 
-def test_the_library_is_inside_whole(archive: zipfile.ZipFile):
+def test_the_archive_contains_the_complete_library(archive: zipfile.ZipFile):
     assert {".py", ".j2", ".yaml"} <= {path.suffix for path in source_files(LIBRARY)}
     assert same(archive, LIBRARY, "lib")
 
 
-def test_the_charm_is_inside_whole(charm: str, archive: zipfile.ZipFile):
+def test_the_archive_contains_the_complete_charm(charm: str, archive: zipfile.ZipFile):
     folder = _archive.ROOT / "charms" / charm
     assert same(archive, folder / "src", "src")
     for name in ("README.md", "icon.svg"):
@@ -73,7 +73,7 @@ def test_the_charm_is_inside_whole(charm: str, archive: zipfile.ZipFile):
     assert archive.read("LICENSE") == (_archive.ROOT / "LICENSE").read_bytes()
 
 
-def test_the_entry_points_may_be_executed(archive: zipfile.ZipFile):
+def test_the_entry_points_are_executable(archive: zipfile.ZipFile):
     for name in ("dispatch", "src/charm.py"):
         assert archive.getinfo(name).external_attr >> 16 & stat.S_IXUSR, name
 
@@ -99,7 +99,7 @@ def test_dependencies_are_the_locked_ones_and_no_others(archive: zipfile.ZipFile
     assert {(canonicalize_name(name), version) for name, version in packed} == locked()
 
 
-def test_nothing_is_in_excess(archive: zipfile.ZipFile):
+def test_the_archive_contains_no_other_files(archive: zipfile.ZipFile):
     own = [entry for entry in archive.infolist() if not entry.filename.startswith("venv/")]
     top = {PurePosixPath(entry.filename).parts[0] for entry in own}
     assert top <= {
@@ -122,17 +122,17 @@ def test_start_ends_in_a_status_where_there_is_no_api_server(charm: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "message"),
     [
         ("venv/lib/python3.*/site-packages/lightkube", "No module named 'lightkube'"),
         ("lib/istio_ambient", "No module named 'istio_ambient'"),
     ],
 )
-def test_start_tells_what_is_missing(missing: str, told: str, tmp_path: Path):
-    """The check above would show a dependency that was left out, here as well as on a unit."""
+def test_start_reports_a_missing_dependency(missing: str, message: str, tmp_path: Path):
+    """The previous test reports a missing dependency, as a unit would."""
     unpacked = _archive.unpack(_archive.find("istio-k8s"), tmp_path / "charm")
     (folder,) = unpacked.glob(missing)
     shutil.rmtree(folder)
     hook = _archive.dispatch(unpacked, "start", tmp_path / "hook")
     assert hook.exit_status != 0
-    assert told in hook.log
+    assert message in hook.log

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What charmcraft gets to pack."""
+"""The folder that charmcraft packs."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from tools import pack
 PROJECT = "# why\nname: a\nplatforms:\n  ubuntu@24.04:amd64:\n"
 
 
-def test_the_platform_is_kept_on_a_machine_that_is_one():
+def test_the_platforms_are_kept_on_a_machine_of_a_listed_platform():
     assert pack.on_platform(PROJECT, "ubuntu@24.04:amd64") == PROJECT
 
 
-def test_another_machine_packs_for_itself_alone():
+def test_another_machine_packs_for_its_own_platform():
     staged = yaml.safe_load(pack.on_platform(PROJECT, "debian@12:amd64"))
     assert staged == {"name": "a", "platforms": {"debian@12:amd64": None}}
 
 
-def test_links_become_files_and_what_is_not_the_charm_stays_out(
+def test_links_become_files_and_other_files_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     library = tmp_path / "lib" / "istio_ambient"

@@ -46,7 +46,7 @@ from lightkube.resources.rbac_authorization_v1 import (
 
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
-    """Installs the ambient control plane, and corrects what differs from it."""
+    """Installs the ambient control plane and keeps its objects as desired."""
 
     MANAGED = (
         CustomResourceDefinition,
@@ -63,7 +63,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         HorizontalPodAutoscaler,
         PodDisruptionBudget,
         ValidatingWebhookConfiguration,
-        # None is wanted: the public charm's is pruned where its objects are taken over.
+        # None is desired: the webhook of the public charm is pruned when its objects are adopted.
         MutatingWebhookConfiguration,
         ValidatingAdmissionPolicy,
         ValidatingAdmissionPolicyBinding,
@@ -86,7 +86,12 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
-        """Publish what applications need of us, and what we need of them; then reconcile."""
+        """Publish the databags that remote applications need in advance, then reconcile.
+
+        Ingresses and observers get the model of the control plane; providers of traces and of
+        certificate authorities get the request that their interfaces expect. Only the leader may
+        write these databags.
+        """
         if self.unit.is_leader():
             self._announce("istio-metadata", metadata.dump_istio(self.model.name))
             self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
@@ -98,7 +103,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             relation.data[self.app].update(databag)
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
-        """Return the facts: options, secret, relations, and other parts of the cluster."""
+        """Return the facts: configuration, databags, live objects and the rest of the cluster."""
         config = self.load_config(control_plane.Config)
         integrations = control_plane.read_integrations(
             collectors=self._remotes(control_plane.TRACING),
@@ -143,7 +148,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.desired(facts)
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Publish the version of Istio, and to ingresses the names of their authorizers."""
+        """Publish Istio's version, and to ingresses the provider names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
         applied = live.get(ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
@@ -165,7 +170,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             yield kube.workload_readiness(client, workload, name)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
-        """Watch istiod's xDS and certificate port through its Service."""
+        """Return a Pebble check of istiod's xDS and certificate port, through its Service."""
         return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
 
     def tolerates(self, change: kube.Change) -> bool:
@@ -173,7 +178,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return control_plane.tolerates(change)
 
     def cleanup(self, client: kube.Client) -> None:
-        """Remove the objects that istiod created, and its GatewayClasses."""
+        """Remove the objects that istiod created, and the GatewayClasses of its controller."""
         control_plane_actions.clean_up(client, self.model.name)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:

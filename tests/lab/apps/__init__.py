@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Sample applications: tiny charms of a bookshop, built on the published consumer library."""
+"""Sample applications: small charms of a bookshop, built on the published consumer library."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ RATINGS = Path(__file__).parent / "ratings"
 CERTIFIER = Path(__file__).parent / "certifier"
 """No part of the bookshop: a certificate authority."""
 CATALOG = Path(__file__).parent / "catalog"
-"""No part of the bookshop: it describes its own routes, and speaks more than HTTP/1.1."""
+"""No part of the bookshop: it describes its own routes, also of HTTP/2 and gRPC."""
 IDENTITY = Path(__file__).parent / "identity"
 ACCOUNT = Path(__file__).parent / "account"
-"""No part of the bookshop: a login, and an application that trusts tokens."""
+"""No part of the bookshop: an authorizer, and an application that trusts tokens."""
 STOCK = Path(__file__).parent / "stock"
-"""What the tutorial builds, alone and whole."""
+"""The complete charm of the tutorial."""
 WITNESS = Path(__file__).parent / "witness"
-"""No part of the bookshop: it writes down every event."""
+"""No part of the bookshop: it records every event."""
 
 ALL = (PRODUCTPAGE, DETAILS, REVIEWS, RATINGS)
 """The bookshop's charm folders, for `Model.deploy`."""

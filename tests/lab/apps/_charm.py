@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the bookshop's charms have in common."""
+"""The base class of the bookshop's charms."""
 
 from typing import ClassVar, Literal, cast
 
@@ -11,16 +11,16 @@ from charmlibs.interfaces import service_mesh
 from tests.lab.apps import _ingress
 
 PORT = 9080
-"""On which every application of the bookshop answers."""
+"""The port of every application of the bookshop."""
 
 Policies = list[service_mesh.Policy | service_mesh.AppPolicy | service_mesh.UnitPolicy]
 
 
 class BookshopCharm(ops.CharmBase):
-    """One application of the bookshop: it joins a mesh, serves its name, and calls others."""
+    """One application of the bookshop: it joins a mesh, publishes its URL, and calls others."""
 
     POLICIES: ClassVar[Policies] = []
-    """Who may reach the application, and how."""
+    """The access to the application that the charm requests."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)

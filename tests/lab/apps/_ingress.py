@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The requirer's side of ingress v2, as its published library writes it."""
+"""The requirer's side of ingress v2, in the format of its published library."""
 
 import json
 from typing import Literal
@@ -10,7 +10,7 @@ import ops
 
 
 class IngressRequirer(ops.Object):
-    """Asks for an ingress to the application's port.
+    """Requests an ingress to the application's port.
 
     Values are JSON; keys at their default are left out.
     """
@@ -50,7 +50,7 @@ class IngressRequirer(ops.Object):
 
     @property
     def url(self) -> str | None:
-        """The URL under which the application is reached, once the provider said so."""
+        """The URL of the application, once the provider has published it."""
         for relation in self._charm.model.relations[self._endpoint]:
             if relation.active and (data := relation.data[relation.app].get("ingress")):
                 return str(json.loads(data)["url"])

@@ -1,3 +1,3 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: the suite and a bookshop on a real control plane, told as a story."""
+"""`make demo`: deploys the suite and a bookshop on a real control plane, and sends requests."""

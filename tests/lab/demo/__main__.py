@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Return the story; exit status 0 only when every expectation held."""
+"""Run the demo; exit status 0 only when every request got the expected verdict."""
 
 import json
 import sys
@@ -19,11 +19,11 @@ def main() -> int:
     """Run the demo; return the exit status."""
     console = _show.console()
     console.rule("[bold]Charmed Istio[/]: three charms and a bookshop")
-    starting = "starting etcd, Kubernetes and what a kubelet would do"
+    starting = "starting etcd, the Kubernetes control plane and the lab's kubelet"
     with console.status(starting) as status, lab.Cluster() as cluster:
         shown = suite.Suite(cluster)
         deploy(console, status, shown)
-        outcomes = ask(console, status, shown)
+        outcomes = send_requests(console, status, shown)
         left = remove(console, status, shown)
     unexpected = sum(not outcome.as_expected for outcome in outcomes) + len(left)
     not_run = sum(not outcome.ran for outcome in outcomes)
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def deploy(console: rich.console.Console, status: rich.status.Status, shown: suite.Suite) -> None:
-    """Deploy, and show what Juju shows."""
+    """Deploy, and print the status of both models."""
     for step in shown.deploy():
         status.update(f"juju deploy — {step}")
         console.print(f"[green]✓[/] {step}")
@@ -49,10 +49,10 @@ def deploy(console: rich.console.Console, status: rich.status.Status, shown: sui
         console.print(model.status())
 
 
-def ask(
+def send_requests(
     console: rich.console.Console, status: rich.status.Status, shown: suite.Suite
 ) -> list[suite.Outcome]:
-    """Send the requests of every scene, and show who may reach whom."""
+    """Send the requests of every scene, and print the allowed access."""
     outcomes: list[suite.Outcome] = []
     for scene in bookshop.scenes(shown.shop.name):
         status.update(f"juju config — {scene.title}")
@@ -76,14 +76,14 @@ def ask(
 
 
 def save_picture(console: rich.console.Console, shown: suite.Suite) -> None:
-    """Save who may reach whom as a picture."""
+    """Save the allowed access as a picture."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(shown.list_access("svg"))
     console.print(f"\nThe same as a picture: {PICTURE.relative_to(suite.ROOT)}\n")
 
 
 def explain(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
-    """Show why a request is refused."""
+    """Print the explanation of a refused request."""
     refused = next(r for r in scene.requests if r.expect is bookshop.Expect.FORBIDDEN)
     console.print(_show.explanation(shown.explain(refused, "table")["explanation"]))
 
@@ -91,14 +91,14 @@ def explain(console: rich.console.Console, shown: suite.Suite, scene: bookshop.S
 def remove(
     console: rich.console.Console, status: rich.status.Status, shown: suite.Suite
 ) -> list[str]:
-    """Take everything away; return what is left of ours."""
+    """Remove all applications; return the objects that remain."""
     for step in shown.remove():
         status.update(f"juju remove-application {step}")
     left = leftovers.of(shown.cluster, shown.mesh.name)
     if left:
-        console.print("[bold red]✗ left behind:[/]", *left, sep="\n  ")
+        console.print("[bold red]✗ objects that remain:[/]", *left, sep="\n  ")
     else:
-        console.print("\n[green]✓[/] everything removed: nothing of the charms is left but CRDs")
+        console.print("\n[green]✓[/] all applications removed: only CRDs remain of their objects")
     return left
 
 

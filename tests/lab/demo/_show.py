@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the demo looks: tables that fit 80 columns, and make sense without colours."""
+"""The demo's output: tables that fit 80 columns and are readable without colours."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,11 +16,11 @@ from tests.lab import bookshop, suite
 
 WIDTH = 80
 COLUMNS = {"": 1, "source": 12, "target": 11, "request": 21, "expected": 8, "got": 7, "by": 8}
-"""Columns of the requests, each as wide as what it holds."""
+"""Columns of the requests, each with the width of its content."""
 
 
 def console() -> rich.console.Console:
-    """Return a console as wide as the terminal, but never wider than people read."""
+    """Return a console with the width of the terminal, at most 100 columns."""
     shown = rich.console.Console(highlight=False)
     if not shown.is_terminal or shown.width > 100:
         return rich.console.Console(highlight=False, width=min(max(shown.width, WIDTH), 100))
@@ -36,7 +36,7 @@ def requests_table(title: str) -> rich.table.Table:
 
 
 def add_outcome(table: rich.table.Table, outcome: suite.Outcome) -> None:
-    """Add a row for what became of a request."""
+    """Add a row for the outcome of a request."""
     request = outcome.request
     mark, style = _mark(outcome)
     target = f"{request.target} pod" if request.past_waypoint else request.target
@@ -73,7 +73,7 @@ def _short(verdict: str) -> str:
 
 
 def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Table:
-    """Return the table of who may reach whom, out of what `list-access` gives programs."""
+    """Return a table of the allowed access, from the JSON of `list-access`."""
     table = _table(title)
     table.add_column("who", no_wrap=True)
     table.add_column("may reach", no_wrap=True)
@@ -88,6 +88,6 @@ def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Tab
 
 
 def explanation(text: str) -> rich.panel.Panel:
-    """Return what `explain` says of a request."""
+    """Return a panel with the text of `explain`."""
     title = "[dim]juju run istio-beacon-k8s/0 explain …"
     return rich.panel.Panel(rich.text.Text(text), title=title, title_align="left")

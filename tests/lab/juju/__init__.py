@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Plays Juju for charms: their real code runs, against the lab's real API server."""
+"""Simulates Juju for charms: their real code runs, against the lab's real API server."""
 
 from tests.lab.juju import _decoders
 from tests.lab.juju._controller import Controller, NotSettledError
@@ -28,5 +28,5 @@ __all__ = [
     "UnitStatus",
 ]
 
-# Here, because nothing of the lab runs yet when this is imported.
+# At import, because no thread of the lab runs yet.
 _decoders.prepare()

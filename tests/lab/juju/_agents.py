@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The unit agents of one model: they keep its entities and run its hooks."""
+"""The unit agents of one model: they hold its entities and run its hooks."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ from tests.lab.juju._endpoints import JujuError
 from tests.lab.juju._entities import Application, Relation, Unit
 
 POD_SECONDS = 10.0
-"""How long settling waits for the pods of the units."""
+"""Seconds for which settling waits for the pods of the units."""
 
 
 class Agents:
@@ -37,7 +37,7 @@ class Agents:
         self._folder = Path(tempfile.mkdtemp(prefix=f"model-{name}-"))
         self._cloud = _kubernetes.Cloud(cluster, name, self._folder)
         self._stuck: set[str] = set()
-        """Applications whose pods did not come in time, and are not waited for again."""
+        """Applications whose pods did not start in time; settling no longer waits for them."""
         self._cloud.create_model(self.uuid, uuid_mark)
         self.controller.models[name] = self
 
@@ -45,7 +45,7 @@ class Agents:
         """Return an application's record.
 
         Raises:
-            JujuError: there is none of that name.
+            JujuError: no application has that name.
         """
         if name not in self.apps:
             raise JujuError(f"no application {name} in model {self.name}")
@@ -55,14 +55,14 @@ class Agents:
         """Return a unit's record; ``app/leader`` is the leader.
 
         Raises:
-            JujuError: there is none of that name.
+            JujuError: no unit has that name.
         """
         app, _, number = name.partition("/")
         application = self.app(app)
-        wanted = application.leader if number == "leader" else int(number or 0)
-        if wanted is None or wanted not in application.units:
+        chosen = application.leader if number == "leader" else int(number or 0)
+        if chosen is None or chosen not in application.units:
             raise JujuError(f"no unit {name}")
-        return application.units[wanted]
+        return application.units[chosen]
 
     def relations_of(self, app: str) -> list[Relation]:
         """Return an application's relations, peers included."""
@@ -70,25 +70,25 @@ class Agents:
 
     @property
     def destroyed(self) -> bool:
-        """Whether the model is gone."""
+        """Whether the model has been destroyed."""
         return self.name not in self.controller.models
 
-    # For the controller.
+    # Called by the controller.
 
     @property
     def units(self) -> list[Unit]:
-        """Units that are still there."""
+        """The units that have not been removed."""
         return [unit for app in self.apps.values() for unit in app.units.values()]
 
     def run_hook(self, unit: Unit, hook: _events.Hook) -> _hooks.Outcome:
-        """Run one hook and take note of what it did."""
+        """Run one hook and record what it changed."""
         if hook.kind == "pebble-ready":
             _connect(unit, hook.container or "")
         outcome = _hooks.run(unit, hook, self._world())
-        _events.told(unit, hook)
+        _events.record(unit, hook)
         if hook.secret and hook.secret in self.controller.secrets:
             secret = self.controller.secrets[hook.secret]
-            _secrets.told(secret, unit, hook.kind, hook.revision)
+            _secrets.record(secret, unit, hook.kind, hook.revision)
         self._after(unit)
         return outcome
 
@@ -106,9 +106,9 @@ class Agents:
                 self._cloud.scale(app.name, len(app.living))
 
     def observe(self) -> bool:
-        """Look at the pods, waiting for those that are on their way; tell whether any is new.
+        """Read the pods, waiting for those that start; return whether any replaced another.
 
-        A unit whose pod was replaced begins anew, as after a change of the pod template.
+        A unit whose pod was replaced starts again, as after a change of the pod template.
         """
         if not self.apps:
             return False
@@ -118,7 +118,7 @@ class Agents:
         return sum(_observe_pod(unit, pods.get(unit.pod_name)) for unit in self.units) > 0
 
     def _await_pods(self) -> dict[str, Any]:
-        """Return the pods by name, once every unit has one as its StatefulSet wants it."""
+        """Return the pods by name, once every unit has one that matches its StatefulSet."""
         end = time.monotonic() + POD_SECONDS
         while True:
             pending = self._cloud.rolling() & set(self.apps)
@@ -128,19 +128,19 @@ class Agents:
             if pending <= self._stuck:
                 return pods
             if time.monotonic() > end:
-                # They may be kept from starting on purpose; their units go on as they are.
+                # A test may keep them from starting; their units continue without pods.
                 self._stuck |= pending
                 return pods
             time.sleep(0.1)
 
-    # How verbs change what is there.
+    # Changes of the model, for Juju's verbs.
 
     def _world(self) -> _hooks.World:
         model = testing.Model(self.name, uuid=self.uuid)
         return _hooks.World(model, self.controller.relations, self.controller.secrets)
 
     def _after(self, unit: Unit) -> None:
-        """Let the cluster follow what a hook did."""
+        """Apply what a hook changed to the cluster."""
         app = unit.app
         opened = {(p.port, p.protocol) for u in app.units.values() for p in u.opened_ports}
         ports = tuple(sorted((port, protocol) for port, protocol in opened if port is not None))
@@ -156,7 +156,7 @@ class Agents:
         self._elect(app)
 
     def _elect(self, app: Application) -> None:
-        """Have a leader among the units that stay."""
+        """Elect a leader among the units that stay."""
         living = sorted(unit.number for unit in app.living)
         if living and app.leader not in living:
             app.leader = living[0]
@@ -168,7 +168,7 @@ class Agents:
 
 
 def stage(charm: _charm.Charm, folder: Path) -> Path:
-    """Return a folder with links to the charm's files, to which more may be written."""
+    """Return a folder with links to the charm's files, in which a charm may write files."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for entry in charm.root.iterdir():
@@ -177,7 +177,7 @@ def stage(charm: _charm.Charm, folder: Path) -> Path:
 
 
 def _connect(unit: Unit, container: str) -> None:
-    """Let a container's Pebble answer."""
+    """Let Pebble of a container accept connections."""
     unit.containers[container] = testing.Container(container, can_connect=True)
 
 
@@ -186,7 +186,7 @@ def _runs(pod: Any) -> bool:
 
 
 def _observe_pod(unit: Unit, pod: Any) -> bool:
-    """Take note of a unit's pod; tell whether it took the place of another."""
+    """Record a unit's pod; return whether it replaced another."""
     if pod is None:
         return False
     replaced = bool(unit.pod) and unit.pod != pod.metadata.uid

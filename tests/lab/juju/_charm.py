@@ -28,18 +28,18 @@ class Endpoint:
     interface: str
     role: Role
     limit: int | None = None
-    """How many relations the charm allows on it; None: any number."""
+    """The number of relations that the charm allows on it; None: any number."""
 
 
 @dataclass(frozen=True)
 class Charm:
-    """A charm as Juju knows it."""
+    """A charm: its metadata and its class."""
 
     root: Path
     """Folder with ``charmcraft.yaml`` and ``src/charm.py``."""
     type: type[ops.CharmBase]
     meta: Mapping[str, Any]
-    """The whole of ``charmcraft.yaml``."""
+    """The content of ``charmcraft.yaml``."""
 
     @property
     def name(self) -> str:
@@ -77,18 +77,18 @@ class Charm:
 
     @property
     def served_ports(self) -> dict[int, str]:
-        """Ports on which the lab's echo application plays the workload of this charm.
+        """Ports on which the lab's echo application acts as the workload of this charm.
 
-        With what it speaks there: http, https, h2c or grpc. From ``x-lab: {ports: [...]}`` in
-        ``charmcraft.yaml``, all of them HTTP, or ``{ports: {9096: grpc}}``; a charm without it has
-        pods that answer nothing.
+        Each with its protocol: http, https, h2c or grpc. From ``x-lab: {ports: [...]}`` in
+        ``charmcraft.yaml``, all of them HTTP, or ``{ports: {9096: grpc}}``; the pods of a charm
+        without it do not listen.
         """
         ports: list[int] | dict[int, str] = self.meta.get("x-lab", {}).get("ports", [])
         return dict.fromkeys(ports, "http") if isinstance(ports, list) else dict(ports)
 
 
 def load(root: Path) -> Charm:
-    """Read a charm folder; every call runs the charm's module anew.
+    """Read a charm folder; every call executes the charm's module again.
 
     Raises:
         FileNotFoundError: there is no ``charmcraft.yaml`` or ``src/charm.py``.

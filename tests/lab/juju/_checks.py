@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Plays Pebble's checks: probes what a charm's layers ask for, from within the lab."""
+"""Simulates Pebble's checks: probes those of a charm's layers, from within the lab."""
 
 import http.client
 import socket
@@ -19,9 +19,9 @@ TIMEOUT = 3.0
 
 
 def run(unit: Unit) -> Iterator[_events.Hook]:
-    """Probe every check of a unit once; yield a hook for each that went down or came up.
+    """Probe every check of a unit once; yield a hook for each that failed or recovered.
 
-    One failed probe stands for as many as the check's threshold asks for.
+    One failed probe counts as many as the check's threshold requires.
     """
     for name in sorted(unit.containers):
         checks = unit.containers[name].plan.checks
@@ -78,5 +78,5 @@ def _probe(check: pebble.Check) -> bool:
                 return 200 <= response.status < 300
         except (OSError, urllib.error.URLError, http.client.HTTPException):
             return False
-    # What runs inside the workload container is not played.
+    # The inside of a workload container is not simulated.
     return True

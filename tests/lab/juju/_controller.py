@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What models share: relations, secrets, and the loop that lets every unit run its hooks."""
+"""The parts that models share: relations, secrets, and the loop that runs every unit's hooks."""
 
 import collections
 import itertools
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from tests.lab.juju._agents import Agents
 
 REPEATS = 20
-"""A unit that runs the same hook as often, with the same effect, will not come to rest."""
+"""A unit that runs the same hook more often, with the same effect, will not settle."""
 
 
 class NotSettledError(AssertionError):
-    """Units keep giving each other something to do."""
+    """Units trigger each other's hooks without end."""
 
     def __init__(self, repeated: dict[str, int]):
         self.repeated = repeated
@@ -36,7 +36,7 @@ class Controller:
         self._ids = itertools.count()
 
     def relate(self, interface: str, *sides: Side) -> Relation:
-        """Make a relation."""
+        """Create a relation."""
         relation = Relation(next(self._ids), interface, sides)
         self.relations.append(relation)
         return relation
@@ -46,21 +46,21 @@ class Controller:
         return [r for r in self.relations if any(side.app is app for side in r.sides)]
 
     def forget(self, app: Application) -> None:
-        """Drop what a removed application leaves."""
+        """Drop the relations and secrets of a removed application."""
         self.relations = [r for r in self.relations if not any(s.app is app for s in r.sides)]
         owned = {id for id, s in self.secrets.items() if s.owner is app or s.owner in app.units}
         for secret in owned:
             del self.secrets[secret]
 
     def next_hook(self, unit: Unit) -> _events.Hook | None:
-        """Return what the unit has to be told next."""
+        """Return the next hook of the unit, or None."""
         return _events.next_hook(unit, self.relations, self.secrets.values())
 
     def settle(self) -> int:
-        """Run hooks until no unit has anything left to be told; return how many ran.
+        """Run hooks until none is pending; return how many ran.
 
         Raises:
-            NotSettledError: they go on and on.
+            NotSettledError: units trigger each other's hooks without end.
             HookError: a charm raised.
         """
         seen: collections.Counter[str] = collections.Counter()
@@ -71,7 +71,7 @@ class Controller:
             self._tidy()
             if max(seen.values(), default=0) > REPEATS:
                 raise NotSettledError(dict(seen.most_common(12)))
-            # Hooks may have changed their own pods, which begin anew then.
+            # Hooks may have changed their own pods, which are then replaced.
             if not busy and not self._observe():
                 return seen.total()
 
@@ -85,7 +85,7 @@ class Controller:
         self.relations = [r for r in self.relations if not (r.dying and self._left(r))]
 
     def _round(self, seen: "collections.Counter[str]") -> bool:
-        """Let every unit run one hook, as the agents of many units do side by side."""
+        """Let every unit run one hook, as the agents of many units do concurrently."""
         busy = False
         for model in self.models.values():
             for unit in model.units:
@@ -108,7 +108,7 @@ class Controller:
                             unit.scopes.pop((relation.id, side.endpoint), None)
 
     def _left(self, relation: Relation) -> bool:
-        """Return whether no unit is in the relation any more."""
+        """Return whether all units have left the relation."""
         return not any(
             (relation.id, side.endpoint) in unit.scopes
             for side in relation.sides
@@ -118,5 +118,5 @@ class Controller:
 
 
 def _players(relation: Relation) -> list[Application]:
-    """Return the applications of a relation that charms play."""
+    """Return the applications of a relation that have a charm."""
     return [side.app for side in relation.sides if side.app is not None]

@@ -3,7 +3,7 @@
 
 """Prepares lightkube's decoders, in one thread.
 
-The lab watches the cluster in threads; see `kube.prepare_decoders` for what that would do.
+The lab watches the cluster in threads; `kube.prepare_decoders` explains why that matters.
 """
 
 from istio_ambient import kube
@@ -47,5 +47,5 @@ KINDS: tuple[type, ...] = (
 
 
 def prepare() -> None:
-    """Let msgspec learn the kinds that the lab and the charms read; takes 0.2 s once."""
+    """Prepare msgspec's decoders of the kinds that the lab and the charms read (0.2 s, once)."""
     kube.prepare_decoders(KINDS)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which endpoints ``juju integrate`` means."""
+"""The endpoints that ``juju integrate`` connects."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tests.lab.juju._entities import Application
 
 
 class JujuError(AssertionError):
-    """What the juju client would have refused, with its reason."""
+    """A command that the juju client would refuse, with its reason."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Offer:
     app: str
     endpoint: str
     name: str
-    """By which other models know the application."""
+    """The name of the application in other models."""
 
 
 def split(name: str) -> tuple[str, str | None]:
@@ -34,7 +34,7 @@ def split(name: str) -> tuple[str, str | None]:
 def match(
     left: Application, left_endpoint: str | None, right: Application, right_endpoint: str | None
 ) -> tuple[Endpoint, Endpoint]:
-    """Return the one pair of endpoints that fit: the same interface, required and provided.
+    """Return the only pair of endpoints that fits: the same interface, required and provided.
 
     Raises:
         JujuError: none fits, or more than one.

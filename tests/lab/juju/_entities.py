@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What Juju remembers of applications, units and relations."""
+"""Juju's records of applications, units and relations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from tests.lab.juju._charm import Charm
 
 @dataclass
 class Scope:
-    """What one unit has been told about one relation."""
+    """The part of one relation that one unit knows from hooks."""
 
     members: dict[int, int] = field(default_factory=dict[int, int])
     """Remote unit number to the version of its databag that the unit has seen (-1: joined)."""
@@ -28,7 +28,7 @@ class Side:
     """One end of a relation: an application's databags in it."""
 
     app: "Application | None"
-    """None for a remote that no charm plays."""
+    """None for a remote application without a charm."""
     endpoint: str
     alias: str
     """The name by which the other side knows this application."""
@@ -45,7 +45,7 @@ class Side:
         return f"{self.app.name if self.app else self.alias}:{self.endpoint}"
 
     def write(self, app_data: dict[str, str]) -> bool:
-        """Replace the application databag; tell whether that changed it."""
+        """Replace the application databag; return whether that changed it."""
         if app_data == self.app_data:
             return False
         self.app_data = dict(app_data)
@@ -53,7 +53,7 @@ class Side:
         return True
 
     def write_unit(self, unit: int, data: dict[str, str]) -> bool:
-        """Replace a unit databag; tell whether that changed it."""
+        """Replace a unit databag; return whether that changed it."""
         if data == self.unit_data.get(unit):
             return False
         self.unit_data[unit] = dict(data)
@@ -70,7 +70,7 @@ class Relation:
     sides: tuple[Side, ...]
     dying: bool = False
     quiet: bool = False
-    """Units know it without having been told: it comes and goes without hooks."""
+    """The relation comes and goes without hooks; units see it in their next hook."""
 
     def __repr__(self) -> str:
         return " ".join(side.name for side in self.sides)
@@ -86,7 +86,7 @@ class Relation:
         return len(self.sides) == 1
 
     def other(self, side: Side) -> Side:
-        """Return the side that the given one sees; itself for a peer relation."""
+        """Return the opposite side; the same side for a peer relation."""
         return next((s for s in self.sides if s is not side), side)
 
     def sides_of(self, app: "Application") -> Iterator[Side]:
@@ -96,7 +96,7 @@ class Relation:
 
 @dataclass(eq=False, repr=False)
 class Unit:
-    """One unit: what it has been told, and what its charm left behind."""
+    """One unit: the state that it knows from hooks, and the state that its charm left."""
 
     app: "Application"
     number: int
@@ -108,11 +108,11 @@ class Unit:
     dead: bool = False
     dying: bool = False
     restarts: bool = False
-    """Its pod was replaced, and the charm in the new one has not begun."""
-    told_leader: bool = False
-    told_config: int = -1
+    """Its pod was replaced, and the charm in the new pod has not started."""
+    knows_leadership: bool = False
+    known_config: int = -1
     ready: set[str] = field(default_factory=set[str])
-    """Containers whose pebble-ready was told."""
+    """Containers whose pebble-ready hook has run."""
     scopes: dict[tuple[int, str], Scope] = field(default_factory=dict[tuple[int, str], Scope])
     """By relation id and endpoint."""
 
@@ -142,7 +142,7 @@ class Unit:
         return self.name
 
     def replace_pod(self) -> None:
-        """Begin anew in another pod: no address yet, and no Pebble layers."""
+        """Start again in another pod: without an address, and without Pebble layers."""
         self.restarts = self.installed
         self.ready = set()
         self.containers = {name: testing.Container(name) for name in self.app.charm.containers}
@@ -155,7 +155,7 @@ class Application:
     name: str
     charm: Charm
     staged: Path
-    """The charm folder as the charm sees it: links, so that nothing is written into the source."""
+    """The charm folder as the charm sees it: links, which protect the source from writes."""
     kubeconfig: Path
     """Of the application's ServiceAccount."""
     trusted: bool
@@ -173,10 +173,10 @@ class Application:
 
     @property
     def living(self) -> list[Unit]:
-        """Units that are not going away."""
+        """The units that are not being removed."""
         return [unit for unit in self.units.values() if not unit.dying]
 
     @property
     def planned_units(self) -> int:
-        """What ``goal-state`` would say."""
+        """The number of units that ``goal-state`` would report."""
         return 0 if self.dying else len(self.living)

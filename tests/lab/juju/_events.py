@@ -1,11 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which hook a unit runs next: the difference between what is and what the unit was told.
+"""The next hook of a unit: the difference between the model and what the unit knows of it.
 
 The order is that of Juju's uniter for Kubernetes sidecar charms: install, relation-created of the
 relations that exist, leader-elected, config-changed, start, pebble-ready; then relations as they
-come and go. There is no queue, hence no stale event: what is pending follows from the state.
+come and go. There is no queue, hence no stale event: pending hooks follow from the state.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from tests.lab.juju import _secrets
 from tests.lab.juju._entities import Relation, Scope, Side, Unit
 
 JUJU_KEYS = {"egress-subnets", "ingress-address", "private-address"}
-"""What Juju itself puts into a unit's databag."""
+"""The keys that Juju itself writes into a unit's databag."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Hook:
 def next_hook(
     unit: Unit, relations: Iterable[Relation], secrets: Iterable[_secrets.Secret]
 ) -> Hook | None:
-    """Return what the unit has to be told next, or None when it knows everything."""
+    """Return the next hook of the unit, or None when no hook is pending."""
     if unit.dead:
         return None
     if unit.restarts:
-        # The old pod stops; in the new one the charm cannot tell this from an upgrade.
+        # The old pod stops; to the charm in the new pod this looks like an upgrade.
         return Hook("stop" if unit.started else "upgrade-charm")
     if not unit.installed:
-        # Juju removes a unit that has not begun yet without a word.
+        # Juju removes a unit that is not installed yet without any hook.
         return None if unit.dying else Hook("install")
     sides = [(r, s) for r in relations for s in r.sides_of(unit.app)]
     hook = _leaving(unit, sides)
@@ -67,9 +67,9 @@ def _lifecycle(unit: Unit, sides: list[tuple[Relation, Side]]) -> Hook | None:
     for relation, side in sides:
         if not relation.dying and (relation.id, side.endpoint) not in unit.scopes:
             return Hook("relation-created", relation, side)
-    if unit.app.leader == unit.number and not unit.told_leader:
+    if unit.app.leader == unit.number and not unit.knows_leadership:
         return Hook("leader-elected")
-    if unit.told_config != unit.app.config_version:
+    if unit.known_config != unit.app.config_version:
         return Hook("config-changed")
     if not unit.started:
         return Hook("start")
@@ -114,7 +114,7 @@ def _relations(unit: Unit, sides: list[tuple[Relation, Side]]) -> Hook | None:
                 return Hook("relation-joined", relation, side, number)
             if scope.members[number] != version:
                 return Hook("relation-changed", relation, side, number)
-        # The writer of a peer relation's application databag hears nothing of its own change.
+        # The writer of a peer relation's application databag gets no hook for its own change.
         own = relation.peer and unit.app.leader == unit.number
         if present and not own and scope.app_version != relation.other(side).app_version:
             return Hook("relation-changed", relation, side)
@@ -138,18 +138,18 @@ def _end(unit: Unit, sides: list[tuple[Relation, Side]]) -> Hook | None:
     return Hook("remove")
 
 
-def told(unit: Unit, hook: Hook) -> None:
-    """Note down that the unit ran the hook."""
+def record(unit: Unit, hook: Hook) -> None:
+    """Record that the unit ran the hook."""
     match hook.kind:
         case "install":
             unit.installed = True
         case "upgrade-charm":
             unit.restarts = False
-            unit.told_config = -1
+            unit.known_config = -1
         case "leader-elected":
-            unit.told_leader = True
+            unit.knows_leadership = True
         case "config-changed":
-            unit.told_config = unit.app.config_version
+            unit.known_config = unit.app.config_version
         case "start":
             unit.started = True
         case "stop" if unit.restarts:
@@ -161,10 +161,10 @@ def told(unit: Unit, hook: Hook) -> None:
         case "pebble-ready":
             unit.ready.add(hook.container or "")
         case _:
-            _told_relation(unit, hook)
+            _record_relation(unit, hook)
 
 
-def _told_relation(unit: Unit, hook: Hook) -> None:
+def _record_relation(unit: Unit, hook: Hook) -> None:
     if hook.relation is None or hook.side is None:
         return
     key = (hook.relation.id, hook.side.endpoint)

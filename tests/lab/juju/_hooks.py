@@ -16,7 +16,7 @@ from ops import testing
 from tests.lab.juju import _events, _requests, _secrets, _sleep
 from tests.lab.juju._entities import Relation, Side, Unit
 
-# ops logs everything from DEBUG up; each byte on the wire is no news.
+# ops logs from DEBUG up; the HTTP client's logs of each byte are noise.
 for _name in ("httpcore", "httpcore2", "httpx", "httpx2", "ops-scenario"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -26,7 +26,7 @@ LOG_TAIL = 40
 
 
 class HookError(AssertionError):
-    """A charm raised an exception in a hook: what Juju shows as status *error*."""
+    """A charm raised an exception in a hook; Juju shows status *error*."""
 
     def __init__(self, model: str, unit: str, hook: str, trace: str, log: Iterable[str]):
         self.model = model
@@ -47,7 +47,7 @@ class ActionError(AssertionError):
 
 @dataclass(frozen=True)
 class World:
-    """What a hook sees beside its unit."""
+    """The state that a hook sees beside its unit."""
 
     model: testing.Model
     relations: list[Relation]
@@ -56,12 +56,12 @@ class World:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a hook changed that others can see."""
+    """The changes of a hook that are visible outside its unit."""
 
     changed: tuple[str, ...]
-    """Databags it wrote, as ``application:endpoint`` or ``application/unit:endpoint``."""
+    """Written databags, as ``application:endpoint`` or ``application/unit:endpoint``."""
     results: dict[str, Any]
-    """Of an action."""
+    """Results of an action."""
 
 
 def run(
@@ -109,7 +109,7 @@ def run(
 
 
 def addresses(unit: Unit) -> dict[str, str]:
-    """Return what Juju writes into the databag of a unit that enters a relation."""
+    """Return the addresses that Juju writes into the databag of a unit that joins a relation."""
     address = unit.app.service_address or unit.address
     return {
         "egress-subnets": f"{address}/32",
@@ -210,7 +210,7 @@ def _event(context: testing.Context[Any], state: testing.State, hook: _events.Ho
             case "relation-joined":
                 return on.relation_joined(relation, remote_unit=hook.remote_unit)
             case _:
-                # ops.testing wants a unit for a change of the application's databag too.
+                # ops.testing requires a unit for a change of the application's databag too.
                 unit = hook.remote_unit
                 members = _members(relation)
                 unit = min(members) if unit is None and members else unit
@@ -247,7 +247,7 @@ def _secret_event(on: testing.CharmEvents, secret: testing.Secret, hook: _events
 
 
 class _environment:  # noqa: N801  (a context manager of this module)
-    """Points lightkube at the application's ServiceAccount, as its pod's token does."""
+    """Makes lightkube use the application's ServiceAccount, as its pod's token does."""
 
     def __init__(self, unit: Unit):
         self._kubeconfig = str(unit.app.kubeconfig)
@@ -272,7 +272,7 @@ def _hook_error(
 ) -> HookError:
     unit.log += context.juju_log
     cause = error.__cause__ or error
-    # The charm's own frames, without those of ops that led to them.
+    # The charm's own frames, without the frames of ops that called them.
     frames = traceback.extract_tb(cause.__traceback__)
     ours = [f for f in frames if "/site-packages/ops/" not in f.filename]
     ours = [f for f in ours if "/site-packages/scenario/" not in f.filename]

@@ -45,21 +45,21 @@ Marks = Literal["label", "annotation"]
 
 
 class Cluster(Protocol):
-    """What a model needs of the lab's cluster."""
+    """The part of the lab's cluster that a model needs."""
 
     @property
     def client(self) -> lightkube.Client:
-        """A client that may do everything."""
+        """A client of an administrator."""
         ...
 
     @property
     def kubeconfig(self) -> Path:
-        """Its kubeconfig."""
+        """The kubeconfig of an administrator."""
         ...
 
 
 class Cloud:
-    """Juju's side of one model: its namespace and what is in it."""
+    """Juju's objects of one model: its namespace and the objects in it."""
 
     def __init__(self, cluster: Cluster, model: str, folder: Path):
         # lightkube's own annotations are not complete enough for strict checking.
@@ -71,7 +71,7 @@ class Cloud:
     def create_model(self, uuid: str, mark: Marks) -> None:
         """Create the namespace, marked as the model's, and the model operator.
 
-        A namespace of that name that is on its way out is waited for.
+        A namespace of that name that is being deleted is waited for.
         """
         labels = {
             "app.kubernetes.io/managed-by": "juju",
@@ -115,7 +115,7 @@ class Cloud:
             time.sleep(0.2)
 
     def destroy_model(self) -> None:
-        """Delete the namespace, and the cluster roles that trust gave."""
+        """Delete the namespace, and the cluster roles of ``--trust``."""
         for binding in self._client.list(ClusterRoleBinding, labels=self._managed()):
             self._delete(ClusterRoleBinding, _name(binding))
         self._delete(Namespace, self._namespace)
@@ -218,13 +218,13 @@ class Cloud:
         self._patch(StatefulSet, app, {"spec": {"replicas": units}})
 
     def set_ports(self, app: str, ports: Iterable[tuple[int, str]]) -> None:
-        """Let the Service carry the ports that the charm opened."""
-        wanted = [
+        """Set the Service's ports to those that the charm opened."""
+        expected = [
             {"name": f"{port}-{protocol}", "port": port, "protocol": protocol.upper()}
             for port, protocol in ports
         ]
-        wanted = wanted or [{"name": "placeholder", "port": PLACEHOLDER_PORT}]
-        self._patch(Service, app, {"spec": {"ports": wanted}})
+        expected = expected or [{"name": "placeholder", "port": PLACEHOLDER_PORT}]
+        self._patch(Service, app, {"spec": {"ports": expected}})
 
     def service_address(self, app: str) -> str:
         """Return the address of an application's Service."""
@@ -242,12 +242,12 @@ class Cloud:
         self._delete(Pod, name, self._namespace)
 
     def rolling(self) -> set[str]:
-        """Return the applications whose pods are not all what their StatefulSet says."""
+        """Return the applications with pods that differ from their StatefulSet."""
         listed = self._client.list(StatefulSet, namespace=self._namespace)
         return {_name(app) for app in listed if not _rolled_out(app)}
 
     def remove(self, app: str) -> None:
-        """Delete what `deploy` created."""
+        """Delete the objects that `deploy` created."""
         namespace = self._namespace
         self._delete(StatefulSet, app, namespace)
         self._delete(Service, app, namespace)
@@ -276,12 +276,12 @@ class Cloud:
 
 
 def _rolled_out(app: Any) -> bool:
-    status, wanted = app.status, app.spec.replicas
+    status, expected = app.status, app.spec.replicas
     if status is None or status.observedGeneration != app.metadata.generation:
         return False
     # A count of zero is left out; so is the current revision until there was a pod.
-    ready = (status.readyReplicas or 0) == (status.updatedReplicas or 0) == wanted
-    return ready and (wanted == 0 or status.updateRevision == status.currentRevision)
+    ready = (status.readyReplicas or 0) == (status.updatedReplicas or 0) == expected
+    return ready and (expected == 0 or status.updateRevision == status.currentRevision)
 
 
 def _name(resource: Any) -> str:

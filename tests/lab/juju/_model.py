@@ -25,14 +25,14 @@ TYPES: dict[str, tuple[type, ...]] = {
 class Model(_observation.Observed):
     """A Juju model on the lab's cluster; its name is the namespace.
 
-    Verbs change what Juju wants and return at once, as the juju client does; `settle` then lets
-    the units run the hooks that follow. Several models of one `Controller` can be related.
+    Verbs change the model and return at once, as the juju client does; `settle` then lets the
+    units run the hooks that follow. Several models of one `Controller` can be related.
 
     Args:
         cluster: the lab's cluster.
         name: of the model and the namespace.
         controller: shared by models that are related to each other; a new one by default.
-        uuid_mark: how the namespace carries the model's id, which depends on Juju's version.
+        uuid_mark: the form of the model's id on the namespace, which depends on Juju's version.
 
     Raises:
         lightkube.ApiError: the namespace exists.
@@ -114,7 +114,7 @@ class Model(_observation.Observed):
 
         Args:
             endpoint: with its application.
-            name: by which the other models know the application; by default its own.
+            name: the application's name in other models; by default its own.
         """
         app, offered = _endpoints.split(endpoint)
         if offered is None or offered not in self.app(app).charm.endpoints:
@@ -125,7 +125,7 @@ class Model(_observation.Observed):
         """Relate two applications; ``:endpoint`` may be left out where only one pair fits.
 
         With an `Offer` of another model, that model sees this application as ``remote-<hex>``,
-        the same in all its relations, and this model sees the other by the offer's name.
+        the same in all its relations, and this model sees the offer under its name.
 
         Raises:
             JujuError: no or more than one pair of endpoints fits, the relation exists, or a
@@ -183,7 +183,7 @@ class Model(_observation.Observed):
         self._elect(application)
 
     def remove(self, app: str) -> None:
-        """Remove an application: its relations break, its units stop, its objects go."""
+        """Remove an application: its relations break, its units stop, its objects are deleted."""
         application = self.app(app)
         application.dying = True
         for relation in self.relations_of(app):
@@ -192,7 +192,7 @@ class Model(_observation.Observed):
             unit.dying = True
 
     def refresh(self, app: str, charm: Path | str | None = None) -> None:
-        """Upgrade the charm, by default to what its folder now holds."""
+        """Upgrade the charm, by default to the current content of its folder."""
         application = self.app(app)
         application.charm = _charm.load(Path(charm) if charm else application.charm.root)
         application.staged = _agents.stage(application.charm, self._folder / app)
@@ -200,11 +200,11 @@ class Model(_observation.Observed):
             unit.replace_pod()
 
     def restart(self, unit: str) -> None:
-        """Replace a unit's pod, as when its node goes away."""
+        """Replace a unit's pod, as when its node is lost."""
         self._cloud.delete_pod(self.unit(unit).pod_name)
 
     def add_secret(self, content: dict[str, str], *grants: str) -> str:
-        """Add a user's secret and grant it to applications; return its id, for an option."""
+        """Add a secret of the operator, granted to applications; return its id, for an option."""
         secret = _secrets.Secret(f"secret:{uuid.uuid4().hex[:20]}", None, {1: dict(content)})
         self.controller.secrets[secret.id] = secret
         for app in grants:
@@ -212,15 +212,15 @@ class Model(_observation.Observed):
         return secret.id
 
     def grant_secret(self, secret: str, app: str) -> None:
-        """Let an application read a user's secret."""
+        """Grant a secret of the operator to an application."""
         self.controller.secrets[secret].readers.append(self.app(app))
 
     def revoke_secret(self, secret: str, app: str) -> None:
-        """Take back what `grant_secret` gave."""
+        """Revoke what `grant_secret` granted."""
         self.controller.secrets[secret].readers.remove(self.app(app))
 
     def update_secret(self, secret: str, content: dict[str, str]) -> None:
-        """Add a revision; whoever tracks the secret is told."""
+        """Add a revision; units that track the secret run secret-changed."""
         revisions = self.controller.secrets[secret].revisions
         revisions[max(revisions) + 1] = dict(content)
 
@@ -243,7 +243,7 @@ class Model(_observation.Observed):
         """Remove every application, then the model.
 
         Args:
-            force: a unit whose charm fails on the way is given up, with a warning.
+            force: a unit whose charm fails meanwhile is removed with a warning.
         """
         for app in self.apps:
             self.remove(app)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Time passes in a model, and tests look at it."""
+"""Operations with which tests let time pass in a model, and observe the model."""
 
 import time
 from contextlib import AbstractContextManager
@@ -17,19 +17,19 @@ REPORTED_LINES = 30
 
 
 class Observed(_agents.Agents):
-    """What tests do with a model beside Juju's verbs."""
+    """Operations of tests on a model beside Juju's verbs."""
 
     def settle(self) -> int:
         """Let all units run their hooks until none is pending; return how many ran.
 
         Raises:
-            NotSettledError: units keep each other busy.
+            NotSettledError: units trigger each other's hooks without end.
             HookError: a charm raised.
         """
         return self.controller.settle()
 
     def emit(self, unit: str, event: str) -> None:
-        """Run a hook that takes no object now: ``update-status``, ``start``…."""
+        """Run a hook without a relation or container now: ``update-status``, ``start``…."""
         self.run_hook(self.unit(unit), _events.Hook(event))
 
     def emit_secret(self, unit: str, event: str, label: str) -> None:
@@ -49,7 +49,7 @@ class Observed(_agents.Agents):
             self.run_hook(unit, _events.Hook("update-status"))
 
     def run_checks(self) -> list[str]:
-        """Probe the Pebble checks of all units once, really; return the hooks that followed."""
+        """Probe the Pebble checks of all units once; return the hooks that followed."""
         ran: list[str] = []
         for unit in self.units:
             for hook in _checks.run(unit):
@@ -61,7 +61,7 @@ class Observed(_agents.Agents):
         """Settle, run checks and ``update-status`` until the applications (all) are active.
 
         Raises:
-            AssertionError: they are not within ``timeout`` seconds; with the status.
+            AssertionError: they are not within ``timeout`` seconds; the message holds the status.
         """
         end = time.monotonic() + timeout
         while True:
@@ -78,7 +78,7 @@ class Observed(_agents.Agents):
                 self.run_hook(unit, _events.Hook("update-status"))
 
     def status(self) -> _status.Status:
-        """Return what ``juju status`` shows."""
+        """Return the status of the model, as ``juju status`` shows it."""
         return _status.status(
             self.name, self.apps.values(), [r for a in self.apps for r in self.relations_of(a)]
         )
@@ -93,10 +93,10 @@ class Observed(_agents.Agents):
         return None if application.leader is None else f"{app}/{application.leader}"
 
     def set_leader(self, unit: str) -> None:
-        """Make a unit the leader; it is told so when the model settles."""
+        """Make a unit the leader; leader-elected runs when the model settles."""
         target = self.unit(unit)
         for other in target.app.units.values():
-            other.told_leader = other.told_leader and other is target
+            other.knows_leadership = other.knows_leadership and other is target
         target.app.leader = target.number
 
     def logs(self, unit: str) -> list[str]:
@@ -104,7 +104,7 @@ class Observed(_agents.Agents):
         return [f"{line.level}: {line.message}" for line in self.unit(unit).log]
 
     def report(self) -> str:
-        """Return status, and what units logged last: for the report of a failed test."""
+        """Return status and last log lines of the units, for the report of a failed test."""
         lines = [str(self.status())]
         for unit in self.units:
             log = [line for line in self.logs(unit.name) if not line.startswith("DEBUG")]
@@ -112,7 +112,7 @@ class Observed(_agents.Agents):
         return "\n".join(lines)
 
     def requests(self, *units: str) -> AbstractContextManager[_requests.Requests]:
-        """Collect the API requests that hooks make meanwhile, of all units or of these."""
+        """Collect the API requests of hooks in this context, of all units or of these."""
         return _requests.requests(units)
 
     # Databags.
@@ -120,12 +120,12 @@ class Observed(_agents.Agents):
     def databag(
         self, endpoint: str, *, remote: str | None = None, unit: int | None = None
     ) -> dict[str, str]:
-        """Return what ``application:endpoint`` wrote: the application's, or one unit's databag.
+        """Return a databag that ``application:endpoint`` wrote: the application's or one unit's.
 
         Args:
-            endpoint: ``application:endpoint``; also of a remote that no charm plays.
+            endpoint: ``application:endpoint``; also of a remote application without a charm.
             remote: name of the application on the other side, where there are several.
-            unit: number of the unit whose databag is wanted.
+            unit: number of the unit whose databag is returned; None: the application's.
 
         Raises:
             JujuError: there is no such relation, or more than one.
@@ -148,7 +148,7 @@ class Observed(_agents.Agents):
     ) -> None:
         """Write one raw value into an application's (or unit's) databag; None deletes the key.
 
-        In every relation on the endpoint, or in the one with ``remote``.
+        This happens in every relation on the endpoint, or in the one with ``remote``.
 
         Raises:
             JujuError: there is no such relation.
@@ -174,11 +174,11 @@ class Observed(_agents.Agents):
         model_uuid: str | None = None,
         quiet: bool = False,
     ) -> Relation:
-        """Relate ``application:endpoint`` to a remote of one unit that no charm plays.
+        """Relate ``application:endpoint`` to a remote application of one unit without a charm.
 
-        Its databags are whatever is given here or by `set_databag`; `remove_relation` and
-        `databag` know it by its name. A quiet one is there as it is for a charm that was
-        refreshed: no hooks tell of it, now or when it goes; the next hook sees it.
+        Its databags are those given here or by `set_databag`; `remove_relation` and `databag`
+        take its name. A quiet relation exists as for a charm that was refreshed: no hook runs
+        when it comes or goes, and the next hook sees it.
 
         Raises:
             JujuError: there is no such endpoint.

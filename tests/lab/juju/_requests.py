@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Records what charms do within their hooks: API requests, and programs that they start."""
+"""Records the actions of charms within their hooks: API requests and started programs."""
 
 import sys
 import threading
@@ -19,30 +19,30 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    """With the query, as it was sent."""
+    """The path with its query, as sent."""
 
     @property
     def write(self) -> bool:
-        """Whether it may change something."""
+        """Whether the request may change an object."""
         return self.method not in READS
 
 
 class Requests(list[Request]):
-    """The requests made in hooks while it was open, in order."""
+    """The requests that hooks made while the context was open, in order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.processes: list[str] = []
-        """What hooks did to start a program, and which: `subprocess.Popen 'kubectl'`."""
+        """Audit events of started programs, such as `subprocess.Popen 'kubectl'`."""
 
     @property
     def writes(self) -> list[Request]:
-        """Those that may change something."""
+        """The requests that may change an object."""
         return [request for request in self if request.write]
 
     @property
     def reads(self) -> list[Request]:
-        """Those that change nothing."""
+        """The requests that only read."""
         return [request for request in self if not request.write]
 
     def by_kind(self) -> dict[tuple[str, str], int]:
@@ -55,7 +55,7 @@ class Requests(list[Request]):
 
 
 class _Recorder:
-    """Every request of a hook passes here; hooks run one at a time, requests in many threads."""
+    """Receives every request of a hook; hooks run one at a time, requests in many threads."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -70,7 +70,7 @@ _handle_request = httpx2.HTTPTransport.handle_request
 
 
 def _recorded(self: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Response:
-    # Charms carry their ServiceAccount's token; the lab's own threads, client certificates.
+    # Charms authenticate with their ServiceAccount's token, the lab with client certificates.
     by_charm = _recorder.unit is not None and "authorization" in request.headers
     with _recorder.lock:
         for seen, units in _recorder.open:
@@ -81,7 +81,7 @@ def _recorded(self: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Res
 
 
 _STARTS = ("subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system")
-"""How the events of `sys.addaudithook` begin that tell of a new program."""
+"""Prefixes of the events of `sys.addaudithook` for new programs."""
 
 
 def _audit(event: str, arguments: tuple[object, ...]) -> None:
@@ -96,16 +96,16 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
                 seen.processes.append(what)
 
 
-# For good: Python has no way to take it away again.
+# Permanent: Python cannot remove an audit hook.
 sys.addaudithook(_audit)
 
 
 @contextmanager
 def recording(unit: str, hook: str) -> Generator[None]:
-    """Attribute the requests made and programs started meanwhile to a unit's hook."""
+    """Attribute the requests and started programs in this context to a unit's hook."""
     _recorder.others = frozenset(threading.enumerate()) - {threading.current_thread()}
     _recorder.unit = unit
-    # The lowest layer that all clients share, whatever transport a charm puts over it.
+    # The lowest layer that all clients share, below any transport of a charm.
     httpx2.HTTPTransport.handle_request = _recorded
     try:
         yield
@@ -116,7 +116,7 @@ def recording(unit: str, hook: str) -> Generator[None]:
 
 @contextmanager
 def requests(units: Iterable[str] = ()) -> Generator[Requests]:
-    """Collect the requests that hooks make; with ``units``, only those of these units."""
+    """Collect the requests of hooks; with ``units``, only of these units."""
     seen = Requests()
     entry = (seen, frozenset(units))
     _recorder.open.append(entry)

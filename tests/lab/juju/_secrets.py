@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Secrets: revisions, grants, and what each unit tracks."""
+"""Secrets: revisions, grants, and the tracked revision of each unit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,33 +18,33 @@ from tests.lab.juju._entities import Application, Relation, Unit
 
 @dataclass
 class Consumer:
-    """What one unit tracks of a secret that it does not own."""
+    """The revision that one unit tracks of a secret that it does not own."""
 
     tracked: int
-    told: int
-    """The newest revision that the unit was told of."""
+    announced: int
+    """The newest revision for which the unit ran secret-changed."""
     label: str | None = None
 
 
 @dataclass(eq=False)
 class Secret:
-    """A charm's secret, or the user's."""
+    """A secret of a charm, or of the operator."""
 
     id: str
     owner: Application | Unit | None
-    """None: whoever types commands."""
+    """None: the operator."""
     revisions: dict[int, dict[str, str]]
     label: str | None = None
     description: str | None = None
     expire: datetime | None = None
     rotate: ops.SecretRotate | None = None
     grants: dict[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
-    """Relation id to the applications and units, as the owner calls them."""
+    """Relation id to the applications and units, by the names that the owner sees."""
     readers: list[Application] = field(default_factory=list[Application])
-    """Whom the user granted it to."""
+    """The applications that the operator granted it to."""
     consumers: dict[str, Consumer] = field(default_factory=dict[str, Consumer])
     owner_tracks: int = 1
-    told_obsolete: set[int] = field(default_factory=set[int])
+    reported_obsolete: set[int] = field(default_factory=set[int])
 
     @property
     def latest(self) -> int:
@@ -56,7 +56,7 @@ class Secret:
         return self.owner in (unit, unit.app)
 
     def granted_to(self, unit: Unit, relations: Iterable[Relation]) -> bool:
-        """Return whether the unit may read it, by a relation or as the user granted."""
+        """Return whether the unit may read it, by a relation or by the operator's grant."""
         if unit.app in self.readers:
             return True
         for relation in relations:
@@ -67,19 +67,19 @@ class Secret:
         return False
 
     def has_news_for(self, unit_name: str) -> bool:
-        """Return whether a revision came that the unit was not told of."""
+        """Return whether a revision exists for which the unit has not run secret-changed."""
         consumer = self.consumers.get(unit_name)
-        return consumer is not None and consumer.told < self.latest
+        return consumer is not None and consumer.announced < self.latest
 
     def obsolete_for(self, unit: Unit) -> int | None:
-        """Return a revision that nobody tracks any more and its owner was not told of."""
+        """Return an untracked revision for which the owner has not run secret-remove."""
         managing = self.owner is unit or (
             self.owner is unit.app and unit.app.leader == unit.number
         )
         if not managing:
             return None
         tracked = {c.tracked for c in self.consumers.values()} | {self.latest, self.owner_tracks}
-        gone = set(self.revisions) - tracked - self.told_obsolete
+        gone = set(self.revisions) - tracked - self.reported_obsolete
         return min(gone, default=None)
 
 
@@ -111,11 +111,11 @@ def view(secret: Secret, unit: Unit) -> testing.Secret:
 def absorb(
     secrets: dict[str, Secret], unit: Unit, before: Iterable[str], after: Iterable[Any]
 ) -> None:
-    """Take over what a hook did to the secrets that the unit saw.
+    """Store the changes that a hook made to the secrets that the unit saw.
 
     Args:
         secrets: the model's secrets by id; changed in place.
-        unit: that ran the hook.
+        unit: the unit that ran the hook.
         before: ids of the secrets it was given.
         after: the secrets in the state that the hook left (``ops.testing.Secret``).
     """
@@ -149,9 +149,9 @@ def _absorb_owned(secret: Secret, seen: testing.Secret) -> None:
     secret.grants = {relation: frozenset(names) for relation, names in seen.remote_grants.items()}
 
 
-def told(secret: Secret, unit: Unit, kind: str, revision: int | None) -> None:
-    """Note down that the unit ran a secret hook."""
+def record(secret: Secret, unit: Unit, kind: str, revision: int | None) -> None:
+    """Record that the unit ran a secret hook."""
     if kind == "secret-changed" and unit.name in secret.consumers:
-        secret.consumers[unit.name].told = secret.latest
+        secret.consumers[unit.name].announced = secret.latest
     elif kind == "secret-remove" and revision is not None:
-        secret.told_obsolete.add(revision)
+        secret.reported_obsolete.add(revision)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""No hook may sleep: Juju runs one at a time, and everything else in the unit waits for it."""
+"""Forbids sleeping in hooks: Juju runs one at a time, and all other hooks of the unit wait."""
 
 import sys
 import threading
@@ -15,7 +15,7 @@ import istio_ambient
 
 _LIBRARY = str(Path(istio_ambient.__file__).parent)
 _TRANSPORT = f"{_LIBRARY}/kube/_client.py"
-"""The bounded pause between two tries of a request is the one that is allowed."""
+"""Only the bounded pause between two attempts of a request is allowed."""
 
 
 class SleptError(AssertionError):
@@ -24,15 +24,15 @@ class SleptError(AssertionError):
 
 @contextmanager
 def forbidden(charm: Path) -> Generator[None]:
-    """Let `time.sleep` and waiting for an event raise where a charm or our library is behind it.
+    """Let `time.sleep` and waiting for an event raise in calls from a charm or our library.
 
-    The lab's own threads sleep as they like meanwhile.
+    The lab's own threads may sleep.
 
     Args:
-        charm: the folder that the charm runs from.
+        charm: the folder of the charm.
 
     Raises:
-        SleptError: in the charm, where it slept.
+        SleptError: in the charm, at the call.
     """
     folders = (_LIBRARY, str(charm))
     sleep, wait = time.sleep, threading.Event.wait
@@ -43,7 +43,7 @@ def forbidden(charm: Path) -> Generator[None]:
         sleep(seconds)
 
     def no_wait(self: threading.Event, timeout: float | None = None) -> bool:
-        # Threads that are started wait for an event as well: only who asks for it counts.
+        # Starting a thread waits for an event as well: only the direct caller counts.
         caller = next(_callers())
         if caller.startswith(folders) and caller != _TRANSPORT:
             raise SleptError(f"Event.wait({timeout}) in a hook")
@@ -58,7 +58,7 @@ def forbidden(charm: Path) -> Generator[None]:
 
 
 def _callers() -> Generator[str]:
-    """Yield the files of the functions that led here, the nearest first."""
+    """Yield the files of the callers, the nearest first."""
     frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         yield frame.f_code.co_filename

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What ``juju status`` shows."""
+"""The content of ``juju status``."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class UnitStatus:
 
 @dataclass(frozen=True)
 class AppStatus:
-    """An application's status: its own, or else the worst of its units."""
+    """An application's status: its own, or by default the worst of its units."""
 
     name: str
     charm: str

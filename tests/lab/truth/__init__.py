@@ -1,9 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether the evaluator says what real proxies do: `make truth N=10000`.
+"""Compares the verdicts of the evaluator with those of real proxies: `make truth N=10000`.
 
-`tests.authorization_cases` makes policies and requests up, `_batches` binds them to targets,
-`_bed` is the mesh that they are tried in, `_trial` sends the requests and compares, and
-`_minimal` makes a disagreement small enough to be understood.
+`tests.authorization_cases` generates policies and requests, `_batches` binds them to targets,
+`_bed` is the mesh under test, `_trial` sends the requests and compares, and `_minimal` reduces a
+disagreement to its smallest case.
 """

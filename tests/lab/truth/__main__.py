@@ -17,7 +17,7 @@ PAIRS, SEED = 2000, 1
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command; return its exit status: 1 after a disagreement."""
     console = rich.console.Console(highlight=False, soft_wrap=True)
     count, seed = [*map(int, arguments), *(PAIRS, SEED)[len(arguments) :]]
     with console.status("starting the lab") as status, lab.Cluster() as cluster:
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         with bed.laid_out():
             started = time.monotonic()
             trial.run(_batches.batches(count - count // 2, seed, MODEL, bed.guarded))
-            status.update("restarting istiod: pods let no waypoint in for others' sake")
+            status.update("restarting istiod: pods no longer allow waypoints automatically")
             mesh.config("istio-k8s", auto_allow_waypoint_policy=False)
             mesh.wait_active()
             bed.refresh(auto_allow=False)
@@ -38,12 +38,12 @@ def main(arguments: list[str]) -> int:
             trial.compare_reasons()
             console.print(f"{time.monotonic() - started:.0f} s")
             for disagreement in trial.tally.disagreements[:5]:
-                status.update("making a disagreement small")
+                status.update("reducing a disagreement")
                 console.print(str(_minimal.reduced(bed, disagreement)), style="red", markup=False)
     for (layer, kind), number in sorted(trial.tally.kinds.items()):
         console.print(f"{layer} {kind}: {number}")
     if trial.tally.late:
-        console.print(f"{trial.tally.late} only when asked again")
+        console.print(f"{trial.tally.late} only when sent again")
     console.print(str(trial.tally))
     return 1 if trial.tally.disagreements else 0
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Cases bound to targets, and put together to what is tried at a time."""
+"""Cases bound to targets, and combined to the batches that are tried together."""
 
 import dataclasses
 import random
@@ -20,7 +20,7 @@ _GATEWAY_API = "gateway.networking.k8s.io"
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A request to a target, among the policies of its batch."""
+    """A request to a target, under the policies of its batch."""
 
     layer: Layer
     service: tuple[str, str]
@@ -32,7 +32,7 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """All policies that are there at a time, and what is sent meanwhile."""
+    """All policies that exist at one time, and the requests sent meanwhile."""
 
     policies: tuple[Manifest, ...]
     pairs: tuple[Pair, ...]
@@ -41,13 +41,13 @@ class Batch:
 def batches(
     count: int, seed: int, root_namespace: str, guarded: Sequence[tuple[str, str]]
 ) -> Iterator[Batch]:
-    """Yield batches with `count` pairs together, the same for the same arguments.
+    """Yield batches with `count` pairs in total, the same for the same arguments.
 
     Args:
-        count: of pairs.
-        seed: of chance.
-        root_namespace: Istio's.
-        guarded: those of `GUARDED` that are there.
+        count: number of pairs.
+        seed: of the random generator.
+        root_namespace: Istio's root namespace.
+        guarded: the applications of `GUARDED` that exist.
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     left, round_number = count, 0
@@ -61,7 +61,7 @@ def batches(
 def _batch(
     seed: int, chance: random.Random, root: str, guarded: Sequence[tuple[str, str]]
 ) -> Batch:
-    l7 = [*_bed.SERVICES, *(_bed.through(app) for app in guarded if app in _bed.LED)]
+    l7 = [*_bed.SERVICES, *(_bed.through(app) for app in guarded if app in _bed.WITH_WAYPOINT)]
     policies: list[Manifest] = []
     pairs: list[Pair] = []
     for service, case in zip(l7, _drawn(Layer.L7, len(l7), seed), strict=True):
@@ -97,7 +97,7 @@ def _to_pods(guarded: tuple[str, str], case: Case) -> Iterator[Manifest]:
 
 
 def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
-    """Yield, now and then, policies that are about many targets at once."""
+    """Yield, at random, policies that apply to many targets."""
     l7 = authorization_cases.drawn(authorization_cases.policies(Layer.L7), 2, seed)
     l4 = authorization_cases.drawn(authorization_cases.policies(Layer.L4), 2, seed)
     gateway = {"group": _GATEWAY_API, "kind": "Gateway", "name": _bed.WAYPOINT}
@@ -107,7 +107,7 @@ def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
         (0.15, root, "class", l7[1], {"targetRefs": [waypoints]}),
         (0.15, _bed.NEAR, "namespace", l4[0], {}),
         (0.15, root, "mesh", l4[1], {}),
-        # What means nothing: a selector of nothing, and what is in the wrong place.
+        # Policies without effect: an empty selector, and a wrong namespace.
         (0.2, _bed.NEAR, "empty-selector", l4[0], {"selector": {}}),
         (0.2, root, "empty-labels", l4[1], {"selector": {"matchLabels": {}}}),
         (0.2, _bed.FAR, "far-gateway", l7[0], {"targetRefs": [gateway]}),

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The mesh in which cases are tried: one waypoint, Services and pods to be their targets."""
+"""The mesh in which cases are tried: one waypoint, and Services and pods as targets."""
 
 import concurrent.futures
 import contextlib
@@ -22,11 +22,11 @@ WAYPOINT = "way"
 assert authorization_cases.ADDRESSES[1:] == lab.CLIENT_ADDRESSES
 NAME = "app.kubernetes.io/name"
 SERVICES = tuple((NEAR, f"s{n}") for n in range(24)) + tuple((FAR, f"s{n}") for n in range(8))
-"""Behind the waypoint; their pod is not on the mesh, so nobody else judges."""
+"""Served by the waypoint; their pod is not on the mesh, so no other proxy decides."""
 GUARDED = (*((NEAR, f"guarded{n}") for n in range(5)), (FAR, "guarded5"))
 """Applications whose pods have a ztunnel."""
-LED = GUARDED[::2]
-"""Those of them that have a Service behind the waypoint too, which is let in for its sake."""
+WITH_WAYPOINT = GUARDED[::2]
+"""Those with a Service at the waypoint too; istiod then allows the waypoint at their pods."""
 _PARALLEL = 8
 
 Manifest = dict[str, Any]
@@ -38,12 +38,12 @@ def direct(guarded: tuple[str, str]) -> tuple[str, str]:
 
 
 def through(guarded: tuple[str, str]) -> tuple[str, str]:
-    """Return the Service of a guarded application that is behind the waypoint."""
+    """Return the Service of a guarded application that the waypoint serves."""
     return guarded[0], f"through-{guarded[1]}"
 
 
 class Bed:
-    """The mesh, laid out and ready.
+    """The mesh under test.
 
     Args:
         cluster: with istio-k8s.
@@ -60,7 +60,7 @@ class Bed:
 
     @contextlib.contextmanager
     def laid_out(self) -> Generator[None]:
-        """Lay it out, and take it away again."""
+        """Create the mesh, and delete it at the end."""
         namespaces = {NEAR, FAR, *(source.split("/")[0] for source in authorization_cases.SOURCES)}
         try:
             self._create(_namespace(name) for name in sorted(namespaces))
@@ -79,18 +79,18 @@ class Bed:
             self._delete_policies()
 
     def read(self) -> evaluator.Snapshot:
-        """Read everything that the evaluator judges by."""
+        """Read the input of the evaluator from the cluster."""
         client = cast(kube.Client, self._client)
         return mesh_snapshot.read(client, self.root, auto_allow=self.auto_allow)
 
     def put(self, policies: Sequence[Manifest]) -> None:
-        """Let these policies be all that there are, and every proxy know."""
+        """Replace all policies by these, and wait until every proxy has them."""
         self._delete_policies()
         self._create(policies)
         self.cluster.wait_synced()
 
     def snapshot(self, policies: Iterable[Manifest]) -> evaluator.Snapshot:
-        """Return what the evaluator judges by when these are the policies."""
+        """Return the input of the evaluator under these policies."""
         return dataclasses.replace(
             self._layout,
             auto_allow=self.auto_allow,
@@ -99,7 +99,7 @@ class Bed:
         )
 
     def refresh(self, *, auto_allow: bool) -> None:
-        """Take note that istiod was restarted with another setting."""
+        """Read the mesh again after a restart of istiod with another setting."""
         self.auto_allow = auto_allow
         self.cluster.wait_synced(timeout=60)
         self._layout = self.read()
@@ -117,9 +117,9 @@ class Bed:
                 each.result()
 
     def _accounts(self) -> Iterable[Manifest]:
-        wanted = [tuple(source.split("/")) for source in authorization_cases.SOURCES]
-        wanted += [(where, "plain") for where in (NEAR, FAR)] + list(self.guarded)
-        for where, name in wanted:
+        accounts = [tuple(source.split("/")) for source in authorization_cases.SOURCES]
+        accounts += [(where, "plain") for where in (NEAR, FAR)] + list(self.guarded)
+        for where, name in accounts:
             yield _object("v1", "ServiceAccount", where, name)
 
     def _objects(self) -> Iterable[Manifest]:
@@ -132,7 +132,7 @@ class Bed:
             where, name = guarded
             yield _deployment(where, name, ambient=True)
             yield _service(*direct(guarded), name, waypoint=False)
-            if guarded in LED:
+            if guarded in WITH_WAYPOINT:
                 yield _service(*through(guarded), name, waypoint=True)
 
 
@@ -172,7 +172,7 @@ def _waypoint() -> Manifest:
 
 
 def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
-    led = {"istio.io/use-waypoint": WAYPOINT, "istio.io/use-waypoint-namespace": NEAR}
+    waypoint_labels = {"istio.io/use-waypoint": WAYPOINT, "istio.io/use-waypoint-namespace": NEAR}
     names = ("http-web", "tcp-web", "web")
     targets = (*authorization_cases.POD_PORTS, authorization_cases.POD_PORTS[0])
     ports = [
@@ -182,7 +182,7 @@ def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
         )
     ]
     spec = {"selector": {NAME: app}, "ports": ports}
-    return _object("v1", "Service", where, name, led if waypoint else None, spec=spec)
+    return _object("v1", "Service", where, name, waypoint_labels if waypoint else None, spec=spec)
 
 
 def _deployment(where: str, name: str, *, ambient: bool) -> Manifest:

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A disagreement made small: what is left out of its policies until it is gone."""
+"""Reduces a disagreement: leaves out parts of its policies while the disagreement remains."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -17,7 +17,7 @@ STEPS = 60
 
 
 def reduced(bed: Bed, found: Disagreement) -> Disagreement:
-    """Return the same disagreement with as few policies, rules and members as it takes."""
+    """Return the same disagreement with the fewest policies, rules and members."""
     best, left = _relevant(bed, found), STEPS
     progress = True
     while progress:
@@ -34,7 +34,7 @@ def reduced(bed: Bed, found: Disagreement) -> Disagreement:
 
 
 def _relevant(bed: Bed, found: Disagreement) -> Disagreement:
-    """Leave out at once what no proxy on the way applies."""
+    """Leave out the policies that no proxy on the way applies."""
     verdict = _trial.evaluated(evaluator.Evaluator(bed.snapshot(found.policies)), found.pair)
     applied = {(ref.namespace, ref.name) for hop in verdict.hops for ref in hop.applied}
     kept = tuple(
@@ -46,7 +46,7 @@ def _relevant(bed: Bed, found: Disagreement) -> Disagreement:
 
 
 def _again(bed: Bed, found: Disagreement, policies: tuple[Manifest, ...]) -> Disagreement | None:
-    """Try a disagreement with other policies; None: they agree, or istiod refuses one."""
+    """Try a disagreement with other policies; None: no disagreement, or istiod refuses one."""
     try:
         trial = _trial.Trial(bed, lambda _: None)
         trial.run([_trial.Batch(policies, (found.pair,))])

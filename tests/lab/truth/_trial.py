@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Pairs sent and compared with the evaluator."""
+"""Sends the requests of pairs, and compares the responses with the evaluator's verdicts."""
 
 import collections
 import dataclasses
@@ -22,9 +22,9 @@ from tests.lab.truth._batches import Batch, Pair
 from tests.lab.truth._bed import Bed, Manifest
 
 PATIENCE = 3.0
-"""Seconds after which a proxy that still says something else disagrees."""
+"""Seconds after which a proxy with another verdict counts as a disagreement."""
 LOG_PATIENCE = 20.0
-"""Seconds within which Envoy writes what it has logged."""
+"""Seconds within which Envoy flushes its log."""
 _DENIED = re.compile(
     r"rbac_access_denied_matched_policy\[(?:istio-ext-authz-nobody-)?(\S*?)"
     r'(?:-deny-due-to-bad-CUSTOM-action)?\] .*"truth-(\d+)"'
@@ -35,7 +35,7 @@ _numbers = itertools.count(1)
 
 
 class Kind(enum.StrEnum):
-    """What a verdict is."""
+    """The kind of a verdict."""
 
     ALLOWED = "allowed"
     DENIED = "denied by DENY"
@@ -44,7 +44,7 @@ class Kind(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Disagreement:
-    """A request of which the evaluator and a proxy say different things."""
+    """A request for which the verdicts of the evaluator and of a proxy differ."""
 
     pair: Pair
     policies: tuple[Manifest, ...]
@@ -61,13 +61,13 @@ class Disagreement:
 
 @dataclasses.dataclass
 class Tally:
-    """What was compared."""
+    """The counts of a comparison."""
 
     kinds: collections.Counter[tuple[Layer, Kind]] = dataclasses.field(
         default_factory=collections.Counter[tuple[Layer, Kind]]
     )
     late: int = 0
-    """Requests that were right when they were sent again: the proxy had not known yet."""
+    """Requests that agreed when sent again: the proxy had older policies at first."""
     disagreements: list[Disagreement] = dataclasses.field(default_factory=list[Disagreement])
 
     def count(self, layer: Layer) -> int:
@@ -86,11 +86,11 @@ class Tally:
 
 
 class Trial:
-    """Sends pairs, and keeps count.
+    """Sends pairs, and counts the results.
 
     Args:
-        bed: where to.
-        progress: is told what happens.
+        bed: the mesh under test.
+        progress: called with a line of text for each result.
     """
 
     def __init__(self, bed: Bed, progress: Callable[[str], None]):
@@ -110,25 +110,25 @@ class Trial:
                     pair for pair in batch.pairs if not self._agreed(evaluation, batch, pair)
                 ]
                 if doubtful:
-                    # A proxy may not have known the policies yet.
+                    # A proxy may not have received the policies yet.
                     time.sleep(PATIENCE)
                 for pair in doubtful:
                     self._again(evaluation, batch, pair)
             self._progress(str(self.tally))
 
     def compare_reasons(self) -> None:
-        """Compare which rule refused what, as far as the waypoint's access log tells."""
+        """Compare the refusing rules with those that the waypoint's access log names."""
         named = self._named()
-        told = {each.pair for each in self.tally.disagreements}
+        known = {each.pair for each in self.tally.disagreements}
         for number, (pair, batch, expected) in self._refused.items():
-            if pair in told:
+            if pair in known:
                 continue
             if named.get(number) != expected:
-                seen = f"refused by {named.get(number, 'nobody, as far as the log tells')}"
+                seen = f"refused by {named.get(number, 'no rule that the log names')}"
                 self._disagree(pair, batch, f"refused by {expected}", seen)
 
     def _agreed(self, evaluation: evaluator.Evaluator, batch: Batch, pair: Pair) -> bool:
-        """Count a pair, and tell whether the proxies agree at once."""
+        """Count a pair, and return whether the proxies agree at once."""
         verdict = evaluated(evaluation, pair)
         self.tally.kinds[pair.layer, kind_of(verdict)] += 1
         response = self._send(pair)
@@ -141,18 +141,18 @@ class Trial:
         if _agrees(verdict, response):
             self.tally.late += 1
         else:
-            self._disagree(pair, batch, _told(verdict), _heard(response))
+            self._disagree(pair, batch, _evaluated_text(verdict), _seen_text(response))
 
     def _send(self, pair: Pair) -> lab.Response:
         self._sent = next(_numbers)
         return sent(self.bed, pair, self._sent)
 
-    def _disagree(self, pair: Pair, batch: Batch, told: str, heard: str) -> None:
-        self.tally.disagreements.append(Disagreement(pair, batch.policies, told, heard))
-        self._progress(f"disagreement: {pair}\n  evaluator: {told}\n  proxies: {heard}")
+    def _disagree(self, pair: Pair, batch: Batch, verdict: str, seen: str) -> None:
+        self.tally.disagreements.append(Disagreement(pair, batch.policies, verdict, seen))
+        self._progress(f"disagreement: {pair}\n  evaluator: {verdict}\n  proxies: {seen}")
 
     def _named(self) -> dict[int, str]:
-        """Return which rule each refusal names, by the number of the request."""
+        """Return the rule that each refusal names, by the number of the request."""
         deadline = time.monotonic() + LOG_PATIENCE
         while True:
             found = {
@@ -166,7 +166,7 @@ class Trial:
 
 
 def evaluated(evaluation: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
-    """Return what the evaluator says of a pair."""
+    """Return the evaluator's verdict on a pair."""
     call = pair.call
     where, name = pair.service
     target = evaluator.Destination.service(where, name)
@@ -187,7 +187,7 @@ def kind_of(verdict: evaluator.Verdict) -> Kind:
     """Return the kind of a verdict.
 
     Raises:
-        ValueError: it is conditional, though nothing is open.
+        ValueError: it is conditional, though every member of the request was given.
     """
     if verdict.decision is evaluator.Decision.CONDITIONAL:
         raise ValueError(f"a verdict that depends on nothing is conditional: {verdict}")
@@ -199,15 +199,15 @@ def kind_of(verdict: evaluator.Verdict) -> Kind:
 
 
 def sent(bed: Bed, pair: Pair, number: int) -> lab.Response:
-    """Send a pair's request as its source, and return what became of it.
+    """Send a pair's request as its source, and return the response.
 
     Args:
-        bed: where to.
+        bed: the mesh under test.
         pair: the pair.
-        number: by which the request is found in a log.
+        number: identifies the request in a log.
     """
     call = pair.call
-    # ztunnel judges connections: none may be left from what was allowed before.
+    # ztunnel decides about connections: none may remain from before a policy changed.
     own = {"host": call.host, "user-agent": f"truth-{number}", lab.CLOSE_HEADER: "true"}
     return bed.cluster.request(
         call.source,
@@ -224,19 +224,19 @@ def _agrees(verdict: evaluator.Verdict, response: lab.Response) -> bool:
     return verdict.allowed == (response.hop == "application" and response.status == 200)
 
 
-def _told(verdict: evaluator.Verdict) -> str:
+def _evaluated_text(verdict: evaluator.Verdict) -> str:
     return "; ".join(
         f"{hop.proxy} {hop.where}: {hop.reason} ({hop.policy or 'none in particular'})"
         for hop in verdict.hops
     )
 
 
-def _heard(response: lab.Response) -> str:
+def _seen_text(response: lab.Response) -> str:
     return f"{response.status} by {response.hop} {response.error} {response.body[:100]!r}"
 
 
 def _expected_name(verdict: evaluator.Verdict) -> str:
-    """Return the name that Envoy's log gives to the rule that refuses."""
+    """Return the name of the refusing rule in Envoy's log."""
     hop = verdict.hops[0]
     ref = hop.policy
     if hop.reason is not Reason.DENY or ref is None:

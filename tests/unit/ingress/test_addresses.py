@@ -25,7 +25,7 @@ def reached(
     tls: ingress.Tls | None = None,
     **options: Any,
 ) -> Any:
-    """Return facts with the gateway's Service of a type, and one application that requests a URL."""
+    """Return facts with a type of the gateway's Service, and one application with a route."""
     config = Config(gateway_service_type=wanted or service_type, **options)
     gateway = ingress.Service(
         "shop",

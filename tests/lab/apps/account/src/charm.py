@@ -12,7 +12,7 @@ from tests.lab import apps
 
 
 class AccountCharm(ops.CharmBase):
-    """Publishes the rules of its option."""
+    """Publishes the JWT rules of its option `rules`."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)

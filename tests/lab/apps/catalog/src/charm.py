@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Asks for the routes that it is configured with, by the published library."""
+"""An application that requests the routes of its options with the published library."""
 
 from typing import Literal, cast
 
@@ -14,7 +14,7 @@ PORTS = (9080, 9082, 9096, 9443)
 
 
 class CatalogCharm(ops.CharmBase):
-    """Its status says where it is told to be."""
+    """Requests routes; its status shows the published addresses."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""An authority on the published provider library: a root that signs through an intermediate."""
+"""A certificate authority on the published library: a root that signs by an intermediate."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ ENDPOINT = "certificates"
 
 
 class CertifierCharm(ops.CharmBase):
-    """Answers every request with what the authority of that name signed."""
+    """Answers requests with certificates of the CA that option `ca` names."""
 
     _stored = ops.StoredState()
 
@@ -39,20 +39,20 @@ class CertifierCharm(ops.CharmBase):
         return self._stored
 
     def _on_event(self, _: ops.EventBase) -> None:
-        authority = str(self.config["authority"])
-        if self._state.signing not in ("", authority):
+        ca_name = str(self.config["ca"])
+        if self._state.signing not in ("", ca_name):
             self.library.revoke_all_certificates()
-        self._state.signing = authority
+        self._state.signing = ca_name
         if not self.config["issues"]:
             return
-        signer = self._authority(authority)
+        signer = self._certificate_authority(ca_name)
         for request in self.library.get_outstanding_certificate_requests():
             if self.config["refuses"]:
                 self._refuse(request)
             else:
                 self._sign(request, signer)
 
-    def _authority(self, name: str) -> authorities.Authority:
+    def _certificate_authority(self, name: str) -> authorities.Authority:
         known: dict[str, str] = json.loads(self._state.authorities)
         if name not in known:
             made = authorities.Authority.make(name, authorities.Authority.make(f"{name}-root"))
@@ -89,7 +89,7 @@ class CertifierCharm(ops.CharmBase):
         )
 
     def _on_get_ca(self, event: ops.ActionEvent) -> None:
-        event.set_results({"ca": self._authority(str(self.config["authority"])).path[-1]})
+        event.set_results({"ca": self._certificate_authority(str(self.config["ca"])).path[-1]})
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         event.add_status(ops.ActiveStatus())

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The books' details: other applications may read them, and nothing else."""
+"""The books' details, which related applications may read."""
 
 import ops
 from charmlibs.interfaces.service_mesh import AppPolicy, Endpoint, Method
@@ -10,7 +10,7 @@ from tests.lab import apps
 
 
 class DetailsCharm(apps.BookshopCharm):
-    """Lets its callers read details and health on its port."""
+    """Allows related applications to read details and health on its port."""
 
     POLICIES = [  # noqa: RUF012  (a ClassVar in the base)
         AppPolicy(

@@ -10,7 +10,7 @@ from tests.lab import apps, identity
 
 
 class IdentityCharm(ops.CharmBase):
-    """Says where decisions are made."""
+    """Publishes the address of the authorizer's decisions."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The shop's front: it calls details and reviews, and asks for no policies."""
+"""The shop's web page: it calls details and reviews, and requests no access."""
 
 import ops
 
@@ -9,7 +9,7 @@ from tests.lab import apps
 
 
 class ProductpageCharm(apps.BookshopCharm):
-    """Whoever the mesh lets through may reach it."""
+    """Calls other applications, and requests no access for its callers."""
 
 
 if __name__ == "__main__":

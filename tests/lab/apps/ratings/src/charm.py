@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The books' ratings: those who are related may read them."""
+"""The books' ratings, which related applications may read."""
 
 import ops
 from charmlibs.interfaces.service_mesh import AppPolicy, Endpoint, Method
@@ -10,7 +10,7 @@ from tests.lab import apps
 
 
 class RatingsCharm(apps.BookshopCharm):
-    """Lets its callers read ratings on its port."""
+    """Allows related applications to read ratings on its port."""
 
     POLICIES = [  # noqa: RUF012  (a ClassVar in the base)
         AppPolicy(

@@ -10,7 +10,7 @@ from tests.lab import apps
 
 
 class ReviewsCharm(apps.BookshopCharm):
-    """Lets its callers do anything on its port."""
+    """Allows related applications any request to its port."""
 
     POLICIES = [  # noqa: RUF012  (a ClassVar in the base)
         AppPolicy(relation="reviews", endpoints=[Endpoint(ports=[apps.PORT])])

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A charm that writes down every event, and does one thing of each kind that Juju carries."""
+"""A charm that records every event, and uses each of Juju's facilities once."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ SECRET = "password"
 
 
 class WitnessCharm(ops.CharmBase):
-    """Remembers what it was told."""
+    """Records every event in its stored state."""
 
     _stored = ops.StoredState()
 
@@ -94,7 +94,7 @@ class WitnessCharm(ops.CharmBase):
         relation = event.relation
         if isinstance(event, ops.RelationBrokenEvent):
             if self.config["breaks"]:
-                raise ValueError("told to break")
+                raise ValueError("option breaks is set")
             return
         relation.data[self.unit]["unit"] = self.unit.name
         if self.unit.is_leader() and relation.name != "peers":
@@ -113,7 +113,7 @@ class WitnessCharm(ops.CharmBase):
 
     def _read_cluster(self) -> None:
         if self.config["fails"]:
-            raise ValueError("told to fail")
+            raise ValueError("option fails is set")
         match self.config["pauses"]:
             case "sleep":
                 time.sleep(0)
