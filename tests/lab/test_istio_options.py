@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 import yaml
-from istio_ambient import kube, manifests, resources
+from istio_ambient import control_plane, kube, manifests, resources
 from istio_ambient.values.problems import Problem
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment

@@ -42,7 +42,7 @@ def _tag(tag: str) -> str:
     if tag.endswith(_VARIANT):
         raise OptionError(f"{shown(tag)} names the variant", f"leave {_VARIANT} out")
     if len(tag) > _MAX_TAG or not _TAG.fullmatch(tag):
-        remedy = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as 1.31.0"
+        remedy = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as {VERSION}"
         raise OptionError(f"{shown(tag)} is no tag", remedy)
     return tag
 
