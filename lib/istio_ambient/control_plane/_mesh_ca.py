@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from istio_ambient import manifests
 from istio_ambient.values import certificates
 from istio_ambient.values.config import problem_of_option
-from istio_ambient.values.invalid import OptionError
-from istio_ambient.values.problems import Problem
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
 
@@ -75,7 +74,7 @@ def read_site_ca(
     try:
         mesh_ca = dataclasses.replace(parse_mesh_ca(content), source=source)
         check_validity(mesh_ca, now)
-    except OptionError as error:
+    except InvalidValueError as error:
         is_applied = mesh_ca == applied
         return SiteCA(mesh_ca if is_applied else None, problem_of_option(CA_SECRET, error))
     return SiteCA(mesh_ca)
@@ -88,26 +87,28 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
         content: key → PEM text.
 
     Raises:
-        OptionError: a key is missing or unknown, a text is not PEM, key and certificate do not
-            match, the certificate is not one of an authority, or the chain does not end at a root.
+        InvalidValueError: a key is missing or unknown, a text is not PEM, key and certificate do
+            not match, the certificate is not one of an authority, or the chain ends at no root.
     """
     _check_keys(content)
     texts = {key: content[key].strip() + "\n" for key in KEYS}
     found = {key: _certificates(key, texts[key]) for key in KEYS if key != "ca-key"}
     if len(found["ca-cert"]) != 1:
-        raise OptionError("more than one certificate", "put the others into cert-chain", "ca-cert")
+        raise InvalidValueError(
+            "more than one certificate", "put the others into cert-chain", "ca-cert"
+        )
     (signer,) = found["ca-cert"]
     _check_key(texts["ca-key"], signer)
     if not certificates.may_sign(signer):
         message, remedy = "not the certificate of an authority", "use one with CA:TRUE"
-        raise OptionError(message, remedy, "ca-cert")
+        raise InvalidValueError(message, remedy, "ca-cert")
     roots, chain = found["root-cert"], found["cert-chain"]
     if signer not in chain and signer not in roots:
         remedy = "begin it with the certificate of ca-cert"
-        raise OptionError("the certificate of ca-cert is not in it", remedy, "cert-chain")
+        raise InvalidValueError("the certificate of ca-cert is not in it", remedy, "cert-chain")
     if not _leads_to(signer, roots, chain):
         remedy = "use the certificates between ca-cert and root-cert"
-        raise OptionError("it does not lead from ca-cert to root-cert", remedy, "cert-chain")
+        raise InvalidValueError("it does not lead from ca-cert to root-cert", remedy, "cert-chain")
     return manifests.MeshCA(
         ca_cert=texts["ca-cert"],
         ca_key=texts["ca-key"],
@@ -124,52 +125,54 @@ def check_validity(mesh_ca: manifests.MeshCA, now: datetime.datetime) -> None:
         now: with a time zone.
 
     Raises:
-        OptionError: the certificate, or one on each path from it to a root, is not valid.
+        InvalidValueError: the certificate, or one on each path from it to a root, is not valid.
     """
     (signer,) = _certificates("ca-cert", mesh_ca.ca_cert)
     if now >= signer.not_valid_after_utc:
-        raise OptionError("expired", _ROTATE, "ca-cert")
+        raise InvalidValueError("expired", _ROTATE, "ca-cert")
     if now < signer.not_valid_before_utc:
-        raise OptionError("not valid yet", _ROTATE, "ca-cert")
+        raise InvalidValueError("not valid yet", _ROTATE, "ca-cert")
     roots = _certificates("root-cert", mesh_ca.root_cert)
     chain = _certificates("cert-chain", mesh_ca.cert_chain)
     if not _leads_to(signer, roots, chain, now):
         message = "it does not lead from ca-cert to root-cert by certificates that are valid now"
-        raise OptionError(message, _ROTATE, "cert-chain")
+        raise InvalidValueError(message, _ROTATE, "cert-chain")
 
 
 def _check_keys(content: Mapping[str, str]) -> None:
     listed = ", ".join(KEYS)
     for key in KEYS:
         if not content.get(key, "").strip():
-            raise OptionError("the secret does not hold it", f"add {listed}", key)
+            raise InvalidValueError("the secret does not hold it", f"add {listed}", key)
     for key in sorted(content):
         if key not in KEYS:
-            raise OptionError("not known", f"use {listed} only", key)
+            raise InvalidValueError("not known", f"use {listed} only", key)
 
 
 def _certificates(key: str, text: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except certificates.REFUSED:
-        raise OptionError("no PEM certificate", "use PEM, unencrypted", key) from None
+        raise InvalidValueError("no PEM certificate", "use PEM, unencrypted", key) from None
 
 
 def _check_key(text: str, certificate: x509.Certificate) -> None:
     # istiod reads the first block only; openssl may write a curve's parameters before the key.
     if not re.match(r"-----BEGIN ((RSA|EC) )?PRIVATE KEY-----", text):
         remedy = "use one PEM private key, unencrypted, and nothing before it"
-        raise OptionError("it does not begin with a private key", remedy, "ca-key")
+        raise InvalidValueError("it does not begin with a private key", remedy, "ca-key")
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
     except certificates.REFUSED:
-        raise OptionError("no private key", "use PEM, unencrypted", "ca-key") from None
+        raise InvalidValueError("no private key", "use PEM, unencrypted", "ca-key") from None
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise OptionError("neither RSA nor ECDSA", "use one of them", "ca-key")
+        raise InvalidValueError("neither RSA nor ECDSA", "use one of them", "ca-key")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _MIN_RSA_BITS:
-        raise OptionError("RSA, too short", f"use {_MIN_RSA_BITS} bits or more", "ca-key")
+        raise InvalidValueError("RSA, too short", f"use {_MIN_RSA_BITS} bits or more", "ca-key")
     if not certificates.is_for_key(certificate, key):
-        raise OptionError("not the key of ca-cert", "use the pair that belongs together", "ca-key")
+        raise InvalidValueError(
+            "not the key of ca-cert", "use the pair that belongs together", "ca-key"
+        )
 
 
 def _leads_to(

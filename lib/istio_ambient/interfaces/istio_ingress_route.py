@@ -141,9 +141,8 @@ class RequestRedirect(Databag):
     @pydantic.model_validator(mode="after")
     def _changes_something(self) -> "RequestRedirect":
         if not (self.scheme or self.hostname or self.path or self.port):
-            raise InvalidValueError(
-                "redirects to the URL of the request", "set scheme, hostname, path or port"
-            )
+            remedy = "set scheme, hostname, path or port"
+            raise InvalidValueError("redirects to the URL of the request", remedy)
         return self
 
 
@@ -227,10 +226,9 @@ class HttpRoute(_Route):
             return self
         paths = [match.path for match in self.matches or ()]
         if len(paths) > 1 or any(path is None or path.type != "PathPrefix" for path in paths):
-            raise InvalidValueError(
-                "ReplacePrefixMatch without the one prefix that it replaces",
-                "use one match, of type PathPrefix, or ReplaceFullPath",
-            )
+            message = "ReplacePrefixMatch without the one prefix that it replaces"
+            remedy = "use one match, of type PathPrefix, or ReplaceFullPath"
+            raise InvalidValueError(message, remedy)
         return self
 
 

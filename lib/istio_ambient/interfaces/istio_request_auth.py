@@ -18,6 +18,7 @@ from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import urls
 from istio_ambient.values.headers import HeaderName
 from istio_ambient.values.problems import InvalidValueError, Problem
+from istio_ambient.values.validation import checked
 
 KEY = "jwt_rules"
 MAX_RULES = 64
@@ -26,8 +27,7 @@ MAX_TEXT = 256
 
 # Istio's CRD has this pattern for the headers of claims.
 _HEADER = re.compile(r"[-_A-Za-z0-9]+")
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
-_PREFIX = re.compile(r"[\x20-\x7e]*")
+_PRINTABLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_TEXT}}}")
 
 FORBIDDEN_HEADERS = frozenset(
     {
@@ -62,41 +62,31 @@ def _claim_header(value: str) -> str:
     # Servers that turn headers into variables do not tell "_" from "-".
     name = value.lower().replace("_", "-")
     if name in FORBIDDEN_HEADERS or name.startswith(FORBIDDEN_PREFIXES):
-        raise InvalidValueError(
-            "a header with a meaning of its own", "use one such as x-auth-email"
-        )
+        remedy = "use one such as x-auth-email"
+        raise InvalidValueError("a header with a meaning of its own", remedy)
     return value
 
 
-def _source_header(value: str) -> str:
-    if value.lower() in ("host", "cookie"):
-        raise InvalidValueError("a header that holds something else", "use another header")
-    return value
-
-
-def _text(value: str) -> str:
-    if len(value) > MAX_TEXT or not _PRINTABLE.fullmatch(value):
-        raise InvalidValueError(
-            "empty, too long, or with spaces or the like", f"use 1 to {MAX_TEXT} characters"
-        )
-    return value
-
-
-def _plain_text(value: str) -> str:
-    # In the policy that compares with it, `*` matches anything.
-    if "*" in value:
-        raise InvalidValueError("holds '*'", "name each")
-    return _text(value)
-
-
-def _prefix(value: str) -> str:
-    if len(value) > MAX_TEXT or not _PREFIX.fullmatch(value):
-        raise InvalidValueError("too long or not printable", "use a prefix such as 'Bearer '")
-    return value
-
-
-_Text = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_text)]
-_PlainText = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_plain_text)]
+_TEXT = checked(
+    _PRINTABLE.fullmatch,
+    "empty, too long, or with spaces or the like",
+    f"use 1 to {MAX_TEXT} characters",
+)
+_Text = Annotated[pydantic.StrictStr, _TEXT]
+# In the policy that compares with it, `*` matches anything.
+_PlainText = Annotated[
+    pydantic.StrictStr, checked(lambda text: "*" not in text, "holds '*'", "name each"), _TEXT
+]
+_SOURCE = checked(
+    lambda name: name.lower() not in ("host", "cookie"),
+    "a header that holds something else",
+    "use another header",
+)
+_PREFIX = checked(
+    re.compile(rf"[\x20-\x7e]{{0,{MAX_TEXT}}}").fullmatch,
+    "too long or not printable",
+    "use a prefix such as 'Bearer '",
+)
 
 
 class ClaimToHeader(Databag):
@@ -109,8 +99,8 @@ class ClaimToHeader(Databag):
 class FromHeader(Databag):
     """A header that may hold a token."""
 
-    name: Annotated[HeaderName, pydantic.AfterValidator(_source_header)]
-    prefix: Annotated[pydantic.StrictStr, pydantic.AfterValidator(_prefix)] | None = None
+    name: Annotated[HeaderName, _SOURCE]
+    prefix: Annotated[pydantic.StrictStr, _PREFIX] | None = None
     """The text before the token."""
 
 

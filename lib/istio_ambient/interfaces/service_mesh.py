@@ -49,9 +49,8 @@ class Endpoint(Databag):
     @pydantic.model_validator(mode="after")
     def _restrict_something(self) -> "Endpoint":
         if not (self.hosts or self.ports or self.methods or self.paths):
-            raise InvalidValueError(
-                "restricts nothing", "name ports, methods, paths or hosts; or send no endpoints"
-            )
+            remedy = "name ports, methods, paths or hosts; or send no endpoints"
+            raise InvalidValueError("restricts nothing", remedy)
         return self
 
     @property
@@ -60,7 +59,16 @@ class Endpoint(Databag):
         return not (self.hosts or self.methods or self.paths)
 
 
-class MeshPolicy(Databag):
+class _Target(Databag, extra="ignore"):
+    """The part of an entry that names its target."""
+
+    target_app_name: DnsLabel | None = None
+    target_selector_labels: _Labels | None = None
+    target_service: DnsLabel | None = None
+    target_type: _TargetType = "app"
+
+
+class MeshPolicy(_Target, extra="forbid"):
     """A request to allow one application access to another.
 
     `app` policies apply at the waypoint of a Service; `unit` policies at the pods, by port only.
@@ -69,10 +77,6 @@ class MeshPolicy(Databag):
     source_namespace: DnsLabel
     source_app_name: DnsLabel
     target_namespace: DnsLabel
-    target_app_name: DnsLabel | None = None
-    target_selector_labels: _Labels | None = None
-    target_service: DnsLabel | None = None
-    target_type: _TargetType = "app"
     endpoints: Annotated[tuple[Endpoint, ...], pydantic.Field(max_length=MAX_ENDPOINTS)] = ()
     """Empty: all operations."""
 
@@ -86,29 +90,22 @@ class MeshPolicy(Databag):
 
     def _check_app(self) -> None:
         if not (self.target_app_name or self.target_service):
-            raise InvalidValueError(
-                "an app policy without target", "name target_app_name or target_service"
-            )
+            remedy = "name target_app_name or target_service"
+            raise InvalidValueError("an app policy without target", remedy)
         if self.target_selector_labels:
-            raise InvalidValueError(
-                "an app policy with target_selector_labels", "use target_type unit for them"
-            )
+            remedy = "use target_type unit for them"
+            raise InvalidValueError("an app policy with target_selector_labels", remedy)
 
     def _check_unit(self) -> None:
         if self.target_service:
-            raise InvalidValueError(
-                "a unit policy with target_service", "use target_type app for it"
-            )
+            remedy = "use target_type app for it"
+            raise InvalidValueError("a unit policy with target_service", remedy)
         if bool(self.target_app_name) == bool(self.target_selector_labels):
-            raise InvalidValueError(
-                "a unit policy needs one target",
-                "name either target_app_name or target_selector_labels",
-            )
+            remedy = "name either target_app_name or target_selector_labels"
+            raise InvalidValueError("a unit policy needs one target", remedy)
         if not all(endpoint.is_l4 for endpoint in self.endpoints):
-            raise InvalidValueError(
-                "a unit policy with hosts, methods or paths",
-                "restrict it by ports, or use target_type app",
-            )
+            remedy = "restrict it by ports, or use target_type app"
+            raise InvalidValueError("a unit policy with hosts, methods or paths", remedy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,15 +131,6 @@ class Policies:
     """The valid entries by their place in the databag: `policies[2]`."""
     unread: tuple[Unread, ...] = ()
     """The targets of the entries that were dropped."""
-
-
-class _Target(Databag, extra="ignore"):
-    """The part of an entry that names its target."""
-
-    target_app_name: DnsLabel | None = None
-    target_selector_labels: _Labels | None = None
-    target_service: DnsLabel | None = None
-    target_type: _TargetType = "app"
 
 
 def parse_policies(

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from istio_ambient.values import pods
-from istio_ambient.values.invalid import OptionError, shown
+from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.text import shown
 
 from ._mesh_overlay import parse_mesh_config
 from ._platforms import Platform
@@ -34,16 +35,16 @@ _SECRET_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 def _hub(hub: str) -> str:
     if len(hub) > _MAX_HUB or not _HUB.fullmatch(hub):
         remedy = "use registry and path, without https:// or a tag, such as docker.io/istio"
-        raise OptionError(f"{shown(hub)} is no place for images", remedy)
+        raise InvalidValueError(f"{shown(hub)} is no place for images", remedy)
     return hub
 
 
 def _tag(tag: str) -> str:
     if tag.endswith(_VARIANT):
-        raise OptionError(f"{shown(tag)} names the variant", f"leave {_VARIANT} out")
+        raise InvalidValueError(f"{shown(tag)} names the variant", f"leave {_VARIANT} out")
     if len(tag) > _MAX_TAG or not _TAG.fullmatch(tag):
         remedy = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as {VERSION}"
-        raise OptionError(f"{shown(tag)} is no tag", remedy)
+        raise InvalidValueError(f"{shown(tag)} is no tag", remedy)
     return tag
 
 
@@ -51,11 +52,11 @@ def _secret_names(text: object) -> tuple[str, ...]:
     """Return the names of a list with commas or spaces, each of them once."""
     remedy = "use names of Secrets, with commas between them"
     if not isinstance(text, str):
-        raise OptionError(f"{shown(text)} is not text", remedy)
+        raise InvalidValueError(f"{shown(text)} is not text", remedy)
     found = tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name))
     for name in found:
         if not _SECRET_NAME.fullmatch(name) or ".." in name:
-            raise OptionError(f"{shown(name)} is no name of a Secret", remedy)
+            raise InvalidValueError(f"{shown(name)} is no name of a Secret", remedy)
     return found
 
 
@@ -63,7 +64,7 @@ def _folder(path: str) -> str:
     parts = path.split("/")
     if path and (parts[0] or ".." in parts or not path.isprintable() or len(path) > _MAX_PATH):
         remedy = "use an absolute path without '..', or leave it empty"
-        raise OptionError(f"{shown(path)} is no folder on a node", remedy)
+        raise InvalidValueError(f"{shown(path)} is no folder on a node", remedy)
     return path
 
 

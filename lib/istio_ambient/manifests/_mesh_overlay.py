@@ -18,7 +18,8 @@ from typing import Any, cast
 
 import pydantic
 
-from istio_ambient.values.invalid import OptionError, inside, shown
+from istio_ambient.values.problems import InvalidValueError, inside
+from istio_ambient.values.text import shown
 from istio_ambient.values.yaml_text import mapping
 
 TRACING_PROVIDER = "otel-tracing"
@@ -77,8 +78,8 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
     """Return the overlay in MeshConfig's JSON form.
 
     Raises:
-        OptionError: the text is no YAML mapping; a field does not exist, has another type, or is
-            set by the charm.
+        InvalidValueError: the text is no YAML mapping; a field does not exist, has another type,
+            or is set by the charm.
     """
     overlay = mapping(text)
     _check_message(mesh_config_fields().root, overlay, "")
@@ -89,18 +90,20 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
 
 def _check_message(name: str, value: object, path: str) -> None:
     if not isinstance(value, Mapping):
-        raise OptionError(f"{shown(value)} is not a mapping", "write `field: value` lines", path)
+        raise InvalidValueError(
+            f"{shown(value)} is not a mapping", "write `field: value` lines", path
+        )
     message = mesh_config_fields().messages[name]
     members = cast(Mapping[str, object], value)
     for field, member in members.items():
         if field not in message.fields:
             remedy = _similar(field, list(message.fields))
-            raise OptionError("no such field", remedy, inside(path, field))
+            raise InvalidValueError("no such field", remedy, inside(path, field))
         _check_value(message.fields[field], member, inside(path, field))
     for choice in message.one_of:
         chosen = [field for field in choice if field in members]
         if len(chosen) > 1:
-            raise OptionError(f"{' and '.join(chosen)} exclude each other", "keep one", path)
+            raise InvalidValueError(f"{' and '.join(chosen)} exclude each other", "keep one", path)
 
 
 def _similar(field: str, known: Sequence[str]) -> str:
@@ -124,25 +127,27 @@ def _check_value(kind: str, value: object, path: str) -> None:
     elif kind in known.enums:
         if value not in known.enums[kind]:
             remedy = f"use {', '.join(known.enums[kind])}"
-            raise OptionError(f"{shown(value)} is not known", remedy, path)
+            raise InvalidValueError(f"{shown(value)} is not known", remedy, path)
     elif kind in _RANGES:
         _check_integer(kind, value, path)
     else:
         accepts, remedy = _SCALARS[kind]
         if not accepts(value):
-            raise OptionError(f"{shown(value)} is not allowed", remedy, path)
+            raise InvalidValueError(f"{shown(value)} is not allowed", remedy, path)
 
 
 def _check_list(kind: str, value: object, path: str) -> None:
     if not isinstance(value, list):
-        raise OptionError(f"{shown(value)} is not a list", "write `- item` lines", path)
+        raise InvalidValueError(f"{shown(value)} is not a list", "write `- item` lines", path)
     for index, item in enumerate(cast(list[object], value)):
         _check_value(kind, item, inside(path, index))
 
 
 def _check_map(kind: str, value: object, path: str) -> None:
     if not isinstance(value, Mapping):
-        raise OptionError(f"{shown(value)} is not a mapping", "write `key: value` lines", path)
+        raise InvalidValueError(
+            f"{shown(value)} is not a mapping", "write `key: value` lines", path
+        )
     for key, item in cast(Mapping[str, object], value).items():
         _check_value(kind, item, inside(path, key))
 
@@ -151,7 +156,7 @@ def _check_integer(kind: str, value: object, path: str) -> None:
     low, high = _RANGES[kind]
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         remedy = f"use a whole number from {low} to {high}"
-        raise OptionError(f"{shown(value)} is not allowed", remedy, path)
+        raise InvalidValueError(f"{shown(value)} is not allowed", remedy, path)
 
 
 def _is_number(value: object) -> bool:
@@ -181,7 +186,7 @@ def _check_owned(overlay: Mapping[str, Any]) -> None:
                 cast(Mapping[str, object], value).get(key) if isinstance(value, Mapping) else None
             )
         if value is not None:
-            raise OptionError(f"is set by the charm: {reason}", "remove it", field)
+            raise InvalidValueError(f"is set by the charm: {reason}", "remove it", field)
 
 
 def _check_providers(providers: list[dict[str, Any]]) -> None:
@@ -190,12 +195,12 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
         path = inside("extensionProviders", index)
         name = provider.get("name", "")
         if not name:
-            raise OptionError("has no name", "give it one", path)
+            raise InvalidValueError("has no name", "give it one", path)
         if name in seen:
-            raise OptionError(
+            raise InvalidValueError(
                 f"{shown(name)} stands there twice", "keep one", inside(path, "name")
             )
         if name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
-            raise OptionError(message, "use another name", inside(path, "name"))
+            raise InvalidValueError(message, "use another name", inside(path, "name"))
         seen.add(name)

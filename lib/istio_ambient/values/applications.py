@@ -9,7 +9,8 @@ from typing import Annotated
 import pydantic
 
 from istio_ambient.values.config import InvalidEntriesError
-from istio_ambient.values.invalid import OptionError, shown
+from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.text import shown
 
 # Juju's `names.ApplicationSnippet`.
 _APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
@@ -32,8 +33,8 @@ def parse_applications(names: object) -> object:
     found = dict.fromkeys(name for name in re.split(r"[,\s]+", names) if name)
     valid = {name for name in found if len(name) <= _MAX_NAME and _APPLICATION.fullmatch(name)}
     if len(valid) < len(found):
-        invalid = (name for name in found if name not in valid)
-        errors = (OptionError(f"{shown(name)} is no application", _REMEDY) for name in invalid)
+        invalid = (f"{shown(name)} is no application" for name in found if name not in valid)
+        errors = (InvalidValueError(message, _REMEDY) for message in invalid)
         raise InvalidEntriesError(frozenset(valid), errors)
     return frozenset(valid)
 

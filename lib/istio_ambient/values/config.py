@@ -3,14 +3,15 @@
 
 """The model of a charm's options: read without raising, with a problem for each invalid one."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, cast
 
 import pydantic
 from pydantic_core import ErrorDetails
 
-from istio_ambient.values.invalid import OptionError, inside, shown
-from istio_ambient.values.problems import Problem
+from istio_ambient.values import validation
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 _KEY = "[key]"
 """What pydantic adds to the place of an error in the key of a mapping."""
@@ -26,7 +27,7 @@ class InvalidEntriesError(ValueError):
         errors: what is wrong, one for each invalid entry.
     """
 
-    def __init__(self, valid: object, errors: Iterable[OptionError]):
+    def __init__(self, valid: object, errors: Iterable[InvalidValueError]):
         super().__init__("some entries are invalid")
         self.valid = valid
         self.errors = tuple(errors)
@@ -81,7 +82,7 @@ class CharmConfig(pydantic.BaseModel):
         return config
 
 
-def problem_of_option(option: str, error: OptionError) -> Problem:
+def problem_of_option(option: str, error: InvalidValueError) -> Problem:
     """Return the problem of an option whose value raised an error.
 
     Args:
@@ -96,17 +97,13 @@ def problem_of_option(option: str, error: OptionError) -> Problem:
 
 def _problem(fault: ErrorDetails) -> Problem:
     name, *place = fault["loc"]
-    option, field = _option(str(name)), ""
-    for part in place:
-        if part != _KEY:
-            field = inside(field, part)
-    error = _error_of(fault)
-    if isinstance(error, OptionError):
-        joined = ".".join(filter(None, (field, error.field)))
-        return problem_of_option(option, OptionError(error.message, error.remedy, joined))
-    message = f"{shown(fault['input'])}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+    option = _option(str(name))
+    fault["loc"] = tuple(part for part in place if part != _KEY)
     remedy = f"change it, or reset it: juju config <application> --reset {option}"
-    return problem_of_option(option, OptionError(message, remedy, field))
+    problem = validation.problem_of(
+        fault, app="", endpoint="config", shows_value=True, remedy=remedy
+    )
+    return dataclasses.replace(problem, field=f"{option} {problem.field}".rstrip())
 
 
 def _error_of(fault: ErrorDetails) -> object:

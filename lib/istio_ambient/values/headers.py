@@ -11,44 +11,35 @@ from typing import Annotated, TypeAlias
 
 import pydantic
 
-from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.validation import checked
 
 MAX_NAME = 128
 MAX_VALUE = 4096
 """`maxLength` of the Gateway API's HTTPHeaderMatch."""
 MAX_PATTERNS = 64
 
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_NAME = re.compile(rf"[A-Za-z0-9!#$%&'*+.^_`|~-]{{1,{MAX_NAME}}}")
+_VALUE = re.compile(rf"(?=.{{1,{MAX_VALUE}}}\Z)[!-~]([ -~]*[!-~])?")
 
 
-def _header_name(value: str) -> str:
-    if len(value) > MAX_NAME or not _NAME.fullmatch(value):
-        raise InvalidValueError("not a header name", "use letters, digits and '-'")
-    return value
-
-
-def _header_pattern(value: str) -> str:
+def _is_pattern(value: str) -> bool:
     name = value.removeprefix("*") if value.startswith("*") else value.removesuffix("*")
-    if len(value) > MAX_NAME or not _NAME.fullmatch(name):
-        raise InvalidValueError(
-            "not a header name", "use a header name, with at most one '*', first or last in it"
-        )
-    return value
+    return len(value) <= MAX_NAME and bool(_NAME.fullmatch(name))
 
 
-def _header_value(value: str) -> str:
-    if len(value) > MAX_VALUE or not _VALUE.fullmatch(value):
-        raise InvalidValueError(
-            "not a header value", "use visible ASCII characters, with spaces only between them"
-        )
-    return value
-
-
-HeaderName: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_header_name)]
-HeaderPattern: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_header_pattern)]
+HeaderName: TypeAlias = Annotated[
+    pydantic.StrictStr,
+    checked(_NAME.fullmatch, "not a header name", "use letters, digits and '-'"),
+]
+_PATTERN_REMEDY = "use a header name, with at most one '*', first or last in it"
+HeaderPattern: TypeAlias = Annotated[
+    pydantic.StrictStr, checked(_is_pattern, "not a header name", _PATTERN_REMEDY)
+]
 """A name, a prefix `x-*` or a suffix `*-x`; istiod refuses a lone `*`."""
 HeaderPatterns: TypeAlias = Annotated[
     tuple[HeaderPattern, ...], pydantic.Field(max_length=MAX_PATTERNS)
 ]
-HeaderValue: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_header_value)]
+_VALUE_REMEDY = "use visible ASCII characters, with spaces only between them"
+HeaderValue: TypeAlias = Annotated[
+    pydantic.StrictStr, checked(_VALUE.fullmatch, "not a header value", _VALUE_REMEDY)
+]

@@ -10,12 +10,17 @@ from typing import Annotated, TypeAlias
 import pydantic
 
 from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.validation import checked
 
 MAX_HOSTNAME = 253
 MAX_AUTHORITY = 255
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_AUTHORITY = re.compile(r"\*|\*?[A-Za-z0-9._:\[\]-]+|[A-Za-z0-9._:\[\]-]+\*")
+_AUTHORITY = re.compile(
+    rf"(?=.{{1,{MAX_AUTHORITY}}}\Z)(\*|\*?[A-Za-z0-9._:\[\]-]+|[A-Za-z0-9._:\[\]-]+\*)"
+)
+_LABEL_REMEDY = "use at most 63 of a-z, 0-9 and '-', with '-' neither first nor last"
+_AUTHORITY_REMEDY = "use a host name, with at most one '*', first or last in it"
 
 
 def is_dns_label(text: str) -> bool:
@@ -44,15 +49,6 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _dns_label(value: str) -> str:
-    if not is_dns_label(value):
-        raise InvalidValueError(
-            "not a DNS label",
-            "use at most 63 of a-z, 0-9 and '-', with '-' neither first nor last",
-        )
-    return value
-
-
 def _hostname(value: str) -> str:
     text = value.lower()
     if not is_hostname(text):
@@ -66,14 +62,6 @@ def _wildcard_hostname(value: str) -> str:
     if len(text) > MAX_HOSTNAME:
         raise InvalidValueError("not a hostname", "use a shorter one")
     return text
-
-
-def _authority_pattern(value: str) -> str:
-    if len(value) > MAX_AUTHORITY or not _AUTHORITY.fullmatch(value):
-        raise InvalidValueError(
-            "not a host", "use a host name, with at most one '*', first or last in it"
-        )
-    return value
 
 
 def service_host(value: str) -> str:
@@ -93,7 +81,9 @@ def service_host(value: str) -> str:
     return value
 
 
-DnsLabel: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_dns_label)]
+DnsLabel: TypeAlias = Annotated[
+    pydantic.StrictStr, checked(is_dns_label, "not a DNS label", _LABEL_REMEDY)
+]
 Hostname: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_hostname)]
 """A DNS name; it becomes lower case."""
 WildcardHostname: TypeAlias = Annotated[
@@ -101,7 +91,7 @@ WildcardHostname: TypeAlias = Annotated[
 ]
 """A `Hostname`, or `*.` and one."""
 AuthorityPattern: TypeAlias = Annotated[
-    pydantic.StrictStr, pydantic.AfterValidator(_authority_pattern)
+    pydantic.StrictStr, checked(_AUTHORITY.fullmatch, "not a host", _AUTHORITY_REMEDY)
 ]
 """A value of `:authority` in an AuthorizationPolicy: exact, prefix `x*`, suffix `*x`, or `*`."""
 ServiceHost: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(service_host)]

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 import pydantic
 
-from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.validation import checked
 
 NAME_LABEL = "app.kubernetes.io/name"
 """Juju selects the pods of an application by it; the value is the application's name."""
@@ -39,17 +39,10 @@ def is_label_value(value: object) -> bool:
     return isinstance(value, str) and (value == "" or bool(_NAME.fullmatch(value)))
 
 
-def _label_key(value: str) -> str:
-    if not is_label_key(value):
-        raise InvalidValueError("not a label key", "use a Kubernetes label key")
-    return value
-
-
-def _label_value(value: str) -> str:
-    if not is_label_value(value):
-        raise InvalidValueError("not a label value", "use a Kubernetes label value")
-    return value
-
-
-LabelKey: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_label_key)]
-LabelValue: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_label_value)]
+LabelKey: TypeAlias = Annotated[
+    pydantic.StrictStr, checked(is_label_key, "not a label key", "use a Kubernetes label key")
+]
+LabelValue: TypeAlias = Annotated[
+    pydantic.StrictStr,
+    checked(is_label_value, "not a label value", "use a Kubernetes label value"),
+]

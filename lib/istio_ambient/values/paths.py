@@ -19,6 +19,7 @@ import pydantic
 import re2
 
 from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.validation import checked
 
 MAX_PATH = 1024
 MAX_PROGRAM = 4096
@@ -31,7 +32,9 @@ _PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()+,;=:@-]+)*")
 _REQUEST_PATH = re.compile(r"/([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*")
 _NOT_IN_REQUEST_PATH = re.compile(r"//|/\.\.?(/|$)|%2f", re.IGNORECASE)
 _PRINTABLE = re.compile(r"[ -~]+")
-_GRPC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GRPC_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_PATH - 1}}}")
+_GRPC_SERVICE = re.compile(rf"{_GRPC_NAME.pattern}(\.{_GRPC_NAME.pattern})*")
+_GRPC = ("not a name in gRPC", "use letters, digits and '_'")
 
 # The package has no types.
 _re2 = cast(Any, re2)
@@ -41,15 +44,13 @@ def _policy_path(value: str) -> str:
     if not value or len(value) > MAX_PATH:
         raise InvalidValueError("empty or too long", f"use 1 to {MAX_PATH} characters")
     if not _POLICY_PATH.fullmatch(value):
-        raise InvalidValueError(
-            "holds what a request path cannot", "leave out query, fragment, spaces and the like"
-        )
+        remedy = "leave out query, fragment, spaces and the like"
+        raise InvalidValueError("holds what a request path cannot", remedy)
     if "{" in value or "}" in value:
         return _template(value)
     if "*" in value[1:-1] or (len(value) > 1 and value[0] == value[-1] == "*"):
-        raise InvalidValueError(
-            "'*' works as first or last character only", "use {*} for one segment of the path"
-        )
+        remedy = "use {*} for one segment of the path"
+        raise InvalidValueError("'*' works as first or last character only", remedy)
     if value[0] not in "/*":
         raise InvalidValueError("does not begin with '/'", "begin the path with '/' or '*'")
     return value
@@ -64,9 +65,8 @@ def _template(value: str) -> str:
         if segment == "{**}" and number != len(segments) - 1:
             raise InvalidValueError("{**} is not the last segment", "use {*} before the end")
         if segment not in ("{*}", "{**}") and not _TEMPLATE_SEGMENT.fullmatch(segment):
-            raise InvalidValueError(
-                "not a path template", "use {*} or {**} as whole segments, without other '*'"
-            )
+            remedy = "use {*} or {**} as whole segments, without other '*'"
+            raise InvalidValueError("not a path template", remedy)
     return value
 
 
@@ -86,10 +86,10 @@ def path_prefix(value: str) -> str:
 def _request_path(value: str) -> str:
     is_path = len(value) <= MAX_PATH and _REQUEST_PATH.fullmatch(value)
     if not is_path or _NOT_IN_REQUEST_PATH.search(value):
-        raise InvalidValueError(
-            "not a path",
-            "begin with '/', use the characters of URL paths, and no '//', '/./', '/../', '%2f'",
+        remedy = (
+            "begin with '/', use the characters of URL paths, and no '//', '/./', '/../', '%2f'"
         )
+        raise InvalidValueError("not a path", remedy)
     return value
 
 
@@ -108,26 +108,10 @@ def _expression(value: str) -> str:
     try:
         size = int(_re2.compile(value.encode(), options).programsize)
     except _re2.error as error:
-        raise InvalidValueError(
-            "not a regular expression of RE2",
-            "leave out look-around, back-references and the like",
-        ) from error
+        remedy = "leave out look-around, back-references and the like"
+        raise InvalidValueError("not a regular expression of RE2", remedy) from error
     if size > MAX_PROGRAM:
         raise InvalidValueError("too big an expression", "use fewer or smaller repetitions")
-    return value
-
-
-def _grpc_name(value: str) -> str:
-    if len(value) > MAX_PATH or not _GRPC_NAME.fullmatch(value):
-        raise InvalidValueError("not a name in gRPC", "use letters, digits and '_'")
-    return value
-
-
-def _grpc_service(value: str) -> str:
-    for part in value.split("."):
-        _grpc_name(part)
-    if len(value) > MAX_PATH:
-        raise InvalidValueError("too long", f"use at most {MAX_PATH} characters")
     return value
 
 
@@ -141,8 +125,12 @@ Replacement: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_
 """A path in place of a matched prefix; empty becomes `/`."""
 Expression: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_expression)]
 """A regular expression of RE2 that describes a whole path."""
-GrpcService: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_grpc_service)]
-GrpcMethod: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_grpc_name)]
+GrpcService: TypeAlias = Annotated[
+    pydantic.StrictStr,
+    checked(_GRPC_SERVICE.fullmatch, *_GRPC),
+    checked(lambda name: len(name) <= MAX_PATH, "too long", f"use at most {MAX_PATH} characters"),
+]
+GrpcMethod: TypeAlias = Annotated[pydantic.StrictStr, checked(_GRPC_NAME.fullmatch, *_GRPC)]
 Method: TypeAlias = Literal[
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"
 ]

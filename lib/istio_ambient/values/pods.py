@@ -14,8 +14,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import pydantic
 
+from istio_ambient.values import labels
 from istio_ambient.values.config import CharmConfig
-from istio_ambient.values.invalid import OptionError, inside, shown
+from istio_ambient.values.problems import InvalidValueError, inside
+from istio_ambient.values.text import shown
 from istio_ambient.values.yaml_text import mapping, sequence
 
 # Kubernetes' API reference, Quantity: a number with a suffix or an exponent.
@@ -28,47 +30,36 @@ _MULTIPLIERS = {
     **{unit: Decimal(1000) ** power for power, unit in enumerate(_DECIMAL_SUFFIXES, -3)},
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
 }
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_PREFIX = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
-)
 _PLAIN_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _MAX_SECONDS = 2**63 - 1
 
 
 def _quantity(value: object) -> str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number or isinstance(value, str)) or not _QUANTITY.fullmatch(str(value)):
+    is_plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    if not (is_plain and _QUANTITY.fullmatch(str(value))):
         remedy = "use a quantity, such as 500m or 2Gi"
-        raise OptionError(f"{shown(value)} is no quantity", remedy)
+        raise InvalidValueError(f"{shown(value)} is no quantity", remedy)
     return str(value)
 
 
 def _resource_name(value: str) -> str:
     is_plain = value in _PLAIN_RESOURCES or value.startswith("hugepages-")
-    if not is_plain and not ("/" in value and _is_label_key(value)):
+    if not is_plain and not ("/" in value and labels.is_label_key(value)):
         known = ", ".join(_PLAIN_RESOURCES)
-        raise OptionError("no such resource", f"use {known}, or <domain>/<name>")
+        raise InvalidValueError("no such resource", f"use {known}, or <domain>/<name>")
     return value
 
 
 def _label_key(value: object) -> str:
-    if not _is_label_key(value):
-        raise OptionError(f"{shown(value)} is no key of a label", "use [prefix/]name")
+    if not labels.is_label_key(value):
+        raise InvalidValueError(f"{shown(value)} is no key of a label", "use [prefix/]name")
     return cast(str, value)
 
 
-def _is_label_key(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    prefix, slash, name = value.rpartition("/")
-    return bool(_NAME.fullmatch(name)) and (not slash or bool(_PREFIX.fullmatch(prefix)))
-
-
 def _label_value(value: object) -> str:
-    if not isinstance(value, str) or not (value == "" or _NAME.fullmatch(value)):
-        raise OptionError(f"{shown(value)} is no value of a label", "quote it")
-    return value
+    if not labels.is_label_value(value):
+        raise InvalidValueError(f"{shown(value)} is no value of a label", "quote it")
+    return cast(str, value)
 
 
 def _taint_key(value: object) -> str:
@@ -77,14 +68,14 @@ def _taint_key(value: object) -> str:
 
 def _check_mapping(value: object) -> object:
     if not isinstance(value, dict):
-        raise OptionError(f"{shown(value)} is not a mapping", "write `cpu: 500m`")
+        raise InvalidValueError(f"{shown(value)} is not a mapping", "write `cpu: 500m`")
     return cast(object, value)
 
 
 def _check_whole(amounts: dict[str, str]) -> dict[str, str]:
     for name, amount in amounts.items():
         if "/" in name and _amount(amount) % 1:
-            raise OptionError(f"{shown(amount)} is not whole", "use a whole number", name)
+            raise InvalidValueError(f"{shown(amount)} is not whole", "use a whole number", name)
     return amounts
 
 
@@ -120,12 +111,12 @@ class _Fields(pydantic.BaseModel):
         if isinstance(value, cls):
             return value
         if not isinstance(value, dict):
-            raise OptionError(f"{shown(value)} is not a mapping", f"write `{cls.EXAMPLE}`")
+            raise InvalidValueError(f"{shown(value)} is not a mapping", f"write `{cls.EXAMPLE}`")
         *others, last = cls.model_fields
         for field in cast(dict[str, object], value):
             if field not in cls.model_fields:
                 remedy = f"use {', '.join(others)} and {last}"
-                raise OptionError("no such field", remedy, field)
+                raise InvalidValueError("no such field", remedy, field)
         return cast(dict[str, object], value)
 
     @property
@@ -167,13 +158,13 @@ class Toleration(_Fields):
     @pydantic.model_validator(mode="after")
     def _check_together(self) -> Self:
         if not self.key and self.operator != "Exists":
-            raise OptionError("there is no key", "give one, or use operator: Exists")
+            raise InvalidValueError("there is no key", "give one, or use operator: Exists")
         if self.operator == "Exists" and self.value:
             remedy = "remove it, or use operator: Equal"
-            raise OptionError("Exists takes no value", remedy, "value")
+            raise InvalidValueError("Exists takes no value", remedy, "value")
         if self.tolerationSeconds is not None and self.effect != "NoExecute":
             message = "it counts for effect NoExecute only"
-            raise OptionError(message, "remove it", "tolerationSeconds")
+            raise InvalidValueError(message, "remove it", "tolerationSeconds")
         return self
 
 
@@ -194,10 +185,11 @@ The last two are in the values that istiod's templates of waypoints and gateways
 """
 
 
-def _check_linux(labels: Mapping[str, str]) -> Mapping[str, str]:
-    if labels.get("kubernetes.io/os", "linux") != "linux":
-        raise OptionError("Istio's images run on Linux only", "remove it", "kubernetes.io/os")
-    return labels
+def _check_linux(selector: Mapping[str, str]) -> Mapping[str, str]:
+    name = "kubernetes.io/os"
+    if selector.get(name, "linux") != "linux":
+        raise InvalidValueError("Istio's images run on Linux only", "remove it", name)
+    return selector
 
 
 ResourcesOption = Annotated[Resources, pydantic.BeforeValidator(mapping)]
@@ -248,7 +240,7 @@ class PodsConfig(CharmConfig):
                 if _amount(amount) > _amount(limit):
                     message = f"{limit!r} is less than the request, {amount}"
                     remedy = f"raise it, or lower requests.{name}"
-                    raise OptionError(message, remedy, inside("limits", name))
+                    raise InvalidValueError(message, remedy, inside("limits", name))
         return value
 
     def pods(self, component: str) -> PodSettings:

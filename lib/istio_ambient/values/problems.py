@@ -58,21 +58,12 @@ class Problem:
     """What to do, as an instruction: `use a port from 1 to 65535`."""
 
     def __post_init__(self) -> None:
-        for name, limit in (
-            ("app", _MAX_FIELD),
-            ("endpoint", _MAX_FIELD),
-            ("field", _MAX_FIELD),
-            ("message", _MAX_MESSAGE),
-            ("remedy", _MAX_MESSAGE),
-        ):
-            object.__setattr__(self, name, printable(getattr(self, name), limit))
+        for member, text in dataclasses.asdict(self).items():
+            limit = _MAX_MESSAGE if member in ("message", "remedy") else _MAX_FIELD
+            object.__setattr__(self, member, printable(text, limit))
 
     def __str__(self) -> str:
         """One line for a status: `app:endpoint field: message; remedy`."""
         origin = f"{self.app}:{self.endpoint}" if self.app else self.endpoint
         place = f"{origin} {self.field}" if self.field else origin
-        return (
-            f"{place}: {self.message}; {self.remedy}"
-            if self.remedy
-            else f"{place}: {self.message}"
-        )
+        return f"{place}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")

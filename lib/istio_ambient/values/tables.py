@@ -3,6 +3,7 @@
 
 """Results of actions: tables for people, and texts within the limits of Juju."""
 
+import bisect
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -57,13 +58,9 @@ def fitting(
     text = render(entries)
     if len(text.encode()) <= limit:
         return text, 0
-    fits, too_many = 0, len(entries)
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        if len(render(entries[:middle]).encode()) <= limit:
-            fits = middle
-        else:
-            too_many = middle
+    fits = bisect.bisect_right(
+        range(1, len(entries)), limit, key=lambda number: len(render(entries[:number]).encode())
+    )
     return render(entries[:fits]), len(entries) - fits
 
 

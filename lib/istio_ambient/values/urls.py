@@ -13,6 +13,7 @@ import pydantic
 
 from istio_ambient.values import hostnames
 from istio_ambient.values.problems import InvalidValueError
+from istio_ambient.values.validation import checked
 
 MAX_URL = 2048
 """Characters of one URL: `maxLength` of Istio's CRD for `jwksUri`."""
@@ -108,19 +109,15 @@ def _is_internal(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool
     )
 
 
-def _port(value: int) -> int:
-    if not 1 <= value <= 65535:
-        raise InvalidValueError("not a port", _PORT_REMEDY)
-    return value
-
-
 def _decimal(value: object) -> object:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
         return int(value)
     return value
 
 
-Port: TypeAlias = Annotated[pydantic.StrictInt, pydantic.AfterValidator(_port)]
+Port: TypeAlias = Annotated[
+    pydantic.StrictInt, checked(range(1, 65536).__contains__, "not a port", _PORT_REMEDY)
+]
 PortText: TypeAlias = Annotated[Port, pydantic.BeforeValidator(_decimal)]
 """A port, as a number or as a text of decimal digits."""
 FetchedUrl: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(fetched)]

@@ -4,8 +4,8 @@
 """From what pydantic finds invalid in data from outside to problems with a place and a remedy."""
 
 import functools
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import pydantic
 from pydantic_core import ErrorDetails
@@ -38,6 +38,25 @@ _MESSAGES = {
 }
 
 
+def checked(
+    accepts: Callable[[Any], object], message: str, remedy: str
+) -> pydantic.AfterValidator:
+    """Return a validator for the type of a field; it returns the values that it accepts.
+
+    Args:
+        accepts: returns a true value for a valid value, as `re.Pattern.fullmatch` does.
+        message: of the `InvalidValueError` for any other value.
+        remedy: of that error.
+    """
+
+    def check(value: Any) -> Any:
+        if not accepts(value):
+            raise InvalidValueError(message, remedy)
+        return value
+
+    return pydantic.AfterValidator(check)
+
+
 def problems_of(
     error: pydantic.ValidationError | InvalidValueError,
     *,
@@ -66,7 +85,7 @@ def problem_of(
     endpoint: str,
     field: str = "",
     shows_value: bool = False,
-    remedy: str = "send what the interface asks for",
+    remedy: str = "",
 ) -> Problem:
     """Return the problem of one error of a `pydantic.ValidationError`.
 
@@ -77,7 +96,7 @@ def problem_of(
         field: the place of the model.
         shows_value: whether the message quotes the value. An option may be quoted; a databag may
             hold a secret.
-        remedy: for what has no remedy of its own.
+        remedy: for what has no remedy of its own; empty: one about the interface.
     """
     context = cast(Mapping[str, object], detail.get("ctx", {}))
     cause, kind = context.get("error"), detail["type"]
@@ -85,9 +104,10 @@ def problem_of(
         message = _MESSAGES.get(kind, detail["msg"][:1].lower() + detail["msg"][1:])
         if shows_value:
             message = f"{shown(detail['input'])}: {message}"
+        default = "send what the interface asks for"
         if kind == "literal_error":
-            remedy = f"use {context.get('expected', 'a known value')}"
-        cause = InvalidValueError(message, _REMEDIES.get(kind, remedy))
+            default = f"use {context.get('expected', 'a known value')}"
+        cause = InvalidValueError(message, _REMEDIES.get(kind, remedy or default))
     place = functools.reduce(inside, detail["loc"], field)
     return _problem(cause, app=app, endpoint=endpoint, field=place)
 

@@ -4,13 +4,11 @@
 """YAML in options, read strictly: a mistake is an error, and never a value."""
 
 import re
-from typing import Any, TypeVar, cast, get_origin
+from typing import Any, cast
 
 import yaml
 
-from istio_ambient.values.invalid import OptionError, inside
-
-T = TypeVar("T")
+from istio_ambient.values.problems import InvalidValueError, inside
 
 _KINDS: dict[type, str] = {dict: "mapping", list: "list", str: "text", bool: "boolean"}
 _MAX_SIZE = 64 * 1024
@@ -37,13 +35,13 @@ def load(text: object) -> Any:
     """Return what a YAML document holds; None for an empty one.
 
     Raises:
-        OptionError: the value is no text or no YAML; it is too large or nested too deep; a key is
-            there twice or is no string; a member has no value; there are aliases or tags.
+        InvalidValueError: the value is no text or no YAML; it is too large or nested too deep; a
+            key is there twice or is no string; a member has no value; there are aliases or tags.
     """
     if not isinstance(text, str):
-        raise OptionError(f"{text!r} is not text", "use YAML")
+        raise InvalidValueError(f"{text!r} is not text", "use YAML")
     if len(text) > _MAX_SIZE:
-        raise OptionError(f"{len(text)} characters", f"use at most {_MAX_SIZE}")
+        raise InvalidValueError(f"{len(text)} characters", f"use at most {_MAX_SIZE}")
     try:
         _check_events(text)
         node = cast("yaml.Node | None", yaml.compose(text, _Loader))  # pyright: ignore
@@ -58,11 +56,11 @@ def load(text: object) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        raise OptionError(f"no YAML{where}: {error.problem}", "correct it") from None
+        raise InvalidValueError(f"no YAML{where}: {error.problem}", "correct it") from None
     except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, OptionError):
+        if isinstance(error, InvalidValueError):
             raise
-        raise OptionError(f"no YAML: {error}".partition("\n")[0], "correct it") from None
+        raise InvalidValueError(f"no YAML: {error}".partition("\n")[0], "correct it") from None
 
 
 def _check_events(text: str) -> None:
@@ -70,29 +68,29 @@ def _check_events(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, _Loader):  # pyright: ignore[reportUnknownMemberType]
         if isinstance(event, yaml.AliasEvent):
-            raise OptionError("an alias (*)", _ALIAS_REMEDY)
+            raise InvalidValueError("an alias (*)", _ALIAS_REMEDY)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _MAX_DEPTH:
-            raise OptionError("nested too deep", f"use at most {_MAX_DEPTH} levels")
+            raise InvalidValueError("nested too deep", f"use at most {_MAX_DEPTH} levels")
 
 
 def _check(node: yaml.Node, path: str) -> None:
     if node.tag == _YAML + "null":
-        raise OptionError("has no value", "give it one, or leave it out", path)
+        raise InvalidValueError("has no value", "give it one, or leave it out", path)
     if node.tag not in _TAGS:
-        raise OptionError(f"the tag {node.tag!r}", "write plain YAML", path)
+        raise InvalidValueError(f"the tag {node.tag!r}", "write plain YAML", path)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in cast(list[tuple[yaml.Node, yaml.Node]], node.value):
             if key.tag != _YAML + "str":
-                raise OptionError(f"the key {key.value!r} is no text", "quote it", path)
+                raise InvalidValueError(f"the key {key.value!r} is no text", "quote it", path)
             name = str(key.value)
             _check_characters(name, path)
             if name in seen:
-                raise OptionError("stands there twice", "keep one", inside(path, name))
+                raise InvalidValueError("stands there twice", "keep one", inside(path, name))
             seen.add(name)
             _check(value, inside(path, name))
     elif isinstance(node, yaml.SequenceNode):
@@ -107,32 +105,30 @@ def _check_characters(text: str, path: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise OptionError("holds what is no character", "remove it", path) from None
+        raise InvalidValueError("holds what is no character", "remove it", path) from None
 
 
 def mapping(text: object) -> dict[str, Any]:
     """Return a YAML mapping; an empty one for an empty text.
 
     Raises:
-        OptionError: as `load`, or the document is no mapping.
+        InvalidValueError: as `load`, or the document is no mapping.
     """
-    return _document(text, dict[str, Any], "write `key: value` lines") or {}
+    return _document(text, dict, "write `key: value` lines") or {}
 
 
 def sequence(text: object) -> list[Any] | None:
     """Return a YAML list; None for an empty text.
 
     Raises:
-        OptionError: as `load`, or the document is no list.
+        InvalidValueError: as `load`, or the document is no list.
     """
-    return _document(text, list[Any], "write `- item` lines, or []")
+    return _document(text, list, "write `- item` lines, or []")
 
 
-def _document(text: object, kind: type[T], remedy: str) -> T | None:
+def _document(text: object, kind: type, remedy: str) -> Any:
     found: object = load(text)
-    origin = get_origin(kind) or kind
-    if found is not None and not isinstance(found, origin):
-        name = _KINDS.get(type(found), "number")
-        message = f"a {name}, not a {_KINDS[origin]}"
-        raise OptionError(message, remedy)
-    return cast("T | None", found)
+    if found is None or isinstance(found, kind):
+        return found
+    name = _KINDS.get(type(found), "number")
+    raise InvalidValueError(f"a {name}, not a {_KINDS[kind]}", remedy)

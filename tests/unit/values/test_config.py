@@ -9,13 +9,13 @@ import ops
 import pydantic
 from istio_ambient import control_plane
 from istio_ambient.values.config import CharmConfig
-from istio_ambient.values.invalid import OptionError
+from istio_ambient.values.problems import InvalidValueError
 from ops import testing
 
 
 def _even(value: int) -> int:
     if value % 2:
-        raise OptionError(f"{value} is odd", "use an even number", "digit")
+        raise InvalidValueError(f"{value} is odd", "use an even number", "digit")
     return value
 
 
@@ -28,7 +28,7 @@ class Config(CharmConfig):
     @classmethod
     def _check_mode(cls, free: str, info: pydantic.ValidationInfo) -> str:
         if free and info.data.get("mode_of_use") == "two":
-            raise OptionError("not with two", "use one")
+            raise InvalidValueError("not with two", "use one")
         return free
 
 

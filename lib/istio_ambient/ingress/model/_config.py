@@ -8,7 +8,7 @@ import pydantic
 from istio_ambient import gateways
 from istio_ambient.values import pods
 from istio_ambient.values.applications import Applications
-from istio_ambient.values.invalid import OptionError
+from istio_ambient.values.problems import InvalidValueError
 
 _GATEWAY = frozenset(
     {
@@ -49,7 +49,7 @@ class Config(pods.PodsConfig):
         # Kubernetes' API refuses a Service of type ClusterIP with this field.
         if policy == "Local" and info.data.get("gateway_service_type") == "ClusterIP":
             remedy = "use Cluster, or gateway-service-type=LoadBalancer or NodePort"
-            raise OptionError("'Local' is not for gateway-service-type=ClusterIP", remedy)
+            raise InvalidValueError("'Local' is not for gateway-service-type=ClusterIP", remedy)
         return policy
 
     @property
