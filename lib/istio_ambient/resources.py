@@ -13,7 +13,7 @@ annotations of a Juju application's objects are here, so that `kube` knows none 
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from lightkube import generic_resource
 from lightkube.core import resource, resource_registry
@@ -24,19 +24,14 @@ from istio_ambient.values.names import model_app_name
 Namespaced = generic_resource.GenericNamespacedResource
 Cluster = generic_resource.GenericGlobalResource
 
-# lightkube leaves the last, optional parameter of these untyped.
-_create_namespaced = cast(
-    Callable[[str, str, str, str], type[Namespaced]],
-    generic_resource.create_namespaced_resource,  # pyright: ignore[reportUnknownMemberType]
-)
-_create_cluster = cast(
-    Callable[[str, str, str, str], type[Cluster]],
-    generic_resource.create_global_resource,  # pyright: ignore[reportUnknownMemberType]
-)
+R = TypeVar("R", Namespaced, Cluster)
+_Create: TypeAlias = Callable[[str, str, str, str], type[R]]
 
 
-def _registered(group: str, version: str, kind: str, plural: str, namespaced: bool) -> type | None:
-    """Return the class that is registered in this process for the resource, if any.
+def _type(
+    base: type[R], create: _Create[R], group: str, version: str, kind: str, plural: str
+) -> type[R]:
+    """Return the class that is registered in this process for a resource, or create it.
 
     Raises:
         TypeError: the class that is registered under this name is not this resource.
@@ -44,24 +39,26 @@ def _registered(group: str, version: str, kind: str, plural: str, namespaced: bo
     api_version = f"{group}/{version}"
     found = resource_registry.resource_registry.get(api_version, kind)
     if found is None:
-        return None
-    base = Namespaced if namespaced else Cluster
+        return create(group, version, kind, plural)
     if not issubclass(found, base) or resource.api_info(found).plural != plural:
         raise TypeError(
             f"lightkube already has {api_version} {kind} as {found!r}: expected a generic "
-            f"{'namespaced' if namespaced else 'cluster'} resource with plural {plural}"
+            f"{'namespaced' if base is Namespaced else 'cluster'} resource with plural {plural}"
         )
     return found
 
 
-def _namespaced(group: str, version: str, kind: str, plural: str) -> type[Namespaced]:
-    found = _registered(group, version, kind, plural, namespaced=True)
-    return found or _create_namespaced(group, version, kind, plural)
-
-
-def _cluster(group: str, version: str, kind: str, plural: str) -> type[Cluster]:
-    found = _registered(group, version, kind, plural, namespaced=False)
-    return found or _create_cluster(group, version, kind, plural)
+# lightkube leaves the last, optional parameter of these untyped.
+_namespaced = functools.partial(
+    _type,
+    Namespaced,
+    cast(_Create[Namespaced], generic_resource.create_namespaced_resource),  # pyright: ignore[reportUnknownMemberType]
+)
+_cluster = functools.partial(
+    _type,
+    Cluster,
+    cast(_Create[Cluster], generic_resource.create_global_resource),  # pyright: ignore[reportUnknownMemberType]
+)
 
 
 def defined_by(crd: Mapping[str, Any]) -> type[Namespaced] | type[Cluster]:

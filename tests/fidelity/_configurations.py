@@ -13,21 +13,27 @@ from typing import Any, cast
 
 import allpairspy
 from istio_ambient import manifests
+from istio_ambient.interfaces import istio_ingress_config, tracing
 from istio_ambient.values.pods import PodSettings
 
-HTTP_PROVIDER = manifests.ExtAuthzProvider(
-    name="ext-authz-ingress",
-    service="oauth2.iam.svc.cluster.local",
-    port=4180,
-    include_request_headers_in_check=("authorization", "cookie"),
-    headers_to_upstream_on_allow=("authorization", "path"),
-    headers_to_downstream_on_allow=("set-cookie",),
-    headers_to_downstream_on_deny=("content-type", "set-cookie"),
-    path_prefix="/decisions",
-)
-GRPC_PROVIDER = manifests.ExtAuthzProvider(
-    name="ext-authz-other", service="authz.other.svc.cluster.local", port=9000, protocol="grpc"
-)
+HTTP_PROVIDER = {
+    "ext-authz-ingress": istio_ingress_config.Authorizer(
+        ext_authz_service_name="oauth2.iam.svc.cluster.local",
+        ext_authz_port=4180,
+        include_headers_in_check=("authorization", "cookie"),
+        headers_to_upstream_on_allow=("authorization", "path"),
+        headers_to_downstream_on_allow=("set-cookie",),
+        headers_to_downstream_on_deny=("content-type", "set-cookie"),
+        ext_authz_path_prefix="/decisions",
+    )
+}
+GRPC_PROVIDER = {
+    "ext-authz-other": istio_ingress_config.Authorizer(
+        ext_authz_service_name="authz.other.svc.cluster.local",
+        ext_authz_port=9000,
+        ext_authz_protocol="grpc",
+    )
+}
 TELEMETRY_LABEL = {"charms.canonical.com/prod.istio.telemetry": "aggregated"}
 TOLERATION = {"key": "dedicated", "value": "mesh", "effect": "NoSchedule"}
 NODES = {"site.example.com/mesh": "true"}
@@ -49,7 +55,7 @@ MESH_CA = manifests.MeshCA(
 
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
-    "ext_authz_providers": ((), (HTTP_PROVIDER,), (HTTP_PROVIDER, GRPC_PROVIDER)),
+    "ext_authz_providers": ({}, HTTP_PROVIDER, {**HTTP_PROVIDER, **GRPC_PROVIDER}),
     "istiod": (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
     "cni": (PodSettings(), CHOSEN_PODS),
     "ztunnel": (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
@@ -59,7 +65,7 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "cni_bin_dir": ("", "/opt/site/cni/bin"),
     "cni_conf_dir": ("", "/etc/site/cni"),
     "auto_allow_waypoint_policy": (True, False),
-    "tracing": (None, manifests.TracingCollector(service="tempo.cos.svc", port=4317)),
+    "tracing": (None, tracing.Endpoint(host="tempo.cos.svc", port=4317)),
     "jwks_ca": ("", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
     "replicas": (1, 3),
     "pod_labels": ({}, TELEMETRY_LABEL),
@@ -226,7 +232,7 @@ def _mesh_config(control_plane: manifests.ControlPlane) -> dict[str, Any]:
             "defaultConfig", {}
         )
         providers.append(OTEL_TRACING)
-    providers.extend(PROVIDERS[provider.name] for provider in control_plane.ext_authz_providers)
+    providers.extend(PROVIDERS[name] for name in control_plane.ext_authz_providers)
     if providers:
         settings["extensionProviders"] = providers
     return settings

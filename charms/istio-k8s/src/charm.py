@@ -19,29 +19,14 @@ from istio_ambient.interfaces import (
     tracing,
 )
 from istio_ambient.kube import Desired
-from lightkube.resources.admissionregistration_v1 import (
-    MutatingWebhookConfiguration,
-    ValidatingAdmissionPolicy,
-    ValidatingAdmissionPolicyBinding,
-    ValidatingWebhookConfiguration,
-)
-from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
-from lightkube.resources.core_v1 import (
-    ConfigMap,
-    Node,
-    ResourceQuota,
-    Secret,
-    Service,
-    ServiceAccount,
-)
-from lightkube.resources.policy_v1 import PodDisruptionBudget
-from lightkube.resources.rbac_authorization_v1 import (
-    ClusterRole,
-    ClusterRoleBinding,
-    Role,
-    RoleBinding,
+from lightkube.resources import (
+    admissionregistration_v1,
+    apiextensions_v1,
+    apps_v1,
+    autoscaling_v2,
+    core_v1,
+    policy_v1,
+    rbac_authorization_v1,
 )
 
 
@@ -49,27 +34,27 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     """Installs the ambient control plane and keeps its objects as desired."""
 
     MANAGED = (
-        CustomResourceDefinition,
-        ServiceAccount,
-        ClusterRole,
-        ClusterRoleBinding,
-        Role,
-        RoleBinding,
-        ConfigMap,
-        ResourceQuota,
-        Service,
-        Deployment,
-        DaemonSet,
-        HorizontalPodAutoscaler,
-        PodDisruptionBudget,
-        ValidatingWebhookConfiguration,
+        apiextensions_v1.CustomResourceDefinition,
+        core_v1.ServiceAccount,
+        rbac_authorization_v1.ClusterRole,
+        rbac_authorization_v1.ClusterRoleBinding,
+        rbac_authorization_v1.Role,
+        rbac_authorization_v1.RoleBinding,
+        core_v1.ConfigMap,
+        core_v1.ResourceQuota,
+        core_v1.Service,
+        apps_v1.Deployment,
+        apps_v1.DaemonSet,
+        autoscaling_v2.HorizontalPodAutoscaler,
+        policy_v1.PodDisruptionBudget,
+        admissionregistration_v1.ValidatingWebhookConfiguration,
         # None is desired: the webhook of the public charm is pruned when its objects are adopted.
-        MutatingWebhookConfiguration,
-        ValidatingAdmissionPolicy,
-        ValidatingAdmissionPolicyBinding,
+        admissionregistration_v1.MutatingWebhookConfiguration,
+        admissionregistration_v1.ValidatingAdmissionPolicy,
+        admissionregistration_v1.ValidatingAdmissionPolicyBinding,
         resources.AuthorizationPolicy,
         resources.PeerAuthentication,
-        Secret,
+        core_v1.Secret,
     )
     ADOPTED_SCOPES = frozenset(
         {
@@ -118,7 +103,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             config=config,
             site_ca=self._site_ca(config.ca_secret, live),
             found_platform=manifests.platform_of(
-                kube.first_of(client, Node) if config.platform == manifests.AUTO else None
+                kube.first_of(client, core_v1.Node) if config.platform == manifests.AUTO else None
             ),
             integrations=integrations,
             around=surroundings.read(client, live),
@@ -127,8 +112,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def _site_ca(self, secret_id: str, live: kube.Live) -> control_plane.SiteCA:
         content = user_secrets.read(self.model, control_plane.CA_SECRET, secret_id, self.app.name)
-        cacerts = live.get(Secret, manifests.CACERTS, self.model.name)
-        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, Secret) else None
+        cacerts = live.get(core_v1.Secret, manifests.CACERTS, self.model.name)
+        applied = manifests.mesh_ca_of(cacerts) if isinstance(cacerts, core_v1.Secret) else None
         now = datetime.datetime.now(datetime.UTC)
         return control_plane.read_site_ca(content, secret_id, now, applied)
 
@@ -150,7 +135,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
         """Publish Istio's version, and to ingresses the provider names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
-        applied = live.get(ConfigMap, "istio", facts.model)
+        applied = live.get(core_v1.ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
         replies = control_plane.provider_replies(facts.integrations, data.get("mesh", ""))
         for relation in self.active_relations(control_plane.INGRESS):

@@ -33,7 +33,7 @@ class ReadingActions(ops.Object, Generic[F]):
 
     Args:
         of: the charm, which declares these actions.
-        handlers: by the action's name.
+        answers: by the action's name: returns the results for its parameters.
     """
 
     EXPECTED: ClassVar[tuple[type[Exception], ...]] = ()
@@ -42,17 +42,21 @@ class ReadingActions(ops.Object, Generic[F]):
     def __init__(
         self,
         of: charm.ReconcilingCharm[F],
-        handlers: Mapping[str, Callable[[ops.ActionEvent], None]],
+        answers: Mapping[str, Callable[[Params], Results]],
     ):
         super().__init__(of, "reading-actions")
         self.charm = of
-        for name, handler in handlers.items():
-            self.framework.observe(of.on[name].action, handler)
+        # ops names the event of action `list-routes` so: `list_routes_action`.
+        self._answers = {
+            f"{name.replace('-', '_')}_action": each for name, each in answers.items()
+        }
+        for name in answers:
+            self.framework.observe(of.on[name].action, self._on_action)
 
-    def answer(self, event: ops.ActionEvent, results: Callable[[Params], Results]) -> None:
+    def _on_action(self, event: ops.ActionEvent) -> None:
         """Set the results of an action, or fail it with the reason and the remedy."""
         try:
-            event.set_results(results(event.params))
+            event.set_results(self._answers[event.handle.kind](event.params))
         except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
             event.fail(str(error))
         except httpx2.HTTPError as error:

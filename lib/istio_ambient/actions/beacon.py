@@ -5,8 +5,6 @@
 
 import dataclasses
 
-import ops
-
 from istio_ambient import beacon, charm, kube
 from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
@@ -39,25 +37,13 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         super().__init__(
             of,
             {
-                "explain": self._on_explain,
-                "list-access": self._on_list_access,
-                "list-requests": self._on_list_requests,
-                "preview": self._on_preview,
+                "explain": self._explain,
+                "list-access": self._list_access,
+                "list-requests": self._list_requests,
+                "preview": self._preview,
             },
         )
         self._endpoint = endpoint
-
-    def _on_explain(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._explain)
-
-    def _on_list_access(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._list_access)
-
-    def _on_list_requests(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._list_requests)
-
-    def _on_preview(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._preview)
 
     def _explain(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))

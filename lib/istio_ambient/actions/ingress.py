@@ -5,8 +5,6 @@
 
 import ipaddress
 
-import ops
-
 from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import _reading
 from istio_ambient.ingress.reports import ingress_trace, lookup, route_list
@@ -28,20 +26,11 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         super().__init__(
             of,
             {
-                "list-routes": self._on_list_routes,
-                "get-proxied-endpoints": self._on_get_proxied_endpoints,
-                "check": self._on_check,
+                "list-routes": self._list_routes,
+                "get-proxied-endpoints": self._get_proxied_endpoints,
+                "check": self._check,
             },
         )
-
-    def _on_list_routes(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._list_routes)
-
-    def _on_get_proxied_endpoints(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._get_proxied_endpoints)
-
-    def _on_check(self, event: ops.ActionEvent) -> None:
-        self.answer(event, self._check)
 
     def _list_routes(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))

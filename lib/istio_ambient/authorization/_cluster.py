@@ -11,6 +11,7 @@ from lightkube.resources import core_v1
 
 from istio_ambient import kube
 from istio_ambient.authorization import _requests
+from istio_ambient.values.labels import MANAGED_BY_LABEL
 
 MODEL_ID = "model.juju.is/id"
 """Label or annotation, depending on Juju's version, of a namespace that is a Juju model."""
@@ -58,5 +59,5 @@ def _service(manifest: Mapping[str, Any]) -> _requests.ServiceFacts:
         namespace=metadata["namespace"],
         name=metadata["name"],
         selector=manifest.get("spec", {}).get("selector") or {},
-        by_juju=metadata.get("labels", {}).get(_requests.MANAGED_BY_LABEL) == "juju",
+        by_juju=metadata.get("labels", {}).get(MANAGED_BY_LABEL) == "juju",
     )

@@ -21,6 +21,7 @@ from istio_ambient.authorization._requests import (
     Target,
     TargetKind,
 )
+from istio_ambient.values.labels import PART_OF_LABEL
 from istio_ambient.values.problems import Problem
 
 
@@ -209,7 +210,7 @@ def targets_of(app: str, cluster: Cluster, namespace: str) -> Iterator[Target]:
 
 _OWNER_LABELS = {
     TargetKind.SERVICE: (_requests.NAME_LABEL,),
-    TargetKind.WORKLOAD: (_requests.NAME_LABEL, _requests.PART_OF_LABEL),
+    TargetKind.WORKLOAD: (_requests.NAME_LABEL, PART_OF_LABEL),
 }
 """Labels whose values name the applications that a target belongs to."""
 

@@ -7,9 +7,8 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
-NAME_LABEL = "app.kubernetes.io/name"
-PART_OF_LABEL = "app.kubernetes.io/part-of"
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+from istio_ambient.values.labels import NAME_LABEL
+
 TRUST_DOMAIN = "cluster.local"
 
 

@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 F = TypeVar("F")
 """The facts of one charm: a frozen dataclass of config, databags and cluster reads."""
 
-DEFAULT_READY_TIMEOUT = 300
-"""Seconds, for a charm without the option `ready-timeout`."""
-
 
 class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     """Runs the same reconcile on every event; a subclass defines its facts and desired objects.
@@ -285,5 +282,4 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         event.add_status(self._status())
 
     def _status(self) -> ops.StatusBase:
-        timeout = self.config.get("ready-timeout", DEFAULT_READY_TIMEOUT)
-        return status.status_of(self.findings, float(timeout))
+        return status.status_of(self.findings, self.load_config(status.Config).ready_timeout)

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import ops
 
 from istio_ambient import kube
+from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.problems import Problem
+
+
+class Config(CharmConfig):
+    """The option that the status depends on."""
+
+    ready_timeout: float = 300
+    """Seconds; the default is that of a charm without the option."""
 
 
 @dataclass

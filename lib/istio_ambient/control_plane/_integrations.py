@@ -11,6 +11,8 @@ import yaml
 
 from istio_ambient import manifests
 from istio_ambient.interfaces import certificate_transfer, istio_ingress_config, tracing
+from istio_ambient.interfaces.istio_ingress_config import Authorizer
+from istio_ambient.interfaces.tracing import Endpoint
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
 
@@ -36,8 +38,11 @@ class Remote:
 class Integrations:
     """The valid part of what other applications sent, and problems for the rest."""
 
-    tracing: manifests.TracingCollector | None = None
-    ext_authz_providers: tuple[manifests.ExtAuthzProvider, ...] = ()
+    tracing: Endpoint | None = None
+    ext_authz_providers: Mapping[str, Authorizer] = dataclasses.field(
+        default_factory=dict[str, Authorizer]
+    )
+    """By their name in MeshConfig."""
     provider_names: Mapping[int, str] = dataclasses.field(default_factory=dict[int, str])
     """Provider to name in the reply to an ingress once MeshConfig has it, by relation id."""
     jwks_ca: str = ""
@@ -53,12 +58,12 @@ def read_integrations(
 ) -> Integrations:
     """Return what remote applications ask for; invalid data of one does not affect the others."""
     collector, problems = _collector(collectors)
-    providers, found = _providers(ingresses)
+    names, authorizers, found = _providers(ingresses)
     jwks_ca, more = _bundle(authorities)
     return Integrations(
         tracing=collector,
-        ext_authz_providers=tuple(providers.values()),
-        provider_names={relation: provider.name for relation, provider in providers.items()},
+        ext_authz_providers=authorizers,
+        provider_names=names,
         jwks_ca=jwks_ca,
         problems=(*problems, *found, *more),
     )
@@ -86,54 +91,41 @@ def provider_replies(
     }
 
 
-def _collector(
-    remotes: Sequence[Remote],
-) -> tuple[manifests.TracingCollector | None, list[Problem]]:
+def _collector(remotes: Sequence[Remote]) -> tuple[Endpoint | None, list[Problem]]:
     problems: list[Problem] = []
     for remote in remotes:
         found, wrong = tracing.parse(remote.databag, app=remote.app, endpoint=TRACING)
         problems += wrong
         if found is not None:
-            return manifests.TracingCollector(service=found.host, port=found.port), problems
+            return found, problems
     return None, problems
 
 
 def _providers(
     remotes: Sequence[Remote],
-) -> tuple[dict[int, manifests.ExtAuthzProvider], list[Problem]]:
-    """Return a provider for each ingress that names an authorizer, by relation."""
-    providers: dict[str, tuple[int, manifests.ExtAuthzProvider]] = {}
+) -> tuple[dict[int, str], dict[str, Authorizer], list[Problem]]:
+    """Return the name of each ingress' provider by relation, and the authorizers by this name."""
+    names: dict[int, str] = {}
+    authorizers: dict[str, Authorizer] = {}
     problems: list[Problem] = []
     for remote in remotes:
         found, wrong = istio_ingress_config.parse(remote.databag, app=remote.app, endpoint=INGRESS)
         problems += wrong
         if found is None:
             continue
-        if remote.app in providers:
+        # istiod accepts DNS labels only (pilot/pkg/security/authz/builder/extauthz.go): for a
+        # policy with any other name it denies every request.
+        name = name_with_hash(f"{manifests.EXT_AUTHZ_PREFIX}{remote.app}")
+        if name in authorizers:
             # The provider is named after the application: the first relation gets the name.
             text, remedy = "related twice with an authorizer", "remove one of the two relations"
             problems.append(
                 Problem(app=remote.app, endpoint=INGRESS, field="", message=text, remedy=remedy)
             )
             continue
-        providers[remote.app] = (remote.relation, _provider(remote.app, found))
-    return dict(providers.values()), problems
-
-
-def _provider(app: str, authorizer: istio_ingress_config.Authorizer) -> manifests.ExtAuthzProvider:
-    return manifests.ExtAuthzProvider(
-        # istiod accepts DNS labels only (pilot/pkg/security/authz/builder/extauthz.go): for a
-        # policy with any other name it denies every request.
-        name=name_with_hash(f"{manifests.EXT_AUTHZ_PREFIX}{app}"),
-        service=authorizer.service,
-        port=authorizer.port,
-        protocol=authorizer.protocol,
-        path_prefix=authorizer.path_prefix,
-        include_request_headers_in_check=authorizer.include_headers_in_check,
-        headers_to_upstream_on_allow=authorizer.headers_to_upstream_on_allow,
-        headers_to_downstream_on_allow=authorizer.headers_to_downstream_on_allow,
-        headers_to_downstream_on_deny=authorizer.headers_to_downstream_on_deny,
-    )
+        names[remote.relation] = name
+        authorizers[name] = found
+    return names, authorizers, problems
 
 
 def _bundle(remotes: Sequence[Remote]) -> tuple[str, list[Problem]]:

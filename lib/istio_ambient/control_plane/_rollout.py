@@ -16,6 +16,7 @@ from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube
+from istio_ambient.values.labels import NAME_LABEL
 
 WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
     (Deployment, "istiod"),
@@ -24,7 +25,6 @@ WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
 )
 """Kinds and names of the workloads, in the order of an upgrade."""
 
-NAME_LABEL = "app.kubernetes.io/name"
 STAGES = ("istiod", "istio-cni", "ztunnel", "waypoints and gateways")
 """Components in the order of an upgrade; the first three are values of the name label."""
 

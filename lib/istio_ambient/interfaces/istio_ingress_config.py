@@ -41,8 +41,8 @@ class Authorizer(Databag, extra="ignore"):
 
     service: hostnames.ServiceHost = pydantic.Field(alias="ext_authz_service_name")
     port: urls.PortText = pydantic.Field(alias="ext_authz_port")
-    protocol: Literal["http", "grpc"] = pydantic.Field("http", alias="ext_authz_protocol")
-    path_prefix: paths.PathPrefix = pydantic.Field("", alias=PATH_PREFIX)
+    protocol: Literal["http", "grpc"] = pydantic.Field(default="http", alias="ext_authz_protocol")
+    path_prefix: paths.PathPrefix = pydantic.Field(default="", alias=PATH_PREFIX)
     """Over HTTP only."""
     include_headers_in_check: HeaderPatterns = ()
     headers_to_upstream_on_allow: HeaderPatterns = ()

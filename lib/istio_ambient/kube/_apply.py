@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import httpx2
 from lightkube.types import PatchType
 
-from istio_ambient.kube import _faults, _kinds
+from istio_ambient.kube import _faults, _kinds, _labels
 from istio_ambient.kube._client import Client, prepare_decoders
 from istio_ambient.kube._identity import RELEASED, Identity
 from istio_ambient.kube._live import PARALLEL, Live
@@ -138,24 +138,9 @@ def release(client: Client, live: Live) -> None:
     }
     for ref, obj in live.objects.items():
         if ref.kind in _kinds.KEPT:
-            _merge(client, type_of(obj), ref, {"metadata": metadata}, identity.field_manager)
-
-
-def _merge(
-    client: Client, kind: ResourceType, ref: Ref, body: Manifest, field_manager: str
-) -> None:
-    try:
-        client.patch(
-            kind,
-            ref.name,
-            body,
-            patch_type=PatchType.MERGE,
-            field_manager=field_manager,
-            namespace=ref.namespace or None,
-        )
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) != 404:
-            raise
+            body: Manifest = {"metadata": metadata}
+            with _faults.absence_allowed():
+                _labels.merge(client, type_of(obj), ref, body, identity.field_manager)
 
 
 def delete(client: Client, kind: ResourceType, name: str, namespace: str = "") -> None:
@@ -164,8 +149,5 @@ def delete(client: Client, kind: ResourceType, name: str, namespace: str = "") -
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
     """
-    try:
+    with _faults.absence_allowed():
         client.delete(kind, name, namespace=namespace or None)
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) != 404:
-            raise

@@ -35,7 +35,6 @@ class Client(Protocol):
 
     def get(self, res: ResourceType, name: str, *, namespace: str | None = None) -> Resource:
         """Read one object."""
-        ...
 
     def list(
         self,
@@ -61,15 +60,12 @@ class Client(Protocol):
         force: bool = False,
     ) -> Resource:
         """Patch or apply one object."""
-        ...
 
     def replace(self, obj: Resource, *, field_manager: str | None = None) -> Resource:
         """Replace one object (PUT)."""
-        ...
 
     def delete(self, res: ResourceType, name: str, *, namespace: str | None = None) -> None:
         """Delete one object."""
-        ...
 
 
 def connect() -> Client:

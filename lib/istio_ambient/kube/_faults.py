@@ -3,7 +3,9 @@
 
 """Failed requests to the API server, as text that says what to do."""
 
+import contextlib
 import re
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import httpx2
@@ -33,6 +35,16 @@ def code_of(error: httpx2.HTTPError) -> int:
     for paths that it does not serve.
     """
     return error.response.status_code if isinstance(error, httpx2.HTTPStatusError) else 0
+
+
+@contextlib.contextmanager
+def absence_allowed() -> Generator[None]:
+    """Suppress the API server's answer that an object or a kind does not exist (404)."""
+    try:
+        yield
+    except httpx2.HTTPStatusError as error:
+        if code_of(error) != 404:
+            raise
 
 
 def fault_of(error: httpx2.HTTPError, doing: str, requester: Identity) -> Fault:

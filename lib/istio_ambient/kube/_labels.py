@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
-from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref_in, section
+from istio_ambient.kube._objects import Manifest, Ref, ResourceType, manifest_of, ref_in, section
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,14 @@ def apply_labels(
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
     """
-    return [patch for patch in patches if _apply(client, patch, field_manager)]
+    changed: list[LabelPatch] = []
+    for patch in patches:
+        body = _body(client, patch)
+        if body:
+            ref = ref_in(patch.kind, patch.name, patch.namespace)
+            merge(client, patch.kind, ref, body, field_manager)
+            changed.append(patch)
+    return changed
 
 
 def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
@@ -55,29 +61,29 @@ def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPa
     return [patch for patch in patches if _body(client, patch)]
 
 
-def _apply(client: Client, patch: LabelPatch, field_manager: str) -> bool:
-    body = _body(client, patch)
-    if not body:
-        return False
+def merge(
+    client: Client, kind: ResourceType, ref: Ref, body: Manifest, field_manager: str
+) -> None:
+    """Send a JSON merge patch (RFC 7386) for one object.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success.
+    """
     client.patch(
-        patch.kind,
-        patch.name,
+        kind,
+        ref.name,
         body,
         patch_type=PatchType.MERGE,
         field_manager=field_manager,
-        namespace=patch.namespace or None,
+        namespace=ref.namespace or None,
     )
-    return True
 
 
 def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:
-    try:
+    with _faults.absence_allowed():
         live = client.get(patch.kind, patch.name, namespace=patch.namespace or None)
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) == 404:
-            return {}
-        raise
-    return label_patch_body(patch, manifest_of(live))
+        return label_patch_body(patch, manifest_of(live))
+    return {}
 
 
 def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:

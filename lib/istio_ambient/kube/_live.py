@@ -7,8 +7,6 @@ import concurrent.futures
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import httpx2
-
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client, prepare_decoders
 from istio_ambient.kube._identity import Identity
@@ -103,12 +101,9 @@ def list_kind(
         httpx2.HTTPError: on any answer but success or 404.
     """
     scope = (namespace or ALL_NAMESPACES) if is_namespaced(kind) else None
-    try:
+    with _faults.absence_allowed():
         return list(client.list(kind, namespace=scope, labels=labels, fields=fields))
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) == 404:
-            return None
-        raise
+    return None
 
 
 def first_of(client: Client, kind: ResourceType) -> Resource | None:

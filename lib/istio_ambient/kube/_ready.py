@@ -6,15 +6,14 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
-import httpx2
-from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
 
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
+from istio_ambient.kube._objects import Manifest, items, manifest_of, section
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,10 @@ def workload_readiness(
         return Readiness(what, ready=False, reason="not created yet")
     if rolled_out(workload):
         return Readiness(what, ready=True)
-    pods = _pods(client, workload)
-    reason = pods_reason(pods) or _replica_failure(workload) or progress(workload)
-    return Readiness(what, ready=False, reason=reason, since=_since(workload, pods))
+    manifest = manifest_of(workload)
+    pods = _pods(client, manifest)
+    reason = _pods_reason(pods) or _replica_failure(manifest) or _progress(workload)
+    return Readiness(what, ready=False, reason=reason, since=_since(manifest, pods))
 
 
 def deployment_readiness(
@@ -69,35 +69,34 @@ def deployment_readiness(
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
     """
-    try:
+    with _faults.absence_allowed():
         deployment = client.get(Deployment, name, namespace=namespace)
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) != 404:
-            raise
-        return unmade
-    return workload_readiness(client, deployment, what)
+        return workload_readiness(client, deployment, what)
+    return unmade
 
 
-def _replica_failure(workload: Deployment | DaemonSet) -> str:
+def _replica_failure(workload: Manifest) -> str:
     """Return why a Deployment may not create pods, such as a quota or an admission webhook."""
-    for condition in (workload.status.conditions if workload.status else None) or ():
-        if condition.type == "ReplicaFailure" and condition.status == "True":
-            return f"{condition.reason or condition.type}: {condition.message or ''}".strip(": ")
+    for condition in items(section(workload, "status"), "conditions"):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return _reason(condition, condition["type"])
     return ""
 
 
-def _pods(client: Client, workload: Deployment | DaemonSet) -> list[Pod]:
-    spec, metadata = workload.spec, workload.metadata
-    labels = cast(dict[str, str], spec.selector.matchLabels) if spec else {}  # pyright: ignore[reportUnknownMemberType]
-    namespace = (metadata and metadata.namespace) or ""
-    return list(client.list(Pod, namespace=namespace, labels=labels))
+def _reason(condition: Manifest, default: str) -> str:
+    return f"{condition.get('reason') or default}: {condition.get('message') or ''}".strip(": ")
+
+
+def _pods(client: Client, workload: Manifest) -> list[Manifest]:
+    labels = section(section(section(workload, "spec"), "selector"), "matchLabels")
+    namespace = workload["metadata"].get("namespace", "")
+    pods = map(manifest_of, client.list(Pod, namespace=namespace, labels=labels))
+    return sorted(pods, key=lambda pod: pod["metadata"]["name"])
 
 
 def available(workload: Deployment | DaemonSet) -> int:
     """Return the number of pods that work, of any version."""
-    if isinstance(workload, Deployment):
-        return (workload.status and workload.status.availableReplicas) or 0
-    return (workload.status and workload.status.numberAvailable) or 0
+    return _counts(workload).available
 
 
 def rolled_out(workload: Deployment | DaemonSet) -> bool:
@@ -106,94 +105,75 @@ def rolled_out(workload: Deployment | DaemonSet) -> bool:
     generation = (workload.metadata.generation if workload.metadata else None) or 0
     if status is None or (status.observedGeneration or 0) < generation:
         return False
-    updated, available, desired = _counts(workload)
-    return min(updated, available) >= desired and not _outdated(workload)
+    counts = _counts(workload)
+    return counts.ready >= counts.desired and not counts.outdated
 
 
-def _outdated(workload: Deployment | DaemonSet) -> int:
-    """Return how many pods of an older version a Deployment still has.
+class _Counts(NamedTuple):
+    """Numbers of pods of a workload."""
 
-    While there are any, the available pods may be these, and the new ones still start.
-    """
-    if isinstance(workload, DaemonSet) or workload.status is None:
-        return 0
-    return max(0, (workload.status.replicas or 0) - (workload.status.updatedReplicas or 0))
+    updated: int
+    available: int
+    desired: int
+    outdated: int = 0
+    """Pods of an older version that a Deployment still has. While there are any, the available
+    pods may be these, and the new ones still start."""
 
-
-def _counts(workload: Deployment | DaemonSet) -> tuple[int, int, int]:
-    """Return (updated, available, desired) numbers of pods."""
-    if isinstance(workload, Deployment):
-        status, spec = workload.status, workload.spec
-        desired = spec.replicas if spec and spec.replicas is not None else 1
-        if status is None:
-            return 0, 0, desired
-        return status.updatedReplicas or 0, status.availableReplicas or 0, desired
-    daemons = workload.status
-    if daemons is None:
-        return 0, 0, 1
-    return (
-        daemons.updatedNumberScheduled or 0,
-        daemons.numberAvailable or 0,
-        daemons.desiredNumberScheduled or 0,
-    )
+    @property
+    def ready(self) -> int:
+        return min(self.updated, self.available)
 
 
-def progress(workload: Deployment | DaemonSet) -> str:
+def _counts(workload: Deployment | DaemonSet) -> _Counts:
+    manifest = manifest_of(workload)
+    count = section(manifest, "status").get
+    if isinstance(workload, DaemonSet):
+        desired = count("desiredNumberScheduled", 1)
+        return _Counts(count("updatedNumberScheduled", 0), count("numberAvailable", 0), desired)
+    updated, desired = count("updatedReplicas", 0), section(manifest, "spec").get("replicas", 1)
+    outdated = max(0, count("replicas", 0) - updated)
+    return _Counts(updated, count("availableReplicas", 0), desired, outdated)
+
+
+def _progress(workload: Deployment | DaemonSet) -> str:
     """Return the progress of a rollout, such as `1 of 3 pods ready`."""
-    updated, available, desired = _counts(workload)
-    outdated = _outdated(workload)
-    if outdated and min(updated, available) >= desired:
-        return f"{outdated} pods of the previous version still serve"
-    return f"{min(updated, available)} of {desired} pods ready"
+    counts = _counts(workload)
+    if counts.outdated and counts.ready >= counts.desired:
+        return f"{counts.outdated} pods of the previous version still serve"
+    return f"{counts.ready} of {counts.desired} pods ready"
 
 
-def pods_reason(pods: Iterable[Pod]) -> str:
+def _pods_reason(pods: Iterable[Manifest]) -> str:
     """Return why pods are not ready, from the first pod that gives a reason; empty without one."""
-    for pod in sorted(pods, key=lambda pod: (pod.metadata and pod.metadata.name) or ""):
-        reason = _pod_reason(pod)
-        if reason:
-            return f"pod {pod.metadata.name if pod.metadata else ''}: {reason}"
+    reasons = ((pod["metadata"]["name"], _pod_reason(section(pod, "status"))) for pod in pods)
+    return next((f"pod {name}: {reason}" for name, reason in reasons if reason), "")
+
+
+def _pod_reason(status: Manifest) -> str:
+    containers = (*items(status, "initContainerStatuses"), *items(status, "containerStatuses"))
+    for reason in filter(None, map(_container_reason, containers)):
+        return reason
+    for condition in items(status, "conditions"):
+        if condition["type"] == "PodScheduled" and condition["status"] != "True":
+            return _reason(condition, "not scheduled")
     return ""
 
 
-def _pod_reason(pod: Pod) -> str:
-    status = pod.status
-    if status is None:
-        return ""
-    for container in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
-        reason = _container_reason(container)
-        if reason:
-            return reason
-    for condition in status.conditions or ():
-        if condition.type == "PodScheduled" and condition.status != "True":
-            return f"{condition.reason or 'not scheduled'}: {condition.message or ''}".strip(": ")
-    return ""
+def _container_reason(container: Manifest) -> str:
+    state = section(container, "state")
+    waiting, exit_code = section(state, "waiting"), section(state, "terminated").get("exitCode")
+    if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+        return f"{waiting['reason']}: {waiting.get('message') or container['image']}"
+    return f"container {container['name']} ended with {exit_code}" if exit_code else ""
 
 
-def _container_reason(container: ContainerStatus) -> str:
-    state = container.state
-    if state is None:
-        return ""
-    if state.waiting and state.waiting.reason not in (
-        None,
-        "ContainerCreating",
-        "PodInitializing",
-    ):
-        return f"{state.waiting.reason}: {state.waiting.message or container.image}"
-    if state.terminated and state.terminated.exitCode:
-        return f"container {container.name} ended with {state.terminated.exitCode}"
-    return ""
-
-
-def _since(workload: Deployment | DaemonSet, pods: Sequence[Pod]) -> datetime.datetime | None:
+def _since(workload: Manifest, pods: Sequence[Manifest]) -> datetime.datetime | None:
     """Return since when pods have not been ready: the earliest such transition."""
     found = [
-        condition.lastTransitionTime
+        condition.get("lastTransitionTime")
         for pod in pods
-        for condition in (pod.status.conditions if pod.status else None) or ()
-        if condition.type in ("Ready", "PodScheduled") and condition.status != "True"
+        for condition in items(section(pod, "status"), "conditions")
+        if condition["type"] in ("Ready", "PodScheduled") and condition["status"] != "True"
     ]
-    times = [time for time in found if time is not None]
-    if times:
-        return min(times)
-    return workload.metadata.creationTimestamp if workload.metadata else None
+    times = [time for time in found if time] or [workload["metadata"].get("creationTimestamp")]
+    return min((datetime.datetime.fromisoformat(time) for time in times if time), default=None)

@@ -16,7 +16,7 @@ from ._mesh_overlay import EXT_AUTHZ_PREFIX
 from ._platforms import Platform, platform_of
 from ._render import render
 from ._served import BUNDLE_VERSION, bundle_version, is_gateway_api, is_newer, serves
-from ._values import MIN_KUBERNETES, ControlPlane, ExtAuthzProvider, MeshCA, TracingCollector
+from ._values import MIN_KUBERNETES, ControlPlane, MeshCA
 
 __all__ = [
     "AUTO",
@@ -30,10 +30,8 @@ __all__ = [
     "VERSION",
     "Config",
     "ControlPlane",
-    "ExtAuthzProvider",
     "MeshCA",
     "Platform",
-    "TracingCollector",
     "bundle_version",
     "crds",
     "gateway_api_admission",

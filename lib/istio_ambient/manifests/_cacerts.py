@@ -10,6 +10,8 @@ from typing import cast
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 
+from istio_ambient.values.labels import NAME_LABEL, PART_OF_LABEL
+
 from ._values import MeshCA
 
 CACERTS = "cacerts"
@@ -32,10 +34,7 @@ def secret(namespace: str, mesh_ca: MeshCA) -> Secret:
         metadata=ObjectMeta(
             name=CACERTS,
             namespace=namespace,
-            labels={
-                "app.kubernetes.io/name": "istiod",
-                "app.kubernetes.io/part-of": "istio",
-            },
+            labels={NAME_LABEL: "istiod", PART_OF_LABEL: "istio"},
             annotations={SOURCE: mesh_ca.source} if mesh_ca.source else None,
         ),
         type="Opaque",

@@ -9,8 +9,33 @@ Field names are those of Istio's reference, "Global Mesh Options".
 from collections.abc import Mapping
 from typing import Any, cast
 
+from istio_ambient.interfaces.istio_ingress_config import Authorizer
+
 from ._mesh_overlay import TRACING_PROVIDER
-from ._values import ControlPlane, ExtAuthzProvider, TracingCollector
+from ._values import ControlPlane
+
+_DEFAULTS: Mapping[str, Any] = {
+    "accessLogFile": "/dev/stdout",
+    "defaultConfig": {"image": {"imageType": "distroless"}},
+    "defaultProviders": {"metrics": ["prometheus"]},
+    "enablePrometheusMerge": True,
+    # Services with this label are reachable from other clusters.
+    "serviceScopeConfigs": [
+        {
+            "scope": "GLOBAL",
+            "servicesSelector": {
+                "matchExpressions": [
+                    {"key": "istio.io/global", "operator": "In", "values": ["true"]}
+                ]
+            },
+        }
+    ],
+}
+_TRACING: Mapping[str, Any] = {
+    "enableTracing": True,
+    "defaultProviders": {"tracing": [TRACING_PROVIDER]},
+    "defaultConfig": {"tracing": {"sampling": 100}},
+}
 
 
 def mesh_config(control_plane: ControlPlane) -> dict[str, Any]:
@@ -23,8 +48,8 @@ def mesh_config(control_plane: ControlPlane) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for layer in (
-        _defaults(),
-        _tracing_settings(control_plane.tracing),
+        _DEFAULTS,
+        _TRACING if control_plane.tracing else {},
         control_plane.config.mesh_config,
         _owned(control_plane),
         _providers_of_relations(control_plane),
@@ -68,60 +93,28 @@ def _owned(control_plane: ControlPlane) -> dict[str, Any]:
     }
 
 
-def _defaults() -> dict[str, Any]:
-    return {
-        "accessLogFile": "/dev/stdout",
-        "defaultConfig": {"image": {"imageType": "distroless"}},
-        "defaultProviders": {"metrics": ["prometheus"]},
-        "enablePrometheusMerge": True,
-        # Services with this label are reachable from other clusters.
-        "serviceScopeConfigs": [
-            {
-                "scope": "GLOBAL",
-                "servicesSelector": {
-                    "matchExpressions": [
-                        {"key": "istio.io/global", "operator": "In", "values": ["true"]}
-                    ]
-                },
-            }
-        ],
-    }
-
-
-def _tracing_settings(tracing: TracingCollector | None) -> dict[str, Any]:
-    if tracing is None:
-        return {}
-    return {
-        "enableTracing": True,
-        "defaultProviders": {"tracing": [TRACING_PROVIDER]},
-        "defaultConfig": {"tracing": {"sampling": 100}},
-    }
-
-
 def _providers_of_relations(control_plane: ControlPlane) -> dict[str, Any]:
     providers: list[dict[str, Any]] = []
-    if control_plane.tracing is not None:
-        collector = control_plane.tracing
-        providers.append(
-            {
-                "name": TRACING_PROVIDER,
-                "opentelemetry": {"service": collector.service, "port": collector.port},
-            }
-        )
-    providers.extend(_ext_authz(provider) for provider in control_plane.ext_authz_providers)
+    collector = control_plane.tracing
+    if collector is not None:
+        settings = {"service": collector.host, "port": collector.port}
+        providers.append({"name": TRACING_PROVIDER, "opentelemetry": settings})
+    authorizers = control_plane.ext_authz_providers.items()
+    providers.extend({"name": name, **_ext_authz(provider)} for name, provider in authorizers)
     return {"extensionProviders": providers} if providers else {}
 
 
-def _ext_authz(provider: ExtAuthzProvider) -> dict[str, Any]:
+def _ext_authz(provider: Authorizer) -> dict[str, Any]:
+    """Return the settings of a provider; for gRPC there are only a Service and a port."""
     settings: dict[str, Any] = {"service": provider.service, "port": provider.port}
     if provider.protocol == "grpc":
-        return {"name": provider.name, "envoyExtAuthzGrpc": settings}
+        return {"envoyExtAuthzGrpc": settings}
     optional: dict[str, Any] = {
         "pathPrefix": provider.path_prefix,
-        "includeRequestHeadersInCheck": list(provider.include_request_headers_in_check),
+        "includeRequestHeadersInCheck": list(provider.include_headers_in_check),
         "headersToUpstreamOnAllow": list(provider.headers_to_upstream_on_allow),
         "headersToDownstreamOnAllow": list(provider.headers_to_downstream_on_allow),
         "headersToDownstreamOnDeny": list(provider.headers_to_downstream_on_deny),
     }
     settings |= {key: value for key, value in optional.items() if value}
-    return {"name": provider.name, "envoyExtAuthzHttp": settings}
+    return {"envoyExtAuthzHttp": settings}

@@ -6,47 +6,17 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from typing import Literal
 
 import pydantic
+
+from istio_ambient.interfaces.istio_ingress_config import Authorizer
+from istio_ambient.interfaces.tracing import Endpoint
 
 from ._config import AUTO, Config
 from ._platforms import Platform
 
 MIN_KUBERNETES = (1, 32)
 """The oldest Kubernetes that this Istio supports (istio/istio istioctl/pkg/install/k8sversion)."""
-
-
-class _Values(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class TracingCollector(_Values):
-    """The OTLP endpoint (gRPC) to which the proxies send spans."""
-
-    service: str = pydantic.Field(min_length=1)
-    """Host name as Istio knows the service: fully qualified, or `<namespace>/<host>`."""
-    port: int = pydantic.Field(ge=1, le=65535)
-
-
-class ExtAuthzProvider(_Values):
-    """A service with which gateways may check whether a request is allowed.
-
-    The fields are those of MeshConfig's `envoyExtAuthzHttp`; of these `envoyExtAuthzGrpc` has only
-    `service` and `port`.
-    """
-
-    name: str = pydantic.Field(min_length=1)
-    """Name in CUSTOM policies: a DNS label, since istiod denies every request for any other."""
-    service: str = pydantic.Field(min_length=1)
-    port: int = pydantic.Field(ge=1, le=65535)
-    protocol: Literal["http", "grpc"] = "http"
-    path_prefix: str = ""
-    """Prefix of the path in check requests; HTTP only."""
-    include_request_headers_in_check: tuple[str, ...] = ()
-    headers_to_upstream_on_allow: tuple[str, ...] = ()
-    headers_to_downstream_on_allow: tuple[str, ...] = ()
-    headers_to_downstream_on_deny: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +43,7 @@ class MeshCA:
         return hashlib.sha256(public.encode()).hexdigest()
 
 
-class ControlPlane(_Values):
+class ControlPlane(pydantic.BaseModel, frozen=True, extra="forbid"):
     """The options of the operator, and what relations and the cluster bring.
 
     Raises:
@@ -87,8 +57,13 @@ class ControlPlane(_Values):
     """Distribution of the cluster's nodes; it counts where `config.platform` is `auto`."""
     replicas: int = pydantic.Field(default=1, ge=1)
     """Number of istiod pods."""
-    tracing: TracingCollector | None = None
-    ext_authz_providers: tuple[ExtAuthzProvider, ...] = ()
+    tracing: Endpoint | None = None
+    """The OTLP endpoint (gRPC) to which the proxies send spans."""
+    ext_authz_providers: Mapping[str, Authorizer] = pydantic.Field(
+        default_factory=dict[str, Authorizer]
+    )
+    """Services with which gateways may check whether a request is allowed, by their name in CUSTOM
+    policies: a DNS label, since istiod denies every request for any other."""
     jwks_ca: str = ""
     """PEM bundle of certificate authorities that istiod trusts for JWKS, beside public ones."""
     pod_labels: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])

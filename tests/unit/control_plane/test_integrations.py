@@ -5,9 +5,9 @@
 
 import json
 
-from istio_ambient import control_plane, manifests
+from istio_ambient import control_plane
 from istio_ambient.control_plane import _integrations
-from istio_ambient.interfaces import istio_ingress_config
+from istio_ambient.interfaces import istio_ingress_config, tracing
 
 from tests import authorities
 
@@ -40,7 +40,7 @@ def test_nothing_related():
 def test_every_ingress_has_a_provider_of_its_own_and_fake_host_means_none():
     found = ingresses(one=GOOD, two=NONE, three={**GOOD, "ext_authz_protocol": "grpc"}, four={})
     assert found.problems == ()
-    assert [(p.name, p.protocol) for p in found.ext_authz_providers] == [
+    assert [(name, p.protocol) for name, p in found.ext_authz_providers.items()] == [
         ("ext-authz-one", "http"),
         ("ext-authz-three", "grpc"),
     ]
@@ -50,15 +50,15 @@ def test_every_ingress_has_a_provider_of_its_own_and_fake_host_means_none():
 def test_a_provider_has_a_name_that_istiod_takes_and_the_path_prefix():
     long = "a" * 63
     found = ingresses(**{long: {**GOOD, "ext_authz_path_prefix": "/decisions"}})
-    (provider,) = found.ext_authz_providers
-    assert len(provider.name) == 63
-    assert provider.name.startswith("ext-authz-aaa")
+    ((name, provider),) = found.ext_authz_providers.items()
+    assert len(name) == 63
+    assert name.startswith("ext-authz-aaa")
     assert provider.path_prefix == "/decisions"
 
 
 def test_a_bad_ingress_is_reported_and_the_good_one_stays():
     found = ingresses(bad={**GOOD, "ext_authz_port": "http"}, good=GOOD)
-    assert [p.name for p in found.ext_authz_providers] == ["ext-authz-good"]
+    assert [*found.ext_authz_providers] == ["ext-authz-good"]
     assert [problem.app for problem in found.problems] == ["bad"]
 
 
@@ -87,7 +87,7 @@ def test_the_reply_to_an_ingress_repeats_the_path_prefix_in_use():
 def test_the_collector():
     remote = control_plane.Remote(1, "tempo", receivers("tempo.cos.svc:4317"))
     found = control_plane.read_integrations(collectors=[remote])
-    assert found.tracing == manifests.TracingCollector(service="tempo.cos.svc", port=4317)
+    assert found.tracing == tracing.Endpoint(host="tempo.cos.svc", port=4317)
     assert "otel-tracing" in mesh_config(found)
     bad = control_plane.Remote(1, "tempo", receivers("http://tempo"))
     found = control_plane.read_integrations(collectors=[bad])

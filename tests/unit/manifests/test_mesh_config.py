@@ -5,11 +5,12 @@ import json
 from typing import Any
 
 from istio_ambient import manifests
+from istio_ambient.interfaces import istio_ingress_config, tracing
 from istio_ambient.manifests import _mesh_config, _mesh_overlay
 
 from tools import generate_crds, generate_mesh_config
 
-TEMPO = manifests.TracingCollector(service="tempo.cos.svc", port=4317)
+TEMPO = tracing.Endpoint(host="tempo.cos.svc", port=4317)
 
 
 def mesh_config(**values: Any) -> dict[str, Any]:
@@ -41,15 +42,17 @@ def test_tracing():
 
 
 def test_ext_authz_over_http_and_grpc():
-    http = manifests.ExtAuthzProvider(
-        name="ext-authz-a",
-        service="a.b.svc",
-        port=4180,
-        include_request_headers_in_check=("cookie",),
+    http = istio_ingress_config.Authorizer(
+        ext_authz_service_name="a.b.svc",
+        ext_authz_port=4180,
+        include_headers_in_check=("cookie",),
         headers_to_downstream_on_deny=("set-cookie",),
     )
-    grpc = manifests.ExtAuthzProvider(name="ext-authz-c", service="c", port=9000, protocol="grpc")
-    assert mesh_config(ext_authz_providers=(http, grpc))["extensionProviders"] == [
+    grpc = istio_ingress_config.Authorizer(
+        ext_authz_service_name="c", ext_authz_port=9000, ext_authz_protocol="grpc"
+    )
+    providers = {"ext-authz-a": http, "ext-authz-c": grpc}
+    assert mesh_config(ext_authz_providers=providers)["extensionProviders"] == [
         {
             "name": "ext-authz-a",
             "envoyExtAuthzHttp": {

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import manifests
+from istio_ambient.interfaces import tracing
 from istio_ambient.manifests import _render
 
 TEMPLATES = pathlib.Path(manifests.__file__).parent / "templates"
@@ -62,7 +63,7 @@ def pod(objects: dict[tuple[str, str], dict[str, Any]], kind: str, name: str) ->
 
 PODS = (("Deployment", "istiod"), ("DaemonSet", "istio-cni-node"), ("DaemonSet", "ztunnel"))
 FULL: dict[str, Any] = {
-    "tracing": manifests.TracingCollector(service="tempo.cos.svc", port=4317),
+    "tracing": tracing.Endpoint(host="tempo.cos.svc", port=4317),
     "jwks_ca": "PEM",
     "replicas": 3,
     "pod_labels": {"scrape": "me"},

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from lightkube.models import core_v1
 
 from istio_ambient import kube
-
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+from istio_ambient.values.labels import MANAGED_BY_LABEL
 
 
 @dataclass(frozen=True)
