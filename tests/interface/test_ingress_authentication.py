@@ -70,7 +70,10 @@ def test_the_published_authorizer():
     decisions, problems = forward_auth.parse(databag, app="proxy", endpoint="forward-auth")
     assert problems == []
     assert decisions is not None
-    assert (decisions.host, decisions.port) == ("proxy.iam.svc.cluster.local", 4180)
+    assert (decisions.address.host, decisions.address.port) == (
+        "proxy.iam.svc.cluster.local",
+        4180,
+    )
     assert decisions.headers == ("x-user",)
 
 

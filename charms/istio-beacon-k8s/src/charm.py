@@ -73,8 +73,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def publish(self, facts: beacon.Facts, live: kube.Live) -> None:
         """Publish the labels with which applications join the mesh, once the waypoint exists."""
         if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
-            for relation in self.active_relations(MESH):
-                relation.data[self.app].update(service_mesh.dump(facts.published_labels))
+            self.write_databags(MESH, service_mesh.dump(facts.published_labels))
 
     def readiness(
         self, client: kube.Client, facts: beacon.Facts, live: kube.Live

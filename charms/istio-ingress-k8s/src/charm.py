@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import ops
 from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
-from istio_ambient.charm import observability
+from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, ingress_services
 from istio_ambient.ingress.reports import acceptance
 from istio_ambient.integrations import (
@@ -76,7 +76,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             requests=requests,
             cluster=cluster,
             scrapers=let_in,
-            pending=tuple(map(_readiness, pending)),
+            pending=tuple(status.pending(pending)),
             cidrs_in_force=ingress.cidrs_in_force(live),
             upstream=upstream,
             forward_auth=login.auth,
@@ -134,12 +134,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             for relation in self.active_relations(endpoint):
                 answer = answers.get(relation.id, {})
                 self.write_databag(relation.data[self.app], answer, keys)
-        names = self._metadata(facts, live)
-        for relation in self.active_relations(METADATA):
-            self.write_databag(relation.data[self.app], names, metadata.GATEWAY_KEYS)
-        for relation in self.active_relations(ingress_upstream.ENDPOINT):
-            content = ingress_upstream.request(self._resolved(facts))
-            self.write_databag(relation.data[self.app], content, ingress_upstream.APP_KEYS)
+        self.write_databags(METADATA, self._metadata(facts, live), metadata.GATEWAY_KEYS)
+        content = ingress_upstream.request(self._resolved(facts))
+        self.write_databags(ingress_upstream.ENDPOINT, content, ingress_upstream.APP_KEYS)
 
     def _metadata(self, facts: ingress.Facts, live: kube.Live) -> dict[str, str]:
         gateway = facts.gateway
@@ -155,8 +152,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def _publish_authorizer(self) -> None:
         endpoints = (ingress_requests.INGRESS, ingress_requests.INGRESS_UNAUTHENTICATED)
         apps = [each.app.name for name in endpoints for each in self.active_relations(name)]
-        for relation in self.active_relations(ingress_authentication.FORWARD_AUTH):
-            relation.data[self.app].update(forward_auth.dump(apps))
+        self.write_databags(ingress_authentication.FORWARD_AUTH, forward_auth.dump(apps))
         authorizer = self._login().authorizer
         for relation in self.active_relations(ingress_authentication.INGRESS_CONFIG):
             databag = relation.data[self.app]
@@ -182,12 +178,6 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Watch the gateway through its Service."""
         url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)
         return {"gateway": observability.http_check(url)}
-
-
-def _readiness(pending: Problem) -> kube.Readiness:
-    """Return what a request for access waits for."""
-    what = f"{pending.app}:{pending.endpoint}"
-    return kube.Readiness(what, ready=False, reason=f"{pending.message}; {pending.remedy}")
 
 
 if __name__ == "__main__":

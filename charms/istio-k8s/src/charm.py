@@ -78,14 +78,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         write these databags.
         """
         if self.unit.is_leader():
-            self._announce("istio-metadata", metadata.dump_istio(self.model.name))
-            self._announce(control_plane.TRACING, tracing.request("otlp_grpc"))
-            self._announce(control_plane.AUTHORITIES, certificate_transfer.request())
+            self.write_databags("istio-metadata", metadata.dump_istio(self.model.name))
+            self.write_databags(control_plane.TRACING, tracing.request("otlp_grpc"))
+            self.write_databags(control_plane.AUTHORITIES, certificate_transfer.request())
         return super().reconcile()
-
-    def _announce(self, endpoint: str, databag: Mapping[str, str]) -> None:
-        for relation in self.active_relations(endpoint):
-            relation.data[self.app].update(databag)
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
         """Return the facts: configuration, databags, live objects and the rest of the cluster."""
@@ -139,12 +135,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         data: Mapping[str, str] = (applied.data if applied else None) or {}
         replies = control_plane.provider_replies(facts.integrations, data.get("mesh", ""))
         for relation in self.active_relations(control_plane.INGRESS):
-            databag = relation.data[self.app]
-            if relation.id in replies:
-                databag.update(istio_ingress_config.dump(replies[relation.id]))
-            else:
-                for key in istio_ingress_config.REPLY_KEYS:
-                    databag.pop(key, None)
+            reply = replies.get(relation.id)
+            content = istio_ingress_config.dump(reply) if reply else {}
+            keys = istio_ingress_config.REPLY_KEYS
+            self.write_databag(relation.data[self.app], content, keys)
 
     def readiness(
         self, client: kube.Client, facts: control_plane.Facts, live: kube.Live

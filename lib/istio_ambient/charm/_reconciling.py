@@ -140,9 +140,15 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             keys: all keys that the charm ever writes there; other keys stay.
         """
         databag.update(content)
-        for key in keys:
-            if key in databag and key not in content:
-                del databag[key]
+        for key in set(keys) - content.keys():
+            databag.pop(key, None)
+
+    def write_databags(
+        self, endpoint: str, content: Mapping[str, str], keys: Iterable[str] = ()
+    ) -> None:
+        """Write the application's databag of each relation of an endpoint; see `write_databag`."""
+        for relation in self.active_relations(endpoint):
+            self.write_databag(relation.data[self.app], content, keys)
 
     def remote_databag(self, relation: ops.Relation) -> dict[str, str]:
         """Return a copy of the remote application's databag."""
@@ -199,7 +205,12 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         Raises:
             httpx2.HTTPError: the cluster cannot be read.
         """
-        return self.withhold(self._plan(desired, live))
+        plan = kube.plan(desired.objects, live, held=desired.held)
+        created = kube.creations(plan)
+        if created:
+            taken = kube.read_taken(self.client, created)
+            plan = kube.plan(desired.objects, live, taken, desired.held)
+        return self.withhold(plan)
 
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look()
@@ -224,14 +235,6 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
         for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
             logger.info("%s", kube.describe(patch))
-
-    def _plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
-        plan = kube.plan(desired.objects, live, held=desired.held)
-        created = kube.creations(plan)
-        if created:
-            taken = kube.read_taken(self.client, created)
-            plan = kube.plan(desired.objects, live, taken, desired.held)
-        return plan
 
     def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
         applied = kube.apply(self.client, plan, self.identity)

@@ -4,12 +4,16 @@
 """Read the workload that istiod makes of a Gateway: whether it is ready, and its address."""
 
 import datetime
+from typing import Any
+
+from lightkube.resources.core_v1 import Node, Pod
 
 from istio_ambient import gateways, kube, resources
-from istio_ambient.cluster import nodes
 
 STATUS_PORT = 15021
 """Port of waypoints and gateways that serves their readiness, at `/healthz/ready`."""
+_PREFERRED = ("ExternalIP", "InternalIP")
+"""Types of a node's addresses, the type first that clients outside can most likely reach."""
 
 
 def readiness(
@@ -52,12 +56,33 @@ def since(live: kube.Live) -> datetime.datetime | None:
 
 
 def node_address(client: kube.Client, namespace: str, name: str) -> str:
-    """Return the address of a node that runs a pod of a Gateway; empty while none does.
+    """Return the IP address of a node that runs a ready pod of a Gateway; empty while none does.
+
+    Of several pods the oldest is used, so that the address changes as seldom as possible.
 
     Raises:
         httpx2.HTTPError: on any answer but success.
     """
-    return nodes.node_address(client, namespace, {gateways.NAME_LABEL: name})
+    labels = {gateways.NAME_LABEL: name}
+    pods = map(kube.manifest_of, kube.list_kind(client, Pod, labels, namespace) or ())
+    ready = sorted((pod for pod in pods if _is_ready(pod)), key=_age)
+    if not ready:
+        return ""
+    node = kube.manifest_of(client.get(Node, ready[0]["spec"]["nodeName"]))
+    addresses = kube.items(kube.section(node, "status"), "addresses")
+    found = {each["type"]: each["address"] for each in reversed(addresses)}
+    known = [found[kind] for kind in _PREFERRED if kind in found]
+    return known[0] if known else ready[0]["status"].get("hostIP", "")
+
+
+def _is_ready(pod: kube.Manifest) -> bool:
+    conditions = kube.items(kube.section(pod, "status"), "conditions")
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return ready and not pod["metadata"].get("deletionTimestamp")
+
+
+def _age(pod: kube.Manifest) -> tuple[Any, str]:
+    return pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]
 
 
 def status_url(workload: str, namespace: str) -> str:

@@ -96,10 +96,10 @@ def login(
 
 def _authorizer(decisions: forward_auth.Decisions) -> istio_ingress_config.Authorizer:
     return istio_ingress_config.Authorizer(
-        ext_authz_service_name=decisions.host,
-        ext_authz_port=decisions.port,
+        ext_authz_service_name=decisions.address.host,
+        ext_authz_port=decisions.address.port,
         ext_authz_protocol="http",
-        ext_authz_path_prefix=decisions.path_prefix,
+        ext_authz_path_prefix=decisions.address.path,
         include_headers_in_check=CHECKED_HEADERS,
         headers_to_upstream_on_allow=decisions.headers or UPSTREAM_HEADERS,
         headers_to_downstream_on_allow=ALLOWED_HEADERS,

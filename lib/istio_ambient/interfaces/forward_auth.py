@@ -47,23 +47,10 @@ class Decisions(Databag, extra="ignore"):
     address: Annotated[urls.Url, pydantic.BeforeValidator(_address)] = pydantic.Field(
         alias=ADDRESS
     )
+    """Its host is the full name of a Service; its path, which may be empty, is put before the path
+    of the request that needs a decision."""
     headers: HeaderPatterns = ()
     """Headers of the decision that the application receives; empty: the provider names none."""
-
-    @property
-    def host(self) -> str:
-        """The full name of the Service."""
-        return self.address.host
-
-    @property
-    def port(self) -> int:
-        """The port of the Service."""
-        return self.address.port
-
-    @property
-    def path_prefix(self) -> str:
-        """Put before the path of the request that needs a decision; may be empty."""
-        return self.address.path
 
 
 def parse(

@@ -12,12 +12,13 @@ An invalid listener or route is dropped; the others stay.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import headers, hostnames, paths, urls
+from istio_ambient.values.hostnames import WildcardHostname
 from istio_ambient.values.problems import InvalidValueError, Problem
 
 CONFIG = "config"
@@ -163,17 +164,15 @@ class RequestRedirectFilter(Databag):
 _HttpFilter: TypeAlias = Annotated[
     UrlRewriteFilter | RequestRedirectFilter, pydantic.Field(discriminator="type")
 ]
-_Backends = Annotated[tuple[Backend, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Hostnames = Annotated[
-    tuple[hostnames.WildcardHostname, ...], pydantic.Field(max_length=MAX_VALUES)
-]
+_T = TypeVar("_T")
+_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES)]
 
 
 class _Route(Databag):
     name: hostnames.DnsLabel
     listener: Listener
-    backends: _Backends
-    hostnames: _Hostnames | None = None
+    backends: _Values[Backend]
+    hostnames: _Values[WildcardHostname] | None = None
     """Null or empty: those of the listener."""
 
     @property
@@ -201,9 +200,7 @@ class HttpRoute(_Route):
 
     matches: Annotated[tuple[HttpMatch, ...], pydantic.Field(max_length=MAX_MATCHES)] | None = None
     """Any of them; null or empty: every request."""
-    filters: Annotated[tuple[_HttpFilter, ...], pydantic.Field(max_length=MAX_VALUES)] | None = (
-        None
-    )
+    filters: _Values[_HttpFilter] | None = None
 
     @property
     def rewrite(self) -> UrlRewrite | None:

@@ -10,7 +10,7 @@ https://istio.io/latest/docs/reference/config/security/request_authentication/#J
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import pydantic
 
@@ -72,6 +72,8 @@ _TEXT = checked(
     "empty, too long, or with spaces or the like",
     f"use 1 to {MAX_TEXT} characters",
 )
+_T = TypeVar("_T")
+_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES)]
 _Text = Annotated[pydantic.StrictStr, _TEXT]
 # In the policy that compares with it, `*` matches anything.
 _PlainText = Annotated[
@@ -110,16 +112,10 @@ class JwtRule(Databag):
     issuer: _PlainText
     jwks_uri: urls.FetchedUrl | None = None
     """The URL of the issuer's keys; None: that of OpenID Connect discovery at the issuer."""
-    audiences: Annotated[tuple[_PlainText, ...], pydantic.Field(max_length=MAX_VALUES)] | None = (
-        None
-    )
+    audiences: _Values[_PlainText] | None = None
     forward_original_token: pydantic.StrictBool | None = None
-    claim_to_headers: (
-        Annotated[tuple[ClaimToHeader, ...], pydantic.Field(max_length=MAX_VALUES)] | None
-    ) = None
-    from_headers: (
-        Annotated[tuple[FromHeader, ...], pydantic.Field(max_length=MAX_VALUES)] | None
-    ) = None
+    claim_to_headers: _Values[ClaimToHeader] | None = None
+    from_headers: _Values[FromHeader] | None = None
 
     @pydantic.model_validator(mode="after")
     def _keys_can_be_found(self) -> "JwtRule":

@@ -11,7 +11,7 @@ holds `policies`, a list of `MeshPolicy`.
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 import pydantic
 
@@ -19,6 +19,7 @@ from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import hostnames, paths, urls
 from istio_ambient.values.hostnames import DnsLabel
 from istio_ambient.values.labels import LabelKey, LabelValue
+from istio_ambient.values.paths import PolicyPath
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
 MESH_TYPE = "istio"
@@ -27,10 +28,8 @@ MAX_ENDPOINTS = 5_000
 MAX_VALUES = 256
 MAX_SELECTOR_LABELS = 32
 
-_Hosts = Annotated[tuple[hostnames.AuthorityPattern, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Ports = Annotated[tuple[urls.Port, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Methods = Annotated[tuple[paths.Method, ...], pydantic.Field(max_length=MAX_VALUES)]
-_Paths = Annotated[tuple[paths.PolicyPath, ...], pydantic.Field(max_length=MAX_VALUES)]
+_T = TypeVar("_T")
+_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES)]
 _Labels = Annotated[dict[LabelKey, LabelValue], pydantic.Field(max_length=MAX_SELECTOR_LABELS)]
 _TargetType: TypeAlias = Literal["app", "unit"]
 
@@ -38,12 +37,12 @@ _TargetType: TypeAlias = Literal["app", "unit"]
 class Endpoint(Databag):
     """An operation with a target. A member that is null or empty restricts nothing."""
 
-    hosts: _Hosts | None = None
+    hosts: _Values[hostnames.AuthorityPattern] | None = None
     """Values of `:authority`: exact, prefix `x*`, suffix `*x`, or `*`."""
-    ports: _Ports | None = None
+    ports: _Values[urls.Port] | None = None
     """1 to 65535: of the Service for `app` targets, of the pods for `unit` targets."""
-    methods: _Methods | None = None
-    paths: _Paths | None = None
+    methods: _Values[paths.Method] | None = None
+    paths: _Values[PolicyPath] | None = None
     """Exact, prefix `/x*`, suffix `*x`, or a template with `{*}` and `{**}`."""
 
     @pydantic.model_validator(mode="after")

@@ -52,7 +52,7 @@ def _metadata_differences(desired: Manifest, live: Manifest) -> Iterator[str]:
 
 
 def _compare(desired: Any, live: Any, path: str, closed: bool, parent: str) -> Iterator[str]:
-    if desired == live or (not closed and _is_empty_list(desired) and live is None):
+    if desired == live or (not closed and desired == [] and live is None):
         return
     if isinstance(desired, dict) and isinstance(live, dict):
         yield from _compare_maps(desired, live, path, closed)  # pyright: ignore[reportUnknownArgumentType]
@@ -105,7 +105,3 @@ def _quantity(value: Any) -> Decimal | None:
         return quantity.parse_quantity(str(value))
     except ValueError:
         return None
-
-
-def _is_empty_list(value: Any) -> bool:
-    return isinstance(value, list) and not value

@@ -12,7 +12,9 @@ import httpx2
 import lightkube
 
 from istio_ambient.kube._identity import Identity
+from istio_ambient.values import text
 
+_MAX_MESSAGE = 160
 TRANSIENT_CODES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 
@@ -60,9 +62,13 @@ def fault_of(error: httpx2.HTTPError, doing: str, requester: Identity) -> Fault:
         return Fault(f"no answer from the Kubernetes API server ({_kind(error)})", transient=True)
     message = (error.status.message if isinstance(error, lightkube.ApiError) else "") or str(error)
     if code in (401, 403):
-        text = f"not permitted to {_denied(message) or doing}: {requester.permission_hint}"
-        return Fault(text.removesuffix(": "), transient=False, code=code)
-    return Fault(f"{doing}: {_short(message)}", code in TRANSIENT_CODES, code)
+        denied = f"not permitted to {_denied(message) or doing}: {requester.permission_hint}"
+        return Fault(denied.removesuffix(": "), transient=False, code=code)
+    return Fault(
+        f"{doing}: {text.printable(' '.join(message.split()), _MAX_MESSAGE)}",
+        code in TRANSIENT_CODES,
+        code,
+    )
 
 
 def _denied(message: str) -> str:
@@ -76,8 +82,3 @@ def _denied(message: str) -> str:
 
 def _kind(error: httpx2.HTTPError) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-
-
-def _short(message: str, limit: int = 160) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

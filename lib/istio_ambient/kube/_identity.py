@@ -12,10 +12,6 @@ RELEASED = "released"
 """Value of the owner annotation on objects that a removed owner left: the next may adopt them."""
 
 
-def _adopts_nothing(_: Manifest) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Identity:
     """The owner of objects in a cluster, and what the engine has to know of it.
@@ -37,7 +33,7 @@ class Identity:
     guards: frozenset[str] = frozenset()
     """Kinds that restrict what other custom resources expose: applied before these, deleted
     after them."""
-    adopts: Callable[[Manifest], bool] = _adopts_nothing
+    adopts: Callable[[Manifest], bool] = lambda _: False
     """Return whether the owner takes over a live object that carries its labels and no owner
     annotation: an object of an earlier installer."""
     permission_hint: str = ""

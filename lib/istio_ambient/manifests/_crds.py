@@ -10,46 +10,33 @@ import functools
 import json
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from lightkube.resources import admissionregistration_v1, apiextensions_v1
+from lightkube import codecs
+from lightkube.core import resource
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 _FOLDER = pathlib.Path(__file__).parent / "crds"
 
-R = TypeVar(
-    "R",
-    apiextensions_v1.CustomResourceDefinition,
-    admissionregistration_v1.ValidatingAdmissionPolicy,
-    admissionregistration_v1.ValidatingAdmissionPolicyBinding,
-)
 
-AdmissionPolicy = (
-    admissionregistration_v1.ValidatingAdmissionPolicy
-    | admissionregistration_v1.ValidatingAdmissionPolicyBinding
-)
-
-
-def crds() -> list[apiextensions_v1.CustomResourceDefinition]:
+def crds() -> list[CustomResourceDefinition]:
     """Return the CRDs of Istio and of the Gateway API's standard channel."""
-    return _load(apiextensions_v1.CustomResourceDefinition)
+    return _load("CustomResourceDefinition")
 
 
-def gateway_api_admission() -> list[AdmissionPolicy]:
+def gateway_api_admission() -> list[resource.Resource]:
     """Return the admission policy that protects the CRDs of the Gateway API.
 
     It denies a replacement by older or experimental CRDs, and is part of the Gateway API's
     standard installation. It is applied only where these CRDs are ours.
     """
-    return [
-        *_load(admissionregistration_v1.ValidatingAdmissionPolicy),
-        *_load(admissionregistration_v1.ValidatingAdmissionPolicyBinding),
-    ]
+    return _load("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
-def _load(kind: type[R]) -> list[R]:
-    """Return the objects of one kind in the generated files."""
-    from_dict = cast(Callable[[Mapping[str, Any]], R], kind.from_dict)  # pyright: ignore[reportUnknownMemberType]
-    return [from_dict(found) for found in manifests() if found["kind"] == kind.__name__]
+def _load(*kinds: str) -> list[Any]:
+    """Return the objects of these kinds in the generated files."""
+    from_dict = cast(Callable[[Mapping[str, Any]], Any], codecs.from_dict)  # pyright: ignore[reportUnknownMemberType]
+    return [from_dict(found) for found in manifests() if found["kind"] in kinds]
 
 
 @functools.cache

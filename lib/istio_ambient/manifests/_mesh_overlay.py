@@ -13,7 +13,7 @@ import json
 import math
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import pydantic
@@ -118,10 +118,10 @@ def _similar(field: str, known: Sequence[str]) -> str:
 
 def _check_value(kind: str, value: object, path: str) -> None:
     known = mesh_config_fields()
-    if kind.startswith(_LIST_OF):
-        _check_list(kind.removeprefix(_LIST_OF), value, path)
-    elif kind.startswith(_MAP_OF):
-        _check_map(kind.removeprefix(_MAP_OF), value, path)
+    if kind.startswith((_LIST_OF, _MAP_OF)):
+        _, _, member_kind = kind.partition(" of ")
+        for key, member in _members(value, path, is_list=kind.startswith(_LIST_OF)):
+            _check_value(member_kind, member, inside(path, key))
     elif kind in known.messages:
         _check_message(kind, value, path)
     elif kind in known.enums:
@@ -136,20 +136,15 @@ def _check_value(kind: str, value: object, path: str) -> None:
             raise InvalidValueError(f"{shown(value)} is not allowed", remedy, path)
 
 
-def _check_list(kind: str, value: object, path: str) -> None:
-    if not isinstance(value, list):
-        raise InvalidValueError(f"{shown(value)} is not a list", "write `- item` lines", path)
-    for index, item in enumerate(cast(list[object], value)):
-        _check_value(kind, item, inside(path, index))
-
-
-def _check_map(kind: str, value: object, path: str) -> None:
-    if not isinstance(value, Mapping):
-        raise InvalidValueError(
-            f"{shown(value)} is not a mapping", "write `key: value` lines", path
-        )
-    for key, item in cast(Mapping[str, object], value).items():
-        _check_value(kind, item, inside(path, key))
+def _members(
+    value: object, path: str, *, is_list: bool
+) -> Iterable[tuple[int, object]] | Iterable[tuple[str, object]]:
+    if is_list and isinstance(value, list):
+        return enumerate(cast(list[object], value))
+    if not is_list and isinstance(value, Mapping):
+        return cast(Mapping[str, object], value).items()
+    what, remedy = ("list", "- item") if is_list else ("mapping", "key: value")
+    raise InvalidValueError(f"{shown(value)} is not a {what}", f"write `{remedy}` lines", path)
 
 
 def _check_integer(kind: str, value: object, path: str) -> None:

@@ -66,6 +66,15 @@ PLATFORMS: dict[Platform, PlatformFacts] = {
 }
 
 
+_LABELS: dict[str, Platform] = {
+    "node.openshift.io/": "openshift",
+    "cloud.google.com/gke-": "gke",
+    "microk8s.io/cluster": "microk8s",
+    "minikube.k8s.io/": "minikube",
+}
+"""Prefix of a label that a distribution's nodes have → the distribution."""
+
+
 def platform_of(node: Node | None) -> Platform:
     """Return the distribution that a node belongs to; empty for any other, and without a node.
 
@@ -78,16 +87,11 @@ def platform_of(node: Node | None) -> Platform:
     kubelet_version = system.kubeletVersion if system else ""
     provider_id = (node.spec.providerID if node.spec else None) or ""
     labels = cast(dict[str, str], (node.metadata and node.metadata.labels) or {})  # pyright: ignore[reportUnknownMemberType]
-    if any(label.startswith("node.openshift.io/") for label in labels):
-        return "openshift"
-    if "-gke." in kubelet_version or any(
-        label.startswith("cloud.google.com/gke-") for label in labels
-    ):
+    for prefix, platform in _LABELS.items():
+        if any(label.startswith(prefix) for label in labels):
+            return platform
+    if "-gke." in kubelet_version:
         return "gke"
-    if "microk8s.io/cluster" in labels:
-        return "microk8s"
-    if any(label.startswith("minikube.k8s.io/") for label in labels):
-        return "minikube"
     if "+k3s" in kubelet_version or provider_id.startswith("k3s://"):
         # The nodes of k3d are containers with its name as a prefix.
         host = labels.get("kubernetes.io/hostname", "")

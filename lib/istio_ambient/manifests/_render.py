@@ -32,16 +32,12 @@ _FOLDER = pathlib.Path(__file__).parent / "templates"
 _TEMPLATES = ("istiod-rbac.yaml.j2", "istiod.yaml.j2", "istio-cni.yaml.j2", "ztunnel.yaml.j2")
 
 # A pod is on the mesh by its own label, or by its namespace's unless its own is "none".
+_MODE = "istio.io/dataplane-mode"
+_AMBIENT = {"matchLabels": {_MODE: "ambient"}}
+_NOT_NONE = {"matchExpressions": [{"key": _MODE, "operator": "NotIn", "values": ["none"]}]}
 _AMBIENT_SELECTORS: list[dict[str, Any]] = [
-    {"podSelector": {"matchLabels": {"istio.io/dataplane-mode": "ambient"}}},
-    {
-        "namespaceSelector": {"matchLabels": {"istio.io/dataplane-mode": "ambient"}},
-        "podSelector": {
-            "matchExpressions": [
-                {"key": "istio.io/dataplane-mode", "operator": "NotIn", "values": ["none"]}
-            ]
-        },
-    },
+    {"podSelector": dict(_AMBIENT)},
+    {"namespaceSelector": dict(_AMBIENT), "podSelector": _NOT_NONE},
 ]
 
 _LINUX = {"kubernetes.io/os": "linux"}

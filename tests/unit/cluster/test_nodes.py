@@ -6,7 +6,7 @@
 from typing import Any
 
 import pytest
-from istio_ambient.cluster import nodes
+from istio_ambient.cluster import gateway_workloads
 from lightkube.resources.core_v1 import Node, Pod
 
 
@@ -63,10 +63,10 @@ def test_the_address_is_that_of_the_node_with_the_oldest_ready_pod(
         on_node("c", "oldest", "1", ready="False"),
     )
     client: Any = Cluster(*pods, found=node)
-    assert nodes.node_address(client, "n", {}) == expected
+    assert gateway_workloads.node_address(client, "n", "gateway") == expected
     assert client.read == "older"
 
 
 def test_there_is_no_address_without_a_ready_pod():
     client: Any = Cluster(on_node("a", "node", "1", ready="False"))
-    assert nodes.node_address(client, "n", {}) == ""
+    assert gateway_workloads.node_address(client, "n", "gateway") == ""

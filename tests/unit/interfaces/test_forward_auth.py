@@ -32,8 +32,8 @@ def test_the_address(address: str, port: int, path_prefix: str):
     decisions, problems = parse(decisions_address=address, app_names='["x"]')
     assert problems == []
     assert decisions is not None
-    assert decisions.host.endswith(".iam.svc.cluster.local")
-    assert (decisions.port, decisions.path_prefix) == (port, path_prefix)
+    assert decisions.address.host.endswith(".iam.svc.cluster.local")
+    assert (decisions.address.port, decisions.address.path) == (port, path_prefix)
     assert decisions.headers == ()
 
 
