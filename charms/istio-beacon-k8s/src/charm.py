@@ -7,7 +7,7 @@
 from collections.abc import Iterable
 
 import ops
-from istio_ambient import authorization, beacon, charm, gateways, kube, resources
+from istio_ambient import beacon, charm, gateways, kube, resources
 from istio_ambient.actions import beacon as mesh_actions
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, mesh_services
@@ -38,7 +38,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
         """Return the facts; the cluster is read in two requests for any number of requesters."""
         consumers = [
-            (self._requester(r), self.remote_databag(r)) for r in self.active_relations(MESH)
+            (requesters.requester_of(relation, self.model.uuid), self.remote_databag(relation))
+            for relation in self.active_relations(MESH)
         ]
         scraped = scrapers.read(self)
         cross_model = scraped.cross_model or any(
@@ -62,9 +63,6 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
-
-    def _requester(self, relation: ops.Relation) -> authorization.Requester:
-        return requesters.requester_of(relation, self.model.uuid)
 
     def desired(self, facts: beacon.Facts) -> Desired:
         """Return waypoint, labels and policies."""

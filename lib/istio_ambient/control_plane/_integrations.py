@@ -83,10 +83,9 @@ def provider_replies(
         provider.get("name"): provider.get("envoyExtAuthzHttp", {}).get("pathPrefix", "")
         for provider in loaded.get("extensionProviders", ())
     }
-    names = integrations.provider_names
     return {
         relation: istio_ingress_config.Reply(name, known[name])
-        for relation, name in names.items()
+        for relation, name in integrations.provider_names.items()
         if name in known
     }
 

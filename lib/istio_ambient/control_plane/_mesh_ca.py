@@ -109,12 +109,7 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
     if not _leads_to(signer, roots, chain):
         remedy = "use the certificates between ca-cert and root-cert"
         raise InvalidValueError("it does not lead from ca-cert to root-cert", remedy, "cert-chain")
-    return manifests.MeshCA(
-        ca_cert=texts["ca-cert"],
-        ca_key=texts["ca-key"],
-        root_cert=texts["root-cert"],
-        cert_chain=texts["cert-chain"],
-    )
+    return manifests.MeshCA(**{key.replace("-", "_"): text for key, text in texts.items()})
 
 
 def check_validity(mesh_ca: manifests.MeshCA, now: datetime.datetime) -> None:

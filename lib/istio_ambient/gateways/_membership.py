@@ -10,8 +10,9 @@ from lightkube.models import meta_v1
 from lightkube.resources import apps_v1, core_v1
 
 from istio_ambient import kube
+from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.names import model_app_name
-from istio_ambient.values.problems import Problem
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 DATAPLANE_MODE = "istio.io/dataplane-mode"
 USE_WAYPOINT = "istio.io/use-waypoint"
@@ -55,15 +56,11 @@ def namespace_labels(
         return label_removals(current, model, app), []
     labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
-        who = owner or "another owner"
-        message = f"namespace {model} was already put on a mesh by {who}"
+        message = f"namespace {model} was already put on a mesh by {owner or 'another owner'}"
         remedy = (
             f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
         )
-        problem = Problem(
-            app="", endpoint="config", field="model-on-mesh", message=message, remedy=remedy
-        )
-        return {}, [problem]
+        return {}, [problem_of_option("model-on-mesh", InvalidValueError(message, remedy))]
     return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import httpx2
 from lightkube.types import PatchType
 
-from istio_ambient.kube import _faults, _kinds, _labels
-from istio_ambient.kube._client import Client, prepare_decoders
+from istio_ambient.kube import _faults, _kinds
+from istio_ambient.kube._client import Client, prepare_decoders, send_patch
 from istio_ambient.kube._identity import RELEASED, Identity
 from istio_ambient.kube._live import PARALLEL, Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType, type_of
@@ -114,15 +114,8 @@ def _patch(client: Client, change: Change, field_manager: str) -> Resource:
     manifest["metadata"] = {
         key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"
     }
-    return client.patch(
-        change.kind,
-        change.ref.name,
-        manifest,
-        patch_type=PatchType.APPLY,
-        field_manager=field_manager,
-        force=True,
-        namespace=change.ref.namespace or None,
-    )
+    apply = PatchType.APPLY
+    return send_patch(client, change.kind, change.ref, manifest, field_manager, apply)
 
 
 def release(client: Client, live: Live) -> None:
@@ -140,7 +133,7 @@ def release(client: Client, live: Live) -> None:
         if ref.kind in _kinds.KEPT:
             body: Manifest = {"metadata": metadata}
             with _faults.absence_allowed():
-                _labels.merge(client, type_of(obj), ref, body, identity.field_manager)
+                send_patch(client, type_of(obj), ref, body, identity.field_manager)
 
 
 def delete(client: Client, kind: ResourceType, name: str, namespace: str = "") -> None:

@@ -20,7 +20,7 @@ from lightkube.config.models import User
 from lightkube.models import meta_v1
 from lightkube.types import PatchType
 
-from istio_ambient.kube._objects import Resource, ResourceType
+from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +93,30 @@ def server_version(client: Client) -> tuple[int, int] | None:
     # Some distributions add a sign to the minor version: "32+".
     found = re.match(r"(\d+)\.(\d+)", f"{answer.get('major', '')}.{answer.get('minor', '')}")
     return (int(found[1]), int(found[2])) if found else None
+
+
+def send_patch(
+    client: Client,
+    kind: ResourceType,
+    ref: Ref,
+    body: Manifest,
+    field_manager: str,
+    patch_type: PatchType = PatchType.MERGE,
+) -> Resource:
+    """Send a JSON merge patch (RFC 7386) or a forced server-side apply of one object.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success.
+    """
+    return client.patch(
+        kind,
+        ref.name,
+        body,
+        patch_type=patch_type,
+        field_manager=field_manager,
+        force=patch_type is PatchType.APPLY,
+        namespace=ref.namespace or None,
+    )
 
 
 def prepare_decoders(kinds: Iterable[ResourceType]) -> None:

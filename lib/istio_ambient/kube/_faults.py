@@ -64,11 +64,8 @@ def fault_of(error: httpx2.HTTPError, doing: str, requester: Identity) -> Fault:
     if code in (401, 403):
         denied = f"not permitted to {_denied(message) or doing}: {requester.permission_hint}"
         return Fault(denied.removesuffix(": "), transient=False, code=code)
-    return Fault(
-        f"{doing}: {text.printable(' '.join(message.split()), _MAX_MESSAGE)}",
-        code in TRANSIENT_CODES,
-        code,
-    )
+    line = text.printable(" ".join(message.split()), _MAX_MESSAGE)
+    return Fault(f"{doing}: {line}", code in TRANSIENT_CODES, code)
 
 
 def _denied(message: str) -> str:

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightkube.types import PatchType
-
 from istio_ambient.kube import _faults
-from istio_ambient.kube._client import Client
-from istio_ambient.kube._objects import Manifest, Ref, ResourceType, manifest_of, ref_in, section
+from istio_ambient.kube._client import Client, send_patch
+from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref_in, section
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def apply_labels(
         body = _body(client, patch)
         if body:
             ref = ref_in(patch.kind, patch.name, patch.namespace)
-            merge(client, patch.kind, ref, body, field_manager)
+            send_patch(client, patch.kind, ref, body, field_manager)
             changed.append(patch)
     return changed
 
@@ -59,24 +57,6 @@ def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPa
         httpx2.HTTPError: on any answer but success or 404.
     """
     return [patch for patch in patches if _body(client, patch)]
-
-
-def merge(
-    client: Client, kind: ResourceType, ref: Ref, body: Manifest, field_manager: str
-) -> None:
-    """Send a JSON merge patch (RFC 7386) for one object.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success.
-    """
-    client.patch(
-        kind,
-        ref.name,
-        body,
-        patch_type=PatchType.MERGE,
-        field_manager=field_manager,
-        namespace=ref.namespace or None,
-    )
 
 
 def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:

@@ -212,12 +212,9 @@ def _others_wrote(current: Manifest, identity: Identity) -> bool:
     A server-side apply leaves fields that other managers added: a rule that an operator added to
     an allow-nothing policy stays until the object is replaced.
     """
-    for entry in _objects.items(current["metadata"], "managedFields"):
-        applied = entry.get("operation") == "Apply"
-        if (applied and entry.get("manager") == identity.field_manager) or entry.get(
-            "subresource"
-        ):
-            continue
-        if _objects.section(entry, "fieldsV1").keys() - {"f:metadata", "f:status"}:
-            return True
-    return False
+    ours = ("Apply", identity.field_manager)
+    return any(
+        _objects.section(entry, "fieldsV1").keys() - {"f:metadata", "f:status"}
+        for entry in _objects.items(current["metadata"], "managedFields")
+        if (entry.get("operation"), entry.get("manager")) != ours and not entry.get("subresource")
+    )

@@ -16,6 +16,8 @@ from lightkube import codecs
 from lightkube.core import resource
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
+from ._served import bundle_version
+
 _FOLDER = pathlib.Path(__file__).parent / "crds"
 
 
@@ -42,9 +44,7 @@ def _load(*kinds: str) -> list[Any]:
 @functools.cache
 def gateway_api_version() -> str:
     """Return the version of the Gateway API's bundle, as `v1.<minor>.<patch>`."""
-    key = "gateway.networking.k8s.io/bundle-version"
-    versions = {manifest["metadata"].get("annotations", {}).get(key) for manifest in manifests()}
-    (version,) = versions - {None}
+    (version,) = set(map(bundle_version, manifests())) - {""}
     return version
 
 

@@ -175,12 +175,10 @@ _SCALARS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 
 def _check_owned(overlay: Mapping[str, Any]) -> None:
     for field, reason in OWNED_FIELDS.items():
-        value: object = overlay
-        for key in field.split("."):
-            value = (
-                cast(Mapping[str, object], value).get(key) if isinstance(value, Mapping) else None
-            )
-        if value is not None:
+        # The overlay has passed `_check_message`: what has members is a mapping.
+        keys = field.split(".")
+        value: Any = functools.reduce(lambda found, key: found.get(key, {}), keys, overlay)
+        if value != {}:
             raise InvalidValueError(f"is set by the charm: {reason}", "remove it", field)
 
 
@@ -188,14 +186,12 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
     seen: set[str] = set()
     for index, provider in enumerate(providers):
         path = inside("extensionProviders", index)
-        name = provider.get("name", "")
+        name, place = provider.get("name", ""), inside(path, "name")
         if not name:
             raise InvalidValueError("has no name", "give it one", path)
         if name in seen:
-            raise InvalidValueError(
-                f"{shown(name)} stands there twice", "keep one", inside(path, "name")
-            )
+            raise InvalidValueError(f"{shown(name)} stands there twice", "keep one", place)
         if name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
-            raise InvalidValueError(message, "use another name", inside(path, "name"))
+            raise InvalidValueError(message, "use another name", place)
         seen.add(name)

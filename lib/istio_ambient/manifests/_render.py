@@ -15,7 +15,7 @@ import yaml
 from lightkube import codecs
 from lightkube.core import resource
 
-from istio_ambient.values.pods import DEFAULT_RESOURCES
+from istio_ambient.values.pods import DEFAULT_RESOURCES, NO_LABELS
 
 from . import _cacerts, _injection
 from ._config import Config
@@ -41,7 +41,6 @@ _AMBIENT_SELECTORS: list[dict[str, Any]] = [
 ]
 
 _LINUX = {"kubernetes.io/os": "linux"}
-_ANY_NODE: Mapping[str, str] = {}
 
 # Every node, whatever its taints: pods on the mesh may run on each of them.
 _EVERYWHERE: tuple[Mapping[str, Any], ...] = (
@@ -98,7 +97,7 @@ def _pods(
     *,
     tolerated: Sequence[Mapping[str, Any]] = (),
     tolerations: Sequence[Mapping[str, Any]] = (),
-    node_selector: Mapping[str, str] = _ANY_NODE,
+    node_selector: Mapping[str, str] = NO_LABELS,
 ) -> dict[str, Any]:
     """Return resources, tolerations and node selector of the pods of a component.
 

@@ -69,7 +69,7 @@ class CharmConfig(pydantic.BaseModel):
         problems: list[Problem] = []
         for fault in faults:
             name = str(fault["loc"][0])
-            error = _error_of(fault)
+            error = cast(Mapping[str, object], fault.get("ctx", {})).get("error")
             if isinstance(error, InvalidEntriesError):
                 valid[name] = error.valid
                 problems.extend(problem_of_option(_option(name), each) for each in error.errors)
@@ -104,11 +104,6 @@ def _problem(fault: ErrorDetails) -> Problem:
         fault, app="", endpoint="config", shows_value=True, remedy=remedy
     )
     return dataclasses.replace(problem, field=f"{option} {problem.field}".rstrip())
-
-
-def _error_of(fault: ErrorDetails) -> object:
-    """Return the exception that a validator raised; None for pydantic's own checks."""
-    return cast(Mapping[str, object], fault.get("ctx", {})).get("error")
 
 
 def _option(name: str) -> str:

@@ -71,12 +71,8 @@ def service_host(value: str) -> str:
         InvalidValueError: it is none.
     """
     namespace, slash, host = value.rpartition("/")
-    labels = host.lower().split(".")
-    if (
-        len(host) > MAX_HOSTNAME
-        or not all(map(is_dns_label, labels))
-        or (slash and not is_dns_label(namespace))
-    ):
+    is_host = len(host) <= MAX_HOSTNAME and all(map(is_dns_label, host.lower().split(".")))
+    if not is_host or (slash and not is_dns_label(namespace)):
         raise InvalidValueError("not a host name", "use the full name of a Service")
     return value
 
