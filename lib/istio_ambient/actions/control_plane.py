@@ -3,7 +3,6 @@
 
 """What istio-k8s does beside reconciling: its actions, and cleanup when it is removed."""
 
-import dataclasses
 import logging
 from collections.abc import Iterable
 
@@ -14,6 +13,7 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, manifests, resources
+from istio_ambient.actions import _reading
 from istio_ambient.cluster import mesh_snapshot
 from istio_ambient.explain import hardened_preview
 from istio_ambient.values import tables
@@ -42,15 +42,11 @@ def preview_hardened_mode(
     event.set_results(
         {
             **tables.fitted("table", found, hardened_preview.table),
-            **tables.fitted("workloads", found, _as_json),
+            **tables.fitted("workloads", found, _reading.as_json),
             **tables.fitted("cut-off", cut_off, _names),
             **tables.fitted("unopened", without_sources, _names),
         }
     )
-
-
-def _as_json(found: Iterable[hardened_preview.WorkloadPreview]) -> str:
-    return tables.as_json([dataclasses.asdict(each) for each in found])
 
 
 def _names(found: Iterable[hardened_preview.WorkloadPreview]) -> str:

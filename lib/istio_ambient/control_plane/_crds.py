@@ -76,9 +76,8 @@ def _problems(too_old: list[kube.Manifest]) -> list[Problem]:
         remedy = f"upgrade them to {needed} or newer"
         found.append(problem("Gateway API", message, remedy))
     if others:
-        message = (
-            f"of another installer, older than Istio {manifests.VERSION}: {', '.join(others)}"
-        )
-        remedy = f"upgrade them to Istio {manifests.VERSION}, or remove them"
+        needed = f"Istio {manifests.VERSION}"
+        message = f"of another installer, older than {needed}: {', '.join(others)}"
+        remedy = f"upgrade them to {needed}, or remove them"
         found.append(problem("CustomResourceDefinition", message, remedy))
     return found

@@ -8,6 +8,7 @@ application databag then holds `certificates`, a JSON list of PEM texts. A provi
 seen that, or speaks version 0 only, writes `chain`, `ca` and `certificate` into its unit databags.
 """
 
+import itertools
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +52,9 @@ def parse(
     if not texts and databag.get("version") != "1":
         readers += (Reader(unit, app=app, endpoint=endpoint) for unit in units)
         good = {pem for each in readers[1:] for text in _texts(each, "chain") for pem in text}
-    kept = list(_bounded(sorted(good)))
+    ordered = sorted(good)
+    lengths = itertools.accumulate(map(len, ordered))
+    kept = [pem for pem, length in zip(ordered, lengths, strict=True) if length <= MAX_LENGTH]
     if len(kept) < len(good):
         message = f"{len(good) - len(kept)} certificates left out"
         error = InvalidValueError(message, f"send at most {MAX_LENGTH} characters")
@@ -82,12 +85,3 @@ def _normal_form(block: str) -> str | None:
     except (ValueError, OSError):  # binascii.Error is a ValueError, ssl.SSLError an OSError
         return None
     return ssl.DER_cert_to_PEM_cert(der)
-
-
-def _bounded(certificates: Iterable[str]) -> Iterator[str]:
-    length = 0
-    for certificate in certificates:
-        length += len(certificate)
-        if length > MAX_LENGTH:
-            return
-        yield certificate

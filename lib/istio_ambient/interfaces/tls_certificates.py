@@ -65,11 +65,14 @@ _Certificate: TypeAlias = Annotated[
 _Chain: TypeAlias = Annotated[tuple[_Certificate, ...], pydantic.Field(max_length=MAX_CHAIN)]
 
 
-class Issued(Databag, extra="ignore"):
-    """One certificate, and the request that it answers."""
-
+class _Requested(Databag, extra="ignore"):
     request: _Request = pydantic.Field(alias="certificate_signing_request")
     """PEM in its normal form."""
+
+
+class Issued(_Requested):
+    """One certificate, and the request that it answers."""
+
     certificate: _Certificate
     ca: _Certificate
     chain: _Chain | None = None
@@ -108,10 +111,6 @@ class _Capabilities(Databag, extra="ignore"):
     supports_ca_certificates: pydantic.StrictBool | None = None
     allowed_domains: list[pydantic.StrictStr] | None = None
     provider_type: pydantic.StrictStr | None = None
-
-
-class _Requested(Databag, extra="ignore"):
-    request: _Request = pydantic.Field(alias="certificate_signing_request")
 
 
 def parse(

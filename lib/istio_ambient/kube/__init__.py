@@ -10,7 +10,6 @@ compares (pure), `_apply` writes, `_ready` says whether it works; `_kinds` is da
 
 from istio_ambient.kube._apply import apply, delete, release
 from istio_ambient.kube._client import Client, connect, prepare_decoders, server_version
-from istio_ambient.kube._desired import Desired
 from istio_ambient.kube._faults import Fault, fault_of
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
@@ -26,7 +25,7 @@ from istio_ambient.kube._objects import (
     ref_of,
     section,
 )
-from istio_ambient.kube._plan import Change, Plan, Verb, creations, is_applied, plan
+from istio_ambient.kube._plan import Change, Desired, Plan, Verb, creations, is_applied, plan
 from istio_ambient.kube._ready import (
     Readiness,
     available,

@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 class Applied:
     """The outcome of a plan."""
 
-    plan: Plan
     done: tuple[Change, ...] = ()
     faults: tuple[_faults.Fault, ...] = ()
     objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
@@ -68,7 +67,7 @@ def apply(client: Client, plan: Plan, identity: Identity) -> Applied:
                     objects[change.ref] = outcome
             if faults:
                 break
-    return Applied(plan, tuple(done), tuple(faults), objects)
+    return Applied(tuple(done), tuple(faults), objects)
 
 
 def _stages(plan: Plan, guards: frozenset[str]) -> list[Sequence[Change]]:

@@ -44,8 +44,8 @@ class Live:
 
     def of(self, kind: ResourceType) -> list[Resource]:
         """Return all the owner's objects of a kind, sorted by name."""
-        found = [(ref, obj) for ref, obj in self.objects.items() if isinstance(obj, kind)]
-        return [obj for _, obj in sorted(found, key=lambda pair: pair[0])]
+        ordered = map(self.objects.__getitem__, sorted(self.objects))
+        return [obj for obj in ordered if isinstance(obj, kind)]
 
     def manifest(self, ref: Ref) -> Manifest | None:
         """Return the owner's object of this name in JSON form, or None."""

@@ -5,12 +5,14 @@
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from istio_ambient.kube import _compare, _kinds, _objects
 from istio_ambient.kube._identity import Identity
+from istio_ambient.kube._labels import LabelPatch
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
+from istio_ambient.values.problems import Problem
 
 
 class Verb(enum.StrEnum):
@@ -69,6 +71,29 @@ class Plan:
     def __str__(self) -> str:
         lines = [str(change) for change in self.changes if change.verb is not Verb.UNCHANGED]
         return "\n".join(lines) or "no change"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Everything that should exist, and the problems that kept a part of it out.
+
+    A builder makes it from facts. The same value is applied (`plan`, `apply`, `apply_labels`),
+    shown as a preview, and compared in tests. Objects of the same owner that are not in it are
+    deleted, so a builder returns the complete list every time.
+    """
+
+    objects: tuple[Resource, ...] = ()
+    """lightkube objects with a name and, where the kind is namespaced, a namespace; each once."""
+    labels: tuple[LabelPatch, ...] = ()
+    """Labels on objects of other owners; a patch that restarts the caller's own pod comes last."""
+    problems: tuple[Problem, ...] = ()
+    """What an operator has to correct. With problems the rest is still applied, unless `hold`."""
+    held: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    """Objects that keep their live version for now, each with the reason; see `plan`."""
+    message: str = ""
+    """The status text where everything works and no problem is left."""
+    hold: bool = False
+    """Whether nothing is written at all: the input is invalid, and the last valid state stays."""
 
 
 def plan(

@@ -14,7 +14,7 @@ import math
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pydantic
 
@@ -38,12 +38,6 @@ OWNED_FIELDS: Mapping[str, str] = {
 _FIELDS = pathlib.Path(__file__).parent / "mesh-config-fields.yaml"
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
 _LIST_OF, _MAP_OF = "list of ", "map of "
-_RANGES = {
-    "int32": (-(2**31), 2**31 - 1),
-    "uint32": (0, 2**32 - 1),
-    "int64": (-(2**63), 2**63 - 1),
-    "uint64": (0, 2**64 - 1),
-}
 
 
 class Message(pydantic.BaseModel):
@@ -128,8 +122,6 @@ def _check_value(kind: str, value: object, path: str) -> None:
         if value not in known.enums[kind]:
             remedy = f"use {', '.join(known.enums[kind])}"
             raise InvalidValueError(f"{shown(value)} is not known", remedy, path)
-    elif kind in _RANGES:
-        _check_integer(kind, value, path)
     else:
         accepts, remedy = _SCALARS[kind]
         if not accepts(value):
@@ -147,11 +139,15 @@ def _members(
     raise InvalidValueError(f"{shown(value)} is not a {what}", f"write `{remedy}` lines", path)
 
 
-def _check_integer(kind: str, value: object, path: str) -> None:
-    low, high = _RANGES[kind]
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        remedy = f"use a whole number from {low} to {high}"
-        raise InvalidValueError(f"{shown(value)} is not allowed", remedy, path)
+_Scalar: TypeAlias = tuple[Callable[[object], bool], str]
+"""Whether a value is of the type, and the remedy for one that is not."""
+
+
+def _integer(low: int, high: int) -> _Scalar:
+    def accepts(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+    return accepts, f"use a whole number from {low} to {high}"
 
 
 def _is_number(value: object) -> bool:
@@ -162,7 +158,11 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, str) and _DURATION.fullmatch(value) is not None
 
 
-_SCALARS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+_SCALARS: Mapping[str, _Scalar] = {
+    "int32": _integer(-(2**31), 2**31 - 1),
+    "uint32": _integer(0, 2**32 - 1),
+    "int64": _integer(-(2**63), 2**63 - 1),
+    "uint64": _integer(0, 2**64 - 1),
     "string": (lambda value: isinstance(value, str), "use text; quote it"),
     "bytes": (lambda value: isinstance(value, str), "use base64"),
     "bool": (lambda value: isinstance(value, bool), "use true or false"),
