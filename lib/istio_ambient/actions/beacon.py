@@ -119,10 +119,8 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             str(outcome).replace(" ", "-"): sum(each.outcome is outcome for each in found)
             for outcome in outcomes.Outcome
         }
-        return {
-            **tables.fitted(form, found, render),
-            **{k: n for k, n in counts.items() if n},
-        }
+        occurring = {outcome: count for outcome, count in counts.items() if count}
+        return {**tables.fitted(form, found, render), **occurring}
 
     def _preview(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))

@@ -41,14 +41,11 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
                 **tables.fitted("routes", entries, _reading.as_json),
                 **tables.fitted("not-served", unserved, _reading.as_json),
             }
-        problems = (
-            tables.fitted("not-served", unserved, route_list.unserved_table) if unserved else {}
-        )
-        return {
-            "gateway": found.hosts.url or "no address yet",
-            **tables.fitted("routes", entries, route_list.table),
-            **problems,
-        }
+        results: _reading.Results = {"gateway": found.hosts.url or "no address yet"}
+        results |= tables.fitted("routes", entries, route_list.table)
+        if unserved:
+            results |= tables.fitted("not-served", unserved, route_list.unserved_table)
+        return results
 
     def _get_proxied_endpoints(self, _: _reading.Params) -> _reading.Results:
         urls = route_list.proxied_endpoints(*self._routes())
@@ -81,10 +78,8 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         found = ingress_trace.ingress_trace(request, source_ip, gateways[0], routes, snapshot)
         results: _reading.Results = {"verdict": found.verdict}
         if form == _reading.JSON:
-            return {
-                **results,
-                _reading.JSON: _reading.whole(tables.as_json(ingress_trace.data(found))),
-            }
+            data = _reading.whole(tables.as_json(ingress_trace.data(found)))
+            return {**results, _reading.JSON: data}
         return {**results, "way": ingress_trace.text(found)}
 
 

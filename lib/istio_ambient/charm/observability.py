@@ -113,9 +113,8 @@ def _publish_metrics(charm: ops.CharmBase) -> None:
     for relation in _active(charm, METRICS):
         binding = charm.model.get_binding(relation)
         address = str(binding.network.bind_address or "") if binding else ""
-        relation.data[charm.unit].update(
-            cos.dump_scrape_unit(unit=charm.unit.name, address=address, fqdn=host)
-        )
+        unit = cos.dump_scrape_unit(unit=charm.unit.name, address=address, fqdn=host)
+        relation.data[charm.unit].update(unit)
         if charm.unit.is_leader():
             topology = _topology_of(charm)
             files = _texts(charm.charm_dir / ALERT_RULES, "*.yaml")

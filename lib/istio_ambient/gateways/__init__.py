@@ -21,8 +21,7 @@ from istio_ambient.gateways._membership import (
     namespace_patches,
     own_patches,
 )
-from istio_ambient.gateways._parameters import NAME_LABEL
-from istio_ambient.gateways._settings import ServiceType, Settings, TrafficPolicy
+from istio_ambient.gateways._parameters import NAME_LABEL, ServiceType, Settings, TrafficPolicy
 from istio_ambient.gateways._waypoint import (
     HBONE_PORT,
     WAYPOINT_CLASS,

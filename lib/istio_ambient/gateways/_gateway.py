@@ -13,7 +13,7 @@ from lightkube.resources import core_v1
 
 from istio_ambient import kube, resources
 from istio_ambient.gateways import _parameters
-from istio_ambient.gateways._settings import Settings
+from istio_ambient.gateways._parameters import Settings
 
 KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigMap)
 """Kinds of the objects that `objects` returns."""

@@ -9,14 +9,15 @@ Each key holds a strategic merge patch of one object that istiod renders from it
 HorizontalPodAutoscaler only where there is a key for it; here it makes the former only.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lightkube.models import meta_v1
 from lightkube.resources import core_v1
 
-from istio_ambient.gateways._settings import Settings
+from istio_ambient.values.pods import PodSettings
 
 NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
 """Label of the pods that istiod makes, with the name of their Gateway."""
@@ -31,6 +32,23 @@ _DISRUPTION_BUDGET = {
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
 }
+
+
+ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
+TrafficPolicy = Literal["Cluster", "Local"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Differences from what istiod makes of a Gateway on its own account."""
+
+    pods: PodSettings = dataclasses.field(default_factory=PodSettings)
+    service_type: ServiceType = "ClusterIP"
+    external_traffic_policy: TrafficPolicy = "Cluster"
+    """`Local`: pods see the addresses of clients, and nodes without a pod do not answer.
+
+    It has no effect on a Service of type `ClusterIP`.
+    """
 
 
 def parameters_name(gateway: str) -> str:

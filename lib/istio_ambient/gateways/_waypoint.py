@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 
-from istio_ambient.gateways import _gateway, _settings
+from istio_ambient.gateways import _gateway, _parameters
 from istio_ambient.values.names import model_app_name
 
 WAYPOINT_CLASS = "istio-waypoint"
@@ -24,7 +24,7 @@ def waypoint(
     *,
     replicas: int,
     pod_labels: Mapping[str, str],
-    settings: _settings.Settings | None,
+    settings: _parameters.Settings | None,
 ) -> _gateway.Gateway:
     """Return the waypoint of an application, which serves Services of any namespace.
 
