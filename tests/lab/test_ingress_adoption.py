@@ -92,7 +92,7 @@ def made_by_the_public_charm(
         APP,
         config=ingress.Config(external_traffic_policy_cidrs=CIDR),
         requests=(route_request("productpage", "ingress", 1), route_request("details", "open", 2)),
-        cluster=ingress.Cluster(ingress.services_of(client.list(Service, namespace="shop"))),
+        cluster=ingress.Cluster(authorization.services_of(client.list(Service, namespace="shop"))),
         tls=ingress.Tls(True, certificate),
         request_auth=ingress.RequestAuth((trust,)),
     )

@@ -17,7 +17,6 @@ import pytest
 from charmlibs.interfaces import service_mesh as published
 from hypothesis import strategies as st
 from istio_ambient import authorization, beacon, kube
-from istio_ambient.authorization import _requests
 from istio_ambient.charm import status
 from istio_ambient.integrations import access_requests
 from istio_ambient.interfaces import cross_model_mesh, service_mesh
@@ -26,12 +25,12 @@ from tests.unit.interfaces import hostile
 
 NAME, PART_OF = authorization.NAME_LABEL, "app.kubernetes.io/part-of"
 SERVICES = (
-    _requests.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
-    _requests.ServiceFacts("shop", "details-api", {NAME: "details"}),
-    _requests.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-    _requests.ServiceFacts("shop", "beacon", {NAME: "beacon"}, by_juju=True),
-    _requests.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
-    _requests.ServiceFacts("store", "by-hand", {"app": "stock"}),
+    authorization.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
+    authorization.ServiceFacts("shop", "details-api", {NAME: "details"}),
+    authorization.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+    authorization.ServiceFacts("shop", "beacon", {NAME: "beacon"}, by_juju=True),
+    authorization.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
+    authorization.ServiceFacts("store", "by-hand", {"app": "stock"}),
 )
 CLUSTER = authorization.Cluster(
     services={(service.namespace, service.name): service for service in SERVICES},

@@ -4,12 +4,12 @@
 """Access requests of applications, and the facts of the cluster that decide about them."""
 
 import dataclasses
+import datetime
 import enum
 from collections.abc import Mapping
 
 NAME_LABEL = "app.kubernetes.io/name"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 TRUST_DOMAIN = "cluster.local"
 
 
@@ -142,14 +142,33 @@ class AccessRequest:
 
 
 @dataclasses.dataclass(frozen=True)
+class ServicePort:
+    """A TCP port of a Service."""
+
+    port: int
+    target: int | str
+    """The pods' port, by number or by name."""
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class ServiceFacts:
-    """The facts about a Service that decide which application it belongs to."""
+    """The part of a Kubernetes Service that ownership, routes and addresses depend on."""
 
     namespace: str
     name: str
-    selector: Mapping[str, str]
+    selector: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    ports: tuple[ServicePort, ...] = ()
     by_juju: bool = False
     """Whether Juju made the Service, which it does for every application that it deploys."""
+    external_name: bool = False
+    """Its type is ExternalName: it leads out of the cluster, whatever its selector is."""
+    type: str = "ClusterIP"
+    address: str = ""
+    """IP address or DNS name that the load balancer assigned; empty: none yet."""
+    node_ports: Mapping[int, int] = dataclasses.field(default_factory=dict[int, int])
+    """Ports on the nodes by port of the Service."""
+    created: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)

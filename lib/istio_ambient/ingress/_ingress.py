@@ -70,7 +70,14 @@ def resolve(facts: Facts) -> Ingress:
     hosts = routing.hosts(
         facts.config, address, tls=facts.tls.wanted, upstream_url=facts.upstream.url
     )
-    backends = routing.Backends(facts.model, facts.cluster, facts.config.trusted_requesters)
+    services = facts.cluster.services
+    ownership = authorization.Ownership(
+        namespace=facts.model,
+        model_namespaces=facts.cluster.model_namespaces,
+        deployed=frozenset(key for key, service in services.items() if service.by_juju),
+        trusted=facts.config.trusted_requesters,
+    )
+    backends = routing.Backends(facts.cluster, ownership)
     requests = [
         (request, backends.model_refusal(request))
         for request in sorted(facts.requests, key=lambda request: request.order)

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, kube
-from istio_ambient.authorization import _requests, evaluator
+from istio_ambient.authorization import evaluator
 from istio_ambient.integrations import access_requests
 from istio_ambient.interfaces import cross_model_mesh
 
@@ -23,11 +23,11 @@ from tests.unit.authorization.evaluator import samples
 NAME = authorization.NAME_LABEL
 CLUSTER = authorization.Cluster(
     services={
-        ("shop", name): _requests.ServiceFacts("shop", name, {NAME: "details"})
+        ("shop", name): authorization.ServiceFacts("shop", name, {NAME: "details"})
         for name in ("details", "details-api")
     }
     | {
-        (namespace, name): _requests.ServiceFacts(namespace, name, {NAME: name}, by_juju=True)
+        (namespace, name): authorization.ServiceFacts(namespace, name, {NAME: name}, by_juju=True)
         for namespace, name in (("shop", "reviews"), ("store", "stock"))
     },
     model_namespaces={"uuid": "store"},

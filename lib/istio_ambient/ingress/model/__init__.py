@@ -7,14 +7,7 @@ Values only. Their consequences are in `routing`, `authentication`, `objects` an
 """
 
 from istio_ambient.ingress.model._authentication import ForwardAuth, RequestAuth, Tokens, Trust
-from istio_ambient.ingress.model._cluster import (
-    Cluster,
-    Service,
-    ServicePort,
-    named_ports_of,
-    need_named_ports,
-    services_of,
-)
+from istio_ambient.ingress.model._cluster import Cluster, named_ports_of, need_named_ports
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
     GATEWAY_CLASS,
@@ -37,8 +30,6 @@ __all__ = [
     "GatewayRef",
     "IngressRequest",
     "RequestAuth",
-    "Service",
-    "ServicePort",
     "Tls",
     "Tokens",
     "Trust",
@@ -46,6 +37,5 @@ __all__ = [
     "named_ports_of",
     "need_named_ports",
     "problem_of",
-    "services_of",
     "workload_name",
 ]
