@@ -4,8 +4,7 @@
 """From live objects to the facts that decide about access requests."""
 
 import collections
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from lightkube.models import core_v1
 from lightkube.resources.core_v1 import Namespace
@@ -25,10 +24,11 @@ def cluster(services: Iterable[kube.Resource], namespaces: Iterable[Namespace]) 
         services: all Services of our namespace; of all, where applications of other models ask.
         namespaces: ours; all, where applications of other models ask.
     """
-    metadata = [kube.manifest_of(namespace)["metadata"] for namespace in namespaces]
+    listed = list(namespaces)
+    metadata = (kube.manifest_of(namespace)["metadata"] for namespace in listed)
     return Cluster(
         services=services_of(services),
-        model_namespaces=_model_namespaces(metadata),
+        model_namespaces=model_namespaces(listed),
         namespace_labels={each["name"]: each.get("labels", {}) for each in metadata},
     )
 
@@ -39,12 +39,8 @@ def model_namespaces(namespaces: Iterable[Namespace]) -> dict[str, str]:
     A UUID that two namespaces have, as where one was restored from the other's backup, is left
     out: nothing shows which of them is the model.
     """
-    return _model_namespaces(kube.manifest_of(namespace)["metadata"] for namespace in namespaces)
-
-
-def _model_namespaces(metadata: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     marked: dict[str, set[str]] = collections.defaultdict(set)
-    for each in metadata:
+    for each in (kube.manifest_of(namespace)["metadata"] for namespace in namespaces):
         for marks in (each.get("annotations", {}), each.get("labels", {})):
             if MODEL_ID in marks:
                 marked[marks[MODEL_ID]].add(each["name"])

@@ -91,15 +91,10 @@ class Operation:
 
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
-        return Operation(
-            tuple(sorted(set(self.hosts))),
-            tuple(sorted(set(self.ports))),
-            tuple(sorted(set(self.methods))),
-            tuple(sorted(set(self.paths))),
-        )
+        return Operation(*(tuple(sorted(set(each))) for each in dataclasses.astuple(self)))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Requester:
     """The application that asks for something over a relation, as Juju reports it."""
 

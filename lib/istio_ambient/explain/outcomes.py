@@ -35,7 +35,7 @@ class Outcome(enum.StrEnum):
 _REPORTED = frozenset({Outcome.REFUSED, Outcome.PENDING, Outcome.INVALID})
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True, order=True, kw_only=True)
 class RequestOutcome:
     """One access request and its outcome; the members are the keys of the action's JSON."""
 
@@ -44,11 +44,11 @@ class RequestOutcome:
     """Our endpoint of the relation."""
     field: str
     """Path in the application's databag."""
-    source: str
+    source: str = ""
     """The source to allow: `shop/productpage`; empty where the entry cannot be read."""
-    target: str
+    target: str = ""
     """`Service shop/details`, `pods shop/app.kubernetes.io/name=details`; empty as above."""
-    operations: str
+    operations: str = ""
     """`GET /health, /details/* on 9080`; `everything`; empty as above."""
     outcome: Outcome
     reason: str = ""
@@ -146,9 +146,6 @@ def _of_problem(problem: Problem, outcome: Outcome) -> RequestOutcome:
         application=problem.app,
         endpoint=problem.endpoint,
         field=problem.field,
-        source="",
-        target="",
-        operations="",
         outcome=outcome,
         reason=problem.message,
         remedy=problem.remedy,

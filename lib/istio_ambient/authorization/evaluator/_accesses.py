@@ -162,8 +162,7 @@ class _Listing:
         ports = kube.items(_snapshot.spec(service), "ports")
         http = not ports or any(map(_ports.takes_http, ports))
         any_request = _match.Attributes(_match.ANY_PRINCIPAL, tunnelled=True)
-        translate = _waypoint.translate_http if http else _waypoint.translate_tcp
-        rules = _decide.Rules(translate, _waypoint.value, any_request)
+        rules = _waypoint.rules(any_request, http=http)
         applied = self._topology.policies_at_waypoint(waypoint, service)
         destination = Destination.service(*_snapshot.key(service))
         for access in _read(destination, Proxy.WAYPOINT, applied, rules):
@@ -171,8 +170,7 @@ class _Listing:
 
     def _at_pods(self, destination: Destination, group: list[Manifest]) -> Iterator[Access]:
         """Yield the sources that the pods' own ztunnel allows."""
-        any_request = _match.Attributes(_match.ANY_PRINCIPAL)
-        rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, any_request)
+        rules = _ztunnel.rules(_match.Attributes(_match.ANY_PRINCIPAL))
         applied = self._topology.policies_at_ztunnel(group[0])
         return _read(destination, Proxy.ZTUNNEL, applied, rules)
 
@@ -271,13 +269,6 @@ def _merged(found: Iterable[Access]) -> list[Access]:
         refs = merged.setdefault(dataclasses.replace(access, policies=()), [])
         refs += [ref for ref in access.policies if ref not in refs]
     return [
-        dataclasses.replace(
-            access,
-            policies=tuple(sorted(refs, key=_order)),
-        )
+        dataclasses.replace(access, policies=tuple(sorted(refs, key=lambda ref: ref.order)))
         for access, refs in merged.items()
     ]
-
-
-def _order(ref: PolicyRef) -> tuple[str, str, int]:
-    return ref.namespace, ref.name, ref.rule or 0

@@ -10,7 +10,7 @@ https://istio.io/latest/docs/reference/config/security/conditions/.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from istio_ambient.authorization.evaluator._snapshot import Manifest
@@ -55,9 +55,22 @@ class Check:
     values: tuple[str, ...] = ()
     not_values: tuple[str, ...] = ()
 
+    def keeping(self, is_valid: Callable[[str, str], bool]) -> "Check":
+        """Return the check with those values only that are valid for its attribute."""
+        return Check(
+            self.attribute,
+            tuple(value for value in self.values if is_valid(self.attribute, value)),
+            tuple(value for value in self.not_values if is_valid(self.attribute, value)),
+        )
+
 
 Clause = tuple[Check, ...]
 """Checks that must all hold; an empty clause is one that the policy has (`source: {}`)."""
+
+
+def restricting(checks: Iterable[Check]) -> Clause:
+    """Return the checks that restrict their attribute."""
+    return tuple(check for check in checks if check.values or check.not_values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +172,7 @@ def _clause(members: Manifest, attributes: Mapping[str, str]) -> Clause:
         )
         for member, attribute in attributes.items()
     )
-    return tuple(check for check in checks if check.values or check.not_values)
+    return restricting(checks)
 
 
 def _values(parent: Manifest, key: str) -> tuple[str, ...]:

@@ -55,6 +55,11 @@ class PolicyRef:
     the cluster has it."""
 
     @property
+    def order(self) -> tuple[str, str, int]:
+        """The sort key of references."""
+        return self.namespace, self.name, self.rule or 0
+
+    @property
     def is_allow(self) -> bool:
         """Whether the action of the policy is ALLOW."""
         return self.action == "ALLOW"

@@ -10,8 +10,9 @@ pilot/pkg/serviceregistry/ambient/authorization.go; istio/ztunnel, src/rbac.rs.)
 """
 
 from istio_ambient.authorization.evaluator import _match, _policies
+from istio_ambient.authorization.evaluator._decide import Rules
 from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
-from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
+from istio_ambient.authorization.evaluator._policies import Clause, Policy, Rule
 
 _EVERYWHERE = frozenset(
     {_policies.PRINCIPAL, _policies.NAMESPACE, _policies.SOURCE_IP, _policies.PORT}
@@ -20,6 +21,11 @@ _IN_MEMBERS = _EVERYWHERE | {_policies.SERVICE_ACCOUNT}
 _IN_CONDITIONS = _EVERYWHERE | {_policies.DESTINATION_IP}
 _IGNORED = frozenset({_policies.TRUST_DOMAIN})
 """istiod leaves these out of a source silently, in an ALLOW rule too."""
+
+
+def rules(seen: Attributes) -> Rules:
+    """Return how ztunnel reads rules for a connection."""
+    return Rules(translate, value, seen)
 
 
 def applies(policy: Policy) -> bool:
@@ -53,16 +59,9 @@ def needs_waypoint(rule: Rule) -> bool:
 
 
 def _kept(clause: Clause, known: frozenset[str]) -> Clause:
-    checks = (
-        Check(
-            check.attribute,
-            tuple(each for each in check.values if _match.is_valid(check.attribute, each)),
-            tuple(each for each in check.not_values if _match.is_valid(check.attribute, each)),
-        )
-        for check in clause
-        if check.attribute in known
+    return _policies.restricting(
+        check.keeping(_match.is_valid) for check in clause if check.attribute in known
     )
-    return tuple(check for check in checks if check.values or check.not_values)
 
 
 def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Truth:

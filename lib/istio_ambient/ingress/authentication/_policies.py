@@ -95,10 +95,12 @@ def _ext_authz(
     name = ext_authz_name(gateway.name)
     if forward_auth.pending:
         # The same object, so that no request passes while one policy replaces the other.
-        return _policy(name, gateway, {"action": "DENY", "rules": [{}]})
+        return gateway_policy(name, gateway, {"action": "DENY", "rules": [{}]})
     rules = _rules(found.operations(), when=_WITHOUT_TOKEN if share else ())
     provider = {"name": forward_auth.provider_name}
-    return _policy(name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules})
+    return gateway_policy(
+        name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules}
+    )
 
 
 def _deny_without_jwt(
@@ -119,7 +121,7 @@ def _deny_without_jwt(
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition)
-    return _policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
+    return gateway_policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
 
 
 def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:
@@ -156,7 +158,7 @@ def _request_authentication(gateway: GatewayRef, trust: Trust) -> kube.Resource:
             rules.append(rule)
     return resources.RequestAuthentication(
         metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-        spec={"targetRefs": [gateway_target(gateway.name)], "jwtRules": rules},
+        spec={"targetRefs": [_target(gateway)], "jwtRules": rules},
     )
 
 
@@ -178,16 +180,17 @@ def _jwt_rule(rule: JwtRule) -> dict[str, Any]:
     return {key: value for key, value in members.items() if value}
 
 
-def _policy(name: str, gateway: GatewayRef, spec: Mapping[str, Any]) -> kube.Resource:
+def gateway_policy(name: str, gateway: GatewayRef, spec: Mapping[str, Any]) -> kube.Resource:
+    """Return a policy that targets the gateway; `spec` has its other members."""
     return resources.AuthorizationPolicy(
         metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-        spec={"targetRefs": [gateway_target(gateway.name)], **spec},
+        spec={"targetRefs": [_target(gateway)], **spec},
     )
 
 
-def gateway_target(app: str) -> dict[str, str]:
-    """Return the element of a policy's `targetRefs` for the gateway `app`."""
-    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": app}
+def _target(gateway: GatewayRef) -> dict[str, str]:
+    """Return the element of a policy's `targetRefs` for the gateway."""
+    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name}
 
 
 def _rules(

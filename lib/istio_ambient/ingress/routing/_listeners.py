@@ -65,14 +65,9 @@ class Listeners:
 
     def serving(self, port: int) -> Listener:
         """Return the listener that serves the routes for a port."""
-        return serving_listener(port, tls=self.tls)
-
-
-def serving_listener(port: int, *, tls: bool) -> Listener:
-    """Return the listener that serves the routes for a port."""
-    if not tls:
-        return Listener(port)
-    return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
+        if not self.tls:
+            return Listener(port)
+        return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
 
 
 def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
@@ -86,12 +81,13 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
         requests: those whose model is the requester's own.
         tls: whether the gateway serves HTTPS.
     """
-    default = {REDIRECTING, serving_listener(HTTP_PORT, tls=tls.wanted)}
+    empty = Listeners(tls=tls.wanted)
+    default = {REDIRECTING, empty.default}
     opened = set(default)
     problems: list[Problem] = []
     for request in sorted(requests, key=lambda each: each.relation_id):
         for port in sorted(request.ports):
-            listener = serving_listener(port, tls=tls.wanted)
+            listener = empty.serving(port)
             if listener in opened:
                 continue
             refusal = _refusal(port, len(opened))
