@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import ops
 from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
-from istio_ambient.charm import observability
+from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, ingress_services
 from istio_ambient.ingress.reports import acceptance
 from istio_ambient.integrations import (
@@ -76,7 +76,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             requests=requests,
             cluster=cluster,
             scrapers=let_in,
-            pending=tuple(map(_readiness, pending)),
+            pending=tuple(pending),
             cidrs_in_force=ingress.cidrs_in_force(live),
             upstream=upstream,
             forward_auth=login.auth,
@@ -166,7 +166,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the gateway and its address, and what requests wait for."""
-        yield from facts.pending
+        yield from status.pending(facts.pending)
         ref, found = facts.gateway, self._resolved(facts)
         yield gateway_workloads.readiness(
             client, live, what=f"gateway {ref.name}", name=ref.name, workload=ref.workload
@@ -182,12 +182,6 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Watch the gateway through its Service."""
         url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)
         return {"gateway": observability.http_check(url)}
-
-
-def _readiness(pending: Problem) -> kube.Readiness:
-    """Return what a request for access waits for."""
-    what = f"{pending.app}:{pending.endpoint}"
-    return kube.Readiness(what, ready=False, reason=f"{pending.message}; {pending.remedy}")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Ingress:
     def authentication_problems(self) -> list[Problem]:
         """Unauthenticated routes that need authentication all the same."""
         facts = self.facts
-        required = facts.forward_auth.wanted or facts.request_auth.related
+        required = facts.forward_auth.wanted or facts.request_auth
         return self.authentication.problems() if required else []
 
     def url(self, route: routing.Route) -> str:

@@ -51,7 +51,7 @@ def _readable(
     established: Collection[authorization.Target],
 ) -> Iterator[authorization.AccessRequest]:
     for field, policy in policies.entries.items():
-        target = _target(policy)
+        target = _target(policy, policy.target_namespace, policy.target_app_name or "")
         yield authorization.AccessRequest(
             requester=requester,
             field=field,
@@ -78,12 +78,8 @@ def _closures(
     """
     targets: set[authorization.Target] = set()
     for unread in policies.unread:
-        app = unread.target_app_name or requester.app
-        if unread.target_type == "app":
-            targets.add(authorization.Target.service(namespace, unread.target_service or app))
-        elif unread.target_type == "unit":
-            labels = unread.target_selector_labels or {authorization.NAME_LABEL: app}
-            targets.add(authorization.Target.workload(namespace, labels))
+        if unread.target_type:
+            targets.add(_target(unread, namespace, unread.target_app_name or requester.app))
         else:
             targets.update(
                 authorization.targets_of(requester.app, cluster, namespace), established
@@ -147,14 +143,13 @@ def _remote_source(
     return authorization.Source(home, remote.app_name)
 
 
-def _target(policy: service_mesh.MeshPolicy) -> authorization.Target:
-    namespace = policy.target_namespace
-    app = policy.target_app_name or ""
-    if policy.target_type == "app":
-        return authorization.Target.service(namespace, policy.target_service or app)
-    return authorization.Target.workload(
-        namespace, policy.target_selector_labels or {authorization.NAME_LABEL: app}
-    )
+def _target(
+    entry: service_mesh.MeshPolicy | service_mesh.Unread, namespace: str, app: str
+) -> authorization.Target:
+    if entry.target_type == "app":
+        return authorization.Target.service(namespace, entry.target_service or app)
+    labels = entry.target_selector_labels or {authorization.NAME_LABEL: app}
+    return authorization.Target.workload(namespace, labels)
 
 
 def _operation(endpoint: service_mesh.Endpoint) -> authorization.Operation:

@@ -44,7 +44,7 @@ def test_an_application_with_its_url_and_backend():
 
 def test_who_may_is_said_for_each_route():
     asks = ingress.ForwardAuth(wanted=True, provider_name="ext-authz-gate")
-    both = facts(forward_auth=asks, request_auth=ingress.RequestAuth((ingress.Trust("account"),)))
+    both = facts(forward_auth=asks, request_auth=(ingress.Trust("account"),))
     assert [entry.authentication for entry in listed(both)] == ["forward-auth or jwt"]
     request = dataclasses.replace(
         samples.request(endpoint="ingress-unauthenticated"), authenticated=False

@@ -16,7 +16,7 @@ from lightkube.models import meta_v1
 from istio_ambient import kube, resources
 from istio_ambient.ingress.authentication._authentication import Authentication
 from istio_ambient.ingress.authentication._paths import Operation
-from istio_ambient.ingress.model import ForwardAuth, GatewayRef, RequestAuth, Tokens, Trust
+from istio_ambient.ingress.model import ForwardAuth, GatewayRef, Tokens, Trust
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values.names import name_with_hash
@@ -61,7 +61,7 @@ def authentication_policies(
     found: Authentication,
     gateway: GatewayRef,
     forward_auth: ForwardAuth,
-    request_auth: RequestAuth,
+    request_auth: Sequence[Trust],
     *,
     in_force: Container[str] = (),
 ) -> list[kube.Resource]:
@@ -79,11 +79,11 @@ def authentication_policies(
         in_force: names of the policies that are in the cluster.
     """
     policies: list[kube.Resource] = []
-    trusts = [trust for trust in request_auth.trusts if trust.rules]
+    trusts = [trust for trust in request_auth if trust.rules]
     if forward_auth.wanted:
         share = bool(trusts) and deny_name(gateway.name) in in_force
         policies.append(_ext_authz(found, gateway, forward_auth, share=share))
-    if request_auth.related:
+    if request_auth:
         share = forward_auth.wanted and ext_authz_name(gateway.name) in in_force
         policies.append(_deny_without_jwt(found, gateway, request_auth, share=share))
     return [*policies, *(_request_authentication(gateway, trust) for trust in trusts)]
@@ -104,7 +104,7 @@ def _ext_authz(
 
 
 def _deny_without_jwt(
-    found: Authentication, gateway: GatewayRef, request_auth: RequestAuth, *, share: bool
+    found: Authentication, gateway: GatewayRef, request_auth: Sequence[Trust], *, share: bool
 ) -> kube.Resource:
     conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
     if share:
@@ -113,7 +113,7 @@ def _deny_without_jwt(
     rules: list[dict[str, Any]] = []
     for when in conditions:
         rules += _rules(everything, when=when, sources=_WITHOUT_PRINCIPAL)
-    for accepted, apps in sorted(_by_tokens(request_auth.trusts).items()):
+    for accepted, apps in sorted(_by_tokens(request_auth).items()):
         operations = found.operations_of(apps)
         if operations and not accepted:
             # No filter removes the headers from which these applications read claims, so a

@@ -6,7 +6,7 @@
 Values only. Their consequences are in `routing`, `authentication`, `objects` and `reports`.
 """
 
-from istio_ambient.ingress.model._authentication import ForwardAuth, RequestAuth, Tokens, Trust
+from istio_ambient.ingress.model._authentication import ForwardAuth, Tokens, Trust
 from istio_ambient.ingress.model._cluster import Cluster, named_ports_of, need_named_ports
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
@@ -29,7 +29,6 @@ __all__ = [
     "ForwardAuth",
     "GatewayRef",
     "IngressRequest",
-    "RequestAuth",
     "Tls",
     "Tokens",
     "Trust",
