@@ -76,15 +76,8 @@ def _preview(off: evaluator.Workload, on: evaluator.Workload) -> WorkloadPreview
 
 def _allowed_sources(workload: evaluator.Workload) -> tuple[str, ...]:
     """Return the sources that may reach a workload, without waypoints that istiod allows."""
-    return tuple(
-        sorted(
-            {
-                access.source
-                for access in workload.accesses
-                if not access.policies or not all(ref.synthetic for ref in access.policies)
-            }
-        )
-    )
+    found = {access.source for access in workload.accesses if not access.is_generated}
+    return tuple(sorted(found))
 
 
 def _is_meshwide(policy: Mapping[str, Any], root_namespace: str) -> bool:

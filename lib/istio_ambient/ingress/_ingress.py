@@ -83,7 +83,7 @@ def resolve(facts: Facts) -> Ingress:
         for request in sorted(facts.requests, key=lambda request: request.order)
     ]
     own = [request for request, refusal in requests if refusal is None]
-    listeners = routing.listeners(own, facts.tls)
+    listeners = routing.listeners(own, facts.tls, hosts.listener)
     served = routing.served(
         requests,
         hosts,
@@ -110,7 +110,7 @@ def desired(ingress: Ingress) -> Desired:
     cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
-    made = objects.gateway(facts, ingress.hosts, ingress.listeners)
+    made = objects.gateway(facts, ingress.listeners)
     return Desired(
         objects=(
             *gateways.objects(made),

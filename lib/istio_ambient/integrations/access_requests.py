@@ -135,12 +135,9 @@ def _remote_source(
     scraper: authorization.Requester,
     namespaces: Mapping[str, str],
 ) -> authorization.Source | None:
-    if remote is None:
+    if remote is None or namespaces.get(scraper.model_uuid) != remote.juju_model_name:
         return None
-    home = namespaces.get(scraper.model_uuid)
-    if home is None or home != remote.juju_model_name:
-        return None
-    return authorization.Source(home, remote.app_name)
+    return authorization.Source(remote.juju_model_name, remote.app_name)
 
 
 def _target(

@@ -45,6 +45,11 @@ class Access:
     policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
     """The rules that allow it, sorted; empty: no ALLOW policy applies to the destination."""
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether only policies that istiod generates for waypoints allow it."""
+        return bool(self.policies) and all(policy.synthetic for policy in self.policies)
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:

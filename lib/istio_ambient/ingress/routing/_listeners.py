@@ -49,6 +49,8 @@ REDIRECTING = Listener(HTTP_PORT)
 class Listeners:
     """The listeners that requesters may use, and those that the Gateway has."""
 
+    hostname: str = ""
+    """The only hostname that they take requests for; empty: any."""
     tls: bool = False
     """The gateway serves HTTPS, or will once it has a certificate."""
     opened: frozenset[Listener] = frozenset()
@@ -70,7 +72,7 @@ class Listeners:
         return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
 
 
-def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
+def listeners(requests: Iterable[IngressRequest], tls: Tls, hostname: str = "") -> Listeners:
     """Return the listeners for the ports that requests name.
 
     A port that Istio uses is refused, and so is one for which the gateway has no room; requests
@@ -80,6 +82,7 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
     Args:
         requests: those whose model is the requester's own.
         tls: whether the gateway serves HTTPS.
+        hostname: of all listeners; empty: any.
     """
     empty = Listeners(tls=tls.wanted)
     default = {REDIRECTING, empty.default}
@@ -96,6 +99,7 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
             else:
                 problems.append(problem_of(request.requester, "listeners", *refusal))
     return Listeners(
+        hostname=hostname,
         tls=tls.wanted,
         opened=frozenset(opened),
         in_gateway=(REDIRECTING,)
