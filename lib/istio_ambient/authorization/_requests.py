@@ -8,6 +8,8 @@ import datetime
 import enum
 from collections.abc import Mapping
 
+from istio_ambient.values.problems import Problem
+
 NAME_LABEL = "app.kubernetes.io/name"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
 TRUST_DOMAIN = "cluster.local"
@@ -108,6 +110,11 @@ class Requester:
 
     def __str__(self) -> str:
         return f"{self.app}:{self.endpoint}"
+
+    def problem(self, field: str, message: str, remedy: str) -> Problem:
+        """Return a problem in what the application asks for, at a place in its databag."""
+        app, endpoint = self.app, self.endpoint
+        return Problem(app=app, endpoint=endpoint, field=field, message=message, remedy=remedy)
 
 
 UNKNOWN_MODEL = "unknown"

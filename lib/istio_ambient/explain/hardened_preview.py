@@ -61,7 +61,8 @@ def _row(each: WorkloadPreview) -> tuple[str, ...]:
 
 
 def _preview(off: evaluator.Workload, on: evaluator.Workload) -> WorkloadPreview:
-    own = {f"{p.namespace}/{p.name}" for p in off.policies if p.is_allow and not p.synthetic}
+    allows = (ref for ref in off.policies if ref.action == "ALLOW" and not ref.synthetic)
+    own = {f"{ref.namespace}/{ref.name}" for ref in allows}
     admits = _allowed_sources(on)
     unreachable = CUT_OFF if _allowed_sources(off) else CLOSED
     return WorkloadPreview(

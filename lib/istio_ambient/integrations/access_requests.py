@@ -117,14 +117,9 @@ def of_scrapers(
         if scraper.model_uuid:
             source = _remote_source(remotes.get(scraper.app), scraper, namespaces)
         if source is None:
-            problem = Problem(
-                app=scraper.app,
-                endpoint=scraper.endpoint,
-                field="",
-                message="comes from another model, and its name there is not known",
-                remedy="integrate it with provide-cmr-mesh as well",
-            )
-            pending.append(problem)
+            message = "comes from another model, and its name there is not known"
+            remedy = "integrate it with provide-cmr-mesh as well"
+            pending.append(scraper.problem("", message, remedy))
             continue
         requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
     return requests, pending

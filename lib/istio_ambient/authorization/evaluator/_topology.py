@@ -47,15 +47,10 @@ class Waypoint:
     name: str
     traffic: str
     """`service`, `workload`, `all` or `none`."""
-    accounts: tuple[str, ...]
-    """ServiceAccounts of its pods."""
+    sources: tuple[str, ...]
+    """Identities of its pods, `<namespace>/<service account>`."""
     addresses: tuple[str, ...]
     """IP addresses of its pods."""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Identities of its pods, `<namespace>/<service account>`."""
-        return tuple(f"{self.namespace}/{account}" for account in self.accounts)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -181,7 +176,7 @@ class Topology:
             name,
             _snapshot.labels(gateway).get(gateways.WAYPOINT_FOR_LABEL, "service"),
             # Without pods, the name that istiod gives the ServiceAccount of a waypoint.
-            tuple(sorted(accounts)) or (name,),
+            tuple(f"{where}/{account}" for account in sorted(accounts) or [name]),
             tuple(sorted(each for each in addresses if each)),
         )
 

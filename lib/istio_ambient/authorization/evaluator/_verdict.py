@@ -59,11 +59,6 @@ class PolicyRef:
         """The sort key of references."""
         return self.namespace, self.name, self.rule or 0
 
-    @property
-    def is_allow(self) -> bool:
-        """Whether the action of the policy is ALLOW."""
-        return self.action == "ALLOW"
-
     def __str__(self) -> str:
         rule = "" if self.rule is None else f" rule {self.rule}"
         return f"{self.namespace}/{self.name}{rule}"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from istio_ambient.authorization import Requester
 from istio_ambient.ingress.authentication import _paths
 from istio_ambient.ingress.authentication._paths import Operation, PathMatch
-from istio_ambient.ingress.model import problem_of
 from istio_ambient.ingress.routing import PathType, Route
 from istio_ambient.values.problems import Problem
 
@@ -106,4 +105,4 @@ def _problem(opened: _RouteMatch, closed: PathMatch | None) -> Problem:
     else:
         message = f"{path} needs authentication, since {closed.path} does"
         remedy = "use paths that no route with authentication has"
-    return problem_of(opened.requester, opened.field, message, remedy)
+    return opened.requester.problem(opened.field, message, remedy)

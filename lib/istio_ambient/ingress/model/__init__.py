@@ -18,7 +18,7 @@ from istio_ambient.ingress.model._facts import (
     Upstream,
     workload_name,
 )
-from istio_ambient.ingress.model._requests import IngressRequest, problem_of
+from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
     "GATEWAY_CLASS",
@@ -35,6 +35,5 @@ __all__ = [
     "Upstream",
     "named_ports_of",
     "need_named_ports",
-    "problem_of",
     "workload_name",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from istio_ambient import authorization, gateways, kube
 from istio_ambient.authorization import Refusal, ServiceFacts
-from istio_ambient.ingress.model import Cluster, IngressRequest, problem_of, workload_name
+from istio_ambient.ingress.model import Cluster, IngressRequest, workload_name
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Backend
 from istio_ambient.values.problems import Problem
@@ -46,7 +46,7 @@ class Backends:
         if requester.model_uuid:
             remedy = "ask for a Service of the model that the application runs in"
         message = f"asks for model {model}, which is not its own: refused"
-        return problem_of(requester, "model", message, remedy)
+        return requester.problem("model", message, remedy)
 
     def backend(
         self, request: IngressRequest, named: Backend, field: str
@@ -75,7 +75,7 @@ class Backends:
             home_name=request.data.name if isinstance(request.data, IngressRequirerData) else "",
         )
         if refusal:
-            return problem_of(requester, field, *_refusal(requester, service, refusal))
+            return requester.problem(field, *_refusal(requester, service, refusal))
         pod_ports = self._pod_ports(service, number)
         if pod_ports is None:
             return _pending(requester, f"Service {service.name} has no TCP port {number} yet")

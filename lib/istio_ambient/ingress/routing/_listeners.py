@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls, problem_of
+from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
@@ -97,7 +97,7 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls, hostname: str = "") 
             if refusal is None:
                 opened.add(listener)
             else:
-                problems.append(problem_of(request.requester, "listeners", *refusal))
+                problems.append(request.requester.problem("listeners", *refusal))
     return Listeners(
         hostname=hostname,
         tls=tls.wanted,

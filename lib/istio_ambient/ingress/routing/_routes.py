@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from istio_ambient import authorization, kube
-from istio_ambient.ingress.model import IngressRequest, problem_of
+from istio_ambient.ingress.model import IngressRequest
 from istio_ambient.ingress.routing import _hosts, _matches
 from istio_ambient.ingress.routing._addresses import HTTP_PORT
 from istio_ambient.ingress.routing._backends import Backends, BackendService
@@ -142,7 +142,7 @@ def _of_route(
     if not answers_to:
         message = f"none of them fits the gateway's own, {listeners.hostname}: refused"
         remedy = f"use {listeners.hostname}, or leave them out"
-        return problem_of(request.requester, f"{field}.hostnames", message, remedy)
+        return request.requester.problem(f"{field}.hostnames", message, remedy)
     redirect = route.redirect
     served: list[BackendService] = []
     for number, named_backend in enumerate(route.backends if redirect is None else ()):
