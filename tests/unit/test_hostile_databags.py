@@ -18,7 +18,7 @@ from charmlibs.interfaces import service_mesh as published
 from hypothesis import strategies as st
 from istio_ambient import authorization, beacon, kube
 from istio_ambient.charm import status
-from istio_ambient.integrations import access_requests
+from istio_ambient.integrations import access_requests, scrapers
 from istio_ambient.interfaces import cross_model_mesh, service_mesh
 
 from tests.unit.interfaces import hostile
@@ -61,13 +61,10 @@ def facts(
     requests, problems = access_requests.of_applications(databags, CLUSTER, "shop")
     said = {} if cmr_data is None else {"cmr_data": cmr_data}
     remote, unknown = cross_model_mesh.parse(said, app="remote-1", endpoint="provide-cmr-mesh")
-    own, pending = access_requests.of_scrapers(
-        [SCRAPER] if said else [],
-        {"remote-1": remote} if remote else {},
-        CLUSTER.model_namespaces,
-        authorization.Target.app("shop", "beacon"),
-        15090,
+    scraped = scrapers.Scrapers(
+        "shop", "beacon", (SCRAPER,) if said else (), {"remote-1": remote} if remote else {}
     )
+    own, pending = scraped.requests(CLUSTER.model_namespaces)
     return beacon.Facts(
         model="shop",
         app="beacon",

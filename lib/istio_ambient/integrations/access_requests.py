@@ -6,7 +6,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from istio_ambient import authorization, kube
-from istio_ambient.interfaces import cross_model_mesh, service_mesh
+from istio_ambient.interfaces import service_mesh
 from istio_ambient.values.problems import Problem
 
 
@@ -88,51 +88,6 @@ def _closures(
         yield authorization.AccessRequest(
             requester, "policies", target, source=None, established=target in established
         )
-
-
-def of_scrapers(
-    scrapers: Iterable[authorization.Requester],
-    remotes: Mapping[str, cross_model_mesh.RemoteApplication],
-    namespaces: Mapping[str, str],
-    target: authorization.Target,
-    port: int,
-) -> tuple[list[authorization.AccessRequest], list[Problem]]:
-    """Return access requests for the applications that scrape us, and those that are pending.
-
-    A scraper of another model has another name there than here. It publishes that name over
-    `cross_model_mesh`, which is used where the model that it names is the scraper's own.
-
-    Args:
-        scrapers: the applications related to our metrics endpoint.
-        remotes: cross-model identities, by the application's name here.
-        namespaces: namespace of a model by its UUID.
-        target: what is scraped.
-        port: of the pods.
-    """
-    requests: list[authorization.AccessRequest] = []
-    pending: list[Problem] = []
-    operation = authorization.Operation(ports=(port,))
-    for scraper in scrapers:
-        source: authorization.Source | None = authorization.Source(target.namespace, scraper.app)
-        if scraper.model_uuid:
-            source = _remote_source(remotes.get(scraper.app), scraper, namespaces)
-        if source is None:
-            message = "comes from another model, and its name there is not known"
-            remedy = "integrate it with provide-cmr-mesh as well"
-            pending.append(scraper.problem("", message, remedy))
-            continue
-        requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
-    return requests, pending
-
-
-def _remote_source(
-    remote: cross_model_mesh.RemoteApplication | None,
-    scraper: authorization.Requester,
-    namespaces: Mapping[str, str],
-) -> authorization.Source | None:
-    if remote is None or namespaces.get(scraper.model_uuid) != remote.juju_model_name:
-        return None
-    return authorization.Source(remote.juju_model_name, remote.app_name)
 
 
 def _target(

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from istio_ambient import kube
 from istio_ambient.authorization.evaluator._snapshot import Manifest
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
 
@@ -119,12 +120,12 @@ def read(manifest: Manifest) -> Policy | None:
 
     None where no proxy enforces it: action AUDIT or an unknown one, or a dry run.
     """
-    metadata, spec = _map(manifest, "metadata"), _map(manifest, "spec")
-    annotations = _map(metadata, "annotations")
+    metadata, spec = kube.section(manifest, "metadata"), kube.section(manifest, "spec")
+    annotations = kube.section(metadata, "annotations")
     action = spec.get("action") or ALLOW
     if action not in (ALLOW, DENY, CUSTOM) or annotations.get(_DRY_RUN) in _TRUE:
         return None
-    selector = _map(spec, "selector").get("matchLabels")
+    selector = kube.section(spec, "selector").get("matchLabels")
     ref = PolicyRef(
         metadata.get("namespace", ""), metadata["name"], action=action, annotations=annotations
     )
@@ -134,7 +135,7 @@ def read(manifest: Manifest) -> Policy | None:
         rules=tuple(_rule(rule) for rule in _maps(spec, "rules")),
         targets=tuple(_references(spec)),
         selector=None if spec.get("selector") is None else selector or {},
-        authorizer=_map(spec, "provider").get("name", ""),
+        authorizer=kube.section(spec, "provider").get("name", ""),
     )
 
 
@@ -152,9 +153,11 @@ def _references(spec: Manifest) -> Iterator[Reference]:
 
 def _rule(rule: Manifest) -> Rule:
     return Rule(
-        sources=tuple(_clause(_map(each, "source"), _SOURCE) for each in _maps(rule, "from")),
+        sources=tuple(
+            _clause(kube.section(each, "source"), _SOURCE) for each in _maps(rule, "from")
+        ),
         operations=tuple(
-            _clause(_map(each, "operation"), _OPERATION) for each in _maps(rule, "to")
+            _clause(kube.section(each, "operation"), _OPERATION) for each in _maps(rule, "to")
         ),
         conditions=tuple(
             Check(str(each.get("key", "")), _values(each, "values"), _values(each, "notValues"))
@@ -177,10 +180,6 @@ def _clause(members: Manifest, attributes: Mapping[str, str]) -> Clause:
 
 def _values(parent: Manifest, key: str) -> tuple[str, ...]:
     return tuple(map(str, parent.get(key) or ()))
-
-
-def _map(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return cast(dict[str, Any], parent.get(key) or {})
 
 
 def _maps(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

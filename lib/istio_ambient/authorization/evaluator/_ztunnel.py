@@ -73,7 +73,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
         return None
     if principal is None:
         return False
-    namespace, account = _parts(principal)
+    namespace, _, account = principal.partition("/ns/")[2].partition("/sa/")
     match attribute:
         case _policies.PRINCIPAL:
             return _match.principal(wanted, principal)
@@ -82,10 +82,3 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
         case _:
             named = wanted if "/" in wanted else f"{policy.ref.namespace}/{wanted}"
             return named == f"{namespace}/{account}"
-
-
-def _parts(principal: str) -> tuple[str, str]:
-    """Return the namespace and service account of a principal."""
-    _, _, rest = principal.partition("/ns/")
-    namespace, _, account = rest.partition("/sa/")
-    return namespace, account
