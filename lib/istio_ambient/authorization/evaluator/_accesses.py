@@ -167,7 +167,7 @@ class _Listing:
         ports = kube.items(_snapshot.spec(service), "ports")
         http = not ports or any(map(_ports.takes_http, ports))
         any_request = _match.Attributes(_match.ANY_PRINCIPAL, tunnelled=True)
-        rules = _waypoint.rules(any_request, http=http)
+        rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, any_request)
         applied = self._topology.policies_at_waypoint(waypoint, service)
         destination = Destination.service(*_snapshot.key(service))
         for access in _read(destination, Proxy.WAYPOINT, applied, rules):
@@ -175,7 +175,8 @@ class _Listing:
 
     def _at_pods(self, destination: Destination, group: list[Manifest]) -> Iterator[Access]:
         """Yield the sources that the pods' own ztunnel allows."""
-        rules = _ztunnel.rules(_match.Attributes(_match.ANY_PRINCIPAL))
+        any_request = _match.Attributes(_match.ANY_PRINCIPAL)
+        rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, any_request)
         applied = self._topology.policies_at_ztunnel(group[0])
         return _read(destination, Proxy.ZTUNNEL, applied, rules)
 

@@ -78,7 +78,7 @@ class Evaluator:
             request: `source` and `destination` are not read; `port` is the listener's.
         """
         attributes = dataclasses.replace(_attributes(request, None), token=None)
-        rules = _waypoint.rules(attributes, http=True)
+        rules = _decide.Rules(_waypoint.translation(http=True), _waypoint.value, attributes)
         applied = self.topology.policies_at_gateway(*gateway)
         hop = Hop(Proxy.GATEWAY, "/".join(gateway), source=None, port=request.port)
         return _decide.decide(hop, applied, rules)
@@ -167,7 +167,7 @@ class Evaluator:
             tls=not http,
             tunnelled=True,
         )
-        rules = _waypoint.rules(attributes, http=http)
+        rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, attributes)
         applied = self.topology.policies_at_waypoint(waypoint, service)
         hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(source), number)
         return _decide.decide(hop, applied, rules)
@@ -192,7 +192,7 @@ class Evaluator:
             destination_ip=_address(_snapshot.address(pod)) if is_single else None,
             port=port,
         )
-        rules = _ztunnel.rules(attributes)
+        rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, attributes)
         applied = self.topology.policies_at_ztunnel(pod)
         hop = Hop(Proxy.ZTUNNEL, "/".join(_snapshot.key(pod)), _identity(source), port)
         return _decide.decide(hop, applied, rules)

@@ -10,9 +10,9 @@ that part and so matches more. On a port that is not HTTP, no part about HTTP ca
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 from istio_ambient.authorization.evaluator import _match, _policies
-from istio_ambient.authorization.evaluator._decide import Rules
 from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
 from istio_ambient.authorization.evaluator._policies import Clause, Policy, Rule
 
@@ -36,9 +36,9 @@ _CONDITIONS = frozenset(
 _SET_BY_ENVOY = ("x-forwarded-", "x-request-id", "x-envoy-")
 
 
-def rules(seen: Attributes, *, http: bool) -> Rules:
-    """Return how a waypoint or gateway reads rules for a request to an HTTP port or another."""
-    return Rules(functools.partial(_translate, http=http), value, seen)
+def translation(*, http: bool) -> Callable[[Policy, Rule], Rule | None]:
+    """Return the function that returns rules as they are enforced on a port, HTTP or not."""
+    return functools.partial(_translate, http=http)
 
 
 def _translate(policy: Policy, rule: Rule, *, http: bool) -> Rule | None:

@@ -10,7 +10,6 @@ pilot/pkg/serviceregistry/ambient/authorization.go; istio/ztunnel, src/rbac.rs.)
 """
 
 from istio_ambient.authorization.evaluator import _match, _policies
-from istio_ambient.authorization.evaluator._decide import Rules
 from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
 from istio_ambient.authorization.evaluator._policies import Clause, Policy, Rule
 
@@ -21,11 +20,6 @@ _IN_MEMBERS = _EVERYWHERE | {_policies.SERVICE_ACCOUNT}
 _IN_CONDITIONS = _EVERYWHERE | {_policies.DESTINATION_IP}
 _IGNORED = frozenset({_policies.TRUST_DOMAIN})
 """istiod leaves these out of a source silently, in an ALLOW rule too."""
-
-
-def rules(seen: Attributes) -> Rules:
-    """Return how ztunnel reads rules for a connection."""
-    return Rules(translate, value, seen)
 
 
 def applies(policy: Policy) -> bool:
