@@ -11,7 +11,6 @@ import ops
 import pytest
 from charmlibs.interfaces import service_mesh as published
 from istio_ambient import authorization, gateways, kube
-from istio_ambient.authorization import _requests
 from istio_ambient.integrations import access_requests
 from istio_ambient.interfaces import cross_model_mesh, service_mesh
 from ops import testing
@@ -99,7 +98,9 @@ def test_every_request_of_the_published_consumer_is_read(
 def rules_of(databag: dict[str, str]) -> dict[str, list[str]]:
     """Return the sources that the policies of a databag allow, by target."""
     services = {
-        ("shop", name): _requests.ServiceFacts("shop", name, {authorization.NAME_LABEL: "details"})
+        ("shop", name): authorization.ServiceFacts(
+            "shop", name, {authorization.NAME_LABEL: "details"}
+        )
         for name in ("details", "details-api")
     }
     cluster = authorization.Cluster(services=services)

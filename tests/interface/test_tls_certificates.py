@@ -16,6 +16,7 @@ from charmlibs.interfaces import tls_certificates as published
 from cryptography import x509
 from hypothesis import strategies as st
 from istio_ambient import ingress, kube
+from istio_ambient.ingress.objects import listener_certificate
 from istio_ambient.integrations import gateway_certificate
 from istio_ambient.integrations.gateway_certificate import Answer
 from lightkube.models import meta_v1
@@ -174,7 +175,7 @@ class Meeting:
 
 def leaf(answer: Answer) -> x509.Certificate:
     assert answer.tls.certificate
-    return ingress.leaf_of(answer.tls.certificate.chain)
+    return listener_certificate.leaf_of(answer.tls.certificate.chain)
 
 
 @pytest.fixture
@@ -210,7 +211,7 @@ def test_the_published_provider_issues_what_is_requested(meeting: Meeting):
     # Without the root, each issued by the next.
     assert [each.subject for each in chain[1:]] == [meeting.authority.certificate.subject]
     chain[0].verify_directly_issued_by(chain[1])
-    assert ingress.certificate_fault(chain[0], answer.tls.certificate.key, START) is None
+    assert listener_certificate.fault(chain[0], answer.tls.certificate.key, START) is None
     request = meeting.request
     assert meeting.run() == answer
     assert meeting.request == request
@@ -547,7 +548,7 @@ def test_no_databag_of_a_provider_fails_a_hook_and_only_a_valid_certificate_is_u
     attacked: Meeting, hostile: st.SearchStrategy[dict[str, str]], data: st.DataObject
 ):
     state, secret = attacked.state, attacked.secret
-    before = ingress.certificate_in_use(secret, datetime.datetime.now(datetime.UTC))
+    before = listener_certificate.in_use(secret, datetime.datetime.now(datetime.UTC))
     assert before
     attacked.write(data.draw(hostile))
     try:
@@ -555,8 +556,8 @@ def test_no_databag_of_a_provider_fails_a_hook_and_only_a_valid_certificate_is_u
         assert answer.tls.wanted
         assert answer.tls.certificate
         assert answer.tls.certificate.key == before.key
-        found = ingress.leaf_of(answer.tls.certificate.chain)
-        assert ingress.certificate_fault(found, before.key, START) is None
+        found = listener_certificate.leaf_of(answer.tls.certificate.chain)
+        assert listener_certificate.fault(found, before.key, START) is None
         assert len(attacked.requests) == 1
     finally:
         attacked.state, attacked.secret = state, secret

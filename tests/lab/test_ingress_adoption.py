@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from istio_ambient import authorization, ingress, kube, resources
+from istio_ambient.ingress.objects import listener_certificate
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.kube import _objects
@@ -92,9 +93,9 @@ def made_by_the_public_charm(
         APP,
         config=ingress.Config(external_traffic_policy_cidrs=CIDR),
         requests=(route_request("productpage", "ingress", 1), route_request("details", "open", 2)),
-        cluster=ingress.Cluster(ingress.services_of(client.list(Service, namespace="shop"))),
+        cluster=ingress.Cluster(authorization.services_of(client.list(Service, namespace="shop"))),
         tls=ingress.Tls(True, certificate),
-        request_auth=ingress.RequestAuth((trust,)),
+        request_auth=(trust,),
     )
     for obj in ingress.desired(ingress.resolve(facts)).objects:
         if isinstance(obj, Secret):
@@ -131,7 +132,7 @@ def certificate_of(authority: authorities.Authority) -> ingress.Certificate:
         serialization.NoEncryption(),
     )
     signed = authority.sign(csr.public_bytes(serialization.Encoding.PEM).decode())
-    return ingress.assemble(ingress.leaf_of(signed), [], pem.decode())
+    return listener_certificate.assemble(listener_certificate.leaf_of(signed), [], pem.decode())
 
 
 def uids(client: Any, objects: list[kube.Resource]) -> dict[kube.Ref, str]:

@@ -17,21 +17,20 @@ import pytest
 from charmlibs.interfaces import service_mesh as published
 from hypothesis import strategies as st
 from istio_ambient import authorization, beacon, kube
-from istio_ambient.authorization import _requests
 from istio_ambient.charm import status
-from istio_ambient.integrations import access_requests
+from istio_ambient.integrations import access_requests, scrapers
 from istio_ambient.interfaces import cross_model_mesh, service_mesh
 
 from tests.unit.interfaces import hostile
 
 NAME, PART_OF = authorization.NAME_LABEL, "app.kubernetes.io/part-of"
 SERVICES = (
-    _requests.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
-    _requests.ServiceFacts("shop", "details-api", {NAME: "details"}),
-    _requests.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-    _requests.ServiceFacts("shop", "beacon", {NAME: "beacon"}, by_juju=True),
-    _requests.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
-    _requests.ServiceFacts("store", "by-hand", {"app": "stock"}),
+    authorization.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
+    authorization.ServiceFacts("shop", "details-api", {NAME: "details"}),
+    authorization.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+    authorization.ServiceFacts("shop", "beacon", {NAME: "beacon"}, by_juju=True),
+    authorization.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
+    authorization.ServiceFacts("store", "by-hand", {"app": "stock"}),
 )
 CLUSTER = authorization.Cluster(
     services={(service.namespace, service.name): service for service in SERVICES},
@@ -62,13 +61,10 @@ def facts(
     requests, problems = access_requests.of_applications(databags, CLUSTER, "shop")
     said = {} if cmr_data is None else {"cmr_data": cmr_data}
     remote, unknown = cross_model_mesh.parse(said, app="remote-1", endpoint="provide-cmr-mesh")
-    own, pending = access_requests.of_scrapers(
-        [SCRAPER] if said else [],
-        {"remote-1": remote} if remote else {},
-        CLUSTER.model_namespaces,
-        authorization.Target.app("shop", "beacon"),
-        15090,
+    scraped = scrapers.Scrapers(
+        "shop", "beacon", (SCRAPER,) if said else (), {"remote-1": remote} if remote else {}
     )
+    own, pending = scraped.requests(CLUSTER.model_namespaces)
     return beacon.Facts(
         model="shop",
         app="beacon",

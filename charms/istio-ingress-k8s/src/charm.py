@@ -76,7 +76,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             requests=requests,
             cluster=cluster,
             scrapers=let_in,
-            pending=tuple(status.pending(pending)),
+            pending=tuple(pending),
             cidrs_in_force=ingress.cidrs_in_force(live),
             upstream=upstream,
             forward_auth=login.auth,
@@ -162,7 +162,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the gateway and its address, and what requests wait for."""
-        yield from facts.pending
+        yield from status.pending(facts.pending)
         ref, found = facts.gateway, self._resolved(facts)
         yield gateway_workloads.readiness(
             client, live, what=f"gateway {ref.name}", name=ref.name, workload=ref.workload

@@ -7,7 +7,7 @@
 access in `explain`.
 """
 
-from istio_ambient.authorization._cluster import cluster, model_namespaces
+from istio_ambient.authorization._cluster import cluster, model_namespaces, services_of
 from istio_ambient.authorization._ownership import (
     Objection,
     Outcomes,
@@ -31,6 +31,8 @@ from istio_ambient.authorization._requests import (
     Cluster,
     Operation,
     Requester,
+    ServiceFacts,
+    ServicePort,
     Source,
     Target,
     TargetKind,
@@ -49,6 +51,8 @@ __all__ = [
     "Ownership",
     "Refusal",
     "Requester",
+    "ServiceFacts",
+    "ServicePort",
     "Source",
     "Target",
     "TargetKind",
@@ -60,6 +64,7 @@ __all__ = [
     "policies",
     "requested_by",
     "requesters_of",
+    "services_of",
     "target_of",
     "targets_of",
 ]

@@ -4,60 +4,79 @@
 """From live objects to the facts that decide about access requests."""
 
 import collections
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from lightkube.resources import core_v1
+from lightkube.models import core_v1
+from lightkube.resources.core_v1 import Namespace
 
 from istio_ambient import kube
-from istio_ambient.authorization import _requests
+from istio_ambient.authorization._requests import Cluster, ServiceFacts, ServicePort
 from istio_ambient.values.labels import MANAGED_BY_LABEL
 
 MODEL_ID = "model.juju.is/id"
 """Label or annotation, depending on Juju's version, of a namespace that is a Juju model."""
 
 
-def cluster(
-    services: Iterable[core_v1.Service], namespaces: Iterable[core_v1.Namespace]
-) -> _requests.Cluster:
+def cluster(services: Iterable[kube.Resource], namespaces: Iterable[Namespace]) -> Cluster:
     """Return the facts that decide about access requests.
 
     Args:
         services: all Services of our namespace; of all, where applications of other models ask.
         namespaces: ours; all, where applications of other models ask.
     """
-    facts = [_service(kube.manifest_of(service)) for service in services]
-    metadata = [kube.manifest_of(namespace)["metadata"] for namespace in namespaces]
-    return _requests.Cluster(
-        services={(service.namespace, service.name): service for service in facts},
-        model_namespaces=_model_namespaces(metadata),
+    listed = list(namespaces)
+    metadata = (kube.manifest_of(namespace)["metadata"] for namespace in listed)
+    return Cluster(
+        services=services_of(services),
+        model_namespaces=model_namespaces(listed),
         namespace_labels={each["name"]: each.get("labels", {}) for each in metadata},
     )
 
 
-def model_namespaces(namespaces: Iterable[core_v1.Namespace]) -> dict[str, str]:
+def model_namespaces(namespaces: Iterable[Namespace]) -> dict[str, str]:
     """Return the namespace of each Juju model, by the UUID with which Juju marked it.
 
     A UUID that two namespaces have, as where one was restored from the other's backup, is left
     out: nothing shows which of them is the model.
     """
-    return _model_namespaces(kube.manifest_of(namespace)["metadata"] for namespace in namespaces)
-
-
-def _model_namespaces(metadata: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     marked: dict[str, set[str]] = collections.defaultdict(set)
-    for each in metadata:
+    for each in (kube.manifest_of(namespace)["metadata"] for namespace in namespaces):
         for marks in (each.get("annotations", {}), each.get("labels", {})):
             if MODEL_ID in marks:
                 marked[marks[MODEL_ID]].add(each["name"])
     return {uuid: names.pop() for uuid, names in marked.items() if len(names) == 1}
 
 
-def _service(manifest: Mapping[str, Any]) -> _requests.ServiceFacts:
-    metadata = manifest["metadata"]
-    return _requests.ServiceFacts(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        selector=manifest.get("spec", {}).get("selector") or {},
-        by_juju=metadata.get("labels", {}).get(MANAGED_BY_LABEL) == "juju",
+def services_of(objects: Iterable[kube.Resource]) -> dict[tuple[str, str], ServiceFacts]:
+    """Return the facts about Services by (namespace, name)."""
+    found = [_service(obj) for obj in objects]
+    return {(service.namespace, service.name): service for service in found}
+
+
+def _service(obj: kube.Resource) -> ServiceFacts:
+    # The API server always returns both.
+    metadata, spec = obj.metadata, obj.spec
+    labels: dict[str, str] = dict(metadata.labels or {})
+    return ServiceFacts(
+        namespace=metadata.namespace or "",
+        name=metadata.name or "",
+        selector=dict(spec.selector or {}),
+        ports=tuple(_port(port) for port in spec.ports or () if port.protocol in (None, "TCP")),
+        by_juju=labels.get(MANAGED_BY_LABEL) == "juju",
+        external_name=spec.type == "ExternalName",
+        type=spec.type or "ClusterIP",
+        address=_address(obj.status),
+        node_ports={port.port: port.nodePort for port in spec.ports or () if port.nodePort},
+        created=metadata.creationTimestamp,
     )
+
+
+def _port(port: core_v1.ServicePort) -> ServicePort:
+    target = port.targetPort if port.targetPort is not None else port.port
+    return ServicePort(port.port, target, port.name or "")
+
+
+def _address(status: core_v1.ServiceStatus | None) -> str:
+    balancer = status.loadBalancer if status else None
+    addresses = (entry.ip or entry.hostname for entry in (balancer and balancer.ingress) or ())
+    return next(filter(None, addresses), "")

@@ -195,7 +195,9 @@ def outcomes(
         if request.established:
             granted.append(dataclasses.replace(request, source=None, operations=()))
         if request.source is not None:
-            (pending if objection.pending else refused).append(_problem(request, objection))
+            message, remedy = objection.message, objection.remedy
+            problem = request.requester.problem(request.field, message, remedy)
+            (pending if objection.pending else refused).append(problem)
     return Outcomes(tuple(granted), tuple(refused), tuple(pending))
 
 
@@ -256,13 +258,3 @@ def _own(target: Target, requester: Requester) -> str:
     if target.kind is TargetKind.SERVICE:
         return f"ask for a Service whose selector has {labels}: {requester.app}"
     return f"select by {labels}: {requester.app}"
-
-
-def _problem(request: AccessRequest, objection: Objection) -> Problem:
-    return Problem(
-        app=request.requester.app,
-        endpoint=request.requester.endpoint,
-        field=request.field,
-        message=objection.message,
-        remedy=objection.remedy,
-    )

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from istio_ambient import kube, resources
 from istio_ambient.authorization import _policy_objects
@@ -19,6 +20,8 @@ from istio_ambient.authorization._requests import (
     Target,
     TargetKind,
 )
+
+T = TypeVar("T")
 
 REQUESTED_BY = "charmed-istio.io/requested-by"
 """Annotation of a policy: a JSON object, from each source to those that asked for it, each
@@ -139,29 +142,26 @@ def _chunks(sources: Sequence[Source], size: int) -> Iterator[tuple[Source, ...]
 
 def _operation_chunks(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
     """Split operations into parts that a rule can hold; no operations give one empty part."""
-    chunk: list[Operation] = []
-    size = 0
-    for operation in operations:
-        added = _size(AllowRule(operations=(operation,)))
-        if chunk and size + added > MAX_RULES_SIZE // 2:
-            yield tuple(chunk)
-            chunk, size = [], 0
-        chunk.append(operation)
-        size += added
-    yield tuple(chunk)
+    sized = ((each, _size(AllowRule(operations=(each,)))) for each in operations)
+    return _split(sized, MAX_RULES_SIZE // 2, len(operations))
 
 
 def _parts(rules: Sequence[AllowRule]) -> Iterator[tuple[AllowRule, ...]]:
     """Split rules into parts that an object can hold; no rules give one empty part."""
-    part: list[AllowRule] = []
-    size = 0
-    for rule in rules:
-        added = _size(rule)
-        if part and (size + added > MAX_RULES_SIZE or len(part) == _policy_objects.MAX_RULES):
+    sized = ((rule, _size(rule)) for rule in rules)
+    return _split(sized, MAX_RULES_SIZE, _policy_objects.MAX_RULES)
+
+
+def _split(sized: Iterable[tuple[T, int]], limit: int, most: int) -> Iterator[tuple[T, ...]]:
+    """Split elements, which come with their sizes, into parts of limited size and length."""
+    part: list[T] = []
+    total = 0
+    for element, size in sized:
+        if part and (total + size > limit or len(part) == most):
             yield tuple(part)
-            part, size = [], 0
-        part.append(rule)
-        size += added
+            part, total = [], 0
+        part.append(element)
+        total += size
     yield tuple(part)
 
 

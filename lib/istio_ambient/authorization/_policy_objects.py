@@ -42,13 +42,8 @@ def _operation(operation: Operation) -> dict[str, list[str]]:
     Raises:
         ValueError: all members are empty, so that the operation would match every request.
     """
-    members = {
-        "hosts": list(operation.hosts),
-        "methods": list(operation.methods),
-        "paths": list(operation.paths),
-        "ports": [str(port) for port in operation.ports],
-    }
-    result = {key: values for key, values in members.items() if values}
+    members = dataclasses.asdict(operation)
+    result = {key: [str(value) for value in values] for key, values in members.items() if values}
     if not result:
         raise ValueError("an operation that restricts nothing")
     return result

@@ -4,10 +4,12 @@
 """Access requests of applications, and the facts of the cluster that decide about them."""
 
 import dataclasses
+import datetime
 import enum
 from collections.abc import Mapping
 
 from istio_ambient.values.labels import NAME_LABEL
+from istio_ambient.values.problems import Problem
 
 TRUST_DOMAIN = "cluster.local"
 
@@ -90,15 +92,10 @@ class Operation:
 
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
-        return Operation(
-            tuple(sorted(set(self.hosts))),
-            tuple(sorted(set(self.ports))),
-            tuple(sorted(set(self.methods))),
-            tuple(sorted(set(self.paths))),
-        )
+        return Operation(*(tuple(sorted(set(each))) for each in dataclasses.astuple(self)))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Requester:
     """The application that asks for something over a relation, as Juju reports it."""
 
@@ -112,6 +109,11 @@ class Requester:
 
     def __str__(self) -> str:
         return f"{self.app}:{self.endpoint}"
+
+    def problem(self, field: str, message: str, remedy: str) -> Problem:
+        """Return a problem in what the application asks for, at a place in its databag."""
+        app, endpoint = self.app, self.endpoint
+        return Problem(app=app, endpoint=endpoint, field=field, message=message, remedy=remedy)
 
 
 UNKNOWN_MODEL = "unknown"
@@ -141,14 +143,33 @@ class AccessRequest:
 
 
 @dataclasses.dataclass(frozen=True)
+class ServicePort:
+    """A TCP port of a Service."""
+
+    port: int
+    target: int | str
+    """The pods' port, by number or by name."""
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class ServiceFacts:
-    """The facts about a Service that decide which application it belongs to."""
+    """The part of a Kubernetes Service that ownership, routes and addresses depend on."""
 
     namespace: str
     name: str
-    selector: Mapping[str, str]
+    selector: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    ports: tuple[ServicePort, ...] = ()
     by_juju: bool = False
     """Whether Juju made the Service, which it does for every application that it deploys."""
+    external_name: bool = False
+    """Its type is ExternalName: it leads out of the cluster, whatever its selector is."""
+    type: str = "ClusterIP"
+    address: str = ""
+    """IP address or DNS name that the load balancer assigned; empty: none yet."""
+    node_ports: Mapping[int, int] = dataclasses.field(default_factory=dict[int, int])
+    """Ports on the nodes by port of the Service."""
+    created: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)

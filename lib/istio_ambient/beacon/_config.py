@@ -5,7 +5,7 @@
 
 from istio_ambient import gateways
 from istio_ambient.values import pods
-from istio_ambient.values.applications import Applications
+from istio_ambient.values.config import Applications
 
 _WAYPOINT = frozenset({"waypoint-resources", "waypoint-tolerations", "waypoint-node-selector"})
 

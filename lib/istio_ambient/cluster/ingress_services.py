@@ -36,7 +36,7 @@ def read(
     """
     elsewhere = any(request.requester.model_uuid for request in requests)
     where = None if elsewhere else gateway.namespace
-    services = ingress.services_of(kube.list_kind(client, Service, namespace=where) or ())
+    services = authorization.services_of(kube.list_kind(client, Service, namespace=where) or ())
     namespaces = (kube.list_kind(client, Namespace) or ()) if elsewhere or cross_model else ()
     slices: Iterable[EndpointSlice] = ()
     named = ((request.model, *backend) for request in requests for backend in request.backends)

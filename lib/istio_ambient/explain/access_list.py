@@ -82,8 +82,7 @@ def accesses(snapshot: evaluator.Snapshot) -> list[evaluator.Access]:
     return [
         each
         for each in evaluator.accesses(snapshot)
-        if not (each.policies and all(policy.synthetic for policy in each.policies))
-        and (each.kind, each.destination) not in headless
+        if not each.is_generated and (each.kind, each.destination) not in headless
     ]
 
 

@@ -61,7 +61,8 @@ def _row(each: WorkloadPreview) -> tuple[str, ...]:
 
 
 def _preview(off: evaluator.Workload, on: evaluator.Workload) -> WorkloadPreview:
-    own = {f"{p.namespace}/{p.name}" for p in off.policies if p.is_allow and not p.synthetic}
+    allows = (ref for ref in off.policies if ref.action == "ALLOW" and not ref.synthetic)
+    own = {f"{ref.namespace}/{ref.name}" for ref in allows}
     admits = _allowed_sources(on)
     unreachable = CUT_OFF if _allowed_sources(off) else CLOSED
     return WorkloadPreview(
@@ -76,15 +77,8 @@ def _preview(off: evaluator.Workload, on: evaluator.Workload) -> WorkloadPreview
 
 def _allowed_sources(workload: evaluator.Workload) -> tuple[str, ...]:
     """Return the sources that may reach a workload, without waypoints that istiod allows."""
-    return tuple(
-        sorted(
-            {
-                access.source
-                for access in workload.accesses
-                if not access.policies or not all(ref.synthetic for ref in access.policies)
-            }
-        )
-    )
+    found = {access.source for access in workload.accesses if not access.is_generated}
+    return tuple(sorted(found))
 
 
 def _is_meshwide(policy: Mapping[str, Any], root_namespace: str) -> bool:

@@ -5,10 +5,10 @@
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from istio_ambient import beacon
-from istio_ambient.authorization import AccessRequest, Operation, evaluator
+from istio_ambient.authorization import AccessRequest, Operation, Requester, evaluator
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
 
@@ -35,7 +35,7 @@ class Outcome(enum.StrEnum):
 _REPORTED = frozenset({Outcome.REFUSED, Outcome.PENDING, Outcome.INVALID})
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True, order=True, kw_only=True)
 class RequestOutcome:
     """One access request and its outcome; the members are the keys of the action's JSON."""
 
@@ -44,11 +44,11 @@ class RequestOutcome:
     """Our endpoint of the relation."""
     field: str
     """Path in the application's databag."""
-    source: str
+    source: str = ""
     """The source to allow: `shop/productpage`; empty where the entry cannot be read."""
-    target: str
+    target: str = ""
     """`Service shop/details`, `pods shop/app.kubernetes.io/name=details`; empty as above."""
-    operations: str
+    operations: str = ""
     """`GET /health, /details/* on 9080`; `everything`; empty as above."""
     outcome: Outcome
     reason: str = ""
@@ -105,24 +105,13 @@ def text(found: Iterable[RequestOutcome]) -> str:
     listed = list(found)
     rows = [(a.requester, a.field, a.source, a.target, a.outcome, a.operations) for a in listed]
     table = tables.table(_HEADINGS, rows, empty="there are no requests")
-    return "\n\n".join([table, *_problems(listed)])
+    problems = (str(_problem(each)) for each in listed if each.outcome in _REPORTED)
+    return "\n\n".join(filter(None, [table, "\n".join(problems)]))
 
 
-def _problems(found: Iterable[RequestOutcome]) -> Iterator[str]:
-    problems = (
-        Problem(
-            app=each.application,
-            endpoint=each.endpoint,
-            field=each.field,
-            message=f"{each.outcome}: {each.reason}",
-            remedy=each.remedy,
-        )
-        for each in found
-        if each.outcome in _REPORTED
-    )
-    lines = "\n".join(map(str, problems))
-    if lines:
-        yield lines
+def _problem(found: RequestOutcome) -> Problem:
+    requester = Requester(found.application, found.endpoint)
+    return requester.problem(found.field, f"{found.outcome}: {found.reason}", found.remedy)
 
 
 def _of_readable(
@@ -146,9 +135,6 @@ def _of_problem(problem: Problem, outcome: Outcome) -> RequestOutcome:
         application=problem.app,
         endpoint=problem.endpoint,
         field=problem.field,
-        source="",
-        target="",
-        operations="",
         outcome=outcome,
         reason=problem.message,
         remedy=problem.remedy,

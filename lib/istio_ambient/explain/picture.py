@@ -5,6 +5,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 from istio_ambient.authorization.evaluator import ANY_CLIENT, ANY_OPERATION, Access
@@ -16,6 +17,8 @@ NARROWEST_BOX, LETTER = 220, 8
 INK, QUIET, LINE, OPEN, PAPER = "#1f2933", "#7b8794", "#2f6f9f", "#c2410c", "#ffffff"
 FONT = "ui-sans-serif, system-ui, sans-serif"
 LONGEST_LABEL, LONGEST_NAME = 44, 64
+
+Point: TypeAlias = tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +64,13 @@ def svg(accesses: Iterable[Access], destinations: Sequence[str], title: str) -> 
         height=str(height),
         role="img",
     )
-    ElementTree.SubElement(root, "title").text = printable(title)
-    ElementTree.SubElement(root, "rect", width="100%", height="100%", fill=PAPER)
+    _add(root, "title").text = printable(title)
+    _add(root, "rect", width="100%", height="100%", fill=PAPER)
     _arrowheads(root)
-    _text(root, left.x, 36, title, size=20, fill=INK, weight="600")
+    _text(root, left.x, 36, title, size=20, fill=INK, weight=600)
     _text(root, left.x, 66, "who", size=13, fill=QUIET)
     _text(root, right.x, 66, "may reach", size=13, fill=QUIET)
-    labels: list[tuple[tuple[float, float], str]] = []
+    labels: list[tuple[Point, str]] = []
     for number, entry in enumerate(allowed):
         start = left.end, _middle(source_rows[entry.source])
         end = right.x - 4, _middle(destination_rows[entry.destination])
@@ -85,83 +88,52 @@ def svg(accesses: Iterable[Access], destinations: Sequence[str], title: str) -> 
 
 def _arrowheads(root: ElementTree.Element) -> None:
     definitions = ElementTree.SubElement(root, "defs")
+    shape = {"viewBox": "0 0 10 10", "refX": 9, "refY": 5, "markerWidth": 7, "markerHeight": 7}
     for name, colour in (("narrow", LINE), ("open", OPEN)):
-        marker = ElementTree.SubElement(
-            definitions,
-            "marker",
-            id=name,
-            viewBox="0 0 10 10",
-            refX="9",
-            refY="5",
-            markerWidth="7",
-            markerHeight="7",
-            orient="auto",
-        )
-        ElementTree.SubElement(marker, "path", d="M0 0 L10 5 L0 10 z", fill=colour)
+        marker = _add(definitions, "marker", id=name, **shape, orient="auto")
+        _add(marker, "path", d="M0 0 L10 5 L0 10 z", fill=colour)
 
 
 def _middle(row: int) -> float:
     return TOP + row * ROW + BOX_HEIGHT / 2
 
 
-def _arrow(
-    root: ElementTree.Element,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    *,
-    is_open: bool,
-) -> None:
-    ElementTree.SubElement(
+def _arrow(root: ElementTree.Element, start: Point, end: Point, *, is_open: bool) -> None:
+    _add(
         root,
         "path",
-        {
-            "d": f"M{start[0]} {start[1]} L{end[0]} {end[1]}",
-            "stroke": OPEN if is_open else LINE,
-            "stroke-width": "1.6",
-            "fill": "none",
-            "marker-end": "url(#open)" if is_open else "url(#narrow)",
-        },
+        d=f"M{start[0]} {start[1]} L{end[0]} {end[1]}",
+        stroke=OPEN if is_open else LINE,
+        stroke_width=1.6,
+        fill="none",
+        marker_end="url(#open)" if is_open else "url(#narrow)",
     )
 
 
-def _between(
-    start: tuple[float, float], end: tuple[float, float], share: float
-) -> tuple[float, float]:
+def _between(start: Point, end: Point, share: float) -> Point:
     return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
 
 
-def _label(root: ElementTree.Element, place: tuple[float, float], operations: str) -> None:
+def _label(root: ElementTree.Element, place: Point, operations: str) -> None:
     x, y = place
     label = printable(operations, LONGEST_LABEL)
     text = _text(root, x, y - 6, label, size=11, fill=INK, anchor="middle")
-    ElementTree.SubElement(text, "title").text = printable(operations)
-    text.set("paint-order", "stroke")
-    text.set("stroke", PAPER)
-    text.set("stroke-width", "6")  # Covers the lines between the words.
-    text.set("stroke-linejoin", "round")
+    # Covers the lines between the words.
+    stroke = {"stroke": PAPER, "stroke-width": "6", "stroke-linejoin": "round"}
+    text.attrib.update({"paint-order": "stroke", **stroke})
+    _add(text, "title").text = printable(operations)
 
 
 def _boxes(root: ElementTree.Element, column: _Column) -> None:
     for row, label in enumerate(column.labels):
         y = TOP + row * ROW
-        ElementTree.SubElement(
-            root,
-            "rect",
-            {
-                "x": str(column.x),
-                "y": str(y),
-                "width": str(column.width),
-                "height": str(BOX_HEIGHT),
-                "rx": "6",
-                "fill": "#f5f7fa",
-                "stroke": QUIET,
-            },
-        )
+        place = {"x": column.x, "y": y, "width": column.width, "height": BOX_HEIGHT}
+        _add(root, "rect", **place, rx=6, fill="#f5f7fa", stroke=QUIET)
         middle = column.x + column.width / 2, y + BOX_HEIGHT / 2 + 5
         name = printable(label, LONGEST_NAME)
         text = _text(root, *middle, name, size=14, fill=INK, anchor="middle")
         if name != label:
-            ElementTree.SubElement(text, "title").text = printable(label)
+            _add(text, "title").text = printable(label)
 
 
 def _text(
@@ -169,23 +141,19 @@ def _text(
     x: float,
     y: float,
     content: str,
+    *,
     size: int,
     fill: str,
-    weight: str = "400",
+    weight: int = 400,
     anchor: str = "start",
 ) -> ElementTree.Element:
-    element = ElementTree.SubElement(
-        root,
-        "text",
-        {
-            "x": f"{x:g}",
-            "y": f"{y:g}",
-            "font-family": FONT,
-            "font-size": str(size),
-            "font-weight": weight,
-            "fill": fill,
-            "text-anchor": anchor,
-        },
-    )
+    font = {"font_family": FONT, "font_size": size, "font_weight": weight}
+    element = _add(root, "text", x=f"{x:g}", y=f"{y:g}", **font, fill=fill, text_anchor=anchor)
     element.text = printable(content)  # XML allows no control characters, not even as entities.
     return element
+
+
+def _add(parent: ElementTree.Element, tag: str, **attributes: object) -> ElementTree.Element:
+    """Add an element; an underscore in an attribute's name stands for a hyphen."""
+    named = {name.replace("_", "-"): str(value) for name, value in attributes.items()}
+    return ElementTree.SubElement(parent, tag, named)

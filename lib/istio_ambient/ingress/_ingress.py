@@ -46,7 +46,7 @@ class Ingress:
     def authentication_problems(self) -> list[Problem]:
         """Unauthenticated routes that need authentication all the same."""
         facts = self.facts
-        required = facts.forward_auth.wanted or facts.request_auth.related
+        required = facts.forward_auth.wanted or facts.request_auth
         return self.authentication.problems() if required else []
 
     def url(self, route: routing.Route) -> str:
@@ -70,13 +70,20 @@ def resolve(facts: Facts) -> Ingress:
     hosts = routing.hosts(
         facts.config, address, tls=facts.tls.wanted, upstream_url=facts.upstream.url
     )
-    backends = routing.Backends(facts.model, facts.cluster, facts.config.trusted_requesters)
+    services = facts.cluster.services
+    ownership = authorization.Ownership(
+        namespace=facts.model,
+        model_namespaces=facts.cluster.model_namespaces,
+        deployed=frozenset(key for key, service in services.items() if service.by_juju),
+        trusted=facts.config.trusted_requesters,
+    )
+    backends = routing.Backends(facts.cluster, ownership)
     requests = [
         (request, backends.model_refusal(request))
         for request in sorted(facts.requests, key=lambda request: request.order)
     ]
     own = [request for request, refusal in requests if refusal is None]
-    listeners = routing.listeners(own, facts.tls)
+    listeners = routing.listeners(own, facts.tls, hosts.listener)
     served = routing.served(
         requests,
         hosts,
@@ -103,7 +110,7 @@ def desired(ingress: Ingress) -> Desired:
     cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
-    made = objects.gateway(facts, ingress.hosts, ingress.listeners)
+    made = objects.gateway(facts, ingress.listeners)
     return Desired(
         objects=(
             *gateways.objects(made),

@@ -6,7 +6,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from istio_ambient import authorization, kube
-from istio_ambient.interfaces import cross_model_mesh, service_mesh
+from istio_ambient.interfaces import service_mesh
 from istio_ambient.values.problems import Problem
 
 
@@ -51,7 +51,7 @@ def _readable(
     established: Collection[authorization.Target],
 ) -> Iterator[authorization.AccessRequest]:
     for field, policy in policies.entries.items():
-        target = _target(policy)
+        target = _target(policy, policy.target_namespace, policy.target_app_name or "")
         yield authorization.AccessRequest(
             requester=requester,
             field=field,
@@ -78,12 +78,8 @@ def _closures(
     """
     targets: set[authorization.Target] = set()
     for unread in policies.unread:
-        app = unread.target_app_name or requester.app
-        if unread.target_type == "app":
-            targets.add(authorization.Target.service(namespace, unread.target_service or app))
-        elif unread.target_type == "unit":
-            labels = unread.target_selector_labels or {authorization.NAME_LABEL: app}
-            targets.add(authorization.Target.workload(namespace, labels))
+        if unread.target_type:
+            targets.add(_target(unread, namespace, unread.target_app_name or requester.app))
         else:
             targets.update(
                 authorization.targets_of(requester.app, cluster, namespace), established
@@ -94,67 +90,13 @@ def _closures(
         )
 
 
-def of_scrapers(
-    scrapers: Iterable[authorization.Requester],
-    remotes: Mapping[str, cross_model_mesh.RemoteApplication],
-    namespaces: Mapping[str, str],
-    target: authorization.Target,
-    port: int,
-) -> tuple[list[authorization.AccessRequest], list[Problem]]:
-    """Return access requests for the applications that scrape us, and those that are pending.
-
-    A scraper of another model has another name there than here. It publishes that name over
-    `cross_model_mesh`, which is used where the model that it names is the scraper's own.
-
-    Args:
-        scrapers: the applications related to our metrics endpoint.
-        remotes: cross-model identities, by the application's name here.
-        namespaces: namespace of a model by its UUID.
-        target: what is scraped.
-        port: of the pods.
-    """
-    requests: list[authorization.AccessRequest] = []
-    pending: list[Problem] = []
-    operation = authorization.Operation(ports=(port,))
-    for scraper in scrapers:
-        source: authorization.Source | None = authorization.Source(target.namespace, scraper.app)
-        if scraper.model_uuid:
-            source = _remote_source(remotes.get(scraper.app), scraper, namespaces)
-        if source is None:
-            problem = Problem(
-                app=scraper.app,
-                endpoint=scraper.endpoint,
-                field="",
-                message="comes from another model, and its name there is not known",
-                remedy="integrate it with provide-cmr-mesh as well",
-            )
-            pending.append(problem)
-            continue
-        requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
-    return requests, pending
-
-
-def _remote_source(
-    remote: cross_model_mesh.RemoteApplication | None,
-    scraper: authorization.Requester,
-    namespaces: Mapping[str, str],
-) -> authorization.Source | None:
-    if remote is None:
-        return None
-    home = namespaces.get(scraper.model_uuid)
-    if home is None or home != remote.juju_model_name:
-        return None
-    return authorization.Source(home, remote.app_name)
-
-
-def _target(policy: service_mesh.MeshPolicy) -> authorization.Target:
-    namespace = policy.target_namespace
-    app = policy.target_app_name or ""
-    if policy.target_type == "app":
-        return authorization.Target.service(namespace, policy.target_service or app)
-    return authorization.Target.workload(
-        namespace, policy.target_selector_labels or {authorization.NAME_LABEL: app}
-    )
+def _target(
+    entry: service_mesh.MeshPolicy | service_mesh.Unread, namespace: str, app: str
+) -> authorization.Target:
+    if entry.target_type == "app":
+        return authorization.Target.service(namespace, entry.target_service or app)
+    labels = entry.target_selector_labels or {authorization.NAME_LABEL: app}
+    return authorization.Target.workload(namespace, labels)
 
 
 def _operation(endpoint: service_mesh.Endpoint) -> authorization.Operation:

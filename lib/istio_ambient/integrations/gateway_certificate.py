@@ -17,6 +17,7 @@ import ops
 from charmlibs.interfaces import tls_certificates as published
 
 from istio_ambient import ingress, kube
+from istio_ambient.ingress.objects import listener_certificate
 from istio_ambient.interfaces import tls_certificates
 from istio_ambient.values import hostnames
 from istio_ambient.values.problems import Problem
@@ -111,7 +112,7 @@ class GatewayCertificate:
             return Answer()
         # The public charm of our name has a request for each unit.
         relation.data[self._charm.unit].pop(tls_certificates.REQUESTS_KEY, None)
-        current = ingress.certificate_in_use(secret, _now())
+        current = listener_certificate.in_use(secret, _now())
         if not self._charm.unit.is_leader():
             return _answer(relation.app.name, current, names)
         self._names = names
@@ -135,8 +136,8 @@ class GatewayCertificate:
         due when it was issued, the next one would be as well: it is used, and reported.
         """
         app = relation.app.name
-        used_since = ingress.certificate_since(secret)
-        used = ingress.leaf_in(secret) == issued.certificate
+        used_since = listener_certificate.since(secret)
+        used = listener_certificate.leaf_in(secret) == issued.certificate
         if used and (used_since is None or used_since < issued.spent_at):
             # Without a request in the databag, the next hook writes a new one.
             relation.data[self._charm.app].pop(tls_certificates.REQUESTS_KEY, None)
@@ -145,8 +146,8 @@ class GatewayCertificate:
         message, remedy = f"a certificate that ends on {ends}", "issue one that lasts longer"
         problem = self._problem(app, "certificates", message, remedy)
         key = str(self._late_library.private_key or "")
-        if ingress.certificate_fault(issued.certificate, key, _now()) is None:
-            current = ingress.assemble(issued.certificate, issued.others, key)
+        if listener_certificate.fault(issued.certificate, key, _now()) is None:
+            current = listener_certificate.assemble(issued.certificate, issued.others, key)
         return _answer(app, current, self._names, [problem])
 
     def _with_library(
@@ -171,8 +172,8 @@ class GatewayCertificate:
         if self._names and not asked:
             problems.append(self._no_addresses(app))
         answer = _answer(app, current, self._names, problems)
-        for error in _errors(library, asked):
-            answer = self._with_denial(answer, app, error)
+        for error in filter(None, map(library.get_request_error, asked)):
+            answer = self._with_denial(answer, app, error.error)
         return answer
 
     def _checked(
@@ -180,20 +181,20 @@ class GatewayCertificate:
     ) -> tuple[ingress.Certificate | None, list[Problem]]:
         """Return the certificate where it can be used, and the problems with it."""
         # `_make_library` has read its PEM already.
-        leaf = ingress.leaf_of(str(issued.certificate))
-        fault = ingress.certificate_fault(leaf, key, _now())
+        leaf = listener_certificate.leaf_of(str(issued.certificate))
+        fault = listener_certificate.fault(leaf, key, _now())
         if fault:
             return None, [self._problem(app, "certificates", *fault)]
-        others = [ingress.leaf_of(str(each)) for each in (*issued.chain, issued.ca)]
+        others = [listener_certificate.leaf_of(str(each)) for each in (*issued.chain, issued.ca)]
         asked = issued.certificate_signing_request.sans_dns
         names = [name for name in self._names if not name.startswith("*.") or name in asked]
-        missing = ingress.uncovered(names, leaf)
+        missing = listener_certificate.uncovered(names, leaf)
         problems: list[Problem] = []
         if missing:
             message = f"the certificate is not for {', '.join(missing)}"
             remedy = "issue one for all requested names"
             problems.append(self._problem(app, "certificates", message, remedy))
-        return ingress.assemble(leaf, others, key), problems
+        return listener_certificate.assemble(leaf, others, key), problems
 
     def _with_denial(self, answer: Answer, app: str, error: published.CertificateError) -> Answer:
         """Return the answer with the error that was sent instead of a certificate."""
@@ -251,14 +252,6 @@ class GatewayCertificate:
         ]
 
 
-def _errors(
-    library: published.TLSCertificatesRequiresV4,
-    asked: Sequence[published.CertificateSigningRequest],
-) -> list[published.CertificateError]:
-    found = (library.get_request_error(csr) for csr in asked)
-    return [each.error for each in found if each is not None]
-
-
 def _answer(
     app: str,
     current: ingress.Certificate | None,
@@ -267,7 +260,9 @@ def _answer(
 ) -> Answer:
     """Return the certificate in use, and the one that is waited for."""
     awaited = ""
-    if current is None or ingress.uncovered(names, ingress.leaf_of(current.chain)):
+    if current is None or listener_certificate.uncovered(
+        names, listener_certificate.leaf_of(current.chain)
+    ):
         what = (
             f"for {', '.join(names)}" if names else "(nothing to ask for before there is a name)"
         )

@@ -109,7 +109,7 @@ def _authorizer(decisions: forward_auth.Decisions) -> istio_ingress_config.Autho
 
 def tokens(
     databags: Iterable[RequesterDatabag],
-) -> tuple[ingress.RequestAuth, list[Problem]]:
+) -> tuple[tuple[ingress.Trust, ...], list[Problem]]:
     """Return the tokens that each application trusts; without a valid rule it trusts none.
 
     Args:
@@ -127,4 +127,4 @@ def tokens(
     trusts = (
         ingress.Trust(app, tuple(dict.fromkeys(found))) for app, found in sorted(rules.items())
     )
-    return ingress.RequestAuth(tuple(trusts)), problems
+    return tuple(trusts), problems

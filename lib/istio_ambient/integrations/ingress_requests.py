@@ -37,10 +37,9 @@ def read(
     problems: list[Problem] = []
     for databag in databags:
         app, endpoint = databag.requester.app, databag.requester.endpoint
-        if endpoint in (INGRESS, INGRESS_UNAUTHENTICATED):
-            data, found = ingress_interface.parse(databag.content, app=app, endpoint=endpoint)
-        else:
-            data, found = istio_ingress_route.parse(databag.content, app=app, endpoint=endpoint)
+        is_ingress = endpoint in (INGRESS, INGRESS_UNAUTHENTICATED)
+        parse = ingress_interface.parse if is_ingress else istio_ingress_route.parse
+        data, found = parse(databag.content, app=app, endpoint=endpoint)
         problems += found
         if data is not None:
             request = ingress.IngressRequest(

@@ -9,7 +9,7 @@ from typing import Any
 
 from istio_ambient import authorization, charm
 from istio_ambient.charm import observability
-from istio_ambient.integrations import access_requests, requesters
+from istio_ambient.integrations import requesters
 from istio_ambient.interfaces import cross_model_mesh
 from istio_ambient.values.problems import Problem
 
@@ -40,13 +40,36 @@ class Scrapers:
     ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
         """Return access requests for them to our units, and those that are pending.
 
+        A scraper of another model has another name there than here. It publishes that name over
+        `cross_model_mesh`, which is used where the model that it names is the scraper's own.
+
         Args:
             namespaces: namespace of a model by its UUID.
         """
+        requests: list[authorization.AccessRequest] = []
+        pending: list[Problem] = []
         target = authorization.Target.app(self.model, self.app)
-        return access_requests.of_scrapers(
-            self.requesters, self.remotes, namespaces, target, observability.METRICS_PORT
-        )
+        operation = authorization.Operation(ports=(observability.METRICS_PORT,))
+        for scraper in self.requesters:
+            source = self._source(scraper, namespaces)
+            if source is None:
+                message = "comes from another model, and its name there is not known"
+                remedy = "integrate it with provide-cmr-mesh as well"
+                pending.append(scraper.problem("", message, remedy))
+                continue
+            requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
+        return requests, pending
+
+    def _source(
+        self, scraper: authorization.Requester, namespaces: Mapping[str, str]
+    ) -> authorization.Source | None:
+        """Return the identity of a scraper; None while it is not known."""
+        if not scraper.model_uuid:
+            return authorization.Source(self.model, scraper.app)
+        remote = self.remotes.get(scraper.app)
+        if remote is None or namespaces.get(scraper.model_uuid) != remote.juju_model_name:
+            return None
+        return authorization.Source(remote.juju_model_name, remote.app_name)
 
 
 def read(scraped: charm.ReconcilingCharm[Any]) -> Scrapers:

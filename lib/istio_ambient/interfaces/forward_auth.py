@@ -19,7 +19,7 @@ from typing import Annotated
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
-from istio_ambient.values import hostnames, paths, urls
+from istio_ambient.values import hostnames, urls
 from istio_ambient.values.headers import HeaderPatterns
 from istio_ambient.values.problems import InvalidValueError, Problem
 
@@ -37,7 +37,7 @@ def _address(text: str) -> urls.Url:
     # istiod knows Services by their full names only, and denies every request for any other.
     host = f"{url.host}.cluster.local" if url.host.endswith(".svc") else url.host
     return dataclasses.replace(
-        url, host=hostnames.service_host(host), path=paths.path_prefix(url.path)
+        url, host=hostnames.service_host(host), path=urls.path_prefix(url.path)
     )
 
 

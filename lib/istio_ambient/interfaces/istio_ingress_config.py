@@ -23,7 +23,7 @@ from typing import Literal
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
-from istio_ambient.values import hostnames, paths, urls
+from istio_ambient.values import hostnames, urls
 from istio_ambient.values.headers import HeaderPatterns
 from istio_ambient.values.problems import InvalidValueError, Problem
 
@@ -42,7 +42,7 @@ class Authorizer(Databag, extra="ignore"):
     service: hostnames.ServiceHost = pydantic.Field(alias="ext_authz_service_name")
     port: urls.PortText = pydantic.Field(alias="ext_authz_port")
     protocol: Literal["http", "grpc"] = pydantic.Field(default="http", alias="ext_authz_protocol")
-    path_prefix: paths.PathPrefix = pydantic.Field(default="", alias=PATH_PREFIX)
+    path_prefix: urls.PathPrefix = pydantic.Field(default="", alias=PATH_PREFIX)
     """Over HTTP only."""
     include_headers_in_check: HeaderPatterns = ()
     headers_to_upstream_on_allow: HeaderPatterns = ()

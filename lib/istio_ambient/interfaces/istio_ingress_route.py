@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
-from istio_ambient.values import headers, hostnames, paths, urls
+from istio_ambient.values import headers, hostnames, urls
 from istio_ambient.values.hostnames import WildcardHostname
 from istio_ambient.values.problems import InvalidValueError, Problem
 
@@ -54,14 +54,14 @@ class ExactPath(Databag):
     """A path, or all paths below it."""
 
     type: Literal["Exact", "PathPrefix"]
-    value: paths.RequestPath
+    value: urls.RequestPath
 
 
 class PathExpression(Databag):
     """All paths that a regular expression of RE2 describes from begin to end."""
 
     type: Literal["RegularExpression"]
-    value: paths.Expression
+    value: urls.Expression
 
 
 _Path: TypeAlias = Annotated[ExactPath | PathExpression, pydantic.Field(discriminator="type")]
@@ -88,15 +88,15 @@ class HttpMatch(Databag):
     """Conditions on a request; a member that is null restricts nothing."""
 
     path: _Path | None = None
-    method: paths.Method | None = None
+    method: urls.Method | None = None
     headers: _Headers | None = None
 
 
 class GrpcMethod(Databag):
     """A method, or all methods of a service."""
 
-    service: paths.GrpcService
-    method: paths.GrpcMethod | None = None
+    service: urls.GrpcService
+    method: urls.GrpcMethod | None = None
 
 
 class GrpcMatch(Databag):
@@ -110,14 +110,14 @@ class FullPath(Databag):
     """Another path in place of the path of the request."""
 
     type: Literal["ReplaceFullPath"]
-    value: paths.RequestPath = pydantic.Field(alias="replaceFullPath")
+    value: urls.RequestPath = pydantic.Field(alias="replaceFullPath")
 
 
 class PathPrefix(Databag):
     """Another path in place of the prefix that matched."""
 
     type: Literal["ReplacePrefixMatch"]
-    value: paths.Replacement = pydantic.Field(alias="replacePrefixMatch")
+    value: urls.Replacement = pydantic.Field(alias="replacePrefixMatch")
 
 
 _Modifier: TypeAlias = Annotated[FullPath | PathPrefix, pydantic.Field(discriminator="type")]

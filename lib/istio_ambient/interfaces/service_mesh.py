@@ -16,11 +16,11 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
-from istio_ambient.values import hostnames, paths, urls
+from istio_ambient.values import hostnames, urls
 from istio_ambient.values.hostnames import DnsLabel
 from istio_ambient.values.labels import LabelKey, LabelValue
-from istio_ambient.values.paths import PolicyPath
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
+from istio_ambient.values.urls import PolicyPath
 
 MESH_TYPE = "istio"
 MAX_POLICIES = 5_000
@@ -41,7 +41,7 @@ class Endpoint(Databag):
     """Values of `:authority`: exact, prefix `x*`, suffix `*x`, or `*`."""
     ports: _Values[urls.Port] | None = None
     """1 to 65535: of the Service for `app` targets, of the pods for `unit` targets."""
-    methods: _Values[paths.Method] | None = None
+    methods: _Values[urls.Method] | None = None
     paths: _Values[PolicyPath] | None = None
     """Exact, prefix `/x*`, suffix `*x`, or a template with `{*}` and `{**}`."""
 

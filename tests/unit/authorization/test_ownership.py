@@ -7,7 +7,6 @@ import dataclasses
 
 import pytest
 from istio_ambient import authorization, kube
-from istio_ambient.authorization import _requests
 from lightkube.resources import core_v1
 
 NAME = "app.kubernetes.io/name"
@@ -18,15 +17,15 @@ CLUSTER = authorization.Cluster(
     services={
         (service.namespace, service.name): service
         for service in (
-            _requests.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
-            _requests.ServiceFacts("shop", "details-api", {NAME: "details", "tier": "api"}),
-            _requests.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
-            _requests.ServiceFacts("shop", "no-selector", {}),
-            _requests.ServiceFacts("shop", "part", {"app.kubernetes.io/part-of": "details"}),
-            _requests.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
-            _requests.ServiceFacts("store", "stock-api", {NAME: "stock"}),
-            _requests.ServiceFacts("store", "by-hand", {NAME: "by-hand"}),
-            _requests.ServiceFacts("other", "details", {NAME: "details"}, by_juju=True),
+            authorization.ServiceFacts("shop", "details", {NAME: "details"}, by_juju=True),
+            authorization.ServiceFacts("shop", "details-api", {NAME: "details", "tier": "api"}),
+            authorization.ServiceFacts("shop", "reviews", {NAME: "reviews"}, by_juju=True),
+            authorization.ServiceFacts("shop", "no-selector", {}),
+            authorization.ServiceFacts("shop", "part", {"app.kubernetes.io/part-of": "details"}),
+            authorization.ServiceFacts("store", "stock", {NAME: "stock"}, by_juju=True),
+            authorization.ServiceFacts("store", "stock-api", {NAME: "stock"}),
+            authorization.ServiceFacts("store", "by-hand", {NAME: "by-hand"}),
+            authorization.ServiceFacts("other", "details", {NAME: "details"}, by_juju=True),
         )
     },
     model_namespaces={"uuid-of-store": "store", "uuid-of-other": "other"},

@@ -8,14 +8,13 @@ import json
 from typing import Any
 
 from istio_ambient import authorization, beacon, gateways, kube
-from istio_ambient.authorization import _requests
 from istio_ambient.gateways import _membership
 from istio_ambient.values import problems
 
 POD_LABELS = {"charms.canonical.com/shop.beacon.telemetry": "aggregated"}
 CLUSTER = authorization.Cluster(
     services={
-        ("shop", "details"): _requests.ServiceFacts(
+        ("shop", "details"): authorization.ServiceFacts(
             "shop", "details", {"app.kubernetes.io/name": "details"}, by_juju=True
         )
     },

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from istio_ambient import authorization, beacon, kube, resources
-from istio_ambient.authorization import _requests, evaluator
+from istio_ambient.authorization import evaluator
 
 from tests.unit.authorization.evaluator import samples
 
@@ -31,7 +31,7 @@ def request(source: str = "productpage", field: str = "policies[0]", **changes: 
 def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Facts:
     """Return the facts of the beacon of model shop."""
     services = {
-        ("shop", app): _requests.ServiceFacts(
+        ("shop", app): authorization.ServiceFacts(
             "shop", app, {authorization.NAME_LABEL: app}, by_juju=True
         )
         for app in APPS

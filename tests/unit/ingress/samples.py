@@ -29,14 +29,14 @@ def service(
     port: int = 9080,
     target: int | str | None = None,
     **changes: Any,
-) -> ingress.Service:
-    ports = (ingress.ServicePort(port, port if target is None else target, "http"),)
+) -> authorization.ServiceFacts:
+    ports = (authorization.ServicePort(port, port if target is None else target, "http"),)
     defaults: dict[str, Any] = {
         "selector": {"app.kubernetes.io/name": name},
         "ports": ports,
         "by_juju": True,
     }
-    return ingress.Service(namespace, name, **{**defaults, **changes})
+    return authorization.ServiceFacts(namespace, name, **{**defaults, **changes})
 
 
 def request(
@@ -138,14 +138,16 @@ def configuration(
 
 def facts(
     *requests: ingress.IngressRequest,
-    services: tuple[ingress.Service, ...] = (service(),),
+    services: tuple[authorization.ServiceFacts, ...] = (service(),),
     address: str = ADDRESS,
     model_namespaces: dict[str, str] | None = None,
     named_ports: dict[tuple[str, str, str], frozenset[int]] | None = None,
     node_address: str = "",
     **changes: Any,
 ) -> ingress.Facts:
-    gateway = ingress.Service("shop", "gate-istio", type="LoadBalancer", address=address)
+    gateway = authorization.ServiceFacts(
+        "shop", "gate-istio", type="LoadBalancer", address=address
+    )
     by_name = {(s.namespace, s.name): s for s in (gateway, *services)}
     return ingress.Facts(
         "shop",

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from istio_ambient import ingress
+from istio_ambient import authorization, ingress
 from istio_ambient.ingress.routing import Match
 
 from tests.unit.ingress.samples import (
@@ -18,11 +18,11 @@ from tests.unit.ingress.samples import (
     service,
 )
 
-TEMPO = ingress.Service(
+TEMPO = authorization.ServiceFacts(
     "shop",
     "tempo",
     {"app.kubernetes.io/name": "tempo"},
-    (ingress.ServicePort(3200, 3200), ingress.ServicePort(9096, 9096)),
+    (authorization.ServicePort(3200, 3200), authorization.ServicePort(9096, 9096)),
     by_juju=True,
 )
 TLS = ingress.Tls(wanted=True, certificate=CERTIFICATE)

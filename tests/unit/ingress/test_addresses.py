@@ -8,7 +8,7 @@ import datetime
 from typing import Any
 
 import pytest
-from istio_ambient import ingress
+from istio_ambient import authorization, ingress
 from istio_ambient.ingress import Config, routing
 from istio_ambient.ingress.routing import _addresses
 
@@ -27,7 +27,7 @@ def reached(
 ) -> Any:
     """Return facts with a type of the gateway's Service, and one application with a route."""
     config = Config(gateway_service_type=wanted or service_type, **options)
-    gateway = ingress.Service(
+    gateway = authorization.ServiceFacts(
         "shop",
         "gate-istio",
         type=service_type,

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from istio_ambient import authorization, ingress, kube, resources
-from istio_ambient.ingress import ForwardAuth, RequestAuth, Trust, authentication
+from istio_ambient.ingress import ForwardAuth, Trust, authentication
 from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 from lightkube.models import meta_v1
@@ -48,8 +48,8 @@ CLOSED = route("shop", "ingress", prefix("/m-shop"))
 OPEN = route("login", "ingress-unauthenticated", prefix("/m-login"))
 
 
-def tokens(*trusts: Trust) -> RequestAuth:
-    return RequestAuth(trusts)
+def tokens(*trusts: Trust) -> tuple[Trust, ...]:
+    return trusts
 
 
 def specs(*routes: Route, **wanted: Any) -> dict[str, dict[str, Any]]:
@@ -57,7 +57,7 @@ def specs(*routes: Route, **wanted: Any) -> dict[str, dict[str, Any]]:
         authentication.authentication(routes),
         GATEWAY,
         wanted.get("forward_auth", ForwardAuth()),
-        wanted.get("request_auth", RequestAuth()),
+        wanted.get("request_auth", ()),
         in_force=wanted.get("authentication_in_force", ()),
     )
     assert all(obj["spec"].pop("targetRefs") == TARGET for obj in objects)

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from istio_ambient import ingress
+from istio_ambient.ingress.objects import listener_certificate
 from lightkube.resources.core_v1 import Secret
 
 from tests.authorities import START, Authority
@@ -38,7 +39,7 @@ def pair(authority: Authority, **options: Any) -> Pair:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return Pair(ingress.leaf_of(signed), pem.decode())
+    return Pair(listener_certificate.leaf_of(signed), pem.decode())
 
 
 ROOT = Authority.make("root")
@@ -50,13 +51,15 @@ GOOD = pair(LOWER)
 def test_the_chain_leads_towards_the_root_in_order_and_leaves_it_out():
     others = [ROOT.certificate, LOWER.certificate, GOOD.leaf, MIDDLE.certificate]
     stranger = Authority.make("stranger", ROOT)
-    found = ingress.assemble(GOOD.leaf, [stranger.certificate, *others, *others], GOOD.key)
+    found = listener_certificate.assemble(
+        GOOD.leaf, [stranger.certificate, *others, *others], GOOD.key
+    )
     chain = x509.load_pem_x509_certificates(found.chain.encode())
     assert chain == [GOOD.leaf, LOWER.certificate, MIDDLE.certificate]
 
 
 def test_the_key_is_in_no_representation():
-    certificate = ingress.assemble(GOOD.leaf, [], GOOD.key)
+    certificate = listener_certificate.assemble(GOOD.leaf, [], GOOD.key)
     assert GOOD.key.splitlines()[1] not in repr(facts(tls=ingress.Tls(True, certificate)))
 
 
@@ -71,18 +74,18 @@ def test_the_key_is_in_no_representation():
     ],
 )
 def test_names_that_clients_will_not_find(names: list[str], missing: list[str]):
-    assert ingress.uncovered(names, GOOD.leaf) == missing
+    assert listener_certificate.uncovered(names, GOOD.leaf) == missing
 
 
 def secret(pair: Pair) -> Secret:
-    certificate = ingress.assemble(pair.leaf, [LOWER.certificate], pair.key)
+    certificate = listener_certificate.assemble(pair.leaf, [LOWER.certificate], pair.key)
     wanted = ingress.desired(ingress.resolve(facts(tls=ingress.Tls(True, certificate)))).objects
     (found,) = [obj for obj in wanted if isinstance(obj, Secret)]
     return found
 
 
 def test_the_secret_is_one_that_gateways_take():
-    certificate = ingress.assemble(GOOD.leaf, [LOWER.certificate], GOOD.key)
+    certificate = listener_certificate.assemble(GOOD.leaf, [LOWER.certificate], GOOD.key)
     made = objects(facts(tls=ingress.Tls(True, certificate)))
     found = made["Secret shop/gate-tls-certificate"]
     assert found["type"] == "kubernetes.io/tls"
@@ -98,8 +101,8 @@ def test_without_a_certificate_there_is_no_secret(tls: ingress.Tls):
 
 
 def test_what_is_in_use_is_read_back():
-    found = ingress.certificate_in_use(secret(GOOD), NOW)
-    assert found == ingress.assemble(GOOD.leaf, [LOWER.certificate], GOOD.key)
+    found = listener_certificate.in_use(secret(GOOD), NOW)
+    assert found == listener_certificate.assemble(GOOD.leaf, [LOWER.certificate], GOOD.key)
 
 
 @pytest.mark.parametrize(
@@ -114,19 +117,19 @@ def test_what_is_in_use_is_read_back():
     ids=["expired", "not yet", "authority", "another's key", "no key"],
 )
 def test_what_must_not_be_used_is_not_read_back(made: Pair):
-    assert ingress.certificate_fault(made.leaf, made.key, NOW) is not None
-    assert ingress.certificate_in_use(secret(made), NOW) is None
+    assert listener_certificate.fault(made.leaf, made.key, NOW) is not None
+    assert listener_certificate.in_use(secret(made), NOW) is None
 
 
 def test_a_clock_that_is_a_little_ahead_is_forgiven():
     ahead = pair(LOWER, begin=NOW + datetime.timedelta(minutes=1))
-    assert ingress.certificate_fault(ahead.leaf, ahead.key, NOW) is None
+    assert listener_certificate.fault(ahead.leaf, ahead.key, NOW) is None
 
 
 @pytest.mark.parametrize(
     "data", [None, {}, {"tls.crt": "?", "tls.key": "?"}, {"tls.crt": "", "tls.key": ""}]
 )
 def test_an_emptied_secret_holds_no_certificate(data: dict[str, str] | None):
-    assert ingress.certificate_in_use(Secret(data=data), NOW) is None
-    assert ingress.leaf_in(Secret(data=data)) is None
-    assert ingress.leaf_in(None) is None
+    assert listener_certificate.in_use(Secret(data=data), NOW) is None
+    assert listener_certificate.leaf_in(Secret(data=data)) is None
+    assert listener_certificate.leaf_in(None) is None

@@ -5,7 +5,7 @@
 import dataclasses
 from typing import Any
 
-from istio_ambient import ingress, kube, resources
+from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress.reports import route_list
 from istio_ambient.ingress.routing import Match, PathType
 
@@ -44,7 +44,7 @@ def test_an_application_with_its_url_and_backend():
 
 def test_who_may_is_said_for_each_route():
     asks = ingress.ForwardAuth(wanted=True, provider_name="ext-authz-gate")
-    both = facts(forward_auth=asks, request_auth=ingress.RequestAuth((ingress.Trust("account"),)))
+    both = facts(forward_auth=asks, request_auth=(ingress.Trust("account"),))
     assert [entry.authentication for entry in listed(both)] == ["forward-auth or jwt"]
     request = dataclasses.replace(
         samples.request(endpoint="ingress-unauthenticated"), authenticated=False
@@ -109,7 +109,7 @@ def test_urls_are_those_that_are_published():
 
 
 def test_ports_of_nodes_stand_in_urls_of_every_listener():
-    gateway = ingress.Service(
+    gateway = authorization.ServiceFacts(
         "shop", "gate-istio", type="NodePort", node_ports={80: 30080, 8080: 30808}
     )
     asked = samples.configuration("tempo", samples.route())

@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import ingress
+from istio_ambient import authorization, ingress
 
 from tests.unit.ingress.samples import facts, objects, request, service
 
@@ -143,7 +143,7 @@ def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
     ],
 )
 def test_a_refused_request_is_reported_while_others_are_served(
-    asked: ingress.IngressRequest, extra: tuple[ingress.Service, ...], told: str
+    asked: ingress.IngressRequest, extra: tuple[authorization.ServiceFacts, ...], told: str
 ):
     neighbour = request(app="reviews", relation_id=9)
     wanted = facts(asked, neighbour, services=(service(), service("reviews"), *extra))
@@ -192,7 +192,7 @@ def test_another_models_application_is_served_in_its_own_namespace():
     ],
 )
 def test_another_models_application_is_bound_to_its_model(
-    asked: ingress.IngressRequest, found: ingress.Service, ids: dict[str, str]
+    asked: ingress.IngressRequest, found: authorization.ServiceFacts, ids: dict[str, str]
 ):
     wanted = facts(
         asked, services=(found,), model_namespaces={uuid: name for name, uuid in ids.items()}
@@ -243,7 +243,9 @@ def test_one_application_that_asks_twice_for_the_same_is_served_once():
 
 
 def test_one_application_that_contradicts_itself_is_not_served():
-    services = (service(ports=(ingress.ServicePort(80, 80), ingress.ServicePort(81, 81))),)
+    services = (
+        service(ports=(authorization.ServicePort(80, 80), authorization.ServicePort(81, 81))),
+    )
     wanted = facts(
         request(port=80, relation_id=1), request(port=81, relation_id=2), services=services
     )
@@ -296,7 +298,7 @@ _services = st.builds(
 
 @hypothesis.given(st.lists(_requests, max_size=5), st.lists(_services, max_size=5))
 def test_never_wider_than_what_is_ones_own(
-    requests: list[ingress.IngressRequest], services: list[ingress.Service]
+    requests: list[ingress.IngressRequest], services: list[authorization.ServiceFacts]
 ):
     wanted = facts(*requests, services=tuple(services), model_namespaces={OTHER: "blog"})
     for name, manifest in objects(wanted).items():

@@ -5,7 +5,7 @@
 from typing import Any
 
 import pytest
-from istio_ambient import ingress, kube
+from istio_ambient import authorization, ingress, kube
 from lightkube.resources.core_v1 import Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
@@ -14,7 +14,7 @@ def loaded(kind: kube.ResourceType, manifest: dict[str, Any]) -> kube.Resource:
     return kind.from_dict(manifest)
 
 
-def service(spec: dict[str, Any], **status: Any) -> ingress.Service:
+def service(spec: dict[str, Any], **status: Any) -> authorization.ServiceFacts:
     manifest = {
         "metadata": {
             "name": "web",
@@ -25,7 +25,7 @@ def service(spec: dict[str, Any], **status: Any) -> ingress.Service:
         "spec": spec,
         "status": {"loadBalancer": status},
     }
-    return ingress.services_of([loaded(Service, manifest)])[("shop", "web")]
+    return authorization.services_of([loaded(Service, manifest)])[("shop", "web")]
 
 
 def test_tcp_ports_with_their_targets():

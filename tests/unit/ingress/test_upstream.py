@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import pytest
-from istio_ambient import ingress
+from istio_ambient import authorization, ingress
 from istio_ambient.integrations import ingress_upstream
 from istio_ambient.interfaces import ingress as ingress_relation
 
@@ -73,8 +73,8 @@ def test_units_say_where_the_gateway_is(address: str, databag: dict[str, str]):
     assert ingress_upstream.request_unit(ingress.resolve(facts(address=address))) == databag
 
 
-def gateway_service(selector: dict[str, str]) -> ingress.Service:
-    port = ingress.ServicePort(80, 80, "http-80")
+def gateway_service(selector: dict[str, str]) -> authorization.ServiceFacts:
+    port = authorization.ServicePort(80, 80, "http-80")
     return service("inner-istio", selector=selector, ports=(port,), by_juju=False)
 
 

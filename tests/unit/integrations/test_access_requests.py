@@ -14,8 +14,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, kube
-from istio_ambient.authorization import _requests, evaluator
-from istio_ambient.integrations import access_requests
+from istio_ambient.authorization import evaluator
+from istio_ambient.integrations import access_requests, scrapers
 from istio_ambient.interfaces import cross_model_mesh
 
 from tests.unit.authorization.evaluator import samples
@@ -23,11 +23,11 @@ from tests.unit.authorization.evaluator import samples
 NAME = authorization.NAME_LABEL
 CLUSTER = authorization.Cluster(
     services={
-        ("shop", name): _requests.ServiceFacts("shop", name, {NAME: "details"})
+        ("shop", name): authorization.ServiceFacts("shop", name, {NAME: "details"})
         for name in ("details", "details-api")
     }
     | {
-        (namespace, name): _requests.ServiceFacts(namespace, name, {NAME: name}, by_juju=True)
+        (namespace, name): authorization.ServiceFacts(namespace, name, {NAME: name}, by_juju=True)
         for namespace, name in (("shop", "reviews"), ("store", "stock"))
     },
     model_namespaces={"uuid": "store"},
@@ -279,8 +279,8 @@ def scrape(
         name: cross_model_mesh.RemoteApplication(app_name=app, juju_model_name=model)
         for name, (app, model) in remotes.items()
     }
-    target = authorization.Target.app("shop", "beacon")
-    return access_requests.of_scrapers([scraper], known, CLUSTER.model_namespaces, target, 15090)
+    found = scrapers.Scrapers("shop", "beacon", (scraper,), known)
+    return found.requests(CLUSTER.model_namespaces)
 
 
 def test_a_scraper_of_our_model_is_let_in_to_the_metrics_port():

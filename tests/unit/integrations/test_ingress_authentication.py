@@ -119,9 +119,7 @@ def test_tokens_by_application_and_broken_rules_stay_with_theirs():
             remote("silent", {}),
         ]
     )
-    assert [
-        (trust.app, [rule.audiences or () for rule in trust.rules]) for trust in auth.trusts
-    ] == [
+    assert [(trust.app, [rule.audiences or () for rule in trust.rules]) for trust in auth] == [
         ("broken", []),
         ("good", [(), ("a",)]),
         ("silent", []),

@@ -4,8 +4,7 @@
 """Options that name applications."""
 
 import pytest
-from istio_ambient.values.applications import Applications
-from istio_ambient.values.config import CharmConfig
+from istio_ambient.values.config import Applications, CharmConfig
 
 
 class Config(CharmConfig):

@@ -45,6 +45,11 @@ class Access:
     policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
     """The rules that allow it, sorted; empty: no ALLOW policy applies to the destination."""
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether only policies that istiod generates for waypoints allow it."""
+        return bool(self.policies) and all(policy.synthetic for policy in self.policies)
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
@@ -162,8 +167,7 @@ class _Listing:
         ports = kube.items(_snapshot.spec(service), "ports")
         http = not ports or any(map(_ports.takes_http, ports))
         any_request = _match.Attributes(_match.ANY_PRINCIPAL, tunnelled=True)
-        translate = _waypoint.translate_http if http else _waypoint.translate_tcp
-        rules = _decide.Rules(translate, _waypoint.value, any_request)
+        rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, any_request)
         applied = self._topology.policies_at_waypoint(waypoint, service)
         destination = Destination.service(*_snapshot.key(service))
         for access in _read(destination, Proxy.WAYPOINT, applied, rules):
@@ -271,13 +275,6 @@ def _merged(found: Iterable[Access]) -> list[Access]:
         refs = merged.setdefault(dataclasses.replace(access, policies=()), [])
         refs += [ref for ref in access.policies if ref not in refs]
     return [
-        dataclasses.replace(
-            access,
-            policies=tuple(sorted(refs, key=_order)),
-        )
+        dataclasses.replace(access, policies=tuple(sorted(refs, key=lambda ref: ref.order)))
         for access, refs in merged.items()
     ]
-
-
-def _order(ref: PolicyRef) -> tuple[str, str, int]:
-    return ref.namespace, ref.name, ref.rule or 0

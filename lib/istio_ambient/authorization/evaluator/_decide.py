@@ -87,9 +87,8 @@ def decide(hop: Hop, policies: Sequence[Policy], rules: Rules) -> Hop:
         policies: all that the proxy enforces, in any order.
         rules: how the proxy reads their rules.
     """
-    refs = (policy.ref for policy in policies)
-    applied = tuple(sorted(refs, key=lambda ref: (ref.namespace, ref.name)))
-    hop = dataclasses.replace(hop, applied=applied)
+    applied = sorted((policy.ref for policy in policies), key=lambda ref: ref.order)
+    hop = dataclasses.replace(hop, applied=tuple(applied))
     denies = list(_matches(_with_action(policies, _policies.DENY), rules))
     for ref, truth, _ in denies:
         if truth:

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from istio_ambient.authorization.evaluator import _match, _policies
-from istio_ambient.authorization.evaluator._policies import Check, Rule
+from istio_ambient.authorization.evaluator._policies import Check, Clause, Rule
 
 ANY_CLIENT = "*"
 """Any source, clients outside of the mesh included."""
@@ -46,22 +46,18 @@ def restrictions(rule: Rule, wanted: Filter = _all) -> str:
     Returns:
         `ANY_OPERATION` where no check that is wanted restricts the request.
     """
-    operations = [words for clause in rule.operations if (words := _clause(clause, wanted))]
-    if len(operations) < len(rule.operations):
-        operations = []  # One of the alternatives restricts nothing.
-    sources = [
-        words
-        for clause in rule.sources
-        if (words := _clause([c for c in clause if c.attribute not in _IDENTITY], wanted))
-    ]
-    if len(sources) < len(rule.sources):
-        sources = []
     parts = [
-        "; ".join(sorted(operations)),
-        " or ".join(sorted(sources)),
+        _alternatives(rule.operations, wanted, "; "),
+        _alternatives(rule.sources, wanted, " or "),
         _clause(rule.conditions, wanted),
     ]
     return " ".join(part for part in parts if part) or ANY_OPERATION
+
+
+def _alternatives(clauses: Sequence[Clause], wanted: Filter, separator: str) -> str:
+    """Return clauses as text; empty where one of them restricts nothing."""
+    described = [_clause(clause, wanted) for clause in clauses]
+    return separator.join(sorted(described)) if all(described) else ""
 
 
 def sources(rule: Rule, namespace: str) -> list[str]:

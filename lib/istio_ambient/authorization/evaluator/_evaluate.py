@@ -3,6 +3,7 @@
 
 """The way of a request through the mesh, and the decision of each proxy on it."""
 
+import dataclasses
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -76,17 +77,8 @@ class Evaluator:
             gateway: namespace and name.
             request: `source` and `destination` are not read; `port` is the listener's.
         """
-        attributes = _match.Attributes(
-            principal=None,
-            source_ip=_address(request.source_ip),
-            port=request.port,
-            method=request.method,
-            path=request.path,
-            host=request.host,
-            headers=request.headers,
-            token=None,
-        )
-        rules = _decide.Rules(_waypoint.translate_http, _waypoint.value, attributes)
+        attributes = dataclasses.replace(_attributes(request, None), token=None)
+        rules = _decide.Rules(_waypoint.translation(http=True), _waypoint.value, attributes)
         applied = self.topology.policies_at_gateway(*gateway)
         hop = Hop(Proxy.GATEWAY, "/".join(gateway), source=None, port=request.port)
         return _decide.decide(hop, applied, rules)
@@ -168,20 +160,14 @@ class Evaluator:
             _snapshot.spec(service).get("clusterIP") if service else _snapshot.address(pod or {})
         )
         http = _ports.takes_http(port)
-        attributes = _match.Attributes(
-            principal=_request.principal(source),
-            source_ip=_address(request.source_ip),
+        attributes = dataclasses.replace(
+            _attributes(request, source),
             destination_ip=_address(address),
             port=number,
-            method=request.method,
-            path=request.path,
-            host=request.host,
-            headers=request.headers,
             tls=not http,
             tunnelled=True,
         )
-        translate = _waypoint.translate_http if http else _waypoint.translate_tcp
-        rules = _decide.Rules(translate, _waypoint.value, attributes)
+        rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, attributes)
         applied = self.topology.policies_at_waypoint(waypoint, service)
         hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(source), number)
         return _decide.decide(hop, applied, rules)
@@ -210,6 +196,19 @@ class Evaluator:
         applied = self.topology.policies_at_ztunnel(pod)
         hop = Hop(Proxy.ZTUNNEL, "/".join(_snapshot.key(pod)), _identity(source), port)
         return _decide.decide(hop, applied, rules)
+
+
+def _attributes(request: Request, source: str | None) -> _match.Attributes:
+    """Return the attributes of a request for a proxy that reads HTTP."""
+    return _match.Attributes(
+        principal=_request.principal(source),
+        source_ip=_address(request.source_ip),
+        port=request.port,
+        method=request.method,
+        path=request.path,
+        host=request.host,
+        headers=request.headers,
+    )
 
 
 def _found(objects: Mapping[_snapshot.Name, Manifest], destination: Destination) -> Manifest:

@@ -10,9 +10,10 @@ https://istio.io/latest/docs/reference/config/security/conditions/.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from istio_ambient import kube
 from istio_ambient.authorization.evaluator._snapshot import Manifest
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
 
@@ -55,9 +56,22 @@ class Check:
     values: tuple[str, ...] = ()
     not_values: tuple[str, ...] = ()
 
+    def keeping(self, is_valid: Callable[[str, str], bool]) -> "Check":
+        """Return the check with those values only that are valid for its attribute."""
+        return Check(
+            self.attribute,
+            tuple(value for value in self.values if is_valid(self.attribute, value)),
+            tuple(value for value in self.not_values if is_valid(self.attribute, value)),
+        )
+
 
 Clause = tuple[Check, ...]
 """Checks that must all hold; an empty clause is one that the policy has (`source: {}`)."""
+
+
+def restricting(checks: Iterable[Check]) -> Clause:
+    """Return the checks that restrict their attribute."""
+    return tuple(check for check in checks if check.values or check.not_values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,12 +120,12 @@ def read(manifest: Manifest) -> Policy | None:
 
     None where no proxy enforces it: action AUDIT or an unknown one, or a dry run.
     """
-    metadata, spec = _map(manifest, "metadata"), _map(manifest, "spec")
-    annotations = _map(metadata, "annotations")
+    metadata, spec = kube.section(manifest, "metadata"), kube.section(manifest, "spec")
+    annotations = kube.section(metadata, "annotations")
     action = spec.get("action") or ALLOW
     if action not in (ALLOW, DENY, CUSTOM) or annotations.get(_DRY_RUN) in _TRUE:
         return None
-    selector = _map(spec, "selector").get("matchLabels")
+    selector = kube.section(spec, "selector").get("matchLabels")
     ref = PolicyRef(
         metadata.get("namespace", ""), metadata["name"], action=action, annotations=annotations
     )
@@ -121,7 +135,7 @@ def read(manifest: Manifest) -> Policy | None:
         rules=tuple(_rule(rule) for rule in _maps(spec, "rules")),
         targets=tuple(_references(spec)),
         selector=None if spec.get("selector") is None else selector or {},
-        authorizer=_map(spec, "provider").get("name", ""),
+        authorizer=kube.section(spec, "provider").get("name", ""),
     )
 
 
@@ -139,9 +153,11 @@ def _references(spec: Manifest) -> Iterator[Reference]:
 
 def _rule(rule: Manifest) -> Rule:
     return Rule(
-        sources=tuple(_clause(_map(each, "source"), _SOURCE) for each in _maps(rule, "from")),
+        sources=tuple(
+            _clause(kube.section(each, "source"), _SOURCE) for each in _maps(rule, "from")
+        ),
         operations=tuple(
-            _clause(_map(each, "operation"), _OPERATION) for each in _maps(rule, "to")
+            _clause(kube.section(each, "operation"), _OPERATION) for each in _maps(rule, "to")
         ),
         conditions=tuple(
             Check(str(each.get("key", "")), _values(each, "values"), _values(each, "notValues"))
@@ -159,15 +175,11 @@ def _clause(members: Manifest, attributes: Mapping[str, str]) -> Clause:
         )
         for member, attribute in attributes.items()
     )
-    return tuple(check for check in checks if check.values or check.not_values)
+    return restricting(checks)
 
 
 def _values(parent: Manifest, key: str) -> tuple[str, ...]:
     return tuple(map(str, parent.get(key) or ()))
-
-
-def _map(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return cast(dict[str, Any], parent.get(key) or {})
 
 
 def _maps(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

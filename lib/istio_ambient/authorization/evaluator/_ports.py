@@ -38,9 +38,7 @@ def service_port(service: Manifest, port: int | None) -> dict[str, Any] | None:
             return each
     if not offered:
         return None
-    raise LookupError(
-        f"Service {_snapshot.namespace(service)}/{_snapshot.name(service)} has no port {port}"
-    )
+    raise LookupError(f"Service {'/'.join(_snapshot.key(service))} has no port {port}")
 
 
 def offers(service: Manifest, port: int | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from istio_ambient import gateways, kube
 from istio_ambient.authorization import _requests
-from istio_ambient.authorization.evaluator import _policies, _snapshot, _ztunnel
+from istio_ambient.authorization.evaluator import _policies, _request, _snapshot, _ztunnel
 from istio_ambient.authorization.evaluator._policies import Check, Policy, Reference, Rule
 from istio_ambient.authorization.evaluator._request import Destination
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
@@ -47,15 +47,10 @@ class Waypoint:
     name: str
     traffic: str
     """`service`, `workload`, `all` or `none`."""
-    accounts: tuple[str, ...]
-    """ServiceAccounts of its pods."""
+    sources: tuple[str, ...]
+    """Identities of its pods, `<namespace>/<service account>`."""
     addresses: tuple[str, ...]
     """IP addresses of its pods."""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Identities of its pods, `<namespace>/<service account>`."""
-        return tuple(f"{self.namespace}/{account}" for account in self.accounts)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -177,11 +172,11 @@ class Topology:
         accounts = {str(_snapshot.spec(pod).get("serviceAccountName", "default")) for pod in pods}
         addresses = {_snapshot.address(pod) for pod in pods}
         return Waypoint(
-            _snapshot.namespace(gateway),
-            _snapshot.name(gateway),
+            where,
+            name,
             _snapshot.labels(gateway).get(gateways.WAYPOINT_FOR_LABEL, "service"),
             # Without pods, the name that istiod gives the ServiceAccount of a waypoint.
-            tuple(sorted(accounts)) or (_snapshot.name(gateway),),
+            tuple(f"{where}/{account}" for account in sorted(accounts) or [name]),
             tuple(sorted(each for each in addresses if each)),
         )
 
@@ -316,11 +311,8 @@ class Topology:
         for waypoint in dict.fromkeys([*waypoints, self.pod_waypoint(pod)]):
             if waypoint:
                 name = f"istio_allow_waypoint_{waypoint.namespace}_{waypoint.name}"
-                values = tuple(
-                    f"cluster.local/ns/{waypoint.namespace}/sa/{account}"
-                    for account in waypoint.accounts
-                )
-                rule = Rule(sources=((Check(_policies.PRINCIPAL, values),),))
+                principals = tuple(str(_request.principal(each)) for each in waypoint.sources)
+                rule = Rule(sources=((Check(_policies.PRINCIPAL, principals),),))
                 ref = PolicyRef(waypoint.namespace, name, synthetic=True)
                 yield Policy(ref, _policies.ALLOW, (rule,))
 
@@ -374,14 +366,8 @@ def _matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 
 def _fulfils(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    has_key = expression["key"] in labels
-    values: list[str] = expression.get("values") or []
-    match expression["operator"]:
-        case "In":
-            return has_key and labels[expression["key"]] in values
-        case "NotIn":
-            return not has_key or labels[expression["key"]] not in values
-        case "Exists":
-            return has_key
-        case _:
-            return not has_key
+    operator, value = expression["operator"], labels.get(expression["key"])
+    has_value = value is not None
+    if operator in ("In", "NotIn"):
+        has_value = value in (expression.get("values") or ())
+    return has_value == (operator in ("In", "Exists"))

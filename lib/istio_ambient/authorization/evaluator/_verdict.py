@@ -55,9 +55,9 @@ class PolicyRef:
     the cluster has it."""
 
     @property
-    def is_allow(self) -> bool:
-        """Whether the action of the policy is ALLOW."""
-        return self.action == "ALLOW"
+    def order(self) -> tuple[str, str, int]:
+        """The sort key of references."""
+        return self.namespace, self.name, self.rule or 0
 
     def __str__(self) -> str:
         rule = "" if self.rule is None else f" rule {self.rule}"

@@ -9,10 +9,12 @@ that part and so matches more. On a port that is not HTTP, no part about HTTP ca
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 from istio_ambient.authorization.evaluator import _match, _policies
 from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
-from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
+from istio_ambient.authorization.evaluator._policies import Clause, Policy, Rule
 
 _CLAIMS, _METADATA = "request.auth.claims", "experimental.envoy.filters."
 _TOKEN = ("request.auth.audiences", "request.auth.presenter", _policies.REQUEST_PRINCIPAL, _CLAIMS)
@@ -34,44 +36,30 @@ _CONDITIONS = frozenset(
 _SET_BY_ENVOY = ("x-forwarded-", "x-request-id", "x-envoy-")
 
 
-def translate_http(policy: Policy, rule: Rule) -> Rule | None:
-    """Return the rule as it is enforced on an HTTP port; None: it never matches."""
-    return _translate(policy, rule, http=True)
-
-
-def translate_tcp(policy: Policy, rule: Rule) -> Rule | None:
-    """Return the rule as it is enforced on any other port; None: it never matches."""
-    return _translate(policy, rule, http=False)
+def translation(*, http: bool) -> Callable[[Policy, Rule], Rule | None]:
+    """Return the function that returns rules as they are enforced on a port, HTTP or not."""
+    return functools.partial(_translate, http=http)
 
 
 def _translate(policy: Policy, rule: Rule, *, http: bool) -> Rule | None:
+    """Return the rule as it is enforced on a port, HTTP or not; None: it never matches."""
     if not all(_is_condition(check.attribute) for check in rule.conditions):
         return None  # istiod skips the whole rule, of any action.
+    is_valid = functools.partial(_is_valid, http=http)
 
     def kept(clause: Clause) -> Clause:
-        return _not_empty(tuple(_translated(check, http) for check in clause))
+        return _policies.restricting(check.keeping(is_valid) for check in clause)
 
     translated = Rule(
         tuple(map(kept, rule.sources)), tuple(map(kept, rule.operations)), kept(rule.conditions)
     )
-    is_changed = translated != dataclasses.replace(rule, conditions=_not_empty(rule.conditions))
+    is_changed = translated != dataclasses.replace(
+        rule, conditions=_policies.restricting(rule.conditions)
+    )
     return None if policy.action == _policies.ALLOW and is_changed else translated
 
 
-def _not_empty(clause: Clause) -> Clause:
-    return tuple(check for check in clause if check.values or check.not_values)
-
-
-def _translated(check: Check, http: bool) -> Check:
-    """Return a check without the values that istiod cannot translate."""
-    return Check(
-        check.attribute,
-        tuple(value for value in check.values if _is_valid(check.attribute, value, http)),
-        tuple(value for value in check.not_values if _is_valid(check.attribute, value, http)),
-    )
-
-
-def _is_valid(attribute: str, value: str, http: bool) -> bool:
+def _is_valid(attribute: str, value: str, *, http: bool) -> bool:
     if attribute.startswith(_HTTP) and not http:
         return False
     if attribute.startswith((_policies.HEADERS, _CLAIMS, _METADATA)):

@@ -11,7 +11,7 @@ pilot/pkg/serviceregistry/ambient/authorization.go; istio/ztunnel, src/rbac.rs.)
 
 from istio_ambient.authorization.evaluator import _match, _policies
 from istio_ambient.authorization.evaluator._match import ANY_PRINCIPAL, Attributes, Truth
-from istio_ambient.authorization.evaluator._policies import Check, Clause, Policy, Rule
+from istio_ambient.authorization.evaluator._policies import Clause, Policy, Rule
 
 _EVERYWHERE = frozenset(
     {_policies.PRINCIPAL, _policies.NAMESPACE, _policies.SOURCE_IP, _policies.PORT}
@@ -53,16 +53,9 @@ def needs_waypoint(rule: Rule) -> bool:
 
 
 def _kept(clause: Clause, known: frozenset[str]) -> Clause:
-    checks = (
-        Check(
-            check.attribute,
-            tuple(each for each in check.values if _match.is_valid(check.attribute, each)),
-            tuple(each for each in check.not_values if _match.is_valid(check.attribute, each)),
-        )
-        for check in clause
-        if check.attribute in known
+    return _policies.restricting(
+        check.keeping(_match.is_valid) for check in clause if check.attribute in known
     )
-    return tuple(check for check in checks if check.values or check.not_values)
 
 
 def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Truth:
@@ -74,7 +67,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
         return None
     if principal is None:
         return False
-    namespace, account = _parts(principal)
+    namespace, _, account = principal.partition("/ns/")[2].partition("/sa/")
     match attribute:
         case _policies.PRINCIPAL:
             return _match.principal(wanted, principal)
@@ -83,10 +76,3 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
         case _:
             named = wanted if "/" in wanted else f"{policy.ref.namespace}/{wanted}"
             return named == f"{namespace}/{account}"
-
-
-def _parts(principal: str) -> tuple[str, str]:
-    """Return the namespace and service account of a principal."""
-    _, _, rest = principal.partition("/ns/")
-    namespace, _, account = rest.partition("/sa/")
-    return namespace, account

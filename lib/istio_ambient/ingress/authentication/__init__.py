@@ -13,7 +13,7 @@ from istio_ambient.ingress.authentication._policies import (
     authentication_policies,
     deny_name,
     ext_authz_name,
-    gateway_target,
+    gateway_policy,
 )
 
 __all__ = [
@@ -23,5 +23,5 @@ __all__ = [
     "authentication_policies",
     "deny_name",
     "ext_authz_name",
-    "gateway_target",
+    "gateway_policy",
 ]

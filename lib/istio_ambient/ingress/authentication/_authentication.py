@@ -6,6 +6,7 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from istio_ambient.authorization import Requester
 from istio_ambient.ingress.authentication import _paths
 from istio_ambient.ingress.authentication._paths import Operation, PathMatch
 from istio_ambient.ingress.routing import PathType, Route
@@ -16,8 +17,7 @@ from istio_ambient.values.problems import Problem
 class _RouteMatch:
     """One match of a route at its listener."""
 
-    app: str
-    endpoint: str
+    requester: Requester
     field: str
     authenticated: bool
     match: PathMatch
@@ -45,7 +45,7 @@ class Authentication:
 
     def operations_of(self, apps: Container[str]) -> list[Operation]:
         """Return operations for the authenticated routes of some applications."""
-        closed = {e.match for e in self.matches if e.authenticated and e.app in apps}
+        closed = {e.match for e in self.matches if e.authenticated and e.requester.app in apps}
         return _paths.closed(sorted(closed), self.opened)
 
     def is_open(self, route: Route) -> bool:
@@ -56,11 +56,10 @@ class Authentication:
 
     def problems(self) -> list[Problem]:
         """Return one problem for each application and endpoint with an entry in `still_closed`."""
-        found: dict[tuple[str, str], Problem] = {}
+        found: dict[Requester, Problem] = {}
         for each in self.matches:
-            origin = (each.app, each.endpoint)
             if not each.authenticated and each.match in self.still_closed:
-                found.setdefault(origin, _problem(each, self.still_closed[each.match]))
+                found.setdefault(each.requester, _problem(each, self.still_closed[each.match]))
         return list(found.values())
 
 
@@ -84,8 +83,7 @@ def authentication(routes: Iterable[Route]) -> Authentication:
 def _route_matches(route: Route) -> Iterable[_RouteMatch]:
     for match in route.matches:
         yield _RouteMatch(
-            app=route.requester.app,
-            endpoint=route.requester.endpoint,
+            requester=route.requester,
             field=route.field,
             authenticated=route.authenticated,
             match=PathMatch(
@@ -107,10 +105,4 @@ def _problem(opened: _RouteMatch, closed: PathMatch | None) -> Problem:
     else:
         message = f"{path} needs authentication, since {closed.path} does"
         remedy = "use paths that no route with authentication has"
-    return Problem(
-        app=opened.app,
-        endpoint=opened.endpoint,
-        field=opened.field,
-        message=message,
-        remedy=remedy,
-    )
+    return opened.requester.problem(opened.field, message, remedy)

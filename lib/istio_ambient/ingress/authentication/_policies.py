@@ -16,7 +16,7 @@ from lightkube.models import meta_v1
 from istio_ambient import kube, resources
 from istio_ambient.ingress.authentication._authentication import Authentication
 from istio_ambient.ingress.authentication._paths import Operation
-from istio_ambient.ingress.model import ForwardAuth, GatewayRef, RequestAuth, Tokens, Trust
+from istio_ambient.ingress.model import ForwardAuth, GatewayRef, Tokens, Trust
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values.names import name_with_hash
@@ -61,7 +61,7 @@ def authentication_policies(
     found: Authentication,
     gateway: GatewayRef,
     forward_auth: ForwardAuth,
-    request_auth: RequestAuth,
+    request_auth: Sequence[Trust],
     *,
     in_force: Container[str] = (),
 ) -> list[kube.Resource]:
@@ -79,11 +79,11 @@ def authentication_policies(
         in_force: names of the policies that are in the cluster.
     """
     policies: list[kube.Resource] = []
-    trusts = [trust for trust in request_auth.trusts if trust.rules]
+    trusts = [trust for trust in request_auth if trust.rules]
     if forward_auth.wanted:
         share = bool(trusts) and deny_name(gateway.name) in in_force
         policies.append(_ext_authz(found, gateway, forward_auth, share=share))
-    if request_auth.related:
+    if request_auth:
         share = forward_auth.wanted and ext_authz_name(gateway.name) in in_force
         policies.append(_deny_without_jwt(found, gateway, request_auth, share=share))
     return [*policies, *(_request_authentication(gateway, trust) for trust in trusts)]
@@ -95,14 +95,16 @@ def _ext_authz(
     name = ext_authz_name(gateway.name)
     if forward_auth.pending:
         # The same object, so that no request passes while one policy replaces the other.
-        return _policy(name, gateway, {"action": "DENY", "rules": [{}]})
+        return gateway_policy(name, gateway, {"action": "DENY", "rules": [{}]})
     rules = _rules(found.operations(), when=_WITHOUT_TOKEN if share else ())
     provider = {"name": forward_auth.provider_name}
-    return _policy(name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules})
+    return gateway_policy(
+        name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules}
+    )
 
 
 def _deny_without_jwt(
-    found: Authentication, gateway: GatewayRef, request_auth: RequestAuth, *, share: bool
+    found: Authentication, gateway: GatewayRef, request_auth: Sequence[Trust], *, share: bool
 ) -> kube.Resource:
     conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
     if share:
@@ -111,7 +113,7 @@ def _deny_without_jwt(
     rules: list[dict[str, Any]] = []
     for when in conditions:
         rules += _rules(everything, when=when, sources=_WITHOUT_PRINCIPAL)
-    for accepted, apps in sorted(_by_tokens(request_auth.trusts).items()):
+    for accepted, apps in sorted(_by_tokens(request_auth).items()):
         operations = found.operations_of(apps)
         if operations and not accepted:
             # No filter removes the headers from which these applications read claims, so a
@@ -119,7 +121,7 @@ def _deny_without_jwt(
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition)
-    return _policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
+    return gateway_policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
 
 
 def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:
@@ -156,7 +158,7 @@ def _request_authentication(gateway: GatewayRef, trust: Trust) -> kube.Resource:
             rules.append(rule)
     return resources.RequestAuthentication(
         metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-        spec={"targetRefs": [gateway_target(gateway.name)], "jwtRules": rules},
+        spec={"targetRefs": [_target(gateway)], "jwtRules": rules},
     )
 
 
@@ -178,16 +180,17 @@ def _jwt_rule(rule: JwtRule) -> dict[str, Any]:
     return {key: value for key, value in members.items() if value}
 
 
-def _policy(name: str, gateway: GatewayRef, spec: Mapping[str, Any]) -> kube.Resource:
+def gateway_policy(name: str, gateway: GatewayRef, spec: Mapping[str, Any]) -> kube.Resource:
+    """Return a policy that targets the gateway; `spec` has its other members."""
     return resources.AuthorizationPolicy(
         metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-        spec={"targetRefs": [gateway_target(gateway.name)], **spec},
+        spec={"targetRefs": [_target(gateway)], **spec},
     )
 
 
-def gateway_target(app: str) -> dict[str, str]:
-    """Return the element of a policy's `targetRefs` for the gateway `app`."""
-    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": app}
+def _target(gateway: GatewayRef) -> dict[str, str]:
+    """Return the element of a policy's `targetRefs` for the gateway."""
+    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name}
 
 
 def _rules(

@@ -6,15 +6,8 @@
 Values only. Their consequences are in `routing`, `authentication`, `objects` and `reports`.
 """
 
-from istio_ambient.ingress.model._authentication import ForwardAuth, RequestAuth, Tokens, Trust
-from istio_ambient.ingress.model._cluster import (
-    Cluster,
-    Service,
-    ServicePort,
-    named_ports_of,
-    need_named_ports,
-    services_of,
-)
+from istio_ambient.ingress.model._authentication import ForwardAuth, Tokens, Trust
+from istio_ambient.ingress.model._cluster import Cluster, named_ports_of, need_named_ports
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
     GATEWAY_CLASS,
@@ -25,7 +18,7 @@ from istio_ambient.ingress.model._facts import (
     Upstream,
     workload_name,
 )
-from istio_ambient.ingress.model._requests import IngressRequest, problem_of
+from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
     "GATEWAY_CLASS",
@@ -36,16 +29,11 @@ __all__ = [
     "ForwardAuth",
     "GatewayRef",
     "IngressRequest",
-    "RequestAuth",
-    "Service",
-    "ServicePort",
     "Tls",
     "Tokens",
     "Trust",
     "Upstream",
     "named_ports_of",
     "need_named_ports",
-    "problem_of",
-    "services_of",
     "workload_name",
 ]

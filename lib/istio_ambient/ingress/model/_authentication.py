@@ -46,16 +46,3 @@ class Trust:
             names = {name for each in audiences for name in each} if all(audiences) else ()
             found.append((issuer, tuple(sorted(names))))
         return tuple(found)
-
-
-@dataclass(frozen=True)
-class RequestAuth:
-    """The tokens that applications trust."""
-
-    trusts: tuple[Trust, ...] = ()
-    """Of every application that is related over istio-request-auth, without valid rules too."""
-
-    @property
-    def related(self) -> bool:
-        """Whether requests to authenticated routes require a token."""
-        return bool(self.trusts)

@@ -7,7 +7,7 @@ import pydantic
 
 from istio_ambient import gateways
 from istio_ambient.values import pods
-from istio_ambient.values.applications import Applications
+from istio_ambient.values.config import Applications
 from istio_ambient.values.problems import InvalidValueError
 
 _GATEWAY = frozenset(

@@ -6,8 +6,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from istio_ambient import authorization, kube
-from istio_ambient.ingress.model._authentication import ForwardAuth, RequestAuth
+from istio_ambient import authorization
+from istio_ambient.ingress.model._authentication import ForwardAuth, Trust
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._requests import IngressRequest
@@ -84,7 +84,9 @@ class Facts:
     tls: Tls = field(default_factory=Tls)
     upstream: Upstream = field(default_factory=Upstream)
     forward_auth: ForwardAuth = field(default_factory=ForwardAuth)
-    request_auth: RequestAuth = field(default_factory=RequestAuth)
+    request_auth: tuple[Trust, ...] = ()
+    """The tokens of every application that is related over istio-request-auth, without valid rules
+    too; empty: requests to authenticated routes require no token."""
     authentication_in_force: frozenset[str] = frozenset()
     """Names of the policies for forward_auth and request_auth that are in the cluster."""
     cluster: Cluster = field(default_factory=Cluster)
@@ -92,8 +94,8 @@ class Facts:
     """Access requests on behalf of the applications that scrape our own units."""
     cidrs_in_force: tuple[str, ...] | None = None
     """Networks that our external-traffic policy in the cluster allows; None: there is none."""
-    pending: tuple[kube.Readiness, ...] = ()
-    """Scrapers that cannot be granted access yet."""
+    pending: tuple[Problem, ...] = ()
+    """One for each scraper that cannot be granted access yet."""
     problems: tuple[Problem, ...] = ()
     """Problems of databags and options."""
 

@@ -10,7 +10,6 @@ from typing import TypeAlias
 from istio_ambient import authorization
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Configuration, GrpcRoute, HttpRoute
-from istio_ambient.values.problems import Problem
 
 PlacedRoute: TypeAlias = tuple[str, HttpRoute | GrpcRoute]
 """A route with its place in the databag: `http_routes[2]`."""
@@ -61,11 +60,3 @@ class IngressRequest:
         for _, route in self.routes:
             for backend in route.backends:
                 yield backend.service, backend.port
-
-
-def problem_of(
-    requester: authorization.Requester, field: str, message: str, remedy: str
-) -> Problem:
-    """Return a problem in what an application asks for, at a place in its databag."""
-    app, endpoint = requester.app, requester.endpoint
-    return Problem(app=app, endpoint=endpoint, field=field, message=message, remedy=remedy)

@@ -24,17 +24,11 @@ def parse_cidrs(text: str) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
         With a problem there are no networks: part of a list of allowed clients is another list.
     """
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    networks: set[str] = set()
-    bad: list[str] = []
-    for entry in entries:
-        network = _network(entry)
-        if network is None:
-            bad.append(entry)
-        else:
-            networks.add(network)
+    found = [(entry, _network(entry)) for entry in entries]
+    bad = [entry for entry, network in found if network is None]
     if bad:
         return (), (_problem(bad),)
-    return tuple(sorted(networks)), ()
+    return tuple(sorted({network for _, network in found if network})), ()
 
 
 def _network(entry: str) -> str | None:

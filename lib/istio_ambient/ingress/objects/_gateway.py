@@ -6,13 +6,13 @@
 from istio_ambient import gateways
 from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import GATEWAY_CLASS, Facts
-from istio_ambient.ingress.routing import Hosts, Listeners
+from istio_ambient.ingress.routing import Listeners
 
 TLS_METRICS = ("ssl.handshake", "ssl.connection_error", "expiration_unix_time_seconds")
 """Suffixes of Envoy's metrics that Istio's proxies leave out by default."""
 
 
-def gateway(facts: Facts, hosts: Hosts, listeners: Listeners) -> gateways.Gateway:
+def gateway(facts: Facts, listeners: Listeners) -> gateways.Gateway:
     """Return the gateway with its listeners, scale and the operator's options."""
     return gateways.Gateway(
         name=facts.app,
@@ -20,7 +20,7 @@ def gateway(facts: Facts, hosts: Hosts, listeners: Listeners) -> gateways.Gatewa
         gateway_class=GATEWAY_CLASS,
         workload=facts.gateway.workload,
         listeners=[
-            routing.listener_spec(each, hosts.listener, facts.gateway)
+            routing.listener_spec(each, listeners.hostname, facts.gateway)
             for each in listeners.in_gateway
         ],
         replicas=facts.replicas,

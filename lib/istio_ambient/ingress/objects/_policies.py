@@ -9,8 +9,6 @@ rules allows no request; a rule without `from` or `to` would allow every request
 
 from collections.abc import Iterable, Sequence
 
-from lightkube.models import meta_v1
-
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress import authentication
 from istio_ambient.ingress.model import GatewayRef
@@ -20,15 +18,10 @@ from istio_ambient.values.names import name_with_hash
 
 def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
     """Return the policy that allows clients of these networks; without networks, no client."""
-    rules = [{"from": [{"source": {"ipBlocks": list(cidrs)}}]}] if cidrs else []
-    target = authentication.gateway_target(app)
-    spec: dict[str, object] = {"targetRefs": [target], "action": "ALLOW"}
-    if rules:
-        spec["rules"] = rules
-    return resources.AuthorizationPolicy(
-        metadata=meta_v1.ObjectMeta(name=_external_traffic_name(model, app), namespace=model),
-        spec=spec,
-    )
+    rules = [{"from": [{"source": {"ipBlocks": list(cidrs)}}]}]
+    spec = {"action": "ALLOW", **({"rules": rules} if cidrs else {})}
+    name, gateway = _external_traffic_name(model, app), GatewayRef(model, app)
+    return authentication.gateway_policy(name, gateway, spec)
 
 
 def _external_traffic_name(model: str, app: str) -> str:

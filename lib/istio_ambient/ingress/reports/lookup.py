@@ -118,7 +118,23 @@ class _Candidate:
     @property
     def path(self) -> tuple[str, str]:
         """Type and value of the path of the match."""
-        return _path_match(self.route, self.match)
+        if self.route["kind"] != "GRPCRoute":
+            path = kube.section(self.match, "path")
+            return path.get("type", "PathPrefix"), path.get("value", "/")
+        method = kube.section(self.match, "method")
+        service, name = method.get("service", ""), method.get("method", "")
+        if method.get("type") == "RegularExpression":
+            return "RegularExpression", f"/{service or '[^/]+'}/{name or '[^/]+'}"
+        if service and name:
+            return "Exact", f"/{service}/{name}"
+        if name:
+            return "RegularExpression", f"/[^/]+/{re.escape(name)}"
+        return "PathPrefix", f"/{service}/" if service else "/"
+
+    @property
+    def method(self) -> str:
+        """The HTTP method of the match; empty: any."""
+        return "" if self.route["kind"] == "GRPCRoute" else self.match.get("method") or ""
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -127,7 +143,7 @@ class _Candidate:
         return (
             -_RANKS.get(kind, 0),
             -len(value),
-            not _is_method_matched(self.route, self.match),
+            not self.method,
             -len(kube.items(self.match, "headers")),
             -len(kube.items(self.match, "queryParams")),
             str(metadata.get("creationTimestamp") or ""),
@@ -199,13 +215,10 @@ def _is_refused(route: Manifest, parent: Manifest) -> bool:
     """Return whether istiod has refused a route."""
     for status in kube.items(kube.section(route, "status"), "parents"):
         ref = kube.section(status, "parentRef")
-        same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
-        refused = any(
-            condition.get("type") == "Accepted" and condition.get("status") == "False"
-            for condition in kube.items(status, "conditions")
-        )
-        if same and refused:
-            return True
+        if all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName")):
+            states = ((e.get("type"), e.get("status")) for e in kube.items(status, "conditions"))
+            if ("Accepted", "False") in states:
+                return True
     return False
 
 
@@ -238,28 +251,9 @@ def _candidates(routes: Sequence[Manifest]) -> Iterator[_Candidate]:
                 yield _Candidate(route, number, match)
 
 
-def _path_match(route: Manifest, match: Manifest) -> tuple[str, str]:
-    if route["kind"] != "GRPCRoute":
-        path = kube.section(match, "path")
-        return path.get("type", "PathPrefix"), path.get("value", "/")
-    method = kube.section(match, "method")
-    service, name = method.get("service", ""), method.get("method", "")
-    if method.get("type") == "RegularExpression":
-        return "RegularExpression", f"/{service or '[^/]+'}/{name or '[^/]+'}"
-    if service and name:
-        return "Exact", f"/{service}/{name}"
-    if name:
-        return "RegularExpression", f"/[^/]+/{re.escape(name)}"
-    return "PathPrefix", f"/{service}/" if service else "/"
-
-
-def _is_method_matched(route: Manifest, match: Manifest) -> bool:
-    return route["kind"] != "GRPCRoute" and bool(match.get("method"))
-
-
 def _fits(request: ClientRequest, candidate: _Candidate) -> bool:
     match = candidate.match
-    if _is_method_matched(candidate.route, match) and match["method"] != request.method:
+    if candidate.method not in ("", request.method):
         return False
     pairs = urllib.parse.parse_qsl(request.query, keep_blank_values=True)
     parameters = dict(reversed(pairs))  # Of several values of one name, Envoy considers the first.
@@ -330,8 +324,8 @@ def _taken(found: Found, candidate: _Candidate, request: ClientRequest) -> Found
 def _words(candidate: _Candidate) -> str:
     kind, value = candidate.path
     words = [f"{kind} {value}"]
-    if _is_method_matched(candidate.route, candidate.match):
-        words.append(candidate.match["method"])
+    if candidate.method:
+        words.append(candidate.method)
     for group, what in (("headers", "header"), ("queryParams", "query parameter")):
         words += [
             f"{what} {e.get('name')}: {e.get('value')}" for e in kube.items(candidate.match, group)

@@ -116,7 +116,7 @@ def _authenticated(route: Route, ingress: Ingress) -> str:
     if ingress.authentication.is_open(route):
         return "none"
     facts = ingress.facts
-    means = {"forward-auth": facts.forward_auth.wanted, "jwt": facts.request_auth.related}
+    means = {"forward-auth": facts.forward_auth.wanted, "jwt": facts.request_auth}
     return " or ".join(name for name, required in means.items() if required) or "none"
 
 

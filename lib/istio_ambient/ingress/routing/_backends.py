@@ -6,13 +6,8 @@
 from dataclasses import dataclass
 
 from istio_ambient import authorization, gateways, kube
-from istio_ambient.ingress.model import (
-    Cluster,
-    IngressRequest,
-    Service,
-    problem_of,
-    workload_name,
-)
+from istio_ambient.authorization import Refusal, ServiceFacts
+from istio_ambient.ingress.model import Cluster, IngressRequest, workload_name
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Backend
 from istio_ambient.values.problems import Problem
@@ -38,25 +33,20 @@ class BackendService:
 class Backends:
     """What decides whether a Service becomes a backend: ownership, and the cluster."""
 
-    model: str
-    """Our own."""
     cluster: Cluster
-    trusted: frozenset[str] = frozenset()
-    """Applications of our model that may have other applications' Services exposed."""
+    ownership: authorization.Ownership
 
     def model_refusal(self, request: IngressRequest) -> Problem | None:
         """Return why the model that a request names is refused; None where it is its own."""
         requester, model = request.requester, request.model
-        if requester.model_uuid:
-            own = self.cluster.model_namespaces.get(requester.model_uuid)
-            remedy = "ask for a Service of the model that the application runs in"
-        else:
-            own = self.model
-            remedy = f"ask for a Service of model {own}, or integrate across models"
+        own = self.ownership.home(requester)
         if own == model:
             return None
+        remedy = f"ask for a Service of model {own}, or integrate across models"
+        if requester.model_uuid:
+            remedy = "ask for a Service of the model that the application runs in"
         message = f"asks for model {model}, which is not its own: refused"
-        return problem_of(requester, "model", message, remedy)
+        return requester.problem("model", message, remedy)
 
     def backend(
         self, request: IngressRequest, named: Backend, field: str
@@ -71,22 +61,21 @@ class Backends:
         Returns:
             The backend; a Problem where it is refused; a Readiness where it does not exist yet.
         """
-        requester, services = request.requester, self.cluster.services
+        requester = request.requester
         name, number = named.service, named.port
         service = self._gateway_service(request.model, name)
-        service = service or services.get((request.model, name))
+        service = service or self.cluster.services.get((request.model, name))
         if service is None:
             return _pending(requester, f"there is no Service {request.model}/{name} yet")
-        deployed = services.get((service.namespace, owner_of(service)))
-        refusal = ownership_refusal(
+        refusal = self.ownership.backend_refusal(
             requester,
-            service,
-            deployed_by_juju=deployed is not None and deployed.by_juju,
-            trusted=requester.app in self.trusted,
+            service.namespace,
+            service.selector,
+            external_name=service.external_name,
             home_name=request.data.name if isinstance(request.data, IngressRequirerData) else "",
         )
         if refusal:
-            return problem_of(requester, field, *refusal)
+            return requester.problem(field, *_refusal(requester, service, refusal))
         pod_ports = self._pod_ports(service, number)
         if pod_ports is None:
             return _pending(requester, f"Service {service.name} has no TCP port {number} yet")
@@ -103,7 +92,7 @@ class Backends:
             weight=named.weight,
         )
 
-    def _gateway_service(self, namespace: str, app: str) -> Service | None:
+    def _gateway_service(self, namespace: str, app: str) -> ServiceFacts | None:
         """Return the Service of the Gateway of an application that is itself an ingress.
 
         The Service that Juju made for it leads to the charm's own pods. By convention application
@@ -113,7 +102,7 @@ class Backends:
         labelled = service is not None and service.selector.get(gateways.NAME_LABEL) == app
         return service if labelled else None
 
-    def _pod_ports(self, service: Service, number: int) -> tuple[int, ...] | None:
+    def _pod_ports(self, service: ServiceFacts, number: int) -> tuple[int, ...] | None:
         """Return the pods' ports behind a port of a Service; None: it has no such port."""
         found = [port for port in service.ports if port.port == number]
         if not found:
@@ -128,47 +117,23 @@ class Backends:
         return tuple(sorted(numbers))
 
 
-def owner_of(service: Service) -> str:
-    """Return the application that a Service belongs to by its selector; empty: unknown."""
-    by_name = service.selector.get(authorization.NAME_LABEL)
-    return by_name or service.selector.get(gateways.NAME_LABEL, "")
-
-
-def ownership_refusal(
-    requester: authorization.Requester,
-    service: Service,
-    *,
-    deployed_by_juju: bool,
-    trusted: bool,
-    home_name: str = "",
-) -> tuple[str, str] | None:
-    """Return why a Service is not exposed for a requester: message and remedy; None: it may be.
-
-    Args:
-        requester: the application.
-        service: the Service, in the requester's own model.
-        deployed_by_juju: whether Juju deployed an application of the owner's name (`owner_of`)
-            in the Service's namespace.
-        trusted: whether the requester may have other applications' Services exposed; applies to
-            requesters of our own model.
-        home_name: the name that a requester of another model says it has there; empty: unknown.
-    """
-    owner, where = owner_of(service), f"Service {service.name}"
+def _refusal(
+    requester: authorization.Requester, service: ServiceFacts, refusal: Refusal
+) -> tuple[str, str]:
+    """Return message and remedy of the refusal to expose a Service."""
+    where = f"Service {service.name}"
     own = f"ask for a Service that selects {authorization.NAME_LABEL}: {requester.app}"
-    if service.external_name:
-        return f"{where} leads out of the cluster: refused", "ask for a Service with pods"
-    if not service.selector:
-        return f"{where} selects no pods: refused", own
-    if requester.model_uuid:
-        # The requester's name in its own model cannot be verified. What can be is that Juju
-        # deployed an application of the owner's name there.
-        if deployed_by_juju and home_name in ("", owner):
-            return None
-        message = f"{where} of model {service.namespace} is of no application of Juju's: refused"
-        return message, "ask for the Service that Juju made for the application"
-    if trusted or owner == requester.app:
-        return None
-    return f"{where} is not one of {requester.app}: refused", own
+    match refusal:
+        case Refusal.EXTERNAL_NAME:
+            return f"{where} leads out of the cluster: refused", "ask for a Service with pods"
+        case Refusal.NO_SELECTOR:
+            return f"{where} selects no pods: refused", own
+        case Refusal.NOT_DEPLOYED:
+            where = f"{where} of model {service.namespace}"
+            message = f"{where} is of no application of Juju's: refused"
+            return message, "ask for the Service that Juju made for the application"
+        case _:
+            return f"{where} is not one of {requester.app}: refused", own
 
 
 def _pending(requester: authorization.Requester, reason: str) -> kube.Readiness:

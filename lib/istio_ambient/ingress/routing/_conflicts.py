@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from istio_ambient.ingress.model import problem_of
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._matches import Match
 from istio_ambient.ingress.routing._routes import Route
@@ -74,7 +73,7 @@ def _origin(route: Route) -> tuple[str, str]:
 def _takeover(route: Route, host: str, loser: str) -> Problem:
     message = f"{host} is the gateway's own: it would be taken from {loser}: refused"
     remedy = "leave the hostnames out, or use another port"
-    return problem_of(route.requester, f"{route.field}.hostnames", message, remedy)
+    return route.requester.problem(f"{route.field}.hostnames", message, remedy)
 
 
 def settle(candidates: Sequence[Candidate]) -> Settled:
@@ -144,4 +143,4 @@ def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
         where = f"{path} of {listener}" + ("" if hostname == "*" else f", host {hostname}")
         message = f"asks for {where}, and so does {others}: none of these routes is served"
         remedy = "remove one of these integrations, or change what it asks for"
-        yield problem_of(first.requester, first.field, message, remedy)
+        yield first.requester.problem(first.field, message, remedy)

@@ -82,6 +82,7 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
         assigned = ""
     # Clients outside the cluster do not use the names that it has for a node or a Service.
     client_name = external or (assigned if address.balanced else "")
+    default = client_name if hostnames.is_hostname(client_name) else ""
     direct = hostnames.in_url(external or assigned)
     node_ports = address.node_ports if not external else Address().node_ports
     port = DEFAULT_PORTS["https" if tls else "http"]
@@ -89,7 +90,7 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
     own = f"{direct}:{number}" if direct and number != port else direct
     scheme, _, upstream = upstream_url.partition("://")
     return Hosts(
-        listener=wanted if wanted is not None else _hostname(client_name),
+        listener=default if wanted is None else wanted,
         # Where the listeners take another hostname only, clients know the gateway by that, too.
         names=tuple(dict.fromkeys(name for name in (external or assigned, wanted) if name)),
         direct=direct,
@@ -98,11 +99,6 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
         public=upstream or own,
         problems=tuple(problems),
     )
-
-
-def _hostname(host: str) -> str:
-    """Return a host that is a DNS name; empty for an IP address."""
-    return host if hostnames.is_hostname(host) else ""
 
 
 def _is_host(text: str) -> bool:

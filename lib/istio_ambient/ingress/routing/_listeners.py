@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls, problem_of
+from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
@@ -49,6 +49,8 @@ REDIRECTING = Listener(HTTP_PORT)
 class Listeners:
     """The listeners that requesters may use, and those that the Gateway has."""
 
+    hostname: str = ""
+    """The only hostname that they take requests for; empty: any."""
     tls: bool = False
     """The gateway serves HTTPS, or will once it has a certificate."""
     opened: frozenset[Listener] = frozenset()
@@ -65,17 +67,12 @@ class Listeners:
 
     def serving(self, port: int) -> Listener:
         """Return the listener that serves the routes for a port."""
-        return serving_listener(port, tls=self.tls)
+        if not self.tls:
+            return Listener(port)
+        return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
 
 
-def serving_listener(port: int, *, tls: bool) -> Listener:
-    """Return the listener that serves the routes for a port."""
-    if not tls:
-        return Listener(port)
-    return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
-
-
-def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
+def listeners(requests: Iterable[IngressRequest], tls: Tls, hostname: str = "") -> Listeners:
     """Return the listeners for the ports that requests name.
 
     A port that Istio uses is refused, and so is one for which the gateway has no room; requests
@@ -85,21 +82,24 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls) -> Listeners:
     Args:
         requests: those whose model is the requester's own.
         tls: whether the gateway serves HTTPS.
+        hostname: of all listeners; empty: any.
     """
-    default = {REDIRECTING, serving_listener(HTTP_PORT, tls=tls.wanted)}
+    empty = Listeners(tls=tls.wanted)
+    default = {REDIRECTING, empty.default}
     opened = set(default)
     problems: list[Problem] = []
     for request in sorted(requests, key=lambda each: each.relation_id):
         for port in sorted(request.ports):
-            listener = serving_listener(port, tls=tls.wanted)
+            listener = empty.serving(port)
             if listener in opened:
                 continue
             refusal = _refusal(port, len(opened))
             if refusal is None:
                 opened.add(listener)
             else:
-                problems.append(problem_of(request.requester, "listeners", *refusal))
+                problems.append(request.requester.problem("listeners", *refusal))
     return Listeners(
+        hostname=hostname,
         tls=tls.wanted,
         opened=frozenset(opened),
         in_gateway=(REDIRECTING,)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from istio_ambient import authorization, kube
-from istio_ambient.ingress.model import IngressRequest, problem_of
+from istio_ambient.ingress.model import IngressRequest
 from istio_ambient.ingress.routing import _hosts, _matches
 from istio_ambient.ingress.routing._addresses import HTTP_PORT
 from istio_ambient.ingress.routing._backends import Backends, BackendService
@@ -74,6 +74,11 @@ class Route:
         return self.backends, self.scheme, self.rewrite, self.redirect, self.protocol
 
     @property
+    def content(self) -> tuple[object, ...]:
+        """Everything that routes of one name have in common: they are one object."""
+        return self.target, self.matches, self.hostnames, self.listener, self.requester.app
+
+    @property
     def path(self) -> str:
         """Of the first match."""
         return self.matches[0].path
@@ -89,28 +94,23 @@ Outcome: TypeAlias = Route | Problem | kube.Readiness
 
 
 def routes_of(
-    request: IngressRequest, hosts: _hosts.Hosts, listeners: Listeners, backends: Backends
+    request: IngressRequest, listeners: Listeners, backends: Backends
 ) -> Iterator[Outcome]:
     """Yield the outcome of each route that a request asks for.
 
     Args:
         request: its model is the requester's own.
-        hosts: the hostname of the listeners limits the hostnames of a route.
-        listeners: where routes are served.
+        listeners: where routes are served; their hostname limits the hostnames of a route.
         backends: decides about the Services that the request names.
     """
     if isinstance(request.data, IngressRequirerData):
-        yield _of_ingress(request, request.data, hosts, listeners, backends)
+        yield _of_ingress(request, request.data, listeners, backends)
     for field, route in request.routes:
-        yield _of_route(request, field, route, hosts, listeners, backends)
+        yield _of_route(request, field, route, listeners, backends)
 
 
 def _of_ingress(
-    request: IngressRequest,
-    data: IngressRequirerData,
-    hosts: _hosts.Hosts,
-    listeners: Listeners,
-    backends: Backends,
+    request: IngressRequest, data: IngressRequirerData, listeners: Listeners, backends: Backends
 ) -> Outcome:
     backend = backends.backend(request, Backend(service=data.name, port=data.port), "name")
     if not isinstance(backend, BackendService):
@@ -124,7 +124,7 @@ def _of_ingress(
         namespace=data.model,
         listener=listeners.default,
         matches=(Match(path=f"/{data.model}-{data.name}"),),
-        answers_to=(hosts.listener or "*",),
+        answers_to=(listeners.hostname or "*",),
         backends=(backend,),
         scheme=data.scheme or "http",
         rewrite=_TO_ROOT if data.strip_prefix else None,
@@ -135,15 +135,14 @@ def _of_route(
     request: IngressRequest,
     field: str,
     route: HttpRoute | GrpcRoute,
-    hosts: _hosts.Hosts,
     listeners: Listeners,
     backends: Backends,
 ) -> Outcome:
-    hostnames, answers_to = _hostnames(route.hostnames or (), hosts.listener)
+    hostnames, answers_to = _hostnames(route.hostnames or (), listeners.hostname)
     if not answers_to:
-        message = f"none of them fits the gateway's own, {hosts.listener}: refused"
-        remedy = f"use {hosts.listener}, or leave them out"
-        return problem_of(request.requester, f"{field}.hostnames", message, remedy)
+        message = f"none of them fits the gateway's own, {listeners.hostname}: refused"
+        remedy = f"use {listeners.hostname}, or leave them out"
+        return request.requester.problem(f"{field}.hostnames", message, remedy)
     redirect = route.redirect
     served: list[BackendService] = []
     for number, named_backend in enumerate(route.backends if redirect is None else ()):
@@ -226,7 +225,7 @@ def named(routes: Iterable[Route], app: str) -> tuple[Route, ...]:
     for route in routes:
         name = f"{route.name}-{route.protocol.lower()}route-{route.listener.name}-{app}"
         full = _with_name(route, name)
-        if not _is_same_object(taken.setdefault(full.ref, full), full):
+        if taken.setdefault(full.ref, full).content != full.content:
             requester = route.requester
             identity = [requester.app, requester.endpoint, route.relation_id, route.field, name]
             digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
@@ -237,13 +236,3 @@ def named(routes: Iterable[Route], app: str) -> tuple[Route, ...]:
 
 def _with_name(route: Route, name: str) -> Route:
     return dataclasses.replace(route, name=name_with_hash(name, OBJECT_NAME_LIMIT))
-
-
-def _is_same_object(one: Route, other: Route) -> bool:
-    return (one.target, one.matches, one.hostnames, one.listener, one.requester.app) == (
-        other.target,
-        other.matches,
-        other.hostnames,
-        other.listener,
-        other.requester.app,
-    )

@@ -70,7 +70,7 @@ def served(
         forward_auth: likewise while the authorizer is missing.
         upstream: waited for, while routes are served.
     """
-    outcomes = list(_outcomes(requests, hosts, listeners, backends))
+    outcomes = list(_outcomes(requests, listeners, backends))
     problems = [each for each in outcomes if isinstance(each, Problem)]
     pending = [each for each in outcomes if isinstance(each, kube.Readiness)]
     candidates = [
@@ -80,7 +80,7 @@ def served(
     ]
     candidates, takeovers = _conflicts.without_takeovers(candidates, hosts.known_by)
     settled = _conflicts.settle(candidates)
-    withholding = _withholding(tls, forward_auth)
+    withholding = tuple(_withholding(tls, forward_auth))
     kept = () if withholding else settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
     everything = _routes.named((*(route for route, _ in kept), *redirects), app)
@@ -96,37 +96,33 @@ def served(
 
 
 def _outcomes(
-    requests: Requests, hosts: Hosts, listeners: Listeners, backends: Backends
+    requests: Requests, listeners: Listeners, backends: Backends
 ) -> Iterator[_routes.Outcome]:
     for request, refusal in requests:
         if refusal:
             yield refusal
         else:
-            yield from _routes.routes_of(request, hosts, listeners, backends)
+            yield from _routes.routes_of(request, listeners, backends)
 
 
-def _withholding(tls: Tls, forward_auth: ForwardAuth) -> tuple[kube.Readiness, ...]:
-    """Return why the gateway serves no route for now; empty: it serves."""
-    reasons: list[kube.Readiness] = []
+def _withholding(tls: Tls, forward_auth: ForwardAuth) -> Iterator[kube.Readiness]:
+    """Yield why the gateway serves no route for now; nothing where it serves."""
     if tls.pending:
         reason = f"{tls.awaited or 'there is none yet'}; no plain HTTP meanwhile"
-        reasons.append(kube.Readiness("certificates", ready=False, reason=reason))
+        yield kube.Readiness("certificates", ready=False, reason=reason)
     if forward_auth.pending:
         missing = forward_auth.missing or "no authorizer yet"
         reason = f"{missing}; the gateway denies all requests meanwhile"
-        reasons.append(kube.Readiness("forward-auth", ready=False, reason=reason))
-    return tuple(reasons)
+        yield kube.Readiness("forward-auth", ready=False, reason=reason)
 
 
-def _awaited(tls: Tls, upstream: Upstream) -> tuple[kube.Readiness, ...]:
-    """Return what the gateway waits for while it serves without it."""
-    reasons: list[kube.Readiness] = []
+def _awaited(tls: Tls, upstream: Upstream) -> Iterator[kube.Readiness]:
+    """Yield what the gateway waits for while it serves without it."""
     if tls.awaited and not tls.pending:
-        reasons.append(kube.Readiness("certificates", ready=False, reason=tls.awaited))
+        yield kube.Readiness("certificates", ready=False, reason=tls.awaited)
     if upstream.app and not upstream.url:
         reason = f"{upstream.app} has not said under which URL it serves us"
-        reasons.append(kube.Readiness("upstream-ingress", ready=False, reason=reason))
-    return tuple(reasons)
+        yield kube.Readiness("upstream-ingress", ready=False, reason=reason)
 
 
 def _without_routes(requests: Requests) -> frozenset[int]:

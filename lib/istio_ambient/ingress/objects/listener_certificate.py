@@ -53,9 +53,7 @@ def assemble(leaf: x509.Certificate, others: Iterable[x509.Certificate], key: st
     return Certificate("".join(pem), key.strip() + "\n")
 
 
-def certificate_fault(
-    leaf: x509.Certificate, key: str, now: datetime.datetime
-) -> tuple[str, str] | None:
+def fault(leaf: x509.Certificate, key: str, now: datetime.datetime) -> tuple[str, str] | None:
     """Return why a certificate cannot be used, and the remedy for its issuer; None: it can.
 
     Args:
@@ -93,10 +91,10 @@ def _covers(hosts: Sequence[str], addresses: Sequence[object], name: str) -> boo
         return name in hosts or f"*.{name.partition('.')[2]}" in hosts
 
 
-def certificate_in_use(secret: kube.Resource | None, now: datetime.datetime) -> Certificate | None:
+def in_use(secret: kube.Resource | None, now: datetime.datetime) -> Certificate | None:
     """Return the certificate and key in the gateway's Secret; None: there are none to use now."""
     leaf, found = leaf_in(secret), _content(secret)
-    if leaf is None or found is None or certificate_fault(leaf, found.key, now):
+    if leaf is None or found is None or fault(leaf, found.key, now):
         return None
     return found
 
@@ -110,7 +108,7 @@ def leaf_in(secret: kube.Resource | None) -> x509.Certificate | None:
         return None
 
 
-def certificate_since(secret: kube.Resource | None) -> datetime.datetime | None:
+def since(secret: kube.Resource | None) -> datetime.datetime | None:
     """Return when the gateway's Secret was written last; None: unknown."""
     entries = (secret.metadata.managedFields if secret and secret.metadata else None) or ()
     times = [entry.time for entry in entries if entry.time and not entry.subresource]
