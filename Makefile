@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself. `make unit ARGS="-k plan"` passes arguments on.
-ENVIRONMENTS = demo lint unit interface fidelity lab pack bench truth integration docs format lock
+ENVIRONMENTS = demo lint unit wires interface fidelity lab pack bench truth integration docs format lock
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -9,9 +9,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## deploy the three charms on a real control plane on this machine, and send requests
-test: bootstrap ; @tox -e lint,unit,interface,docs,fidelity,lab,pack ## all tests that CI runs
+test: bootstrap ; @tox -e lint,unit,wires,interface,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
 unit: ## unit tests
+wires: ## cut each wire of the charms: the unit tests have to notice
 interface: ## relation interfaces against the published libraries
 fidelity: ## our manifests against those of the pinned istioctl
 lab: ## tests on the real control plane
