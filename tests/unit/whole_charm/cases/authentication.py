@@ -1,0 +1,378 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""By what the gateway proves its name, and who has to log in or show a token."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.unit.whole_charm.cases.base_ingress import (
+    API,
+    ASKED,
+    CERTIFIED,
+    CERTIFIER,
+    HOST,
+    LOGIN,
+    PAGE,
+    RULE,
+    TOKENS,
+    TRACES,
+    configured,
+    trusting,
+)
+from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, blocked, waiting
+from tests.unit.whole_charm.scenarios import Case, Patch, merged
+
+SECURE_PAGE = "HTTPRoute shop/productpage-httproute-https-443-gate"
+LISTENERS = "Gateway shop/gate: spec.listeners"
+ASKS = "AuthorizationPolicy shop/ext-authz-gate"
+DENIES = "AuthorizationPolicy shop/deny-without-jwt-gate"
+TRUSTS = "RequestAuthentication shop/request-auth-productpage-gate"
+JWT = f"{TRUSTS}: spec.jwtRules[0]"
+TOLD = "app databag control plane"
+BUSY = {"code": 201, "name": "SERVER_NOT_AVAILABLE", "message": "come back later"}
+
+
+def certifier(**members: Any) -> Patch:
+    """Return the change of members of the relation with the authority."""
+    return {"relations": {"certificates": members}}
+
+
+CERTIFICATES: Mapping[str, Case] = {
+    "an authority is integrated": Case(
+        CERTIFIER,
+        {
+            f"{LISTENERS}[http-8080]": ABSENT,
+            PAGE: ABSENT,
+            "status": waiting("certificates"),
+            "app databag certificates: certificate_signing_requests": PRESENT,
+        },
+    ),
+    "an authority has issued a certificate": Case(
+        certifier(issues="authority"),
+        {
+            "certificate: issuer": "CN=authority",
+            "certificate: key": True,
+            "certificate: path": 2,
+            f"{LISTENERS}[https-443].tls.certificateRefs[0].name": "gate-tls-certificate",
+            SECURE_PAGE: PRESENT,
+            f"{PAGE}: spec.rules[0].filters[0].requestRedirect.scheme": "https",
+            "app databag productpage: ingress.url": "https://shop.example.com/shop-productpage",
+            "app databag tempo: tls_enabled": "True",
+            "status": "active: ",
+        },
+        given=ASKED,
+    ),
+    "another authority has issued one for another key": Case(
+        {"earlier": {"units": 2}, **certifier(issues="second")},
+        {"certificate: issuer": "CN=second"},
+        given=CERTIFIED,
+    ),
+    "the certificate is for another name": Case(
+        {
+            "config": {"external_hostname": "new.example.com"},
+            "earlier": {"config": {"external_hostname": HOST}, "earlier": {}},
+        },
+        {"status": waiting("certificates", "new.example.com")},
+        given=CERTIFIED,
+        same={
+            "certificate: issuer": "CN=authority",
+            "certificate: key": True,
+            SECURE_PAGE: PRESENT,
+        },
+    ),
+    "an authority has issued one for another name": Case(
+        certifier(issues="authority", names=["other.example.com"]),
+        {
+            "status": blocked("certifier:certificates certificates", "shop.example.com"),
+            SECURE_PAGE: PRESENT,
+        },
+        given=ASKED,
+    ),
+    "a route with a rewrite is also sent from plain HTTP": Case(
+        {"relations": {"productpage": {"app_data": {"strip-prefix": "true"}}}},
+        {f"{SECURE_PAGE}: spec.rules[0].filters[0].type": "URLRewrite"},
+        given=CERTIFIED,
+        same={
+            f"{PAGE}: spec.rules[0].filters[0].type": "RequestRedirect",
+            f"{PAGE}: spec.rules[0].filters[1]": ABSENT,
+            f"{PAGE}: spec.rules[0].backendRefs": ABSENT,
+        },
+    ),
+    "an authority has issued one that is at its end": Case(
+        certifier(issues="authority", days=1),
+        {
+            "status": blocked("certifier:certificates certificates"),
+            "certificate: key": True,
+        },
+        given=ASKED,
+    ),
+    "an authority has issued one of an authority": Case(
+        certifier(issues="authority", ca=True),
+        {
+            "status": blocked("certifier:certificates certificates"),
+        },
+        given=ASKED,
+    ),
+    "an authority issues none for addresses": Case(
+        certifier(app_data={"capabilities": {"supports_ip_sans": False}}),
+        {"status": blocked("certifier:certificates capabilities", "203.0.113.10")},
+        given={**CERTIFIER, "config": {}},
+    ),
+    "an authority has no time": Case(
+        certifier(denies=BUSY),
+        {"status": waiting("certificates", "SERVER_NOT_AVAILABLE")},
+        given=ASKED,
+    ),
+    "an authority refuses": Case(
+        certifier(denies={**BUSY, "code": 102, "name": "DOMAIN_NOT_ALLOWED"}),
+        {"status": blocked("certifier:certificates request_errors", "DOMAIN_NOT_ALLOWED")},
+        given=ASKED,
+    ),
+    "what an authority says cannot be read": Case(
+        certifier(app_data={"certificates": "{"}),
+        {"status": blocked("certifier:certificates certificates")},
+        given=ASKED,
+    ),
+}
+
+AUTHORIZER = {"relations": {"login": LOGIN["relations"]["login"]}}
+CONTROL_PLANE = {"relations": {"control plane": LOGIN["relations"]["control plane"]}}
+SERVES_NOTHING = {f"{ASKS}: spec.action": "DENY", PAGE: ABSENT}
+
+
+def authorizer(**databag: Any) -> Patch:
+    """Return the change of keys of the authorizer's databag."""
+    return {"relations": {"login": {"app_data": databag}}}
+
+
+LOGINS: Mapping[str, Case] = {
+    "people have to log in": Case(
+        LOGIN,
+        {
+            f"{ASKS}: spec.action": "CUSTOM",
+            f"{ASKS}: spec.provider.name": "ext-authz-gate",
+            "app databag login: ingress_app_names": '["productpage", "remote-stock"]',
+        },
+    ),
+    "an authorizer without a control plane": Case(
+        {"relations": {"control plane": None}},
+        {
+            "status": blocked("istio-ingress-config", "juju integrate gate:istio-ingress-config"),
+            **SERVES_NOTHING,
+        },
+        given=LOGIN,
+    ),
+    "a control plane that does not know the authorizer": Case(
+        {"relations": {"control plane": {"app_data": {"ext_authz_provider_name": None}}}},
+        {"status": waiting("forward-auth"), **SERVES_NOTHING},
+        given=LOGIN,
+    ),
+    "a control plane that calls the authorizer otherwise": Case(
+        {"relations": {"control plane": {"app_data": {"ext_authz_provider_name": "other"}}}},
+        {f"{ASKS}: spec.provider.name": "other"},
+        given=LOGIN,
+    ),
+    "a control plane that asks elsewhere": Case(
+        {"relations": {"control plane": {"app_data": {"ext_authz_path_prefix": "/"}}}},
+        {"status": waiting("forward-auth", "/decisions"), **SERVES_NOTHING},
+        given=LOGIN,
+    ),
+    "a control plane that cannot be read": Case(
+        {"relations": {"control plane": {"app_data": {"ext_authz_provider_name": "?"}}}},
+        {"status": blocked("istio:istio-ingress-config ext_authz_provider_name")},
+        given=LOGIN,
+    ),
+    "an authorizer elsewhere": Case(
+        authorizer(decisions_address="http://other.iam.svc:4181/decisions"),
+        {
+            f"{TOLD}: ext_authz_service_name": "other.iam.svc.cluster.local",
+            f"{TOLD}: ext_authz_port": "4181",
+        },
+        given=LOGIN,
+    ),
+    "an authorizer at another path": Case(
+        authorizer(decisions_address="http://oauth2-proxy.iam.svc:4180/auth"),
+        {f"{TOLD}: ext_authz_path_prefix": "/auth"},
+        given=LOGIN,
+    ),
+    "an authorizer with other headers": Case(
+        authorizer(headers=["x-mail"]),
+        {f"{TOLD}: headers_to_upstream_on_allow": '["x-mail"]'},
+        given=LOGIN,
+    ),
+    "an authorizer that cannot be read": Case(
+        authorizer(decisions_address="http://192.0.2.1/"),
+        {
+            "status": blocked("oauth2-proxy:forward-auth decisions_address"),
+            f"{TOLD}: ext_authz_service_name": "fake_host",
+            **SERVES_NOTHING,
+        },
+        given=LOGIN,
+    ),
+    "what an authorizer gets to see, and a client of its answer": Case(
+        AUTHORIZER,
+        {
+            f"{TOLD}: include_headers_in_check": Has("x-forwarded-uri"),
+            f"{TOLD}: headers_to_downstream_on_allow": '["set-cookie"]',
+            f"{TOLD}: headers_to_downstream_on_deny": '["content-type", "set-cookie"]',
+            f"{TOLD}: ext_authz_protocol": "http",
+        },
+        given=CONTROL_PLANE,
+    ),
+}
+
+SERVICE = {"matches": [{"method": {"service": "tempo.Query"}}]}
+ELSEWHERE = [{"type": "RequestRedirect", "requestRedirect": {"hostname": "new.example.com"}}]
+TEMPOS = ["/api", "/api/*", "/old", "/tempo.Query/Find"]
+OF_TEMPO = merged(TOKENS, {"relations": {"tokens": {"app": "tempo"}}})
+HEALTH: dict[str, Any] = {
+    **API,
+    "backends": [{"service": "tempo", "port": 3200}],
+    "matches": [{"path": {"type": "Exact", "value": "/api/health"}}],
+    "filters": None,
+}
+
+
+def opening(**members: Any) -> Patch:
+    """Return the relation with an application that has an open route below one of tempo's."""
+    config = {"model": "shop", "http_routes": [{**HEALTH, **members}]}
+    return {
+        "relations": {
+            "open": {
+                "endpoint": "istio-ingress-route-unauthenticated",
+                "app": "tempo",
+                "app_data": {"config": config},
+            }
+        }
+    }
+
+
+def below(**match: Any) -> Patch:
+    """Return the change of members of the only match of that route."""
+    return opening(matches=[{**HEALTH["matches"][0], **match}])
+
+
+OPENED = merged(LOGIN, opening())
+EXEMPT = f"{ASKS}: spec.rules[0].to[1].operation"
+
+OPEN: Mapping[str, Case] = {
+    "an open path below one with login": Case(
+        opening(),
+        {
+            f"{ASKS}: spec.rules[0].to": [
+                {"operation": {"notPaths": ["/api/health"]}},
+                {"operation": {"paths": ["/api", "/api/*"], "notPaths": ["/api/health"]}},
+            ]
+        },
+        given=LOGIN,
+    ),
+    "an open path at another listener": Case(
+        opening(listener={"port": 8081, "protocol": "HTTP"}),
+        {EXEMPT: {"paths": ["/api", "/api/*"]}},
+        given=OPENED,
+    ),
+    "an open path for one method": Case(
+        below(method="GET"), {EXEMPT: {"paths": ["/api", "/api/*"]}}, given=OPENED
+    ),
+    "open paths by their prefix": Case(
+        below(path={"type": "PathPrefix", "value": "/api/health"}),
+        {f"{EXEMPT}.notPaths": ["/api/health", "/api/health/*"]},
+        given=OPENED,
+    ),
+    "calls of a whole service": Case(
+        configured(grpc_routes=[{**TRACES, **SERVICE}]),
+        {f"{DENIES}: spec.rules[1].to[0].operation.paths": [*TEMPOS[:3], "/tempo.Query/*"]},
+        given=OF_TEMPO,
+    ),
+    "calls of a whole service that are sent elsewhere": Case(
+        configured(grpc_routes=[{**TRACES, **SERVICE, "backends": [], "filters": ELSEWHERE}]),
+        {
+            f"{DENIES}: spec.rules[1].to[0].operation.paths": [
+                *TEMPOS[:3],
+                "/tempo.Query",
+                "/tempo.Query/*",
+            ]
+        },
+        given=OF_TEMPO,
+    ),
+}
+
+BOTH = merged(LOGIN, TOKENS)
+NO_RULES: Patch = {"relations": {"tokens": {"app_data": {"jwt_rules": []}}}}
+
+ACCEPTED: Mapping[str, Case] = {
+    "an application trusts tokens": Case(
+        TOKENS,
+        {
+            f"{DENIES}: spec.rules[0].from[0].source": {"notRequestPrincipals": ["*"]},
+            f"{JWT}.issuer": "https://issuer.example.com",
+        },
+    ),
+    "an application of another name trusts tokens": Case(
+        {"relations": {"tokens": {"app": "tempo"}}},
+        {
+            TRUSTS: ABSENT,
+            "RequestAuthentication shop/request-auth-tempo-gate": PRESENT,
+            f"{DENIES}: spec.rules[1].to[0].operation.paths": TEMPOS,
+        },
+        given=TOKENS,
+    ),
+    "an application trusts no token": Case(
+        NO_RULES, {TRUSTS: ABSENT, f"{DENIES}: spec.rules[1].when": ABSENT}, given=TOKENS
+    ),
+    "another issuer": Case(
+        trusting(issuer="https://other.example.com"),
+        {
+            f"{JWT}.issuer": "https://other.example.com",
+            f"{DENIES}: spec.rules[1].when[0].notValues": ["https://other.example.com"],
+        },
+        given=TOKENS,
+    ),
+    "keys elsewhere": Case(
+        trusting(jwks_uri="https://issuer.example.com/jwks"),
+        {f"{JWT}.jwksUri": "https://issuer.example.com/jwks"},
+        given=TOKENS,
+    ),
+    "another audience": Case(
+        trusting(audiences=["store"]),
+        {
+            f"{JWT}.audiences": ["store"],
+            f"{DENIES}: spec.rules[2].when[1].notValues": ["store"],
+        },
+        given=TOKENS,
+    ),
+    "the token is forwarded": Case(
+        trusting(forward_original_token=True), {f"{JWT}.forwardOriginalToken": True}, given=TOKENS
+    ),
+    "another claim": Case(
+        trusting(claim_to_headers=[{"header": "x-name", "claim": "name"}]),
+        {f"{JWT}.outputClaimToHeaders": [{"header": "x-name", "claim": "name"}]},
+        given=TOKENS,
+    ),
+    "another header for tokens": Case(
+        trusting(from_headers=[{"name": "x-jwt"}]),
+        {f"{JWT}.fromHeaders": [{"name": "x-jwt"}]},
+        given=TOKENS,
+    ),
+    "a rule that cannot be read": Case(
+        trusting(issuer="*"),
+        {"status": blocked("productpage:istio-request-auth jwt_rules[0].issuer")},
+        given=TOKENS,
+    ),
+    "two rules": Case(
+        {"relations": {"tokens": {"app_data": {"jwt_rules": [RULE, {"issuer": "https://b.io"}]}}}},
+        {f"{TRUSTS}: spec.jwtRules[1].issuer": "https://b.io"},
+        given=TOKENS,
+    ),
+    "login and tokens stand already": Case(
+        {"earlier": {}},
+        {
+            f"{ASKS}: spec.rules[0].when[0].notValues": ["Bearer *"],
+            f"{DENIES}: spec.rules[0].when[0].values": ["Bearer *"],
+        },
+        given=BOTH,
+    ),
+}
+
+CASES: Mapping[str, Case] = {**CERTIFICATES, **LOGINS, **OPEN, **ACCEPTED}

@@ -1,0 +1,204 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What each option of istio-beacon-k8s does, and what it reads of the cluster."""
+
+from collections.abc import Mapping
+
+from tests.unit.whole_charm.cases import access, actions
+from tests.unit.whole_charm.cases.base_beacon import (
+    BASE,
+    DETAILS,
+    GATEWAY,
+    LAMP,
+    MANAGED_BY,
+    NAME,
+    OURS,
+    OWN_PODS,
+    PARAMETERS,
+    STOCK,
+    WAYPOINT,
+    WAYPOINT_LABELS,
+    changed,
+    service,
+)
+from tests.unit.whole_charm.outcomes import (
+    ABSENT,
+    PRESENT,
+    Has,
+    Lacks,
+    blocked,
+    late,
+    pending,
+    waiting,
+)
+from tests.unit.whole_charm.scenarios import Case, Option, Suite
+
+UNREADY = {"objects": {f"Deployment shop/{WAYPOINT}": {"status": {"availableReplicas": 0}}}}
+
+
+OPTIONS: Mapping[str, Option] = {
+    "manage-authorization-policies": Option(False, {DETAILS: ABSENT}),
+    "model-on-mesh": Option(
+        True,
+        {
+            "Namespace shop: metadata.labels[istio.io/use-waypoint]": WAYPOINT,
+            f"Namespace shop: metadata.labels[{MANAGED_BY}]": "shop.beacon",
+            "access to pods shop/juju-modeloperator=modeloperator": PRESENT,
+            "app databag details: labels": "{}",
+        },
+    ),
+    "trusted-requesters": Option(
+        "details",
+        {"access to Service shop/reviews: spec.rules": PRESENT, "status": "active: "},
+        given=changed(target_app_name="reviews"),
+    ),
+    "ready-timeout": Option(10**10, {"status": waiting(f"waypoint {WAYPOINT}")}, given=UNREADY),
+    "waypoint-resources": Option(
+        "{requests: {cpu: 321m}}",
+        {f"{PARAMETERS}.containers[istio-proxy].resources.requests.cpu": "321m"},
+    ),
+    "waypoint-tolerations": Option(
+        "- {key: dedicated, operator: Exists}",
+        {f"{PARAMETERS}.tolerations": [{"key": "dedicated", "operator": "Exists"}]},
+    ),
+    "waypoint-node-selector": Option("disk: ssd", {f"{PARAMETERS}.nodeSelector.disk": "ssd"}),
+}
+
+FACTS: Mapping[str, Case] = {
+    "another model": Case(
+        {"model": "store"},
+        {
+            "Gateway store/store-beacon-waypoint": PRESENT,
+            "ConfigMap store/juju-service-mesh-beacon-labels": PRESENT,
+            "app databag stock: labels": Has("store-beacon-waypoint"),
+            "plan: checks.waypoint.http.url": Has("store-beacon-waypoint.store.svc"),
+            f"access to pods store/{NAME}=beacon: metadata.name": Has("beacon-store-policy-"),
+        },
+    ),
+    "another application": Case(
+        {"app": "lamp"},
+        {
+            f"{LAMP}: spec.gatewayClassName": "istio-waypoint",
+            f"{LAMP}: spec.infrastructure.labels": Has("shop.lamp."),
+            f"{LAMP}: spec.listeners[mesh].port": 15008,
+            f"{LAMP}: metadata.labels[istio.io/waypoint-for]": "service",
+            "HorizontalPodAutoscaler shop/shop-lamp-waypoint: spec.scaleTargetRef.name": (
+                "shop-lamp-waypoint"
+            ),
+            "app databag details: labels": Has("shop-lamp-waypoint"),
+            f"access to pods shop/{NAME}=lamp": PRESENT,
+        },
+    ),
+    "three units": Case(
+        {"units": 3}, {f"HorizontalPodAutoscaler shop/{WAYPOINT}: spec.minReplicas": 3}
+    ),
+    "a unit that does not lead": Case(
+        {"leader": False},
+        {
+            "requests": [],
+            GATEWAY: ABSENT,
+            "app databag details": {},
+            "status": waiting("waypoint shop-beacon-waypoint"),
+        },
+    ),
+    "the charm's own Service and pods": Case(
+        {
+            "objects": {
+                "Service shop/beacon": service("beacon"),
+                "StatefulSet shop/beacon": OWN_PODS,
+            }
+        },
+        {
+            f"Service shop/beacon: metadata.labels[{key}]": value
+            for key, value in WAYPOINT_LABELS.items()
+        }
+        | {
+            f"StatefulSet shop/beacon: spec.template.metadata.labels[{key}]": value
+            for key, value in WAYPOINT_LABELS.items()
+        },
+        given={"objects": {"Service shop/beacon": None, "StatefulSet shop/beacon": None}},
+    ),
+    "a Gateway that has been missing for long": Case(
+        {"earlier": {"leader": True}, "meanwhile": {GATEWAY: None}},
+        {"status": late("waypoint shop-beacon-waypoint")},
+        given={"leader": False},
+    ),
+    "a Gateway of which istiod makes nothing": Case(
+        {"objects": {f"Deployment shop/{WAYPOINT}": None}},
+        {"status": late("waypoint shop-beacon-waypoint")},
+    ),
+    "no application of another model": Case(
+        {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},
+        {
+            "reads": Has("'list Service in shop', 'list Namespace where metadata.name=shop'"),
+            STOCK: ABSENT,
+        },
+    ),
+    "the last unit goes": Case({"units": 0}, {"requests": [], GATEWAY: ABSENT}),
+    "an option that cannot be used": Case(
+        {"config": {"waypoint-resources": "cpu"}},
+        {
+            "status": blocked("config waypoint-resources"),
+            f"{PARAMETERS}.nodeSelector.disk": "ssd",
+        },
+        given={
+            "earlier": {
+                "config": {"waypoint-resources": "", "waypoint-node-selector": "disk: ssd"}
+            }
+        },
+    ),
+    "a name that no application has": Case(
+        {"config": {"trusted-requesters": "Details"}},
+        {"status": blocked("config trusted-requesters", "Details")},
+    ),
+    "a namespace that is on a mesh": Case(
+        {"objects": {"Namespace shop": {"metadata": {"labels": {"istio.io/use-waypoint": "x"}}}}},
+        {
+            "status": blocked("config model-on-mesh"),
+            "app databag details: labels": Has(WAYPOINT),
+        },
+        given={"config": {"model-on-mesh": True}},
+    ),
+    "no scraper": Case(
+        {"relations": {"prometheus": None}},
+        {f"{OURS}: spec.rules[0].from": Lacks("sa/prometheus")},
+    ),
+    "a scraper of another name": Case(
+        {"relations": {"prometheus": {"app": "grafana-agent"}}},
+        {
+            f"{OURS}: spec.rules[0].from": Has("cluster.local/ns/shop/sa/grafana-agent"),
+            f"{OURS}: metadata.annotations": Has("grafana-agent:metrics-endpoint"),
+        },
+        same={f"{OURS}: spec.rules[0].to[0].operation.ports": ["15090"]},
+    ),
+    "a scraper of another model that does not tell its name": Case(
+        {"relations": {"far names": None}},
+        {
+            "status": pending("remote-prometheus:metrics-endpoint"),
+            f"{OURS}: spec.rules[0].from": Lacks("ns/cos"),
+        },
+    ),
+    "a scraper of another model tells another name": Case(
+        {
+            "relations": {
+                "far names": {
+                    "app_data": {"cmr_data": {"app_name": "agent", "juju_model_name": "cos"}}
+                }
+            }
+        },
+        {f"{OURS}: spec.rules[0].from": Has("cluster.local/ns/cos/sa/agent")},
+    ),
+    "a scraper of another model tells what is no name": Case(
+        {"relations": {"far names": {"app_data": {"cmr_data": "{"}}}},
+        {"status": blocked("remote-prometheus:provide-cmr-mesh cmr_data")},
+    ),
+}
+
+CONSTANT: Mapping[str, str] = {
+    "gateways.Settings.external_traffic_policy": "waypoints are reached within the cluster only",
+    "gateways.Settings.service_type": "likewise",
+    "mesh.Asker.endpoint": "applications ask by one endpoint",
+}
+
+SUITE = Suite(BASE, OPTIONS, {**FACTS, **access.CASES, **actions.EXPLAIN}, CONSTANT)

@@ -1,0 +1,294 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What each option of istio-k8s does, and what it reads of the cluster."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.unit.whole_charm.cases import actions, integrations
+from tests.unit.whole_charm.cases.base_control_plane import (
+    AUTHORITY,
+    BASE,
+    CACERTS,
+    CNI,
+    HARDENED,
+    ISTIOD,
+    MESH,
+    SECRET,
+    SYSTEM,
+    VALUES,
+    ZTUNNEL,
+    encoded,
+)
+from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
+from tests.unit.whole_charm.scenarios import Case, Option, Suite, merged
+
+TAINT = "- {key: dedicated, operator: Exists}"
+TOLERATION = {"key": "dedicated", "operator": "Exists"}
+LINUX = {"kubernetes.io/os": "linux"}
+
+
+def pods(option: str, template: str, container: str, **defaults: Any) -> dict[str, Option]:
+    """Return the three options of a component's pods."""
+    spec = f"{template}.spec"
+    labels = {**defaults, "disk": "ssd"}
+    return {
+        f"{option}-resources": Option(
+            "{requests: {cpu: 321m}}",
+            {f"{spec}.containers[{container}].resources.requests.cpu": "321m"},
+        ),
+        f"{option}-tolerations": Option(TAINT, {f"{spec}.tolerations": Has(str(TOLERATION))}),
+        f"{option}-node-selector": Option("disk: ssd", {f"{spec}.nodeSelector": labels}),
+    }
+
+
+OPTIONS: Mapping[str, Option] = {
+    "hardened-mode": Option(
+        True, {f"{HARDENED}-ztunnel": PRESENT, f"{HARDENED}-waypoint": PRESENT}
+    ),
+    "auto-allow-waypoint-policy": Option(
+        False,
+        {f"{ISTIOD}.spec.containers[discovery].env": Lacks("PILOT_AUTO_ALLOW_WAYPOINT_POLICY")},
+    ),
+    "platform": Option(
+        "gke",
+        {
+            f"{CNI}.spec.volumes[cni-bin-dir].hostPath.path": "/home/kubernetes/bin",
+            f"{VALUES}.platform": "gke",
+        },
+    ),
+    "cni-bin-dir": Option(
+        "/srv/cni/bin", {f"{CNI}.spec.volumes[cni-bin-dir].hostPath.path": "/srv/cni/bin"}
+    ),
+    "cni-conf-dir": Option(
+        "/srv/cni/conf", {f"{CNI}.spec.volumes[cni-net-dir].hostPath.path": "/srv/cni/conf"}
+    ),
+    "mtls-mode": Option(
+        "strict", {f"PeerAuthentication {SYSTEM}/default: spec.mtls.mode": "STRICT"}
+    ),
+    "hub": Option(
+        "registry.example/mesh",
+        {
+            f"{ISTIOD}.spec.containers[discovery].image": Has("registry.example/mesh/pilot:"),
+            f"{CNI}.spec.containers[install-cni].image": Has("registry.example/mesh/"),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has("registry.example/mesh/"),
+            f"{VALUES}.hub": "registry.example/mesh",
+        },
+    ),
+    "tag": Option(
+        "1.31.9",
+        {
+            f"{ISTIOD}.spec.containers[discovery].image": Has("pilot:1.31.9-"),
+            f"{CNI}.spec.containers[install-cni].image": Has(":1.31.9-"),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(":1.31.9-"),
+            f"{VALUES}.tag": "1.31.9",
+        },
+    ),
+    "image-pull-policy": Option(
+        "Always",
+        {
+            f"{ISTIOD}.spec.containers[discovery].imagePullPolicy": "Always",
+            f"{CNI}.spec.containers[install-cni].imagePullPolicy": "Always",
+            f"{ZTUNNEL}.spec.containers[istio-proxy].imagePullPolicy": "Always",
+            f"{VALUES}.imagePullPolicy": "Always",
+        },
+    ),
+    "image-pull-secrets": Option(
+        "first, second",
+        {
+            f"ServiceAccount {SYSTEM}/{account}: imagePullSecrets": [
+                {"name": "first"},
+                {"name": "second"},
+            ]
+            for account in ("istiod", "istio-cni", "ztunnel", "istio-reader-service-account")
+        }
+        | {f"{VALUES}.imagePullSecrets": ["first", "second"]},
+    ),
+    "ca-secret": Option(
+        SECRET,
+        {
+            f"{CACERTS}: data[ca-cert.pem]": encoded(AUTHORITY["ca-cert"]),
+            f"{ISTIOD}.metadata.annotations[charmed-istio.io/mesh-ca]": PRESENT,
+        },
+    ),
+    "mesh-config": Option("accessLogFile: /dev/null", {f"{MESH}.accessLogFile": "/dev/null"}),
+    **pods("istiod", ISTIOD, "discovery"),
+    **pods("cni", CNI, "install-cni", **LINUX),
+    **pods("ztunnel", ZTUNNEL, "istio-proxy", **LINUX),
+    "cni-preflight": Option(
+        "warn",
+        {f"Deployment {SYSTEM}/istiod": PRESENT, "status": Lacks("blocked: preflight")},
+        given={
+            "objects": {"ConfigMap kube-system/cilium-config": {"data": {"cni-exclusive": "true"}}}
+        },
+    ),
+}
+
+
+CILIUM = "ConfigMap kube-system/cilium-config"
+EXCLUSIVE = {"data": {"cni-exclusive": "true"}}
+GATEWAYS = "CustomResourceDefinition gateways.gateway.networking.k8s.io"
+POLICIES = "CustomResourceDefinition authorizationpolicies.security.istio.io"
+DEFINITION: Mapping[str, Any] = {
+    "metadata": {"annotations": {"gateway.networking.k8s.io/bundle-version": "v1.2.0"}},
+    "spec": {
+        "group": "gateway.networking.k8s.io",
+        "names": {"kind": "Gateway", "plural": "gateways"},
+        "scope": "Cluster",
+        "versions": [],
+    },
+}
+WORKS = {
+    f"Deployment {SYSTEM}/istiod": {
+        "status": {
+            "observedGeneration": 1,
+            "replicas": 1,
+            "updatedReplicas": 1,
+            "availableReplicas": 1,
+        }
+    },
+    **{
+        f"DaemonSet {SYSTEM}/{name}": {
+            "status": {
+                "observedGeneration": 1,
+                "currentNumberScheduled": 1,
+                "desiredNumberScheduled": 1,
+                "numberMisscheduled": 0,
+                "numberReady": 1,
+                "updatedNumberScheduled": 1,
+                "numberAvailable": 1,
+            }
+        }
+        for name in ("istio-cni-node", "ztunnel")
+    },
+}
+"""Statuses of workloads all of whose pods work."""
+
+FACTS: Mapping[str, Case] = {
+    "another model": Case(
+        {"model": "mesh"},
+        {
+            "Deployment mesh/istiod": PRESENT,
+            "ConfigMap mesh/istio: data.mesh.rootNamespace": "mesh",
+            "app databag beacon: root_namespace": "mesh",
+            "plan: checks.istiod.tcp.host": "istiod.mesh.svc",
+        },
+    ),
+    "another application": Case(
+        {"app": "mesh"},
+        {
+            f"{template}.metadata.labels[charms.canonical.com/{SYSTEM}.mesh.telemetry]": PRESENT
+            for template in (ISTIOD, CNI, ZTUNNEL)
+        }
+        | {
+            f"AuthorizationPolicy {SYSTEM}/mesh-{SYSTEM}-policy-global-allow-nothing-ztunnel": (
+                PRESENT
+            ),
+        },
+        given={"config": {"hardened-mode": True}},
+    ),
+    "three units": Case(
+        {"units": 3}, {f"HorizontalPodAutoscaler {SYSTEM}/istiod: spec.minReplicas": 3}
+    ),
+    "a unit that does not lead": Case(
+        {"leader": False},
+        {"requests": [], f"Deployment {SYSTEM}/istiod": ABSENT, "app databag beacon": {}},
+    ),
+    "an option that cannot be used": Case(
+        {"config": {"hub": "https://registry.example"}},
+        {"status": blocked("config hub", "https://registry.example")},
+        given={"earlier": {"config": {"hub": "docker.io/istio"}}},
+        same={f"Deployment {SYSTEM}/istiod": PRESENT, "requests": []},
+    ),
+    "a mesh that works": Case({"meanwhile": WORKS}, {"status": "active: "}, given={"earlier": {}}),
+    "an upgrade": Case(
+        {"earlier": {"config": {"tag": "1.30.0"}}, "meanwhile": WORKS},
+        {
+            "status": Has("waiting: istio-cni ", "istiod"),
+            f"{CNI}.spec.containers[install-cni].image": Has(":1.30.0-"),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(":1.30.0-"),
+        },
+        same={f"{ISTIOD}.spec.containers[discovery].image": Has(":1.31.0-")},
+    ),
+    "a mesh that works, with Cilium that disables other plugins": Case(
+        {"config": {"cni-preflight": "warn"}},
+        {"status": warning("preflight cilium-config cni-exclusive")},
+        given={"objects": {CILIUM: EXCLUSIVE}, "earlier": {"objects": {CILIUM: None}}}
+        | {"meanwhile": WORKS},
+    ),
+    "a ConfigMap of Cilium's name that is not Cilium's": Case(
+        {
+            "objects": {
+                "ConfigMap other/cilium-config": EXCLUSIVE,
+                "ConfigMap kube-system/another": EXCLUSIVE,
+            }
+        },
+        {"ConfigMap other/cilium-config": PRESENT},
+        same={f"Deployment {SYSTEM}/istiod": PRESENT},
+    ),
+    "a node of k3s": Case(
+        {"objects": {"Node node-0": {"spec": {"providerID": "k3s://node-0"}}}},
+        {f"{VALUES}.platform": "k3s"},
+    ),
+    "a mesh that runs already": Case(
+        {"earlier": {"objects": {CILIUM: None}, "config": {"mesh-config": ""}}},
+        {f"{MESH}.accessLogFile": "/dev/null"},
+        given={
+            "config": {"mesh-config": "accessLogFile: /dev/null"},
+            "objects": {CILIUM: EXCLUSIVE},
+        },
+    ),
+    "an old Kubernetes": Case(
+        {"kubernetes": "1.31"},
+        {"status": blocked("preflight Kubernetes", "1.31", "1.32")},
+    ),
+    "Cilium that disables other plugins": Case(
+        {"objects": {CILIUM: EXCLUSIVE}},
+        {"status": blocked("preflight cilium-config cni-exclusive"), "requests": []},
+    ),
+    "Cilium that balances at sockets": Case(
+        {"objects": {CILIUM: {"data": {"bpf-lb-sock": "true"}}}},
+        {"status": blocked("preflight cilium-config bpf-lb-sock-hostns-only")},
+    ),
+    "another Istio": Case(
+        {
+            "objects": {
+                "Deployment old/istiod": {
+                    "metadata": {"labels": {"app": "istiod"}},
+                    "spec": {"selector": {}, "template": {}},
+                }
+            }
+        },
+        {"status": blocked("preflight Istio", "old/istiod")},
+    ),
+    "definitions of another installer": Case(
+        {"objects": {GATEWAYS: DEFINITION}},
+        {"status": blocked("preflight Gateway API", "v1.2.0", "v1.6.0")},
+    ),
+    "definitions of another installer of Istio": Case(
+        {
+            "objects": {
+                POLICIES: merged(
+                    DEFINITION,
+                    {"metadata": None, "spec": {"group": "security.istio.io"}},
+                )
+            }
+        },
+        {
+            "status": blocked(
+                "preflight CustomResourceDefinition", "authorizationpolicies", "1.31.0"
+            )
+        },
+    ),
+    "definitions of no other installer": Case(
+        {"objects": {GATEWAYS: None}},
+        {
+            f"{GATEWAYS}: spec.scope": "Namespaced",
+            POLICIES: PRESENT,
+        },
+        given={"objects": {GATEWAYS: DEFINITION}},
+    ),
+}
+
+SUITE = Suite(BASE, OPTIONS, {**FACTS, **integrations.CASES, **actions.PREVIEW})

@@ -1,0 +1,253 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What istio-ingress-k8s reads of its gateway and of Services, and who scrapes it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.unit.whole_charm.cases import routes
+from tests.unit.whole_charm.cases.base_ingress import (
+    ADDRESS,
+    BY_NAME,
+    CERTIFIER,
+    COS,
+    NAME,
+    OURS,
+    PAGE,
+    STOCK,
+    STORE,
+    URL,
+    databag,
+    gateway_service,
+    service,
+)
+from tests.unit.whole_charm.fake_cluster import CREATED
+from tests.unit.whole_charm.outcomes import ABSENT, Has, Lacks, blocked, late, pending, waiting
+from tests.unit.whole_charm.scenarios import Case, Patch, merged
+
+PAGE_PODS = f"access to pods shop/{NAME}=productpage: spec.rules[0].to[0].operation.ports"
+NODE: Mapping[str, Any] = {
+    "Pod shop/gate-istio-0": {
+        "metadata": {"labels": {"gateway.networking.k8s.io/gateway-name": "gate"}},
+        "spec": {"nodeName": "node-0", "containers": []},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    },
+    "Node node-0": {"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.7"}]}},
+}
+BY_NODE: Patch = {
+    "config": {"gateway-service-type": "NodePort"},
+    "objects": {"Service shop/gate-istio": {"spec": {"type": "NodePort"}}, **NODE},
+}
+PODS_PORTS = {
+    "metadata": {"labels": {"kubernetes.io/service-name": "productpage"}},
+    "addressType": "IPv4",
+    "endpoints": [],
+    "ports": [{"name": "web", "port": 8080}],
+}
+NO_ADDRESS = gateway_service(status=None)
+
+
+def refused(namespace: str, name: str, section: str) -> Patch:
+    """Return the status of a route that istiod does not take at a listener."""
+    ref = {"namespace": namespace, "name": name, "sectionName": section}
+    condition = {
+        "type": "Accepted",
+        "status": "False",
+        "message": "no such listener",
+        "lastTransitionTime": CREATED,
+    }
+    return {"status": {"parents": [{"parentRef": ref, "conditions": [condition]}]}}
+
+
+CASES: Mapping[str, Case] = {
+    "the gateway has another address": Case(
+        gateway_service(status={"loadBalancer": {"ingress": [{"ip": "203.0.113.20"}]}}),
+        {URL: "http://203.0.113.20/shop-productpage"},
+    ),
+    "the gateway has an address that is no name": Case(
+        gateway_service(status={"loadBalancer": {"ingress": [{"hostname": "no_name!"}]}}),
+        {
+            "status": blocked("load balancer"),
+            URL: ABSENT,
+        },
+    ),
+    "istiod does not take a route": Case(
+        {"meanwhile": {PAGE: refused("shop", "gate", "http-80")}},
+        {
+            "status": late(
+                "HTTPRoute shop/productpage-httproute-http-80-gate of productpage:ingress"
+            )
+        },
+        given={"earlier": {}},
+    ),
+    "the gateway has no Service yet": Case(
+        {"objects": {"Service shop/gate-istio": None}},
+        {"status": waiting("Service gate-istio"), URL: ABSENT},
+    ),
+    "the gateway's Service is of another type": Case(
+        gateway_service(spec={"type": "ClusterIP"}),
+        {
+            URL: "http://gate-istio.shop.svc.cluster.local/shop-productpage",
+            "status": late("Service gate-istio", "ClusterIP"),
+        },
+    ),
+    "the gateway has had no address for long": Case(
+        NO_ADDRESS,
+        {"status": late("Service gate-istio")},
+    ),
+    "the gateway's Service is new": Case(
+        gateway_service(metadata={"creationTimestamp": "2999-01-01T00:00:00Z"}),
+        {"status": waiting("Service gate-istio")},
+        given=NO_ADDRESS,
+    ),
+    "a node runs the gateway": Case(
+        {"objects": NODE},
+        {URL: "http://192.0.2.7:30080/shop-productpage"},
+        given=merged(BY_NODE, {"objects": dict.fromkeys(NODE)}),
+    ),
+    "the nodes have another port": Case(
+        gateway_service(spec={"ports": [{"port": 80, "nodePort": 31080, "name": "http"}]}),
+        {URL: "http://192.0.2.7:31080/shop-productpage"},
+        given=BY_NODE,
+    ),
+    "a Service selects other pods": Case(
+        {"objects": {"Service shop/productpage": {"spec": {"selector": {NAME: "other"}}}}},
+        {
+            "status": blocked("productpage:ingress name"),
+            PAGE: ABSENT,
+        },
+    ),
+    "the pods of a Service have another port": Case(
+        {"objects": {"Service shop/productpage": service("productpage", (9080, 8080))}},
+        {PAGE_PODS: ["8080"]},
+    ),
+    "a Service has another port": Case(
+        {"objects": {"Service shop/productpage": service("productpage", 9081)}},
+        {"status": waiting("ingress of productpage")},
+    ),
+    "a port of a Service has another name": Case(
+        {
+            "objects": {
+                "Service shop/productpage": {
+                    "spec": {"ports": [{"port": 9080, "targetPort": "web", "name": "other"}]}
+                }
+            }
+        },
+        {"status": waiting("ingress of productpage")},
+        given={
+            "objects": {
+                "Service shop/productpage": BY_NAME,
+                "EndpointSlice shop/productpage-x": PODS_PORTS,
+            }
+        },
+    ),
+    "pods have a port of that name": Case(
+        {"objects": {"EndpointSlice shop/productpage-x": PODS_PORTS}},
+        {PAGE_PODS: ["8080"]},
+        given={"objects": {"Service shop/productpage": BY_NAME}},
+    ),
+    "a Service leads out of the cluster": Case(
+        {"objects": {"Service shop/productpage": {"spec": {"type": "ExternalName"}}}},
+        {
+            "status": blocked("productpage:ingress name"),
+            PAGE: ABSENT,
+        },
+    ),
+    "there is no such Service": Case(
+        {
+            "objects": {
+                "Service shop/productpage": None,
+                "Service shop/other": service("productpage", 9080),
+            }
+        },
+        {"status": waiting("ingress of productpage", "shop/productpage")},
+    ),
+    "a Service is in another namespace": Case(
+        {"objects": {"Service store/stock": None, "Service depot/stock": service("stock", 8000)}},
+        {"status": waiting("ingress of remote-stock", "store/stock")},
+    ),
+    "a Service of another name than its application has there": Case(
+        databag("stock", name="stock-api"),
+        {"status": blocked("remote-stock:ingress name", "stock-api")},
+        given={"objects": {"Service store/stock-api": service("stock", 8000)}},
+    ),
+    "a Service that Juju did not make": Case(
+        {"objects": {"Service store/stock": {"metadata": None}}},
+        {"status": blocked("remote-stock:ingress name", "stock")},
+    ),
+    "a namespace of another model": Case(
+        {"objects": {"Namespace store": {"metadata": {"labels": {"model.juju.is/id": "other"}}}}},
+        {
+            "status": blocked("remote-stock:ingress model"),
+            STOCK: ABSENT,
+        },
+    ),
+    "only a scraper is of another model": Case(
+        {"relations": {"stock": None}},
+        {STOCK: ABSENT},
+        same={OURS: Has("cluster.local/ns/cos/sa/collector")},
+    ),
+    "no scraper": Case({"relations": {"prometheus": None}}, {OURS: Lacks("sa/prometheus")}),
+    "a scraper of another name": Case(
+        {"relations": {"prometheus": {"app": "agent"}}},
+        {OURS: Has("cluster.local/ns/shop/sa/agent")},
+    ),
+    "a scraper of another model": Case(
+        {"relations": {"prometheus": {"model_uuid": STORE}}},
+        {"status": pending("prometheus:metrics-endpoint")},
+    ),
+    "a scraper of another model that does not tell its name": Case(
+        {"relations": {"far names": None}},
+        {
+            "status": pending("remote-prometheus:metrics-endpoint"),
+            OURS: Lacks("ns/cos"),
+        },
+    ),
+    "a scraper of another model is in another namespace": Case(
+        {
+            "relations": {
+                "far names": {
+                    "app_data": {"cmr_data": {"app_name": "collector", "juju_model_name": "watch"}}
+                }
+            },
+            "objects": {
+                "Namespace cos": None,
+                "Namespace watch": {"metadata": {"labels": {"model.juju.is/id": COS}}},
+            },
+        },
+        {OURS: Has("cluster.local/ns/watch/sa/collector")},
+    ),
+    "a scraper of another model tells what is no name": Case(
+        {"relations": {"far names": {"app_data": {"cmr_data": "{"}}}},
+        {"status": blocked("remote-prometheus:provide-cmr-mesh cmr_data")},
+    ),
+    "an ingress in front": Case(
+        {"relations": {"upstream": routes.UPSTREAM}},
+        {
+            URL: "https://proxy.example.com/in/shop-productpage",
+            "app databag upstream": {
+                "model": '"shop"',
+                "name": '"gate"',
+                "port": "80",
+                "strip-prefix": "true",
+            },
+            "unit databag upstream": {"host": f'"{ADDRESS}"', "ip": f'"{ADDRESS}"'},
+        },
+    ),
+    "an ingress in front of a gateway with a certificate": Case(
+        CERTIFIER,
+        {"app databag upstream: scheme": '"https"', "app databag upstream: port": "443"},
+        given={"relations": {"upstream": routes.UPSTREAM}},
+    ),
+    "an ingress in front that cannot be read": Case(
+        {"relations": {"upstream": {"app_data": {"ingress": {"url": "ftp://proxy"}}}}},
+        {"status": blocked("traefik:upstream-ingress ingress.url")},
+        given={"relations": {"upstream": routes.UPSTREAM}},
+    ),
+    "an ingress in front of another name": Case(
+        {"relations": {"upstream": {"app": "nginx", "app_data": {"ingress": None}}}},
+        {"status": waiting("upstream-ingress")},
+        given={"relations": {"upstream": routes.UPSTREAM}},
+    ),
+}

@@ -1,0 +1,255 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Runs the charms of this repository, `charms/*/src/charm.py`, in a scenario."""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.machinery
+import importlib.util
+import json
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import ops
+from istio_ambient import kube
+from ops import testing
+
+from tests.unit.whole_charm import authority, speedups
+from tests.unit.whole_charm.fake_cluster import FakeCluster, Manifest
+from tests.unit.whole_charm.outcomes import Outcome
+from tests.unit.whole_charm.scenarios import EMPTY, Scenario, merged, patched
+
+CHARMS = Path(__file__).parents[3] / "charms"
+CONTAINER = "metrics-proxy"
+LOADER = importlib.machinery.SourceFileLoader
+"""Loads the charms' modules; `tests.wires` sets one of its own."""
+
+API_VERSIONS: Mapping[str, str] = {
+    "AuthorizationPolicy": "security.istio.io/v1",
+    "ConfigMap": "v1",
+    "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    "Deployment": "apps/v1",
+    "EndpointSlice": "discovery.k8s.io/v1",
+    "Gateway": "gateway.networking.k8s.io/v1",
+    "Namespace": "v1",
+    "Node": "v1",
+    "Pod": "v1",
+    "Secret": "v1",
+    "Service": "v1",
+    "StatefulSet": "apps/v1",
+}
+"""Of the kinds that scenarios hold."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Left:
+    """What a hook leaves for the next one."""
+
+    objects: Mapping[str, Manifest] = dataclasses.field(default_factory=dict[str, Manifest])
+    relations: Mapping[str, testing.RelationBase] = dataclasses.field(
+        default_factory=dict[str, testing.RelationBase]
+    )
+    secrets: tuple[testing.Secret, ...] = ()
+    """Those that the charm made."""
+
+
+def run(scenario: Mapping[str, Any]) -> Outcome:
+    """Run the event of a scenario, after the earlier one if there is one.
+
+    Raises:
+        scenario.errors.UncaughtCharmError: the charm fails.
+    """
+    return _run_all(patched(EMPTY, scenario))[0]
+
+
+def forget_folders() -> None:
+    """Use new folders for what charms keep on disk, after a fork."""
+    _context.cache_clear()
+
+
+def _run_all(scenario: Scenario) -> tuple[Outcome, _Left]:
+    earlier = scenario.pop("earlier", None)
+    if earlier is None:
+        return _run(scenario, _Left())
+    before = patched(scenario, {"meanwhile": {}}, earlier)
+    return _run(scenario, _left_by(json.dumps(before)))
+
+
+@functools.cache
+def _left_by(scenario: str) -> _Left:
+    return _run_all(json.loads(scenario))[1]
+
+
+def _run(scenario: Scenario, before: _Left) -> tuple[Outcome, _Left]:
+    objects = merged({**scenario["objects"], **before.objects}, scenario["meanwhile"])
+    cluster = FakeCluster(_manifests(objects), scenario["kubernetes"], scenario["missing"])
+    context = _context(scenario["charm"], scenario["app"])
+    facts: list[object] = []
+    with (
+        speedups.active(),
+        _connected(cluster),
+        _recording(charm_type(scenario["charm"]), facts),
+    ):
+        out, results = _emit(context, scenario["event"], _state(scenario, before))
+    # By id, which is the order that the scenario has them in.
+    found = sorted(out.relations, key=lambda relation: relation.id)
+    relations = dict(zip(scenario["relations"], found, strict=True))
+    outcome = Outcome(
+        {
+            **_sections(cluster),
+            **{f"app databag {name}": dict(r.local_app_data) for name, r in relations.items()},
+            **{f"unit databag {name}": dict(r.local_unit_data) for name, r in relations.items()},
+            "status": f"{out.unit_status.name}: {out.unit_status.message}",
+            "plan": out.get_container(CONTAINER).plan.to_dict(),
+            "version": out.workload_version,
+            "action": results,
+        },
+        facts[-1] if facts else None,
+    )
+    secrets = tuple(secret for secret in out.secrets if secret.owner)
+    return outcome, _Left(cluster.manifests, relations, secrets)
+
+
+def _sections(cluster: FakeCluster) -> Mapping[str, Any]:
+    """Return the sections of the outcome that are about the cluster."""
+    manifests = cluster.manifests
+    return {
+        **manifests,
+        **_access(manifests.values()),
+        "certificate": authority.certificate_in(manifests.values()),
+        "reads": cluster.reads,
+        "requests": [f"{each.verb} {each.kind} {each.name}" for each in cluster.requests],
+    }
+
+
+def _access(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Return the authorization policies by their target, since their names hold a hash."""
+    policies = (m for m in manifests if m["kind"] == "AuthorizationPolicy")
+    return {f"access to {target}": p for p in policies if (target := _target(p))}
+
+
+def _target(policy: Manifest) -> str:
+    namespace, spec = policy["metadata"]["namespace"], policy.get("spec", {})
+    if "targetRefs" in spec:
+        ref = spec["targetRefs"][0]
+        return f"{ref['kind']} {namespace}/{ref['name']}"
+    labels: Mapping[str, str] = spec.get("selector", {}).get("matchLabels", {})
+    pods = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return f"pods {namespace}/{pods}" if pods else ""
+
+
+@functools.cache
+def charm_type(name: str) -> type[ops.CharmBase]:
+    """Return the class in `charms/<name>/src/charm.py`."""
+    path = CHARMS / name / "src" / "charm.py"
+    module_name = f"charm_of_{name.replace('-', '_')}"
+    loader = LOADER(module_name, str(path))
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    # Where its class is looked up when its charmcraft.yaml is wanted.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    classes = [each for each in vars(module).values() if isinstance(each, type)]
+    (found,) = [c for c in classes if c.__module__ == spec.name and issubclass(c, ops.CharmBase)]
+    return found
+
+
+@functools.cache
+def _context(charm: str, app: str) -> testing.Context[ops.CharmBase]:
+    return testing.Context(charm_type(charm), app_name=app)
+
+
+@contextlib.contextmanager
+def _connected(cluster: FakeCluster) -> Generator[None]:
+    """Let charms talk to this cluster."""
+    major, minor = map(int, cluster.version.split("."))
+
+    def version(_: object) -> tuple[int, int]:
+        return major, minor
+
+    with (
+        mock.patch.object(kube, "connect", lambda: cluster),
+        mock.patch.object(kube, "server_version", version),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _recording(charm: Any, facts: list[object]) -> Generator[None]:
+    """Record the facts that a charm builds its desired objects from."""
+    original = charm.desired
+
+    def desired(self: Any, found: object) -> Any:
+        facts.append(found)
+        return original(self, found)
+
+    with mock.patch.object(charm, "desired", desired):
+        yield
+
+
+def _emit(
+    context: testing.Context[ops.CharmBase], event: Any, state: testing.State
+) -> tuple[testing.State, Mapping[str, Any]]:
+    """Return the state after an event, and the results of an action."""
+    if isinstance(event, str):
+        hook = getattr(context.on, event.replace("-", "_"))()
+        return context.run(hook, state), {}
+    action = context.on.action(event["action"], params=event.get("params", {}))
+    out = context.run(action, state)
+    return out, dict(context.action_results or {})
+
+
+def _manifests(objects: Mapping[str, Any]) -> Iterator[Manifest]:
+    for key, content in objects.items():
+        kind, _, path = key.partition(" ")
+        namespace, _, name = path.rpartition("/")
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        base = {"apiVersion": API_VERSIONS.get(kind), "kind": kind, "metadata": metadata}
+        yield merged(base, content)
+
+
+def _state(scenario: Scenario, before: _Left) -> testing.State:
+    relations = [
+        _relation(number, scenario["relations"][name], before.relations.get(name))
+        for number, name in enumerate(scenario["relations"], start=1)
+    ]
+    granted = [testing.Secret(content, id=key) for key, content in scenario["secrets"].items()]
+    return testing.State(
+        leader=scenario["leader"],
+        planned_units=scenario["units"],
+        config=scenario["config"],
+        relations=relations,
+        containers={testing.Container(CONTAINER, can_connect=True)},
+        model=testing.Model(scenario["model"], uuid=scenario["uuid"]),
+        secrets=[*granted, *before.secrets],
+    )
+
+
+def _relation(
+    number: int, remote: Mapping[str, Any], before: testing.RelationBase | None
+) -> testing.Relation:
+    ours = dict(before.local_app_data) if before else {}
+    theirs = {**remote.get("app_data", {}), **authority.answers(ours, remote)}
+    return testing.Relation(
+        remote["endpoint"],
+        id=number,
+        remote_app_name=remote["app"],
+        remote_app_data=_databag(theirs),
+        remote_units_data={0: _databag(remote.get("unit_data", {}))},
+        remote_model_uuid=remote.get("model_uuid"),
+        local_app_data=ours,
+        local_unit_data=dict(before.local_unit_data) if before else {},
+    )
+
+
+def _databag(content: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in content.items()
+    }
