@@ -16,13 +16,18 @@ from tests.wires import _calls
 
 SCOPE = (
     "charm_of_*",
+    "istio_ambient.authorization._*",
+    "istio_ambient.beacon.*",
     "istio_ambient.cluster.*",
     "istio_ambient.control_plane.*",
     "istio_ambient.gateways.*",
     "istio_ambient.ingress._*",
+    "istio_ambient.ingress.authentication.*",
+    "istio_ambient.ingress.model.*",
+    "istio_ambient.ingress.objects.*",
+    "istio_ambient.ingress.routing.*",
     "istio_ambient.integrations.*",
     "istio_ambient.manifests.*",
-    "istio_ambient.mesh._*",
 )
 """Modules whose wires are cut: all between options, databags and the cluster, and the objects."""
 
@@ -30,9 +35,7 @@ EQUIVALENT: Mapping[str, str] = {
     "dataclasses.replace(operations)": (
         "of a request without a source, which lets no client in: what clients may do has no effect"
     ),
-    "kube.Identity(app)": "without live objects, which no charm is",
-    "kube.Identity(model)": "likewise",
-    "kube.Live(identity)": "likewise",
+    "kube.Live(identity)": "without live objects, which no charm is",
 }
 """Wires whose cut has no effect, and why: `<callee>(<parameter>)`, wherever it stands."""
 

@@ -16,8 +16,8 @@ from typing import Any, cast
 import pydantic
 
 LIBRARY = "istio_ambient"
-WHOLE = (f"{LIBRARY}.kube", f"{LIBRARY}.problems")
-"""Packages and modules whose classes are not looked into: live objects, `Problem`."""
+WHOLE = (f"{LIBRARY}.kube", f"{LIBRARY}.values")
+"""Packages whose classes are not looked into: live objects; `Problem`, pods' resources."""
 
 
 def fields_of(kind: type) -> set[str]:

@@ -196,9 +196,16 @@ FACTS: Mapping[str, Case] = {
 }
 
 CONSTANT: Mapping[str, str] = {
-    "gateways.Settings.external_traffic_policy": "waypoints are reached within the cluster only",
-    "gateways.Settings.service_type": "likewise",
-    "mesh.Asker.endpoint": "applications ask by one endpoint",
+    "authorization.Requester.endpoint": "applications request access over one endpoint",
+    "authorization.ServiceFacts.address": "the ingress alone decides by it",
+    "authorization.ServiceFacts.created": "likewise",
+    "authorization.ServiceFacts.external_name": "likewise",
+    "authorization.ServiceFacts.node_ports": "likewise",
+    "authorization.ServiceFacts.ports": "likewise",
+    "authorization.ServiceFacts.type": "likewise",
+    "authorization.ServicePort.name": "likewise",
+    "authorization.ServicePort.port": "likewise",
+    "authorization.ServicePort.target": "likewise",
 }
 
 SUITE = Suite(BASE, OPTIONS, {**FACTS, **access.CASES, **actions.EXPLAIN}, CONSTANT)

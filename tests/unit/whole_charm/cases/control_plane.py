@@ -22,11 +22,21 @@ from tests.unit.whole_charm.cases.base_control_plane import (
     encoded,
 )
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
-from tests.unit.whole_charm.scenarios import Case, Option, Suite, merged
+from tests.unit.whole_charm.scenarios import Case, Option, Patch, Suite, merged
 
 TAINT = "- {key: dedicated, operator: Exists}"
 TOLERATION = {"key": "dedicated", "operator": "Exists"}
 LINUX = {"kubernetes.io/os": "linux"}
+NOT_READY = {"key": "cni.istio.io/not-ready", "operator": "Exists"}
+EVERY_TAINT = [
+    {"operator": "Exists", "effect": "NoSchedule"},
+    {"operator": "Exists", "key": "CriticalAddonsOnly"},
+    {"operator": "Exists", "effect": "NoExecute"},
+]
+WITH_CA: Patch = {
+    "config": {"ca-secret": SECRET},
+    "earlier": {"secrets": {SECRET: AUTHORITY}},
+}
 
 
 def pods(option: str, template: str, container: str, **defaults: Any) -> dict[str, Option]:
@@ -200,6 +210,41 @@ FACTS: Mapping[str, Case] = {
         {"status": blocked("config hub", "https://registry.example")},
         given={"earlier": {"config": {"hub": "docker.io/istio"}}},
         same={f"Deployment {SYSTEM}/istiod": PRESENT, "requests": []},
+    ),
+    "a CA secret that is not readable any more": Case(
+        {"secrets": {SECRET: None}},
+        {"status": blocked("config ca-secret")},
+        given=WITH_CA,
+        same={CACERTS: PRESENT},
+    ),
+    "a CA that is not readable from the beginning": Case(
+        {"config": {"ca-secret": SECRET}},
+        {"status": blocked("config ca-secret"), "requests": []},
+        given={"secrets": {SECRET: None}},
+    ),
+    "a CA secret without a key": Case(
+        {"secrets": {SECRET: {"ca-key": None}}},
+        {"status": blocked("config ca-secret ca-key")},
+        given=WITH_CA,
+        same={CACERTS: PRESENT},
+    ),
+    "istiod tolerates nodes whose CNI is not ready, and what is added": Case(
+        {"config": {"istiod-tolerations": TAINT}},
+        {f"{ISTIOD}.spec.tolerations": [NOT_READY, TOLERATION]},
+    ),
+    "istio-cni runs on every node again": Case(
+        {"config": {"cni-tolerations": ""}},
+        {f"{CNI}.spec.tolerations": EVERY_TAINT},
+        given={"config": {"cni-tolerations": TAINT}},
+    ),
+    "ztunnel runs on every node again": Case(
+        {"config": {"ztunnel-tolerations": ""}},
+        {f"{ZTUNNEL}.spec.tolerations": EVERY_TAINT},
+        given={"config": {"ztunnel-tolerations": TAINT}},
+    ),
+    "a list in mesh-config": Case(
+        {"config": {"mesh-config": "trustDomainAliases: [old.example]"}},
+        {f"{MESH}.trustDomainAliases": ["old.example"]},
     ),
     "a mesh that works": Case({"meanwhile": WORKS}, {"status": "active: "}, given={"earlier": {}}),
     "an upgrade": Case(

@@ -46,6 +46,7 @@ PODS_PORTS = {
     "ports": [{"name": "web", "port": 8080}],
 }
 NO_ADDRESS = gateway_service(status=None)
+LIST_ROUTES: Patch = {"event": {"action": "list-routes", "params": {"format": "json"}}}
 
 
 def refused(namespace: str, name: str, section: str) -> Patch:
@@ -91,6 +92,23 @@ CASES: Mapping[str, Case] = {
             URL: "http://gate-istio.shop.svc.cluster.local/shop-productpage",
             "status": late("Service gate-istio", "ClusterIP"),
         },
+    ),
+    "the load balancer's name, and then none": Case(
+        gateway_service(spec={"type": "ClusterIP"}),
+        {"Gateway shop/gate: spec.listeners[0].hostname": ABSENT},
+        given=gateway_service(status={"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}),
+    ),
+    "the URL of another listener": Case(
+        gateway_service(status={"loadBalancer": {"ingress": [{"ip": "203.0.113.20"}]}}),
+        {"action: routes": Has("http://203.0.113.20:9096/tempo.Query/Find")},
+        given=LIST_ROUTES,
+    ),
+    "the nodes have another port of another listener": Case(
+        gateway_service(
+            spec={"ports": [{"port": 80, "nodePort": 30080}, {"port": 9096, "nodePort": 31096}]}
+        ),
+        {"action: routes": Has("http://192.0.2.7:31096/tempo.Query/Find")},
+        given=merged(BY_NODE, LIST_ROUTES),
     ),
     "the gateway has had no address for long": Case(
         NO_ADDRESS,

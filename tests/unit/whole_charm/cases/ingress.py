@@ -196,16 +196,25 @@ CHARM: Mapping[str, Case] = {
 }
 
 CONSTANT: Mapping[str, str] = {
-    "mesh.Operation.hosts": "scrapers ask for one port of ours, by its number",
-    "mesh.Operation.methods": "likewise",
-    "mesh.Operation.paths": "likewise",
-    "mesh.Operation.ports": "likewise",
-    "mesh.Request.established": "likewise",
-    "mesh.Request.field": "likewise",
-    "mesh.Request.operations": "likewise",
-    "mesh.Request.target_app": "likewise",
-    "mesh.Target.kind": "likewise",
-    "mesh.Target.name": "likewise",
+    "authorization.AccessRequest.established": "a scraper needs one port of ours, by its number",
+    "authorization.AccessRequest.field": "likewise",
+    "authorization.AccessRequest.operations": "likewise",
+    "authorization.AccessRequest.target_app": "likewise",
+    "authorization.Operation.hosts": "likewise",
+    "authorization.Operation.methods": "likewise",
+    "authorization.Operation.paths": "likewise",
+    "authorization.Operation.ports": "likewise",
+    "authorization.Target.kind": "likewise",
+    "authorization.Target.name": "likewise",
+    "interfaces.FullPath.type": "the name of the model in the databag",
+    "interfaces.PathExpression.type": "likewise",
+    "interfaces.PathPrefix.type": "likewise",
+    "interfaces.RequestRedirectFilter.type": "likewise",
+    "interfaces.UrlRewriteFilter.type": "likewise",
+    "interfaces.IngressRequirerData.healthcheck_params": "for other ingresses: no effect here",
+    "interfaces.IngressRequirerData.is_port_open": "likewise",
+    "interfaces.IngressRequirerData.redirect_https": "likewise",
+    "interfaces.Listener.protocol": "each listener serves both protocols",
 }
 
 SUITE = Suite(

@@ -253,6 +253,32 @@ CONFIGURATIONS: Mapping[str, Case] = {
         matching(headers={"x-tenant": "red"}),
         {f"{MATCH}.headers": [{"name": "x-tenant", "value": "red"}]},
     ),
+    "another service of gRPC": Case(
+        configured(grpc_routes=[{**TRACES, "matches": [{"method": {"service": "tempo.Push"}}]}]),
+        {f"{CALLS}: spec.rules[0].matches[0].method": {"service": "tempo.Push"}},
+        given=configured(
+            grpc_routes=[{**TRACES, "matches": [{"method": {"service": "tempo.Query"}}]}]
+        ),
+    ),
+    "another name of a route for calls": Case(
+        configured(grpc_routes=[{**TRACES, "name": "spans"}]),
+        {"GRPCRoute shop/tempo-spans-grpcroute-http-9096-gate": PRESENT},
+    ),
+    "another listener of a route for calls": Case(
+        configured(grpc_routes=[{**TRACES, "listener": {"port": 9097, "protocol": "GRPC"}}]),
+        {"GRPCRoute shop/tempo-traces-grpcroute-http-9097-gate": PRESENT},
+    ),
+    "a hostname of a route for calls": Case(
+        configured(grpc_routes=[{**TRACES, "hostnames": ["calls.example.com"]}]),
+        {f"{CALLS}: spec.hostnames": ["calls.example.com"]},
+    ),
+    "another expression of a path": Case(
+        api(matches=[{"path": {"type": "RegularExpression", "value": "/b.*"}}], filters=None),
+        {f"{MATCH}.path.value": "/b.*"},
+        given=api(
+            matches=[{"path": {"type": "RegularExpression", "value": "/a.*"}}], filters=None
+        ),
+    ),
     "another method of gRPC": Case(
         configured(grpc_routes=[{**TRACES, "matches": [{"method": {"service": "tempo.Query"}}]}]),
         {f"{CALLS}: spec.rules[0].matches[0].method": {"service": "tempo.Query"}},
