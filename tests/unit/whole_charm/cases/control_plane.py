@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from istio_ambient import manifests
+
 from tests.unit.whole_charm.cases import actions, integrations
 from tests.unit.whole_charm.cases.base_control_plane import (
     AUTHORITY,
@@ -24,6 +26,8 @@ from tests.unit.whole_charm.cases.base_control_plane import (
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
 from tests.unit.whole_charm.scenarios import Case, Option, Patch, Suite, merged
 
+OTHER_TAG, OLD_BUNDLE = "another-tag", "v1.2.0"
+OLD_KUBERNETES = f"{manifests.MIN_KUBERNETES[0]}.{manifests.MIN_KUBERNETES[1] - 1}"
 TAINT = "- {key: dedicated, operator: Exists}"
 TOLERATION = {"key": "dedicated", "operator": "Exists"}
 LINUX = {"kubernetes.io/os": "linux"}
@@ -87,12 +91,12 @@ OPTIONS: Mapping[str, Option] = {
         },
     ),
     "tag": Option(
-        "1.31.9",
+        OTHER_TAG,
         {
-            f"{ISTIOD}.spec.containers[discovery].image": Has("pilot:1.31.9-"),
-            f"{CNI}.spec.containers[install-cni].image": Has(":1.31.9-"),
-            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(":1.31.9-"),
-            f"{VALUES}.tag": "1.31.9",
+            f"{ISTIOD}.spec.containers[discovery].image": Has(f"pilot:{OTHER_TAG}-"),
+            f"{CNI}.spec.containers[install-cni].image": Has(f":{OTHER_TAG}-"),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(f":{OTHER_TAG}-"),
+            f"{VALUES}.tag": OTHER_TAG,
         },
     ),
     "image-pull-policy": Option(
@@ -141,7 +145,7 @@ EXCLUSIVE = {"data": {"cni-exclusive": "true"}}
 GATEWAYS = "CustomResourceDefinition gateways.gateway.networking.k8s.io"
 POLICIES = "CustomResourceDefinition authorizationpolicies.security.istio.io"
 DEFINITION: Mapping[str, Any] = {
-    "metadata": {"annotations": {"gateway.networking.k8s.io/bundle-version": "v1.2.0"}},
+    "metadata": {"annotations": {"gateway.networking.k8s.io/bundle-version": OLD_BUNDLE}},
     "spec": {
         "group": "gateway.networking.k8s.io",
         "names": {"kind": "Gateway", "plural": "gateways"},
@@ -248,13 +252,13 @@ FACTS: Mapping[str, Case] = {
     ),
     "a mesh that works": Case({"meanwhile": WORKS}, {"status": "active: "}, given={"earlier": {}}),
     "an upgrade": Case(
-        {"earlier": {"config": {"tag": "1.30.0"}}, "meanwhile": WORKS},
+        {"earlier": {"config": {"tag": OTHER_TAG}}, "meanwhile": WORKS},
         {
             "status": Has("waiting: istio-cni ", "istiod"),
-            f"{CNI}.spec.containers[install-cni].image": Has(":1.30.0-"),
-            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(":1.30.0-"),
+            f"{CNI}.spec.containers[install-cni].image": Has(f":{OTHER_TAG}-"),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(f":{OTHER_TAG}-"),
         },
-        same={f"{ISTIOD}.spec.containers[discovery].image": Has(":1.31.0-")},
+        same={f"{ISTIOD}.spec.containers[discovery].image": Has(f":{manifests.VERSION}-")},
     ),
     "a mesh that works, with Cilium that disables other plugins": Case(
         {"config": {"cni-preflight": "warn"}},
@@ -285,8 +289,14 @@ FACTS: Mapping[str, Case] = {
         },
     ),
     "an old Kubernetes": Case(
-        {"kubernetes": "1.31"},
-        {"status": blocked("preflight Kubernetes", "1.31", "1.32")},
+        {"kubernetes": OLD_KUBERNETES},
+        {
+            "status": blocked(
+                "preflight Kubernetes",
+                OLD_KUBERNETES,
+                ".".join(map(str, manifests.MIN_KUBERNETES)),
+            )
+        },
     ),
     "Cilium that disables other plugins": Case(
         {"objects": {CILIUM: EXCLUSIVE}},
@@ -309,7 +319,7 @@ FACTS: Mapping[str, Case] = {
     ),
     "definitions of another installer": Case(
         {"objects": {GATEWAYS: DEFINITION}},
-        {"status": blocked("preflight Gateway API", "v1.2.0", "v1.6.0")},
+        {"status": blocked("preflight Gateway API", OLD_BUNDLE, manifests.gateway_api_version())},
     ),
     "definitions of another installer of Istio": Case(
         {
@@ -322,7 +332,7 @@ FACTS: Mapping[str, Case] = {
         },
         {
             "status": blocked(
-                "preflight CustomResourceDefinition", "authorizationpolicies", "1.31.0"
+                "preflight CustomResourceDefinition", "authorizationpolicies", manifests.VERSION
             )
         },
     ),
