@@ -50,10 +50,10 @@ def gateway_api_version() -> str:
 
 def manifests() -> list[dict[str, Any]]:
     """Read all generated files; each call returns objects of its own."""
-    return [_read(file.read_text()) for file in sorted(_FOLDER.glob("*.yaml"))]
+    return [found for file in sorted(_FOLDER.glob("*.yaml")) for found in _read(file.read_text())]
 
 
-def _read(text: str) -> dict[str, Any]:
-    """Parse a generated file: one line of comment, then JSON."""
+def _read(text: str) -> list[dict[str, Any]]:
+    """Parse a generated file: one line of comment, then a JSON list of objects."""
     _, _, body = text.partition("\n")
     return json.loads(body)
