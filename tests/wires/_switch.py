@@ -200,7 +200,12 @@ def empty(annotation: Any) -> Any:
 
 
 def _empty_model(model: Any) -> Any:
-    """Return a model with nothing in it but what it has to have."""
+    """Return a model with nothing in it but what it has to have, valid or not."""
+    if fields := _pydantic_fields(model):
+        required = {name: each for name, each in fields.items() if each.is_required()}
+        return model.model_construct(
+            **{name: empty(each.annotation) for name, each in required.items()}
+        )
     hints = typing.get_type_hints(model)
     parameters = inspect.signature(model).parameters.items()
     required = [name for name, each in parameters if each.default is inspect.Parameter.empty]
