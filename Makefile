@@ -19,14 +19,14 @@ fidelity: ## compare our manifests with those of the pinned istioctl
 lab: ## tests on the real control plane
 bench: ## measure the reconciler on the real control plane
 truth: ARGS ?= $(or $(N),2000) $(SEED)
-truth: ## compare the evaluator with real proxies (N=10000 pairs, SEED=1)
+truth: ## compare the evaluator with real proxies (N=2000 pairs, SEED=1)
 pack: ## three .charm files in build/, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## check the documentation's links and commands
 format: ## format the code
 generate: ## generate the CRDs and the fields of MeshConfig from the pinned Go modules (ARGS=--check compares)
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
-clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove all generated files and environments
+clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove build results and environments; the lab's cache stays
 
 $(ENVIRONMENTS): bootstrap ; @tox -e $@ $(if $(ARGS),-- $(ARGS))
 

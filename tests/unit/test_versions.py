@@ -157,3 +157,11 @@ def test_generated_files_are_from_the_pinned_modules():
 @pytest.mark.parametrize(("name", "least"), [("Istio", 8), ("Gateway API", 2), ("Envoy", 2)])
 def test_places_are_found(name: str, least: int):
     assert len({path for path, _ in matches(name)}) >= least
+
+
+def test_commands_of_the_upgrade_name_the_file_that_has_the_value():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    commands = re.findall(r"(?:sed|grep) .*\^([A-Z_]+)\b.* (lib/\S+\.py)$", text, re.MULTILINE)
+    assert len(commands) == 2
+    for name, path in commands:
+        assert re.search(rf"^{name} = ", (ROOT / path).read_text(), re.MULTILINE), path

@@ -190,7 +190,7 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
         if not name:
             raise InvalidValueError("has no name", "give it one", path)
         if name in seen:
-            raise InvalidValueError(f"{shown(name)} stands there twice", "keep one", place)
+            raise InvalidValueError(f"{shown(name)} is given twice", "keep one", place)
         if name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
             raise InvalidValueError(message, "use another name", place)

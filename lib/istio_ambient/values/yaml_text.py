@@ -90,7 +90,7 @@ def _check(node: yaml.Node, path: str) -> None:
             name = str(key.value)
             _check_characters(name, path)
             if name in seen:
-                raise InvalidValueError("stands there twice", "keep one", inside(path, name))
+                raise InvalidValueError("is given twice", "keep one", inside(path, name))
             seen.add(name)
             _check(value, inside(path, name))
     elif isinstance(node, yaml.SequenceNode):

@@ -110,7 +110,7 @@ def test_default_options_render_the_default_manifests():
         (
             "mesh-config",
             "accessLogFile: /a\naccessLogFile: /b",
-            "accessLogFile: stands there twice",
+            "accessLogFile: is given twice",
         ),
         ("mesh-config", "accessLogFile:", "accessLogFile: has no value"),
         (
@@ -155,7 +155,7 @@ def test_default_options_render_the_default_manifests():
         (
             "mesh-config",
             "extensionProviders: [{name: a, prometheus: {}}, {name: a, prometheus: {}}]",
-            "extensionProviders[1].name: 'a' stands there twice",
+            "extensionProviders[1].name: 'a' is given twice",
         ),
         (
             "mesh-config",

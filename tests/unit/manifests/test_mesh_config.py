@@ -1,8 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
+import functools
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 from istio_ambient import manifests
 from istio_ambient.interfaces import istio_ingress_config, tracing
@@ -145,7 +147,27 @@ def test_every_type_of_a_field_is_known():
         assert {field for choice in message.one_of for field in choice} <= message.fields.keys()
 
 
-def test_everything_that_we_set_ourselves_is_in_the_list():
+def paths(config: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from paths(cast(dict[str, Any], value), (*prefix, key))
+        else:
+            yield (*prefix, key)
+
+
+def value_at(config: dict[str, Any], path: tuple[str, ...]) -> Any:
+    return functools.reduce(lambda found, key: found[key], path, cast(Any, config))
+
+
+def test_what_an_overlay_cannot_change_is_refused():
+    for path in paths(mesh_config()):
+        overlay: Any = functools.reduce(lambda value, key: {key: value}, reversed(path), "other")
+        dotted = ".".join(path)
+        if value_at(mesh_config(mesh_config=overlay), path) != "other":
+            assert dotted in _mesh_overlay.OWNED_FIELDS
+
+
+def test_fields_of_ours_exist():
     known = _mesh_overlay.mesh_config_fields()
     for path in _mesh_overlay.OWNED_FIELDS:
         first, *rest = path.split(".")

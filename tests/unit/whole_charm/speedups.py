@@ -22,7 +22,7 @@ import jinja2
 import yaml
 
 DEFINITIONS = "crds"
-"""Folder of the definitions: files of one line of comment, and JSON."""
+"""Folder of the definitions: files of one line of comment, and a JSON list."""
 
 _read_text = Path.read_text
 _from_string = jinja2.Environment.from_string
@@ -65,12 +65,13 @@ def _outlined(path: Path, *arguments: Any, **options: Any) -> str:
 
 @functools.cache
 def _outline(path: Path) -> str:
-    """Return a definition without its schemas."""
+    """Return definitions without their schemas."""
     comment, _, body = _read_text(path).partition("\n")
-    manifest = json.loads(body)
-    for version in manifest["spec"].get("versions", ()):
+    objects = json.loads(body)
+    versions = (each for found in objects for each in found["spec"].get("versions", ()))
+    for version in versions:
         version["schema"] = {"openAPIV3Schema": {"type": "object"}}
-    return f"{comment}\n{json.dumps(manifest)}"
+    return f"{comment}\n{json.dumps(objects)}"
 
 
 @functools.cache
