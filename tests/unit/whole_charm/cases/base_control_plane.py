@@ -28,6 +28,7 @@ def _secret(name: str, root: authorities.Authority) -> dict[str, str]:
 ROOT = authorities.Authority("root", start=START)
 OTHER_ROOT = authorities.Authority("other root", start=START)
 AUTHORITY, OTHER_AUTHORITY = _secret("mesh", ROOT), _secret("other mesh", OTHER_ROOT)
+EXPIRED = authorities.secret(authorities.Authority("mesh", ROOT, start=START, days=1), ROOT)
 
 AUTHORIZER = {
     "ext_authz_service_name": "oauth2-proxy.iam.svc",

@@ -35,6 +35,7 @@ NODE: Mapping[str, Any] = {
     },
     "Node node-0": {"status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.7"}]}},
 }
+NODE_NAME = {"status": {"addresses": [{"type": "InternalIP", "address": "node-0.example"}]}}
 BY_NODE: Patch = {
     "config": {"gateway-service-type": "NodePort"},
     "objects": {"Service shop/gate-istio": {"spec": {"type": "NodePort"}}, **NODE},
@@ -123,6 +124,11 @@ CASES: Mapping[str, Case] = {
         {"objects": NODE},
         {URL: "http://192.0.2.7:30080/shop-productpage"},
         given=merged(BY_NODE, {"objects": dict.fromkeys(NODE)}),
+    ),
+    "a load balancer's name, and then a node's": Case(
+        {**BY_NODE, "objects": {**BY_NODE["objects"], "Node node-0": NODE_NAME}},
+        {"Gateway shop/gate: spec.listeners[0].hostname": ABSENT},
+        given=gateway_service(status={"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}),
     ),
     "the nodes have another port": Case(
         gateway_service(spec={"ports": [{"port": 80, "nodePort": 31080, "name": "http"}]}),

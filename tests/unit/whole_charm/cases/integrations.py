@@ -10,6 +10,7 @@ from tests.unit.whole_charm.cases.base_control_plane import (
     AUTHORITY,
     CACERTS,
     COPY,
+    EXPIRED,
     INGRESS,
     MESH,
     OTHER_AUTHORITY,
@@ -120,6 +121,20 @@ CASES: Mapping[str, Case] = {
             "secrets": {SECRET: None},
         },
         same={"status": blocked("config ca-secret", "juju grant-secret <name> istio")},
+    ),
+    "the authority in use has expired": Case(
+        {"config": {"mesh-config": "accessLogFile: /dev/null"}},
+        {f"{MESH}.accessLogFile": "/dev/null"},
+        given={
+            "config": {"ca-secret": SECRET},
+            "secrets": {SECRET: EXPIRED},
+            "earlier": {"secrets": {SECRET: AUTHORITY}},
+            "meanwhile": {
+                CACERTS: {"data": {f"{key}.pem": encoded(EXPIRED[key]) for key in EXPIRED}}
+            },
+        },
+        same={"status": blocked("config ca-secret ca-cert")}
+        | {f"{CACERTS}: data[{key}.pem]": encoded(text) for key, text in EXPIRED.items()},
     ),
     "another authority in the secret": Case(
         {"secrets": {SECRET: OTHER_AUTHORITY}},
