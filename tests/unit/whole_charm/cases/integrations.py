@@ -128,7 +128,7 @@ CASES: Mapping[str, Case] = {
         given={
             "config": {"ca-secret": SECRET},
             "secrets": {SECRET: EXPIRED},
-            "earlier": {"secrets": {SECRET: AUTHORITY}},
+            "earlier": {"secrets": {SECRET: AUTHORITY}, "config": {"mesh-config": ""}},
             "meanwhile": {
                 CACERTS: {"data": {f"{key}.pem": encoded(EXPIRED[key]) for key in EXPIRED}}
             },
