@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 import ops
+import yaml
 from istio_ambient import kube
 from ops import testing
 
@@ -144,6 +145,12 @@ def _target(policy: Manifest) -> str:
 
 
 @functools.cache
+def charmcraft(name: str) -> dict[str, Any]:
+    """Return what is in `charms/<name>/charmcraft.yaml`."""
+    return yaml.safe_load((CHARMS / name / "charmcraft.yaml").read_text())
+
+
+@functools.cache
 def charm_type(name: str) -> type[ops.CharmBase]:
     """Return the class in `charms/<name>/src/charm.py`."""
     path = CHARMS / name / "src" / "charm.py"
@@ -152,7 +159,7 @@ def charm_type(name: str) -> type[ops.CharmBase]:
     spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    # Where its class is looked up when its charmcraft.yaml is wanted.
+    # Where the names in its annotations are looked up.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     classes = [each for each in vars(module).values() if isinstance(each, type)]
@@ -162,7 +169,7 @@ def charm_type(name: str) -> type[ops.CharmBase]:
 
 @functools.cache
 def _context(charm: str, app: str) -> testing.Context[ops.CharmBase]:
-    return testing.Context(charm_type(charm), app_name=app)
+    return testing.Context(charm_type(charm), meta=charmcraft(charm), app_name=app)
 
 
 @contextlib.contextmanager
