@@ -58,10 +58,20 @@ class Reader:
         databag: what the other side of a relation wrote: keys and texts.
         app: the application that wrote it, for the problems.
         endpoint: our endpoint that it arrived over, for the problems.
+        read_by_library: whether the published library reads the databag as well, which raises on
+            deep nesting: the whole key is then invalid.
     """
 
-    def __init__(self, databag: Mapping[str, str], *, app: str, endpoint: str):
+    def __init__(
+        self,
+        databag: Mapping[str, str],
+        *,
+        app: str,
+        endpoint: str,
+        read_by_library: bool = False,
+    ):
         self._databag = databag
+        self._read_by_library = read_by_library
         self._app, self._endpoint = app, endpoint
         self.problems: list[Problem] = []
 
@@ -74,7 +84,12 @@ class Reader:
     def value(self, key: str) -> Any:
         """Return the decoded value of a key; None: absent, null, or a problem was added."""
         try:
-            return decode(self._databag.get(key, "null"))
+            value = decode(self._databag.get(key, "null"))
+            if _is_shallow(value):
+                return value
+            if self._read_by_library:
+                raise _too_deep()
+            return _limited(value, MAX_DEPTH)
         except InvalidValueError as error:
             self.report(key, error)
             return None
@@ -144,7 +159,7 @@ class Reader:
 
 
 class _Ambiguous:
-    """Decoded data that JSON readers do not agree on. No model accepts it."""
+    """Decoded data that JSON readers do not agree on, or cannot all read. No model accepts it."""
 
     def __init__(self, _: object):
         pass
@@ -158,22 +173,19 @@ def decode(text: str) -> Any:
     another reader does not.
 
     Raises:
-        InvalidValueError: the text is not JSON, too long or too deeply nested.
+        InvalidValueError: the text is not JSON, too long, or nested too deeply to be read at all.
     """
     if len(text) > MAX_LENGTH:
         message = f"{len(text)} characters long"
         raise InvalidValueError(message, f"send at most {MAX_LENGTH} characters")
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_Ambiguous)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_Ambiguous)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
         # The message has the position only: the text around it may be a secret.
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidValueError(f"not JSON{where}", "send valid JSON") from None
-    if not _is_shallow(value):
-        raise _too_deep()
-    return value
 
 
 def _too_deep() -> InvalidValueError:
@@ -185,6 +197,18 @@ def _is_shallow(value: Any) -> bool:
     for _ in range(MAX_DEPTH):
         level = [member for each in level for member in _children(each)]
     return not level
+
+
+def _limited(value: Any, levels: int) -> Any:
+    """Return decoded data in which no model accepts what is nested more deeply than this."""
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        return _Ambiguous(cast(object, value))
+    if isinstance(value, list):
+        return [_limited(each, levels - 1) for each in cast(list[Any], value)]
+    members = cast(dict[str, Any], value).items()
+    return {key: _limited(each, levels - 1) for key, each in members}
 
 
 def _children(value: Any) -> Iterable[Any]:

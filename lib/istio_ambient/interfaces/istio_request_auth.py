@@ -16,7 +16,7 @@ import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import urls
-from istio_ambient.values.headers import HeaderName
+from istio_ambient.values.headers import ExactHeaderName
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.validation import checked
 
@@ -94,14 +94,14 @@ _PREFIX = checked(
 class ClaimToHeader(Databag):
     """A claim of a valid token that the application receives as a header."""
 
-    header: Annotated[HeaderName, pydantic.AfterValidator(_claim_header)]
+    header: Annotated[ExactHeaderName, pydantic.AfterValidator(_claim_header)]
     claim: _Text
 
 
 class FromHeader(Databag):
     """A header that may hold a token."""
 
-    name: Annotated[HeaderName, _SOURCE]
+    name: Annotated[ExactHeaderName, _SOURCE]
     prefix: Annotated[pydantic.StrictStr, _PREFIX] | None = None
     """The text before the token."""
 

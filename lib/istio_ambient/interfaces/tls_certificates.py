@@ -123,7 +123,7 @@ def parse(
         app: the application that wrote it, for the problems.
         endpoint: our endpoint that it arrived over, for the problems.
     """
-    reader = Reader(databag, app=app, endpoint=endpoint)
+    reader = Reader(databag, app=app, endpoint=endpoint, read_by_library=True)
     key = "certificates"
     issued = tuple(reader.entries(Issued, reader.members(key, MAX_ENTRIES), key).values())
     key = "request_errors"

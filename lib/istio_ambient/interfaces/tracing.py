@@ -78,6 +78,6 @@ def _is_grpc(receiver: Any) -> bool:
 
 def is_readable(databag: Mapping[str, str]) -> bool:
     """Return whether every JSON reader can decode the answer: bounded and not nested deeply."""
-    reader = Reader(databag, app="", endpoint="")
+    reader = Reader(databag, app="", endpoint="", read_by_library=True)
     reader.value(KEY)
     return not reader.problems

@@ -33,11 +33,11 @@ _TEMPLATES = ("istiod-rbac.yaml.j2", "istiod.yaml.j2", "istio-cni.yaml.j2", "ztu
 
 # A pod is on the mesh by its own label, or by its namespace's unless its own is "none".
 _MODE = "istio.io/dataplane-mode"
-_AMBIENT = {"matchLabels": {_MODE: "ambient"}}
 _NOT_NONE = {"matchExpressions": [{"key": _MODE, "operator": "NotIn", "values": ["none"]}]}
 _AMBIENT_SELECTORS: list[dict[str, Any]] = [
-    {"podSelector": dict(_AMBIENT)},
-    {"namespaceSelector": dict(_AMBIENT), "podSelector": _NOT_NONE},
+    # Two literals: PyYAML writes an object that occurs twice as an anchor and an alias.
+    {"podSelector": {"matchLabels": {_MODE: "ambient"}}},
+    {"namespaceSelector": {"matchLabels": {_MODE: "ambient"}}, "podSelector": _NOT_NONE},
 ]
 
 _LINUX = {"kubernetes.io/os": "linux"}

@@ -19,18 +19,24 @@ MAX_VALUE = 4096
 MAX_PATTERNS = 64
 
 _NAME = re.compile(rf"[A-Za-z0-9!#$%&'*+.^_`|~-]{{1,{MAX_NAME}}}")
+_EXACT_NAME = re.compile(rf"[A-Za-z0-9!#$%&'+.^_`|~-]{{1,{MAX_NAME}}}")
 _VALUE = re.compile(rf"(?=.{{1,{MAX_VALUE}}}\Z)[!-~]([ -~]*[!-~])?")
 
 
 def _is_pattern(value: str) -> bool:
     name = value.removeprefix("*") if value.startswith("*") else value.removesuffix("*")
-    return len(value) <= MAX_NAME and bool(_NAME.fullmatch(name))
+    return len(value) <= MAX_NAME and bool(_EXACT_NAME.fullmatch(name))
 
 
 HeaderName: TypeAlias = Annotated[
     pydantic.StrictStr,
     checked(_NAME.fullmatch, "not a header name", "use letters, digits and '-'"),
 ]
+ExactHeaderName: TypeAlias = Annotated[
+    pydantic.StrictStr,
+    checked(_EXACT_NAME.fullmatch, "not a header name", "use letters, digits and '-'"),
+]
+"""A name without `*`, which RFC 9110 allows but Istio's proxies read as a pattern in some fields."""
 _PATTERN_REMEDY = "use a header name, with at most one '*', first or last in it"
 HeaderPattern: TypeAlias = Annotated[
     pydantic.StrictStr, checked(_is_pattern, "not a header name", _PATTERN_REMEDY)

@@ -51,7 +51,7 @@ def in_url(host: str) -> str:
 
 def _hostname(value: str) -> str:
     text = value.lower()
-    if not is_hostname(text):
+    if not (value.isascii() and is_hostname(text)):
         raise InvalidValueError("not a hostname", "use a DNS name, without port")
     return text
 
@@ -72,7 +72,8 @@ def service_host(value: str) -> str:
     """
     namespace, slash, host = value.rpartition("/")
     is_host = len(host) <= MAX_HOSTNAME and all(map(is_dns_label, host.lower().split(".")))
-    if not is_host or (slash and not is_dns_label(namespace)):
+    # `lower` makes the ASCII letter k of the Kelvin sign.
+    if not (is_host and host.isascii()) or (slash and not is_dns_label(namespace)):
         raise InvalidValueError("not a host name", "use the full name of a Service")
     return value
 

@@ -74,7 +74,8 @@ def _check_mapping(value: object) -> object:
 
 def _check_whole(amounts: dict[str, str]) -> dict[str, str]:
     for name, amount in amounts.items():
-        if "/" in name and _amount(amount) % 1:
+        number = _amount(amount)
+        if "/" in name and number != number.to_integral_value():
             raise InvalidValueError(f"{shown(amount)} is not whole", "use a whole number", name)
     return amounts
 

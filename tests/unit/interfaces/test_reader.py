@@ -94,10 +94,23 @@ def test_only_the_entry_with_ambiguous_json_is_dropped(text: str):
     assert list(found.entries(Backend, found.members("list", 9), "list")) == ["list[1]"]
 
 
+@pytest.mark.parametrize("levels", [17, 20, 500, 900])
+def test_only_the_entry_that_is_nested_too_deeply_is_dropped(levels: int):
+    deep = "[" * levels + "]" * levels
+    found = reader(list=f'[{{"port": 1, "zz": {deep}}}, {deep}, {{"port": 3}}]')
+    assert list(found.entries(Backend, found.members("list", 9), "list")) == ["list[2]"]
+    assert len(found.problems) == 2
+
+
 def test_json_is_bounded():
     depth = _reader.MAX_DEPTH
-    assert reader(key="[" * depth + "]" * depth).value("key")
-    found = reader(deep="[" * (depth + 1) + "]" * (depth + 1), bottomless="[" * 100_000)
+    databag = {
+        "limit": "[" * depth + "]" * depth,
+        "deep": "[" * (depth + 1) + "]" * (depth + 1),
+        "bottomless": "[" * 100_000,
+    }
+    found = _reader.Reader(databag, app="web", endpoint="ingress", read_by_library=True)
+    assert found.value("limit")
     assert found.value("deep") is None
     assert found.value("bottomless") is None
     assert {(p.message, p.remedy) for p in found.problems} == {

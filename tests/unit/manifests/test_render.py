@@ -275,3 +275,10 @@ def test_a_bad_value_is_refused_by_name(field: str, value: object):
 def test_ztunnel_is_replaced_one_node_at_a_time_and_only_when_the_new_one_is_ready():
     strategy = render()["DaemonSet", "ztunnel"]["spec"]["updateStrategy"]
     assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_yaml_in_a_config_map_is_written_without_anchors():
+    text = str(render()["ConfigMap", "istio-cni-config"]["data"]["AMBIENT_ENABLEMENT_SELECTOR"])
+    assert len(yaml.safe_load(text)) == 2
+    assert "&" not in text
+    assert "*" not in text

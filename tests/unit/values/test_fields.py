@@ -3,8 +3,11 @@
 
 """Names, labels, headers, URLs and certificates: what the one validator of each accepts."""
 
+from typing import Any
+
+import pydantic
 import pytest
-from istio_ambient.values import certificates, hostnames, labels, urls
+from istio_ambient.values import certificates, headers, hostnames, labels, urls
 from istio_ambient.values.problems import InvalidValueError
 
 from tests.authorities import Authority
@@ -108,3 +111,30 @@ def test_what_a_certificate_may_be_used_for():
     assert not certificates.is_for_key(root.certificate, other.key)
     assert certificates.is_authority(root.certificate)
     assert certificates.may_sign(root.certificate, below=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid", "invalid"),
+    [
+        (headers.HeaderName, ["X-a", "x*", "*"], ["", "a b", "a:b", "\u212a"]),
+        (headers.ExactHeaderName, ["X-a"], ["", "x*", "*", "x-*-y"]),
+        (
+            headers.HeaderPattern,
+            ["X-a", "x-*", "*-x"],
+            ["", "*", "**", "*x*", "a*b", "x-*-y", "*-x-*", "x**"],
+        ),
+        (
+            hostnames.ServiceHost,
+            ["a.b.svc", "b/a.b.svc", "A.b"],
+            ["", "a.\u212a", "\u212a/a", "/a", "a/", "a..b"],
+        ),
+        (hostnames.Hostname, ["a.b", "A.b"], ["", "\u212a.b", "*.b", "1.2"]),
+    ],
+)
+def test_types_of_fields(kind: Any, valid: list[str], invalid: list[str]):
+    adapter = pydantic.TypeAdapter[str](kind)
+    for text in valid:
+        assert adapter.validate_python(text)
+    for text in invalid:
+        with pytest.raises(pydantic.ValidationError):
+            adapter.validate_python(text)

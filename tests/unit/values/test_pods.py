@@ -51,6 +51,22 @@ def test_what_kubernetes_does_not_read_as_a_quantity(amount: str):
     assert refused.startswith(f"config cni-resources limits.memory: {amount!r} is no quantity; ")
 
 
+@pytest.mark.parametrize(
+    ("amount", "whole"),
+    [
+        ("2", True),
+        ("1k", True),
+        ("1e99", True),
+        ("1500m", False),
+        ("1e-99", False),
+        ("0.5", False),
+    ],
+)
+def test_other_resources_are_counted(amount: str, whole: bool):
+    found = problems(cni_resources=f"{{limits: {{a.com/gpu: '{amount}'}}}}")
+    assert found == [] if whole else "is not whole" in found[0]
+
+
 def test_fields_that_were_not_given_are_not_in_the_manifest():
     config = Config.model_validate(
         {
