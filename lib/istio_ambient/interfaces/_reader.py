@@ -85,9 +85,7 @@ class Reader:
         """Return the decoded value of a key; None: absent, null, or a problem was added."""
         try:
             value = decode(self._databag.get(key, "null"))
-            if _is_shallow(value):
-                return value
-            if self._read_by_library:
+            if self._read_by_library and not _is_shallow(value):
                 raise _too_deep()
             return _limited(value, MAX_DEPTH)
         except InvalidValueError as error:

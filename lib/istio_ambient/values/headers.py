@@ -28,15 +28,12 @@ def _is_pattern(value: str) -> bool:
     return len(value) <= MAX_NAME and bool(_EXACT_NAME.fullmatch(name))
 
 
-HeaderName: TypeAlias = Annotated[
-    pydantic.StrictStr,
-    checked(_NAME.fullmatch, "not a header name", "use letters, digits and '-'"),
-]
+_INVALID = "not a header name", "use letters, digits and '-'"
+HeaderName: TypeAlias = Annotated[pydantic.StrictStr, checked(_NAME.fullmatch, *_INVALID)]
 ExactHeaderName: TypeAlias = Annotated[
-    pydantic.StrictStr,
-    checked(_EXACT_NAME.fullmatch, "not a header name", "use letters, digits and '-'"),
+    pydantic.StrictStr, checked(_EXACT_NAME.fullmatch, *_INVALID)
 ]
-"""A name without `*`, which RFC 9110 allows but Istio's proxies read as a pattern in some fields."""
+"""A name without `*`: RFC 9110 allows it, and some fields of Istio hold patterns."""
 _PATTERN_REMEDY = "use a header name, with at most one '*', first or last in it"
 HeaderPattern: TypeAlias = Annotated[
     pydantic.StrictStr, checked(_is_pattern, "not a header name", _PATTERN_REMEDY)
