@@ -37,6 +37,7 @@ def outcome(charm: str, *patches: Patch) -> Outcome:
     return _run(charm, json.dumps(patches))
 
 
+@pytest.mark.slow  # All together: each case runs a charm twice.
 @pytest.mark.parametrize(("charm", "case"), CASES)
 def test_a_change_changes_what_it_should(charm: str, case: Case):
     before, after = outcome(charm, case.given), outcome(charm, case.given, case.change)
@@ -54,6 +55,7 @@ def test_every_option_has_a_case(charm: str):
     assert SUITES[charm].options.keys() == declared.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("charm", SUITES)
 def test_every_fact_has_a_case(charm: str):
     suite = SUITES[charm]
