@@ -56,8 +56,7 @@ class Ownership:
     model_namespaces: Mapping[str, str]
     """Namespace of a model by its UUID: see `authorization.model_namespaces`."""
     deployed: Collection[tuple[str, str]]
-    """Namespace and name of each Service that Juju made; it makes one of the application's name
-    for every application that it deploys."""
+    """Namespace and name of each Service that Juju made, from `made_by_juju`."""
     trusted: Collection[str] = ()
     """Applications of our model that may ask for access to others of the model."""
 
@@ -125,6 +124,16 @@ class Ownership:
         return self.refusal(requester, namespace, [owner] if owner else [], home_name)
 
 
+def made_by_juju(
+    services: Mapping[tuple[str, str], _requests.ServiceFacts],
+) -> frozenset[tuple[str, str]]:
+    """Return namespace and name of each Service that Juju made.
+
+    It makes one of the application's name for every application that it deploys.
+    """
+    return frozenset(key for key, service in services.items() if service.by_juju)
+
+
 @dataclasses.dataclass(frozen=True)
 class Objection:
     """Why an access request is not granted."""
@@ -165,7 +174,7 @@ def objections(
     ownership = Ownership(
         namespace=namespace,
         model_namespaces=cluster.model_namespaces,
-        deployed=frozenset(key for key, service in cluster.services.items() if service.by_juju),
+        deployed=made_by_juju(cluster.services),
         trusted=trusted,
     )
     found = ((request, _objection(request, cluster, ownership)) for request in requests)

@@ -7,8 +7,6 @@ from istio_ambient import gateways
 from istio_ambient.values import pods
 from istio_ambient.values.config import Applications
 
-_WAYPOINT = frozenset({"waypoint-resources", "waypoint-tolerations", "waypoint-node-selector"})
-
 
 class Config(pods.PodsConfig):
     """The options, with the names and defaults of `charmcraft.yaml`."""
@@ -24,6 +22,6 @@ class Config(pods.PodsConfig):
     @property
     def waypoint(self) -> gateways.Settings | None:
         """The settings of the waypoint; None: an option is invalid, and the waypoint is held."""
-        if self.invalid & _WAYPOINT:
+        if self.invalid & pods.options("waypoint"):
             return None
         return gateways.Settings(self.pods("waypoint"))

@@ -70,11 +70,10 @@ def resolve(facts: Facts) -> Ingress:
     hosts = routing.hosts(
         facts.config, address, tls=facts.tls.wanted, upstream_url=facts.upstream.url
     )
-    services = facts.cluster.services
     ownership = authorization.Ownership(
         namespace=facts.model,
         model_namespaces=facts.cluster.model_namespaces,
-        deployed=frozenset(key for key, service in services.items() if service.by_juju),
+        deployed=authorization.made_by_juju(facts.cluster.services),
         trusted=facts.config.trusted_requesters,
     )
     backends = routing.Backends(facts.cluster, ownership)

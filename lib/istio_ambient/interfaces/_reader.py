@@ -85,9 +85,10 @@ class Reader:
         """Return the decoded value of a key; None: absent, null, or a problem was added."""
         try:
             value = decode(self._databag.get(key, "null"))
-            if self._read_by_library and not _is_shallow(value):
+            limited = _limited(value, MAX_DEPTH)
+            if self._read_by_library and limited != value:
                 raise _too_deep()
-            return _limited(value, MAX_DEPTH)
+            return limited
         except InvalidValueError as error:
             self.report(key, error)
             return None
@@ -190,13 +191,6 @@ def _too_deep() -> InvalidValueError:
     return InvalidValueError("nested too deeply", "send fewer levels")
 
 
-def _is_shallow(value: Any) -> bool:
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH):
-        level = [member for each in level for member in _children(each)]
-    return not level
-
-
 def _limited(value: Any, levels: int) -> Any:
     """Return decoded data in which no model accepts what is nested more deeply than this."""
     if not isinstance(value, dict | list):
@@ -207,12 +201,6 @@ def _limited(value: Any, levels: int) -> Any:
         return [_limited(each, levels - 1) for each in cast(list[Any], value)]
     members = cast(dict[str, Any], value).items()
     return {key: _limited(each, levels - 1) for key, each in members}
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return cast(dict[str, Any], value).values()
-    return cast(list[Any], value) if isinstance(value, list) else ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Ambiguous:

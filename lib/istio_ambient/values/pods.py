@@ -222,6 +222,12 @@ class PodSettings(pydantic.BaseModel):
     node_selector: Mapping[_LabelKey, _LabelValue] = NO_LABELS
 
 
+def options(component: str) -> frozenset[str]:
+    """Return the names of the options of a component's pods."""
+    fields = (field.replace("_", "-") for field in PodSettings.model_fields)
+    return frozenset(f"{component}-{field}" for field in fields)
+
+
 class PodsConfig(CharmConfig):
     """Base of the options of a charm with pods of components of Istio.
 

@@ -10,15 +10,7 @@ from istio_ambient.values import pods
 from istio_ambient.values.config import Applications
 from istio_ambient.values.problems import InvalidValueError
 
-_GATEWAY = frozenset(
-    {
-        "external-traffic-policy",
-        "gateway-node-selector",
-        "gateway-resources",
-        "gateway-service-type",
-        "gateway-tolerations",
-    }
-)
+_SERVICE = frozenset({"external-traffic-policy", "gateway-service-type"})
 
 
 class Config(pods.PodsConfig):
@@ -55,7 +47,7 @@ class Config(pods.PodsConfig):
     @property
     def gateway(self) -> gateways.Settings | None:
         """The settings of the gateway; None: an option is invalid, and the gateway is held."""
-        if self.invalid & _GATEWAY:
+        if self.invalid & (_SERVICE | pods.options("gateway")):
             return None
         return gateways.Settings(
             pods=self.pods("gateway"),

@@ -6,7 +6,6 @@
 from collections.abc import Mapping
 
 from tests.unit.whole_charm.cases.base_beacon import (
-    COS,
     DETAILS,
     DETAILS_PODS,
     ENTRY,
@@ -19,6 +18,7 @@ from tests.unit.whole_charm.cases.base_beacon import (
     narrowed,
     service,
 )
+from tests.unit.whole_charm.cases.gateway_charms import COS
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, blocked, waiting
 from tests.unit.whole_charm.scenarios import Case
 

@@ -6,10 +6,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tests.unit.whole_charm.cases.gateway_charms import COS, SCRAPERS, STORE
 from tests.unit.whole_charm.scenarios import Scenario
 
 NAME = "app.kubernetes.io/name"
-STORE, COS = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
 WAYPOINT = "shop-beacon-waypoint"
 GATEWAY, LAMP = f"Gateway shop/{WAYPOINT}", "Gateway shop/shop-lamp-waypoint"
 PARAMETERS = f"ConfigMap shop/{WAYPOINT}-parameters: data.deployment.spec.template.spec"
@@ -82,18 +82,7 @@ BASE: Scenario = {
             "model_uuid": STORE,
             "app_data": {"policies": [STOCK_ENTRY]},
         },
-        "prometheus": {"endpoint": "metrics-endpoint", "app": "prometheus"},
-        "far prometheus": {
-            "endpoint": "metrics-endpoint",
-            "app": "remote-prometheus",
-            "model_uuid": COS,
-        },
-        "far names": {
-            "endpoint": "provide-cmr-mesh",
-            "app": "remote-prometheus",
-            "model_uuid": COS,
-            "app_data": {"cmr_data": {"app_name": "collector", "juju_model_name": "cos"}},
-        },
+        **SCRAPERS,
         "grafana": {"endpoint": "grafana-dashboard", "app": "grafana"},
     },
     "objects": {

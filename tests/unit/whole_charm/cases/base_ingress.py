@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tests.unit.whole_charm.cases.gateway_charms import COS, SCRAPERS, STORE
 from tests.unit.whole_charm.scenarios import Scenario, merged
 
 NAME = "app.kubernetes.io/name"
-STORE, COS = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
 ADDRESS, HOST = "203.0.113.10", "shop.example.com"
 PAGE = "HTTPRoute shop/productpage-httproute-http-80-gate"
 STOCK = "HTTPRoute store/stock-httproute-http-80-gate"
@@ -119,18 +119,7 @@ BASE: Scenario = {
             "app_data": {"config": CONFIG},
         },
         "metadata": {"endpoint": "gateway-metadata", "app": "policies"},
-        "prometheus": {"endpoint": "metrics-endpoint", "app": "prometheus"},
-        "far prometheus": {
-            "endpoint": "metrics-endpoint",
-            "app": "remote-prometheus",
-            "model_uuid": COS,
-        },
-        "far names": {
-            "endpoint": "provide-cmr-mesh",
-            "app": "remote-prometheus",
-            "model_uuid": COS,
-            "app_data": {"cmr_data": {"app_name": "collector", "juju_model_name": "cos"}},
-        },
+        **SCRAPERS,
     },
     "objects": {
         "Namespace shop": {},

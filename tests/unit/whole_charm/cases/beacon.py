@@ -22,6 +22,7 @@ from tests.unit.whole_charm.cases.base_beacon import (
     changed,
     service,
 )
+from tests.unit.whole_charm.cases.gateway_charms import proxy_pods
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -54,15 +55,7 @@ OPTIONS: Mapping[str, Option] = {
         given=changed(target_app_name="reviews"),
     ),
     "ready-timeout": Option(10**10, {"status": waiting(f"waypoint {WAYPOINT}")}, given=UNREADY),
-    "waypoint-resources": Option(
-        "{requests: {cpu: 321m}}",
-        {f"{PARAMETERS}.containers[istio-proxy].resources.requests.cpu": "321m"},
-    ),
-    "waypoint-tolerations": Option(
-        "- {key: dedicated, operator: Exists}",
-        {f"{PARAMETERS}.tolerations": [{"key": "dedicated", "operator": "Exists"}]},
-    ),
-    "waypoint-node-selector": Option("disk: ssd", {f"{PARAMETERS}.nodeSelector.disk": "ssd"}),
+    **proxy_pods("waypoint", PARAMETERS),
 }
 
 FACTS: Mapping[str, Case] = {

@@ -11,17 +11,16 @@ from tests.unit.whole_charm.cases.base_ingress import (
     ADDRESS,
     BY_NAME,
     CERTIFIER,
-    COS,
     NAME,
     OURS,
     PAGE,
     STOCK,
-    STORE,
     URL,
     databag,
     gateway_service,
     service,
 )
+from tests.unit.whole_charm.cases.gateway_charms import COS, STORE
 from tests.unit.whole_charm.fake_cluster import CREATED
 from tests.unit.whole_charm.outcomes import ABSENT, Has, Lacks, blocked, late, pending, waiting
 from tests.unit.whole_charm.scenarios import Case, Patch, merged

@@ -17,6 +17,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     URL,
     configured,
 )
+from tests.unit.whole_charm.cases.gateway_charms import proxy_pods
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -68,15 +69,7 @@ OPTIONS: Mapping[str, Option] = {
             "status": late("Service gate-istio", "NodePort"),
         },
     ),
-    "gateway-resources": Option(
-        "{requests: {cpu: 321m}}",
-        {f"{POD}.containers[istio-proxy].resources.requests.cpu": "321m"},
-    ),
-    "gateway-tolerations": Option(
-        "- {key: dedicated, operator: Exists}",
-        {f"{POD}.tolerations": [{"key": "dedicated", "operator": "Exists"}]},
-    ),
-    "gateway-node-selector": Option("disk: ssd", {f"{POD}.nodeSelector.disk": "ssd"}),
+    **proxy_pods("gateway", POD),
 }
 
 CHARM: Mapping[str, Case] = {

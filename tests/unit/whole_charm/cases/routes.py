@@ -9,7 +9,6 @@ from typing import Any
 from tests.unit.whole_charm.cases.base_ingress import (
     ADDRESS,
     API,
-    COS,
     LOGIN,
     MOVED,
     PAGE,
@@ -22,6 +21,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     rewriting,
     service,
 )
+from tests.unit.whole_charm.cases.gateway_charms import COS
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, blocked
 from tests.unit.whole_charm.scenarios import Case, Patch
 
