@@ -82,6 +82,21 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Return what has to be ready for an active status; the order is that of the status."""
         return ()
 
+    def acceptance(
+        self, client: kube.Client, facts: F, live: kube.Live, *, wrote: bool
+    ) -> Iterable[kube.Readiness]:
+        """Return what was written and is not in force, as far as those who read it say.
+
+        Called last of what the status is made of, on every unit.
+
+        Args:
+            client: for reads only.
+            facts: of this hook.
+            live: the application's objects after this hook's writes.
+            wrote: whether this hook changed an object: only then is an answer waited for.
+        """
+        return ()
+
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return Pebble checks of the workload, by name; the metrics-proxy container runs them."""
         return {}
@@ -227,6 +242,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             self._label(patch for patch in desired.labels if not patch.pod_template)
             self.publish(facts, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
+        wrote = bool(plan.writes)
+        self.findings.readiness.extend(self.acceptance(self.client, facts, live, wrote=wrote))
         if writes:
             # Last: it may restart the pod that this process runs in.
             self._label(patch for patch in desired.labels if patch.pod_template)
