@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import jinja2
-import yaml
 from lightkube import codecs
 from lightkube.core import resource
 
@@ -35,7 +34,6 @@ _TEMPLATES = ("istiod-rbac.yaml.j2", "istiod.yaml.j2", "istio-cni.yaml.j2", "ztu
 _MODE = "istio.io/dataplane-mode"
 _NOT_NONE = {"matchExpressions": [{"key": _MODE, "operator": "NotIn", "values": ["none"]}]}
 _AMBIENT_SELECTORS: list[dict[str, Any]] = [
-    # Two literals: PyYAML writes an object that occurs twice as an anchor and an alias.
     {"podSelector": {"matchLabels": {_MODE: "ambient"}}},
     {"namespaceSelector": {"matchLabels": {_MODE: "ambient"}}, "podSelector": _NOT_NONE},
 ]
@@ -52,8 +50,11 @@ _EVERYWHERE: tuple[Mapping[str, Any], ...] = (
 # istio-cni removes the taint, which it can do once istiod runs.
 _CNI_NOT_READY = {"key": "cni.istio.io/not-ready", "operator": "Exists"}
 
-# Characters that JSON may hold literally and YAML (1.1, as PyYAML reads it) may not.
-_NOT_IN_YAML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Characters that JSON may hold literally and YAML (1.1, as PyYAML reads it) may not. A newline is
+# between JSON's tokens only.
+_NOT_IN_YAML = re.compile(
+    "[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 def render(control_plane: ControlPlane) -> list[resource.Resource]:
@@ -84,10 +85,10 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
             "cni": _pods(config, "cni", tolerations=_EVERYWHERE, node_selector=_LINUX),
             "ztunnel": _pods(config, "ztunnel", tolerations=_EVERYWHERE, node_selector=_LINUX),
         },
-        "mesh_config": _to_yaml(mesh_config(control_plane)),
-        "injection_config": _to_yaml(_injection.injection_config()),
-        "injection_values": json.dumps(_injection.injection_values(control_plane), indent=2),
-        "ambient_selectors": _to_yaml(_AMBIENT_SELECTORS),
+        "mesh_config": json_text(mesh_config(control_plane)),
+        "injection_config": json_text(_injection.injection_config()),
+        "injection_values": json_text(_injection.injection_values(control_plane)),
+        "ambient_selectors": json_text(_AMBIENT_SELECTORS),
     }
 
 
@@ -135,23 +136,16 @@ def _to_json(value: object, **options: Any) -> str:
     """Write JSON that is YAML as well, for any string.
 
     JSON escapes a character beyond the first 65,536 as two, which YAML reads as two characters.
-    Only characters that YAML cannot hold are escaped therefore, in YAML's notation.
+    Therefore only characters that YAML cannot hold are escaped; none of them is beyond.
     """
     options["ensure_ascii"] = False
-    return _NOT_IN_YAML.sub(lambda found: f"\\U{ord(found[0]):08x}", json.dumps(value, **options))
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, **options))
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as block scalars: operators read these ConfigMaps."""
+def json_text(value: object) -> str:
+    """Return the text of a ConfigMap that another program reads as YAML, for operators to read too.
 
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _to_yaml(value: object) -> str:
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=100)
+    It is JSON. YAML's plain scalars mean other things to other readers: Go reads `y`, `1e3` and
+    `0o17` as a boolean and as numbers, where PyYAML reads and writes strings.
+    """
+    return _to_json(value, indent=2, sort_keys=True)
