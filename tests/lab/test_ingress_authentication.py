@@ -224,6 +224,48 @@ def test_an_unauthenticated_root_opens_no_path_of_another_application(
     shop.settles(404, f"{ADDRESS}/anything")
 
 
+def routes_of(app: str, *, port: int, path: str) -> dict[str, str]:
+    """Return the databag of an application with a route for the paths below one at a port."""
+    listener = {"port": port, "protocol": "HTTP"}
+    backend = {"service": app, "port": apps.PORT}
+    match = {"path": {"type": "PathPrefix", "value": path}}
+    route = {"name": "all", "listener": listener, "backends": [backend], "matches": [match]}
+    return {"config": json.dumps({"model": "shop", "listeners": [], "http_routes": [route]})}
+
+
+def test_a_closed_root_at_one_port_closes_no_login_page_at_another_one(
+    shop: Shop, login: identity.Server
+):
+    closed, opened = f"{GATE}:istio-ingress-route", f"{GATE}:istio-ingress-route-unauthenticated"
+    shop.model.fake_remote(closed, "identity", routes_of("identity", port=3200, path="/"))
+    shop.model.fake_remote(opened, "details", routes_of("details", port=80, path="/oauth2"))
+    shop.model.wait_active()
+    page, same_path = f"{ADDRESS}/oauth2/start", f"{ADDRESS}:3200/oauth2/start"
+    shop.settles(302, same_path)
+    assert shop.settles(200, page).json()["app"] == "details"
+    for url in (f"{ADDRESS}:3200/", same_path, ACCOUNT, PAGE):
+        assert shop.get(url).status == 302
+    assert shop.get(same_path, SESSION).json()["app"] == "identity"
+    way = shop.model.run(UNIT, "check", url=same_path)["way"]
+    assert "asks the external authorizer" in way
+    assert "asks the external authorizer" not in shop.model.run(UNIT, "check", url=page)["way"]
+    shop.model.remove_relation(closed, "identity")
+    shop.model.remove_relation(opened, "details")
+    shop.model.settle()
+
+
+def test_an_open_root_at_one_port_opens_nothing_at_another_one(shop: Shop, login: identity.Server):
+    opened = f"{GATE}:istio-ingress-route-unauthenticated"
+    shop.model.fake_remote(opened, "identity", routes_of("identity", port=3200, path="/"))
+    shop.model.wait_active()
+    url = f"{ADDRESS}:3200/shop-account"
+    assert shop.settles(200, url).json()["app"] == "identity"
+    for url in (ACCOUNT, PAGE, f"{ACCOUNT}/x"):
+        assert shop.get(url).status == 302
+    shop.model.remove_relation(opened, "identity")
+    shop.model.settle()
+
+
 def test_the_path_of_the_decisions_address(
     shop: Shop, login: identity.Server, control_plane: juju.Model
 ):

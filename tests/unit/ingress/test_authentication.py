@@ -6,8 +6,10 @@
 import dataclasses
 from typing import Any
 
+import pytest
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress import ForwardAuth, Trust, authentication
+from istio_ambient.ingress.authentication import _authentication
 from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 from lightkube.models import meta_v1
@@ -18,8 +20,11 @@ GATEWAY = ingress.GatewayRef("m", "gate")
 LOGIN = ForwardAuth(wanted=True, provider_name="ext-authz-gate")
 RULE = JwtRule(issuer="https://issuer.example.com", jwks_uri="http://keys.example.com")
 BOTH = frozenset({"ext-authz-gate", "deny-without-jwt-gate"})
-NOT_OPEN = {"operation": {"notPaths": ["/m-login", "/m-login/*"]}}
-OF_SHOP = {"operation": {"paths": ["/m-shop", "/m-shop/*"]}}
+NOT_OPEN = [
+    {"operation": {"notPorts": ["80"]}},
+    {"operation": {"ports": ["80"], "notPaths": ["/m-login", "/m-login/*"]}},
+]
+OF_SHOP = {"operation": {"ports": ["80"], "paths": ["/m-shop", "/m-shop/*"]}}
 WITHOUT_PRINCIPAL = [{"source": {"notRequestPrincipals": ["*"]}}]
 BEARER = {"key": "request.headers[authorization]", "values": ["Bearer *"]}
 VALID = {"key": "request.auth.claims[iss]", "values": ["*"]}
@@ -74,7 +79,7 @@ def test_login_for_all_that_is_not_open():
         "ext-authz-gate": {
             "action": "CUSTOM",
             "provider": {"name": "ext-authz-gate"},
-            "rules": [{"to": [NOT_OPEN]}],
+            "rules": [{"to": NOT_OPEN}],
         }
     }
     assert specs(CLOSED, forward_auth=LOGIN)["ext-authz-gate"]["rules"] == [{}]
@@ -110,7 +115,7 @@ def test_tokens():
     }
     deny = found["deny-without-jwt-gate"]
     assert deny["action"] == "DENY"
-    assert deny["rules"][0] == {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN]}
+    assert deny["rules"][0] == {"from": WITHOUT_PRINCIPAL, "to": NOT_OPEN}
     # Only what the application itself trusts gets to it, whatever others trust.
     issuer = {"key": "request.auth.claims[iss]"}
     assert deny["rules"][1:] == [
@@ -148,7 +153,7 @@ def test_an_application_without_valid_rules_closes_its_own_routes_only():
     found = specs(CLOSED, other, OPEN, request_auth=auths)
     assert set(found) == {"deny-without-jwt-gate", "request-auth-other-gate"}
     first, closed, _ = found["deny-without-jwt-gate"]["rules"]
-    assert first == {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN]}
+    assert first == {"from": WITHOUT_PRINCIPAL, "to": NOT_OPEN}
     assert closed == {"to": [OF_SHOP]}
     assert specs(request_auth=tokens(Trust("shop"))) == {
         "deny-without-jwt-gate": {"action": "DENY", "rules": [{"from": WITHOUT_PRINCIPAL}]}
@@ -160,11 +165,11 @@ def test_login_and_tokens_share_the_work():
     found = specs(
         CLOSED, OPEN, forward_auth=LOGIN, request_auth=auths, authentication_in_force=BOTH
     )
-    assert found["ext-authz-gate"]["rules"] == [{"to": [NOT_OPEN], "when": WITHOUT_TOKEN}]
+    assert found["ext-authz-gate"]["rules"] == [{"to": NOT_OPEN, "when": WITHOUT_TOKEN}]
     deny = found["deny-without-jwt-gate"]["rules"]
     assert deny[:2] == [
-        {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN], "when": [BEARER]},
-        {"from": WITHOUT_PRINCIPAL, "to": [NOT_OPEN], "when": [VALID]},
+        {"from": WITHOUT_PRINCIPAL, "to": NOT_OPEN, "when": [BEARER]},
+        {"from": WITHOUT_PRINCIPAL, "to": NOT_OPEN, "when": [VALID]},
     ]
     # The JWT filter may have taken the token away by then.
     assert deny[2] == {"to": [OF_SHOP], "when": [{**VALID, "notValues": [RULE.issuer]}]}
@@ -199,8 +204,9 @@ def test_grpc_methods():
     assert specs(closed, methods, forward_auth=LOGIN)["ext-authz-gate"]["rules"] == [
         {
             "to": [
-                {"operation": {"notPaths": ["/x.A/*", "/y.B/C"]}},
-                {"operation": {"paths": ["/y.B/*"], "notPaths": ["/y.B/C"]}},
+                {"operation": {"notPorts": ["80"]}},
+                {"operation": {"ports": ["80"], "notPaths": ["/x.A/*", "/y.B/C"]}},
+                {"operation": {"ports": ["80"], "paths": ["/y.B/*"], "notPaths": ["/y.B/C"]}},
             ]
         }
     ]
@@ -213,13 +219,15 @@ def test_many_operations_make_several_rules():
     )
     closed = route("z", "ingress", *(prefix(f"/a{n}") for n in numbers))
     rules = specs(opened, closed, forward_auth=LOGIN)["ext-authz-gate"]["rules"]
-    assert [len(rule["to"]) for rule in rules] == [512, 89]
+    assert [len(rule["to"]) for rule in rules] == [512, 90]
 
 
 def test_unauthenticated_routes_that_need_authentication_are_reported():
     endpoint = "istio-ingress-route-unauthenticated"
     expression = route("x", endpoint, Match(PathType.REGEX, "/a.*"))
-    elsewhere = route("y", endpoint, prefix("/m-shop/open"), port=8080)
+    elsewhere = dataclasses.replace(
+        route("y", endpoint, prefix("/m-shop/open")), answers_to=("shop.example.com",)
+    )
     routes = (CLOSED, OPEN, expression, elsewhere)
     told = authentication.authentication(routes).problems()
     assert [(problem.app, problem.endpoint) for problem in told] == [
@@ -257,9 +265,77 @@ def test_redirects_to_tls_are_closed_and_opened_as_what_they_lead_to():
         forward_auth=LOGIN,
     )
     spec = samples.objects(wanted)["AuthorizationPolicy shop/ext-authz-gate"]["spec"]
-    opened = {"operation": {"notPaths": ["/shop-login", "/shop-login/*"]}}
-    assert spec["rules"] == [{"to": [opened]}]
+    ports, paths = ["80", "443"], ["/shop-login", "/shop-login/*"]
+    opened = {"operation": {"ports": ports, "notPaths": paths}}
+    assert spec["rules"] == [{"to": [{"operation": {"notPorts": ports}}, opened]}]
     assert ingress.desired(ingress.resolve(wanted)).problems == ()
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [ingress.Tls(), ingress.Tls(wanted=True, certificate=samples.CERTIFICATE)],
+    ids=["http", "https"],
+)
+def test_an_open_path_below_a_closed_root_is_open_and_reported_as_open(tls: ingress.Tls):
+    def app(name: str, path: str, authenticated: bool) -> ingress.IngressRequest:
+        backend = samples.backend(name, 80)
+        route = samples.route(port=80, matches=(Match(path=path),), backends=(backend,))
+        endpoint = "istio-ingress-route" + ("" if authenticated else "-unauthenticated")
+        return samples.configuration(name, route, endpoint=endpoint, authenticated=authenticated)
+
+    wanted = samples.facts(
+        app("dashboard", "/", authenticated=True),
+        app("dex", "/dex", authenticated=False),
+        services=(samples.service("dashboard", port=80), samples.service("dex", port=80)),
+        tls=tls,
+        forward_auth=LOGIN,
+    )
+    found = ingress.resolve(wanted)
+    assert found.authentication_problems == []
+    (dex,) = (each for each in found.served.routes if each.requester.app == "dex")
+    assert found.authentication.is_open(dex)
+    ports = ["80", "443"] if tls.wanted else ["80"]
+    excepted = {"ports": ports, "notPaths": ["/dex", "/dex/*"]}
+    assert found.authentication.operations() == [
+        {"notPorts": ports},
+        excepted,
+        {**excepted, "paths": ["/*"]},
+    ]
+
+
+def test_a_closed_root_at_another_port_closes_no_login_page():
+    tempo = route("tempo", "istio-ingress-route", prefix("/"), port=3200)
+    found = authentication.authentication((CLOSED, OPEN, tempo))
+    assert found.problems() == [] and found.is_open(OPEN)
+    assert found.operations() == [each["operation"] for each in NOT_OPEN]
+    # Of its tokens only, at its own listener.
+    assert found.operations_of(["tempo"]) == [{"ports": ["3200"], "paths": ["/*"]}]
+
+
+def many(app: str, count: int, length: int = 100) -> Route:
+    paths = (f"/{app}-{number:04d}-{'x' * length}" for number in range(count))
+    matches = (Match(PathType.EXACT, path) for path in paths)
+    return route(app, "istio-ingress-route-unauthenticated", *matches)
+
+
+def test_an_application_with_too_many_open_paths_keeps_those_that_fit():
+    endpoint = "istio-ingress-route-unauthenticated"
+    found = authentication.authentication((CLOSED, OPEN, many("greedy", 1000)))
+    (problem,) = found.problems()
+    assert (problem.app, problem.endpoint) == ("greedy", endpoint)
+    assert "too many paths without authentication" in problem.message
+    assert found.is_open(OPEN) and not found.is_open(many("greedy", 1000))
+    (excepted,) = (each["notPaths"] for each in found.operations() if "notPaths" in each)
+    assert "/m-login" in excepted and "/greedy-0000-" + "x" * 100 in excepted
+    assert sum(map(len, excepted)) < _authentication.MAX_EXCEPTED_OF_ONE + 100
+
+
+def test_those_with_few_open_paths_have_them_whatever_others_ask_for():
+    greedy = [many(f"greedy{number}", 250) for number in range(12)]
+    found = authentication.authentication((CLOSED, OPEN, *greedy))
+    assert found.is_open(OPEN)
+    assert sum(map(found.is_open, greedy)) == 9
+    assert {problem.app for problem in found.problems()} == {f"greedy{n}" for n in (9, 10, 11)}
 
 
 def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():

@@ -179,7 +179,10 @@ def test_any_databags_keep_authenticated_routes_closed(
     )
     found = samples.objects(facts)
     spec = found["AuthorizationPolicy shop/ext-authz-gate"]["spec"]
-    operations = [{"operation": {"notPaths": ["/shop-open", "/shop-open/*"]}}]
+    operations = [
+        {"operation": {"notPorts": ["80"]}},
+        {"operation": {"ports": ["80"], "notPaths": ["/shop-open", "/shop-open/*"]}},
+    ]
     bearer = {"key": "request.headers[authorization]"}
     if login.auth.pending:
         assert (spec["action"], spec["rules"]) == ("DENY", [{}])

@@ -3,7 +3,8 @@
 
 """Which of the served routes need authentication, as far as policies can express it."""
 
-from collections.abc import Container, Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from istio_ambient.authorization import Requester
@@ -11,6 +12,11 @@ from istio_ambient.ingress.authentication import _paths
 from istio_ambient.ingress.authentication._paths import Operation, PathMatch
 from istio_ambient.ingress.routing import PathType, Route
 from istio_ambient.values.problems import Problem
+
+MAX_EXCEPTED_OF_ONE = 32 * 1024
+"""Characters of the paths of one application that the policies except from authentication."""
+MAX_EXCEPTED = 256 * 1024
+"""Likewise, of all applications. An object of the API server has 1.5 MiB."""
 
 
 @dataclass(frozen=True, order=True)
@@ -32,21 +38,33 @@ class Authentication:
     closed: tuple[PathMatch, ...] = ()
     """Of authenticated routes, each once and sorted."""
     opened: tuple[PathMatch, ...] = ()
-    """Of unauthenticated routes, likewise."""
+    """Of unauthenticated routes, likewise, as far as policies have room for their paths."""
     still_closed: Mapping[PathMatch, PathMatch | None] = field(
         default_factory=dict[PathMatch, PathMatch | None]
     )
-    """Those of `opened` that need authentication all the same, with the authenticated match that
-    might take their requests; None: a policy cannot express the path."""
+    """Matches of unauthenticated routes that need authentication all the same, with the
+    authenticated match for whose paths they do; None: they are not excepted from the policy."""
+
+    @functools.cached_property
+    def _exceptions(self) -> _paths.Exceptions:
+        return _paths.Exceptions(self.opened)
+
+    @functools.cached_property
+    def _closed_by_app(self) -> Mapping[str, set[PathMatch]]:
+        found: dict[str, set[PathMatch]] = {}
+        for each in self.matches:
+            if each.authenticated:
+                found.setdefault(each.requester.app, set()).add(each.match)
+        return found
 
     def operations(self) -> list[Operation]:
         """Return operations for all that needs authentication; empty: everything does."""
         return _paths.authenticated(self.closed, self.opened)
 
-    def operations_of(self, apps: Container[str]) -> list[Operation]:
+    def operations_of(self, apps: Iterable[str]) -> list[Operation]:
         """Return operations for the authenticated routes of some applications."""
-        closed = {e.match for e in self.matches if e.authenticated and e.requester.app in apps}
-        return _paths.closed(sorted(closed), self.opened)
+        closed = {match for app in apps for match in self._closed_by_app.get(app, ())}
+        return _paths.closed(sorted(closed), self._exceptions)
 
     def is_open(self, route: Route) -> bool:
         """Return whether no request to a served route needs authentication."""
@@ -69,15 +87,44 @@ def authentication(routes: Iterable[Route]) -> Authentication:
     Args:
         routes: everything that is served, redirects included.
     """
-    matches = sorted({match for route in routes for match in _route_matches(route)})
-    closed = tuple(sorted({each.match for each in matches if each.authenticated}))
-    opened = tuple(sorted({each.match for each in matches if not each.authenticated}))
+    every = {match for route in routes for match in _route_matches(route)}
+    matches = sorted(every, key=lambda each: (each.requester, each.field, each.match))
+    closed = sorted({each.match for each in matches if each.authenticated})
+    unauthenticated = [each for each in matches if not each.authenticated]
+    opened = sorted(_excepted(unauthenticated))
+    operations = _paths.authenticated(closed, opened)
     return Authentication(
         matches=tuple(matches),
-        closed=closed,
-        opened=opened,
-        still_closed=dict(_paths.still_closed(closed, opened)),
+        closed=tuple(closed),
+        opened=tuple(opened),
+        still_closed=dict(
+            _paths.still_closed(operations, closed, [each.match for each in unauthenticated])
+        ),
     )
+
+
+def _excepted(matches: Iterable[_RouteMatch]) -> set[PathMatch]:
+    """Return the matches of unauthenticated routes that policies have room for.
+
+    The exceptions of one operation cannot be divided, so their size is limited: of each
+    application, and of all, where those that ask for least come first. No application loses its
+    exceptions to another one that asks for more.
+    """
+    found: dict[str, set[PathMatch]] = {}
+    sizes: dict[str, int] = {}
+    for app, match in ((each.requester.app, each.match) for each in matches):
+        size = sizes.get(app, 0) + sum(map(len, match.patterns()))
+        is_new = match.is_expressible() and match not in found.get(app, ())
+        if is_new and size <= MAX_EXCEPTED_OF_ONE:
+            found.setdefault(app, set()).add(match)
+            sizes[app] = size
+    excepted: set[PathMatch] = set()
+    room = MAX_EXCEPTED
+    for app in sorted(sizes, key=lambda app: (sizes[app], app)):
+        room -= sizes[app]
+        if room >= 0:
+            excepted |= found[app]
+    return excepted
 
 
 def _route_matches(route: Route) -> Iterable[_RouteMatch]:
@@ -91,7 +138,8 @@ def _route_matches(route: Route) -> Iterable[_RouteMatch]:
                 path_type=match.path_type,
                 # Of a gRPC service: its methods, and nothing at the path of the service itself.
                 below=match.grpc is not None and match.path_type is PathType.PREFIX,
-                where=(route.listener.name, route.protocol, *route.answers_to),
+                port=route.listener.port,
+                where=(route.protocol, *route.answers_to),
                 restricted=bool(match.method or match.headers),
             ),
         )
@@ -99,10 +147,13 @@ def _route_matches(route: Route) -> Iterable[_RouteMatch]:
 
 def _problem(opened: _RouteMatch, closed: PathMatch | None) -> Problem:
     path = opened.match.path
-    if closed is None:
+    if closed is not None:
+        message = f"{path} needs authentication, since {closed.path} does"
+        remedy = "use paths that no route with authentication has"
+    elif not opened.match.is_expressible():
         message = f"{path} cannot be told from other paths: it needs authentication"
         remedy = "match an exact path or a prefix, without '*', '{' and '}'"
     else:
-        message = f"{path} needs authentication, since {closed.path} does"
-        remedy = "use paths that no route with authentication has"
+        message = f"too many paths without authentication: {path} needs it"
+        remedy = f"use fewer and shorter paths, together at most {MAX_EXCEPTED_OF_ONE} characters"
     return opened.requester.problem(opened.field, message, remedy)

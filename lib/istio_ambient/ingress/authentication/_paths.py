@@ -3,23 +3,33 @@
 
 """The paths that need authentication, as operations in the rules of an AuthorizationPolicy.
 
-A policy at the gateway knows no routes: its paths apply at every listener and for every hostname.
-So there are two steps. All requests need authentication but those for paths of open
-(unauthenticated) routes. Of these paths, those that a closed (authenticated) route may serve need
-it as well, except where an open route takes precedence over the closed one for certain.
+A policy at the gateway knows listeners by their ports, and no routes: its paths apply for every
+hostname. So there are two steps. All requests need authentication but those at a listener for
+paths of its open (unauthenticated) routes. Of these paths, those that a closed (authenticated)
+route of the listener may serve need it as well, except where an open route takes precedence over
+the closed one for certain. A port without open routes is closed, even if it has no listener.
 
 Paths are compared as Envoy's RBAC filter sees them: normalized (`pathNormalization: BASE` of
-MeshConfig resolves `.` and `..`), without query and fragment, and case matters.
+MeshConfig resolves `.` and `..`), without query and fragment, and case matters. Ports are those of
+the listeners: the Service that istiod makes for a Gateway has no `targetPort`, so Envoy listens on
+the same ones (`resolvePorts`, pilot/pkg/model/gateway.go).
 """
 
+import bisect
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
+from istio_ambient.ingress.authentication._patterns import Patterns
 from istio_ambient.ingress.routing import PathType
 
-Operation = Mapping[str, Sequence[str]]
-"""Of a policy's rule: `paths` and `notPaths`; both have to hold."""
+Operation: TypeAlias = Mapping[str, Sequence[str]]
+"""Of a policy's rule: `ports` or `notPorts`, `paths` and `notPaths`; all have to hold."""
+
+MAX_PATHS_SIZE = 64 * 1024
+"""Characters of the `paths` of one operation; more paths make several operations."""
 
 _LITERAL = re.compile(r"[A-Za-z0-9/_~%!&',:;=@-]*")
 """Characters without a special meaning in a regular expression (RE2) and in a policy's path."""
@@ -39,8 +49,10 @@ class PathMatch:
     path_type: PathType = PathType.PREFIX
     below: bool = False
     """Of a prefix: the paths below it, without the path itself."""
+    port: int = 80
+    """Of the listener; no two listeners share one."""
     where: tuple[str, ...] = ()
-    """Listener, kind and hostnames of the route; Istio compares paths where these are equal."""
+    """Kind and hostnames of the route; Istio compares paths where these and the port are equal."""
     restricted: bool = False
     """The match has more conditions than the path: method or headers."""
 
@@ -72,7 +84,7 @@ class PathMatch:
         As istiod sorts the routes of one host (`sortHTTPRoutes`, pilot/pkg/config/kube/gateway):
         exact paths, then prefixes, then regular expressions; the longer ones first.
         """
-        if self.restricted or self.where != other.where or not self.is_expressible():
+        if self.restricted or self.place != other.place or not self.is_expressible():
             return False
         if (
             other.path_type is PathType.REGEX
@@ -84,70 +96,278 @@ class PathMatch:
         inside = self.stem.startswith(f"{other.stem}/")
         return inside or (self.path_type is PathType.EXACT and self.path == other.stem)
 
-
-def overlap(one: Iterable[str], others: Iterable[str]) -> bool:
-    """Return whether any path matches patterns of both."""
-    return any(_overlap(a, b) for a in one for b in others)
-
-
-def _overlap(a: str, b: str) -> bool:
-    if a.endswith("*") and b.endswith("*"):
-        return a[:-1].startswith(b[:-1]) or b[:-1].startswith(a[:-1])
-    if a.endswith("*"):
-        return b.startswith(a[:-1])
-    return a.startswith(b[:-1]) if b.endswith("*") else a == b
+    @property
+    def place(self) -> "Place":
+        """Where Istio compares this match with others."""
+        return self.port, self.where
 
 
-def closed(matches: Iterable[PathMatch], open_matches: Iterable[PathMatch]) -> list[Operation]:
+Place: TypeAlias = tuple[int, tuple[str, ...]]
+_Segments: TypeAlias = tuple[str, ...]
+
+
+def _segments(match: PathMatch) -> _Segments:
+    return tuple(match.stem.split("/"))
+
+
+_LAST: _Segments = ("\N{REPLACEMENT CHARACTER}",)
+"""Sorts after any segment of a path, which is ASCII."""
+
+
+@dataclass
+class _Region:
+    """The paths that one operation is about."""
+
+    segments: _Segments = ()
+    paths: set[str] = field(default_factory=set[str])
+    not_paths: set[str] = field(default_factory=set[str])
+
+
+class Exceptions:
+    """Matches that may take precedence over closed ones, found by place and path.
+
+    Args:
+        matches: of routes that need no authentication.
+    """
+
+    def __init__(self, matches: Iterable[PathMatch]):
+        self._by_place: dict[Place, list[tuple[_Segments, PathMatch]]] = {}
+        for match in matches:
+            if match.is_expressible() and not match.restricted:
+                entry = _segments(match), match
+                self._by_place.setdefault(match.place, []).append(entry)
+        for entries in self._by_place.values():
+            # Of one path, the widest first.
+            entries.sort(
+                key=lambda entry: (
+                    entry[0],
+                    entry[1].path_type is PathType.EXACT,
+                    entry[1].below,
+                )
+            )
+
+    def patterns(self, place: Place) -> list[str]:
+        """Return the policy paths of all matches of a place."""
+        matches = (match for _, match in self._by_place.get(place, ()))
+        return Patterns((p, None) for match in matches for p in match.patterns()).widest()
+
+    def inside(self, place: Place, segments: _Segments) -> list[tuple[_Segments, PathMatch]]:
+        """Return the matches of a place whose paths are at or below a path, by segments."""
+        entries = self._by_place.get(place, [])
+        start = bisect.bisect_left(entries, segments, key=lambda entry: entry[0])
+        end = bisect.bisect_left(entries, (*segments, *_LAST), key=lambda entry: entry[0])
+        return entries[start:end]
+
+
+def closed(matches: Iterable[PathMatch], exceptions: Exceptions) -> list[Operation]:
     """Return operations for the paths that closed routes may serve, sorted.
 
     Args:
         matches: of routes that need authentication.
-        open_matches: of routes that need none.
+        exceptions: of routes that need none.
     """
-    exceptions = [match for match in open_matches if match.is_expressible()]
-    paths_by_exceptions: dict[tuple[str, ...], set[str]] = {}
+    by_place: dict[Place, list[PathMatch]] = {}
     for match in matches:
-        exempt = {
-            p
-            for other in exceptions
-            if other.takes_precedence_over(match)
-            for p in other.patterns()
-        }
-        paths_by_exceptions.setdefault(tuple(sorted(exempt)), set()).update(match.patterns())
+        by_place.setdefault(match.place, []).append(match)
+    paths: dict[tuple[int, tuple[str, ...]], set[str]] = {}
+    for place, group in by_place.items():
+        for region in _regions(place, group, exceptions):
+            key = place[0], tuple(sorted(region.not_paths))
+            paths.setdefault(key, set()).update(region.paths)
+    ports: dict[tuple[tuple[str, ...], tuple[str, ...]], set[int]] = {}
+    for (port, not_paths), found in paths.items():
+        ports.setdefault((not_paths, tuple(sorted(found))), set()).add(port)
     return [
-        {"paths": sorted(paths), **({"notPaths": list(not_paths)} if not_paths else {})}
-        for not_paths, paths in sorted(paths_by_exceptions.items())
+        _operation(ports=ports[key], paths=part, not_paths=key[0])
+        for key in sorted(ports)
+        for part in _parts(key[1])
     ]
+
+
+def _regions(
+    place: Place, matches: Iterable[PathMatch], exceptions: Exceptions
+) -> Iterator[_Region]:
+    """Yield what the closed matches of one place may serve, with what is taken from them."""
+    plain, expressions = _Region(), _Region()
+    prefixes: list[tuple[_Segments, PathMatch]] = []
+    for match in matches:
+        if match.path_type is PathType.REGEX:
+            expressions.paths.update(match.patterns())
+        elif match.path_type is PathType.PREFIX and match.is_expressible():
+            prefixes.append((_segments(match), match))
+        else:
+            plain.paths.update(match.patterns())
+    if plain.paths:
+        yield plain
+    if expressions.paths:
+        expressions.not_paths.update(exceptions.patterns(place))
+        yield expressions
+    yield from _nested(sorted(prefixes), place, exceptions)
+
+
+def _nested(
+    prefixes: Sequence[tuple[_Segments, PathMatch]], place: Place, exceptions: Exceptions
+) -> list[_Region]:
+    """Return one region for each closed prefix that is in no other region.
+
+    One pass over closed and open matches in the order of their paths, each after the one around
+    it: an open match is an exception in the region of the closed prefix that it is in, and what is
+    closed inside of that open match begins a region of its own.
+    """
+    widest: list[_Segments] = []
+    for segments, _ in prefixes:
+        if not widest or segments[: len(widest[-1])] != widest[-1]:
+            widest.append(segments)
+    opened = (entry for around in widest for entry in exceptions.inside(place, around))
+    entries = [*((s, True, m) for s, m in prefixes), *((s, False, m) for s, m in opened)]
+    # Of one path, what is closed first. The sort is stable.
+    entries.sort(key=lambda entry: (entry[0], not entry[1]))
+    regions: list[_Region] = []
+    around: list[tuple[_Segments, _Region | None]] = []
+    for segments, is_closed, match in entries:
+        while around and segments[: len(around[-1][0])] != around[-1][0]:
+            around.pop()
+        nearest, region = around[-1] if around else ((), None)
+        if is_closed:
+            if region is None:
+                region = _Region(segments)
+                regions.append(region)
+            if region.segments == segments:
+                region.paths.update(match.patterns())
+            around.append((segments, region))
+        elif region is not None and match.path_type is PathType.EXACT:
+            region.not_paths.update(match.patterns())
+        elif region is not None and nearest != segments:
+            region.not_paths.update(match.patterns())
+            around.append((segments, None))
+    return regions
+
+
+def _parts(paths: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    size = 0
+    for path in paths:
+        if part and size + len(path) > MAX_PATHS_SIZE:
+            yield part
+            part, size = [], 0
+        part.append(path)
+        size += len(path)
+    yield part
+
+
+def _operation(
+    *, ports: Iterable[int], paths: Sequence[str] = (), not_paths: Sequence[str] = ()
+) -> Operation:
+    members = {
+        "ports": [str(port) for port in sorted(ports)],
+        "paths": list(paths),
+        "notPaths": list(not_paths),
+    }
+    return {name: values for name, values in members.items() if values}
 
 
 def authenticated(
     closed_matches: Iterable[PathMatch], open_matches: Iterable[PathMatch]
 ) -> list[Operation]:
     """Return operations for all requests that need authentication; empty: all do."""
-    opened = list(open_matches)
-    exempt = {
-        pattern for match in opened if match.is_expressible() for pattern in match.patterns()
-    }
-    if not exempt:
+    opened = [match for match in open_matches if match.is_expressible()]
+    patterns: dict[int, list[tuple[str, None]]] = {}
+    for match in opened:
+        entries = patterns.setdefault(match.port, [])
+        entries += ((pattern, None) for pattern in match.patterns())
+    if not patterns:
         return []
-    inside = [match for match in closed_matches if overlap(match.patterns(), exempt)]
-    return [{"notPaths": sorted(exempt)}, *closed(inside, opened)]
+    exempt = {port: Patterns(entries) for port, entries in patterns.items()}
+    ports: dict[tuple[str, ...], set[int]] = {}
+    for port, found in exempt.items():
+        ports.setdefault(tuple(found.widest()), set()).add(port)
+    inside = [
+        match
+        for match in closed_matches
+        if match.port in exempt and any(map(exempt[match.port].overlaps, match.patterns()))
+    ]
+    return [
+        {"notPorts": [str(port) for port in sorted(exempt)]},
+        *(_operation(ports=ports[key], not_paths=key) for key in sorted(ports)),
+        *closed(inside, Exceptions(opened)),
+    ]
 
 
 def still_closed(
-    closed_matches: Sequence[PathMatch], open_matches: Iterable[PathMatch]
+    operations: Sequence[Operation],
+    closed_matches: Iterable[PathMatch],
+    open_matches: Sequence[PathMatch],
 ) -> Iterator[tuple[PathMatch, PathMatch | None]]:
     """Yield the matches of open routes that need authentication all the same, with the reason.
 
-    The reason is the closed match that may serve the paths; None: they are not expressible.
+    The operations decide, read as the gateway does. Paths that a closed match takes from an open
+    one for certain are no reason: no request for them reaches the open route.
+
+    Args:
+        operations: for all requests that need authentication, as `authenticated` returns them.
+        closed_matches: of routes that need authentication.
+        open_matches: of routes that need none.
+
+    Yields:
+        The open match, and the closed match for whose paths it needs authentication; None: it
+        needs authentication as all paths do that no operation excepts.
     """
+    policy = _rules_by_port(operations, {match.port for match in open_matches})
+    closed_by_place: dict[Place, list[tuple[str, PathMatch]]] = {}
+    closed_by_path: dict[tuple[int, str], list[PathMatch]] = {}
+    for match in closed_matches:
+        for path in match.patterns():
+            closed_by_place.setdefault(match.place, []).append((path, match))
+            closed_by_path.setdefault((match.port, path), []).append(match)
+    taken = {place: Patterns(pairs) for place, pairs in closed_by_place.items()}
     for match in open_matches:
-        if not match.is_expressible():
-            yield match, None
-            continue
-        for other in closed_matches:
-            decided = match.takes_precedence_over(other) or other.takes_precedence_over(match)
-            if not decided and overlap(match.patterns(), other.patterns()):
-                yield match, other
+        for pattern in match.patterns():
+            rule = _closing(match, pattern, policy[match.port], taken.get(match.place))
+            if rule is not None:
+                reasons = closed_by_path[match.port, rule.path] if rule.has_paths else ()
+                yield match, next(iter(reasons), None)
                 break
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One path of an operation."""
+
+    path: str
+    excepted: Patterns[None]
+    has_paths: bool
+    """False: the operation is about all paths."""
+
+
+def _rules_by_port(
+    operations: Sequence[Operation], ports: Iterable[int]
+) -> dict[int, Patterns[_Rule]]:
+    """Return the paths of the operations by the ports at which these apply."""
+    rules: dict[str, list[tuple[str, _Rule]]] = {str(port): [] for port in ports}
+    for each in operations or ({},):
+        excepted = Patterns((path, None) for path in each.get("notPaths", ()))
+        found = [
+            (path, _Rule(path, excepted, has_paths="paths" in each))
+            for path in each.get("paths", ("/*",))
+        ]
+        applied = rules.keys() & set(each.get("ports", rules.keys()))
+        for port in applied - set(each.get("notPorts", ())):
+            rules[port] += found
+    return {int(port): Patterns(pairs) for port, pairs in rules.items()}
+
+
+def _closing(
+    match: PathMatch,
+    pattern: str,
+    policy: Patterns[_Rule],
+    taken: Patterns[PathMatch] | None,
+) -> _Rule | None:
+    """Return the first rule by which paths of an open match need authentication; None: none do."""
+    around = ((pattern, rule) for _, rule in policy.enclosing(pattern))
+    for narrower, rule in itertools.chain(around, policy.inside(pattern)):
+        if rule.excepted.covers(narrower):
+            continue
+        others = (other for _, other in taken.enclosing(narrower)) if taken else ()
+        if not any(other.takes_precedence_over(match) for other in others):
+            return rule
+    return None
