@@ -162,6 +162,38 @@ def test_a_login_is_required(shop: Shop, login: identity.Server):
     assert names == ["account", "details", "productpage"]
 
 
+def test_the_authorizer_is_told_of_a_request_by_the_gateway_and_not_by_the_client(
+    shop: Shop, login: identity.Server, control_plane: juju.Model
+):
+    claimed = {
+        "x-forwarded-uri": "/shop-details/x",
+        "x-forwarded-host": "public.example.com",
+        "x-forwarded-proto": "https",
+        "x-forwarded-method": "OPTIONS",
+        "x-forwarded-prefix": "/p",
+    }
+    told = {
+        "x-forwarded-uri": "/shop-account/x?y=z",
+        "x-forwarded-host": "203.0.113.10",
+        "x-forwarded-proto": "http",
+        "x-forwarded-method": "POST",
+    }
+    for path in ("", "/decisions"):
+        if path:
+            shop.model.config("identity", path=path)
+            shop.model.wait_active()
+
+        def forwarded(path: str = path) -> dict[str, str]:
+            shop.get(f"{ACCOUNT}/x?y=z", claimed, method="POST")
+            received = login.requests[-1]
+            assert received.path == f"{path}/shop-account/x?y=z"
+            return {name: received.headers.get(name, "") for name in claimed if name in received.headers}
+
+        assert lab.eventually(forwarded) == told
+    shop.model.reset("identity", "path")
+    shop.model.wait_active()
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -24,12 +24,10 @@ CHECKED_HEADERS = (
     "authorization",
     "cookie",
     "x-forwarded-for",
-    "x-forwarded-host",
     "x-forwarded-proto",
-    "x-forwarded-uri",
-    "x-forwarded-prefix",
 )
-"""Headers of the request that the authorizer gets."""
+"""Headers of the request that the authorizer gets. Envoy sets the last two; the control plane adds
+`x-forwarded-uri` and others, which a client may have sent."""
 UPSTREAM_HEADERS = (
     "authorization",
     "path",

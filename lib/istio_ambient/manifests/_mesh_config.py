@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from istio_ambient.interfaces.istio_ingress_config import Authorizer
+from istio_ambient.values import headers
 
 from ._mesh_overlay import TRACING_PROVIDER
 from ._values import ControlPlane
@@ -36,6 +37,18 @@ _TRACING: Mapping[str, Any] = {
     "defaultProviders": {"tracing": [TRACING_PROVIDER]},
     "defaultConfig": {"tracing": {"sampling": 100}},
 }
+
+
+_FORWARDED: Mapping[str, str] = {
+    "x-forwarded-host": "%REQ(:AUTHORITY)%",
+    "x-forwarded-method": "%REQ(:METHOD)%",
+    # Envoy sets it; only a proxy that `numTrustedProxies` counts may have set it before.
+    "x-forwarded-proto": "%REQ(X-FORWARDED-PROTO)%",
+    "x-forwarded-uri": "%REQ(:PATH)%",
+}
+"""Headers of a check request by which authorizers know the request, in Envoy's notation: what the
+gateway received, and not what the client claims."""
+_NOT_OF_CLIENTS = (*_FORWARDED, "x-forwarded-prefix")
 
 
 def mesh_config(control_plane: ControlPlane) -> dict[str, Any]:
@@ -111,7 +124,12 @@ def _ext_authz(provider: Authorizer) -> dict[str, Any]:
         return {"envoyExtAuthzGrpc": settings}
     optional: dict[str, Any] = {
         "pathPrefix": provider.path_prefix,
-        "includeRequestHeadersInCheck": list(provider.include_headers_in_check),
+        "includeRequestHeadersInCheck": [
+            pattern
+            for pattern in provider.include_headers_in_check
+            if not any(headers.matches(pattern, name) for name in _NOT_OF_CLIENTS)
+        ],
+        "includeAdditionalHeadersInCheck": dict(_FORWARDED),
         "headersToUpstreamOnAllow": list(provider.headers_to_upstream_on_allow),
         "headersToDownstreamOnAllow": list(provider.headers_to_downstream_on_allow),
         "headersToDownstreamOnDeny": list(provider.headers_to_downstream_on_deny),

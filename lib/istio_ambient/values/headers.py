@@ -46,3 +46,11 @@ _VALUE_REMEDY = "use visible ASCII characters, with spaces only between them"
 HeaderValue: TypeAlias = Annotated[
     pydantic.StrictStr, checked(_VALUE.fullmatch, "not a header value", _VALUE_REMEDY)
 ]
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Return whether a header's name matches a name or a `HeaderPattern`; case is ignored."""
+    pattern, name = pattern.lower(), name.lower()
+    if pattern.startswith("*"):
+        return name.endswith(pattern[1:])
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

@@ -6,12 +6,19 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
+import pytest
 from istio_ambient import manifests
 from istio_ambient.interfaces import istio_ingress_config, tracing
 from istio_ambient.manifests import _mesh_config, _mesh_overlay
 
 from tools import generate_crds, generate_mesh_config
 
+FORWARDED = {
+    "x-forwarded-host": "%REQ(:AUTHORITY)%",
+    "x-forwarded-method": "%REQ(:METHOD)%",
+    "x-forwarded-proto": "%REQ(X-FORWARDED-PROTO)%",
+    "x-forwarded-uri": "%REQ(:PATH)%",
+}
 TEMPO = tracing.Endpoint(host="tempo.cos.svc", port=4317)
 
 
@@ -61,11 +68,32 @@ def test_ext_authz_over_http_and_grpc():
                 "service": "a.b.svc",
                 "port": 4180,
                 "includeRequestHeadersInCheck": ["cookie"],
+                "includeAdditionalHeadersInCheck": FORWARDED,
                 "headersToDownstreamOnDeny": ["set-cookie"],
             },
         },
         {"name": "ext-authz-c", "envoyExtAuthzGrpc": {"service": "c", "port": 9000}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        (("cookie", "X-Forwarded-Uri", "x-forwarded-for"), ["cookie", "x-forwarded-for"]),
+        (("x-*", "*-prefix", "x-forwarded-*", "*-uri", "x-forwarded-pre*", "x-real-*"), ["x-real-*"]),
+        (("x-forwarded-prefix",), None),
+    ],
+)
+def test_an_authorizer_is_told_of_a_request_by_the_gateway_and_not_by_the_client(
+    asked: tuple[str, ...], passed: list[str] | None
+):
+    authorizer = istio_ingress_config.Authorizer(
+        ext_authz_service_name="a.b.svc", ext_authz_port=4180, include_headers_in_check=asked
+    )
+    (provider,) = mesh_config(ext_authz_providers={"a": authorizer})["extensionProviders"]
+    settings = provider["envoyExtAuthzHttp"]
+    assert settings["includeAdditionalHeadersInCheck"] == FORWARDED
+    assert settings.get("includeRequestHeadersInCheck") == passed
 
 
 def test_the_overlay_takes_precedence_over_defaults_and_tracing_settings():

@@ -138,3 +138,18 @@ def test_types_of_fields(kind: Any, valid: list[str], invalid: list[str]):
     for text in invalid:
         with pytest.raises(pydantic.ValidationError):
             adapter.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        ("X-A", "x-a", True),
+        ("x-a", "x-ab", False),
+        ("x-*", "X-ab", True),
+        ("x-*", "y", False),
+        ("*-b", "x-b", True),
+        ("*-b", "x-bc", False),
+    ],
+)
+def test_which_headers_a_pattern_matches(pattern: str, name: str, *, expected: bool):
+    assert headers.matches(pattern, name) is expected

@@ -213,7 +213,7 @@ LOGINS: Mapping[str, Case] = {
     "what an authorizer gets to see, and a client of its answer": Case(
         AUTHORIZER,
         {
-            f"{TOLD}: include_headers_in_check": Has("x-forwarded-uri"),
+            f"{TOLD}: include_headers_in_check": Has("x-forwarded-for"),
             f"{TOLD}: headers_to_downstream_on_allow": '["set-cookie"]',
             f"{TOLD}: headers_to_downstream_on_deny": '["content-type", "set-cookie"]',
             f"{TOLD}: ext_authz_protocol": "http",
