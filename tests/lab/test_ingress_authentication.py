@@ -187,7 +187,11 @@ def test_the_authorizer_is_told_of_a_request_by_the_gateway_and_not_by_the_clien
             shop.get(f"{ACCOUNT}/x?y=z", claimed, method="POST")
             received = login.requests[-1]
             assert received.path == f"{path}/shop-account/x?y=z"
-            return {name: received.headers.get(name, "") for name in claimed if name in received.headers}
+            return {
+                name: received.headers.get(name, "")
+                for name in claimed
+                if name in received.headers
+            }
 
         assert lab.eventually(forwarded) == told
     shop.model.reset("identity", "path")

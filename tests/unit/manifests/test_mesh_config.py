@@ -80,7 +80,10 @@ def test_ext_authz_over_http_and_grpc():
     ("asked", "passed"),
     [
         (("cookie", "X-Forwarded-Uri", "x-forwarded-for"), ["cookie", "x-forwarded-for"]),
-        (("x-*", "*-prefix", "x-forwarded-*", "*-uri", "x-forwarded-pre*", "x-real-*"), ["x-real-*"]),
+        (
+            ("x-*", "*-prefix", "x-forwarded-*", "*-uri", "x-forwarded-pre*", "x-real-*"),
+            ["x-real-*"],
+        ),
         (("x-forwarded-prefix",), None),
     ],
 )
