@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 from istio_ambient import kube, resources
 from istio_ambient.authorization import _policy_objects
@@ -20,8 +19,7 @@ from istio_ambient.authorization._requests import (
     Target,
     TargetKind,
 )
-
-T = TypeVar("T")
+from istio_ambient.values.parts import parts
 
 REQUESTED_BY = "charmed-istio.io/requested-by"
 """Annotation of a policy: a JSON object, from each source to those that asked for it, each
@@ -141,28 +139,17 @@ def _chunks(sources: Sequence[Source], size: int) -> Iterator[tuple[Source, ...]
 
 
 def _operation_chunks(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
-    """Split operations into parts that a rule can hold; no operations give one empty part."""
-    sized = ((each, _size(AllowRule(operations=(each,)))) for each in operations)
-    return _split(sized, MAX_RULES_SIZE // 2, len(operations))
+    """Divide operations into parts that a rule can hold; no operations give one empty part."""
+
+    def size(operation: Operation) -> int:
+        return _size(AllowRule(operations=(operation,)))
+
+    return parts(operations, size, limit=MAX_RULES_SIZE // 2)
 
 
 def _parts(rules: Sequence[AllowRule]) -> Iterator[tuple[AllowRule, ...]]:
-    """Split rules into parts that an object can hold; no rules give one empty part."""
-    sized = ((rule, _size(rule)) for rule in rules)
-    return _split(sized, MAX_RULES_SIZE, _policy_objects.MAX_RULES)
-
-
-def _split(sized: Iterable[tuple[T, int]], limit: int, most: int) -> Iterator[tuple[T, ...]]:
-    """Split elements, which come with their sizes, into parts of limited size and length."""
-    part: list[T] = []
-    total = 0
-    for element, size in sized:
-        if part and (total + size > limit or len(part) == most):
-            yield tuple(part)
-            part, total = [], 0
-        part.append(element)
-        total += size
-    yield tuple(part)
+    """Divide rules into parts that an object can hold; no rules give one empty part."""
+    return parts(rules, _size, limit=MAX_RULES_SIZE, most=_policy_objects.MAX_RULES)
 
 
 def _size(rule: AllowRule) -> int:

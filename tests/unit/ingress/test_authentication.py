@@ -4,6 +4,7 @@
 """The policies that require a login or a token."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -212,14 +213,58 @@ def test_grpc_methods():
     ]
 
 
-def test_many_operations_make_several_rules():
-    numbers = range(600)
-    opened = route(
-        "x", "ingress-unauthenticated", *(Match(PathType.EXACT, f"/a{n}/b") for n in numbers)
-    )
-    closed = route("z", "ingress", *(prefix(f"/a{n}") for n in numbers))
-    rules = specs(opened, closed, forward_auth=LOGIN)["ext-authz-gate"]["rules"]
-    assert [len(rule["to"]) for rule in rules] == [512, 90]
+def large(count: int) -> list[Route]:
+    """Return closed routes with paths of a kilobyte, below an open root."""
+    paths = (f"/{number:04d}-{'x' * 1000}" for number in range(count))
+    closed = (route(f"app{n}", "istio-ingress-route", prefix(p)) for n, p in enumerate(paths))
+    return [*closed, route("open", "ingress-unauthenticated", prefix("/"))]
+
+
+def test_rules_that_are_too_large_for_one_object_are_divided_among_several():
+    routes = large(700)
+    trusts = tokens(*(Trust(f"app{number}", (RULE,)) for number in range(700)))
+    found = specs(*routes, forward_auth=LOGIN, request_auth=trusts)
+    operations = authentication.authentication(routes).operations()
+    for name, copies in (("ext-authz-gate", 1), ("deny-without-jwt-gate", 2)):
+        named = [key for key in found if key.startswith(name)]
+        assert named == [name, *(f"{name}-{number}" for number in range(2, len(named) + 1))]
+        assert len(named) > 2
+        assert all(len(json.dumps(found[key])) < 400 * 1024 for key in named)
+        rules = [rule for key in named for rule in found[key]["rules"]]
+        written = [to["operation"] for rule in rules for to in rule["to"]]
+        assert written[: len(operations)] == operations
+        paths = [path for each in written for path in each.get("paths", ())]
+        assert len(paths) == copies * 1400
+        assert all(rule["to"] for rule in rules)
+
+
+def test_neither_gives_way_to_policies_of_which_one_is_missing():
+    routes, trusts = large(700), tokens(*(Trust(f"app{n}", (RULE,)) for n in range(700)))
+
+    def conditions(in_force: set[str]) -> list[Any]:
+        found = specs(
+            *routes, forward_auth=LOGIN, request_auth=trusts, authentication_in_force=in_force
+        )
+        return [found[name]["rules"][0].get("when") for name in sorted(BOTH)]
+
+    every = {*BOTH, *(f"{name}-{number}" for name in BOTH for number in range(2, 30))}
+    assert conditions(every) == [[BEARER], WITHOUT_TOKEN]
+    assert conditions(every - {"ext-authz-gate-2"}) == [None, WITHOUT_TOKEN]
+    assert conditions(every - {"deny-without-jwt-gate-2"}) == [[BEARER], None]
+
+
+def test_which_policies_guard_the_gateway():
+    names = [
+        "ext-authz-gate",
+        "ext-authz-gate-2",
+        "deny-without-jwt-gate-10",
+        "ext-authz-gate-b",
+        "ext-authz-gate2",
+        "deny-without-jwt-gate-",
+        "x",
+    ]
+    refs = [kube.ref_in(resources.AuthorizationPolicy, name, "m") for name in names]
+    assert authentication.authentication_guards("gate", refs) == frozenset(refs[:3])
 
 
 def test_unauthenticated_routes_that_need_authentication_are_reported():

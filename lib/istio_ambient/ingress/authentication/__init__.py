@@ -9,19 +9,17 @@ objects. Requirements come from `model`, routes from `routing`.
 
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
 from istio_ambient.ingress.authentication._policies import (
+    authentication_guards,
     authentication_in_force,
     authentication_policies,
-    deny_name,
-    ext_authz_name,
     gateway_policy,
 )
 
 __all__ = [
     "Authentication",
     "authentication",
+    "authentication_guards",
     "authentication_in_force",
     "authentication_policies",
-    "deny_name",
-    "ext_authz_name",
     "gateway_policy",
 ]

@@ -24,6 +24,7 @@ from typing import TypeAlias
 
 from istio_ambient.ingress.authentication._patterns import Patterns
 from istio_ambient.ingress.routing import PathType
+from istio_ambient.values.parts import parts
 
 Operation: TypeAlias = Mapping[str, Sequence[str]]
 """Of a policy's rule: `ports` or `notPorts`, `paths` and `notPaths`; all have to hold."""
@@ -180,7 +181,7 @@ def closed(matches: Iterable[PathMatch], exceptions: Exceptions) -> list[Operati
     return [
         _operation(ports=ports[key], paths=part, not_paths=key[0])
         for key in sorted(ports)
-        for part in _parts(key[1])
+        for part in parts(key[1], len, limit=MAX_PATHS_SIZE)
     ]
 
 
@@ -241,18 +242,6 @@ def _nested(
             region.not_paths.update(match.patterns())
             around.append((segments, None))
     return regions
-
-
-def _parts(paths: Sequence[str]) -> Iterator[list[str]]:
-    part: list[str] = []
-    size = 0
-    for path in paths:
-        if part and size + len(path) > MAX_PATHS_SIZE:
-            yield part
-            part, size = [], 0
-        part.append(path)
-        size += len(path)
-    yield part
 
 
 def _operation(

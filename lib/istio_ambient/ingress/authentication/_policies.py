@@ -8,6 +8,7 @@ RequestAuthentication denies invalid tokens, DENY policies deny, and an ALLOW po
 what is left. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
 """
 
+import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,12 @@ from istio_ambient.ingress.model import ForwardAuth, GatewayRef, Tokens, Trust
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.parts import parts
 
-MAX_OPERATIONS = 512
-"""Operations in one rule: `maxItems` of Istio's CRD."""
+MAX_RULES_SIZE = 384 * 1024
+"""Bytes of rules in one object, roughly; the API server takes 1.5 MiB."""
+MAX_RULES = 512
+"""Rules in one object: `maxItems` of Istio's CRD."""
 
 _BEARER: Mapping[str, Any] = {"key": "request.headers[authorization]"}
 _ISSUER: Mapping[str, Any] = {"key": "request.auth.claims[iss]"}
@@ -37,24 +41,49 @@ _WITHOUT_TOKEN: Sequence[Mapping[str, Any]] = ({**_BEARER, "notValues": ["Bearer
 _WITHOUT_PRINCIPAL = [{"source": {"notRequestPrincipals": ["*"]}}]
 
 
-def ext_authz_name(app: str) -> str:
-    """Return the name of the policy that asks the external authorizer."""
-    return name_with_hash(f"ext-authz-{app}", OBJECT_NAME_LIMIT)
+def ext_authz_name(app: str, part: int = 0) -> str:
+    """Return the name of a policy that asks the external authorizer."""
+    return _part_name(f"ext-authz-{app}", part)
 
 
-def deny_name(app: str) -> str:
-    """Return the name of the policy that denies requests without a token."""
-    return name_with_hash(f"deny-without-jwt-{app}", OBJECT_NAME_LIMIT)
+def deny_name(app: str, part: int = 0) -> str:
+    """Return the name of a policy that denies requests without a token."""
+    return _part_name(f"deny-without-jwt-{app}", part)
+
+
+def _part_name(name: str, part: int) -> str:
+    """Return the name of one of the objects that rules are divided among.
+
+    No application has a name that ends in a number, so no other gateway has such a policy.
+    """
+    return name_with_hash(f"{name}-{part + 1}" if part else name, OBJECT_NAME_LIMIT)
+
+
+def authentication_guards(app: str, policies: Iterable[kube.Ref]) -> frozenset[kube.Ref]:
+    """Return those of some policies that require a login or a token at our gateway.
+
+    Args:
+        app: our application.
+        policies: desired or live AuthorizationPolicies of our namespace.
+    """
+    return frozenset(
+        ref
+        for ref in policies
+        for name in (ext_authz_name, deny_name)
+        if ref.name == name(app) or _is_further_part(ref.name, name(app))
+    )
+
+
+def _is_further_part(name: str, first: str) -> bool:
+    return name.startswith(f"{first}-") and name.removeprefix(f"{first}-").isdecimal()
 
 
 def authentication_in_force(live: kube.Live) -> frozenset[str]:
     """Return the names of our CUSTOM and DENY policies that are in the cluster."""
     model, app = live.identity.namespace, live.identity.name
-    return frozenset(
-        name
-        for name in (ext_authz_name(app), deny_name(app))
-        if live.get(resources.AuthorizationPolicy, name, model) is not None
-    )
+    refs = map(kube.ref_of, live.of(resources.AuthorizationPolicy))
+    own = (ref for ref in refs if ref.namespace == model)
+    return frozenset(ref.name for ref in authentication_guards(app, own))
 
 
 def authentication_policies(
@@ -80,32 +109,47 @@ def authentication_policies(
     """
     policies: list[kube.Resource] = []
     trusts = [trust for trust in request_auth if trust.rules]
-    if forward_auth.wanted:
-        share = bool(trusts) and deny_name(gateway.name) in in_force
-        policies.append(_ext_authz(found, gateway, forward_auth, share=share))
     if request_auth:
-        share = forward_auth.wanted and ext_authz_name(gateway.name) in in_force
-        policies.append(_deny_without_jwt(found, gateway, request_auth, share=share))
+        asked = _ext_authz(found, gateway, forward_auth) if forward_auth.wanted else []
+        share = bool(asked) and _are_in_force(asked, in_force)
+        policies += _deny_without_jwt(found, gateway, request_auth, share=share)
+    if forward_auth.wanted:
+        share = bool(trusts) and _are_in_force(policies, in_force)
+        policies = [*_ext_authz(found, gateway, forward_auth, share=share), *policies]
     return [*policies, *(_request_authentication(gateway, trust) for trust in trusts)]
 
 
+def _are_in_force(policies: Iterable[kube.Resource], in_force: Container[str]) -> bool:
+    """Return whether all objects that rules are divided among are in the cluster."""
+    return all(kube.ref_of(policy).name in in_force for policy in policies)
+
+
 def _ext_authz(
-    found: Authentication, gateway: GatewayRef, forward_auth: ForwardAuth, *, share: bool
-) -> kube.Resource:
-    name = ext_authz_name(gateway.name)
+    found: Authentication, gateway: GatewayRef, forward_auth: ForwardAuth, *, share: bool = False
+) -> list[kube.Resource]:
+    """Return the policies that ask the authorizer; the names do not depend on `share`."""
     if forward_auth.pending:
         # The same object, so that no request passes while one policy replaces the other.
-        return gateway_policy(name, gateway, {"action": "DENY", "rules": [{}]})
-    rules = _rules(found.operations(), when=_WITHOUT_TOKEN if share else ())
+        name = ext_authz_name(gateway.name)
+        return [gateway_policy(name, gateway, {"action": "DENY", "rules": [{}]})]
     provider = {"name": forward_auth.provider_name}
-    return gateway_policy(
-        name, gateway, {"action": "CUSTOM", "provider": provider, "rules": rules}
-    )
+    return [
+        gateway_policy(
+            ext_authz_name(gateway.name, part),
+            gateway,
+            {
+                "action": "CUSTOM",
+                "provider": provider,
+                "rules": _rules(operations, when=_WITHOUT_TOKEN if share else ()),
+            },
+        )
+        for part, operations in enumerate(parts(found.operations(), _size, limit=MAX_RULES_SIZE))
+    ]
 
 
 def _deny_without_jwt(
     found: Authentication, gateway: GatewayRef, request_auth: Sequence[Trust], *, share: bool
-) -> kube.Resource:
+) -> list[kube.Resource]:
     conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
     if share:
         conditions = tuple((condition,) for condition in _WITH_TOKEN)
@@ -121,7 +165,12 @@ def _deny_without_jwt(
             rules += _rules(operations)
         for condition in _others(accepted) if operations else ():
             rules += _rules(operations, when=condition)
-    return gateway_policy(deny_name(gateway.name), gateway, {"action": "DENY", "rules": rules})
+    return [
+        gateway_policy(
+            deny_name(gateway.name, part), gateway, {"action": "DENY", "rules": list(some)}
+        )
+        for part, some in enumerate(parts(rules, _size, limit=MAX_RULES_SIZE, most=MAX_RULES))
+    ]
 
 
 def _by_tokens(trusts: Iterable[Trust]) -> dict[Tokens, set[str]]:
@@ -207,8 +256,12 @@ def _rules(
         common["when"] = list(when)
     if not operations:
         return [common]
-    parts = range(0, len(operations), MAX_OPERATIONS)
     return [
-        {**common, "to": [{"operation": dict(o)} for o in operations[n : n + MAX_OPERATIONS]]}
-        for n in parts
+        {**common, "to": [{"operation": dict(operation)} for operation in some]}
+        for some in parts(operations, _size, limit=MAX_RULES_SIZE // 2)
     ]
+
+
+def _size(member: Mapping[str, Any]) -> int:
+    """Return the size of a rule or an operation, in bytes of JSON."""
+    return len(json.dumps(member))

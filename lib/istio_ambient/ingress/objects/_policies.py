@@ -34,15 +34,13 @@ def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
     A gateway that no policy targets allows every client. Where an object of another owner has the
     name of one of our policies, the gateway is not created, and an existing one serves nothing.
     """
-    guards = {
-        kube.ref_in(resources.AuthorizationPolicy, name, model)
-        for name in (
-            _external_traffic_name(model, app),
-            authentication.ext_authz_name(app),
-            authentication.deny_name(app),
-        )
+    refused = {
+        change.ref
+        for change in plan.of(kube.Verb.REFUSED)
+        if change.kind is resources.AuthorizationPolicy and change.ref.namespace == model
     }
-    if all(change.ref not in guards for change in plan.of(kube.Verb.REFUSED)):
+    clients = kube.ref_in(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
+    if clients not in refused and not authentication.authentication_guards(app, refused):
         return plan
     return kube.Plan(tuple(filter(None, (_withheld(change) for change in plan.changes))))
 
