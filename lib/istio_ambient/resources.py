@@ -7,8 +7,8 @@ Each type is a lightkube generic resource: a `dict` with the fields of the Kuber
 example `AuthorizationPolicy({"metadata": {...}, "spec": {...}})`. lightkube keeps one class per
 (apiVersion, kind) and process; a class that another library registered before is used as it is.
 
-Types of Istio and of the Gateway API, the order in which they are applied, and the labels and
-annotations of a Juju application's objects are here, so that `kube` knows none of them.
+Types of Istio and of the Gateway API, and the labels and annotations of a Juju application's
+objects are here, so that `kube` knows none of them.
 """
 
 import functools
@@ -88,10 +88,6 @@ Gateway = _namespaced(_GATEWAY, "v1", "Gateway", "gateways")
 HTTPRoute = _namespaced(_GATEWAY, "v1", "HTTPRoute", "httproutes")
 GRPCRoute = _namespaced(_GATEWAY, "v1", "GRPCRoute", "grpcroutes")
 
-GUARDS = frozenset({"AuthorizationPolicy", "RequestAuthentication"})
-"""Kinds that are applied before Gateways and routes and deleted after them, so that no route is
-open while a policy about it is absent."""
-
 FIELD_MANAGER = "charmed-istio"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 OWNER_ANNOTATION = "charmed-istio.io/owner"
@@ -100,7 +96,12 @@ SCOPE_LABEL = "kubernetes-resource-handler-scope"
 """The label under which the public charms of the same names keep their objects."""
 
 
-def identity(model: str, app: str, adopted_scopes: frozenset[str] = frozenset()) -> kube.Identity:
+def identity(
+    model: str,
+    app: str,
+    adopted_scopes: frozenset[str] = frozenset(),
+    access: kube.Access = kube.NO_ACCESS,
+) -> kube.Identity:
     """Return a Juju application as the owner of objects in the cluster.
 
     The instance label is `<model>-<app>`, cut with a hash past 63 characters. It is ambiguous:
@@ -112,6 +113,7 @@ def identity(model: str, app: str, adopted_scopes: frozenset[str] = frozenset())
         app: the application's name.
         adopted_scopes: values of the scope label. Objects of the public charm of the same name
             that have one of them, in the same model and of the same application, are adopted.
+        access: the order of writes, `authorization.order.ACCESS`.
     """
     return kube.Identity(
         namespace=model,
@@ -120,7 +122,7 @@ def identity(model: str, app: str, adopted_scopes: frozenset[str] = frozenset())
         owner_annotation=OWNER_ANNOTATION,
         hash_annotation=HASH_ANNOTATION,
         field_manager=FIELD_MANAGER,
-        guards=GUARDS,
+        access=access,
         adopts=functools.partial(_is_of_public_charm, app, adopted_scopes),
         permission_hint=f"run juju trust {app} --scope=cluster",
     )

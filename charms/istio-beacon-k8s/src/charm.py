@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import ops
 from istio_ambient import beacon, charm, gateways, kube, resources
 from istio_ambient.actions import beacon as mesh_actions
+from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, mesh_services
 from istio_ambient.integrations import access_requests, requesters, scrapers
@@ -23,6 +24,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     """Provides the `service_mesh` interface: a waypoint, labels to join, and authorization."""
 
     MANAGED = (*gateways.KINDS, resources.AuthorizationPolicy)
+    ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {
             "istio-waypoint",

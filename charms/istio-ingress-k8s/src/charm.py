@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import ops
 from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
+from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import gateway_workloads, ingress_services
 from istio_ambient.ingress.reports import acceptance
@@ -33,6 +34,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     """Provides the `ingress` interface with a Gateway that istiod runs."""
 
     MANAGED = ingress.MANAGED
+    ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {
             "istio-gateway",
@@ -115,10 +117,6 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         if self._ingress is None or self._ingress.facts is not facts:
             self._ingress = ingress.resolve(facts)
         return self._ingress
-
-    def withhold(self, plan: kube.Plan) -> kube.Plan:
-        """Leave out a gateway that would allow every client."""
-        return ingress.withhold(plan, self.model.name, self.app.name)
 
     def announce(self, facts: ingress.Facts) -> None:
         """Publish the gateway's address to the ingress in front of this one."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import ops
 from istio_ambient import charm, control_plane, kube, manifests, resources
 from istio_ambient.actions import control_plane as control_plane_actions
+from istio_ambient.authorization import order
 from istio_ambient.charm import observability, user_secrets
 from istio_ambient.cluster import surroundings
 from istio_ambient.interfaces import (
@@ -56,6 +57,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         resources.PeerAuthentication,
         core_v1.Secret,
     )
+    ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {
             "control-plane",

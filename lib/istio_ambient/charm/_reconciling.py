@@ -33,10 +33,14 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     """Kinds that the charm lists, applies and prunes; all kinds of its desired objects."""
     ADOPTED_SCOPES: ClassVar[frozenset[str]] = frozenset()
     """Scopes of the public charm of the same name, whose objects are adopted."""
+    ACCESS: ClassVar[kube.Access] = kube.NO_ACCESS
+    """The order in which objects that decide about access are written."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.identity = resources.identity(self.model.name, self.app.name, self.ADOPTED_SCOPES)
+        self.identity = resources.identity(
+            self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS
+        )
         self.findings = status.Findings()
         self._client: kube.Client | None = None
         self.tracing = observability.trace_charm(self)
@@ -109,9 +113,20 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """
         return False
 
-    def withhold(self, plan: kube.Plan) -> kube.Plan:
-        """Return the part of a plan that may be applied."""
-        return plan
+    def in_force(self, client: kube.Client, facts: F, live: kube.Live) -> F:
+        """Return the facts after a hook's writes, where more may be written because of these.
+
+        What gives access waits until what it depends on is in force. The same value ends the hook.
+
+        Args:
+            client: for reads only.
+            facts: of this hook.
+            live: the application's objects after the writes.
+
+        Raises:
+            httpx2.HTTPError: the cluster cannot be read.
+        """
+        return facts
 
     def cleanup(self, client: kube.Client) -> None:  # optional, as publish
         """Delete what controllers made for the application; called after its objects are deleted.
@@ -220,24 +235,32 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         Raises:
             httpx2.HTTPError: the cluster cannot be read.
         """
-        plan = kube.plan(desired.objects, live, held=desired.held)
+        held, guards = desired.held, desired.guards
+        plan = kube.plan(desired.objects, live, held=held, guards=guards)
         created = kube.creations(plan)
         if created:
             taken = kube.read_taken(self.client, created)
-            plan = kube.plan(desired.objects, live, taken, desired.held)
-        return self.withhold(plan)
+            plan = kube.plan(desired.objects, live, taken, held, guards)
+        return kube.withheld(plan, live, guards)
 
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look()
         self.announce(facts)
         desired = self.desired(facts)
-        self.findings.problems.extend(desired.problems)
-        self.findings.message = desired.message
         plan = kube.Plan()
         writes = self.unit.is_leader() and not desired.hold
         if writes:
             plan = self.plan(desired, live)
-            live = self._apply(plan, live)
+            live = self._apply(plan, live, desired.guards)
+            renewed = self.in_force(self.client, facts, live)
+            if renewed is not facts:
+                facts, desired = renewed, self.desired(renewed)
+                rest = self.plan(desired, live).without(self.findings.failed)
+                live = self._apply(rest, live, desired.guards)
+                plan = kube.Plan((*plan.writes, *rest.changes))
+        self.findings.problems.extend(desired.problems)
+        self.findings.message = desired.message
+        if writes:
             # Before the databag says so: consumers remove their own labels then.
             self._label(patch for patch in desired.labels if not patch.pod_template)
             self.publish(facts, live)
@@ -253,13 +276,17 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
             logger.info("%s", kube.describe(patch))
 
-    def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
-        applied = kube.apply(self.client, plan, self.identity)
-        self.findings.faults.extend(applied.faults)
+    def _apply(self, plan: kube.Plan, live: kube.Live, guards: frozenset[kube.Ref]) -> kube.Live:
+        applied = kube.apply(self.client, plan, self.identity, guards)
+        findings = self.findings
+        findings.faults.extend(applied.faults)
+        findings.failed |= applied.failed
         refused = plan.of(kube.Verb.REFUSED)
-        self.findings.refused.extend(change for change in refused if not self.tolerates(change))
-        self.findings.deferred.extend(plan.of(kube.Verb.DEFERRED))
-        self.findings.held.extend(plan.of(kube.Verb.HELD))
+        # The second plan of a hook takes the place of the first, but for what was done or failed.
+        findings.refused = [change for change in refused if not self.tolerates(change)]
+        findings.deferred = [*plan.of(kube.Verb.DEFERRED)]
+        findings.held = [*plan.of(kube.Verb.HELD), *applied.held]
+        findings.repaired += [change for change in applied.done if change.repairs]
         return applied.live(live)
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:

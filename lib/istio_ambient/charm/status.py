@@ -28,6 +28,10 @@ class Findings:
     """What an operator has to correct."""
     faults: list[kube.Fault] = field(default_factory=list[kube.Fault])
     """Failed requests to the API server."""
+    failed: set[kube.Ref] = field(default_factory=set[kube.Ref])
+    """The objects that could not be written."""
+    repaired: list[kube.Change] = field(default_factory=list[kube.Change])
+    """Objects that somebody else changed, and that are as desired again."""
     refused: list[kube.Change] = field(default_factory=list[kube.Change])
     """Objects whose name another owner has taken."""
     deferred: list[kube.Change] = field(default_factory=list[kube.Change])
@@ -64,6 +68,7 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
         *_deferred(findings.deferred),
         *unready,
         *sorted({change.reason for change in findings.held}),
+        *(f"{each.ref} {each.reason}: restored; who changes it?" for each in findings.repaired),
     ]
     if waiting:
         return ops.WaitingStatus(_summary(waiting))

@@ -32,7 +32,7 @@ from istio_ambient.ingress.model import (
     need_named_ports,
     workload_name,
 )
-from istio_ambient.ingress.objects._policies import cidrs_in_force, withhold
+from istio_ambient.ingress.objects._policies import cidrs_in_force
 from istio_ambient.ingress.objects._routes import KINDS
 from istio_ambient.ingress.routing import address_of, hosts, secret_name
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT, address_readiness
@@ -63,6 +63,5 @@ __all__ = [
     "need_named_ports",
     "resolve",
     "secret_name",
-    "withhold",
     "workload_name",
 ]

@@ -129,6 +129,7 @@ def desired(ingress: Ingress) -> Desired:
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),
         held=gateways.held(made),
+        guards=objects.guards(facts.model, facts.app),
         problems=(
             *ingress.hosts.problems,
             *invalid_cidrs,

@@ -5,12 +5,14 @@
 
 Here belongs what any project could use that applies objects to Kubernetes; whose objects they
 are, and names of products, come in as an `Identity`. One file a verb: `_live` reads, `_plan`
-compares (pure), `_apply` writes, `_ready` says whether it works; `_kinds` is data about kinds.
+compares and `_phases` orders (both pure), `_apply` writes, `_ready` says whether it works;
+`_guards` holds back what is not guarded, `_kinds` is data about kinds.
 """
 
 from istio_ambient.kube._apply import apply, delete, release
 from istio_ambient.kube._client import Client, connect, prepare_decoders, server_version
 from istio_ambient.kube._faults import Fault, fault_of
+from istio_ambient.kube._guards import withheld
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
 from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken
@@ -25,6 +27,7 @@ from istio_ambient.kube._objects import (
     ref_of,
     section,
 )
+from istio_ambient.kube._phases import NO_ACCESS, Access, Phase, Placement, Transition
 from istio_ambient.kube._plan import Change, Desired, Plan, Verb, creations, is_applied, plan
 from istio_ambient.kube._ready import (
     Readiness,
@@ -35,6 +38,8 @@ from istio_ambient.kube._ready import (
 )
 
 __all__ = [
+    "NO_ACCESS",
+    "Access",
     "Change",
     "Client",
     "Desired",
@@ -43,11 +48,14 @@ __all__ = [
     "LabelPatch",
     "Live",
     "Manifest",
+    "Phase",
+    "Placement",
     "Plan",
     "Readiness",
     "Ref",
     "Resource",
     "ResourceType",
+    "Transition",
     "Verb",
     "apply",
     "apply_labels",
@@ -74,5 +82,6 @@ __all__ = [
     "rolled_out",
     "section",
     "server_version",
+    "withheld",
     "workload_readiness",
 ]

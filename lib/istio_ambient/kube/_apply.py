@@ -1,23 +1,24 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Apply a plan: stage after stage, in parallel within a stage, deletions last."""
+"""Apply a plan: phase after phase; a fault holds back what depends on it."""
 
 import concurrent.futures
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx2
 from lightkube.types import PatchType
 
-from istio_ambient.kube import _faults, _kinds
+from istio_ambient.kube import _compare, _faults, _guards, _kinds
 from istio_ambient.kube._client import Client, prepare_decoders, send_patch
 from istio_ambient.kube._identity import RELEASED, Identity
 from istio_ambient.kube._live import PARALLEL, Live
-from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType, type_of
-from istio_ambient.kube._plan import Change, Plan, Verb
+from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType, manifest_of, type_of
+from istio_ambient.kube._phases import Phase
+from istio_ambient.kube._plan import WRITES, Change, Plan, Verb
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ class Applied:
 
     done: tuple[Change, ...] = ()
     faults: tuple[_faults.Fault, ...] = ()
+    failed: frozenset[Ref] = frozenset()
+    """The objects that the faults are about."""
+    held: tuple[Change, ...] = ()
+    """Changes that were not made, since they depend on one that failed."""
     objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
     """Each object created, updated or replaced, as the API server returned it."""
 
@@ -38,83 +43,175 @@ class Applied:
         return replace(before, objects={**kept, **self.objects})
 
 
-def apply(client: Client, plan: Plan, identity: Identity) -> Applied:
-    """Apply the writes of a plan; a fault ends the run after its stage, and the next run goes on.
+def apply(client: Client, plan: Plan, identity: Identity, guards: Collection[Ref] = ()) -> Applied:
+    """Apply the writes of a plan; a fault holds back what depends on it, and nothing else.
 
-    Creations and updates are server-side applies, one request an object. Deletions come last, so
-    that an object exists before the one that it replaces is deleted.
+    What depends on a failed change is the same object's final content, after its interim one; what
+    a guard guards that could not be narrowed; and a guard that widens access, while an object that
+    it guards could not be changed or deleted. A deletion that takes access away never waits.
 
     Args:
         client: used from several threads at once (lightkube's allows that).
         plan: made for the same identity.
-        identity: the owner of the objects; for the field manager, the order, and faults.
+        identity: the owner of the objects; for the field manager, its `Access`, and faults.
+        guards: as for `plan`.
     """
-    done: list[Change] = []
-    faults: list[_faults.Fault] = []
-    objects: dict[Ref, Resource] = {}
-    prepare_decoders(change.kind for change in plan.writes)
+    run = _Run(client, identity, frozenset(guards))
+    prepare_decoders(change.kind for change in plan.changes)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        for stage in _stages(plan, identity.guards):
-            tasks = [pool.submit(_attempt, client, change, identity) for change in stage]
-            for change, task in zip(stage, tasks, strict=True):
-                outcome = task.result()
-                if isinstance(outcome, _faults.Fault):
-                    faults.append(outcome)
-                    continue
+        for stage in _stages(plan):
+            run.send(pool, run.permitted(stage))
+    return Applied(
+        done=tuple(run.done),
+        faults=tuple(run.faults),
+        failed=frozenset(run.failed),
+        held=tuple(run.held),
+        objects=run.objects,
+    )
+
+
+@dataclass(frozen=True)
+class _Write:
+    """One request to write: the change itself, or its interim content."""
+
+    change: Change
+    is_interim: bool = False
+
+    @property
+    def manifest(self) -> Manifest | None:
+        return self.change.interim if self.is_interim else self.change.manifest
+
+
+def _stages(plan: Plan) -> Iterator[list[_Write]]:
+    """Yield what may be written in parallel, and unchanged objects, which guards concern."""
+
+    def stage(write: _Write) -> tuple[int, int]:
+        change = write.change
+        phase = Phase.NARROW if write.is_interim else change.phase
+        ordered = phase in (Phase.NEUTRAL, Phase.REMOVE)
+        number = _kinds.stage_of(change.ref) if ordered else 0
+        return phase, -number if change.verb is Verb.DELETE else number
+
+    writes = [_Write(change, is_interim=True) for change in plan.writes if change.interim]
+    writes += [_Write(change) for change in plan.changes]
+    for _, found in itertools.groupby(sorted(writes, key=stage), stage):
+        yield list(found)
+
+
+@dataclass
+class _Run:
+    """The state of one application of a plan."""
+
+    client: Client
+    identity: Identity
+    guards: frozenset[Ref]
+    done: list[Change] = field(default_factory=list[Change])
+    faults: list[_faults.Fault] = field(default_factory=list[_faults.Fault])
+    held: list[Change] = field(default_factory=list[Change])
+    objects: dict[Ref, Resource] = field(default_factory=dict[Ref, Resource])
+    failed: dict[Ref, Change] = field(default_factory=dict[Ref, Change])
+
+    def permitted(self, stage: Sequence[_Write]) -> list[_Write]:
+        """Return what is written of a stage; a change that has to wait goes to `held`."""
+        failed = [self.failed[ref] for ref in self.guards & self.failed.keys()]
+        guards = _guards.Guards(
+            missing=[str(change.ref) for change in failed if change.verb is not Verb.UPDATE],
+            outdated=[str(change.ref) for change in failed if change.verb is Verb.UPDATE],
+        )
+        permitted: list[_Write] = []
+        for write in stage:
+            change = write.change
+            reason = self._obstacle(change)
+            if reason:
+                change = replace(change, verb=Verb.HELD, reason=reason)
+            change = guards.decide(change, self.identity.access)
+            if change.verb in WRITES:
+                permitted.append(replace(write, change=change))
+            elif change is not write.change:
+                self.held.append(change)
+        return permitted
+
+    def _obstacle(self, change: Change) -> str:
+        """Return what a change has to wait for; empty: nothing."""
+        if change.verb not in WRITES:
+            return ""
+        if change.ref in self.failed and change.verb is not Verb.DELETE:
+            return f"{change.ref} waits until it can be narrowed"
+        if change.ref in self.guards and change.phase > Phase.NEUTRAL:
+            for ref, failed in sorted(self.failed.items()):
+                is_served = failed.verb is not Verb.CREATE
+                if is_served and ref.kind in self.identity.access.guarded:
+                    return f"{change.ref} waits until {ref} is changed"
+        return ""
+
+    def send(self, pool: concurrent.futures.Executor, writes: Sequence[_Write]) -> None:
+        """Send all at the same time; keep the outcomes."""
+        tasks = [pool.submit(self._attempt, write) for write in writes]
+        for write, task in zip(writes, tasks, strict=True):
+            answer, fault = task.result()
+            change = write.change
+            if answer is not None:
+                self.objects[change.ref] = answer
+            if fault is not None:
+                self.faults.append(fault)
+                self.failed[change.ref] = change
+            elif not write.is_interim:
                 logger.info("%s", change)
-                done.append(change)
-                if outcome is not None:
-                    objects[change.ref] = outcome
-            if faults:
-                break
-    return Applied(tuple(done), tuple(faults), objects)
+                self.done.append(change)
 
+    def _attempt(self, write: _Write) -> tuple[Resource | None, _faults.Fault | None]:
+        change = write.change
+        doing = f"{change.verb} {change.ref}"
+        try:
+            if change.verb is Verb.DELETE and not write.is_interim:
+                delete(self.client, change.kind, change.ref.name, change.ref.namespace)
+                return None, None
+            if change.repairs:
+                # Nothing is written again and again that does not last.
+                fault = self._alteration(write, self._put(write, dry_run=True))
+                if fault is not None:
+                    return None, fault
+            answer = self._put(write)
+            return answer, self._alteration(write, answer)
+        except httpx2.HTTPError as error:
+            return None, _faults.fault_of(error, doing, self.identity)
 
-def _stages(plan: Plan, guards: frozenset[str]) -> list[Sequence[Change]]:
-    desired = [change for change in plan.writes if change.verb is not Verb.DELETE]
-    stale = list(plan.of(Verb.DELETE))
-    return [
-        list(stage)
-        for changes in (desired, stale)
-        for _, stage in itertools.groupby(changes, lambda c: _kinds.stage_of(c.ref, guards))
-    ]
+    def _alteration(self, write: _Write, answer: Resource) -> _faults.Fault | None:
+        """Return a fault where the API server's answer is not what was sent to it."""
+        found = _compare.differences(write.manifest or {}, manifest_of(answer))
+        if not found:
+            return None
+        text = f"{write.change.ref} is changed on the way to the cluster, in {found[0]}"
+        return _faults.Fault(f"{text}: which admission webhook or policy does that?", False)
 
-
-def _attempt(
-    client: Client, change: Change, identity: Identity
-) -> Resource | _faults.Fault | None:
-    try:
-        return _write(client, change, identity.field_manager)
-    except httpx2.HTTPError as error:
-        return _faults.fault_of(error, f"{change.verb} {change.ref}", identity)
-
-
-def _write(client: Client, change: Change, field_manager: str) -> Resource | None:
-    if change.verb is Verb.DELETE:
-        delete(client, change.kind, change.ref.name, change.ref.namespace)
-        return None
-    try:
+    def _put(self, write: _Write, *, dry_run: bool = False) -> Resource:
+        change, manifest = write.change, write.manifest or {}
+        manager = self.identity.field_manager
         if change.verb is Verb.REPLACE:
-            return client.replace(
-                change.kind.from_dict(change.manifest), field_manager=field_manager
-            )
-        return _patch(client, change, field_manager)
-    except httpx2.HTTPStatusError as error:
-        if _faults.code_of(error) != 422 or change.ref.kind not in _kinds.RECREATABLE:
-            raise
-        logger.warning("%s: recreating, since %s", change.ref, error)
-        delete(client, change.kind, change.ref.name, change.ref.namespace)
-        return _patch(client, change, field_manager)
+            written = self.objects.get(change.ref)
+            if written is not None:
+                version = {"resourceVersion": written.metadata.resourceVersion}
+                manifest = {**manifest, "metadata": {**manifest["metadata"], **version}}
+            obj = change.kind.from_dict(manifest)
+            return self.client.replace(obj, field_manager=manager, dry_run=dry_run)
+        try:
+            return _patch(self.client, change, manifest, manager, dry_run=dry_run)
+        except httpx2.HTTPStatusError as error:
+            recreatable = change.ref.kind in _kinds.RECREATABLE and not dry_run
+            if _faults.code_of(error) != 422 or not recreatable:
+                raise
+            logger.warning("%s: recreating, since %s", change.ref, error)
+            delete(self.client, change.kind, change.ref.name, change.ref.namespace)
+            return _patch(self.client, change, manifest, manager)
 
 
-def _patch(client: Client, change: Change, field_manager: str) -> Resource:
-    manifest = dict(change.manifest or {})
-    # A resourceVersion would bind the apply to the object that was just deleted.
-    manifest["metadata"] = {
-        key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"
-    }
-    apply = PatchType.APPLY
-    return send_patch(client, change.kind, change.ref, manifest, field_manager, apply)
+def _patch(
+    client: Client, change: Change, manifest: Manifest, manager: str, *, dry_run: bool = False
+) -> Resource:
+    # A resourceVersion would bind the apply to the object that was read.
+    metadata = {k: value for k, value in manifest["metadata"].items() if k != "resourceVersion"}
+    body, apply = {**manifest, "metadata": metadata}, PatchType.APPLY
+    return send_patch(client, change.kind, change.ref, body, manager, apply, dry_run=dry_run)
 
 
 def release(client: Client, live: Live) -> None:

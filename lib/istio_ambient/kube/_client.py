@@ -58,10 +58,13 @@ class Client(Protocol):
         patch_type: PatchType = PatchType.STRATEGIC,
         field_manager: str | None = None,
         force: bool = False,
+        dry_run: bool = False,
     ) -> Resource:
         """Patch or apply one object."""
 
-    def replace(self, obj: Resource, *, field_manager: str | None = None) -> Resource:
+    def replace(
+        self, obj: Resource, *, field_manager: str | None = None, dry_run: bool = False
+    ) -> Resource:
         """Replace one object (PUT)."""
 
     def delete(self, res: ResourceType, name: str, *, namespace: str | None = None) -> None:
@@ -102,8 +105,12 @@ def send_patch(
     body: Manifest,
     field_manager: str,
     patch_type: PatchType = PatchType.MERGE,
+    *,
+    dry_run: bool = False,
 ) -> Resource:
     """Send a JSON merge patch (RFC 7386) or a forced server-side apply of one object.
+
+    A dry run goes through admission, and nothing is kept of it.
 
     Raises:
         httpx2.HTTPError: on any answer but success.
@@ -116,6 +123,7 @@ def send_patch(
         field_manager=field_manager,
         force=patch_type is PatchType.APPLY,
         namespace=ref.namespace or None,
+        dry_run=dry_run,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from istio_ambient.kube._objects import Manifest, items, section
+from istio_ambient.kube._phases import NO_ACCESS, Access
 
 RELEASED = "released"
 """Value of the owner annotation on objects that a removed owner left: the next may adopt them."""
@@ -30,9 +31,8 @@ class Identity:
     """Key of the annotation that holds a hash of the content that was applied last."""
     field_manager: str
     """The manager of the owner's writes, as the API server records it in `managedFields`."""
-    guards: frozenset[str] = frozenset()
-    """Kinds that restrict what other custom resources expose: applied before these, deleted
-    after them."""
+    access: Access = NO_ACCESS
+    """What the engine has to know of the kinds that decide about access."""
     adopts: Callable[[Manifest], bool] = lambda _: False
     """Return whether the owner takes over a live object that carries its labels and no owner
     annotation: an object of an earlier installer."""

@@ -25,8 +25,8 @@ STAGES: tuple[frozenset[str], ...] = (
     ),
     frozenset({"Service", "Deployment", "DaemonSet", "HorizontalPodAutoscaler"}),
 )
-"""Kinds in the order in which they are applied; within a stage in parallel. The kinds that an
-identity names as guards come next, then all other kinds, and `LAST_STAGE` at the end."""
+"""Kinds in the order in which they are applied; within a stage in parallel. All other kinds come
+next, and `LAST_STAGE` at the end."""
 
 LAST_STAGE = frozenset(
     {
@@ -59,18 +59,12 @@ RECREATABLE = frozenset(
 Workloads are not among them: their pods would end."""
 
 
-def stage_of(ref: Ref, guards: frozenset[str]) -> int:
-    """Return the number of the stage in which an object is applied, from 0.
-
-    Args:
-        ref: names the object.
-        guards: kinds that are applied before other custom resources; see `Identity.guards`.
-    """
-    ordered = (*STAGES, guards)
-    for number, kinds in enumerate(ordered):
+def stage_of(ref: Ref) -> int:
+    """Return the number of the stage in which an object is applied, from 0."""
+    for number, kinds in enumerate(STAGES):
         if ref.kind in kinds:
             return number
-    return len(ordered) + (1 if ref.kind in LAST_STAGE else 0)
+    return len(STAGES) + (1 if ref.kind in LAST_STAGE else 0)
 
 
 def is_closed(ref: Ref) -> bool:

@@ -52,6 +52,11 @@ def ref_of(obj: Resource) -> Ref:
     return ref_in(kind, obj.metadata.name, (obj.metadata.namespace or "") * is_namespaced(kind))
 
 
+def kind_of(resource_type: ResourceType) -> str:
+    """Return the name of the kind of a class, such as `Deployment`."""
+    return lightkube_resource.api_info(resource_type).resource.kind
+
+
 def ref_in(resource_type: ResourceType, name: str, namespace: str = "") -> Ref:
     """Return the reference to an object of this class."""
     definition = lightkube_resource.api_info(resource_type).resource

@@ -4,14 +4,15 @@
 """The changes that make the cluster equal to the desired objects, as a value: pure."""
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from istio_ambient.kube import _compare, _kinds, _objects
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
+from istio_ambient.kube._phases import Phase, Placement, Transition
 from istio_ambient.values.problems import Problem
 
 
@@ -48,6 +49,11 @@ class Change:
     """The desired object, as it is sent."""
     existing: Manifest | None = None
     """The object of another owner, where the change is refused."""
+    repairs: bool = False
+    """The content that is desired was applied before, and somebody changed it."""
+    phase: Phase = Phase.NEUTRAL
+    interim: Manifest | None = None
+    """The object as it is sent in phase NARROW already, before the change itself."""
 
     def __str__(self) -> str:
         return f"{self.verb}: {self.ref}" + (f" ({self.reason})" if self.reason else "")
@@ -62,6 +68,10 @@ class Plan:
     def of(self, *verbs: Verb) -> tuple[Change, ...]:
         """Return the changes with one of these verbs."""
         return tuple(change for change in self.changes if change.verb in verbs)
+
+    def without(self, refs: Collection[Ref]) -> "Plan":
+        """Return the plan without the changes of some objects."""
+        return Plan(tuple(change for change in self.changes if change.ref not in refs))
 
     @property
     def writes(self) -> tuple[Change, ...]:
@@ -90,6 +100,9 @@ class Desired:
     """What an operator has to correct. With problems the rest is still applied, unless `hold`."""
     held: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     """Objects that keep their live version for now, each with the reason; see `plan`."""
+    guards: frozenset[Ref] = frozenset()
+    """Those of the objects without which nothing of the kinds that `Access.guarded` names may be
+    served."""
     message: str = ""
     """The status text where everything works and no problem is left."""
     hold: bool = False
@@ -101,6 +114,7 @@ def plan(
     live: Live,
     taken: Mapping[Ref, Resource] | None = None,
     held: Mapping[Ref, str] | None = None,
+    guards: Collection[Ref] = (),
 ) -> Plan:
     """Return the changes that make the cluster equal to the desired objects.
 
@@ -110,6 +124,7 @@ def plan(
         taken: objects of desired names that are not in live, from `read_taken`.
         held: objects that keep their live version for now, each with the reason. They are
             created where they are absent and repaired where they drifted, and nothing else.
+        guards: the objects that others need in force; see `Desired.guards`.
 
     Raises:
         ValueError: two desired objects have one name, or a kind of them was not read, so that
@@ -126,12 +141,72 @@ def plan(
         for ref, obj in live.objects.items()
         if ref not in changes and ref.kind not in _kinds.KEPT
     ]
+    placed = list(_placed((*changes.values(), *stale), live, guards))
 
     def order(change: Change) -> tuple[int, Ref]:
-        return _kinds.stage_of(change.ref, live.identity.guards), change.ref
+        return _kinds.stage_of(change.ref), change.ref
 
-    ordered = sorted(changes.values(), key=order)
-    return Plan((*ordered, *sorted(stale, key=order, reverse=True)))
+    ordered = sorted((c for c in placed if c.verb is not Verb.DELETE), key=order)
+    deleted = sorted((c for c in placed if c.verb is Verb.DELETE), key=order, reverse=True)
+    return Plan(tuple(sorted((*ordered, *deleted), key=lambda change: change.phase)))
+
+
+def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:
+    """Return the changes with their phases, and with what is written in advance."""
+    listed = list(changes)
+    access = live.identity.access
+    transitions = [
+        Transition(
+            ref=change.ref,
+            before=(before := live.manifest(change.ref)),
+            after=before if change.verb is Verb.UNCHANGED else change.manifest,
+            guards=change.ref in guards,
+        )
+        for change in listed
+        if change.ref.kind in access.kinds and change.verb in (Verb.UNCHANGED, *WRITES)
+    ]
+    is_changed = any(change.verb in WRITES for change in listed)
+    placements: Mapping[Ref, Placement] = {}
+    if is_changed and transitions:
+        placements = access.placements(transitions)
+    for change in listed:
+        default = Phase.REMOVE if change.verb is Verb.DELETE else Phase.NEUTRAL
+        placement = placements.get(change.ref, Placement(default))
+        interim = placement.interim and _interim(change, placement.interim, live)
+        yield replace(change, phase=placement.phase, interim=interim)
+
+
+def _interim(change: Change, content: Manifest, live: Live) -> Manifest:
+    """Return content that is written in advance, as it is sent: with marks of its own.
+
+    Its hash is not that of the desired object, so a run that ends after it is continued.
+    """
+    metadata = {
+        key: value for key, value in content["metadata"].items() if key in ("name", "namespace")
+    }
+    annotations = dict(_objects.section(content["metadata"], "annotations"))
+    annotations.pop(live.identity.hash_annotation, None)
+    content = {
+        **{key: value for key, value in content.items() if key not in ("metadata", "status")},
+        "metadata": {**metadata, "annotations": annotations},
+    }
+    manifest = stamped(content, live.identity)
+    current = live.manifest(change.ref)
+    return _replacement(manifest, current) if change.verb is Verb.REPLACE and current else manifest
+
+
+def others_wrote(current: Manifest, identity: Identity) -> bool:
+    """Return whether a field manager other than the owner's apply owns part of the content.
+
+    A server-side apply leaves fields that other managers added: a rule that an operator added to
+    an allow-nothing policy stays until the object is replaced.
+    """
+    ours = ("Apply", identity.field_manager)
+    return any(
+        _objects.section(entry, "fieldsV1").keys() - {"f:metadata", "f:status"}
+        for entry in _objects.items(current["metadata"], "managedFields")
+        if (entry.get("operation"), entry.get("manager")) != ours and not entry.get("subresource")
+    )
 
 
 def is_applied(obj: Resource, live: Live) -> bool:
@@ -179,10 +254,12 @@ def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
     verb, reason = _compared(manifest, current, live.identity)
     if verb is Verb.UNCHANGED:
         return Change(verb, ref, kind)
+    key = live.identity.hash_annotation
+    repairs = _annotation(current, key) == _annotation(manifest, key)
     manifest = _kinds.keep_what_others_set(manifest, current)
     if verb is Verb.REPLACE:
         manifest = _replacement(manifest, current)
-    return Change(verb, ref, kind, reason, manifest)
+    return Change(verb, ref, kind, reason, manifest, repairs=repairs)
 
 
 def stamped(manifest: Manifest, identity: Identity) -> Manifest:
@@ -205,7 +282,7 @@ def _compared(manifest: Manifest, current: Manifest, identity: Identity) -> tupl
         reason = f"changed: {_first(drift, key)}" if drift else "changed"
     if not reason:
         return Verb.UNCHANGED, ""
-    return (Verb.REPLACE if _others_wrote(current, identity) else Verb.UPDATE), reason
+    return (Verb.REPLACE if others_wrote(current, identity) else Verb.UPDATE), reason
 
 
 def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
@@ -229,17 +306,3 @@ def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
 def _first(paths: Sequence[str], hash_annotation: str) -> str:
     shown = [path for path in paths if hash_annotation not in path] or list(paths)
     return shown[0] + (f" and {len(shown) - 1} more" if len(shown) > 1 else "")
-
-
-def _others_wrote(current: Manifest, identity: Identity) -> bool:
-    """Return whether a field manager other than the owner's apply owns part of the content.
-
-    A server-side apply leaves fields that other managers added: a rule that an operator added to
-    an allow-nothing policy stays until the object is replaced.
-    """
-    ours = ("Apply", identity.field_manager)
-    return any(
-        _objects.section(entry, "fieldsV1").keys() - {"f:metadata", "f:status"}
-        for entry in _objects.items(current["metadata"], "managedFields")
-        if (entry.get("operation"), entry.get("manager")) != ours and not entry.get("subresource")
-    )

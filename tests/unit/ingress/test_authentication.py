@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import authorization, ingress, kube, resources
+from istio_ambient.authorization import order
 from istio_ambient.ingress import ForwardAuth, Trust, authentication
 from istio_ambient.ingress.authentication import _authentication
 from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
@@ -385,14 +386,15 @@ def test_those_with_few_open_paths_have_them_whatever_others_ask_for():
 
 def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
     wanted = samples.facts(samples.request(), forward_auth=LOGIN)
-    objects = ingress.desired(ingress.resolve(wanted)).objects
-    identity = resources.identity("shop", "gate")
+    desired = ingress.desired(ingress.resolve(wanted))
+    objects, guards = desired.objects, desired.guards
+    identity = resources.identity("shop", "gate", access=order.ACCESS)
     none = kube.Live(identity, ingress.MANAGED)
     theirs = resources.AuthorizationPolicy(
         metadata=meta_v1.ObjectMeta(name="ext-authz-gate", namespace="shop"), spec={}
     )
     taken = {kube.ref_of(theirs): theirs}
-    plan = ingress.withhold(kube.plan(objects, none, taken), "shop", "gate")
+    plan = kube.withheld(kube.plan(objects, none, taken, guards=guards), none, guards)
     created = {change.kind for change in plan.of(kube.Verb.CREATE)}
     assert resources.AuthorizationPolicy in created
     assert not created & {resources.Gateway, resources.HTTPRoute}
@@ -404,5 +406,5 @@ def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
         if ref != kube.ref_of(theirs)
     }
     live = kube.Live(identity, ingress.MANAGED, live_objects)
-    plan = ingress.withhold(kube.plan(objects, live, taken), "shop", "gate")
+    plan = kube.withheld(kube.plan(objects, live, taken, guards=guards), live, guards)
     assert [change.kind for change in plan.of(kube.Verb.DELETE)] == [resources.HTTPRoute]

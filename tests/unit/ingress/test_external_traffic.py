@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress, kube, resources
+from istio_ambient.authorization import order
 from istio_ambient.ingress.objects import _cidrs, _policies
 from lightkube.models.meta_v1 import ObjectMeta
 
@@ -140,9 +141,10 @@ def test_any_text_allows_its_networks_or_no_client(text: str):
 
 @pytest.mark.parametrize(("taken", "made"), [(False, True), (True, False)])
 def test_no_gateway_is_made_whose_limits_cannot_be_put_in_place(taken: bool, made: bool):
-    wanted = ingress.desired(ingress.resolve(facts())).objects
+    wanted = ingress.desired(ingress.resolve(facts()))
+    empty = kube.Live(resources.identity("shop", "gate", access=order.ACCESS), ingress.MANAGED)
     policy = _policies.external_traffic_policy("shop", "gate", [])
     others = {kube.ref_of(policy): policy} if taken else {}
-    plan = kube.plan(wanted, kube.Live(IDENTITY, ingress.MANAGED), others)
-    kinds = {change.kind for change in ingress.withhold(plan, "shop", "gate").writes}
+    plan = kube.plan(wanted.objects, empty, others, guards=wanted.guards)
+    kinds = {change.kind for change in kube.withheld(plan, empty, wanted.guards).writes}
     assert (resources.Gateway in kinds) is made

@@ -6,13 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from istio_ambient import kube, resources
+from istio_ambient.authorization import order
 from istio_ambient.kube import _objects
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Service
 from lightkube.resources.rbac_authorization_v1 import ClusterRole
 
-IDENTITY = resources.identity("shop", "beacon", frozenset({"istio-waypoint"}))
-KINDS = (ConfigMap, Service, ClusterRole, resources.AuthorizationPolicy, resources.Gateway)
+IDENTITY = resources.identity("shop", "beacon", frozenset({"istio-waypoint"}), order.ACCESS)
+KINDS = (
+    ConfigMap,
+    Service,
+    ClusterRole,
+    resources.AuthorizationPolicy,
+    resources.Gateway,
+    resources.HTTPRoute,
+)
 
 
 def config_map(name: str = "settings", **data: str) -> kube.Resource:

@@ -12,7 +12,7 @@ from istio_ambient import kube, resources
 from istio_ambient.kube import _client
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.core_v1 import Namespace
+from lightkube.resources.core_v1 import Namespace, Service
 
 from tests.unit.kube.objects import IDENTITY, as_live, config_map, live, policy
 
@@ -45,15 +45,22 @@ class RecordingClient:
         return []
 
     def patch(
-        self, res: Any, name: str, obj: Any, *, field_manager: str | None = None, **_: Any
+        self,
+        res: Any,
+        name: str,
+        obj: Any,
+        *,
+        field_manager: str | None = None,
+        dry_run: bool = False,
+        **_: Any,
     ) -> Any:
-        self._record("patch", name)
+        self._record("dry run" if dry_run else "patch", name)
         self.managers.add(field_manager)
         self.bodies.append(obj)
-        return obj
+        return obj if res is CustomResourceDefinition else res.from_dict(obj)
 
-    def replace(self, obj: Any, *, field_manager: str | None = None) -> Any:
-        self._record("replace", obj.metadata.name)
+    def replace(self, obj: Any, *, field_manager: str | None = None, dry_run: bool = False) -> Any:
+        self._record("dry run" if dry_run else "replace", obj.metadata.name)
         self.managers.add(field_manager)
         return obj
 
@@ -63,9 +70,11 @@ class RecordingClient:
 
 def test_each_object_takes_one_request_and_deletions_come_last():
     client = RecordingClient()
-    plan = kube.plan([policy("new"), config_map("cm")], live(as_live(policy("old"))))
+    service = Service(metadata=ObjectMeta(name="old", namespace="shop"))
+    plan = kube.plan([policy("new"), config_map("cm")], live(as_live(service)))
     applied = kube.apply(client, plan, IDENTITY)
-    assert client.calls == [("patch", "cm"), ("patch", "new"), ("delete", "old")]
+    assert sorted(client.calls[:2]) == [("patch", "cm"), ("patch", "new")]
+    assert client.calls[2:] == [("delete", "old")]
     assert not applied.faults
 
 
@@ -75,21 +84,84 @@ def test_an_empty_plan_sends_no_request():
     assert client.calls == []
 
 
-def test_a_fault_ends_the_run_before_deletions():
+def test_a_fault_keeps_nothing_else_from_being_written_or_deleted():
     client = RecordingClient({"new": api_error(500)})
-    plan = kube.plan([policy("new")], live(as_live(policy("old"))))
+    plan = kube.plan([policy("new"), config_map("cm")], live(as_live(policy("old"))))
     (fault,) = kube.apply(client, plan, IDENTITY).faults
     assert fault.transient
-    assert ("delete", "old") not in client.calls
+    assert {("delete", "old"), ("patch", "cm")} <= set(client.calls)
 
 
-def test_a_fault_of_a_guard_ends_the_run_before_other_custom_resources():
-    client = RecordingClient({"allow": api_error(500)})
-    kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
-    route = resources.HTTPRoute(metadata=ObjectMeta(name="open", namespace="shop"), spec={})
-    plan = kube.plan([route, policy()], kube.Live(IDENTITY, kinds))
-    assert kube.apply(client, plan, IDENTITY).faults
-    assert client.calls == [("patch", "allow")]
+ROUTE = resources.HTTPRoute(metadata=ObjectMeta(name="open", namespace="shop"), spec={"a": 1})
+GUARDS = frozenset({kube.ref_of(policy())})
+
+
+def guarded(*desired: kube.Resource, found: kube.Live, fault: int = 0) -> list[tuple[str, str]]:
+    """Return the writes where `allow` guards what is served; it is refused with a fault."""
+    client = RecordingClient({"allow": api_error(fault)} if fault else {})
+    plan = kube.withheld(kube.plan(desired, found, guards=GUARDS), found, GUARDS)
+    applied = kube.apply(client, plan, IDENTITY, GUARDS)
+    assert len(applied.faults) == bool(fault)
+    return client.calls
+
+
+def test_nothing_is_served_without_its_guard():
+    route, empty, denied = ("patch", "open"), live(), [("patch", "allow")]
+    assert guarded(ROUTE, policy(), found=empty) == [*denied, route]
+    assert guarded(ROUTE, policy(), found=empty, fault=403) == denied
+    served = live(as_live(ROUTE))
+    assert guarded(ROUTE, policy(), found=served, fault=403) == [*denied, ("delete", "open")]
+    # Of a kind that is not served, or a name that another owner has taken.
+    assert guarded(ROUTE, policy(), found=live(missing=[resources.AuthorizationPolicy])) == []
+
+
+def test_with_an_outdated_guard_what_is_served_stays_and_nothing_is_added():
+    stricter = policy(action="DENY", rules=[{}])
+    served = live(as_live(ROUTE), as_live(policy()))
+    changed = resources.HTTPRoute(metadata=ROUTE.metadata, spec={"a": 2})
+    denied = [("patch", "allow")]
+    assert guarded(ROUTE, stricter, found=served, fault=403) == denied
+    assert guarded(changed, stricter, found=served, fault=403) == denied
+    assert guarded(stricter, found=served, fault=403) == [*denied, ("delete", "open")]
+
+
+def test_a_guard_that_somebody_else_wrote_into_is_no_guard_while_it_cannot_be_restored():
+    opened = as_live(policy(), manager="kubectl-edit", operation="Update")
+    opened["spec"] = {"rules": [{}]}
+    calls = guarded(ROUTE, policy(), found=live(as_live(ROUTE), opened), fault=403)
+    assert calls == [("dry run", "allow"), ("delete", "open")]
+
+
+def test_a_guard_widens_only_after_what_it_guards_is_gone():
+    narrow, wide = (policy(rules=[{"from": [{"source": {"ipBlocks": [net]}}]}]) for net in NETS)
+    found = live(as_live(ROUTE), as_live(narrow))
+    assert guarded(wide, found=found) == [("delete", "open"), ("patch", "allow")]
+    client = RecordingClient({"open": api_error(403)})
+    applied = kube.apply(client, kube.plan([wide], found, guards=GUARDS), IDENTITY, GUARDS)
+    assert client.calls == [("delete", "open")]
+    assert [change.ref.name for change in applied.held] == ["allow"]
+
+
+NETS = ("10.0.0.0/8", "0.0.0.0/0")
+
+
+class Altering(RecordingClient):
+    """Has an admission webhook that adds a rule to every policy."""
+
+    def patch(self, res: Any, name: str, obj: Any, **options: Any) -> Any:
+        return super().patch(res, name, {**obj, "spec": {"rules": [{}]}}, **options)
+
+
+def test_an_answer_that_is_not_what_was_sent_is_a_fault():
+    client = Altering()
+    applied = kube.apply(client, kube.plan([policy()], live()), IDENTITY)
+    (fault,) = applied.faults
+    assert not fault.transient
+    assert "admission webhook" in fault.text
+    # The next hook finds out by a dry run that another write would not last either.
+    again = kube.plan([policy()], applied.live(live()))
+    assert len(kube.apply(client, again, IDENTITY).faults) == 1
+    assert client.calls == [("patch", "allow"), ("dry run", "allow")]
 
 
 def test_an_immutable_object_of_a_kind_that_runs_nothing_is_recreated():

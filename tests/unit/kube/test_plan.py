@@ -9,7 +9,7 @@ import pytest
 from istio_ambient import kube, resources
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.core_v1 import Namespace
+from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.rbac_authorization_v1 import ClusterRole
 
 from tests.unit.kube.objects import IDENTITY, as_live, config_map, edited, live, policy
@@ -117,30 +117,14 @@ def test_a_kind_that_was_not_read_raises():
         kube.plan([Namespace(metadata=ObjectMeta(name="shop"))], live())
 
 
-def test_configuration_is_applied_before_custom_resources():
-    role = ClusterRole(metadata=ObjectMeta(name="role"))
-    plan = kube.plan([policy(), config_map(), role], live())
-    assert [c.ref.kind for c in plan.changes][-1] == "AuthorizationPolicy"
+def test_configuration_is_applied_before_other_objects_and_what_narrows_access_first():
+    role, service = ClusterRole(metadata=ObjectMeta(name="role")), Service(metadata=META)
+    plan = kube.plan([service, policy(), config_map(), role], live())
+    kinds = ["AuthorizationPolicy", "ClusterRole", "ConfigMap", "Service"]
+    assert [change.ref.kind for change in plan.changes] == kinds
 
 
-def test_guards_are_applied_before_other_custom_resources_and_deleted_after_them():
-    kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
-    meta = ObjectMeta(name="a", namespace="shop")
-    route = resources.HTTPRoute(metadata=meta, spec={})
-    empty = kube.Live(IDENTITY, kinds)
-    made = kube.plan([route, policy()], empty)
-    assert [change.kind for change in made.changes] == list(kinds)
-    both = {change.ref: change.kind.from_dict(change.manifest) for change in made.changes}
-    gone = kube.plan([], kube.Live(IDENTITY, kinds, both))
-    assert [change.kind for change in gone.changes] == [*reversed(kinds)]
-
-
-def test_without_guards_custom_resources_are_applied_in_the_order_of_their_kinds():
-    unordered = dataclasses.replace(IDENTITY, guards=frozenset())
-    kinds = (resources.AuthorizationPolicy, resources.HTTPRoute)
-    route = resources.HTTPRoute(metadata=ObjectMeta(name="a", namespace="shop"), spec={})
-    planned = kube.plan([policy(), route], kube.Live(unordered, kinds))
-    assert [change.kind for change in planned.changes] == [*reversed(kinds)]
+META = ObjectMeta(name="a", namespace="shop")
 
 
 def test_another_field_manager_counts_as_another_writer():

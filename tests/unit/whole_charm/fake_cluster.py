@@ -5,14 +5,14 @@
 
 It serves every kind, keeps what is applied, merged, replaced or deleted, and records each request.
 An apply replaces everything but the status. There is no admission, there are no defaults and no
-controllers: a test gives the objects that these would make.
+controllers but one that accepts routes: a test gives the objects that these would make.
 """
 
 import dataclasses
 import json
 import marshal
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import httpx2
@@ -26,6 +26,7 @@ Manifest = dict[str, Any]
 Key = tuple[str, str, str, str]
 """API version, kind, namespace (empty: cluster-wide), name."""
 
+_ROUTES = ("HTTPRoute", "GRPCRoute")
 CREATED = "2026-01-01T00:00:00Z"
 """When everything in the cluster was made."""
 
@@ -65,6 +66,10 @@ class FakeCluster:
 
         Labels are left out.
         """
+        self.refuses: Callable[[Request], int] = lambda _: 0
+        """Return the status with which a request that changes the cluster is refused; 0: none."""
+        self.written: Callable[[], None] = lambda: None
+        """Called after each change."""
         self._missing = frozenset(missing)
         self._objects: dict[Key, Manifest] = {}
         self._lock = threading.Lock()
@@ -119,10 +124,13 @@ class FakeCluster:
         patch_type: PatchType = PatchType.STRATEGIC,
         field_manager: str | None = None,
         force: bool = False,
+        dry_run: bool = False,
     ) -> Any:
         """Apply or merge; an object that is not there is made by an apply only."""
         key = _key(res, name, namespace)
         body = _plain(obj)
+        if dry_run:
+            return self._decode(res, {**self._objects.get(key, {}), **body})
         if patch_type is PatchType.APPLY:
             with self._lock:
                 self._record("apply", key, body)
@@ -133,11 +141,13 @@ class FakeCluster:
             self._record("merge", key, body)
             return self._decode(res, self._put(key, merged(self._existing(key), body)))
 
-    def replace(self, obj: Any, *, field_manager: str | None = None) -> Any:
+    def replace(self, obj: Any, *, field_manager: str | None = None, dry_run: bool = False) -> Any:
         """Put an object in the place of the one of its name."""
         kind = cast(Any, type(obj))
         key = _key(kind, obj.metadata.name, obj.metadata.namespace)
         body = _plain(obj)
+        if dry_run:
+            return self._decode(kind, body)
         with self._lock:
             self._record("replace", key, body)
             status = self._existing(key).get("status")
@@ -151,10 +161,15 @@ class FakeCluster:
             self._existing(key)
             self._record("delete", key, {})
             del self._objects[key]
+            self.written()
 
     def _record(self, verb: str, key: Key, body: Manifest) -> None:
         _, kind, namespace, name = key
-        self.requests.append(Request(verb, kind, namespace, name, _copied(body)))
+        request = Request(verb, kind, namespace, name, _copied(body))
+        code = self.refuses(request)
+        if code:
+            raise _error(code, f"{kind} {name} is refused:")
+        self.requests.append(request)
 
     def _existing(self, key: Key) -> Manifest:
         if key not in self._objects:
@@ -166,7 +181,8 @@ class FakeCluster:
         entry: Manifest = {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {}}}
         metadata: Manifest = {**before.get("metadata", {}), **body["metadata"]}
         metadata["managedFields"] = [entry]
-        status = {"status": before["status"]} if "status" in before else {}
+        kept = "status" in before and key[1] not in _ROUTES
+        status = {"status": before["status"]} if kept else {}
         return self._put(key, {**body, **status, "metadata": metadata})
 
     def _put(self, key: Key, manifest: Manifest) -> Manifest:
@@ -176,12 +192,25 @@ class FakeCluster:
         served = {"uid": f"uid-{name}", "creationTimestamp": CREATED, "generation": 1}
         metadata = {**served, **manifest["metadata"], "resourceVersion": "1"}
         content = {**manifest, "apiVersion": version, "kind": kind, "metadata": metadata}
+        if kind in _ROUTES and "status" not in manifest:
+            content["status"] = {"parents": [_accepted(ref) for ref in _parents(manifest)]}
         self._objects[key] = content
+        self.written()
         return content
 
     @staticmethod
     def _decode(res: Any, manifest: Manifest) -> Any:
         return res.from_dict(_copied(manifest))
+
+
+def _parents(route: Manifest) -> list[Manifest]:
+    return route.get("spec", {}).get("parentRefs", [])
+
+
+def _accepted(parent: Manifest) -> Manifest:
+    """Return what istiod says of a route at a parent: that it takes it."""
+    condition = {"type": "Accepted", "status": "True", "reason": "Accepted"}
+    return {"parentRef": parent, "conditions": [{**condition, "observedGeneration": 1}]}
 
 
 def _key(res: Any, name: str, namespace: str | None) -> Key:

@@ -59,6 +59,9 @@ class _Left:
     """Those that the charm made."""
 
 
+NOTHING = _Left()
+
+
 def run(scenario: Mapping[str, Any]) -> Outcome:
     """Run the event of a scenario, after the earlier one if there is one.
 
@@ -76,7 +79,7 @@ def forget_folders() -> None:
 def _run_all(scenario: Scenario) -> tuple[Outcome, _Left]:
     earlier = scenario.pop("earlier", None)
     if earlier is None:
-        return _run(scenario, _Left())
+        return _run(scenario, NOTHING)
     before = patched(scenario, {"meanwhile": {}}, earlier)
     return _run(scenario, _left_by(json.dumps(before)))
 
@@ -88,7 +91,14 @@ def _left_by(scenario: str) -> _Left:
 
 def _run(scenario: Scenario, before: _Left) -> tuple[Outcome, _Left]:
     objects = merged({**scenario["objects"], **before.objects}, scenario["meanwhile"])
-    cluster = FakeCluster(_manifests(objects), scenario["kubernetes"], scenario["missing"])
+    cluster = FakeCluster(manifests(objects), scenario["kubernetes"], scenario["missing"])
+    return run_hook(scenario, cluster, before)
+
+
+def run_hook(
+    scenario: Scenario, cluster: FakeCluster, before: _Left = NOTHING
+) -> tuple[Outcome, _Left]:
+    """Run the event of a scenario in a cluster, whatever the scenario says of objects."""
     context = _context(scenario["charm"], scenario["app"])
     facts: list[object] = []
     with (
@@ -118,19 +128,19 @@ def _run(scenario: Scenario, before: _Left) -> tuple[Outcome, _Left]:
 
 def _sections(cluster: FakeCluster) -> Mapping[str, Any]:
     """Return the sections of the outcome that are about the cluster."""
-    manifests = cluster.manifests
+    found = cluster.manifests
     return {
-        **manifests,
-        **_access(manifests.values()),
-        "certificate": authority.certificate_in(manifests.values()),
+        **found,
+        **_access(found.values()),
+        "certificate": authority.certificate_in(found.values()),
         "reads": cluster.reads,
         "requests": [f"{each.verb} {each.kind} {each.name}" for each in cluster.requests],
     }
 
 
-def _access(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+def _access(objects: Iterable[Manifest]) -> dict[str, Manifest]:
     """Return the authorization policies by their target, since their names hold a hash."""
-    policies = (m for m in manifests if m["kind"] == "AuthorizationPolicy")
+    policies = (m for m in objects if m["kind"] == "AuthorizationPolicy")
     return {f"access to {target}": p for p in policies if (target := _target(p))}
 
 
@@ -212,7 +222,8 @@ def _emit(
     return out, dict(context.action_results or {})
 
 
-def _manifests(objects: Mapping[str, Any]) -> Iterator[Manifest]:
+def manifests(objects: Mapping[str, Any]) -> Iterator[Manifest]:
+    """Yield the objects of a scenario in JSON form."""
     for key, content in objects.items():
         kind, _, path = key.partition(" ")
         namespace, _, name = path.rpartition("/")

@@ -28,38 +28,6 @@ def _external_traffic_name(model: str, app: str) -> str:
     return name_with_hash(f"{app}-{model}-external-traffic", OBJECT_NAME_LIMIT)
 
 
-def withhold(plan: kube.Plan, model: str, app: str) -> kube.Plan:
-    """Return the plan without gateway and routes where a policy that guards them is refused.
-
-    A gateway that no policy targets allows every client. Where an object of another owner has the
-    name of one of our policies, the gateway is not created, and an existing one serves nothing.
-    """
-    refused = {
-        change.ref
-        for change in plan.of(kube.Verb.REFUSED)
-        if change.kind is resources.AuthorizationPolicy and change.ref.namespace == model
-    }
-    clients = kube.ref_in(resources.AuthorizationPolicy, _external_traffic_name(model, app), model)
-    if clients not in refused and not authentication.authentication_guards(app, refused):
-        return plan
-    return kube.Plan(tuple(filter(None, (_withheld(change) for change in plan.changes))))
-
-
-_ROUTES = (resources.HTTPRoute, resources.GRPCRoute)
-
-
-def _withheld(change: kube.Change) -> kube.Change | None:
-    if change.verb is kube.Verb.CREATE:
-        return None if change.kind in (resources.Gateway, *_ROUTES) else change
-    if change.kind in _ROUTES and change.verb in _LIVE:
-        reason = "a policy that guards it cannot be applied"
-        return kube.Change(kube.Verb.DELETE, change.ref, change.kind, reason)
-    return change
-
-
-_LIVE = (kube.Verb.UNCHANGED, kube.Verb.UPDATE, kube.Verb.REPLACE)
-
-
 def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
     """Return the networks that the external-traffic policy in the cluster allows.
 
