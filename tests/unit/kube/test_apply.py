@@ -118,7 +118,9 @@ def test_nothing_is_served_without_its_guard():
 def test_with_an_outdated_guard_what_is_served_stays_and_nothing_is_added():
     stricter = policy(action="DENY", rules=[{}])
     served = live(as_live(ROUTE), as_live(policy()))
-    changed = resources.HTTPRoute(metadata=ROUTE.metadata, spec={"a": 2})
+    changed = resources.HTTPRoute(
+        metadata=ObjectMeta(name="open", namespace="shop"), spec={"a": 2}
+    )
     denied = [("patch", "allow")]
     assert guarded(ROUTE, stricter, found=served, fault=403) == denied
     assert guarded(changed, stricter, found=served, fault=403) == denied

@@ -143,7 +143,8 @@ AMBIENT = "istio.io/dataplane-mode"
 
 
 def pod(app: str) -> dict[str, Any]:
-    return {"metadata": {"labels": {NAME: app, AMBIENT: "ambient"}}, "spec": {"serviceAccount": app}}
+    labels = {NAME: app, AMBIENT: "ambient"}
+    return {"metadata": {"labels": labels}, "spec": {"serviceAccount": app}}
 
 
 def of_kind(objects: Mapping[str, Manifest], kind: str) -> tuple[Manifest, ...]:
@@ -323,9 +324,7 @@ def _served(objects: Mapping[str, Manifest]) -> Iterator[tuple[int, str, str]]:
     """Yield listener, path and application of what the routes in the cluster serve."""
     for listener in LISTENERS:
         for path in PROBES:
-            ranked = [
-                (rank, app) for rank, app in _matching(objects, f"http-{listener}", path)
-            ]
+            ranked = [(rank, app) for rank, app in _matching(objects, f"http-{listener}", path)]
             best = max((rank for rank, _ in ranked), default=None)
             yield from {(listener, path, app) for rank, app in ranked if rank == best}
 
