@@ -6,9 +6,10 @@
 hosts → listeners → backends → routes → what is served → authentication → objects
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from istio_ambient import authorization, gateways, resources
+from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.ingress import authentication, objects, routing
 from istio_ambient.ingress.model import Facts
 from istio_ambient.kube import Desired
@@ -110,18 +111,21 @@ def desired(ingress: Ingress) -> Desired:
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
     made = objects.gateway(facts, ingress.listeners)
+    policies = (
+        objects.external_traffic_policy(facts.model, facts.app, cidrs),
+        *authentication.authentication_policies(
+            ingress.authentication,
+            gateway,
+            facts.forward_auth,
+            facts.request_auth,
+            in_force=facts.authentication_in_force,
+        ),
+    )
     return Desired(
         objects=(
             *gateways.objects(made),
             *objects.secret(facts.tls, gateway),
-            objects.external_traffic_policy(facts.model, facts.app, cidrs),
-            *authentication.authentication_policies(
-                ingress.authentication,
-                gateway,
-                facts.forward_auth,
-                facts.request_auth,
-                in_force=facts.authentication_in_force,
-            ),
+            *policies,
             *objects.routes(served.objects, gateway),
             *objects.destination_rules(served.routes, gateway),
             *objects.backend_policies(served.routes, gateway),
@@ -129,7 +133,7 @@ def desired(ingress: Ingress) -> Desired:
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),
         held=gateways.held(made),
-        guards=objects.guards(facts.model, facts.app),
+        guards=frozenset((*_guards(policies), *facts.guards_in_force)),
         problems=(
             *ingress.hosts.problems,
             *invalid_cidrs,
@@ -139,3 +143,10 @@ def desired(ingress: Ingress) -> Desired:
             *ingress.authentication_problems,
         ),
     )
+
+
+def _guards(policies: Iterable[kube.Resource]) -> Iterator[kube.Ref]:
+    """Yield the policies without which the gateway would serve what it must not."""
+    for policy in policies:
+        if isinstance(policy, resources.AuthorizationPolicy):
+            yield kube.ref_of(policy)

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from istio_ambient import authorization
+from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress.model._authentication import ForwardAuth, Trust
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
@@ -98,6 +98,14 @@ class Facts:
     """One for each scraper that cannot be granted access yet."""
     problems: tuple[Problem, ...] = ()
     """Problems of databags and options."""
+
+    @property
+    def guards_in_force(self) -> tuple[kube.Ref, ...]:
+        """Those policies; one that is no longer desired is deleted after what it guards is gone."""
+        return tuple(
+            kube.ref_in(resources.AuthorizationPolicy, name, self.model)
+            for name in sorted(self.authentication_in_force)
+        )
 
     @property
     def gateway(self) -> GatewayRef:
