@@ -61,6 +61,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             cluster=cluster,
             requests=tuple(requests),
             own_requests=tuple(own),
+            requesters=frozenset(requester for requester, _ in consumers),
             config=self.load_config(beacon.Config),
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),

@@ -61,7 +61,15 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             databag for endpoint in ingress_requests.KEYS for databag in self._databags(endpoint)
         )
         scraped = scrapers.read(self)
-        cluster = ingress_services.read(client, gateway, requests, cross_model=scraped.cross_model)
+        config = self.load_config(ingress.Config)
+        cluster = ingress_services.read(
+            client,
+            gateway,
+            requests,
+            live,
+            route_namespaces=config.route_namespaces,
+            cross_model=scraped.cross_model,
+        )
         let_in, pending = scraped.requests(cluster.model_namespaces)
         upstream, unread = self._upstream()
         login = self._login()
@@ -72,11 +80,14 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
-            config=self.load_config(ingress.Config),
+            config=config,
             replicas=self.replicas,
             pod_labels=self.telemetry_label,
             requests=requests,
             cluster=cluster,
+            live_routes=ingress.attached_routes(
+                (route for kind in ingress.KINDS.values() for route in live.of(kind)), gateway
+            ),
             scrapers=let_in,
             pending=tuple(pending),
             cidrs_in_force=ingress.cidrs_in_force(live),

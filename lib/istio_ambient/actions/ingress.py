@@ -36,13 +36,17 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
         found, entries = self._routes()
         unserved = route_list.unserved(found)
+        foreign = route_list.foreign_entries(found)
         if form == _reading.JSON:
             return {
                 **tables.fitted("routes", entries, _reading.as_json),
+                **tables.fitted("foreign-routes", foreign, _reading.as_json),
                 **tables.fitted("not-served", unserved, _reading.as_json),
             }
         results: _reading.Results = {"gateway": found.hosts.url or "no address yet"}
         results |= tables.fitted("routes", entries, route_list.table)
+        if foreign:
+            results |= tables.fitted("foreign-routes", foreign, route_list.foreign_table)
         if unserved:
             results |= tables.fitted("not-served", unserved, route_list.unserved_table)
         return results

@@ -5,7 +5,7 @@
 
 from istio_ambient import gateways
 from istio_ambient.values import pods
-from istio_ambient.values.config import Applications
+from istio_ambient.values.config import Applications, Namespaces
 
 
 class Config(pods.PodsConfig):
@@ -15,6 +15,8 @@ class Config(pods.PodsConfig):
     model_on_mesh: bool = False
     trusted_requesters: Applications = frozenset()
     """Applications of our model that may ask for access to other applications of it."""
+    route_namespaces: Namespaces = frozenset()
+    """Namespaces whose Services may use the waypoint, besides those that relations name."""
     waypoint_resources: pods.ResourcesOption = pods.NO_RESOURCES
     waypoint_tolerations: pods.Tolerations = None
     waypoint_node_selector: pods.NodeSelector = pods.NO_LABELS

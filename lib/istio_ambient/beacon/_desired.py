@@ -23,6 +23,7 @@ def desired(facts: Facts) -> Desired:
         replicas=facts.replicas,
         pod_labels=facts.pod_labels,
         settings=facts.config.waypoint,
+        namespaces=facts.route_namespaces,
     )
     labels = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(

@@ -26,6 +26,8 @@ class Facts:
     """Access requests of applications, which are granted for what belongs to them."""
     own_requests: tuple[authorization.AccessRequest, ...] = ()
     """Access requests of the charm itself, which are always granted."""
+    requesters: frozenset[authorization.Requester] = frozenset()
+    """The applications that are related over `service-mesh`."""
     config: Config = dataclasses.field(default_factory=Config)
     problems: tuple[Problem, ...] = ()
     """Problems of databags; those of options are in `config`."""
@@ -36,6 +38,18 @@ class Facts:
     def waypoint(self) -> str:
         """Name of our waypoint."""
         return gateways.waypoint_name(self.model, self.app)
+
+    @property
+    def route_namespaces(self) -> frozenset[str]:
+        """Other namespaces whose Services may use the waypoint.
+
+        Those of the models of related applications, which are asked to label their Services so,
+        and those that the operator names. Without them istiod ignores the labels: no waypoint
+        would enforce the policies for these Services.
+        """
+        known = self.cluster.model_namespaces
+        related = (known.get(requester.model_uuid) for requester in self.requesters)
+        return frozenset({*filter(None, related), *self.config.route_namespaces})
 
     @property
     def published_labels(self) -> dict[str, str]:

@@ -7,7 +7,14 @@ istiod makes a Deployment, a Service, a ServiceAccount and a PodDisruptionBudget
 Routes and policies of a gateway belong to `ingress` and `authorization`.
 """
 
-from istio_ambient.gateways._gateway import KINDS, Gateway, held, objects, unmade_reason
+from istio_ambient.gateways._gateway import (
+    KINDS,
+    Gateway,
+    allowed_routes,
+    held,
+    objects,
+    unmade_reason,
+)
 from istio_ambient.gateways._membership import (
     DATAPLANE_MODE,
     USE_WAYPOINT,
@@ -44,6 +51,7 @@ __all__ = [
     "ServiceType",
     "Settings",
     "TrafficPolicy",
+    "allowed_routes",
     "held",
     "label_removals",
     "labels_config_map",

@@ -4,7 +4,7 @@
 """A Gateway as objects: the Gateway itself, its parameters for istiod, and its scale."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lightkube.models import autoscaling_v2, meta_v1
@@ -50,6 +50,24 @@ def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
         _gateway(gateway),
         _autoscaler(gateway),
     )
+
+
+def allowed_routes(own: str, others: Iterable[str]) -> Mapping[str, Any]:
+    """Return `allowedRoutes` of a listener: the namespaces whose routes it takes.
+
+    For a waypoint, istiod also decides by them which Services may use it
+    (`AllowsAttachmentFromNamespace`, pilot/pkg/serviceregistry/ambient/waypoints.go).
+
+    Args:
+        own: namespace of the Gateway.
+        others: further namespaces.
+    """
+    names = sorted({own, *others})
+    if names == [own]:
+        return {"namespaces": {"from": "Same"}}
+    # The API server sets this label on every namespace, and lets nobody change it.
+    named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}
+    return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [named]}}}
 
 
 def held(gateway: Gateway) -> Mapping[kube.Ref, str]:

@@ -3,7 +3,7 @@
 
 """The waypoint: the Gateway whose pods decide about requests between workloads on the mesh."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from istio_ambient.gateways import _gateway, _parameters
 from istio_ambient.values.names import model_app_name
@@ -25,8 +25,9 @@ def waypoint(
     replicas: int,
     pod_labels: Mapping[str, str],
     settings: _parameters.Settings | None,
+    namespaces: Collection[str] = (),
 ) -> _gateway.Gateway:
-    """Return the waypoint of an application, which serves Services of any namespace.
+    """Return the waypoint of an application, for Services of our own and other namespaces.
 
     Args:
         model: our model, which is the namespace too.
@@ -34,6 +35,7 @@ def waypoint(
         replicas: number of pods, at least one.
         pod_labels: labels for the pods that istiod makes.
         settings: of the operator; None: an option is invalid, and the last valid ones stay.
+        namespaces: other namespaces whose Services may use the waypoint.
     """
     name = waypoint_name(model, app)
     return _gateway.Gateway(
@@ -50,7 +52,7 @@ def waypoint(
                 "name": "mesh",
                 "port": HBONE_PORT,
                 "protocol": "HBONE",
-                "allowedRoutes": {"namespaces": {"from": "All"}},
+                "allowedRoutes": _gateway.allowed_routes(model, namespaces),
             }
         ],
     )

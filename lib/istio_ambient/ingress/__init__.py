@@ -18,6 +18,7 @@ reports/          what actions and the status say about it
 from istio_ambient.ingress._ingress import MANAGED, Ingress, desired, resolve
 from istio_ambient.ingress.authentication import authentication_in_force
 from istio_ambient.ingress.model import (
+    AttachedRoute,
     Certificate,
     Cluster,
     Config,
@@ -28,6 +29,7 @@ from istio_ambient.ingress.model import (
     Tls,
     Trust,
     Upstream,
+    attached_routes,
     named_ports_of,
     need_named_ports,
     workload_name,
@@ -42,6 +44,7 @@ __all__ = [
     "HTTP_PORT",
     "KINDS",
     "MANAGED",
+    "AttachedRoute",
     "Certificate",
     "Cluster",
     "Config",
@@ -55,6 +58,7 @@ __all__ = [
     "Upstream",
     "address_of",
     "address_readiness",
+    "attached_routes",
     "authentication_in_force",
     "cidrs_in_force",
     "desired",

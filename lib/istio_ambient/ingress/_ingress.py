@@ -6,14 +6,22 @@
 hosts → listeners → backends → routes → what is served → authentication → objects
 """
 
+<<<<<<< HEAD
 from collections.abc import Iterable, Iterator
+=======
+from collections.abc import Sequence
+>>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)
 from dataclasses import dataclass
 
 from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.ingress import authentication, objects, routing
-from istio_ambient.ingress.model import Facts
+from istio_ambient.ingress.model import AttachedRoute, Facts
 from istio_ambient.kube import Desired
 from istio_ambient.values.problems import Problem
+from istio_ambient.values.text import printable
+
+_MAX_STATUS = 120
+"""Characters of a status text."""
 
 MANAGED = (
     *gateways.KINDS,
@@ -37,6 +45,22 @@ class Ingress:
     listeners: routing.Listeners
     served: routing.Served
     authentication: authentication.Authentication
+
+    @property
+    def route_namespaces(self) -> frozenset[str]:
+        """Namespaces whose routes the gateway takes."""
+        facts = self.facts
+        granted = (route.namespace for route in self.served.objects)
+        return frozenset({facts.model, *granted, *facts.config.route_namespaces})
+
+    @property
+    def foreign_routes(self) -> tuple[AttachedRoute, ...]:
+        """Routes of other owners that the gateway takes, or has taken until now."""
+        return tuple(
+            route
+            for route in self.facts.cluster.foreign_routes
+            if route.accepted or route.namespace in self.route_namespaces
+        )
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -110,6 +134,7 @@ def desired(ingress: Ingress) -> Desired:
     cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
+<<<<<<< HEAD
     made = objects.gateway(facts, ingress.listeners)
     policies = (
         objects.external_traffic_policy(facts.model, facts.app, cidrs),
@@ -121,6 +146,9 @@ def desired(ingress: Ingress) -> Desired:
             in_force=facts.authentication_in_force,
         ),
     )
+=======
+    made = objects.gateway(facts, ingress.listeners, ingress.route_namespaces)
+>>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)
     return Desired(
         objects=(
             *gateways.objects(made),
@@ -142,11 +170,22 @@ def desired(ingress: Ingress) -> Desired:
             *ingress.problems,
             *ingress.authentication_problems,
         ),
+        message=_foreign_routes(ingress.foreign_routes),
     )
 
 
+<<<<<<< HEAD
 def _guards(policies: Iterable[kube.Resource]) -> Iterator[kube.Ref]:
     """Yield the policies without which the gateway would serve what it must not."""
     for policy in policies:
         if isinstance(policy, resources.AuthorizationPolicy):
             yield kube.ref_of(policy)
+=======
+def _foreign_routes(routes: Sequence[AttachedRoute]) -> str:
+    """Return the status text about routes of other owners; empty where there are none."""
+    names = sorted({str(route) for route in routes})
+    if not names:
+        return ""
+    count = f"{len(names)} routes" if len(names) > 1 else "1 route"
+    return printable(f"{count} of another owner: {names[0]}: see list-routes", _MAX_STATUS)
+>>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)

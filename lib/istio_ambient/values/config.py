@@ -5,13 +5,13 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Self, cast
 
 import pydantic
 from pydantic_core import ErrorDetails
 
-from istio_ambient.values import validation
+from istio_ambient.values import hostnames, validation
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.text import shown
 
@@ -115,7 +115,6 @@ def _option(name: str) -> str:
 # Juju's `names.ApplicationSnippet`.
 _APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
 _MAX_NAME = 63
-_REMEDY = "use names of applications in this model, with commas or spaces between them"
 
 
 def parse_applications(names: object) -> object:
@@ -128,16 +127,39 @@ def parse_applications(names: object) -> object:
             application. These stay: an application that is no longer trusted would lose the
             access that it asked for, and with it what it had closed for others.
     """
+    remedy = "use names of applications in this model, with commas or spaces between them"
+    return _names(names, _is_application, "no application", remedy)
+
+
+def parse_namespaces(names: object) -> object:
+    """Return the names of a list with commas or whitespace between them, as a frozenset.
+
+    A value that is not text is returned as it is, for pydantic to check.
+
+    Raises:
+        InvalidEntriesError: with the valid names, where a name is none of a namespace.
+    """
+    remedy = "use names of namespaces, with commas or spaces between them"
+    return _names(names, hostnames.is_dns_label, "no namespace", remedy)
+
+
+def _names(names: object, is_valid: Callable[[str], bool], fault: str, remedy: str) -> object:
     if not isinstance(names, str):
         return names
     found = dict.fromkeys(name for name in re.split(r"[,\s]+", names) if name)
-    valid = {name for name in found if len(name) <= _MAX_NAME and _APPLICATION.fullmatch(name)}
+    valid = {name for name in found if is_valid(name)}
     if len(valid) < len(found):
-        invalid = (f"{shown(name)} is no application" for name in found if name not in valid)
-        errors = (InvalidValueError(message, _REMEDY) for message in invalid)
+        invalid = (f"{shown(name)} is {fault}" for name in found if name not in valid)
+        errors = (InvalidValueError(message, remedy) for message in invalid)
         raise InvalidEntriesError(frozenset(valid), errors)
     return frozenset(valid)
 
 
+def _is_application(name: str) -> bool:
+    return len(name) <= _MAX_NAME and bool(_APPLICATION.fullmatch(name))
+
+
 Applications = Annotated[frozenset[str], pydantic.BeforeValidator(parse_applications)]
 """Type of an option that names applications; see `parse_applications`."""
+Namespaces = Annotated[frozenset[str], pydantic.BeforeValidator(parse_namespaces)]
+"""Type of an option that names namespaces; see `parse_namespaces`."""

@@ -72,7 +72,7 @@ def test_the_waypoint_is_a_gateway_that_keeps_our_marks_from_its_pods():
                 "name": "mesh",
                 "port": 15008,
                 "protocol": "HBONE",
-                "allowedRoutes": {"namespaces": {"from": "All"}},
+                "allowedRoutes": {"namespaces": {"from": "Same"}},
             }
         ],
     }

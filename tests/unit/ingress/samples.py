@@ -143,6 +143,7 @@ def facts(
     model_namespaces: dict[str, str] | None = None,
     named_ports: dict[tuple[str, str, str], frozenset[int]] | None = None,
     node_address: str = "",
+    foreign_routes: tuple[ingress.AttachedRoute, ...] = (),
     **changes: Any,
 ) -> ingress.Facts:
     gateway = authorization.ServiceFacts(
@@ -153,7 +154,9 @@ def facts(
         "shop",
         "gate",
         requests=requests,
-        cluster=ingress.Cluster(by_name, model_namespaces or {}, named_ports or {}, node_address),
+        cluster=ingress.Cluster(
+            by_name, model_namespaces or {}, named_ports or {}, node_address, foreign_routes
+        ),
         pod_labels={"charms.canonical.com/shop.gate.telemetry": "aggregated"},
         **changes,
     )

@@ -14,13 +14,13 @@ def listeners(config: Config, address: str = ADDRESS) -> list[dict[str, object]]
     return objects(facts(config=config, address=address))["Gateway shop/gate"]["spec"]["listeners"]
 
 
-def test_one_http_listener_for_routes_of_all_namespaces():
+def test_one_http_listener_for_routes_of_our_namespace():
     assert listeners(Config()) == [
         {
             "name": "http-80",
             "port": 80,
             "protocol": "HTTP",
-            "allowedRoutes": {"namespaces": {"from": "All"}},
+            "allowedRoutes": {"namespaces": {"from": "Same"}},
         }
     ]
 

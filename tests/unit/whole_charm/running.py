@@ -36,7 +36,9 @@ API_VERSIONS: Mapping[str, str] = {
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "Deployment": "apps/v1",
     "EndpointSlice": "discovery.k8s.io/v1",
+    "GRPCRoute": "gateway.networking.k8s.io/v1",
     "Gateway": "gateway.networking.k8s.io/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
     "Namespace": "v1",
     "Node": "v1",
     "Pod": "v1",
@@ -199,14 +201,14 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
 
 @contextlib.contextmanager
 def _recording(charm: Any, facts: list[object]) -> Generator[None]:
-    """Record the facts that a charm builds its desired objects from."""
-    original = charm.desired
+    """Record the facts that a charm gathers, in a hook and for an action."""
+    original = charm.gather
 
-    def desired(self: Any, found: object) -> Any:
-        facts.append(found)
-        return original(self, found)
+    def gather(self: Any, *read: Any) -> Any:
+        facts.append(original(self, *read))
+        return facts[-1]
 
-    with mock.patch.object(charm, "desired", desired):
+    with mock.patch.object(charm, "gather", gather):
         yield
 
 

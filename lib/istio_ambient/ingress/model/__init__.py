@@ -6,22 +6,24 @@
 Values only. Their consequences are in `routing`, `authentication`, `objects` and `reports`.
 """
 
+from istio_ambient.ingress.model._attached import REQUESTED_BY, AttachedRoute, attached_routes
 from istio_ambient.ingress.model._authentication import ForwardAuth, Tokens, Trust
 from istio_ambient.ingress.model._cluster import Cluster, named_ports_of, need_named_ports
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
-    GATEWAY_CLASS,
     Certificate,
     Facts,
-    GatewayRef,
     Tls,
     Upstream,
-    workload_name,
 )
+from istio_ambient.ingress.model._gateway import GATEWAY_CLASS, GatewayRef, workload_name
+from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
     "GATEWAY_CLASS",
+    "REQUESTED_BY",
+    "AttachedRoute",
     "Certificate",
     "Cluster",
     "Config",
@@ -29,10 +31,14 @@ __all__ = [
     "ForwardAuth",
     "GatewayRef",
     "IngressRequest",
+    "Match",
+    "PathType",
+    "Protocol",
     "Tls",
     "Tokens",
     "Trust",
     "Upstream",
+    "attached_routes",
     "named_ports_of",
     "need_named_ports",
     "workload_name",

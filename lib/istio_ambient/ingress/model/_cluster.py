@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from istio_ambient import kube
 from istio_ambient.authorization import ServiceFacts
+from istio_ambient.ingress.model._attached import AttachedRoute
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Cluster:
     """The pods' port numbers by (namespace, Service, name of the Service's port)."""
     node_address: str = ""
     """Of a node that runs the gateway; read where the gateway's Service is of type NodePort."""
+    foreign_routes: tuple[AttachedRoute, ...] = ()
+    """Routes of other owners that name our Gateway as their parent; where no other namespace may
+    have any, those of our own namespace only."""
 
 
 def named_ports_of(

@@ -7,7 +7,7 @@ import pydantic
 
 from istio_ambient import gateways
 from istio_ambient.values import pods
-from istio_ambient.values.config import Applications
+from istio_ambient.values.config import Applications, Namespaces
 from istio_ambient.values.problems import InvalidValueError
 
 _SERVICE = frozenset({"external-traffic-policy", "gateway-service-type"})
@@ -27,6 +27,8 @@ class Config(pods.PodsConfig):
     """Networks of allowed clients, comma-separated; empty: no client is allowed."""
     trusted_requesters: Applications = frozenset()
     """Applications of our model that may have Services of other applications exposed."""
+    route_namespaces: Namespaces = frozenset()
+    """Namespaces whose routes the gateway takes, besides those that relations name."""
     gateway_resources: pods.ResourcesOption = pods.NO_RESOURCES
     gateway_tolerations: pods.Tolerations = None
     gateway_node_selector: pods.NodeSelector = pods.NO_LABELS

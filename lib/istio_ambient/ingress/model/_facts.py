@@ -6,14 +6,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+<<<<<<< HEAD
 from istio_ambient import authorization, kube, resources
+=======
+from istio_ambient import authorization
+from istio_ambient.ingress.model._attached import AttachedRoute
+>>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)
 from istio_ambient.ingress.model._authentication import ForwardAuth, Trust
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
+from istio_ambient.ingress.model._gateway import GatewayRef
 from istio_ambient.ingress.model._requests import IngressRequest
 from istio_ambient.values.problems import Problem
-
-GATEWAY_CLASS = "istio"
 
 
 @dataclass(frozen=True)
@@ -55,21 +59,6 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class GatewayRef:
-    """The Gateway of this application, by namespace and name."""
-
-    namespace: str
-    """Our model."""
-    name: str
-    """Our application."""
-
-    @property
-    def workload(self) -> str:
-        """The name of the Deployment, Service and ServiceAccount that istiod makes."""
-        return workload_name(self.name)
-
-
-@dataclass(frozen=True)
 class Facts:
     """Everything that the desired objects follow from."""
 
@@ -90,6 +79,8 @@ class Facts:
     authentication_in_force: frozenset[str] = frozenset()
     """Names of the policies for forward_auth and request_auth that are in the cluster."""
     cluster: Cluster = field(default_factory=Cluster)
+    live_routes: tuple[AttachedRoute, ...] = ()
+    """Our own routes that are in the cluster."""
     scrapers: Sequence[authorization.AccessRequest] = ()
     """Access requests on behalf of the applications that scrape our own units."""
     cidrs_in_force: tuple[str, ...] | None = None
@@ -111,8 +102,3 @@ class Facts:
     def gateway(self) -> GatewayRef:
         """The Gateway that the facts are about."""
         return GatewayRef(self.model, self.app)
-
-
-def workload_name(app: str) -> str:
-    """Return the name of the objects that istiod makes for the Gateway `app`."""
-    return f"{app}-{GATEWAY_CLASS}"

@@ -3,6 +3,8 @@
 
 """The ingress gateway: a Gateway from which istiod makes pods and a Service."""
 
+from collections.abc import Collection
+
 from istio_ambient import gateways
 from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import GATEWAY_CLASS, Facts
@@ -12,15 +14,21 @@ TLS_METRICS = ("ssl.handshake", "ssl.connection_error", "expiration_unix_time_se
 """Suffixes of Envoy's metrics that Istio's proxies leave out by default."""
 
 
-def gateway(facts: Facts, listeners: Listeners) -> gateways.Gateway:
-    """Return the gateway with its listeners, scale and the operator's options."""
+def gateway(facts: Facts, listeners: Listeners, namespaces: Collection[str]) -> gateways.Gateway:
+    """Return the gateway with its listeners, scale and the operator's options.
+
+    Args:
+        facts: of the hook.
+        listeners: of the gateway.
+        namespaces: other namespaces whose routes it takes.
+    """
     return gateways.Gateway(
         name=facts.app,
         namespace=facts.model,
         gateway_class=GATEWAY_CLASS,
         workload=facts.gateway.workload,
         listeners=[
-            routing.listener_spec(each, listeners.hostname, facts.gateway)
+            routing.listener_spec(each, listeners.hostname, facts.gateway, namespaces)
             for each in listeners.in_gateway
         ],
         replicas=facts.replicas,

@@ -6,13 +6,14 @@
 See https://gateway-api.sigs.k8s.io/reference/spec/.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.model import GatewayRef
+from istio_ambient.ingress.model import REQUESTED_BY, GatewayRef
 from istio_ambient.ingress.routing import BackendService, Match, Protocol, Route
 
 KINDS = {Protocol.HTTP: resources.HTTPRoute, Protocol.GRPC: resources.GRPCRoute}
@@ -20,11 +21,15 @@ KINDS = {Protocol.HTTP: resources.HTTPRoute, Protocol.GRPC: resources.GRPCRoute}
 
 def routes(routes: Iterable[Route], gateway: GatewayRef) -> list[kube.Resource]:
     """Return the HTTPRoutes and GRPCRoutes, each once."""
-    by_ref = {route.ref: route for route in routes}
-    return [_route(route, gateway) for _, route in sorted(by_ref.items())]
+    by_ref: dict[tuple[Protocol, str, str], list[Route]] = {}
+    for route in routes:
+        by_ref.setdefault(route.ref, []).append(route)
+    return [_route(same, gateway) for _, same in sorted(by_ref.items())]
 
 
-def _route(route: Route, gateway: GatewayRef) -> kube.Resource:
+def _route(same: Sequence[Route], gateway: GatewayRef) -> kube.Resource:
+    """Return the object of equal routes."""
+    route = same[0]
     rule: dict[str, Any] = {"matches": [_match(match, route.protocol) for match in route.matches]}
     filters = list(_filters(route))
     if filters:
@@ -39,7 +44,12 @@ def _route(route: Route, gateway: GatewayRef) -> kube.Resource:
     spec: dict[str, Any] = {"parentRefs": [parent], "rules": [rule]}
     if route.hostnames:
         spec["hostnames"] = list(route.hostnames)
-    metadata = meta_v1.ObjectMeta(name=route.name, namespace=route.namespace)
+    requesters = sorted({str(each.requester) for each in same})
+    metadata = meta_v1.ObjectMeta(
+        name=route.name,
+        namespace=route.namespace,
+        annotations={REQUESTED_BY: json.dumps(requesters)},
+    )
     return KINDS[route.protocol](metadata=metadata, spec=spec)
 
 

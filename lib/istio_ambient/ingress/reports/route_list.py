@@ -16,6 +16,9 @@ from istio_ambient.values.problems import Problem
 
 SERVED, APPLYING, REFUSED = "served", "not applied yet", "not taken by istiod"
 _HEADINGS = ("URL", "MATCH", "APPLICATION", "BACKEND", "AUTHENTICATION", "STATE")
+_FOREIGN_HEADINGS = ("ROUTE", "LISTENER", "HOSTNAMES", "PATHS", "STATE")
+_MAX_SHOWN = 8
+"""Hostnames or paths of one route of another owner."""
 _UNSERVED_HEADINGS = ("APPLICATION", "ENDPOINT", "FIELD", "WHY", "WHAT TO DO")
 
 
@@ -154,6 +157,62 @@ def unserved(ingress: Ingress) -> list[Problem]:
     )
     closed = ingress.authentication_problems
     return [*ingress.problems, *facts.config.problems, *facts.problems, *closed, *pending]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class ForeignEntry:
+    """A route of another owner at the gateway."""
+
+    route: str
+    """`HTTPRoute shop/by-hand`."""
+    listener: str
+    """Name of the listener, or a port; empty: all."""
+    hostnames: tuple[str, ...]
+    """Empty: those of the listener."""
+    paths: tuple[str, ...]
+    """Each with further conditions: `/api (GET)`. At most 8, then `…`."""
+    state: str
+    """`served`, `not applied yet` or `not taken by istiod`."""
+
+
+def foreign_entries(ingress: Ingress) -> list[ForeignEntry]:
+    """Return the routes of other owners that the gateway takes, sorted."""
+    states = {True: SERVED, False: REFUSED, None: APPLYING}
+    return sorted(
+        ForeignEntry(
+            route=str(route),
+            listener=route.listener or str(route.port or ""),
+            hostnames=_cut(route.hostnames),
+            paths=_cut(_conditional_path(match) for match in route.matches),
+            state=states[route.accepted],
+        )
+        for route in ingress.foreign_routes
+    )
+
+
+def _conditional_path(match: Match) -> str:
+    conditions = ", ".join(_conditions(match))
+    return f"{match.path} ({conditions})" if conditions else match.path
+
+
+def _cut(values: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(values)
+    return found if len(found) <= _MAX_SHOWN else (*found[:_MAX_SHOWN], "…")
+
+
+def foreign_table(found: Iterable[ForeignEntry]) -> str:
+    """Return the routes of other owners as text, one a line."""
+    rows = (
+        (
+            entry.route,
+            entry.listener or "all",
+            ", ".join(entry.hostnames) or "any",
+            ", ".join(entry.paths),
+            entry.state,
+        )
+        for entry in found
+    )
+    return tables.table(_FOREIGN_HEADINGS, rows, empty="the gateway has no other routes")
 
 
 def proxied_endpoints(ingress: Ingress, found: Iterable[Entry]) -> Mapping[str, Mapping[str, str]]:

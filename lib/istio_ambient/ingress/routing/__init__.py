@@ -8,6 +8,7 @@ In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`,
 Kubernetes objects are in `objects`.
 """
 
+from istio_ambient.ingress.model import Match, PathType, Protocol
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
 from istio_ambient.ingress.routing._backends import Backends, BackendService
 from istio_ambient.ingress.routing._hosts import Hosts, hosts, intersection
@@ -18,7 +19,6 @@ from istio_ambient.ingress.routing._listeners import (
     listeners,
     secret_name,
 )
-from istio_ambient.ingress.routing._matches import Match, PathType, Protocol
 from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route, Scheme
 from istio_ambient.ingress.routing._served import Served, served
 

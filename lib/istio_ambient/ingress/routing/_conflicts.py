@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from istio_ambient.ingress.model import Match
 from istio_ambient.ingress.routing import _hosts
-from istio_ambient.ingress.routing._matches import Match
 from istio_ambient.ingress.routing._routes import Route
 from istio_ambient.values.problems import Problem
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from istio_ambient import gateways
 from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
@@ -123,19 +124,22 @@ def secret_name(app: str) -> str:
     return name_with_hash(f"{app}-tls-certificate", 253)
 
 
-def listener_spec(listener: Listener, hostname: str, gateway: GatewayRef) -> Mapping[str, Any]:
+def listener_spec(
+    listener: Listener, hostname: str, gateway: GatewayRef, namespaces: Iterable[str]
+) -> Mapping[str, Any]:
     """Return the listener as an element of a Gateway's `spec.listeners`.
 
     Args:
         listener: port and protocol.
         hostname: the only hostname that it takes requests for; empty: any.
         gateway: the Gateway.
+        namespaces: other namespaces whose routes it takes.
     """
     spec: dict[str, Any] = {
         "name": listener.name,
         "port": listener.port,
         "protocol": listener.protocol,
-        "allowedRoutes": {"namespaces": {"from": "All"}},
+        "allowedRoutes": gateways.allowed_routes(gateway.namespace, namespaces),
     }
     if hostname:
         spec["hostname"] = hostname

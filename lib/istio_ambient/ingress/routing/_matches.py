@@ -1,56 +1,12 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Matches of routes in one form, so that those of both interfaces and of gRPC compare."""
+"""Matches of the routes that applications request."""
 
-import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from istio_ambient.ingress.model import Match, PathType
 from istio_ambient.interfaces.istio_ingress_route import GrpcMatch, GrpcRoute, HttpMatch, HttpRoute
-
-
-class Protocol(enum.StrEnum):
-    """The kind of a route's object: HTTPRoute or GRPCRoute."""
-
-    HTTP = "HTTP"
-    GRPC = "GRPC"
-
-
-class PathType(enum.StrEnum):
-    """How a path is compared, in Gateway API's words."""
-
-    EXACT = "Exact"
-    PREFIX = "PathPrefix"
-    """By whole segments."""
-    REGEX = "RegularExpression"
-    """RE2, of the whole path."""
-
-
-@dataclass(frozen=True, order=True)
-class Match:
-    """One match of a route: a request has to meet all members that are set.
-
-    A gRPC method is a path: `/<service>/<method>`, or `/<service>` and the paths below it.
-    """
-
-    path_type: PathType = PathType.PREFIX
-    path: str = "/"
-    method: str = ""
-    """Of HTTP; empty: any."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Sorted pairs of a name in lower case and the exact value."""
-    grpc: tuple[str, str] | None = None
-    """gRPC service and method (empty: all of them) that the path stands for."""
-
-    @classmethod
-    def of_grpc(
-        cls, service: str, method: str = "", headers: tuple[tuple[str, str], ...] = ()
-    ) -> "Match":
-        """Return the match of a gRPC method, or of all methods of a service."""
-        path = f"/{service}/{method}" if method else f"/{service}"
-        path_type = PathType.EXACT if method else PathType.PREFIX
-        return cls(path_type, path, headers=headers, grpc=(service, method))
 
 
 def matches(route: HttpRoute | GrpcRoute) -> tuple[Match, ...]:

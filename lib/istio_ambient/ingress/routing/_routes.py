@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from istio_ambient import authorization, kube
-from istio_ambient.ingress.model import IngressRequest
+from istio_ambient.ingress.model import IngressRequest, Match, Protocol
 from istio_ambient.ingress.routing import _hosts, _matches
 from istio_ambient.ingress.routing._addresses import HTTP_PORT
 from istio_ambient.ingress.routing._backends import Backends, BackendService
 from istio_ambient.ingress.routing._listeners import REDIRECTING, Listener, Listeners
-from istio_ambient.ingress.routing._matches import Match, Protocol
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import (
     Backend,

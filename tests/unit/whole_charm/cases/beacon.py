@@ -54,6 +54,9 @@ OPTIONS: Mapping[str, Option] = {
         {"access to Service shop/reviews: spec.rules": PRESENT, "status": "active: "},
         given=changed(target_app_name="reviews"),
     ),
+    "route-namespaces": Option(
+        "team-a", {f"{GATEWAY}: spec.listeners[0].allowedRoutes.namespaces": Has("'team-a'")}
+    ),
     "ready-timeout": Option(10**10, {"status": waiting(f"waypoint {WAYPOINT}")}, given=UNREADY),
     **proxy_pods("waypoint", PARAMETERS),
 }

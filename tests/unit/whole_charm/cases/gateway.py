@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from istio_ambient.ingress.model import REQUESTED_BY
+
 from tests.unit.whole_charm.cases import routes
 from tests.unit.whole_charm.cases.base_ingress import (
     ADDRESS,
@@ -47,6 +49,37 @@ PODS_PORTS = {
 }
 NO_ADDRESS = gateway_service(status=None)
 LIST_ROUTES: Patch = {"event": {"action": "list-routes", "params": {"format": "json"}}}
+BY_HAND: Patch = {
+    "objects": {
+        "HTTPRoute shop/by-hand": {
+            "spec": {
+                "parentRefs": [{"name": "gate", "sectionName": "http-80"}],
+                "hostnames": ["by-hand.example"],
+                "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/by-hand"}}]}],
+            }
+        }
+    }
+}
+"""A route that an operator made."""
+LISTED_BY_HAND: Patch = merged(BY_HAND, LIST_ROUTES)
+MATCH: Mapping[str, Any] = {
+    "path": {"type": "Exact", "value": "/other"},
+    "method": "GET",
+    "headers": [{"name": "X-A", "value": "b"}],
+}
+FOREIGN = "action: foreign-routes[0]"
+
+
+def by_hand(**content: Any) -> Patch:
+    """Return a change of that route."""
+    return {"objects": {"HTTPRoute shop/by-hand": content}}
+
+
+def calls(service: str) -> Patch:
+    """Return a GRPCRoute that an operator made for the methods of a service."""
+    rule = {"matches": [{"method": {"service": service}}]}
+    spec = {"parentRefs": [{"name": "gate"}], "rules": [rule]}
+    return {"objects": {"GRPCRoute shop/calls": {"spec": spec}}}
 
 
 def refused(namespace: str, name: str, section: str) -> Patch:
@@ -72,6 +105,66 @@ CASES: Mapping[str, Case] = {
             "status": blocked("load balancer"),
             URL: ABSENT,
         },
+    ),
+    "a route of another owner at the gateway": Case(
+        BY_HAND,
+        {"status": Has("active: 1 route of another owner: HTTPRoute shop/by-hand")},
+    ),
+    "the listener of a route of another owner": Case(
+        by_hand(spec={"parentRefs": [{"name": "gate", "sectionName": "http-8080"}]}),
+        {f"{FOREIGN}.listener": "http-8080"},
+        given=LISTED_BY_HAND,
+    ),
+    "the port of a route of another owner": Case(
+        by_hand(spec={"parentRefs": [{"name": "gate", "port": 80}]}),
+        {f"{FOREIGN}.listener": "80"},
+        given=LISTED_BY_HAND,
+    ),
+    "the hostname of a route of another owner": Case(
+        by_hand(spec={"hostnames": ["other.example"]}),
+        {f"{FOREIGN}.hostnames": ["other.example"]},
+        given=LISTED_BY_HAND,
+    ),
+    "the match of a route of another owner": Case(
+        by_hand(spec={"rules": [{"matches": [MATCH]}]}),
+        {f"{FOREIGN}.paths": ["/other (exact path, GET, header x-a: b)"]},
+        given=LISTED_BY_HAND,
+    ),
+    "the method of a gRPC route of another owner": Case(
+        calls("b.B"),
+        {f"{FOREIGN}.paths": ["/b.B"]},
+        given=merged(calls("a.A"), LIST_ROUTES),
+    ),
+    "another route of another owner": Case(
+        {
+            "objects": {
+                "HTTPRoute shop/by-hand": None,
+                "GRPCRoute team-a/calls": {
+                    "spec": {"parentRefs": [{"name": "gate", "namespace": "shop"}]}
+                },
+            }
+        },
+        {f"{FOREIGN}.route": "GRPCRoute team-a/calls", f"{FOREIGN}.paths": ["/"]},
+        given=merged(LISTED_BY_HAND, {"config": {"route-namespaces": "team-a"}}),
+    ),
+    "istiod takes a route of another owner": Case(
+        by_hand(
+            status={
+                "parents": [
+                    {
+                        "parentRef": {"name": "gate", "sectionName": "http-80"},
+                        "conditions": [{"type": "Accepted", "status": "True"}],
+                    }
+                ]
+            }
+        ),
+        {f"{FOREIGN}.state": "served"},
+        given=LISTED_BY_HAND,
+    ),
+    "a route of ours is for another requester": Case(
+        {"meanwhile": {PAGE: {"metadata": {"annotations": {REQUESTED_BY: '["thief:ingress"]'}}}}},
+        {"requests": Has("HTTPRoute productpage-httproute-http-80-gate")},
+        given={"earlier": {}},
     ),
     "istiod does not take a route": Case(
         {"meanwhile": {PAGE: refused("shop", "gate", "http-80")}},

@@ -56,6 +56,10 @@ OPTIONS: Mapping[str, Option] = {
             grpc_routes=[{**TRACES, "backends": [{"service": "productpage", "port": 9080}]}]
         ),
     ),
+    "route-namespaces": Option(
+        "team-a, team-b",
+        {f"{LISTENERS}[0].allowedRoutes.namespaces": Has("'team-a', 'team-b'")},
+    ),
     "external-traffic-policy-cidrs": Option(
         "203.0.113.0/24", {f"{CLIENTS}.ipBlocks": ["203.0.113.0/24"]}
     ),

@@ -1,0 +1,28 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The Gateway of this application, by name."""
+
+from dataclasses import dataclass
+
+GATEWAY_CLASS = "istio"
+
+
+@dataclass(frozen=True)
+class GatewayRef:
+    """The Gateway of this application, by namespace and name."""
+
+    namespace: str
+    """Our model."""
+    name: str
+    """Our application."""
+
+    @property
+    def workload(self) -> str:
+        """The name of the Deployment, Service and ServiceAccount that istiod makes."""
+        return workload_name(self.name)
+
+
+def workload_name(app: str) -> str:
+    """Return the name of the objects that istiod makes for the Gateway `app`."""
+    return f"{app}-{GATEWAY_CLASS}"
