@@ -90,12 +90,18 @@ def test_a_match_that_cannot_be_read_is_for_all_paths(match: dict[str, Any], grp
     assert matches(match, grpc=grpc) == (Match(),)
 
 
+NO_MATCHES = dict[str, Any]()
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (dict[str, Any](), (Match(),)),
-        ({"rules": [dict[str, Any]()]}, (Match(),)),
-        ({"rules": [{"matches": [{"path": {"value": "/a"}}]}, dict[str, Any]()]}, (Match(path="/a"), Match())),
+        (NO_MATCHES, (Match(),)),
+        ({"rules": [NO_MATCHES]}, (Match(),)),
+        (
+            {"rules": [{"matches": [{"path": {"value": "/a"}}]}, NO_MATCHES]},
+            (Match(path="/a"), Match()),
+        ),
     ],
 )
 def test_a_rule_without_matches_is_for_all_paths(
