@@ -6,11 +6,7 @@
 hosts → listeners → backends → routes → what is served → authentication → objects
 """
 
-<<<<<<< HEAD
-from collections.abc import Iterable, Iterator
-=======
-from collections.abc import Sequence
->>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from istio_ambient import authorization, gateways, kube, resources
@@ -134,8 +130,7 @@ def desired(ingress: Ingress) -> Desired:
     cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
-<<<<<<< HEAD
-    made = objects.gateway(facts, ingress.listeners)
+    made = objects.gateway(facts, ingress.listeners, ingress.route_namespaces)
     policies = (
         objects.external_traffic_policy(facts.model, facts.app, cidrs),
         *authentication.authentication_policies(
@@ -146,9 +141,6 @@ def desired(ingress: Ingress) -> Desired:
             in_force=facts.authentication_in_force,
         ),
     )
-=======
-    made = objects.gateway(facts, ingress.listeners, ingress.route_namespaces)
->>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)
     return Desired(
         objects=(
             *gateways.objects(made),
@@ -174,13 +166,13 @@ def desired(ingress: Ingress) -> Desired:
     )
 
 
-<<<<<<< HEAD
 def _guards(policies: Iterable[kube.Resource]) -> Iterator[kube.Ref]:
     """Yield the policies without which the gateway would serve what it must not."""
     for policy in policies:
         if isinstance(policy, resources.AuthorizationPolicy):
             yield kube.ref_of(policy)
-=======
+
+
 def _foreign_routes(routes: Sequence[AttachedRoute]) -> str:
     """Return the status text about routes of other owners; empty where there are none."""
     names = sorted({str(route) for route in routes})
@@ -188,4 +180,3 @@ def _foreign_routes(routes: Sequence[AttachedRoute]) -> str:
         return ""
     count = f"{len(names)} routes" if len(names) > 1 else "1 route"
     return printable(f"{count} of another owner: {names[0]}: see list-routes", _MAX_STATUS)
->>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)

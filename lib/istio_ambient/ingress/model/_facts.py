@@ -6,12 +6,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-<<<<<<< HEAD
 from istio_ambient import authorization, kube, resources
-=======
-from istio_ambient import authorization
 from istio_ambient.ingress.model._attached import AttachedRoute
->>>>>>> 367dd66 (Gateway and waypoint take routes of namespaces that relations or the operator name; list-routes shows routes of another owner)
 from istio_ambient.ingress.model._authentication import ForwardAuth, Trust
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
