@@ -13,6 +13,7 @@ from istio_ambient.authorization._ownership import (
     Outcomes,
     Ownership,
     Refusal,
+    closes_target,
     made_by_juju,
     objections,
     outcomes,
@@ -20,6 +21,7 @@ from istio_ambient.authorization._ownership import (
 )
 from istio_ambient.authorization._policies import (
     REQUESTED_BY,
+    Provenance,
     policies,
     requested_by,
     requesters_of,
@@ -50,6 +52,7 @@ __all__ = [
     "Operation",
     "Outcomes",
     "Ownership",
+    "Provenance",
     "Refusal",
     "Requester",
     "ServiceFacts",
@@ -58,6 +61,7 @@ __all__ = [
     "Target",
     "TargetKind",
     "allow",
+    "closes_target",
     "cluster",
     "made_by_juju",
     "model_namespaces",

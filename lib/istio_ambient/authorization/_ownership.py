@@ -188,6 +188,7 @@ def outcomes(
 
     Where a requester got a policy before and may not have it any more, or the target is gone, the
     target is closed: without a policy it, or one that comes back, would be open to all clients.
+    A refused request of any other application never closes a target, which belongs to another.
 
     Args:
         requests: what applications ask for.
@@ -201,13 +202,23 @@ def outcomes(
         if objection is None:
             granted.append(request)
             continue
-        if request.established:
+        if closes_target(request, objection):
             granted.append(dataclasses.replace(request, source=None, operations=()))
         if request.source is not None:
             message, remedy = objection.message, objection.remedy
             problem = request.requester.problem(request.field, message, remedy)
             (pending if objection.pending else refused).append(problem)
     return Outcomes(tuple(granted), tuple(refused), tuple(pending))
+
+
+def closes_target(request: AccessRequest, objection: Objection) -> bool:
+    """Return whether a target is closed by a request that is not granted.
+
+    Of a target that does not exist, no other application depends on being open.
+    """
+    if request.established is None:
+        return objection.pending
+    return request.established
 
 
 def targets_of(app: str, cluster: Cluster, namespace: str) -> Iterator[Target]:

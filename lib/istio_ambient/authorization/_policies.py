@@ -4,6 +4,7 @@
 """Granted requests become ALLOW policies, merged by target and in a stable order."""
 
 import collections
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -15,6 +16,7 @@ from istio_ambient.authorization._policy_objects import AllowRule
 from istio_ambient.authorization._requests import (
     AccessRequest,
     Operation,
+    Requester,
     Source,
     Target,
     TargetKind,
@@ -62,32 +64,48 @@ def policies(
     )
 
 
-def requesters_of(policies: Iterable[kube.Manifest]) -> dict[Target, frozenset[str] | None]:
-    """Return the requesters of the policies in the cluster by target, `<application>:<endpoint>`.
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """The requesters of the policies for one target, as far as their annotations name them."""
 
-    None in place of the requesters: any application may be one, since the annotation of a policy
-    is missing, unreadable or cut.
+    requesters: frozenset[str] = frozenset()
+    """Each `<application>:<endpoint>`."""
+    complete: bool = True
+    """False: an annotation is missing, unreadable or cut, and may have named others."""
+
+    def names(self, requester: Requester) -> bool | None:
+        """Return whether an application is one of the requesters; None: it is not known."""
+        if str(requester) in self.requesters:
+            return True
+        return False if self.complete else None
+
+
+def requesters_of(policies: Iterable[kube.Manifest]) -> dict[Target, Provenance]:
+    """Return the requesters of the policies in the cluster by target.
 
     Args:
         policies: in JSON form, made by `policies` or by the public charm of the same name.
     """
-    found: dict[Target, frozenset[str] | None] = {}
+    found: dict[Target, Provenance] = {}
     for policy in policies:
         target = _policy_objects.target_of(policy)
         if target is not None:
-            named, known = _named_requesters(policy), found.get(target, frozenset[str]())
-            found[target] = None if named is None or known is None else named | known
+            one, other = _provenance_of(policy), found.get(target, Provenance())
+            found[target] = Provenance(
+                one.requesters | other.requesters, one.complete and other.complete
+            )
     return found
 
 
-def _named_requesters(policy: kube.Manifest) -> frozenset[str] | None:
+def _provenance_of(policy: kube.Manifest) -> Provenance:
     annotations: dict[str, str] = policy["metadata"].get("annotations") or {}
     try:
         by_source: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
+        cut = by_source.pop(_LEFT_OUT, None)
         requesters = frozenset(itertools.chain.from_iterable(by_source.values()))
     except (ValueError, AttributeError, TypeError, RecursionError):
-        return None
-    return None if _LEFT_OUT in by_source else requesters
+        return Provenance(complete=False)
+    return Provenance(requesters, complete=cut is None)
 
 
 def policy_name(model: str, app: str, target: Target, part: int = 0) -> str:

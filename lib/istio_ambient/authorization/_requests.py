@@ -138,8 +138,9 @@ class AccessRequest:
     """Empty: any operation."""
     target_app: str = ""
     """The application that the requester says the target belongs to; empty: it does not say."""
-    established: bool = False
-    """Whether the cluster has a policy for the target that this requester asked for."""
+    established: bool | None = False
+    """Whether the cluster has a policy for the target that this requester asked for; None: it has
+    one, and it is not known who did."""
 
 
 @dataclasses.dataclass(frozen=True)

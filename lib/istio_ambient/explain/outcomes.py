@@ -7,7 +7,7 @@ import dataclasses
 import enum
 from collections.abc import Iterable
 
-from istio_ambient import beacon
+from istio_ambient import authorization, beacon
 from istio_ambient.authorization import AccessRequest, Operation, Requester, evaluator
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
@@ -91,7 +91,8 @@ def of_request(facts: beacon.Facts, request: AccessRequest) -> RequestOutcome:
 
 def closes(facts: beacon.Facts, request: AccessRequest) -> bool:
     """Return whether one of `facts.requests` closes its target."""
-    is_granted = request.established or request not in facts.objections
+    objection = facts.objections.get(request)
+    is_granted = objection is None or authorization.closes_target(request, objection)
     return request.source is None and is_granted
 
 

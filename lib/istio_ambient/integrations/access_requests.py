@@ -3,7 +3,7 @@
 
 """From databags to access requests: interfaces and `authorization` know nothing of each other."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from istio_ambient import authorization, kube
 from istio_ambient.interfaces import service_mesh
@@ -35,9 +35,8 @@ def of_applications(
             databag, app=requester.app, endpoint=requester.endpoint
         )
         problems += found
-        established = {
-            target for target, by in requesters.items() if by is None or str(requester) in by
-        }
+        named = {target: by.names(requester) for target, by in requesters.items()}
+        established = {target: known for target, known in named.items() if known is not False}
         requests += _readable(parsed, requester, established)
         if parsed.unread:
             home = cluster.model_namespaces.get(requester.model_uuid, namespace)
@@ -48,7 +47,7 @@ def of_applications(
 def _readable(
     policies: service_mesh.Policies,
     requester: authorization.Requester,
-    established: Collection[authorization.Target],
+    established: Mapping[authorization.Target, bool | None],
 ) -> Iterator[authorization.AccessRequest]:
     for field, policy in policies.entries.items():
         target = _target(policy, policy.target_namespace, policy.target_app_name or "")
@@ -56,7 +55,7 @@ def _readable(
             requester=requester,
             field=field,
             target=target,
-            established=target in established,
+            established=established.get(target, False),
             source=authorization.Source(policy.source_namespace, policy.source_app_name),
             operations=tuple(_operation(endpoint) for endpoint in policy.endpoints),
             target_app=policy.target_app_name or "",
@@ -68,13 +67,14 @@ def _closures(
     requester: authorization.Requester,
     cluster: authorization.Cluster,
     namespace: str,
-    established: Collection[authorization.Target],
+    established: Mapping[authorization.Target, bool | None],
 ) -> Iterator[authorization.AccessRequest]:
     """Yield requests to close the targets of entries that could not be read.
 
     Where the target cannot be read either, these are all targets of the application and those that
-    it has policies for. The latter matter for a trusted requester, whose targets belong to others,
-    and for an application of another model, whose name there only its requests have.
+    it has, or may have, policies for. The latter matter for a trusted requester, whose targets
+    belong to others, and for an application of another model, whose name there only its requests
+    have. Targets that it may not ask for are refused.
     """
     targets: set[authorization.Target] = set()
     for unread in policies.unread:
@@ -86,7 +86,7 @@ def _closures(
             )
     for target in sorted(targets):
         yield authorization.AccessRequest(
-            requester, "policies", target, source=None, established=target in established
+            requester, "policies", target, source=None, established=established.get(target, False)
         )
 
 

@@ -235,6 +235,69 @@ def test_the_target_of_a_requester_that_lost_trust_is_closed():
     assert policies("[]", before=before) == []
 
 
+CUT = json.dumps({"shop/a": ["another:service-mesh"], "and more": ["9"]})
+
+
+@pytest.mark.parametrize("provenance", [None, "", "{", "[]", CUT])
+@pytest.mark.parametrize("text", [json.dumps([asking_for(REVIEWS)]), *BROKEN])
+def test_unknown_provenance_lets_no_stranger_close_a_target(provenance: str | None, text: str):
+    """`details` asks for reviews, which is not its own; reviews has a policy of somebody."""
+    before = policies(json.dumps([asking_for(REVIEWS)]), trusted=("details",))
+    for policy in before:
+        annotations = {} if provenance is None else {authorization.REQUESTED_BY: provenance}
+        policy.metadata.annotations = annotations
+    live = _live(before)
+    found = [authorization.target_of(each) for each in _live(policies(text, before=live))]
+    assert REVIEWS not in found
+    # Its owner, and an application that the operator trusts, close it by the same data.
+    owner = authorization.Requester("reviews", "service-mesh")
+    for closing in (
+        policies("{", requester=owner, before=live),
+        policies("{", before=live, trusted=("details",)),
+    ):
+        assert REVIEWS in [authorization.target_of(each) for each in _live(closing)]
+
+
+def test_a_requester_that_a_cut_annotation_names_is_known():
+    before = policies(json.dumps([asking_for(REVIEWS)]), trusted=("details",))
+    named = {"shop/a": ["details:service-mesh"], "and more": ["9"]}
+    for policy in before:
+        policy.metadata.annotations = {authorization.REQUESTED_BY: json.dumps(named)}
+    text = json.dumps([asking_for(REVIEWS)])
+    (policy,) = (p for p in _live(policies(text, before=_live(before))) if "reviews" in str(p))
+    assert "rules" not in policy["spec"]
+
+
+def test_a_policy_of_unknown_provenance_stays_closed_while_its_service_is_gone():
+    gone = authorization.Target.service("shop", "gone")
+    before = [kube.manifest_of(authorization.allow("gone", gone, ()))]
+    (policy,) = _live(policies(json.dumps([asking_for(gone)]), before=before))
+    assert (authorization.target_of(policy), "rules" in policy["spec"]) == (gone, False)
+
+
+_ANNOTATION = st.none() | st.sampled_from(["", "{", "[]", CUT, '{"shop/a": 7}']) | st.text()
+
+
+@pytest.mark.slow
+@hypothesis.given(
+    _ANNOTATION,
+    st.sampled_from(BROKEN)
+    | st.lists(
+        st.sampled_from([REVIEWS, STOCK, authorization.Target.service("shop", "details")])
+    ).map(lambda targets: json.dumps([asking_for(each) for each in targets])),
+)
+@hypothesis.settings(deadline=None)
+def test_no_refused_request_closes_what_belongs_to_another(annotation: str | None, text: str):
+    annotations = {} if annotation is None else {authorization.REQUESTED_BY: annotation}
+    before = [
+        kube.manifest_of(authorization.allow(f"p-{target.name}", target, (), annotations))
+        for target in (REVIEWS, STOCK)
+    ]
+    hypothesis.assume("details:service-mesh" not in (annotation or ""))
+    found = {authorization.target_of(each) for each in _live(policies(text, before=before))}
+    assert found.isdisjoint({REVIEWS, STOCK})
+
+
 def _live(built: list[Any]) -> list[Any]:
     return [kube.manifest_of(policy) for policy in built]
 
