@@ -21,6 +21,8 @@ MAX_LENGTH = 8 * 1024 * 1024
 """Characters of one databag value that are decoded."""
 MAX_DEPTH = 16
 """Levels of lists and objects that every JSON reader can handle; interfaces have a few."""
+MAX_PROBLEMS = 50
+"""Places of one databag whose problems are reported, and one more that says that others follow."""
 
 
 class Databag(pydantic.BaseModel):
@@ -74,9 +76,15 @@ class Reader:
         self._read_by_library = read_by_library
         self._app, self._endpoint = app, endpoint
         self.problems: list[Problem] = []
+        self._found = 0
 
     def report(self, field: str, error: pydantic.ValidationError | InvalidValueError) -> None:
         """Add the problems of what stands at a place in the databag."""
+        self._found += 1
+        if self._found > MAX_PROBLEMS + 1:
+            return
+        if self._found > MAX_PROBLEMS:
+            error = InvalidValueError("there are more problems from here on", "correct the others")
         self.problems += validation.problems_of(
             error, app=self._app, endpoint=self._endpoint, field=field
         )
@@ -135,10 +143,10 @@ class Reader:
             model: the model of the object.
             nullable: whether null is the same as an absent key, and no problem.
         """
-        found = len(self.problems)
+        found = self._found
         value = self.value(key)
         is_absent = key not in self._databag or (nullable and value is None)
-        return None if is_absent or len(self.problems) > found else self.entry(model, value, key)
+        return None if is_absent or self._found > found else self.entry(model, value, key)
 
     def whole(self, model: type[_M], plain: Collection[str] = ()) -> _M | None:
         """Return the databag as a model of its keys; None where any of them is invalid.
@@ -154,7 +162,7 @@ class Reader:
             # The text of an unknown key need not be JSON.
             if value is not None and (key in known or text.strip() != "null"):
                 content[key] = value
-        return None if len(self.problems) > found else self.entry(model, content, "")
+        return None if self._found > found else self.entry(model, content, "")
 
 
 class _Ambiguous:

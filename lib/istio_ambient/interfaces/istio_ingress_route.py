@@ -10,7 +10,7 @@ it. The provider's holds `external_host` and `tls_enabled` (`True` or `False`), 
 An invalid listener or route is dropped; the others stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
@@ -19,7 +19,7 @@ import pydantic
 from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import headers, hostnames, urls
 from istio_ambient.values.hostnames import WildcardHostname
-from istio_ambient.values.problems import InvalidValueError, Problem
+from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
 CONFIG = "config"
 EXTERNAL_HOST, TLS_ENABLED = "external_host", "tls_enabled"
@@ -33,6 +33,10 @@ MAX_VALUES = 16
 """Hostnames, backends or headers of one route or match: `maxItems` of the Gateway API."""
 MAX_MATCHES = 64
 """Likewise."""
+MAX_PLACES = 4_096
+"""Matches of all routes of one databag, each once for every hostname of its route."""
+MAX_EXPRESSIONS = 64
+"""Regular expressions of one databag: each takes milliseconds to check."""
 
 
 class Listener(Databag):
@@ -264,6 +268,42 @@ class _Envelope(Databag):
     grpc_routes: Annotated[tuple[Any, ...], pydantic.Field(max_length=MAX_ROUTES)] | None = None
 
 
+@dataclass
+class _Limits:
+    """What the routes of one databag may have together; decided before they are read."""
+
+    places: int = MAX_PLACES
+    expressions: int = MAX_EXPRESSIONS
+
+    def within(self, reader: Reader, routes: Sequence[object], field: str) -> Sequence[object]:
+        """Return the routes before the first that exceeds a limit; report the others as one."""
+        for number, route in enumerate(routes):
+            matches = _members(route, "matches")
+            expressions = sum(_is_expression(match) for match in matches)
+            self.places -= max(1, len(matches)) * max(1, len(_members(route, "hostnames")))
+            self.expressions -= expressions
+            if self.places < 0 or self.expressions < 0:
+                message = f"{len(routes) - number} routes from here on were not read"
+                remedy = f"use at most {MAX_PLACES} matches, times hostnames"
+                if self.expressions < 0:
+                    remedy = f"use at most {MAX_EXPRESSIONS} regular expressions"
+                reader.report(inside(field, number), InvalidValueError(message, remedy))
+                return routes[:number]
+        return routes
+
+
+def _members(entry: object, key: str) -> Sequence[object]:
+    """Return the members of a list in decoded data; none where it is something else."""
+    found = cast(dict[str, Any], entry).get(key) if isinstance(entry, dict) else None
+    return cast(list[object], found) if isinstance(found, list) else ()
+
+
+def _is_expression(match: object) -> bool:
+    path = cast(dict[str, Any], match).get("path") if isinstance(match, dict) else None
+    kind = cast(dict[str, Any], path).get("type") if isinstance(path, dict) else None
+    return kind == "RegularExpression"
+
+
 def parse(
     databag: Mapping[str, str], *, app: str, endpoint: str
 ) -> tuple[Configuration | None, list[Problem]]:
@@ -283,8 +323,11 @@ def parse(
     if envelope is None:
         return None, reader.problems
     listeners = reader.entries(Listener, envelope.listeners or (), "listeners")
-    http_routes = reader.entries(HttpRoute, envelope.http_routes or (), "http_routes")
-    grpc_routes = reader.entries(GrpcRoute, envelope.grpc_routes or (), "grpc_routes")
+    limits = _Limits()
+    http = limits.within(reader, envelope.http_routes or (), "http_routes")
+    grpc = limits.within(reader, envelope.grpc_routes or (), "grpc_routes")
+    http_routes = reader.entries(HttpRoute, http, "http_routes")
+    grpc_routes = reader.entries(GrpcRoute, grpc, "grpc_routes")
     configuration = Configuration(
         model=envelope.model,
         listeners=tuple(listeners.values()),

@@ -115,5 +115,5 @@ def _existing(client: Client, kind: ResourceType, refs: Sequence[Ref]) -> list[R
     namespaces = {ref.namespace for ref in refs}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     fields = {"metadata.name": refs[0].name} if len(refs) == 1 else None
-    listed = list_kind(client, kind, namespace=namespace, fields=fields) or ()
-    return [obj for obj in listed if ref_of(obj) in refs]
+    listed, named = list_kind(client, kind, namespace=namespace, fields=fields) or (), set(refs)
+    return [obj for obj in listed if ref_of(obj) in named]
