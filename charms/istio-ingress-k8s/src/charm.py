@@ -12,7 +12,7 @@ from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
-from istio_ambient.cluster import gateway_workloads, ingress_services
+from istio_ambient.cluster import gateway_workloads, ingress_services, signing_keys
 from istio_ambient.ingress.reports import acceptance
 from istio_ambient.integrations import (
     gateway_certificate,
@@ -94,6 +94,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             upstream=upstream,
             forward_auth=login.auth,
             request_auth=tokens,
+            keys=ingress.keys_in_force(live),
             authentication_in_force=ingress.authentication_in_force(live),
             problems=(*problems, *login.problems, *bad_rules),
         )
@@ -128,6 +129,14 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         if self._ingress is None or self._ingress.facts is not facts:
             self._ingress = ingress.resolve(facts)
         return self._ingress
+
+    def late_facts(self, client: kube.Client, facts: ingress.Facts) -> ingress.Facts | None:
+        """Return the facts with the keys of token issuers, where it is time to fetch them."""
+        due = ingress.keys_due(facts.request_auth, facts.keys, renew=self.renews)
+        if not due:
+            return None
+        fetched = signing_keys.fetch(due, signing_keys.read_cluster(client))
+        return dataclasses.replace(facts, keys=ingress.renewed(facts.keys, fetched))
 
     def announce(self, facts: ingress.Facts) -> None:
         """Publish the gateway's address to the ingress in front of this one."""
@@ -181,6 +190,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             manifest = kube.manifest_of(gateway)
             yield ingress.address_readiness(ref, facts.cluster, facts.config.gateway, manifest)
         yield from found.served.pending
+        yield from ingress.key_readiness(facts.request_auth, facts.keys)
         yield from acceptance.acceptance(found, live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:

@@ -42,6 +42,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS
         )
         self.findings = status.Findings()
+        self.renews = False
+        """Whether this event reads again what is read seldom: update-status, action reconcile."""
         self._client: kube.Client | None = None
         self.tracing = observability.trace_charm(self)
         for event in self._reconciled_events():
@@ -79,6 +81,21 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             facts: of this hook.
             live: the application's objects after this hook's writes.
         """
+
+    def late_facts(self, client: kube.Client, facts: F) -> F | None:
+        """Return the facts again, with what takes long to read; None: they stay as they are.
+
+        Called on the leader after everything is applied and published, so that a server that is
+        slow delays nothing but itself. Objects that follow differently are then applied.
+
+        Args:
+            client: for reads only.
+            facts: of this hook.
+
+        Raises:
+            httpx2.HTTPError: the cluster cannot be read; the reconcile ends with this fault.
+        """
+        return None
 
     def readiness(
         self, client: kube.Client, facts: F, live: kube.Live
@@ -192,7 +209,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             if not issubclass(event.event_type, skipped):
                 yield event
 
-    def _on_event(self, _: ops.EventBase) -> None:
+    def _on_event(self, event: ops.EventBase) -> None:
+        self.renews = isinstance(event, ops.UpdateStatusEvent)
         self.reconcile()
 
     def reconcile(self) -> kube.Plan:
@@ -246,7 +264,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look()
         self.announce(facts)
-        desired = self.desired(facts)
+        desired = self._desired(facts)
         plan = kube.Plan()
         writes = self.unit.is_leader() and not desired.hold
         if writes:
@@ -254,16 +272,19 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             live = self._apply(plan, live, desired.guards)
             renewed = self.in_force(self.client, facts, live)
             if renewed is not facts:
-                facts, desired = renewed, self.desired(renewed)
+                facts, desired = renewed, self._desired(renewed)
                 rest = self.plan(desired, live).without(self.findings.failed)
                 live = self._apply(rest, live, desired.guards)
                 plan = kube.Plan((*plan.writes, *rest.changes))
-        self.findings.problems.extend(desired.problems)
-        self.findings.message = desired.message
-        if writes:
             # Before the databag says so: consumers remove their own labels then.
             self._label(patch for patch in desired.labels if not patch.pod_template)
             self.publish(facts, live)
+            late = self.late_facts(self.client, facts)
+            if late is not None:
+                before, facts, desired = desired, late, self._desired(late)
+                rest = self._differing(before, desired, live)
+                live = self._apply(rest, live, desired.guards)
+                plan = kube.Plan((*plan.writes, *rest.changes))
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
         wrote = bool(plan.writes)
         self.findings.readiness.extend(self.acceptance(self.client, facts, live, wrote=wrote))
@@ -271,6 +292,20 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             # Last: it may restart the pod that this process runs in.
             self._label(patch for patch in desired.labels if patch.pod_template)
         return plan
+
+    def _desired(self, facts: F) -> Desired:
+        desired = self.desired(facts)
+        self.findings.problems = list(desired.problems)
+        self.findings.message = desired.message
+        return desired
+
+    def _differing(self, before: Desired, after: Desired, live: kube.Live) -> kube.Plan:
+        """Return the plan that writes only those objects that are desired differently now."""
+        known = {kube.ref_of(obj): kube.manifest_of(obj) for obj in before.objects}
+        objects = [o for o in after.objects if known.get(kube.ref_of(o)) != kube.manifest_of(o)]
+        refs = {kube.ref_of(obj) for obj in objects}
+        changes = self.plan(after, live).changes
+        return kube.Plan(tuple(c for c in changes if c.ref in refs or c.verb not in kube.WRITES))
 
     def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
         for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
@@ -304,6 +339,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             logger.error("objects labelled %s are left behind: %s", self.identity.labels, error)
 
     def _on_reconcile_action(self, event: ops.ActionEvent) -> None:
+        self.renews = True
         plan = self.reconcile()
         faults = (fault.text for fault in self.findings.faults)
         for text in (*faults, *map(str, self.findings.problems)):

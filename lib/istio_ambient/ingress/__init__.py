@@ -16,7 +16,13 @@ reports/          what actions and the status say about it
 """
 
 from istio_ambient.ingress._ingress import MANAGED, Ingress, desired, resolve
-from istio_ambient.ingress.authentication import authentication_in_force
+from istio_ambient.ingress.authentication import (
+    authentication_in_force,
+    key_readiness,
+    keys_due,
+    keys_in_force,
+    renewed,
+)
 from istio_ambient.ingress.model import (
     AttachedRoute,
     Certificate,
@@ -26,6 +32,8 @@ from istio_ambient.ingress.model import (
     ForwardAuth,
     GatewayRef,
     IngressRequest,
+    KeySource,
+    SigningKeys,
     Tls,
     Trust,
     Upstream,
@@ -53,6 +61,8 @@ __all__ = [
     "GatewayRef",
     "Ingress",
     "IngressRequest",
+    "KeySource",
+    "SigningKeys",
     "Tls",
     "Trust",
     "Upstream",
@@ -63,8 +73,12 @@ __all__ = [
     "cidrs_in_force",
     "desired",
     "hosts",
+    "key_readiness",
+    "keys_due",
+    "keys_in_force",
     "named_ports_of",
     "need_named_ports",
+    "renewed",
     "resolve",
     "secret_name",
     "workload_name",

@@ -138,6 +138,7 @@ def desired(ingress: Ingress) -> Desired:
             gateway,
             facts.forward_auth,
             facts.request_auth,
+            keys=facts.keys,
             in_force=facts.authentication_in_force,
         ),
     )
@@ -161,6 +162,7 @@ def desired(ingress: Ingress) -> Desired:
             *facts.problems,
             *ingress.problems,
             *ingress.authentication_problems,
+            *authentication.key_problems(facts.request_auth, facts.keys),
         ),
         message=_foreign_routes(ingress.foreign_routes),
     )

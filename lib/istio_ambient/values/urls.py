@@ -22,7 +22,7 @@ from urllib import parse
 import pydantic
 import re2
 
-from istio_ambient.values import hostnames
+from istio_ambient.values import hostnames, networks
 from istio_ambient.values.problems import InvalidValueError
 from istio_ambient.values.validation import checked
 
@@ -91,33 +91,22 @@ def _is_name(host: str) -> bool:
 
 
 def fetched(text: str) -> str:
-    """Return a URL that the control plane may fetch from its place in the network.
+    """Return a URL that may be fetched from another place in the network than its sender's.
 
-    The control plane reaches more than the sender of the URL does. Its loopback interface and
-    link-local addresses (the metadata service of a cloud) are therefore refused.
+    Addresses that mean the fetching program itself or the metadata service of a cloud are refused.
+    What a name resolves to is checked by the program that fetches.
 
     Raises:
         InvalidValueError: as `split`, or the host is such an address.
     """
     url = split(text)
     if url.is_ip:
-        is_internal = _is_internal(ipaddress.ip_address(url.host))
+        is_internal = networks.is_forbidden(ipaddress.ip_address(url.host))
     else:
         is_internal = url.host.rpartition(".")[2] == "localhost"
     if is_internal:
         raise InvalidValueError("an address of the control plane's own", "use a public host")
     return text
-
-
-def _is_internal(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-    )
 
 
 def _decimal(value: object) -> object:

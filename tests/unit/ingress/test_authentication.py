@@ -14,6 +14,7 @@ from istio_ambient.ingress import ForwardAuth, Trust, authentication
 from istio_ambient.ingress.authentication import _authentication
 from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
+from istio_ambient.values import jwks
 from lightkube.models import meta_v1
 
 from tests.unit.ingress import samples
@@ -107,7 +108,7 @@ def test_tokens():
         "jwtRules": [
             {
                 "issuer": "https://issuer.example.com",
-                "jwksUri": "http://keys.example.com",
+                "jwks": jwks.UNUSABLE,
                 "audiences": ["a", "b"],
                 "forwardOriginalToken": True,
                 "outputClaimToHeaders": [{"header": "x-user", "claim": "sub"}],

@@ -17,7 +17,8 @@ from unittest import mock
 
 import ops
 import yaml
-from istio_ambient import kube
+from istio_ambient import ingress, kube
+from istio_ambient.cluster import signing_keys
 from ops import testing
 
 from tests.unit.whole_charm import authority, speedups
@@ -106,6 +107,7 @@ def run_hook(
     with (
         speedups.active(),
         _connected(cluster),
+        _serving(scenario["servers"]),
         _recording(charm_type(scenario["charm"]), facts),
     ):
         out, results = _emit(context, scenario["event"], _state(scenario, before))
@@ -196,6 +198,21 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
         mock.patch.object(kube, "connect", lambda: cluster),
         mock.patch.object(kube, "server_version", version),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def _serving(servers: Mapping[str, Mapping[str, Any]]) -> Generator[None]:
+    """Let these be the servers of keys; any other is not there."""
+
+    def fetch(
+        sources: Iterable[ingress.KeySource], _: signing_keys.ClusterFacts
+    ) -> dict[ingress.KeySource, ingress.SigningKeys]:
+        absent = {"fault": "has a name without an address", "transient": True}
+        found = {each: servers.get(each.jwks_uri or each.issuer, absent) for each in sources}
+        return {each: ingress.SigningKeys(**members) for each, members in found.items()}
+
+    with mock.patch.object(signing_keys, "fetch", fetch):
         yield
 
 

@@ -12,6 +12,7 @@ config                    option → value
 relations                 name of our choice → {endpoint, app, app_data, unit_data, model_uuid}
 objects                   "<Kind> <namespace>/<name>" → the object without what its key says
 secrets                   id of a Juju secret → its content
+servers                   URL → {jwks, fault, transient}: what comes of fetching keys there
 kubernetes, missing       version of the API server; kinds that it does not serve
 event                     "update-status", or {action, params}
 earlier                   a patch of this scenario: a hook that has run before
@@ -42,6 +43,7 @@ EMPTY: Scenario = {
     "relations": {},
     "objects": {},
     "secrets": {},
+    "servers": {},
     "kubernetes": "1.34",
     "missing": [],
     "event": "update-status",

@@ -4,7 +4,8 @@
 """Authenticated routes: which paths need a login or a token, and the policies for them. Pure.
 
 `_paths` compares paths, `_authentication` applies that to the served routes, `_policies` makes the
-objects. Requirements come from `model`, routes from `routing`.
+objects, `_token_keys` those that hold the keys of issuers. Requirements come from `model`, routes
+from `routing`.
 """
 
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
@@ -14,6 +15,13 @@ from istio_ambient.ingress.authentication._policies import (
     authentication_policies,
     gateway_policy,
 )
+from istio_ambient.ingress.authentication._token_keys import (
+    key_problems,
+    key_readiness,
+    keys_due,
+    keys_in_force,
+    renewed,
+)
 
 __all__ = [
     "Authentication",
@@ -22,4 +30,9 @@ __all__ = [
     "authentication_in_force",
     "authentication_policies",
     "gateway_policy",
+    "key_problems",
+    "key_readiness",
+    "keys_due",
+    "keys_in_force",
+    "renewed",
 ]

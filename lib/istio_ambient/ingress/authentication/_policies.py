@@ -10,16 +10,24 @@ what is left. See https://istio.io/latest/docs/concepts/security/#implicit-enabl
 
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
+from istio_ambient.ingress.authentication import _token_keys
 from istio_ambient.ingress.authentication._authentication import Authentication
 from istio_ambient.ingress.authentication._paths import Operation
-from istio_ambient.ingress.model import ForwardAuth, GatewayRef, Tokens, Trust
+from istio_ambient.ingress.model import (
+    ForwardAuth,
+    GatewayRef,
+    KeySource,
+    SigningKeys,
+    Tokens,
+    Trust,
+)
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
-from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.parts import parts
 
@@ -92,6 +100,7 @@ def authentication_policies(
     forward_auth: ForwardAuth,
     request_auth: Sequence[Trust],
     *,
+    keys: Mapping[KeySource, SigningKeys] = MappingProxyType({}),
     in_force: Container[str] = (),
 ) -> list[kube.Resource]:
     """Return the policies that require a login or a token.
@@ -105,6 +114,7 @@ def authentication_policies(
         gateway: the Gateway.
         forward_auth: whether a login is required, and the authorizer.
         request_auth: the tokens that applications trust.
+        keys: of the issuers of these tokens.
         in_force: names of the policies that are in the cluster.
     """
     policies: list[kube.Resource] = []
@@ -116,7 +126,7 @@ def authentication_policies(
     if forward_auth.wanted:
         share = bool(trusts) and _are_in_force(policies, in_force)
         policies = [*_ext_authz(found, gateway, forward_auth, share=share), *policies]
-    return [*policies, *(_request_authentication(gateway, trust) for trust in trusts)]
+    return [*policies, *_token_keys.request_authentications(gateway, request_auth, keys)]
 
 
 def _are_in_force(policies: Iterable[kube.Resource], in_force: Container[str]) -> bool:
@@ -198,48 +208,12 @@ def _others(accepted: Tokens) -> Iterator[list[dict[str, Any]]]:
             ]
 
 
-def _request_authentication(gateway: GatewayRef, trust: Trust) -> kube.Resource:
-    name = name_with_hash(f"request-auth-{trust.app}-{gateway.name}", OBJECT_NAME_LIMIT)
-    rules: list[dict[str, Any]] = []
-    for rule in map(_jwt_rule, trust.rules):
-        # Null and an empty list are different data, and the same rule.
-        if rule not in rules:
-            rules.append(rule)
-    return resources.RequestAuthentication(
-        metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-        spec={"targetRefs": [_target(gateway)], "jwtRules": rules},
-    )
-
-
-def _jwt_rule(rule: JwtRule) -> dict[str, Any]:
-    """Return a rule as an element of `spec.jwtRules`: Istio's `JWTRule`."""
-    members: dict[str, Any] = {
-        "issuer": rule.issuer,
-        "jwksUri": rule.jwks_uri,
-        "audiences": list(rule.audiences or ()),
-        "forwardOriginalToken": rule.forward_original_token,
-        "outputClaimToHeaders": [
-            {"header": each.header, "claim": each.claim} for each in rule.claim_to_headers or ()
-        ],
-        "fromHeaders": [
-            {"name": each.name, **({"prefix": each.prefix} if each.prefix else {})}
-            for each in rule.from_headers or ()
-        ],
-    }
-    return {key: value for key, value in members.items() if value}
-
-
 def gateway_policy(name: str, gateway: GatewayRef, spec: Mapping[str, Any]) -> kube.Resource:
     """Return a policy that targets the gateway; `spec` has its other members."""
     return resources.AuthorizationPolicy(
         metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-        spec={"targetRefs": [_target(gateway)], **spec},
+        spec={"targetRefs": [gateway.target_ref], **spec},
     )
-
-
-def _target(gateway: GatewayRef) -> dict[str, str]:
-    """Return the element of a policy's `targetRefs` for the gateway."""
-    return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name}
 
 
 def _rules(

@@ -7,7 +7,13 @@ Values only. Their consequences are in `routing`, `authentication`, `objects` an
 """
 
 from istio_ambient.ingress.model._attached import REQUESTED_BY, AttachedRoute, attached_routes
-from istio_ambient.ingress.model._authentication import ForwardAuth, Tokens, Trust
+from istio_ambient.ingress.model._authentication import (
+    ForwardAuth,
+    KeySource,
+    SigningKeys,
+    Tokens,
+    Trust,
+)
 from istio_ambient.ingress.model._cluster import Cluster, named_ports_of, need_named_ports
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._facts import (
@@ -31,9 +37,11 @@ __all__ = [
     "ForwardAuth",
     "GatewayRef",
     "IngressRequest",
+    "KeySource",
     "Match",
     "PathType",
     "Protocol",
+    "SigningKeys",
     "Tls",
     "Tokens",
     "Trust",

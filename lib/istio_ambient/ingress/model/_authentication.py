@@ -13,6 +13,27 @@ Tokens: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 one; no audiences: any token of the issuer."""
 
 
+@dataclass(frozen=True, order=True)
+class KeySource:
+    """Where the keys of an issuer are published."""
+
+    issuer: str
+    jwks_uri: str = ""
+    """Empty: OpenID Connect discovery at the issuer finds it."""
+
+
+@dataclass(frozen=True)
+class SigningKeys:
+    """The keys of one source, and what came of fetching them last."""
+
+    jwks: str = ""
+    """A `values.jwks.KeySet` as text: the last good keys; empty: there never were any."""
+    fault: str = ""
+    """Why the last attempt brought no keys, or what is wrong with them; empty: nothing."""
+    transient: bool = False
+    """Of a fault: a later attempt may succeed without a change; others need an operator."""
+
+
 @dataclass(frozen=True)
 class ForwardAuth:
     """The external authorizer that decides about requests to authenticated routes."""

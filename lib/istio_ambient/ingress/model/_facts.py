@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress.model._attached import AttachedRoute
-from istio_ambient.ingress.model._authentication import ForwardAuth, Trust
+from istio_ambient.ingress.model._authentication import ForwardAuth, KeySource, SigningKeys, Trust
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._gateway import GatewayRef
@@ -72,6 +72,9 @@ class Facts:
     request_auth: tuple[Trust, ...] = ()
     """The tokens of every application that is related over istio-request-auth, without valid rules
     too; empty: requests to authenticated routes require no token."""
+    keys: Mapping[KeySource, SigningKeys] = field(default_factory=dict[KeySource, SigningKeys])
+    """Of each source that was tried: those in force, and at the end of a hook those just fetched.
+    """
     authentication_in_force: frozenset[str] = frozenset()
     """Names of the policies for forward_auth and request_auth that are in the cluster."""
     cluster: Cluster = field(default_factory=Cluster)

@@ -22,6 +22,11 @@ class GatewayRef:
         """The name of the Deployment, Service and ServiceAccount that istiod makes."""
         return workload_name(self.name)
 
+    @property
+    def target_ref(self) -> dict[str, str]:
+        """The element of a policy's `targetRefs` for the Gateway."""
+        return {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": self.name}
+
 
 def workload_name(app: str) -> str:
     """Return the name of the objects that istiod makes for the Gateway `app`."""

@@ -6,13 +6,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from istio_ambient.values import jwks
+
 from tests.unit.whole_charm.cases.base_ingress import (
     API,
     ASKED,
     CERTIFIED,
     CERTIFIER,
     HOST,
+    KEYS_URL,
     LOGIN,
+    ONE,
+    OTHER,
     PAGE,
     RULE,
     TOKENS,
@@ -29,6 +34,7 @@ ASKS = "AuthorizationPolicy shop/ext-authz-gate"
 DENIES = "AuthorizationPolicy shop/deny-without-jwt-gate"
 TRUSTS = "RequestAuthentication shop/request-auth-productpage-gate"
 JWT = f"{TRUSTS}: spec.jwtRules[0]"
+SOURCES = f"{TRUSTS}: metadata.annotations"
 TOLD = "app databag control plane"
 BUSY = {"code": 201, "name": "SERVER_NOT_AVAILABLE", "message": "come back later"}
 
@@ -298,6 +304,86 @@ OPEN: Mapping[str, Case] = {
     ),
 }
 
+NEW_URL = "https://issuer.example.com/jwks"
+
+
+def server(url: str = KEYS_URL, **result: Any) -> Patch:
+    """Return the change of what comes of fetching keys from a server."""
+    return {"servers": {url: {"jwks": "", **result}}}
+
+
+DOWN = server(fault="answered 503", transient=True)
+MAINTAINED = server(fault="answered HTML")
+ROTATED = server(jwks=OTHER)
+FETCHED = merged(TOKENS, {"earlier": {"servers": {KEYS_URL: {"jwks": ONE}}}})
+"""Keys were fetched by an earlier hook."""
+
+KEYS: Mapping[str, Case] = {
+    "keys elsewhere": Case(
+        merged(trusting(jwks_uri=NEW_URL), server(NEW_URL, jwks=OTHER)),
+        {f"{JWT}.jwks": OTHER, SOURCES: Has(NEW_URL)},
+        given=TOKENS,
+        same={f"{JWT}.jwksUri": ABSENT},
+    ),
+    "an issuer that is asked where its keys are": Case(
+        merged(trusting(jwks_uri=None), server(RULE["issuer"], jwks=OTHER)),
+        {f"{JWT}.jwks": OTHER},
+        given=TOKENS,
+    ),
+    "a server without keys": Case(
+        MAINTAINED,
+        {
+            "status": blocked("productpage:istio-request-auth jwt_rules", "answered HTML"),
+            f"{JWT}.jwks": jwks.UNUSABLE,
+            SOURCES: Has("answered HTML"),
+        },
+        given=TOKENS,
+    ),
+    "a server without keys, after it had some": Case(
+        MAINTAINED,
+        {"status": blocked("productpage:istio-request-auth jwt_rules", "answered HTML")},
+        given=FETCHED,
+        same={f"{JWT}.jwks": ONE},
+    ),
+    "a server that is down": Case(
+        DOWN,
+        {
+            "status": waiting("productpage:istio-request-auth", "answered 503"),
+            f"{JWT}.jwks": jwks.UNUSABLE,
+            SOURCES: Has("transient"),
+        },
+        given=TOKENS,
+    ),
+    "a server that is down, after it had keys": Case(
+        DOWN,
+        {"status": waiting("productpage:istio-request-auth", "the last good ones stay")},
+        given=FETCHED,
+        same={f"{JWT}.jwks": ONE},
+    ),
+    "new keys": Case(ROTATED, {f"{JWT}.jwks": OTHER}, given=FETCHED),
+    "new keys, before the next update-status": Case(
+        {"event": "config-changed"},
+        {f"{JWT}.jwks": ONE},
+        given=merged(FETCHED, ROTATED),
+    ),
+    "new keys that an operator asks for": Case(
+        {"event": {"action": "reconcile"}},
+        {f"{JWT}.jwks": OTHER, "action: changed": 1, "action: plan": Has(TRUSTS)},
+        given=merged(merged(FETCHED, ROTATED), {"event": "config-changed"}),
+    ),
+    "keys that another wrote": Case(
+        {"meanwhile": {TRUSTS: {"spec": {"jwtRules": [{"issuer": "x", "jwks": OTHER}]}}}},
+        {f"{JWT}.jwks": jwks.UNUSABLE},
+        given=merged(FETCHED, DOWN),
+    ),
+    "the control plane and its authorities are looked up": Case(
+        TOKENS, {"reads": Has("'list Service in default where metadata.name=kubernetes'")}
+    ),
+    "a unit that does not lead fetches no keys": Case(
+        {"leader": False}, {TRUSTS: ABSENT}, given=TOKENS
+    ),
+}
+
 BOTH = merged(LOGIN, TOKENS)
 NO_RULES: Patch = {"relations": {"tokens": {"app_data": {"jwt_rules": []}}}}
 
@@ -327,11 +413,6 @@ ACCEPTED: Mapping[str, Case] = {
             f"{JWT}.issuer": "https://other.example.com",
             f"{DENIES}: spec.rules[1].when[0].notValues": ["https://other.example.com"],
         },
-        given=TOKENS,
-    ),
-    "keys elsewhere": Case(
-        trusting(jwks_uri="https://issuer.example.com/jwks"),
-        {f"{JWT}.jwksUri": "https://issuer.example.com/jwks"},
         given=TOKENS,
     ),
     "another audience": Case(
@@ -375,4 +456,4 @@ ACCEPTED: Mapping[str, Case] = {
     ),
 }
 
-CASES: Mapping[str, Case] = {**CERTIFICATES, **LOGINS, **OPEN, **ACCEPTED}
+CASES: Mapping[str, Case] = {**CERTIFICATES, **LOGINS, **OPEN, **KEYS, **ACCEPTED}

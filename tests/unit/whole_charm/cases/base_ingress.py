@@ -77,6 +77,12 @@ RULE: dict[str, Any] = {
     "claim_to_headers": [{"header": "x-email", "claim": "email"}],
     "from_headers": [{"name": "x-token", "prefix": "Bearer "}],
 }
+ONE, OTHER = (
+    f'{{"keys":[{{"crv":"Ed25519","kid":"{name}","kty":"OKP","x":"{43 * "A"}"}}]}}'
+    for name in ("one", "other")
+)
+"""Key sets."""
+KEYS_URL = RULE["jwks_uri"]
 
 
 def service(app: str, *ports: int | tuple[int, int], **spec: Any) -> dict[str, Any]:
@@ -139,6 +145,7 @@ BASE: Scenario = {
         },
         "Deployment shop/gate-istio": READY,
     },
+    "servers": {KEYS_URL: {"jwks": ONE}},
 }
 
 LOGIN: Mapping[str, Any] = {

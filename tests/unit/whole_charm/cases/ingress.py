@@ -193,6 +193,8 @@ CHARM: Mapping[str, Case] = {
 }
 
 CONSTANT: Mapping[str, str] = {
+    "ingress.KeySource.issuer": "a key of a mapping, which is compared as a whole",
+    "ingress.KeySource.jwks_uri": "likewise",
     "authorization.AccessRequest.established": "a scraper needs one port of ours, by its number",
     "authorization.AccessRequest.field": "likewise",
     "authorization.AccessRequest.operations": "likewise",

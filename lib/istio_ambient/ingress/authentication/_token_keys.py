@@ -1,0 +1,254 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""RequestAuthentications: the rules about tokens, with the keys of their issuers inline.
+
+istiod would fetch the keys of a `jwksUri` itself, and send what it got to Envoy, which refuses the
+gateway's listener for a set that it cannot use. Rules are therefore written with keys that were
+checked. A rule without keys yet has a key that nobody holds: no token satisfies the rule, and the
+gateway still removes the rule's headers from requests.
+
+The live object is the memory: its rules hold the last good keys, an annotation where these came
+from, and why the last attempt to fetch them failed.
+"""
+
+import dataclasses
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from lightkube.models import meta_v1
+
+from istio_ambient import kube, resources
+from istio_ambient.ingress.model import GatewayRef, KeySource, SigningKeys, Trust
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
+from istio_ambient.interfaces.istio_request_auth import JwtRule
+from istio_ambient.values import jwks
+from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problems import InvalidValueError, Problem
+from istio_ambient.values.text import printable
+
+SOURCES_ANNOTATION = "charmed-istio.io/jwks-sources"
+"""A JSON list: for each rule of the object `jwksUri`, `fault` and `transient` of its keys."""
+MAX_SOURCES_OF_APPLICATION = 8
+MAX_SOURCES = 64
+"""Of all applications together."""
+
+_ENDPOINT = "istio-request-auth"
+_TOO_MANY = SigningKeys(
+    fault=f"more than {MAX_SOURCES_OF_APPLICATION} issuers of one application,"
+    f" or {MAX_SOURCES} of all"
+)
+_MAX_ISSUER = 40
+"""Characters of an issuer in a status."""
+
+
+def source_of(rule: JwtRule) -> KeySource:
+    """Return where the keys for a rule are published."""
+    return KeySource(rule.issuer, rule.jwks_uri or "")
+
+
+def request_authentications(
+    gateway: GatewayRef, trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]
+) -> list[kube.Resource]:
+    """Return one RequestAuthentication for each application that trusts tokens."""
+    permitted = _permitted(trusts, keys)
+    return [
+        _request_authentication(gateway, trust, _keys_of(trust, permitted[trust.app], keys))
+        for trust in trusts
+        if trust.rules
+    ]
+
+
+def _request_authentication(
+    gateway: GatewayRef, trust: Trust, keys: Mapping[KeySource, SigningKeys]
+) -> kube.Resource:
+    rules: list[dict[str, Any]] = []
+    sources: list[dict[str, Any]] = []
+    for rule in trust.rules:
+        source = source_of(rule)
+        manifest = _jwt_rule(rule, keys[source])
+        told = _told(source, keys[source])
+        # Null and an empty list are different data, and the same rule.
+        if (manifest, told) not in zip(rules, sources, strict=True):
+            rules.append(manifest)
+            sources.append(told)
+    annotations = {SOURCES_ANNOTATION: json.dumps(sources, sort_keys=True)}
+    name = name_with_hash(f"request-auth-{trust.app}-{gateway.name}", OBJECT_NAME_LIMIT)
+    return _object(
+        name,
+        gateway.namespace,
+        {"targetRefs": [gateway.target_ref], "jwtRules": rules},
+        annotations,
+    )
+
+
+def _object(
+    name: str, namespace: str, spec: dict[str, Any], annotations: dict[str, str]
+) -> kube.Resource:
+    metadata = meta_v1.ObjectMeta(name=name, namespace=namespace, annotations=annotations)
+    return resources.RequestAuthentication(metadata=metadata, spec=spec)
+
+
+def _jwt_rule(rule: JwtRule, keys: SigningKeys) -> dict[str, Any]:
+    """Return a rule as an element of `spec.jwtRules`: Istio's `JWTRule`."""
+    members: dict[str, Any] = {
+        "issuer": rule.issuer,
+        "jwks": keys.jwks or jwks.UNUSABLE,
+        "audiences": list(rule.audiences or ()),
+        "forwardOriginalToken": rule.forward_original_token,
+        "outputClaimToHeaders": [
+            {"header": each.header, "claim": each.claim} for each in rule.claim_to_headers or ()
+        ],
+        "fromHeaders": [
+            {"name": each.name, **({"prefix": each.prefix} if each.prefix else {})}
+            for each in rule.from_headers or ()
+        ],
+    }
+    return {key: value for key, value in members.items() if value}
+
+
+def _told(source: KeySource, keys: SigningKeys) -> dict[str, Any]:
+    told = {"jwksUri": source.jwks_uri, "fault": keys.fault, "transient": keys.transient}
+    return {key: value for key, value in told.items() if value}
+
+
+def keys_in_force(live: kube.Live) -> dict[KeySource, SigningKeys]:
+    """Return the keys in our live RequestAuthentications, and why the last fetch failed.
+
+    An object that differs from what we applied counts as absent: its keys may be anybody's.
+    """
+    found: dict[KeySource, SigningKeys] = {}
+    for obj in live.of(resources.RequestAuthentication):
+        try:
+            read = dict(_read(kube.manifest_of(obj), live))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # Another wrote it, with a hash of ours.
+            continue
+        for source, keys in read.items():
+            if not found.get(source, SigningKeys()).jwks:
+                found[source] = keys
+    return found
+
+
+def _read(manifest: kube.Manifest, live: kube.Live) -> Iterator[tuple[KeySource, SigningKeys]]:
+    metadata, spec = manifest["metadata"], kube.section(manifest, "spec")
+    text = kube.section(metadata, "annotations").get(SOURCES_ANNOTATION)
+    if text is None:
+        return
+    written = _object(metadata["name"], metadata["namespace"], spec, {SOURCES_ANNOTATION: text})
+    if not kube.is_applied(written, live):
+        return
+    for rule, told in zip(spec["jwtRules"], json.loads(text), strict=True):
+        keys = SigningKeys(
+            jwks=_checked(rule["jwks"]),
+            fault=told.get("fault", ""),
+            transient=told.get("transient", False),
+        )
+        if keys != SigningKeys():
+            yield KeySource(rule["issuer"], told.get("jwksUri", "")), keys
+
+
+def _checked(text: str) -> str:
+    try:
+        return jwks.parse(text.encode()).text if text != jwks.UNUSABLE else ""
+    except InvalidValueError:
+        # An earlier revision may have written keys that this one leaves out.
+        return ""
+
+
+def keys_due(
+    trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys], *, renew: bool
+) -> list[KeySource]:
+    """Return the sources to fetch keys from, sorted.
+
+    Args:
+        trusts: of all applications.
+        keys: of the sources that were tried.
+        renew: fetch the keys of all sources; else of those that were never tried.
+    """
+    permitted = {source for found in _permitted(trusts, keys).values() for source in found}
+    return sorted(source for source in permitted if renew or source not in keys)
+
+
+def renewed(
+    keys: Mapping[KeySource, SigningKeys], fetched: Mapping[KeySource, SigningKeys]
+) -> dict[KeySource, SigningKeys]:
+    """Return the keys after a fetch: where it brought none, the last good ones stay."""
+    result = dict(keys)
+    for source, new in fetched.items():
+        last = keys.get(source, SigningKeys())
+        result[source] = new if new.jwks else dataclasses.replace(new, jwks=last.jwks)
+    return result
+
+
+def key_problems(trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]) -> list[Problem]:
+    """Return one problem for each source of an application whose keys need an operator."""
+    return [
+        Problem(
+            app=app,
+            endpoint=_ENDPOINT,
+            field="jwt_rules",
+            message=f"{printable(source.issuer, _MAX_ISSUER)}: {found.fault}",
+            remedy="correct jwks_uri or its server",
+        )
+        for app, source, found in _by_application(trusts, keys)
+        if found.fault and not found.transient
+    ]
+
+
+def key_readiness(
+    trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]
+) -> list[kube.Readiness]:
+    """Return the sources whose keys a later fetch may bring, as something that is not ready."""
+    return [
+        kube.Readiness(
+            f"{app}:{_ENDPOINT}",
+            ready=False,
+            reason=f"keys of {printable(source.issuer, _MAX_ISSUER)}: {_reason(found)}",
+        )
+        for app, source, found in _by_application(trusts, keys)
+        if found == SigningKeys() or found.transient
+    ]
+
+
+def _reason(keys: SigningKeys) -> str:
+    if not keys.fault:
+        return "not fetched yet"
+    return f"{keys.fault}; the last good ones stay" if keys.jwks else keys.fault
+
+
+def _by_application(
+    trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]
+) -> Iterator[tuple[str, KeySource, SigningKeys]]:
+    permitted = _permitted(trusts, keys)
+    for trust in trusts:
+        for source, found in _keys_of(trust, permitted[trust.app], keys).items():
+            yield trust.app, source, found
+
+
+def _keys_of(
+    trust: Trust, permitted: Collection[KeySource], keys: Mapping[KeySource, SigningKeys]
+) -> dict[KeySource, SigningKeys]:
+    """Return the keys of each source of an application; none of those that are too many."""
+    return {
+        source: keys.get(source, SigningKeys()) if source in permitted else _TOO_MANY
+        for source in map(source_of, trust.rules)
+    }
+
+
+def _permitted(
+    trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]
+) -> dict[str, set[KeySource]]:
+    """Return the sources of each application within the limits; those with keys come first."""
+    first: dict[str, list[KeySource]] = {
+        trust.app: list(dict.fromkeys(map(source_of, trust.rules)))[:MAX_SOURCES_OF_APPLICATION]
+        for trust in trusts
+    }
+
+    def order(source: KeySource) -> tuple[bool, KeySource]:
+        return not keys.get(source, SigningKeys()).jwks, source
+
+    wanted = {source for sources in first.values() for source in sources}
+    within = set(sorted(wanted, key=order)[:MAX_SOURCES])
+    return {app: within.intersection(sources) for app, sources in first.items()}
