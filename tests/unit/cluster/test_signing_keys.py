@@ -237,10 +237,10 @@ def test_the_clusters_own_control_plane_is_no_source(names: dict[str, list[str]]
 
 
 def test_a_server_that_is_not_there(names: dict[str, list[str]]):
-    with serving(answer(GOOD)) as port:
-        pass
     gone = KeySource(ISSUER, "http://gone.test/keys")
-    refused, unknown = fetched(source(port), gone)
+    with socket.socket() as silent:
+        silent.bind((HERE, 0))
+        refused, unknown = fetched(source(silent.getsockname()[1]), gone)
     assert refused == SigningKeys(fault="no answer (ConnectionRefusedError)", transient=True)
     assert unknown == SigningKeys(fault="has a name without an address", transient=True)
 
