@@ -92,6 +92,12 @@ INTENDED: tuple[Intended, ...] = (
         theirs=ABSENT,
     ),
     Intended(
+        _ISTIOD_DEPLOYMENT,
+        "*.env[BLOCKED_CIDRS_IN_JWKS_URIS].*",
+        "istiod fetches no keys from loopback, link-local and metadata addresses",
+        theirs=ABSENT,
+    ),
+    Intended(
         "Secret/*/cacerts",
         "",
         "the site's own CA: with the charts the operator creates this Secret",

@@ -14,6 +14,7 @@ import jinja2
 from lightkube import codecs
 from lightkube.core import resource
 
+from istio_ambient.values import networks
 from istio_ambient.values.pods import DEFAULT_RESOURCES, NO_LABELS
 
 from . import _cacerts, _injection
@@ -88,6 +89,7 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
         "mesh_config": json_text(mesh_config(control_plane)),
         "injection_config": json_text(_injection.injection_config()),
         "injection_values": json_text(_injection.injection_values(control_plane)),
+        "forbidden_networks": ",".join(networks.FORBIDDEN_NETWORKS),
         "ambient_selectors": json_text(_AMBIENT_SELECTORS),
     }
 
