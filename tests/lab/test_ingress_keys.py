@@ -26,7 +26,7 @@ from tests.lab.test_ingress_authentication import (
     PAGE,
     UNIT,
     Shop,
-    shop,  # noqa: F401  # A fixture, as the next.
+    shop,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     tokens,  # noqa: F401  # pyright: ignore[reportUnusedImport]
 )
 

@@ -304,8 +304,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         known = {kube.ref_of(obj): kube.manifest_of(obj) for obj in before.objects}
         objects = [o for o in after.objects if known.get(kube.ref_of(o)) != kube.manifest_of(o)]
         refs = {kube.ref_of(obj) for obj in objects}
-        changes = self.plan(after, live).changes
-        return kube.Plan(tuple(c for c in changes if c.ref in refs or c.verb not in kube.WRITES))
+        plan = self.plan(after, live)
+        return plan.without({change.ref for change in plan.writes} - refs)
 
     def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
         for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
