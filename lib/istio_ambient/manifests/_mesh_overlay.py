@@ -3,8 +3,9 @@
 
 """The option `mesh-config`: the operator's overlay on MeshConfig, checked field by field.
 
-istiod ignores fields that it does not know, and rejects the whole MeshConfig for one value of a
-wrong type; both are reported here, before the overlay is applied.
+istiod ignores fields that it does not know, and rejects the whole MeshConfig for one value that it
+does not accept; both are reported here, before the overlay is applied. A field without a rule in
+`_mesh_rules` is refused.
 """
 
 import difflib
@@ -22,6 +23,8 @@ from istio_ambient.values.problems import InvalidValueError, inside
 from istio_ambient.values.text import shown
 from istio_ambient.values.yaml_text import mapping
 
+from . import _mesh_messages, _mesh_rules
+
 TRACING_PROVIDER = "otel-tracing"
 EXT_AUTHZ_PREFIX = "ext-authz-"
 """Prefix of the names of external authorization providers that relations bring."""
@@ -29,14 +32,30 @@ EXT_AUTHZ_PREFIX = "ext-authz-"
 OWNED_FIELDS: Mapping[str, str] = {
     "rootNamespace": "it is the model that the charm is deployed in",
     "configSources": "istiod would no longer read the policies in this cluster",
+    "discoverySelectors": "policies of namespaces left out would not be enforced",
     "trustDomain": "policies name workloads by it",
     "defaultConfig.discoveryAddress": "it is this istiod",
     "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode depends on it",
 }
-"""Fields that an overlay cannot set, and why."""
+"""Fields that an overlay cannot set, and why.
+
+Access depends on `discoverySelectors` too: applications join the mesh by labels of their pods, so
+no label of a namespace tells which namespaces istiod must see.
+"""
+
+REPLACED_FIELDS: Mapping[str, str] = {
+    "caCertificates": "use the option ca-secret",
+    "certificates": "use cert-manager or another certificate authority",
+    "enableEnvoyAccessLogService": "use an extension provider of kind envoyHttpAls",
+    "defaultConfig.envoyAccessLogService": "use an extension provider of kind envoyHttpAls",
+    "defaultConfig.zipkinAddress": "use an extension provider of kind zipkin",
+    "defaultConfig.caCertificatesPem": "use the option ca-secret",
+}
+"""Fields without a rule for which there is something else, and what."""
 
 _FIELDS = pathlib.Path(__file__).parent / "mesh-config-fields.yaml"
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
+_NO_RULE = "has no rule, so the charm cannot check it"
 _LIST_OF, _MAP_OF = "list of ", "map of "
 
 
@@ -72,13 +91,13 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
     """Return the overlay in MeshConfig's JSON form.
 
     Raises:
-        InvalidValueError: the text is no YAML mapping; a field does not exist, has another type,
-            or is set by the charm.
+        InvalidValueError: the text is no YAML mapping; a field does not exist, has no rule, or is
+            set by the charm; a value has another type, or may be refused by istiod or Envoy.
     """
     overlay = mapping(text)
     _check_message(mesh_config_fields().root, overlay, "")
-    _check_owned(overlay)
     _check_providers(overlay.get("extensionProviders", []))
+    _mesh_messages.check_default_providers(overlay, {TRACING_PROVIDER: "opentelemetry"})
     return overlay
 
 
@@ -87,17 +106,47 @@ def _check_message(name: str, value: object, path: str) -> None:
         raise InvalidValueError(
             f"{shown(value)} is not a mapping", "write `field: value` lines", path
         )
-    message = mesh_config_fields().messages[name]
+    message, short = mesh_config_fields().messages[name], plain_name(name)
     members = cast(Mapping[str, object], value)
     for field, member in members.items():
+        place = inside(path, field)
         if field not in message.fields:
-            remedy = _similar(field, list(message.fields))
-            raise InvalidValueError("no such field", remedy, inside(path, field))
-        _check_value(message.fields[field], member, inside(path, field))
-    for choice in message.one_of:
+            raise InvalidValueError("no such field", _similar(field, list(message.fields)), place)
+        _check_owned(place)
+        if field not in _mesh_rules.RULES.get(short, ()):
+            remedy = REPLACED_FIELDS.get(place, "remove it")
+            raise InvalidValueError(_NO_RULE, remedy, place)
+        _check_value(message.fields[field], member, place, f"{short}.{field}")
+    for choice in (*message.one_of, _mesh_messages.EXCLUSIVE.get(short, ())):
         chosen = [field for field in choice if field in members]
         if len(chosen) > 1:
             raise InvalidValueError(f"{' and '.join(chosen)} exclude each other", "keep one", path)
+    _check_together(short, members, path)
+
+
+def _check_together(name: str, members: Mapping[str, object], path: str) -> None:
+    for field in _mesh_messages.REQUIRED.get(name, ()):
+        if field not in members:
+            raise InvalidValueError(f"has no {field}", "add it", path)
+    choice = _mesh_messages.NOT_EMPTY.get(name, ())
+    if choice and not any(field in members for field in choice):
+        raise InvalidValueError(f"has none of {', '.join(choice)}", "add one", path)
+    for check in _mesh_messages.CHECKS.get(name, ()):
+        _at(path, check, members)
+
+
+def _at(path: str, check: Callable[[Any], None], value: object) -> None:
+    """Call a check of a value, and report what it raises at the value's place."""
+    try:
+        check(value)
+    except InvalidValueError as error:
+        place = inside(path, error.field) if error.field else path
+        raise InvalidValueError(error.message, error.remedy, place) from None
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a message without its package, as in Istio's reference."""
+    return re.sub(r"^istio\.[a-z]+\.v[a-z0-9]+\.", "", name)
 
 
 def _similar(field: str, known: Sequence[str]) -> str:
@@ -110,13 +159,26 @@ def _similar(field: str, known: Sequence[str]) -> str:
     return f"use one of {listed}" + (", …" if len(known) > 8 else "")
 
 
-def _check_value(kind: str, value: object, path: str) -> None:
-    known = mesh_config_fields()
+def _check_value(kind: str, value: object, path: str, field: str, key: str = "") -> None:
+    """Raise for a value of another type, or one that the rule of its field refuses.
+
+    Args:
+        kind: the type, as the list of fields has it.
+        value: what the overlay has.
+        path: its place in the overlay.
+        field: message and field, by which the rule is found.
+        key: of a member of a mapping.
+    """
     if kind.startswith((_LIST_OF, _MAP_OF)):
         _, _, member_kind = kind.partition(" of ")
-        for key, member in _members(value, path, is_list=kind.startswith(_LIST_OF)):
-            _check_value(member_kind, member, inside(path, key))
-    elif kind in known.messages:
+        for name, member in _members(value, path, is_list=kind.startswith(_LIST_OF)):
+            place, key = inside(path, name), str(name)
+            if kind.startswith(_MAP_OF):
+                _check_key(key, place, field)
+            _check_value(member_kind, member, place, field, key)
+        return
+    known = mesh_config_fields()
+    if kind in known.messages:
         _check_message(kind, value, path)
     elif kind in known.enums:
         if value not in known.enums[kind]:
@@ -126,6 +188,18 @@ def _check_value(kind: str, value: object, path: str) -> None:
         accepts, remedy = _SCALARS[kind]
         if not accepts(value):
             raise InvalidValueError(f"{shown(value)} is not allowed", remedy, path)
+    message, _, name = field.rpartition(".")
+    rule = _mesh_rules.ENTRIES.get(field, {}).get(key, _mesh_rules.RULES[message][name])
+    _at(path, rule, value)
+
+
+def _check_key(key: str, path: str, field: str) -> None:
+    _check_owned(path)
+    entries = _mesh_rules.ENTRIES.get(field)
+    if entries is not None and key not in entries:
+        raise InvalidValueError(_NO_RULE, _similar(key, list(entries)), path)
+    if field in _mesh_rules.KEYS:
+        _at(path, _mesh_rules.KEYS[field], key)
 
 
 def _members(
@@ -173,13 +247,10 @@ _SCALARS: Mapping[str, _Scalar] = {
 }
 
 
-def _check_owned(overlay: Mapping[str, Any]) -> None:
-    for field, reason in OWNED_FIELDS.items():
-        # The overlay has passed `_check_message`: what has members is a mapping.
-        keys = field.split(".")
-        value: Any = functools.reduce(lambda found, key: found.get(key, {}), keys, overlay)
-        if value != {}:
-            raise InvalidValueError(f"is set by the charm: {reason}", "remove it", field)
+def _check_owned(path: str) -> None:
+    if path in OWNED_FIELDS:
+        reason = OWNED_FIELDS[path]
+        raise InvalidValueError(f"is set by the charm: {reason}", "remove it", path)
 
 
 def _check_providers(providers: list[dict[str, Any]]) -> None:
@@ -194,4 +265,5 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
         if name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
             raise InvalidValueError(message, "use another name", place)
+        _at(path, _mesh_messages.check_kind, provider)
         seen.add(name)

@@ -145,7 +145,7 @@ def _to_json(value: object, **options: Any) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return the text of a ConfigMap that another program reads as YAML, for operators to read too.
+    """Return the text of a ConfigMap that another program reads as YAML; operators read it too.
 
     It is JSON. YAML's plain scalars mean other things to other readers: Go reads `y`, `1e3` and
     `0o17` as a boolean and as numbers, where PyYAML reads and writes strings.

@@ -134,7 +134,7 @@ def test_default_options_render_the_default_manifests():
         ("mesh-config", "outboundTrafficPolicy: REGISTRY_ONLY", "is not a mapping"),
         ("mesh-config", "outboundTrafficPolicy: {mode: X}", "outboundTrafficPolicy.mode: 'X'"),
         ("mesh-config", "defaultConfig: {tracng: {}}", "defaultConfig.tracng: no such field"),
-        ("mesh-config", "defaultConfig: {proxyMetadata: {A: true}}", "proxyMetadata.A: True"),
+        ("mesh-config", "defaultConfig: {proxyMetadata: {ISTIO_META_HTTP10: 1}}", "HTTP10: 1 is"),
         ("mesh-config", "localityLbSetting: {distribute: 1}", "distribute: 1 is not a list"),
         ("mesh-config", "trustDomainAliases: one", "is not a list"),
         ("mesh-config", "trustDomainAliases: [1]", "trustDomainAliases[0]: 1"),
@@ -159,7 +159,7 @@ def test_default_options_render_the_default_manifests():
         ),
         (
             "mesh-config",
-            "extensionProviders: [{name: a, prometheus: {}, stackdriver: {}}]",
+            "extensionProviders: [{name: a, prometheus: {}, envoyFileAccessLog: {}}]",
             "exclude each other",
         ),
         ("mesh-config", "extensionProviders: [{name: otel-tracing}]", "is set by the charm"),
