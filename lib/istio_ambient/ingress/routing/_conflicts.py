@@ -3,10 +3,12 @@
 
 """Conflicts: routes of two applications for the same requests, of which neither is served."""
 
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from istio_ambient.authorization import Requester
 from istio_ambient.ingress.model import Match
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._routes import Route
@@ -43,17 +45,20 @@ def without_takeovers(
         names: hostnames that clients know the gateway by.
     """
     everything = [each for candidate in candidates for each in candidate if each]
+    requesters: dict[tuple[str, str], set[Requester]] = {}
+    for each in everything:
+        for host in each.answers_to:
+            requesters.setdefault((each.listener.name, host), set()).add(each.requester)
     kept: list[Candidate] = []
     problems: list[Problem] = []
     for route, redirect in candidates:
         taken = [host for host in route.answers_to if any(_covers(host, name) for name in names)]
         losing = {
-            str(other.requester)
-            for other in everything
+            str(other)
             for host in taken
-            if other.listener == route.listener
-            and _origin(other) != _origin(route)
-            and any(wide != host and _covers(wide, host) for wide in other.answers_to)
+            for wide in _wider(host)
+            for other in requesters.get((route.listener.name, wide), ())
+            if (other.app, other.endpoint) != _origin(route)
         }
         if losing:
             problems.append(_takeover(route, taken[0], min(losing)))
@@ -64,6 +69,15 @@ def without_takeovers(
 
 def _covers(wide: str, narrow: str) -> bool:
     return _hosts.intersection("" if wide == "*" else wide, narrow) == narrow
+
+
+def _wider(host: str) -> Iterator[str]:
+    """Yield the hostnames, as routes name them, that include one and more."""
+    if host != "*":
+        yield "*"
+    _, *suffixes = host.removeprefix("*.").split(".")
+    for number in range(len(suffixes)):
+        yield "*." + ".".join(suffixes[number:])
 
 
 def _origin(route: Route) -> tuple[str, str]:
@@ -89,9 +103,9 @@ def settle(candidates: Sequence[Candidate]) -> Settled:
     routes_by_place = _by_place(route for route, _ in candidates)
     redirects_by_place = _by_place(redirect for _, redirect in candidates if redirect)
     clashes: dict[Place, list[Route]] = {}
-    for place, routes in routes_by_place.items():
-        everything = [*routes, *redirects_by_place.get(place, ())]
-        if len({_origin(route) for route in everything}) > 1 or _is_contradiction(routes, place):
+    for place, matches in routes_by_place.items():
+        everything = [route for route, _ in (*matches, *redirects_by_place.get(place, ()))]
+        if len({_origin(route) for route in everything}) > 1 or _is_contradiction(matches):
             clashes[place] = everything
     relations = frozenset(route.relation_id for group in clashes.values() for route in group)
     clashing_places = clashes.keys()
@@ -104,30 +118,30 @@ def settle(candidates: Sequence[Candidate]) -> Settled:
     return Settled(tuple(kept), tuple(_problems(clashes)), relations)
 
 
-def _by_place(routes: Iterable[Route]) -> dict[Place, list[Route]]:
-    found: dict[Place, list[Route]] = {}
+def _by_place(routes: Iterable[Route]) -> dict[Place, list[tuple[Route, Match]]]:
+    """Return the matches of routes by what they are for."""
+    found: dict[Place, list[tuple[Route, Match]]] = {}
     for route in routes:
-        for place in _places(route):
-            found.setdefault(place, []).append(route)
+        for hostname, match in itertools.product(route.answers_to, route.matches):
+            found.setdefault(_place(route, hostname, match), []).append((route, match))
     return found
 
 
 def _places(route: Route) -> set[Place]:
     return {
-        (route.listener.name, hostname, match.path_type, match.path)
-        for hostname in route.answers_to
-        for match in route.matches
+        _place(route, hostname, match)
+        for hostname, match in itertools.product(route.answers_to, route.matches)
     }
 
 
-def _is_contradiction(routes: Sequence[Route], place: Place) -> bool:
+def _place(route: Route, hostname: str, match: Match) -> Place:
+    return route.listener.name, hostname, match.path_type, match.path
+
+
+def _is_contradiction(matches: Iterable[tuple[Route, Match]]) -> bool:
     """Return whether one application wants the same requests treated in different ways."""
-    targets: dict[Match, set[tuple[object, ...]]] = {}
-    for route in routes:
-        for match in route.matches:
-            if (match.path_type, match.path) == place[2:]:
-                targets.setdefault(match, set()).add(route.target)
-    return any(len(found) > 1 for found in targets.values())
+    targets: dict[Match, tuple[object, ...]] = {}
+    return any(targets.setdefault(match, route.target) != route.target for route, match in matches)
 
 
 def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
