@@ -1,6 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
+import ipaddress
 import json
 import pathlib
 from collections.abc import Iterator
@@ -46,6 +47,18 @@ def render(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
     found = {(each["kind"], each["metadata"]["name"]): each for each in objects}
     assert len(found) == len(objects)
     return found
+
+
+def test_istiod_fetches_no_keys_from_its_own_surroundings():
+    deployment = render()["Deployment", "istiod"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    variables = {each["name"]: each.get("value", "") for each in container["env"]}
+    # As istiod reads it (pilot/pkg/features): it skips what is no network.
+    blocked = variables["BLOCKED_CIDRS_IN_JWKS_URIS"].split(",")
+    found = [ipaddress.ip_network(each) for each in blocked]
+    for text in ("127.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "fd00:ec2::254"):
+        assert any(ipaddress.ip_address(text) in network for network in found)
+    assert not any(ipaddress.ip_address("10.96.0.1") in network for network in found)
 
 
 def leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

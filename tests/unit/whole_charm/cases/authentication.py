@@ -360,6 +360,11 @@ KEYS: Mapping[str, Case] = {
         given=FETCHED,
         same={f"{JWT}.jwks": ONE},
     ),
+    "other keys that an earlier hook fetched": Case(
+        {"earlier": {"servers": {KEYS_URL: {"jwks": OTHER}}}},
+        {f"{JWT}.jwks": OTHER},
+        given=merged(FETCHED, DOWN),
+    ),
     "new keys": Case(ROTATED, {f"{JWT}.jwks": OTHER}, given=FETCHED),
     "new keys, before the next update-status": Case(
         {"event": "config-changed"},
