@@ -74,7 +74,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         upstream, unread = self._upstream()
         login = self._login()
         tokens, bad_rules = ingress_authentication.tokens(
-            self._databags(ingress_authentication.REQUEST_AUTH)
+            self._databags(ingress_authentication.REQUEST_AUTH),
+            login,
+            ingress.uses_in_force(live),
+            app=self.app.name,
         )
         problems = (*invalid, *scraped.problems, *unread)
         facts = ingress.Facts(

@@ -17,11 +17,14 @@ reports/          what actions and the status say about it
 
 from istio_ambient.ingress._ingress import MANAGED, Ingress, desired, resolve
 from istio_ambient.ingress.authentication import (
+    TokenUses,
     authentication_in_force,
+    compatible,
     key_readiness,
     keys_due,
     keys_in_force,
     renewed,
+    uses_in_force,
 )
 from istio_ambient.ingress.model import (
     AttachedRoute,
@@ -64,6 +67,7 @@ __all__ = [
     "KeySource",
     "SigningKeys",
     "Tls",
+    "TokenUses",
     "Trust",
     "Upstream",
     "address_of",
@@ -71,6 +75,7 @@ __all__ = [
     "attached_routes",
     "authentication_in_force",
     "cidrs_in_force",
+    "compatible",
     "desired",
     "hosts",
     "key_readiness",
@@ -81,5 +86,6 @@ __all__ = [
     "renewed",
     "resolve",
     "secret_name",
+    "uses_in_force",
     "workload_name",
 ]

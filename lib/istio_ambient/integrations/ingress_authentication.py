@@ -8,7 +8,7 @@ to the control plane (`istio_ingress_config`), which replies with the name of th
 policy refers to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from istio_ambient import ingress
@@ -49,6 +49,13 @@ class Login:
     authorizer: istio_ingress_config.Authorizer | None = None
     """Published to the control plane; None: there is none."""
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def upstream_headers(self) -> tuple[str, ...]:
+        """Patterns of the headers that applications receive from the authorizer."""
+        if self.authorizer is not None:
+            return self.authorizer.headers_to_upstream_on_allow
+        return UPSTREAM_HEADERS if self.auth.wanted else ()
 
 
 def login(
@@ -107,12 +114,19 @@ def _authorizer(decisions: forward_auth.Decisions) -> istio_ingress_config.Autho
 
 def tokens(
     databags: Iterable[RequesterDatabag],
+    login: Login,
+    in_force: Mapping[str, ingress.TokenUses],
+    *,
+    app: str,
 ) -> tuple[tuple[ingress.Trust, ...], list[Problem]]:
     """Return the tokens that each application trusts; without a valid rule it trusts none.
 
     Args:
         databags: of the applications related to `istio-request-auth`; one application may have
             several relations.
+        login: the headers that it sets are not for tokens.
+        in_force: as `ingress.uses_in_force` returns it.
+        app: our application.
     """
     rules: dict[str, list[istio_request_auth.JwtRule]] = {}
     problems: list[Problem] = []
@@ -122,7 +136,10 @@ def tokens(
         )
         problems += found
         rules.setdefault(databag.app, []).extend(good)
-    trusts = (
-        ingress.Trust(app, tuple(dict.fromkeys(found))) for app, found in sorted(rules.items())
+    trusts = [
+        ingress.Trust(name, tuple(dict.fromkeys(found))) for name, found in sorted(rules.items())
+    ]
+    shared, conflicts = ingress.compatible(
+        trusts, in_force, gateway=app, login_headers=login.upstream_headers
     )
-    return tuple(trusts), problems
+    return shared, problems + conflicts

@@ -25,45 +25,44 @@ MAX_RULES = 64
 MAX_VALUES = 64
 MAX_TEXT = 256
 
-# Istio's CRD has this pattern for the headers of claims.
-_HEADER = re.compile(r"[-_A-Za-z0-9]+")
 _PRINTABLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_TEXT}}}")
 
-FORBIDDEN_HEADERS = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "content-type",
-        "cookie",
-        "expect",
-        "forwarded",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "set-cookie",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-        "x-real-ip",
-        "x-request-id",
-    }
+# All applications share the gateway's filter. It answers 401 to any request, of any application,
+# with a header for tokens that holds no valid token, and removes headers of claims from any
+# request. So both kinds have names that are known to hold nothing else, and share none.
+_TOKEN_HEADER = re.compile(
+    r"authorization|([a-z0-9]+-)*jwt(-assertion|-token)?|x-amzn-oidc-data|x-ms-token-aad-id-token"
 )
-"""Headers with a meaning of their own, which no claim may replace."""
-FORBIDDEN_PREFIXES = ("x-forwarded-", "x-envoy-", "x-istio-", "proxy-", "sec-")
+_CLAIM_HEADER = re.compile(
+    r"x-(auth|user|jwt|claim)-[a-z0-9-]*[a-z0-9]"
+    r"|x-([a-z0-9]+-)*(email|user|userid|username|sub|subject|groups|roles)"
+    r"|kubeflow-(userid|groups)"
+)
+_OTHER_MEANING = re.compile(
+    r"x-(forwarded|envoy|istio|real)-.*|.*-(token|key|secret|password|signature|nonce|agent)"
+)
+"""Names that `_CLAIM_HEADER` matches and that hold something else."""
+_USE_FOR_JWT = "use authorization, x-jwt, or a name that ends in -jwt or -jwt-assertion"
+_USE_FOR_CLAIMS = "use x-auth-…, x-user-…, x-jwt-…, x-claim-…, x-…-email, -user, -groups"
+_BEARER_REMEDY = "use the prefix 'Bearer ' with authorization"
+BEARER = "Bearer "
+"""The prefix of a token in `authorization`."""
+
+
+def _token_header(value: str) -> str:
+    if not _TOKEN_HEADER.fullmatch(value.lower()):
+        raise InvalidValueError("not a header for tokens", _USE_FOR_JWT)
+    return value
 
 
 def _claim_header(value: str) -> str:
-    if not _HEADER.fullmatch(value):
-        raise InvalidValueError("not a header name", "use letters, digits, '-' and '_'")
-    # Servers that turn headers into variables do not tell "_" from "-".
-    name = value.lower().replace("_", "-")
-    if name in FORBIDDEN_HEADERS or name.startswith(FORBIDDEN_PREFIXES):
-        remedy = "use one such as x-auth-email"
-        raise InvalidValueError("a header with a meaning of its own", remedy)
+    name = value.lower()
+    if (
+        not _CLAIM_HEADER.fullmatch(name)
+        or _OTHER_MEANING.fullmatch(name)
+        or _TOKEN_HEADER.fullmatch(name)
+    ):
+        raise InvalidValueError("not a header for claims", _USE_FOR_CLAIMS)
     return value
 
 
@@ -79,11 +78,6 @@ _Text = Annotated[pydantic.StrictStr, _TEXT]
 _PlainText = Annotated[
     pydantic.StrictStr, checked(lambda text: "*" not in text, "holds '*'", "name each"), _TEXT
 ]
-_SOURCE = checked(
-    lambda name: name.lower() not in ("host", "cookie"),
-    "a header that holds something else",
-    "use another header",
-)
 _PREFIX = checked(
     re.compile(rf"[\x20-\x7e]{{0,{MAX_TEXT}}}").fullmatch,
     "too long or not printable",
@@ -101,9 +95,16 @@ class ClaimToHeader(Databag):
 class FromHeader(Databag):
     """A header that may hold a token."""
 
-    name: Annotated[ExactHeaderName, _SOURCE]
+    name: Annotated[ExactHeaderName, pydantic.AfterValidator(_token_header)]
     prefix: Annotated[pydantic.StrictStr, _PREFIX] | None = None
     """The text before the token."""
+
+    @pydantic.model_validator(mode="after")
+    def _other_credentials_are_none_of_its(self) -> "FromHeader":
+        if self.name.lower() == "authorization" and (self.prefix or "").strip() != "Bearer":
+            # Every other scheme, such as Basic, would have to be a token as well.
+            raise InvalidValueError("authorization holds other credentials too", _BEARER_REMEDY)
+        return self
 
 
 class JwtRule(Databag):

@@ -101,7 +101,10 @@ def test_tokens():
         audiences=("a", "b"),
         forward_original_token=True,
         claim_to_headers=(ClaimToHeader(header="x-user", claim="sub"),),
-        from_headers=(FromHeader(name="x-jwt"), FromHeader(name="authorization", prefix="Token ")),
+        from_headers=(
+            FromHeader(name="x-jwt"),
+            FromHeader(name="authorization", prefix="Bearer "),
+        ),
     )
     found = specs(CLOSED, OPEN, request_auth=tokens(Trust("shop", (rule,))))
     assert found["request-auth-shop-gate"] == {
@@ -112,7 +115,7 @@ def test_tokens():
                 "audiences": ["a", "b"],
                 "forwardOriginalToken": True,
                 "outputClaimToHeaders": [{"header": "x-user", "claim": "sub"}],
-                "fromHeaders": [{"name": "x-jwt"}, {"name": "authorization", "prefix": "Token "}],
+                "fromHeaders": [{"name": "x-jwt"}, {"name": "authorization", "prefix": "Bearer "}],
             }
         ]
     }
@@ -168,7 +171,11 @@ def test_login_and_tokens_share_the_work():
     found = specs(
         CLOSED, OPEN, forward_auth=LOGIN, request_auth=auths, authentication_in_force=BOTH
     )
-    assert found["ext-authz-gate"]["rules"] == [{"to": NOT_OPEN, "when": WITHOUT_TOKEN}]
+    besides = {"ports": ["80"], "notPaths": ["/m-login", "/m-login/*", "/m-shop", "/m-shop/*"]}
+    assert found["ext-authz-gate"]["rules"] == [
+        {"to": [NOT_OPEN[0], {"operation": besides}]},
+        {"to": [OF_SHOP], "when": WITHOUT_TOKEN},
+    ]
     deny = found["deny-without-jwt-gate"]["rules"]
     assert deny[:2] == [
         {"from": WITHOUT_PRINCIPAL, "to": NOT_OPEN, "when": [BEARER]},
@@ -176,6 +183,50 @@ def test_login_and_tokens_share_the_work():
     ]
     # The JWT filter may have taken the token away by then.
     assert deny[2] == {"to": [OF_SHOP], "when": [{**VALID, "notValues": [RULE.issuer]}]}
+
+
+def logins(*routes: Route, trusts: tuple[Trust, ...]) -> list[dict[str, Any]]:
+    """Return the rules of the CUSTOM policy where all policies are in force."""
+    found = specs(*routes, forward_auth=LOGIN, request_auth=trusts, authentication_in_force=BOTH)
+    return found["ext-authz-gate"]["rules"]
+
+
+def operations(rule: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each["operation"] for each in rule["to"] if "notPorts" not in each["operation"]]
+
+
+def test_a_token_is_no_login_at_applications_that_trust_none():
+    """Inside and around the routes of one that does, as well."""
+    trusts = tokens(Trust("shop", (RULE,)))
+    inner = route("inner", "ingress", prefix("/m-shop/inner"))
+    for other, path in ((inner, "/m-shop/inner"), (route("root", "ingress", prefix("/")), "")):
+        always, unless_token = logins(CLOSED, other, trusts=trusts)
+        assert "when" not in always
+        assert unless_token["when"] == WITHOUT_TOKEN
+        paths = [path, f"{path}/*"] if path else ["/*"]
+        except_shop = [] if path else ["/m-shop", "/m-shop/*"]
+        closed = {"ports": ["80"], "paths": paths, "notPaths": except_shop}
+        assert {k: v for k, v in closed.items() if v} in operations(always)
+
+
+def test_where_a_route_cannot_be_told_from_others_a_token_is_no_login():
+    trusts = tokens(Trust("shop", (RULE,)))
+    expression = route("shop", "ingress", Match(PathType.REGEX, "/m-shop.*"))
+    assert logins(expression, trusts=trusts)[0] == {}
+
+
+def test_an_application_at_the_root_denies_no_tokens_of_those_below_it():
+    below = route("below", "ingress", prefix("/m-below"))
+    trusts = tokens(
+        Trust("root", (RULE,)), Trust("below", (JwtRule(issuer="https://b.example.com"),))
+    )
+    root = route("root", "ingress", prefix("/"))
+    rules = specs(root, below, request_auth=trusts)["deny-without-jwt-gate"]["rules"]
+    by_issuer = {rule["when"][0]["notValues"][0]: operations(rule) for rule in rules[1:]}
+    assert by_issuer == {
+        RULE.issuer: [{"ports": ["80"], "paths": ["/*"], "notPaths": ["/m-below", "/m-below/*"]}],
+        "https://b.example.com": [{"ports": ["80"], "paths": ["/m-below", "/m-below/*"]}],
+    }
 
 
 def test_neither_gives_way_to_a_policy_that_is_not_there_yet():

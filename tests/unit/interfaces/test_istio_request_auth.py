@@ -29,7 +29,10 @@ def test_every_field_of_a_rule():
             "audiences": ["shop"],
             "forward_original_token": True,
             "claim_to_headers": [{"header": "x-auth-email", "claim": "user.email"}],
-            "from_headers": [{"name": "x-jwt", "prefix": None}, {"name": "a", "prefix": "Token "}],
+            "from_headers": [
+                {"name": "x-jwt", "prefix": None},
+                {"name": "X-JWT", "prefix": "Token "},
+            ],
             "some_later_field": None,
         }
     )
@@ -40,7 +43,7 @@ def test_every_field_of_a_rule():
     ]
     assert [(h.name, h.prefix) for h in rule.from_headers or ()] == [
         ("x-jwt", None),
-        ("a", "Token "),
+        ("X-JWT", "Token "),
     ]
 
 
@@ -91,7 +94,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"from_headers": [{"name": ""}]}, "from_headers"),
     ({"from_headers": [{"name": "Host"}]}, "from_headers"),
     ({"from_headers": [{"name": ":path"}]}, "from_headers"),
-    ({"from_headers": [{"name": "x", "prefix": "\n"}]}, "from_headers"),
+    ({"from_headers": [{"name": "x-jwt", "prefix": "\n"}]}, "from_headers"),
     ({"claim_to_headers": [{"header": "x y", "claim": "c"}]}, "claim_to_headers"),
     ({"claim_to_headers": [{"header": ":authority", "claim": "c"}]}, "claim_to_headers"),
     ({"claim_to_headers": [{"header": "Authorization", "claim": "c"}]}, "claim_to_headers"),
@@ -111,6 +114,84 @@ def test_an_invalid_rule_is_dropped_and_the_others_stay(change: dict[str, Any], 
     assert [rule.audiences for rule in rules] == [("shop",)]
     assert problems[0].field.startswith(f"jwt_rules[0].{field}")
     assert problems[0].remedy
+
+
+TOKEN_HEADERS = (
+    "x-jwt",
+    "X-Shop-JWT",
+    "x-jwt-assertion",
+    "x-jwt-token",
+    "x-goog-iap-jwt-assertion",
+    "cf-access-jwt-assertion",
+    "x-amzn-oidc-data",
+    "x-ms-token-aad-id-token",
+)
+CLAIM_HEADERS = (
+    "x-auth-email",
+    "X-User-Id",
+    "x-user-email",
+    "x-jwt-sub",
+    "x-claim-tenant",
+    "x-email",
+    "x-user",
+    "x-account-email",
+    "x-remote-user",
+    "x-webauth-groups",
+    "kubeflow-userid",
+    "kubeflow-groups",
+    "x-auth-request-email",
+)
+OTHER_HEADERS = (
+    *("accept", "host", "cookie", "origin", "range", "te", "user-agent", "if-match", "x-api-key"),
+    *("content-type", "content-length", "connection", "upgrade", "forwarded", "via", "expect"),
+    *("x-csrf-token", "x-auth-token", "x-auth-key", "x-user-agent", "x-request-id", "x-real-ip"),
+    *("x-forwarded-for", "x-forwarded-user", "x-forwarded-email", "x-envoy-original-path"),
+    *("x-istio-user", "x-auth-request-access-token", "proxy-authorization", "sec-user", ":path"),
+    *(
+        "x_auth_email",
+        "x-auth-",
+        "x-jwt_sub",
+        "xauth-email",
+        "jwtx",
+        "x-user*",
+        "",
+        "x-\u212a-email",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", TOKEN_HEADERS)
+def test_headers_that_may_hold_tokens(name: str):
+    assert parse({**GOOD, "from_headers": [{"name": name}]})[1] == []
+    assert parse({**GOOD, "claim_to_headers": [{"header": name, "claim": "c"}]})[0] == []
+
+
+@pytest.mark.parametrize("name", CLAIM_HEADERS)
+def test_headers_that_may_hold_claims(name: str):
+    assert parse({**GOOD, "claim_to_headers": [{"header": name, "claim": "c"}]})[1] == []
+    assert parse({**GOOD, "from_headers": [{"name": name}]})[0] == []
+
+
+@pytest.mark.parametrize("name", [*OTHER_HEADERS, "authorization"])
+def test_headers_with_another_meaning_hold_neither(name: str):
+    for rule in (
+        {"from_headers": [{"name": name}]},
+        {"claim_to_headers": [{"header": name, "claim": "c"}]},
+    ):
+        rules, (problem,) = parse({**GOOD, **rule})
+        assert rules == []
+        assert problem.remedy.startswith("use ")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "valid"),
+    [("Bearer ", True), ("Bearer", True), ("Basic ", False), ("", False), (None, False)],
+)
+def test_other_credentials_in_authorization_are_not_taken_for_tokens(
+    prefix: str | None, *, valid: bool
+):
+    rules, _ = parse({**GOOD, "from_headers": [{"name": "Authorization", "prefix": prefix}]})
+    assert bool(rules) is valid
 
 
 def test_rules_beyond_the_limit_are_dropped_with_a_problem():

@@ -4,8 +4,8 @@
 """Authenticated routes: which paths need a login or a token, and the policies for them. Pure.
 
 `_paths` compares paths, `_authentication` applies that to the served routes, `_policies` makes the
-objects, `_token_keys` those that hold the keys of issuers. Requirements come from `model`, routes
-from `routing`.
+objects, `_token_keys` those that hold the keys of issuers, `_token_rules` what the rules about tokens
+of several applications have in common. Requirements come from `model`, routes from `routing`.
 """
 
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
@@ -22,17 +22,21 @@ from istio_ambient.ingress.authentication._token_keys import (
     keys_in_force,
     renewed,
 )
+from istio_ambient.ingress.authentication._token_rules import TokenUses, compatible, uses_in_force
 
 __all__ = [
     "Authentication",
+    "TokenUses",
     "authentication",
     "authentication_guards",
     "authentication_in_force",
     "authentication_policies",
+    "compatible",
     "gateway_policy",
     "key_problems",
     "key_readiness",
     "keys_due",
     "keys_in_force",
     "renewed",
+    "uses_in_force",
 ]

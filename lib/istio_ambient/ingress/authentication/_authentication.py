@@ -17,6 +17,9 @@ MAX_EXCEPTED_OF_ONE = 32 * 1024
 """Characters of the paths of one application that the policies except from authentication."""
 MAX_EXCEPTED = 256 * 1024
 """Likewise, of all applications. An object of the API server has 1.5 MiB."""
+MAX_TAKEN = 16 * 1024
+"""Characters of the paths that applications take from the routes of one that trusts tokens. They
+are in one rule for each of its issuers."""
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +53,10 @@ class Authentication:
         return _paths.Exceptions(self.opened)
 
     @functools.cached_property
+    def _closed_exceptions(self) -> _paths.Exceptions:
+        return _paths.Exceptions(self.closed)
+
+    @functools.cached_property
     def _closed_by_app(self) -> Mapping[str, set[PathMatch]]:
         found: dict[str, set[PathMatch]] = {}
         for each in self.matches:
@@ -57,14 +64,37 @@ class Authentication:
                 found.setdefault(each.requester.app, set()).add(each.match)
         return found
 
+    def _closed_of(self, apps: Iterable[str]) -> set[PathMatch]:
+        return {match for app in apps for match in self._closed_by_app.get(app, ())}
+
     def operations(self) -> list[Operation]:
         """Return operations for all that needs authentication; empty: everything does."""
         return _paths.authenticated(self.closed, self.opened)
 
     def operations_of(self, apps: Iterable[str]) -> list[Operation]:
-        """Return operations for the authenticated routes of some applications."""
-        closed = {match for app in apps for match in self._closed_by_app.get(app, ())}
-        return _paths.closed(sorted(closed), self._exceptions)
+        """Return operations for the authenticated routes of some applications.
+
+        Paths that routes of other applications take from them for certain are excepted, as far as
+        there is room for these.
+        """
+        own = self._closed_of(apps)
+        taken = {match for each in own for match in self._closed_exceptions.below(each)} - own
+        exceptions = self._exceptions
+        if taken:
+            others = [each for each in self.matches if each.authenticated and each.match in taken]
+            exceptions = _paths.Exceptions([*self.opened, *_excepted(others, MAX_TAKEN)])
+        return _paths.closed(sorted(own), exceptions)
+
+    def operations_besides(self, apps: Iterable[str]) -> list[Operation]:
+        """Return operations for all that needs authentication, besides routes of applications.
+
+        A path is left out only where one of their routes serves it for certain. Empty: everything
+        needs authentication.
+        """
+        own = self._closed_of(apps)
+        others = [match for match in self.closed if match not in own]
+        besides = [each for each in self.matches if each.authenticated and each.match in own]
+        return _paths.authenticated(others, [*self.opened, *_excepted(besides, MAX_EXCEPTED)])
 
     def is_open(self, route: Route) -> bool:
         """Return whether no request to a served route needs authentication."""
@@ -91,7 +121,7 @@ def authentication(routes: Iterable[Route]) -> Authentication:
     matches = sorted(every, key=lambda each: (each.requester, each.field, each.match))
     closed = sorted({each.match for each in matches if each.authenticated})
     unauthenticated = [each for each in matches if not each.authenticated]
-    opened = sorted(_excepted(unauthenticated))
+    opened = sorted(_excepted(unauthenticated, MAX_EXCEPTED))
     operations = _paths.authenticated(closed, opened)
     return Authentication(
         matches=tuple(matches),
@@ -103,8 +133,8 @@ def authentication(routes: Iterable[Route]) -> Authentication:
     )
 
 
-def _excepted(matches: Iterable[_RouteMatch]) -> set[PathMatch]:
-    """Return the matches of unauthenticated routes that policies have room for.
+def _excepted(matches: Iterable[_RouteMatch], limit: int) -> set[PathMatch]:
+    """Return the matches that a policy has room for as exceptions.
 
     The exceptions of one operation cannot be divided, so their size is limited: of each
     application, and of all, where those that ask for least come first. No application loses its
@@ -119,7 +149,7 @@ def _excepted(matches: Iterable[_RouteMatch]) -> set[PathMatch]:
             found.setdefault(app, set()).add(match)
             sizes[app] = size
     excepted: set[PathMatch] = set()
-    room = MAX_EXCEPTED
+    room = limit
     for app in sorted(sizes, key=lambda app: (sizes[app], app)):
         room -= sizes[app]
         if room >= 0:

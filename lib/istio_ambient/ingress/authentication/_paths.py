@@ -159,6 +159,11 @@ class Exceptions:
         end = bisect.bisect_left(entries, (*segments, *_LAST), key=lambda entry: entry[0])
         return entries[start:end]
 
+    def below(self, match: PathMatch) -> Iterator[PathMatch]:
+        """Yield the matches of the place of a prefix whose paths are at or below its path."""
+        if match.path_type is PathType.PREFIX and match.is_expressible():
+            yield from (found for _, found in self.inside(match.place, _segments(match)))
+
 
 def closed(matches: Iterable[PathMatch], exceptions: Exceptions) -> list[Operation]:
     """Return operations for the paths that closed routes may serve, sorted.

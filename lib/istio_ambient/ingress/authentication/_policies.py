@@ -19,6 +19,7 @@ from istio_ambient import kube, resources
 from istio_ambient.ingress.authentication import _token_keys
 from istio_ambient.ingress.authentication._authentication import Authentication
 from istio_ambient.ingress.authentication._paths import Operation
+from istio_ambient.ingress.authentication._token_rules import complete
 from istio_ambient.ingress.model import (
     ForwardAuth,
     GatewayRef,
@@ -105,9 +106,10 @@ def authentication_policies(
 ) -> list[kube.Resource]:
     """Return the policies that require a login or a token.
 
-    Where both are on, the two policies share the requests: the CUSTOM policy leaves requests with
-    a token to the DENY policy, which denies those without a principal from a valid token. Either
-    leaves requests to the other only where that is in the cluster already.
+    Where both are on, the two policies share the requests to applications that trust tokens: the
+    CUSTOM policy leaves those with a token to the DENY policy, which denies those without a
+    principal from a valid token. Either leaves requests to the other only where that is in the
+    cluster already. For other applications a token is no login.
 
     Args:
         found: which of the served routes need authentication.
@@ -119,14 +121,18 @@ def authentication_policies(
     """
     policies: list[kube.Resource] = []
     trusts = [trust for trust in request_auth if trust.rules]
+    apps = [trust.app for trust in trusts]
     if request_auth:
-        asked = _ext_authz(found, gateway, forward_auth) if forward_auth.wanted else []
-        share = bool(asked) and _are_in_force(asked, in_force)
+        share = forward_auth.wanted and any(
+            _are_in_force(_ext_authz(found, gateway, forward_auth, some), in_force)
+            for some in ((), apps)
+        )
         policies += _deny_without_jwt(found, gateway, request_auth, share=share)
     if forward_auth.wanted:
-        share = bool(trusts) and _are_in_force(policies, in_force)
-        policies = [*_ext_authz(found, gateway, forward_auth, share=share), *policies]
-    return [*policies, *_token_keys.request_authentications(gateway, request_auth, keys)]
+        apps = apps if _are_in_force(policies, in_force) else []
+        policies = [*_ext_authz(found, gateway, forward_auth, apps), *policies]
+    rules = _token_keys.request_authentications(gateway, complete(request_auth), keys)
+    return [*policies, *rules]
 
 
 def _are_in_force(policies: Iterable[kube.Resource], in_force: Container[str]) -> bool:
@@ -135,25 +141,28 @@ def _are_in_force(policies: Iterable[kube.Resource], in_force: Container[str]) -
 
 
 def _ext_authz(
-    found: Authentication, gateway: GatewayRef, forward_auth: ForwardAuth, *, share: bool = False
+    found: Authentication, gateway: GatewayRef, forward_auth: ForwardAuth, apps: Sequence[str]
 ) -> list[kube.Resource]:
-    """Return the policies that ask the authorizer; the names do not depend on `share`."""
+    """Return the policies that ask the authorizer.
+
+    Args:
+        found: which of the served routes need authentication.
+        gateway: the Gateway.
+        forward_auth: the authorizer.
+        apps: applications whose routes need a token or a login; all others need a login.
+    """
     if forward_auth.pending:
         # The same object, so that no request passes while one policy replaces the other.
         name = ext_authz_name(gateway.name)
         return [gateway_policy(name, gateway, {"action": "DENY", "rules": [{}]})]
-    provider = {"name": forward_auth.provider_name}
+    rules = _rules(found.operations_besides(apps))
+    operations = found.operations_of(apps)
+    if operations:
+        rules += _rules(operations, when=_WITHOUT_TOKEN)
+    spec = {"action": "CUSTOM", "provider": {"name": forward_auth.provider_name}}
     return [
-        gateway_policy(
-            ext_authz_name(gateway.name, part),
-            gateway,
-            {
-                "action": "CUSTOM",
-                "provider": provider,
-                "rules": _rules(operations, when=_WITHOUT_TOKEN if share else ()),
-            },
-        )
-        for part, operations in enumerate(parts(found.operations(), _size, limit=MAX_RULES_SIZE))
+        gateway_policy(ext_authz_name(gateway.name, part), gateway, {**spec, "rules": list(some)})
+        for part, some in enumerate(parts(rules, _size, limit=MAX_RULES_SIZE, most=MAX_RULES))
     ]
 
 

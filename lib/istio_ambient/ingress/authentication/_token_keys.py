@@ -48,6 +48,11 @@ def source_of(rule: JwtRule) -> KeySource:
     return KeySource(rule.issuer, rule.jwks_uri or "")
 
 
+def request_auth_name(app: str, gateway: str) -> str:
+    """Return the name of the RequestAuthentication with the rules of an application."""
+    return name_with_hash(f"request-auth-{app}-{gateway}", OBJECT_NAME_LIMIT)
+
+
 def request_authentications(
     gateway: GatewayRef, trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]
 ) -> list[kube.Resource]:
@@ -74,7 +79,7 @@ def _request_authentication(
             rules.append(manifest)
             sources.append(told)
     annotations = {SOURCES_ANNOTATION: json.dumps(sources, sort_keys=True)}
-    name = name_with_hash(f"request-auth-{trust.app}-{gateway.name}", OBJECT_NAME_LIMIT)
+    name = request_auth_name(trust.app, gateway.name)
     return _object(
         name,
         gateway.namespace,

@@ -432,13 +432,13 @@ ACCEPTED: Mapping[str, Case] = {
         trusting(forward_original_token=True), {f"{JWT}.forwardOriginalToken": True}, given=TOKENS
     ),
     "another claim": Case(
-        trusting(claim_to_headers=[{"header": "x-name", "claim": "name"}]),
-        {f"{JWT}.outputClaimToHeaders": [{"header": "x-name", "claim": "name"}]},
+        trusting(claim_to_headers=[{"header": "x-user-name", "claim": "name"}]),
+        {f"{JWT}.outputClaimToHeaders": [{"header": "x-user-name", "claim": "name"}]},
         given=TOKENS,
     ),
     "another header for tokens": Case(
-        trusting(from_headers=[{"name": "x-jwt"}]),
-        {f"{JWT}.fromHeaders": [{"name": "x-jwt"}]},
+        trusting(from_headers=[{"name": "x-shop-jwt"}]),
+        {f"{JWT}.fromHeaders": [{"name": "x-shop-jwt"}]},
         given=TOKENS,
     ),
     "a rule that cannot be read": Case(

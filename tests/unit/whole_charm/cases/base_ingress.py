@@ -75,7 +75,7 @@ RULE: dict[str, Any] = {
     "jwks_uri": "https://issuer.example.com/keys",
     "audiences": ["shop"],
     "claim_to_headers": [{"header": "x-email", "claim": "email"}],
-    "from_headers": [{"name": "x-token", "prefix": "Bearer "}],
+    "from_headers": [{"name": "x-jwt", "prefix": "Bearer "}],
 }
 ONE, OTHER = (
     f'{{"keys":[{{"crv":"Ed25519","kid":"{name}","kty":"OKP","x":"{43 * "A"}"}}]}}'
