@@ -92,6 +92,9 @@ FIELD_MANAGER = "charmed-istio"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 OWNER_ANNOTATION = "charmed-istio.io/owner"
 HASH_ANNOTATION = "charmed-istio.io/applied-hash"
+ACCEPTANCE_ACCOUNT = "charmed-istio-acceptance"
+"""ServiceAccount in istiod's namespace, without any rights, with whose token istiod is asked what
+it and the proxies took."""
 SCOPE_LABEL = "kubernetes-resource-handler-scope"
 """The label under which the public charms of the same names keep their objects."""
 

@@ -7,14 +7,16 @@
 from collections.abc import Iterable
 
 import ops
-from istio_ambient import beacon, charm, gateways, kube, resources
+from istio_ambient import acceptance, beacon, charm, gateways, kube, resources
 from istio_ambient.actions import beacon as mesh_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
+from istio_ambient.cluster import acceptance as cluster_acceptance
 from istio_ambient.cluster import gateway_workloads, mesh_services
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
+from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import ConfigMap
 
 MESH = "service-mesh"
@@ -85,6 +87,22 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         yield gateway_workloads.readiness(
             client, live, what=f"waypoint {name}", name=name, workload=name
         )
+
+    def acceptance(
+        self, client: kube.Client, facts: beacon.Facts, live: kube.Live, *, wrote: bool
+    ) -> Iterable[kube.Readiness | Problem]:
+        """Return what istiod and the waypoint do not take of waypoint and policies."""
+        what = f"waypoint {facts.waypoint}"
+        if live.get(resources.Gateway, facts.waypoint, facts.model) is None:
+            return ()
+        ready = any(r.what == what and r.ready for r in self.findings.readiness)
+        workload = acceptance.Workload(
+            "waypoint", facts.waypoint, facts.model, facts.replicas if ready else 0
+        )
+        texts = acceptance.texts(
+            (each.requester.app, (each.target, each.operations)) for each in facts.requests
+        )
+        return cluster_acceptance.of_gateway(client, live, workload, texts, wrote=wrote)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return the Pebble check of the waypoint, through its Service."""

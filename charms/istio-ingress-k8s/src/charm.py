@@ -8,12 +8,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 import ops
-from istio_ambient import charm, ingress, kube, resources
+from istio_ambient import acceptance, charm, ingress, kube, resources
 from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
+from istio_ambient.cluster import acceptance as cluster_acceptance
 from istio_ambient.cluster import gateway_workloads, ingress_services, signing_keys
-from istio_ambient.ingress.reports import acceptance
+from istio_ambient.ingress.reports import acceptance as route_acceptance
 from istio_ambient.integrations import (
     gateway_certificate,
     ingress_authentication,
@@ -194,7 +195,27 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             yield ingress.address_readiness(ref, facts.cluster, facts.config.gateway, manifest)
         yield from found.served.pending
         yield from ingress.key_readiness(facts.request_auth, facts.keys)
-        yield from acceptance.acceptance(found, live)
+        yield from route_acceptance.acceptance(found, live)
+
+    def acceptance(
+        self, client: kube.Client, facts: ingress.Facts, live: kube.Live, *, wrote: bool
+    ) -> Iterable[kube.Readiness | Problem]:
+        """Return what istiod and the gateway do not take of gateway, routes and policies."""
+        ref = facts.gateway
+        if live.get(resources.Gateway, ref.name, ref.namespace) is None:
+            return ()
+        what = f"gateway {ref.name}"
+        ready = any(r.what == what and r.ready for r in self.findings.readiness)
+        workload = acceptance.Workload(
+            "gateway", ref.workload, ref.namespace, facts.replicas if ready else 0
+        )
+        texts = acceptance.texts(
+            (
+                *((route.requester.app, route) for route in self._resolved(facts).served.routes),
+                *((trust.app, trust.rules) for trust in facts.request_auth),
+            )
+        )
+        return cluster_acceptance.of_gateway(client, live, workload, texts, wrote=wrote)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""

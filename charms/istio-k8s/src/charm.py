@@ -4,6 +4,7 @@
 
 """The charm of the Istio ambient control plane."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
 
@@ -12,6 +13,7 @@ from istio_ambient import charm, control_plane, kube, manifests, resources
 from istio_ambient.actions import control_plane as control_plane_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, user_secrets
+from istio_ambient.cluster import mesh_config_trial as trial
 from istio_ambient.cluster import surroundings
 from istio_ambient.interfaces import (
     certificate_transfer,
@@ -20,6 +22,7 @@ from istio_ambient.interfaces import (
     tracing,
 )
 from istio_ambient.kube import Desired
+from istio_ambient.values.problems import Problem
 from lightkube.resources import (
     admissionregistration_v1,
     apiextensions_v1,
@@ -56,6 +59,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         resources.AuthorizationPolicy,
         resources.PeerAuthentication,
         core_v1.Secret,
+        core_v1.Namespace,
     )
     ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
@@ -69,6 +73,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        self._refused_before: frozenset[tuple[str, str]] | None = None
         framework.observe(self.on["preview-hardened-mode"].action, self._on_preview)
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
@@ -106,6 +111,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             integrations=integrations,
             around=surroundings.read(client, live),
             live=live,
+            refused=control_plane.refused_overlay(live),
         )
 
     def _site_ca(self, secret_id: str, live: kube.Live) -> control_plane.SiteCA:
@@ -130,6 +136,13 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         """Return the custom resource definitions, the control plane and hardened mode."""
         return control_plane.desired(facts)
 
+    def plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
+        """Return the plan; before a new MeshConfig, note what proxies refuse already."""
+        plan = super().plan(desired, live)
+        if live.objects and any(_is_mesh_config(change.ref) for change in plan.writes):
+            self._refused_before = trial.refusals(self.client, self.model.name)
+        return plan
+
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
         """Publish Istio's version, and to ingresses the provider names of their authorizers."""
         self.unit.set_workload_version(manifests.VERSION)
@@ -149,6 +162,26 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         for kind, name in control_plane.WORKLOADS:
             workload = live.get(kind, name, self.model.name)
             yield kube.workload_readiness(client, workload, name)
+
+    def acceptance(
+        self, client: kube.Client, facts: control_plane.Facts, live: kube.Live, *, wrote: bool
+    ) -> Iterable[kube.Readiness | Problem]:
+        """Return what istiods and ztunnels do not take; an overlay that is refused is left out."""
+        result = trial.run(
+            client,
+            live,
+            hardened=facts.config.hardened_mode,
+            wrote=wrote,
+            refused_before=self._refused_before,
+        )
+        overlay = control_plane.overlay_digest(facts.config.mesh_config)
+        tried = overlay and facts.left_out is None and self.unit.is_leader()
+        if not (tried and result.refused):
+            return result.findings
+        refused = control_plane.RefusedOverlay(overlay, result.words)
+        desired = self.desired(dataclasses.replace(facts, live=live, refused=refused))
+        self._apply(super().plan(desired, live), live, desired.guards)
+        return [refused.problem, *result.findings]
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return a Pebble check of istiod's xDS and certificate port, through its Service."""
@@ -171,6 +204,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             event.fail(self.leader_only("purge-crds confirm=true"))
             return
         control_plane_actions.purge_crds(event, self.identity)
+
+
+def _is_mesh_config(ref: kube.Ref) -> bool:
+    return ref.kind == core_v1.ConfigMap.__name__ and ref.name == control_plane.CONFIG_MAP
 
 
 if __name__ == "__main__":

@@ -9,9 +9,28 @@ https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow
 """
 
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
 
 from istio_ambient import gateways, kube, resources
 from istio_ambient.values.names import name_with_hash
+
+BUILT_IN_ROOT = "istio-system"
+"""The root namespace of an istiod that has lost its MeshConfig (istio/istio pkg/config/mesh)."""
+
+
+def objects(model: str, app: str) -> list[kube.Resource]:
+    """Return the policies of hardened mode, and copies that hold if istiod loses its MeshConfig.
+
+    istiod then takes `istio-system` for the root namespace. Where the control plane is in another
+    namespace, the same policies are in that one too; otherwise such an istiod would open the mesh.
+    There they change nothing else: what they deny to the pods of that namespace, the policies of
+    the root namespace deny already.
+    """
+    found = policies(model, app)
+    if model == BUILT_IN_ROOT:
+        return found
+    namespace = Namespace(metadata=ObjectMeta(name=BUILT_IN_ROOT))
+    return [*found, namespace, *_policies(BUILT_IN_ROOT, model, app)]
 
 
 def policies(model: str, app: str) -> list[kube.Resource]:
@@ -24,6 +43,10 @@ def policies(model: str, app: str) -> list[kube.Resource]:
         model: the model of the control plane, which is Istio's root namespace.
         app: the application name of the control plane.
     """
+    return _policies(model, model, app)
+
+
+def _policies(namespace: str, model: str, app: str) -> list[kube.Resource]:
     prefix = f"{app}-{model}-policy-global-allow-nothing"
     target = {
         "group": "gateway.networking.k8s.io",
@@ -31,8 +54,8 @@ def policies(model: str, app: str) -> list[kube.Resource]:
         "name": gateways.WAYPOINT_CLASS,
     }
     return [
-        _policy(model, f"{prefix}-ztunnel", {}),
-        _policy(model, f"{prefix}-waypoint", {"targetRefs": [target]}),
+        _policy(namespace, f"{prefix}-ztunnel", {}),
+        _policy(namespace, f"{prefix}-waypoint", {"targetRefs": [target]}),
     ]
 
 

@@ -15,6 +15,7 @@ import ops
 from istio_ambient import kube, resources
 from istio_ambient.charm import observability, status
 from istio_ambient.kube import Desired
+from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -105,13 +106,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def acceptance(
         self, client: kube.Client, facts: F, live: kube.Live, *, wrote: bool
-    ) -> Iterable[kube.Readiness]:
-        """Return what was written and is not in force, as far as those who read it say.
+    ) -> Iterable[kube.Readiness | Problem]:
+        """Return what was written and is not in force, as far as those who read it report.
 
         Called last of what the status is made of, on every unit.
 
         Args:
-            client: for reads only.
+            client: for reads; what it writes takes back what this application wrote before.
             facts: of this hook.
             live: the application's objects after this hook's writes.
             wrote: whether this hook changed an object: only then is an answer waited for.
@@ -287,7 +288,11 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
                 plan = kube.Plan((*plan.writes, *rest.changes))
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
         wrote = bool(plan.writes)
-        self.findings.readiness.extend(self.acceptance(self.client, facts, live, wrote=wrote))
+        for found in self.acceptance(self.client, facts, live, wrote=wrote):
+            if isinstance(found, Problem):
+                self.findings.problems.append(found)
+            else:
+                self.findings.readiness.append(found)
         if writes:
             # Last: it may restart the pod that this process runs in.
             self._label(patch for patch in desired.labels if patch.pod_template)

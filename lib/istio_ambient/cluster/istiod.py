@@ -45,13 +45,23 @@ def find(client: kube.Client) -> Istiod:
         NoIstiodError: there is none, or several namespaces have one.
         httpx2.HTTPError: on any answer but success or 404.
     """
-    listed = kube.list_kind(client, Deployment, dict(LABELS)) or ()
-    deployment = choose(map(kube.manifest_of, listed))
+    deployment = find_deployment(client)
     namespace = deployment["metadata"]["namespace"]
     fields = {"metadata.name": mesh_config_name(deployment)}
     found = kube.list_kind(client, ConfigMap, namespace=namespace, fields=fields)
     data: Mapping[str, str] = (found[0].data or {}) if found else {}
     return read(deployment, data.get("mesh", ""))
+
+
+def find_deployment(client: kube.Client) -> kube.Manifest:
+    """Return the Deployment of istiod, in one request.
+
+    Raises:
+        NoIstiodError: there is none, or several namespaces have one.
+        httpx2.HTTPError: on any answer but success.
+    """
+    listed = kube.list_kind(client, Deployment, dict(LABELS)) or ()
+    return choose(map(kube.manifest_of, listed))
 
 
 def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:

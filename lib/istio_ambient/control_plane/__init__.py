@@ -20,22 +20,32 @@ from istio_ambient.control_plane._integrations import (
 )
 from istio_ambient.control_plane._mesh_ca import CA_SECRET, SiteCA, read_site_ca
 from istio_ambient.control_plane._preflight import Surroundings
+from istio_ambient.control_plane._refused_overlay import (
+    CONFIG_MAP,
+    RefusedOverlay,
+    overlay_digest,
+    refused_overlay,
+)
 from istio_ambient.control_plane._rollout import WORKLOADS
 
 __all__ = [
     "AUTHORITIES",
     "CA_SECRET",
+    "CONFIG_MAP",
     "INGRESS",
     "TRACING",
     "WORKLOADS",
     "Config",
     "Facts",
+    "RefusedOverlay",
     "Remote",
     "SiteCA",
     "Surroundings",
     "desired",
+    "overlay_digest",
     "provider_replies",
     "read_integrations",
     "read_site_ca",
+    "refused_overlay",
     "tolerates",
 ]

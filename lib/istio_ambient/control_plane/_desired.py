@@ -7,6 +7,7 @@ import itertools
 
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Namespace
 
 from istio_ambient import kube, manifests, resources
 from istio_ambient.authorization import hardened_mode
@@ -34,7 +35,7 @@ def desired(facts: Facts) -> Desired:
         *_preflight.findings(facts.around),
         *definitions.problems,
     )
-    hardened = hardened_mode.policies(facts.model, facts.app) if config.hardened_mode else ()
+    hardened = hardened_mode.objects(facts.model, facts.app) if config.hardened_mode else ()
     objects = (
         *definitions.objects,
         *manifests.render(_control_plane(facts)),
@@ -55,16 +56,22 @@ def tolerates(change: kube.Change) -> bool:
     """Return whether an object of another installer can stand in for ours.
 
     The admission policy of the Gateway API is the same from every installer. CRDs of others are
-    compared with ours before (`_crds`).
+    compared with ours before (`_crds`). The namespace of hardened mode's copies is only made where
+    there is none.
     """
+    if change.ref == kube.ref_in(Namespace, hardened_mode.BUILT_IN_ROOT):
+        return True
     guards = {kube.ref_of(guard) for guard in manifests.gateway_api_admission()}
     return change.ref in guards
 
 
 def _control_plane(facts: Facts) -> manifests.ControlPlane:
+    left_out = facts.left_out
+    config = facts.config.model_copy(update={"mesh_config": {}}) if left_out else facts.config
     return manifests.ControlPlane(
         namespace=facts.model,
-        config=facts.config,
+        config=config,
+        mesh_config_annotations=left_out.annotations if left_out else {},
         found_platform=facts.found_platform,
         replicas=facts.replicas,
         tracing=facts.integrations.tracing,

@@ -11,6 +11,7 @@ from istio_ambient.control_plane._config import Config
 from istio_ambient.control_plane._integrations import Integrations
 from istio_ambient.control_plane._mesh_ca import SiteCA
 from istio_ambient.control_plane._preflight import Surroundings
+from istio_ambient.control_plane._refused_overlay import RefusedOverlay, overlay_digest
 from istio_ambient.values.problems import Problem
 
 
@@ -35,9 +36,18 @@ class Facts:
     """Other parts of the cluster."""
     live: kube.Live | None = None
     """Our objects in the cluster; None: there are none yet."""
+    refused: RefusedOverlay | None = None
+    """The overlay of `mesh-config` that was refused last; None: none was."""
+
+    @property
+    def left_out(self) -> RefusedOverlay | None:
+        """The refused overlay, where `mesh-config` is still the same; None: it is used."""
+        same = self.refused and self.refused.digest == overlay_digest(self.config.mesh_config)
+        return self.refused if same else None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Problems of options, of the secret, and of databags, in this order."""
+        left_out = () if self.left_out is None else (self.left_out.problem,)
         secret = () if self.site_ca.problem is None else (self.site_ca.problem,)
-        return (*self.config.problems, *secret, *self.integrations.problems)
+        return (*self.config.problems, *left_out, *secret, *self.integrations.problems)

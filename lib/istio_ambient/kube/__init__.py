@@ -10,7 +10,13 @@ compares and `_phases` orders (both pure), `_apply` writes, `_ready` says whethe
 """
 
 from istio_ambient.kube._apply import apply, delete, release
-from istio_ambient.kube._client import Client, connect, prepare_decoders, server_version
+from istio_ambient.kube._client import (
+    Client,
+    connect,
+    prepare_decoders,
+    request_token,
+    server_version,
+)
 from istio_ambient.kube._faults import Fault, fault_of
 from istio_ambient.kube._guards import withheld
 from istio_ambient.kube._identity import Identity
@@ -79,6 +85,7 @@ __all__ = [
     "ref_in",
     "ref_of",
     "release",
+    "request_token",
     "rolled_out",
     "section",
     "server_version",

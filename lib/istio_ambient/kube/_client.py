@@ -18,6 +18,8 @@ from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
 from lightkube.models import meta_v1
+from lightkube.models.authentication_v1 import TokenRequestSpec
+from lightkube.resources.core_v1 import ServiceAccountToken
 from lightkube.types import PatchType
 
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
@@ -96,6 +98,18 @@ def server_version(client: Client) -> tuple[int, int] | None:
     # Some distributions add a sign to the minor version: "32+".
     found = re.match(r"(\d+)\.(\d+)", f"{answer.get('major', '')}.{answer.get('minor', '')}")
     return (int(found[1]), int(found[2])) if found else None
+
+
+def request_token(client: Client, account: str, namespace: str, audience: str) -> str:
+    """Return a token of a ServiceAccount, valid for ten minutes: the shortest that there is.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success; 404: there is no such account.
+    """
+    spec = TokenRequestSpec(audiences=[audience], expirationSeconds=600)
+    wanted = ServiceAccountToken(metadata=meta_v1.ObjectMeta(), spec=spec)
+    made = cast(lightkube.Client, client).create(wanted, account, namespace=namespace)
+    return (made.status and made.status.token) or ""
 
 
 def send_patch(

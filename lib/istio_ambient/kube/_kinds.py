@@ -42,8 +42,9 @@ KUBERNETES_GROUPS = ".k8s.io"
 CLOSED_GROUPS = frozenset({"rbac.authorization.k8s.io"})
 CLOSED_KINDS = frozenset({"ConfigMap"})
 
-KEPT = frozenset({"CustomResourceDefinition"})
-"""Kinds that are never pruned: a definition takes the custom resources of all owners with it."""
+KEPT = frozenset({"CustomResourceDefinition", "Namespace"})
+"""Kinds that are never pruned: a definition takes the custom resources of all owners with it, a
+namespace everything that others have put there."""
 
 RECREATABLE = frozenset(
     {

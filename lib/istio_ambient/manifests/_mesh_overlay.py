@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, cast
 
 import pydantic
 
+from istio_ambient.acceptance import MARKER_PREFIX
 from istio_ambient.values.problems import InvalidValueError, inside
 from istio_ambient.values.text import shown
 from istio_ambient.values.yaml_text import mapping
@@ -262,7 +263,7 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
             raise InvalidValueError("has no name", "give it one", path)
         if name in seen:
             raise InvalidValueError(f"{shown(name)} is given twice", "keep one", place)
-        if name == TRACING_PROVIDER or name.startswith(EXT_AUTHZ_PREFIX):
+        if name == TRACING_PROVIDER or name.startswith((EXT_AUTHZ_PREFIX, MARKER_PREFIX)):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
             raise InvalidValueError(message, "use another name", place)
         _at(path, _mesh_messages.check_kind, provider)

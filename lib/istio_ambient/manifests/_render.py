@@ -14,6 +14,7 @@ import jinja2
 from lightkube import codecs
 from lightkube.core import resource
 
+from istio_ambient import acceptance
 from istio_ambient.values import networks
 from istio_ambient.values.pods import DEFAULT_RESOURCES, NO_LABELS
 
@@ -86,7 +87,7 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
             "cni": _pods(config, "cni", tolerations=_EVERYWHERE, node_selector=_LINUX),
             "ztunnel": _pods(config, "ztunnel", tolerations=_EVERYWHERE, node_selector=_LINUX),
         },
-        "mesh_config": json_text(mesh_config(control_plane)),
+        "mesh_config": json_text(acceptance.marked(mesh_config(control_plane))),
         "injection_config": json_text(_injection.injection_config()),
         "injection_values": json_text(_injection.injection_values(control_plane)),
         "forbidden_networks": ",".join(networks.FORBIDDEN_NETWORKS),

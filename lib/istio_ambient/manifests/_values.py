@@ -68,6 +68,8 @@ class ControlPlane(pydantic.BaseModel, frozen=True, extra="forbid"):
     """PEM bundle of certificate authorities that istiod trusts for JWKS, beside public ones."""
     pod_labels: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])
     """Added to the labels of the pods of istiod, istio-cni and ztunnel."""
+    mesh_config_annotations: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])
+    """Of the ConfigMap with the MeshConfig."""
     mesh_ca: MeshCA | None = None
     """None: istiod makes a certificate authority, or uses a Secret `cacerts` of another owner."""
 

@@ -23,8 +23,8 @@ class Request(NamedTuple):
 
     @property
     def write(self) -> bool:
-        """Whether the request may change an object."""
-        return self.method not in READS
+        """Whether the request may change an object; a token is made, and none is changed."""
+        return self.method not in READS and not self.path.endswith("/token")
 
 
 class Requests(list[Request]):

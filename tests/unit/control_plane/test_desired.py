@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The desired objects of the control plane, from facts."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -17,14 +18,28 @@ def names(wanted: Any) -> set[kube.Ref]:
     return {kube.ref_of(obj) for obj in wanted.objects}
 
 
-def test_hardened_mode_adds_two_policies_and_changes_nothing_else():
-    added = names(control_plane.desired(facts(hardened_mode=True))) - names(
-        control_plane.desired(facts())
+def hardened(model: str) -> set[str]:
+    """Return what hardened mode adds, in a model of this name."""
+    on, off = (
+        names(control_plane.desired(dataclasses.replace(facts(hardened_mode=each), model=model)))
+        for each in (True, False)
     )
-    assert {ref.name for ref in added} == {
-        "istio-mesh-policy-global-allow-nothing-ztunnel",
-        "istio-mesh-policy-global-allow-nothing-waypoint",
-    }
+    assert off < on
+    return {str(ref) for ref in on - off}
+
+
+def policies(namespace: str, model: str) -> set[str]:
+    prefix = f"AuthorizationPolicy {namespace}/istio-{model}-policy-global-allow-nothing"
+    return {f"{prefix}-ztunnel", f"{prefix}-waypoint"}
+
+
+def test_hardened_mode_adds_two_policies_and_changes_nothing_else():
+    assert hardened("istio-system") == policies("istio-system", "istio-system")
+
+
+def test_copies_hold_where_the_root_namespace_of_an_istiod_without_a_mesh_config_is_another():
+    copies = policies("istio-system", "mesh") | {"Namespace istio-system"}
+    assert hardened("mesh") == policies("mesh", "mesh") | copies
 
 
 @pytest.mark.parametrize("value", ["bogus", "GKE", 3])

@@ -29,6 +29,8 @@ Key = tuple[str, str, str, str]
 _ROUTES = ("HTTPRoute", "GRPCRoute")
 CREATED = "2026-01-01T00:00:00Z"
 """When everything in the cluster was made."""
+APPLIED = "2999-01-01T00:00:00Z"
+"""When everything was applied: no controller is late with it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +180,12 @@ class FakeCluster:
 
     def _apply(self, key: Key, body: Manifest, manager: str | None) -> Manifest:
         before = self._objects.get(key, {})
-        entry: Manifest = {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+        entry: Manifest = {
+            "manager": manager,
+            "operation": "Apply",
+            "time": APPLIED,
+            "fieldsV1": {"f:spec": {}},
+        }
         metadata: Manifest = {**before.get("metadata", {}), **body["metadata"]}
         metadata["managedFields"] = [entry]
         kept = "status" in before and key[1] not in _ROUTES

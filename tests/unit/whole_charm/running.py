@@ -18,11 +18,12 @@ from unittest import mock
 import ops
 import yaml
 from istio_ambient import ingress, kube
-from istio_ambient.cluster import signing_keys
+from istio_ambient.cluster import acceptance, signing_keys
 from ops import testing
 
 from tests.unit.whole_charm import authority, speedups
 from tests.unit.whole_charm.fake_cluster import FakeCluster, Manifest
+from tests.unit.whole_charm.fake_istiod import FakeIstiod
 from tests.unit.whole_charm.outcomes import Outcome
 from tests.unit.whole_charm.scenarios import EMPTY, Scenario, merged, patched
 
@@ -194,9 +195,17 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
     def version(_: object) -> tuple[int, int]:
         return major, minor
 
+    def token(_: object, account: str, namespace: str, audience: str) -> str:
+        cluster.reads.append(f"token {account} in {namespace}")
+        return f"{account} of {namespace} for {audience}"
+
     with (
         mock.patch.object(kube, "connect", lambda: cluster),
         mock.patch.object(kube, "server_version", version),
+        mock.patch.object(kube, "request_token", token),
+        mock.patch.object(acceptance, "get", FakeIstiod(cluster).get),
+        mock.patch.object(acceptance, "FIRST_PAUSE", 0.0),
+        mock.patch.object(acceptance, "WAIT", 0.0),
     ):
         yield
 

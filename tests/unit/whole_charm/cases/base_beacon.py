@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.whole_charm.cases.gateway_charms import COS, SCRAPERS, STORE
+from tests.unit.whole_charm.cases.gateway_charms import CONTROL_PLANE, COS, SCRAPERS, STORE
 from tests.unit.whole_charm.scenarios import Scenario
 
 NAME = "app.kubernetes.io/name"
@@ -86,6 +86,7 @@ BASE: Scenario = {
         "grafana": {"endpoint": "grafana-dashboard", "app": "grafana"},
     },
     "objects": {
+        **CONTROL_PLANE,
         "Namespace shop": {},
         "Namespace store": {"metadata": {"labels": {"model.juju.is/id": STORE}}},
         "Namespace cos": {"metadata": {"labels": {"model.juju.is/id": COS}}},

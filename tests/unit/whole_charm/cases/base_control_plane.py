@@ -7,6 +7,7 @@ import base64
 
 from tests.authorities import START
 from tests.unit.control_plane import authorities
+from tests.unit.whole_charm.cases.gateway_charms import SLICE
 from tests.unit.whole_charm.scenarios import Scenario
 
 SYSTEM = "istio-system"
@@ -65,7 +66,7 @@ BASE: Scenario = {
         "prometheus": {"endpoint": "metrics-endpoint", "app": "prometheus"},
         "grafana": {"endpoint": "grafana-dashboard", "app": "grafana"},
     },
-    "objects": {"Node node-0": {"spec": {}}},
+    "objects": {"Node node-0": {"spec": {}}, f"EndpointSlice {SYSTEM}/istiod-1": SLICE},
     "secrets": {SECRET: AUTHORITY},
 }
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.whole_charm.cases.gateway_charms import COS, SCRAPERS, STORE
+from tests.unit.whole_charm.cases.gateway_charms import CONTROL_PLANE, COS, SCRAPERS, STORE
 from tests.unit.whole_charm.scenarios import Scenario, merged
 
 NAME = "app.kubernetes.io/name"
@@ -128,6 +128,7 @@ BASE: Scenario = {
         **SCRAPERS,
     },
     "objects": {
+        **CONTROL_PLANE,
         "Namespace shop": {},
         "Namespace store": {"metadata": {"labels": {"model.juju.is/id": STORE}}},
         "Namespace cos": {"metadata": {"labels": {"model.juju.is/id": COS}}},

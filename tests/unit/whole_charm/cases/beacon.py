@@ -22,7 +22,7 @@ from tests.unit.whole_charm.cases.base_beacon import (
     changed,
     service,
 )
-from tests.unit.whole_charm.cases.gateway_charms import proxy_pods
+from tests.unit.whole_charm.cases.gateway_charms import acceptance, proxy_pods
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -120,6 +120,7 @@ FACTS: Mapping[str, Case] = {
         {"status": late("waypoint shop-beacon-waypoint")},
         given={"leader": False},
     ),
+    **acceptance("waypoint"),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {f"Deployment shop/{WAYPOINT}": None}},
         {"status": late("waypoint shop-beacon-waypoint")},

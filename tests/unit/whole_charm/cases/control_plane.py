@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from istio_ambient import manifests
+from istio_ambient import control_plane, manifests
 
 from tests.unit.whole_charm.cases import actions, integrations
 from tests.unit.whole_charm.cases.base_control_plane import (
@@ -23,6 +23,7 @@ from tests.unit.whole_charm.cases.base_control_plane import (
     ZTUNNEL,
     encoded,
 )
+from tests.unit.whole_charm.fake_istiod import FAULTS
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
 from tests.unit.whole_charm.scenarios import Case, Option, Patch, Suite, merged
 
@@ -179,6 +180,27 @@ WORKS = {
 }
 """Statuses of workloads all of whose pods work."""
 
+OVERLAY = {"ingressClass": "one"}
+OVERLAID: Patch = {"config": {"mesh-config": "ingressClass: one"}, "earlier": {}}
+CONFIG = f"ConfigMap {SYSTEM}/istio"
+LONG_AGO = {
+    CONFIG: {
+        "metadata": {
+            "managedFields": [
+                {"manager": "charmed-istio", "operation": "Apply", "time": "2026-01-02T00:00:00Z"}
+            ]
+        }
+    }
+}
+DROPPED = {"metadata": {"annotations": {FAULTS: "dropped"}}}
+
+
+def refused(overlay: Mapping[str, Any], words: str = "") -> Patch:
+    """Return the change by which the cluster remembers that an overlay was refused."""
+    found = control_plane.RefusedOverlay(control_plane.overlay_digest(overlay), words)
+    return {"meanwhile": {CONFIG: {"metadata": {"annotations": found.annotations}}}}
+
+
 FACTS: Mapping[str, Case] = {
     "another model": Case(
         {"model": "mesh"},
@@ -245,6 +267,27 @@ FACTS: Mapping[str, Case] = {
         {"config": {"ztunnel-tolerations": ""}},
         {f"{ZTUNNEL}.spec.tolerations": EVERY_TAINT},
         given={"config": {"ztunnel-tolerations": TAINT}},
+    ),
+    "a mesh-config that istiod refused": Case(
+        refused(OVERLAY),
+        {f"{MESH}.ingressClass": ABSENT, "status": blocked("config mesh-config", "see its log")},
+        given={**OVERLAID, **refused({"ingressClass": "other"})},
+    ),
+    "a mesh-config that a proxy refused": Case(
+        refused(OVERLAY, "bad words"),
+        {"status": blocked("config mesh-config", "bad words")},
+        given={**OVERLAID, **refused(OVERLAY, "other words")},
+        same={f"{MESH}.ingressClass": ABSENT},
+    ),
+    "an istiod that does not take the configuration": Case(
+        {"objects": {f"EndpointSlice {SYSTEM}/istiod-1": DROPPED}},
+        {"status": Has("waiting: istiod: it does not use the applied configuration yet")},
+        given={"earlier": {}, "meanwhile": WORKS},
+    ),
+    "an istiod that never took the configuration": Case(
+        {"objects": {f"EndpointSlice {SYSTEM}/istiod-1": DROPPED}},
+        {"status": blocked("config mesh-config"), f"{MESH}.ingressClass": ABSENT},
+        given={**OVERLAID, "meanwhile": LONG_AGO},
     ),
     "a list in mesh-config": Case(
         {"config": {"mesh-config": "trustDomainAliases: [old.example]"}},

@@ -6,7 +6,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.whole_charm.scenarios import Option
+from tests.unit.whole_charm.fake_istiod import FAULTS
+from tests.unit.whole_charm.outcomes import Has
+from tests.unit.whole_charm.scenarios import Case, Option, Patch
 
 STORE, COS = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
 """UUIDs of other models."""
@@ -26,6 +28,64 @@ SCRAPERS: Mapping[str, Any] = {
     },
 }
 """Relations with a Prometheus of the same model, and with one of another model."""
+
+SLICE: Mapping[str, Any] = {
+    "metadata": {"labels": {"kubernetes.io/service-name": "istiod"}},
+    "addressType": "IPv4",
+    "endpoints": [{"addresses": ["10.244.0.2"], "conditions": {"ready": True}}],
+}
+"""The address at which a charm asks istiod."""
+
+CONTROL_PLANE: Mapping[str, Any] = {
+    "Deployment mesh/istiod": {
+        "metadata": {
+            "labels": {"app": "istiod"},
+            "annotations": {"charmed-istio.io/owner": "mesh/control"},
+        },
+        "spec": {"selector": {}, "template": {}},
+    },
+    "EndpointSlice mesh/istiod-1": SLICE,
+}
+"""An istiod that serves."""
+
+
+def istiod_that(fault: str) -> Patch:
+    """Return the change by which istiod is as one of `fake_istiod.FAULTS` says."""
+    annotated = {"metadata": {"annotations": {FAULTS: fault}}}
+    return {"objects": {"EndpointSlice mesh/istiod-1": annotated}}
+
+
+def acceptance(what: str) -> dict[str, Case]:
+    """Return what the status says of an istiod and of proxies that do not take what was written.
+
+    Args:
+        what: `waypoint` or `gateway`.
+    """
+    gone = {"objects": {"EndpointSlice mesh/istiod-1": None}}
+    other = {"Deployment mesh/istiod": {"metadata": {"annotations": None}}}
+    return {
+        "an istiod of another installer": Case(
+            {"objects": other},
+            {"reads": Has("token default in mesh")},
+        ),
+        "an istiod that does not answer": Case(
+            istiod_that("silent"), {"status": Has("waiting: istiod: does not answer")}
+        ),
+        "an istiod that runs on its defaults": Case(
+            istiod_that("foreign"), {"status": Has("blocked: istiod: runs with its built-in")}
+        ),
+        "an istiod without a pod": Case(
+            gone, {"status": Has("waiting: istiod: it has no ready pod")}
+        ),
+        "a proxy that refuses": Case(
+            istiod_that("Error adding/updating listener(s) main: bad words"),
+            {"status": Has(f"blocked: {what}: refuses listeners: bad words")},
+        ),
+        "a proxy without a connection": Case(
+            istiod_that("disconnected"),
+            {"status": Has(f"waiting: {what}: 0 of 1 pods are connected")},
+        ),
+    }
 
 
 def proxy_pods(component: str, spec: str) -> dict[str, Option]:

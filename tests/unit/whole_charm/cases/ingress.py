@@ -17,7 +17,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     URL,
     configured,
 )
-from tests.unit.whole_charm.cases.gateway_charms import proxy_pods
+from tests.unit.whole_charm.cases.gateway_charms import acceptance, proxy_pods
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -119,6 +119,7 @@ CHARM: Mapping[str, Case] = {
             "status": waiting("gateway gate"),
         },
     ),
+    **acceptance("gateway"),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {"Deployment shop/gate-istio": None}},
         {"status": late("gateway gate")},

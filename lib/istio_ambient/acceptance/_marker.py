@@ -1,0 +1,51 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The marker of a MeshConfig: an extension provider that nothing uses, named after the rest.
+
+istiod takes all of a MeshConfig or nothing. So the marker among the providers that it reports
+proves that it uses the whole.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import yaml
+
+MARKER_PREFIX = "charmed-istio.applied."
+"""Beginning of the marker's name; the option `mesh-config` cannot name a provider so."""
+
+
+def marked(mesh_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a MeshConfig with its marker, as the last of its extension providers."""
+    text = json.dumps(mesh_config, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    # A kind of provider without a Service, which istiod would look for.
+    marker = {"name": f"{MARKER_PREFIX}{digest}", "envoyFileAccessLog": {"path": "/dev/null"}}
+    providers = [*mesh_config.get("extensionProviders", ()), marker]
+    return {**mesh_config, "extensionProviders": providers}
+
+
+def marker_in(mesh_config: str) -> str:
+    """Return the name of the marker in the text of a MeshConfig; empty where there is none."""
+    try:
+        loaded: object = yaml.safe_load(mesh_config)
+    except yaml.YAMLError:
+        return ""
+    members = cast(dict[str, Any], loaded) if isinstance(loaded, dict) else {}
+    return next(filter(is_marker, provider_names(members)), "")
+
+
+def is_marker(name: str) -> bool:
+    """Return whether an extension provider of this name is a marker of ours."""
+    return name.startswith(MARKER_PREFIX)
+
+
+def provider_names(mesh_config: Mapping[str, Any]) -> list[str]:
+    """Return the names of the extension providers, of whatever shape they are."""
+    providers: object = mesh_config.get("extensionProviders")
+    listed = cast(list[object], providers) if isinstance(providers, list) else []
+    named = (cast(dict[str, Any], each).get("name") for each in listed if isinstance(each, dict))
+    return [name for name in named if isinstance(name, str)]

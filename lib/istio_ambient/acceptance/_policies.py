@@ -1,0 +1,245 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whether policies are enforced: istiod's conditions on them, and the proxies that hold them.
+
+istiod sets `WaypointAccepted` and `ZtunnelAccepted` on an AuthorizationPolicy, and nothing on a
+RequestAuthentication. A condition says that the policy is bound, nothing of what is in it.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from istio_ambient import kube
+from istio_ambient.acceptance._proxies import PATIENCE
+from istio_ambient.acceptance._reports import ZTUNNEL, Proxy, Report
+from istio_ambient.acceptance._verdicts import Finding
+from istio_ambient.values import tables
+from istio_ambient.values.problems import Problem
+from istio_ambient.values.text import printable
+
+_BAD_REASONS = frozenset({"UnsupportedValue", "PartiallyInvalid"})
+_NAME, _WORDS = 40, 40
+"""Characters of names, and of istiod's words, in a status."""
+_KIND = "AuthorizationPolicy"
+_REQUIRED: Mapping[str, frozenset[str]] = {
+    ZTUNNEL: frozenset({"Authorization"}),
+    "waypoint": frozenset({"Listener"}),
+    "router": frozenset({"Listener"}),
+}
+"""Kinds of configuration that carry policies to a type of proxy."""
+
+
+def policy_findings(
+    policies: Iterable[kube.Manifest], now: datetime.datetime
+) -> Iterator[Finding]:
+    """Yield which AuthorizationPolicies istiod does not take, or is not rid of.
+
+    Args:
+        policies: of ours, in JSON form.
+        now: the time by the API server's clock.
+    """
+    for policy in policies:
+        metadata = policy["metadata"]
+        what = _what(policy)
+        deleted = _time(metadata.get("deletionTimestamp"))
+        if deleted is not None and _age(deleted, now) > PATIENCE:
+            finalizers = printable(", ".join(metadata.get("finalizers", ())), _NAME)
+            yield _problem(what, f"its deletion waits for {finalizers}", "remove this finalizer")
+        elif policy["kind"] == _KIND and deleted is None:
+            yield from _judged(policy, what, now)
+
+
+def _judged(policy: kube.Manifest, what: str, now: datetime.datetime) -> Iterator[Finding]:
+    refs = kube.items(kube.section(policy, "spec"), "targetRefs")
+    if any(ref.get("kind") == "GatewayClass" for ref in refs):
+        # istiod judges it by the root namespace, and not again when that changes: the conditions
+        # of an istiod that has lost and found its MeshConfig stay wrong.
+        return
+    conditions = current_conditions(policy)
+    for condition in conditions:
+        if condition.get("status") == "False" or condition.get("reason") in _BAD_REASONS:
+            message = printable(str(condition.get("message") or condition.get("reason")), _WORDS)
+            yield _problem(what, f"istiod does not accept it: {message}", "")
+    if not conditions and is_settled(policy, now):
+        reason = "istiod has not looked at it, so it may not be enforced"
+        yield kube.Readiness(what, ready=False, reason=reason)
+
+
+def provider_findings(
+    policies: Iterable[kube.Manifest], reports: Iterable[Report]
+) -> Iterator[Finding]:
+    """Yield the policies whose external authorizer some istiod does not know.
+
+    istiod denies every request for such a policy, and its conditions do not show it.
+
+    Args:
+        policies: AuthorizationPolicies of ours, in JSON form.
+        reports: of all istiods, with their MeshConfig.
+    """
+    known = [r.mesh_config.providers for r in reports if r.mesh_config is not None]
+    for policy in policies:
+        spec = kube.section(policy, "spec")
+        provider = str(kube.section(spec, "provider").get("name", ""))
+        if spec.get("action") == "CUSTOM" and any(provider not in each for each in known):
+            message = f"istiod has no authorizer {printable(provider, _NAME)}"
+            yield _problem(_what(policy), message, "see the status of istio-k8s")
+
+
+def current_conditions(policy: kube.Manifest) -> list[Mapping[str, Any]]:
+    """Return istiod's conditions on the policy as it is now, not on an earlier version."""
+    generation = policy["metadata"].get("generation", 0)
+    conditions = kube.items(kube.section(policy, "status"), "conditions")
+    return [each for each in conditions if _generation(each) >= generation]
+
+
+def _generation(condition: Mapping[str, Any]) -> int:
+    """Return `observedGeneration`, which istiod writes as text (int64 in protobuf's JSON)."""
+    try:
+        return int(condition.get("observedGeneration", 0))
+    except (TypeError, ValueError):
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Enforcement:
+    """Whether one policy is enforced; the members are keys of the JSON."""
+
+    policy: str
+    target: str
+    accepted: str
+    """`yes`, `not yet`, or istiod's words."""
+    held_by: str
+    """Of each type of proxy that has to enforce it, how many hold it: `waypoint 2/2`."""
+    since: str
+    """When istiod accepted it; empty: it has not."""
+
+
+def enforcements(
+    policies: Iterable[kube.Manifest], reports: Sequence[Report], gateways: Mapping[str, str]
+) -> list[Enforcement]:
+    """Return each policy with istiod's judgement and the proxies that hold it.
+
+    Args:
+        policies: AuthorizationPolicies, in JSON form.
+        reports: of all istiods, with the proxies of all namespaces.
+        gateways: Gateway in the policies' namespace to the Deployment of its pods.
+    """
+    proxies = [proxy for report in reports for proxy in report.proxies]
+    return [
+        _enforcement(policy, proxies, gateways)
+        for policy in sorted(policies, key=lambda each: each["metadata"]["name"])
+    ]
+
+
+def _enforcement(
+    policy: kube.Manifest, proxies: Sequence[Proxy], gateways: Mapping[str, str]
+) -> Enforcement:
+    metadata, conditions = policy["metadata"], current_conditions(policy)
+    bad = [
+        str(c.get("message") or c.get("reason"))
+        for c in conditions
+        if c.get("status") == "False" or c.get("reason") in _BAD_REASONS
+    ]
+    accepted = "; ".join(bad) or ("yes" if conditions else "not yet")
+    enforcing = _enforcing(policy, proxies, gateways)
+    types = sorted({proxy.type for proxy in enforcing}) or ["no proxy"]
+    held = [_held(kind, enforcing, seen=bool(conditions)) for kind in types]
+    times = sorted(str(c.get("lastTransitionTime", "")) for c in conditions)
+    return Enforcement(
+        policy=f"{metadata['namespace']}/{metadata['name']}",
+        target=_target(policy),
+        accepted=accepted,
+        held_by=", ".join(held),
+        since=times[-1] if times and accepted == "yes" else "",
+    )
+
+
+def _held(kind: str, proxies: Sequence[Proxy], *, seen: bool) -> str:
+    """Return how many proxies of a type hold a policy: none before istiod has seen it."""
+    those = [proxy for proxy in proxies if proxy.type == kind]
+    holding = sum(seen and _holds(proxy) for proxy in those)
+    return f"{kind} {holding}/{len(those)}" if those else kind
+
+
+def _holds(proxy: Proxy) -> bool:
+    """Return whether a proxy acknowledged the last configuration that carries policies."""
+    needed = _REQUIRED.get(proxy.type, frozenset())
+    found = {each.kind for each in proxy.acknowledgements if each.is_current and not each.error}
+    return needed <= found
+
+
+def _enforcing(
+    policy: kube.Manifest, proxies: Sequence[Proxy], gateways: Mapping[str, str]
+) -> list[Proxy]:
+    """Return the connected proxies that have to enforce a policy."""
+    refs = kube.items(kube.section(policy, "spec"), "targetRefs")
+    if not refs:
+        return [proxy for proxy in proxies if proxy.type == ZTUNNEL]
+    namespace = policy["metadata"]["namespace"]
+    gateway = {str(ref.get("name")) for ref in refs if ref.get("kind") == "Gateway"}
+    # A Service has the policies at its waypoint; ours is the only one that is known here.
+    workloads = {w for name, w in gateways.items() if name in gateway or not gateway}
+    return [
+        proxy
+        for proxy in proxies
+        if proxy.namespace == namespace and proxy.name.rsplit("-", 2)[0] in workloads
+    ]
+
+
+def _target(policy: kube.Manifest) -> str:
+    spec = kube.section(policy, "spec")
+    refs = [f"{ref.get('kind')} {ref.get('name')}" for ref in kube.items(spec, "targetRefs")]
+    labels = kube.section(kube.section(spec, "selector"), "matchLabels")
+    pods = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return ", ".join(refs) or (f"pods {pods}" if pods else "all pods")
+
+
+def table(entries: Sequence[Enforcement]) -> str:
+    """Return the entries as a table for people."""
+    headings = ("POLICY", "TARGET", "ACCEPTED", "HELD BY", "SINCE")
+    rows = [(e.policy, e.target, e.accepted, e.held_by, e.since) for e in entries]
+    return tables.table(headings, rows, empty="no policies")
+
+
+def written_at(manifest: kube.Manifest) -> datetime.datetime | None:
+    """Return when an object was written last, its status left aside; None: unknown."""
+    metadata = manifest["metadata"]
+    times = [
+        each.get("time")
+        for each in kube.items(metadata, "managedFields")
+        if each.get("subresource") != "status"
+    ]
+    return max(
+        (t for t in map(_time, [*times, metadata.get("creationTimestamp")]) if t is not None),
+        default=None,
+    )
+
+
+def is_settled(manifest: kube.Manifest, now: datetime.datetime) -> bool:
+    """Return whether an object was written so long ago that its readers have had the time."""
+    written = written_at(manifest)
+    return written is not None and _age(written, now) > PATIENCE
+
+
+def _age(time: datetime.datetime, now: datetime.datetime) -> float:
+    return (now - time).total_seconds()
+
+
+def _time(text: object) -> datetime.datetime | None:
+    if isinstance(text, datetime.datetime):
+        return text
+    try:
+        return datetime.datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _what(policy: kube.Manifest) -> str:
+    return f"policy {printable(policy['metadata']['name'], _NAME)}"
+
+
+def _problem(what: str, message: str, remedy: str) -> Problem:
+    return Problem(app="", endpoint=what, field="", message=message, remedy=remedy)

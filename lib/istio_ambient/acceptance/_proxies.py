@@ -1,0 +1,159 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What follows from the acknowledgements of proxies: which refuse, lag behind, or are missing."""
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import cast
+
+from istio_ambient import kube
+from istio_ambient.acceptance._reports import ZTUNNEL, Acknowledgement, Proxy, Report
+from istio_ambient.acceptance._verdicts import Finding
+from istio_ambient.values.problems import Problem
+from istio_ambient.values.text import printable
+
+PATIENCE = 10.0
+"""Seconds after which a proxy that has not answered is reported."""
+
+_WORDS, _APPS = 50, 20
+"""Characters of a proxy's own words, and of the applications that they are about, in a status; the
+log has all of them."""
+_PREAMBLE = re.compile(r"^Error adding/updating listener\(s\) \S+: ")
+_MIN_TEXT, _LONG_TEXT = 3, 8
+"""Characters of a text, with signs in it or of letters only, below which its occurrence in a
+proxy's words proves nothing."""
+_NAMES: Mapping[str, str] = {
+    "Authorization": "policies",
+    "Address": "workloads",
+    "Cluster": "clusters",
+    "ClusterLoadAssignment": "endpoints",
+    "Listener": "listeners",
+    "RouteConfiguration": "routes",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """The pods that istiod makes of a Gateway."""
+
+    what: str
+    """As a status names it: `waypoint`."""
+    name: str
+    """Of the Deployment."""
+    namespace: str
+    replicas: int
+    """The number of pods that are ready, and so should be connected."""
+
+    def owns(self, proxy: Proxy) -> bool:
+        """Return whether a proxy is one of the pods: `<Deployment>-<hash>-<suffix>`."""
+        deployment = proxy.name.rsplit("-", 2)[0]
+        return (proxy.namespace, deployment) == (self.namespace, self.name)
+
+
+def proxy_findings(
+    reports: Sequence[Report], workload: Workload, texts: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Yield what the pods of a gateway do not take, and how many have no connection to istiod.
+
+    Args:
+        reports: of all istiods; where one did not answer, nothing is said about connections.
+        workload: the gateway.
+        texts: text that occurs in the gateway's configuration, to the application it is from.
+    """
+    found = {p.name: (p, r) for r in reports for p in r.proxies if workload.owns(p)}
+    for proxy, report in found.values():
+        yield from _findings(workload.what, proxy, report, texts)
+    known = bool(reports) and not any(report.fault or report.is_foreign for report in reports)
+    if known and len(found) < workload.replicas:
+        reason = f"{len(found)} of {workload.replicas} pods are connected to istiod"
+        yield kube.Readiness(workload.what, ready=False, reason=f"{reason}, changes wait")
+
+
+def ztunnel_findings(reports: Iterable[Report]) -> Iterator[Finding]:
+    """Yield what ztunnels do not take."""
+    for report in reports:
+        for proxy in report.proxies:
+            if proxy.type == ZTUNNEL:
+                yield from _findings(f"ztunnel {proxy.name}", proxy, report, {})
+
+
+def refusals(reports: Iterable[Report]) -> frozenset[tuple[str, str]]:
+    """Return what is refused: pod and kind of configuration."""
+    return frozenset(
+        (f"{proxy.name}.{proxy.namespace}", each.kind)
+        for report in reports
+        for proxy in report.proxies
+        for each in proxy.acknowledgements
+        if each.error
+    )
+
+
+def texts(contents: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """Return the texts in what applications brought, to the application that alone brought each.
+
+    Args:
+        contents: application, and what it brought: texts, collections and dataclasses of these.
+    """
+    found: dict[str, set[str]] = {}
+    for app, content in contents:
+        for text in _texts_in(content):
+            found.setdefault(text, set()).add(app)
+    return {text: min(apps) for text, apps in found.items() if len(apps) == 1}
+
+
+def _texts_in(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        # A short word occurs by chance, `/a(` does not.
+        if len(content) >= _LONG_TEXT or (len(content) >= _MIN_TEXT and not content.isalnum()):
+            yield content
+    elif isinstance(content, Mapping):
+        for each in cast(Mapping[object, object], content).items():
+            yield from _texts_in(each)
+    elif isinstance(content, tuple | list | set | frozenset):
+        for each in cast(Collection[object], content):
+            yield from _texts_in(each)
+    elif dataclasses.is_dataclass(content) or hasattr(content, "model_fields_set"):
+        yield from _texts_in(vars(content))
+
+
+def authors(words: str, texts: Mapping[str, str]) -> list[str]:
+    """Return the applications whose texts occur in a proxy's words, by the longest such texts."""
+    found = [text for text in texts if text in words]
+    # A text that is part of another one that occurs adds nothing: `/a(` and `/a(b`.
+    whole = [text for text in found if not any(text != other and text in other for other in found)]
+    return sorted({texts[text] for text in whole})
+
+
+def essence(words: str, limit: int) -> str:
+    """Return the part of a proxy's words that says what is wrong, within a limit of characters."""
+    plain = " ".join(words.encode("ascii", "replace").decode().split())
+    return printable(_PREAMBLE.sub("", plain), limit)
+
+
+def _findings(
+    what: str, proxy: Proxy, report: Report, texts: Mapping[str, str]
+) -> Iterator[Finding]:
+    for each in proxy.acknowledgements:
+        name = _NAMES.get(each.kind, each.kind)
+        if each.error:
+            yield _refusal(what, name, each.error, authors(each.error, texts))
+        elif report.now is not None and _lags(each, report.now):
+            reason = f"it has not acknowledged {name} for {PATIENCE:g} s, so changes wait"
+            yield kube.Readiness(what, ready=False, reason=reason)
+
+
+def _lags(acknowledgement: Acknowledgement, now: datetime.datetime) -> bool:
+    return acknowledgement.silence(now) > PATIENCE
+
+
+def _refusal(what: str, name: str, words: str, apps: Sequence[str]) -> Problem:
+    return Problem(
+        app=printable(", ".join(apps), _APPS),
+        endpoint=what,
+        field="",
+        message=f"refuses {name}: {essence(words, _WORDS)}",
+        remedy="correct it, changes wait",
+    )

@@ -1,0 +1,274 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Ask every istiod what it and its proxies took, at its debug interface on port 15014.
+
+The interface takes the token of a ServiceAccount in istiod's namespace. The token crosses the
+cluster's network in plain text, and whoever reads it can get the account's identity in the mesh:
+so the account is one without any rights, in Kubernetes and by policies, and the token lives for
+ten minutes.
+"""
+
+import concurrent.futures
+import dataclasses
+import datetime
+import email.utils
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import httpx2
+from lightkube.resources.discovery_v1 import EndpointSlice
+
+from istio_ambient import acceptance, kube, resources
+from istio_ambient.acceptance import Finding, Report
+from istio_ambient.cluster import istiod
+
+logger = logging.getLogger(__name__)
+
+PORT = 15014
+AUDIENCE = "istio-ca"
+DEFAULT_ACCOUNT = "default"
+"""For an istiod of another installer: it has no rights unless somebody gave it some."""
+TIMEOUT = 2.0
+"""Seconds for one istiod to answer."""
+WAIT = 2.0
+"""Seconds that a hook waits in total for what it wrote to arrive."""
+FIRST_PAUSE, PAUSE = 0.3, 0.2
+"""istiod collects changes for 0.1 s before it sends them (PILOT_DEBOUNCE_AFTER)."""
+_MAX_BYTES = 16_000_000
+"""Of an answer: a proxy takes about 1 kB."""
+_MAX_ISTIODS = 16
+_SERVICE = "istiod"
+
+
+@dataclasses.dataclass(frozen=True)
+class Istiods:
+    """Every istiod that serves, and the token that it takes."""
+
+    addresses: tuple[str, ...]
+    """Of the ready pods."""
+    token: str
+
+    def ask(self, namespace: str = "", *, proxies: bool = True) -> list[Report]:
+        """Return what each istiod reports; an istiod that does not answer is a report too.
+
+        Args:
+            namespace: only of proxies in this namespace; empty: of all.
+            proxies: whether to ask for proxies at all.
+        """
+        if not self.addresses:
+            return []
+
+        def ask(address: str) -> Report:
+            return _ask(address, self.token, namespace, proxies=proxies)
+
+        with concurrent.futures.ThreadPoolExecutor(len(self.addresses)) as pool:
+            return list(pool.map(ask, self.addresses))
+
+
+def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
+    """Return the istiods of a namespace, in two requests.
+
+    Args:
+        client: creates the token, which is not kept.
+        namespace: of istiod.
+        ours: whether istio-k8s installed it, with the ServiceAccount for this.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success.
+    """
+    labels = {"kubernetes.io/service-name": _SERVICE}
+    slices = map(kube.manifest_of, kube.list_kind(client, EndpointSlice, labels, namespace) or ())
+    addresses = sorted(set(_ready_addresses(slices)))[:_MAX_ISTIODS]
+    if not addresses:
+        return Istiods((), "")
+    return Istiods(tuple(addresses), _token(client, namespace, ours=ours))
+
+
+def settled(
+    ask: Callable[[], Sequence[Report]], *, wrote: bool, marker: str = ""
+) -> Sequence[Report]:
+    """Return the reports, once what a hook wrote has had time to arrive.
+
+    Args:
+        ask: returns the reports.
+        wrote: whether the hook wrote something; else istiods are asked once.
+        marker: of the MeshConfig that is waited for; empty: not waited for.
+    """
+    # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
+    pause = threading.Event()
+    end = time.monotonic() + WAIT
+    if wrote:
+        pause.wait(FIRST_PAUSE)
+    while True:
+        reports = ask()
+        again = wrote and acceptance.needs_another_look(reports, marker)
+        if not again or time.monotonic() + PAUSE >= end:
+            _log(reports)
+            return reports
+        pause.wait(PAUSE)
+
+
+def of_gateway(
+    client: kube.Client,
+    live: kube.Live,
+    workload: acceptance.Workload,
+    texts: Mapping[str, str],
+    *,
+    wrote: bool,
+) -> list[Finding]:
+    """Return what istiod and the pods of a gateway do not take of what its charm wrote.
+
+    Args:
+        client: sends three requests.
+        live: our objects after this hook's writes.
+        workload: the pods of the waypoint or ingress gateway.
+        texts: text of an application that occurs in the gateway's configuration, to its name.
+        wrote: whether the hook wrote something.
+    """
+    found = policies(live)
+    try:
+        deployment = istiod.find_deployment(client)
+        metadata = deployment["metadata"]
+        ours = resources.OWNER_ANNOTATION in metadata.get("annotations", {})
+        istiods = connect(client, metadata["namespace"], ours=ours)
+    except istiod.NoIstiodError as error:
+        return [*found, kube.Readiness(acceptance.ISTIOD, ready=False, reason=str(error))]
+    except httpx2.HTTPError as error:
+        return [*found, unknown(error, live.identity)]
+    reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
+    if not ours and all(report.fault for report in reports):
+        # The debug interface of another installer's istiod may be closed to us, for good.
+        return found
+    if not reports:
+        reason = "it has no ready pod, so changes have no effect"
+        found.append(kube.Readiness(acceptance.ISTIOD, ready=False, reason=reason))
+    found += acceptance.istiod_findings(reports)
+    custom = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
+    found += acceptance.provider_findings(custom, reports)
+    return [*found, *acceptance.proxy_findings(reports, workload, texts)]
+
+
+def policies(live: kube.Live) -> list[Finding]:
+    """Return which of our policies istiod does not take, or the API server does not delete."""
+    guards = (resources.AuthorizationPolicy, resources.RequestAuthentication)
+    manifests = (kube.manifest_of(policy) for kind in guards for policy in live.of(kind))
+    now = datetime.datetime.now(datetime.UTC)
+    return list(acceptance.policy_findings(manifests, now))
+
+
+def unknown(error: httpx2.HTTPError, identity: kube.Identity) -> kube.Readiness:
+    """Return the finding that istiod could not be asked, since the API server did not help."""
+    fault = kube.fault_of(error, "asking what istiod took", identity)
+    return kube.Readiness(acceptance.ISTIOD, ready=False, reason=fault.text)
+
+
+def _ready_addresses(slices: Iterable[kube.Manifest]) -> Iterable[str]:
+    for each in slices:
+        for endpoint in kube.items(each, "endpoints"):
+            if kube.section(endpoint, "conditions").get("ready"):
+                yield from endpoint.get("addresses", [])[:1]
+
+
+def _token(client: kube.Client, namespace: str, *, ours: bool) -> str:
+    account = resources.ACCEPTANCE_ACCOUNT if ours else DEFAULT_ACCOUNT
+    try:
+        return kube.request_token(client, account, namespace, AUDIENCE)
+    except httpx2.HTTPStatusError as error:
+        # Installed by an earlier version of istio-k8s, which has no such account.
+        if not ours or error.response.status_code != 404:
+            raise
+    return kube.request_token(client, DEFAULT_ACCOUNT, namespace, AUDIENCE)
+
+
+def _ask(address: str, token: str, namespace: str, *, proxies: bool) -> Report:
+    mesh = get(address, "mesh", token)
+    if mesh.status == 403:
+        return Report(address, is_foreign=True)
+    if mesh.status != 200:
+        return Report(address, fault=mesh.fault)
+    config = acceptance.read_mesh_config(mesh.text)
+    if config is None:
+        return Report(address, fault=_UNREADABLE)
+    report = Report(address, now=mesh.now, mesh_config=config)
+    if not proxies:
+        return report
+    status = get(address, f"syncz?namespace={namespace}", token)
+    found = acceptance.read_proxies(status.text) if status.status == 200 else None
+    if found is None:
+        fault = status.fault if status.status != 200 else _UNREADABLE
+        return dataclasses.replace(report, fault=fault)
+    return dataclasses.replace(report, now=status.now, proxies=found)
+
+
+_UNREADABLE = "its answer cannot be read"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one request to an istiod led to."""
+
+    status: int = 0
+    """0: there was no answer."""
+    text: str = ""
+    now: datetime.datetime | None = None
+
+    @property
+    def fault(self) -> str:
+        """What is wrong, as a status says it."""
+        return f"answers with HTTP {self.status}" if self.status else "does not answer"
+
+
+def get(address: str, path: str, token: str) -> Answer:
+    """Send one request to an istiod; any failure is an answer with status 0.
+
+    Args:
+        address: of its pod.
+        path: below `/debug/`.
+        token: of a ServiceAccount in its namespace.
+    """
+    host = f"[{address}]" if ":" in address else address
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        with (
+            httpx2.Client(timeout=TIMEOUT, trust_env=False) as http,
+            http.stream("GET", f"http://{host}:{PORT}/debug/{path}", headers=headers) as answer,
+        ):
+            text = _bounded(answer)
+            now = _date(answer.headers.get("Date", ""))
+            return Answer() if text is None else Answer(answer.status_code, text, now)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        logger.info("istiod %s: %r", address, error)
+        return Answer()
+
+
+def _bounded(answer: httpx2.Response) -> str | None:
+    """Return the body; None where it is larger, or takes longer, than it may."""
+    parts: list[bytes] = []
+    end = time.monotonic() + 2 * TIMEOUT
+    for part in answer.iter_bytes():
+        parts.append(part)
+        if sum(map(len, parts)) > _MAX_BYTES or time.monotonic() > end:
+            return None
+    return b"".join(parts).decode(errors="replace")
+
+
+def _date(text: str) -> datetime.datetime | None:
+    try:
+        return email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+
+
+def _log(reports: Iterable[Report]) -> None:
+    """Log the words of proxies as they are; a status has room for their beginning only."""
+    for report in reports:
+        if report.fault or report.is_foreign:
+            logger.warning("istiod %s: %s", report.address, report.fault or "uses another root")
+        for proxy in report.proxies:
+            for each in proxy.acknowledgements:
+                if each.error:
+                    what = f"{proxy.type} {proxy.name}.{proxy.namespace}"
+                    logger.warning("%s refuses %s: %r", what, each.kind, each.error[:4000])

@@ -1,0 +1,94 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Ask whether istiods use the applied MeshConfig, and whether proxies live with it."""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+import httpx2
+from lightkube.resources.core_v1 import ConfigMap
+
+from istio_ambient import acceptance, control_plane, kube
+from istio_ambient.acceptance import Finding, Report
+from istio_ambient.cluster import acceptance as asked
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What istiods and proxies make of the applied MeshConfig."""
+
+    findings: list[Finding]
+    refused: bool = False
+    """Whether an istiod has dropped it, or proxies began to refuse something with it."""
+    words: str = ""
+    """Of a proxy that began to refuse; empty: istiod dropped it, or nothing is refused."""
+
+
+def refusals(client: kube.Client, namespace: str) -> frozenset[tuple[str, str]] | None:
+    """Return what proxies refuse before a new MeshConfig is applied; None: unknown.
+
+    Args:
+        client: sends two requests.
+        namespace: of istiod.
+    """
+    try:
+        istiods = asked.connect(client, namespace, ours=True)
+    except httpx2.HTTPError:
+        return None
+    reports = istiods.ask()
+    known = reports and not any(report.fault or report.is_foreign for report in reports)
+    return acceptance.refusals(reports) if known else None
+
+
+def run(
+    client: kube.Client,
+    live: kube.Live,
+    *,
+    hardened: bool,
+    wrote: bool,
+    refused_before: frozenset[tuple[str, str]] | None,
+) -> Result:
+    """Ask every istiod, and return what follows.
+
+    Args:
+        client: sends two requests.
+        live: objects of istio-k8s after this hook's writes.
+        hardened: whether hardened mode is on.
+        wrote: whether the hook wrote something.
+        refused_before: what proxies refused before this hook wrote a MeshConfig; None: unknown,
+            or it wrote none.
+    """
+    found = asked.policies(live)
+    applied = live.get(ConfigMap, control_plane.CONFIG_MAP, live.identity.namespace)
+    if applied is None:
+        return Result(found)
+    try:
+        istiods = asked.connect(client, live.identity.namespace, ours=True)
+    except httpx2.HTTPError as error:
+        return Result([*found, asked.unknown(error, live.identity)])
+    manifest = kube.manifest_of(applied)
+    marker = acceptance.marker_in(str(kube.section(manifest, "data").get("mesh", "")))
+    reports = asked.settled(istiods.ask, wrote=wrote, marker=marker)
+    late = acceptance.is_settled(manifest, datetime.datetime.now(datetime.UTC))
+    found += acceptance.mesh_findings(reports, marker, hardened=hardened, late=late)
+    found += acceptance.ztunnel_findings(reports)
+    words = "" if refused_before is None else _new_words(reports, refused_before)
+    dropped = late and acceptance.is_dropped(reports, marker)
+    return Result(found, dropped or bool(words), words)
+
+
+def _new_words(reports: Sequence[Report], before: frozenset[tuple[str, str]]) -> str:
+    """Return the words of the first proxy that refuses what it did not refuse before."""
+    return next(
+        (
+            each.error
+            for report in reports
+            for proxy in report.proxies
+            for each in proxy.acknowledgements
+            if acceptance.refusals([dataclasses.replace(report, proxies=(proxy,))]) - before
+            and each.error
+        ),
+        "",
+    )
