@@ -12,8 +12,19 @@ from istio_ambient import acceptance
 from tests.unit.acceptance import samples
 
 KEYS = st.sampled_from(
-    ["proxy", "proxy_type", "resources", "sent", "acked", "sentTime", "lastError", "x.Listener"]
-    + ["rootNamespace", "extensionProviders", "name"]
+    [
+        "proxy",
+        "proxy_type",
+        "resources",
+        "sent",
+        "acked",
+        "sentTime",
+        "lastError",
+        "x.Listener",
+        "rootNamespace",
+        "extensionProviders",
+        "name",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),

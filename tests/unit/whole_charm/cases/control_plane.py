@@ -180,8 +180,8 @@ WORKS = {
 }
 """Statuses of workloads all of whose pods work."""
 
-OVERLAY = {"ingressClass": "one"}
-OVERLAID: Patch = {"config": {"mesh-config": "ingressClass: one"}, "earlier": {}}
+OVERLAY = {"accessLogFile": "/dev/null"}
+OVERLAID: Patch = {"config": {"mesh-config": "accessLogFile: /dev/null"}, "earlier": {}}
 CONFIG = f"ConfigMap {SYSTEM}/istio"
 LONG_AGO = {
     CONFIG: {
@@ -270,14 +270,17 @@ FACTS: Mapping[str, Case] = {
     ),
     "a mesh-config that istiod refused": Case(
         refused(OVERLAY),
-        {f"{MESH}.ingressClass": ABSENT, "status": blocked("config mesh-config", "see its log")},
-        given={**OVERLAID, **refused({"ingressClass": "other"})},
+        {
+            f"{MESH}.accessLogFile": "/dev/stdout",
+            "status": blocked("config mesh-config", "see its log"),
+        },
+        given={**OVERLAID, **refused({"accessLogFile": "other"})},
     ),
     "a mesh-config that a proxy refused": Case(
         refused(OVERLAY, "bad words"),
         {"status": blocked("config mesh-config", "bad words")},
         given={**OVERLAID, **refused(OVERLAY, "other words")},
-        same={f"{MESH}.ingressClass": ABSENT},
+        same={f"{MESH}.accessLogFile": "/dev/stdout"},
     ),
     "an istiod that does not take the configuration": Case(
         {"objects": {f"EndpointSlice {SYSTEM}/istiod-1": DROPPED}},
@@ -286,7 +289,7 @@ FACTS: Mapping[str, Case] = {
     ),
     "an istiod that never took the configuration": Case(
         {"objects": {f"EndpointSlice {SYSTEM}/istiod-1": DROPPED}},
-        {"status": blocked("config mesh-config"), f"{MESH}.ingressClass": ABSENT},
+        {"status": blocked("config mesh-config"), f"{MESH}.accessLogFile": "/dev/stdout"},
         given={**OVERLAID, "meanwhile": LONG_AGO},
     ),
     "a list in mesh-config": Case(
