@@ -103,13 +103,14 @@ def resolve(facts: Facts) -> Ingress:
         for request in sorted(facts.requests, key=lambda request: request.order)
     ]
     own = [request for request, refusal in requests if refusal is None]
-    listeners = routing.listeners(own, facts.tls, hosts.listener)
+    listeners = routing.listeners(own, facts.tls, hosts.listener, facts.live_routes)
     served = routing.served(
         requests,
         hosts,
         listeners,
         backends,
         app=facts.app,
+        live=facts.live_routes,
         tls=facts.tls,
         forward_auth=facts.forward_auth,
         upstream=facts.upstream,

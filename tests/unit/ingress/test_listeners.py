@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listeners: ports, hostnames, and the routes at them."""
 
+from collections.abc import Iterable
+
 import pytest
 from istio_ambient import ingress
+from istio_ambient.ingress.routing._listeners import port_of
 
 from tests.unit.ingress.samples import configuration, objects, redirect, route
 from tests.unit.ingress.tempo import TLS, grpc, listeners, messages, routes, tempo, wanted
@@ -72,13 +75,53 @@ def test_ports_that_istio_uses_are_refused(port: int):
     assert "tempo:istio-ingress-route listeners" in messages(asked)
 
 
+def listening(app: str, ports: Iterable[int], relation_id: int) -> ingress.IngressRequest:
+    return configuration(app, ports=ports, relation_id=relation_id)
+
+
 def test_no_more_listeners_than_a_gateway_has():
-    asked = wanted(
-        tempo(ports=tuple(range(2000, 2062))),
-        configuration("productpage", ports=(1000, 3000), relation_id=9),
-    )
+    apps = [listening(f"app-{n}", range(2000 + 16 * n, 2016 + 16 * n), n) for n in range(4)]
+    asked = wanted(*apps, listening("productpage", (1000, 2001), 9))
     assert len(listeners(asked)) == 64
+    assert "app-3:istio-ingress-route listeners: the gateway has no room" in messages(asked)
     assert "productpage:istio-ingress-route listeners: the gateway has no room" in messages(asked)
+    # A port that is open already takes no room.
+    assert messages(asked).count("productpage:") == 1
+
+
+def test_no_application_takes_the_listeners_of_others():
+    greedy = listening("tempo", range(2000, 2062), 1)
+    asked = wanted(greedy, listening("productpage", (3000,), 9))
+    names = {name for name, *_ in listeners(asked)}
+    assert len(names) == 1 + 16 + 1 and "http-3000" in names
+    assert "tempo:istio-ingress-route listeners: port 2016 is one too many: refused" in messages(
+        asked
+    )
+
+
+def test_a_port_at_which_an_application_is_served_stays_open():
+    served = tempo(route(port=3200), relation_id=99)
+    built = ingress.desired(ingress.resolve(wanted(served))).objects
+    routes_of = tuple(ingress.KINDS.values())
+    live = ingress.attached_routes(
+        (obj for obj in built if isinstance(obj, routes_of)), ingress.GatewayRef("shop", "gate")
+    )
+    newcomers = [listening(f"app-{n}", range(4000 + 16 * n, 4016 + 16 * n), n) for n in range(4)]
+    kept = listeners(wanted(served, *newcomers, live_routes=live))
+    assert "http-3200" in {name for name, *_ in kept}
+    assert "http-3200" not in {name for name, *_ in listeners(wanted(served, *newcomers))}
+    # Likewise among the ports of one application.
+    more = tempo(route(port=3200), ports=range(2000, 2062), relation_id=99)
+    assert "http-3200" in {name for name, *_ in listeners(wanted(more, live_routes=live))}
+
+
+@pytest.mark.parametrize(
+    ("name", "port"),
+    [("http-80", 80), ("https-443", 80), ("http-8080", 8080), ("https-8080", 8080)]
+    + [("http-443", 443), ("", 0), ("mesh", 0), ("http-²", 0)],
+)
+def test_the_port_that_a_listener_serves(name: str, port: int):
+    assert port_of(name) == port
 
 
 @pytest.mark.parametrize(

@@ -213,12 +213,12 @@ def clash() -> tuple[ingress.IngressRequest, ...]:
 CLASHING = (service("x-y"), service("y", namespace="shop-x"), service())
 
 
-def test_two_applications_with_one_path_get_nothing_and_are_both_named():
+def test_of_two_applications_with_one_path_one_is_served_and_both_are_named():
     requests = (*clash(), request(relation_id=3))
     wanted = facts(*requests, services=CLASHING, model_namespaces={OTHER: "shop-x"})
-    assert served(wanted) == {ROUTE}
-    assert backend_policies(wanted) == {POLICY}
-    assert [route.relation_id for route in ingress.resolve(wanted).served.routes] == [3]
+    assert served(wanted) == {ROUTE, "HTTPRoute shop/x-y-httproute-http-80-gate"}
+    assert backend_policies(wanted) == {POLICY, "AuthorizationPolicy shop/x-y-gate-shop-l4"}
+    assert {route.relation_id for route in ingress.resolve(wanted).served.routes} == {1, 3}
     (problem,) = ingress.desired(ingress.resolve(wanted)).problems
     assert "/shop-x-y" in str(problem)
     assert "x-y:ingress" in str(problem)

@@ -1,23 +1,30 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Conflicts: routes of two applications for the same requests, of which neither is served."""
+"""Conflicts: routes of two applications for the same requests, of which one is served.
+
+An application that is served stays served. Of two that are not, the one of interface `ingress`
+takes precedence, and then that of the earlier relation. The other is refused, and both are named.
+"""
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from istio_ambient.authorization import Requester
-from istio_ambient.ingress.model import Match
+from istio_ambient.ingress.model import AttachedRoute, Match
 from istio_ambient.ingress.routing import _hosts
+from istio_ambient.ingress.routing._claims import Claim, Claims
+from istio_ambient.ingress.routing._listeners import port_of
 from istio_ambient.ingress.routing._routes import Route
 from istio_ambient.values.problems import Problem
 
 Candidate: TypeAlias = tuple[Route, Route | None]
 """A route, and the redirect from HTTP to it where there is one."""
-Place: TypeAlias = tuple[str, str, str, str]
-"""Listener, hostname, type of path, path."""
+Place: TypeAlias = tuple[str, str, str, str, str]
+"""Application, listener, hostname, type of path, path."""
+Held: TypeAlias = frozenset[tuple[str, int, str, str, str]]
+"""Places at which requesters are served: requester, port, hostname, type of path, path."""
 
 
 @dataclass(frozen=True)
@@ -27,95 +34,127 @@ class Settled:
     candidates: tuple[Candidate, ...]
     problems: tuple[Problem, ...]
     clashing: frozenset[int]
-    """Ids of the relations with a route in conflict; their databags get nothing."""
+    """Ids of the relations with a refused route; their databags get nothing."""
 
 
-def without_takeovers(
-    candidates: Sequence[Candidate], names: Collection[str]
-) -> tuple[list[Candidate], list[Problem]]:
-    """Take out the routes that would take the gateway's own hostname from other applications.
+def held(live: Iterable[AttachedRoute], hostname: str) -> Held:
+    """Return where requesters are served: their routes are in the cluster, and not refused there.
 
-    Envoy compares a request with the routes of the most specific hostname only. One route that
-    names a hostname of the gateway would leave nothing to the routes that name no hostname,
-    whatever their paths. (Where the listeners take that hostname only, all routes are for it, and
-    none is more specific.)
+    Args:
+        live: our own routes in the cluster.
+        hostname: of the listeners; empty: any.
+    """
+    return frozenset(
+        (requester, port_of(route.listener), host, match.path_type, match.path)
+        for route in live
+        if route.accepted is not False
+        for requester in route.requested_by
+        for host in _answers_to(route.hostnames, hostname)
+        for match in route.matches
+    )
+
+
+def _answers_to(hostnames: Sequence[str], listener: str) -> Iterable[str]:
+    if not hostnames:
+        return (listener or "*",)
+    return filter(None, (_hosts.intersection(host, listener) for host in hostnames))
+
+
+def settle(candidates: Sequence[Candidate], names: Collection[str], served: Held) -> Settled:
+    """Take out the routes in conflict.
+
+    Routes of one application conflict where the same requests are to be treated in different ways,
+    or are asked for over two endpoints: none of these is served. Routes of two applications
+    conflict as `Claims.conflict` says. Methods and headers make no difference: with them, one
+    application could take any of the other's requests. An application may ask for a redirect of
+    its own in place of the redirect from HTTP to its own route.
 
     Args:
         candidates: routes that are asked for.
         names: hostnames that clients know the gateway by.
+        served: where requesters are served.
     """
-    everything = [each for candidate in candidates for each in candidate if each]
-    requesters: dict[tuple[str, str], set[Requester]] = {}
-    for each in everything:
-        for host in each.answers_to:
-            requesters.setdefault((each.listener.name, host), set()).add(each.requester)
-    kept: list[Candidate] = []
-    problems: list[Problem] = []
-    for route, redirect in candidates:
-        taken = [host for host in route.answers_to if any(_covers(host, name) for name in names)]
-        losing = {
-            str(other)
-            for host in taken
-            for wide in _wider(host)
-            for other in requesters.get((route.listener.name, wide), ())
-            if (other.app, other.endpoint) != _origin(route)
-        }
-        if losing:
-            problems.append(_takeover(route, taken[0], min(losing)))
+    consistent, contradictions = _without_contradictions(candidates)
+    ordered = sorted(consistent, key=lambda candidate: _order(candidate[0], names))
+    claims = Claims(names)
+    for claim in (claim for candidate in ordered for claim in _claims(candidate)):
+        if _is_held(claim, served) and claims.conflict(claim) is None:
+            claims.add(claim)
+    refused: dict[int, Problem] = {}
+    for candidate in ordered:
+        wanted = list(_claims(candidate))
+        problem = next(filter(None, map(claims.conflict, wanted)), None)
+        if problem is None:
+            for claim in wanted:
+                claims.add(claim)
         else:
-            kept.append((route, redirect))
-    return kept, problems
+            refused[id(candidate[0])] = problem
+    losing = [route for route, _ in consistent if id(route) in refused]
+    losing += [route for group in contradictions.values() for route in group]
+    return Settled(
+        candidates=tuple(each for each in consistent if id(each[0]) not in refused),
+        problems=(*_problems(contradictions), *_one_each(refused.values())),
+        clashing=frozenset(
+            (
+                *relations,
+                *(each.relation_id for group in contradictions.values() for each in group),
+            )
+        ),
+    )
 
 
-def _covers(wide: str, narrow: str) -> bool:
-    return _hosts.intersection("" if wide == "*" else wide, narrow) == narrow
+def _order(route: Route, names: Collection[str]) -> tuple[bool, bool, int]:
+    """Return the sort key of candidates where none is served.
 
-
-def _wider(host: str) -> Iterator[str]:
-    """Yield the hostnames, as routes name them, that include one and more."""
-    if host != "*":
-        yield "*"
-    _, *suffixes = host.removeprefix("*.").split(".")
-    for number in range(len(suffixes)):
-        yield "*." + ".".join(suffixes[number:])
-
-
-def _origin(route: Route) -> tuple[str, str]:
-    return route.requester.app, route.requester.endpoint
-
-
-def _takeover(route: Route, host: str, loser: str) -> Problem:
-    message = f"{host} is the gateway's own: it would be taken from {loser}: refused"
-    remedy = "leave the hostnames out, or use another port"
-    return route.requester.problem(f"{route.field}.hostnames", message, remedy)
-
-
-def settle(candidates: Sequence[Candidate]) -> Settled:
-    """Take out the routes in conflict.
-
-    Two (application, endpoint) pairs conflict where matches of theirs are for one path of one
-    hostname at one listener. Methods and headers make no difference: with them, one application
-    could take any of the other's requests. Routes of one pair conflict where the same requests
-    are to be treated in different ways. A path below another one is no conflict. An application
-    may ask for a redirect of its own in place of the redirect from HTTP to its own route, and not
-    to another application's.
+    A route that names a hostname of the gateway comes last: all others are for that hostname too.
     """
+    is_narrow = any(
+        host != "*" and _hosts.covers(host, name) for host in route.answers_to for name in names
+    )
+    return is_narrow, not route.is_published, route.relation_id
+
+
+def _claims(candidate: Candidate) -> Iterator[Claim]:
+    for route in filter(None, candidate):
+        for host in route.answers_to:
+            for match in route.matches:
+                yield Claim(route, host, match.path_type, match.path)
+
+
+def _is_held(claim: Claim, served: Held) -> bool:
+    port = port_of(claim.route.listener.name)
+    requester = str(claim.route.requester)
+    return (requester, port, claim.host, claim.path_type, claim.path) in served
+
+
+def _one_each(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the first problem of each requester: the others are of the same kind."""
+    seen: set[tuple[str, str]] = set()
+    for problem in problems:
+        if (problem.app, problem.endpoint) not in seen:
+            seen.add((problem.app, problem.endpoint))
+            yield problem
+
+
+def _without_contradictions(
+    candidates: Sequence[Candidate],
+) -> tuple[list[Candidate], dict[Place, list[Route]]]:
+    """Take out the routes with which an application contradicts itself, by their places."""
     routes_by_place = _by_place(route for route, _ in candidates)
     redirects_by_place = _by_place(redirect for _, redirect in candidates if redirect)
     clashes: dict[Place, list[Route]] = {}
     for place, matches in routes_by_place.items():
         everything = [route for route, _ in (*matches, *redirects_by_place.get(place, ()))]
-        if len({_origin(route) for route in everything}) > 1 or _is_contradiction(matches):
+        endpoints = {route.requester.endpoint for route in everything}
+        if len(endpoints) > 1 or _is_contradiction(matches):
             clashes[place] = everything
-    relations = frozenset(route.relation_id for group in clashes.values() for route in group)
-    clashing_places = clashes.keys()
-    kept = (
+    kept = [
         (route, redirect)
         for route, redirect in candidates
-        if clashing_places.isdisjoint(_places(route))
-        and not (redirect and clashing_places & _places(redirect))
-    )
-    return Settled(tuple(kept), tuple(_problems(clashes)), relations)
+        if clashes.keys().isdisjoint(_places(route))
+        and not (redirect and clashes.keys() & _places(redirect))
+    ]
+    return kept, clashes
 
 
 def _by_place(routes: Iterable[Route]) -> dict[Place, list[tuple[Route, Match]]]:
@@ -135,7 +174,7 @@ def _places(route: Route) -> set[Place]:
 
 
 def _place(route: Route, hostname: str, match: Match) -> Place:
-    return route.listener.name, hostname, match.path_type, match.path
+    return route.requester.app, route.listener.name, hostname, match.path_type, match.path
 
 
 def _is_contradiction(matches: Iterable[tuple[Route, Match]]) -> bool:
@@ -145,9 +184,9 @@ def _is_contradiction(matches: Iterable[tuple[Route, Match]]) -> bool:
 
 
 def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
-    """Yield one problem for each group of applications in conflict."""
+    """Yield one problem for each group of requesters that contradict each other."""
     reported: set[frozenset[str]] = set()
-    for (listener, hostname, _, path), group in sorted(clashes.items()):
+    for (_, listener, hostname, _, path), group in sorted(clashes.items()):
         names = sorted({str(route.requester) for route in group})
         if frozenset(names) in reported:
             continue

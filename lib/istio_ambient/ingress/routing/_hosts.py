@@ -124,6 +124,11 @@ def intersection(one: str, other: str) -> str:
     return ""
 
 
+def covers(wide: str, narrow: str) -> bool:
+    """Return whether a hostname includes another; `*` includes all."""
+    return wide == "*" or intersection(wide, narrow) == narrow
+
+
 def _option_problem(option: str, remedy: str) -> Problem:
     return _problem("config", option, "not a valid hostname: the default is used", remedy)
 

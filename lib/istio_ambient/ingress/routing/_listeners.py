@@ -7,18 +7,20 @@ Without TLS, listener `http-N` serves the routes for port N. With TLS every list
 `http-80`, which redirects to HTTPS: listener `https-443` serves the routes for port 80.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from istio_ambient import gateways
-from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
+from istio_ambient.ingress.model import AttachedRoute, GatewayRef, IngressRequest, Tls
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
 
 MAX_LISTENERS = 64
 """Of one Gateway (`maxItems` of `spec.listeners`)."""
+MAX_OWN_LISTENERS = 16
+"""Ports of one application beside the default ones."""
 RESERVED = range(15000, 15100)
 """Ports that Istio itself uses in the gateway's pods (https://istio.io/latest/docs/ops/deployment/
 application-requirements/#ports-used-by-istio)."""
@@ -73,32 +75,47 @@ class Listeners:
         return Listener(HTTPS_PORT if port == HTTP_PORT else port, "HTTPS")
 
 
-def listeners(requests: Iterable[IngressRequest], tls: Tls, hostname: str = "") -> Listeners:
+def port_of(name: str) -> int:
+    """Return the port of the routes that a listener serves, by its name; 0: no such name."""
+    scheme, _, port = name.rpartition("-")
+    if not port.isdecimal():
+        return 0
+    return HTTP_PORT if (scheme, port) == ("https", str(HTTPS_PORT)) else int(port)
+
+
+def listeners(
+    requests: Iterable[IngressRequest],
+    tls: Tls,
+    hostname: str = "",
+    live: Iterable[AttachedRoute] = (),
+) -> Listeners:
     """Return the listeners for the ports that requests name.
 
-    A port that Istio uses is refused, and so is one for which the gateway has no room; requests
-    of earlier relations take precedence. While TLS is wanted and there is no certificate, the
+    A port that Istio uses is refused, and so is one for which the gateway or the application has
+    no room. Ports at which an application is served stay; then earlier relations take precedence.
+    While TLS is wanted and there is no certificate, the
     Gateway has one listener, since it requires one, and no route attaches to it.
 
     Args:
         requests: those whose model is the requester's own.
         tls: whether the gateway serves HTTPS.
         hostname: of all listeners; empty: any.
+        live: our own routes in the cluster.
     """
     empty = Listeners(tls=tls.wanted)
     default = {REDIRECTING, empty.default}
     opened = set(default)
+    ports_by_app: dict[str, set[int]] = {}
     problems: list[Problem] = []
-    for request in sorted(requests, key=lambda each: each.relation_id):
-        for port in sorted(request.ports):
-            listener = empty.serving(port)
-            if listener in opened:
-                continue
-            refusal = _refusal(port, len(opened))
-            if refusal is None:
-                opened.add(listener)
-            else:
-                problems.append(request.requester.problem("listeners", *refusal))
+    for request, port in _in_order(requests, live):
+        listener = empty.serving(port)
+        own = ports_by_app.setdefault(request.requester.app, set())
+        refusal = None if listener in default else _refusal(port, own, listener in opened, opened)
+        if refusal is not None:
+            problems.append(request.requester.problem("listeners", *refusal))
+            continue
+        own.add(port)
+        opened.add(listener)
     return Listeners(
         hostname=hostname,
         tls=tls.wanted,
@@ -110,11 +127,38 @@ def listeners(requests: Iterable[IngressRequest], tls: Tls, hostname: str = "") 
     )
 
 
-def _refusal(port: int, opened: int) -> tuple[str, str] | None:
-    """Return why a port cannot be opened, and the remedy; None where it can."""
+def _in_order(
+    requests: Iterable[IngressRequest], live: Iterable[AttachedRoute]
+) -> list[tuple[IngressRequest, int]]:
+    """Return the ports of the requests: first those at which the requester is served."""
+    served = {(name, port_of(route.listener)) for route in live for name in route.requested_by}
+    wanted = ((request, port) for request in requests for port in request.ports)
+    return sorted(
+        wanted,
+        key=lambda each: (
+            (str(each[0].requester), each[1]) not in served,
+            each[0].relation_id,
+            each[1],
+        ),
+    )
+
+
+def _refusal(
+    port: int, own: Collection[int], is_open: bool, opened: Collection[Listener]
+) -> tuple[str, str] | None:
+    """Return why a port cannot be opened for an application, and the remedy; None where it can.
+
+    Args:
+        port: the port.
+        own: ports of the application until now, without the default ones.
+        is_open: whether another application has opened it.
+        opened: listeners until now.
+    """
     if port in RESERVED:
         return f"Istio itself uses port {port} in the gateway: refused", "use another port"
-    if opened >= MAX_LISTENERS:
+    if port not in own and len(own) >= MAX_OWN_LISTENERS:
+        return f"port {port} is one too many: refused", f"use at most {MAX_OWN_LISTENERS} ports"
+    if not is_open and len(opened) >= MAX_LISTENERS:
         return "the gateway has no room for another listener", "remove a listener"
     return None
 

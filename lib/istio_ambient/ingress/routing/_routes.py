@@ -65,12 +65,17 @@ class Route:
     rewrite: UrlRewrite | None = None
     redirect: RequestRedirect | None = None
     field: str = ""
-    """Place of the route in the databag."""
+    """Place of the route in the databag; empty: of interface `ingress`, which has one route."""
 
     @property
     def target(self) -> tuple[object, ...]:
         """Everything that happens to matching requests."""
         return self.backends, self.scheme, self.rewrite, self.redirect, self.protocol
+
+    @property
+    def is_published(self) -> bool:
+        """Whether its path is the URL of an application: interface `ingress`."""
+        return not self.field
 
     @property
     def content(self) -> tuple[object, ...]:

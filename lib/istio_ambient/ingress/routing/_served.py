@@ -3,12 +3,12 @@
 
 """The routes that the gateway serves, and the reasons why others are not served."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from istio_ambient import kube
-from istio_ambient.ingress.model import ForwardAuth, IngressRequest, Tls, Upstream
+from istio_ambient.ingress.model import AttachedRoute, ForwardAuth, IngressRequest, Tls, Upstream
 from istio_ambient.ingress.routing import _conflicts, _routes
 from istio_ambient.ingress.routing._backends import Backends
 from istio_ambient.ingress.routing._hosts import Hosts
@@ -34,7 +34,7 @@ class Served:
     pending: tuple[kube.Readiness, ...] = ()
     """What the gateway waits for, and the routes whose backends do not exist yet."""
     clashing: frozenset[int] = frozenset()
-    """Ids of the relations with a route in conflict; their databags get nothing."""
+    """Ids of the relations with a route refused for a conflict; their databags get nothing."""
     without_routes: frozenset[int] = frozenset()
     """Ids of the relations that ask for no route, only for listeners or to know the host."""
 
@@ -51,14 +51,14 @@ def served(
     backends: Backends,
     *,
     app: str,
+    live: Collection[AttachedRoute],
     tls: Tls,
     forward_auth: ForwardAuth,
     upstream: Upstream,
 ) -> Served:
     """Return the routes without those that conflict, and with the names of their objects.
 
-    Routes that are refused or pending take no part in conflicts, so no application can take
-    another one's path away with a request that is never granted.
+    Routes that are refused or pending take no part in conflicts.
 
     Args:
         requests: of all applications.
@@ -66,6 +66,7 @@ def served(
         listeners: of which routes use those that are open.
         backends: decides about the Services that requests name.
         app: our application.
+        live: our own routes in the cluster: in a conflict, who is served stays served.
         tls: no route is served while the certificate is missing.
         forward_auth: likewise while the authorizer is missing.
         upstream: waited for, while routes are served.
@@ -78,8 +79,9 @@ def served(
         for route in outcomes
         if isinstance(route, Route) and route.listener in listeners.opened
     ]
-    candidates, takeovers = _conflicts.without_takeovers(candidates, hosts.known_by)
-    settled = _conflicts.settle(candidates)
+    settled = _conflicts.settle(
+        candidates, hosts.known_by, _conflicts.held(live, listeners.hostname)
+    )
     withholding = tuple(_withholding(tls, forward_auth))
     kept = () if withholding else settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
@@ -88,7 +90,7 @@ def served(
     return Served(
         routes=everything[: len(kept)],
         redirects=everything[len(kept) :],
-        problems=(*problems, *takeovers, *settled.problems),
+        problems=(*problems, *settled.problems),
         pending=tuple(dict.fromkeys(waiting)),
         clashing=settled.clashing,
         without_routes=frozenset() if withholding else _without_routes(requests),
