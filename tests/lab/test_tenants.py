@@ -29,7 +29,7 @@ class World(NamedTuple):
     shop: beacon.Shop
     """A model with a beacon, an ingress, productpage behind it, and details, on the mesh."""
 
-    def gets(self, path: str) -> int:
+    def gets(self, path: str) -> int | None:
         return self.cluster.request_outside(f"http://{ADDRESS}{path}").status
 
     def config(self, app: str, namespaces: str) -> None:
@@ -43,7 +43,12 @@ class World(NamedTuple):
         status = kube.section(found, "status")
         parents = kube.items(status, "parents") or [status]
         conditions = (each for parent in parents for each in kube.items(parent, "conditions"))
-        return {key: value for each in conditions if each["type"] == wanted for key, value in each.items()}
+        return {
+            key: value
+            for each in conditions
+            if each["type"] == wanted
+            for key, value in each.items()
+        }
 
 
 @pytest.fixture(scope="module")

@@ -117,8 +117,16 @@ def test_a_port_at_which_an_application_is_served_stays_open():
 
 @pytest.mark.parametrize(
     ("name", "port"),
-    [("http-80", 80), ("https-443", 80), ("http-8080", 8080), ("https-8080", 8080)]
-    + [("http-443", 443), ("", 0), ("mesh", 0), ("http-²", 0)],
+    [
+        ("http-80", 80),
+        ("https-443", 80),
+        ("http-8080", 8080),
+        ("https-8080", 8080),
+        ("http-443", 443),
+        ("", 0),
+        ("mesh", 0),
+        ("http-²", 0),
+    ],
 )
 def test_the_port_that_a_listener_serves(name: str, port: int):
     assert port_of(name) == port

@@ -94,12 +94,7 @@ def settle(candidates: Sequence[Candidate], names: Collection[str], served: Held
     return Settled(
         candidates=tuple(each for each in consistent if id(each[0]) not in refused),
         problems=(*_problems(contradictions), *_one_each(refused.values())),
-        clashing=frozenset(
-            (
-                *relations,
-                *(each.relation_id for group in contradictions.values() for each in group),
-            )
-        ),
+        clashing=frozenset(route.relation_id for route in losing),
     )
 
 
