@@ -22,7 +22,7 @@ GATE, UNIT = "gate", "gate/0"
 ADDRESS = "http://203.0.113.10"
 ACCOUNT, PAGE, OPEN = (f"{ADDRESS}/shop-{app}" for app in ("account", "productpage", "details"))
 SESSION = {"cookie": "session=alice"}
-ISSUER, OTHER = "https://issuer.example.com", "https://other.example.com"
+ISSUER, OTHER, FIRST = (f"https://{name}.example.com" for name in ("issuer", "other", "a"))
 KEYS = f"http://identity.shop.svc.cluster.local:{identity.KEYS_PORT}/keys"
 RULE: dict[str, Any] = {
     "issuer": ISSUER,
@@ -40,6 +40,8 @@ class Shop:
     model: juju.Model
     issuer: identity.Issuer
     other: identity.Issuer
+    first: identity.Issuer
+    """Envoy runs rules about its tokens before those of the others."""
 
     def get(self, url: str, headers: dict[str, str] | None = None, **more: Any) -> lab.Response:
         return self.cluster.request_outside(url, headers=headers, **more)
@@ -87,13 +89,15 @@ def shop(
     model.integrate("productpage:ingress", f"{GATE}:ingress")
     model.integrate("details:ingress", f"{GATE}:ingress-unauthenticated")
     model.wait_active()
-    issuer, other = identity.Issuer(ISSUER), identity.Issuer(OTHER)
+
+    shop = Shop(cluster, model, *map(identity.Issuer, (ISSUER, OTHER, FIRST)))
 
     def keys(request: identity.ReceivedRequest) -> identity.Answer:
-        return (other if request.path == "/other" else issuer).keys(request)
+        issuers = {"/other": shop.other, "/first": shop.first}
+        return issuers.get(request.path, shop.issuer).keys(request)
 
     with identity.Server(cluster.listen("shop/identity", identity.KEYS_PORT), keys):
-        yield Shop(cluster, model, issuer, other)
+        yield shop
 
 
 @pytest.fixture
@@ -467,6 +471,126 @@ def test_login_or_token(shop: Shop, login: identity.Server, tokens: None):
     assert shop.get(ACCOUNT, shop.other.bearer(sub=None)).status == 403
     shop.model.remove_relation(endpoint, "productpage")
     shop.model.settle()
+
+
+EVIL = (f"{GATE}:istio-request-auth", "evil")
+
+
+@contextlib.contextmanager
+def neighbour(shop: Shop, *rules: dict[str, Any]) -> Generator[None]:
+    """Another application that trusts tokens, and has no route."""
+    keys = KEYS.replace("/keys", "/other")
+    written = [{"issuer": OTHER, "jwks_uri": keys, **rule} for rule in rules]
+    shop.model.fake_remote(*EVIL, {"jwt_rules": json.dumps(written)})
+    shop.model.settle()
+    yield
+    shop.model.remove_relation(*EVIL)
+    shop.model.settle()
+
+
+def names_of_rules(shop: Shop) -> dict[str, list[str]]:
+    client: Any = shop.cluster.client
+    found: list[Any] = list(client.list(resources.RequestAuthentication, namespace="shop"))
+    return {
+        obj.metadata.name: [rule["issuer"] for rule in kube.manifest_of(obj)["spec"]["jwtRules"]]
+        for obj in found
+    }
+
+
+def test_no_other_application_brings_keys_for_an_issuer(shop: Shop, tokens: None):
+    forged = shop.other.bearer(iss=ISSUER, sub="root", email="root@example.com")
+    with neighbour(shop, {"issuer": ISSUER, "audiences": ["shop"]}, {}):
+        shop.settles(403, ACCOUNT, shop.other.bearer())
+        assert shop.get(ACCOUNT, forged).status == 401
+        assert shop.get(ACCOUNT, shop.issuer.bearer()).status == 200
+        assert shop.status().startswith("blocked: evil:istio-request-auth jwt_rules: issuer")
+        assert "account" in shop.status()
+        assert names_of_rules(shop) == {
+            "request-auth-account-gate": [ISSUER],
+            "request-auth-evil-gate": [OTHER],
+        }
+
+
+def test_claims_of_other_tokens_reach_no_header_of_an_application(shop: Shop, tokens: None):
+    header = {"header": "x-account-email", "claim": "email"}
+    with neighbour(shop, {"claim_to_headers": [header]}):
+        assert "header x-account-email" in shop.status()
+        assert "request-auth-evil-gate" not in names_of_rules(shop)
+    own = {
+        "from_headers": [{"name": "x-evil-jwt"}],
+        "claim_to_headers": [{"header": "x-user-evil", "claim": "email"}],
+    }
+    first = {"issuer": FIRST, "jwks_uri": KEYS.replace("/keys", "/first")}
+    with neighbour(shop, {**own, **first}, own):
+        mine = shop.issuer.bearer(email="alice@example.com")
+        forged = {"x-account-email": "root@example.com", "x-user-evil": "root"}
+        texts = {"iss.-": "root", "email": "root@example.com"}
+        for issuer in (shop.first, shop.other):
+            theirs = issuer.bearer(**texts)["authorization"].removeprefix("Bearer ")
+            shop.settles(200, OPEN, {"x-evil-jwt": theirs})
+            response = shop.get(OPEN, {"x-evil-jwt": theirs, **forged})
+            # A rule that is met keeps no header that a client sent for another rule.
+            assert "x-account-email" not in response.json()["headers"]
+            assert response.json()["headers"]["x-user-evil"] == "root@example.com"
+            assert shop.get(ACCOUNT, {"x-evil-jwt": theirs, **forged}).status == 403
+            # Two tokens: that of the first issuer counts, alone.
+            response = shop.get(ACCOUNT, {**mine, "x-evil-jwt": theirs, **forged})
+            if issuer is shop.first:
+                assert response.status == 403
+            else:
+                headers = response.json()["headers"]
+                assert headers["x-account-email"] == "alice@example.com"
+                assert "x-user-evil" not in headers
+
+
+def test_applications_of_one_issuer_receive_their_own_claims(shop: Shop, tokens: None):
+    wanted = {"claim_to_headers": [{"header": "x-user-name", "claim": "name"}]}
+    rules = [{**RULE, **wanted, "audiences": ["shop", "page"]}]
+    endpoint = (f"{GATE}:istio-request-auth", "productpage")
+    shop.model.fake_remote(*endpoint, {"jwt_rules": json.dumps(rules)})
+    shop.model.wait_active()
+    shop.settles(200, PAGE, shop.issuer.bearer(name="Alice", aud="page"))
+    for aud in ("page", "shop"):
+        response = shop.get(PAGE, shop.issuer.bearer(name="Alice", aud=aud))
+        assert response.json()["headers"]["x-user-name"] == "Alice"
+    shop.model.remove_relation(*endpoint)
+    shop.model.settle()
+
+
+def test_tokens_of_another_application_are_no_login(
+    shop: Shop, login: identity.Server, tokens: None
+):
+    """The account trusts tokens, the product page does not."""
+    name = {"header": "x-auth-request-user", "claim": "email"}
+    for rule in ({}, {"claim_to_headers": [{"header": "x-user-evil", "claim": "email"}]}):
+        with neighbour(shop, rule):
+            shop.settles(403, ACCOUNT, shop.other.bearer())
+            for bearer in (shop.other.bearer(email="admin"), shop.issuer.bearer()):
+                login.requests.clear()
+                response = shop.get(PAGE, {**bearer, "x-auth-request-user": "admin"})
+                assert (response.status, len(login.requests)) == (302, 1)
+            both = {**SESSION, **shop.other.bearer(email="admin")}
+            response = shop.get(PAGE, both)
+            assert response.json()["headers"]["x-auth-request-user"] == "alice"
+            assert shop.get(ACCOUNT, shop.issuer.bearer()).status == 200
+    with neighbour(shop, {"claim_to_headers": [name]}):
+        assert "header x-auth-request-user: the login sets it" in shop.status()
+        assert shop.get(PAGE, shop.other.bearer()).status == 302
+
+
+def test_which_foreign_authorization_an_open_path_takes(shop: Shop, tokens: None):
+    takes: dict[str, tuple[dict[str, str], int]] = {
+        "none": ({}, 200),
+        "basic": ({"authorization": "Basic YTpi"}, 200),
+        "a token of an issuer that is known": (shop.issuer.bearer(), 200),
+        "for another audience": (shop.issuer.bearer(aud="bank"), 403),
+        "of an issuer that is unknown": (shop.other.bearer(), 401),
+        "opaque": ({"authorization": "Bearer opaque"}, 401),
+    }
+    got = {name: shop.get(OPEN, headers).status for name, (headers, _) in takes.items()}
+    assert got == {name: status for name, (_, status) in takes.items()}
+    # No rule reads tokens from a query.
+    assert shop.get(f"{OPEN}?access_token=opaque").status == 200
 
 
 def test_next_hook_writes_nothing(shop: Shop, login: identity.Server, tokens: None):

@@ -454,7 +454,7 @@ ACCEPTED: Mapping[str, Case] = {
     "login and tokens stand already": Case(
         {"earlier": {}},
         {
-            f"{ASKS}: spec.rules[0].when[0].notValues": ["Bearer *"],
+            f"{ASKS}: spec.rules[1].when[0].notValues": ["Bearer *"],
             f"{DENIES}: spec.rules[0].when[0].values": ["Bearer *"],
         },
         given=BOTH,
