@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress, kube, resources
 from istio_ambient.ingress import GatewayRef, Trust
-from istio_ambient.ingress.authentication import _policies, _token_rules
+from istio_ambient.ingress.authentication import _token_keys, _token_rules
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 
 ISSUER, OTHER = "https://issuer.example.com", "https://other.example.com"
@@ -30,15 +30,18 @@ def rule(issuer: str = ISSUER, keys: str | None = KEYS, **more: Any) -> JwtRule:
     )
 
 
-def in_force(*trusts: Trust, annotated: bool = False) -> dict[str, ingress.TokenUses]:
+def in_force(*trusts: Trust, inline: bool = True) -> dict[str, ingress.TokenUses]:
     """Return what is read from the cluster once the rules of these applications are there."""
     objects: dict[kube.Ref, Any] = {}
-    for trust in _token_rules.complete(trusts):
-        obj: Any = _policies._request_authentication(GATEWAY, trust)
-        if annotated:
-            sources = [{"jwksUri": each.pop("jwksUri", "")} for each in obj["spec"]["jwtRules"]]
-            obj.metadata.annotations = {_token_rules.SOURCES_ANNOTATION: json.dumps(sources)}
-        objects[kube.ref_of(obj)] = obj
+    for obj in _token_keys.request_authentications(GATEWAY, _token_rules.complete(trusts), {}):
+        written: Any = obj
+        if not inline:
+            # As earlier revisions wrote rules.
+            told = json.loads(written.metadata.annotations.pop(_token_keys.SOURCES_ANNOTATION))
+            for each, source in zip(written["spec"]["jwtRules"], told, strict=True):
+                del each["jwks"]
+                each.update({"jwksUri": source["jwksUri"]} if "jwksUri" in source else {})
+        objects[kube.ref_of(written)] = written
     live = kube.Live(resources.identity("shop", "gate"), ingress.MANAGED, objects)
     return ingress.uses_in_force(live)
 
@@ -59,19 +62,17 @@ OTHER_ISSUER = Trust(
 )
 
 
-@pytest.mark.parametrize("annotated", [False, True])
+@pytest.mark.parametrize("inline", [False, True])
 @pytest.mark.parametrize("evil", [OTHER_KEYS, DISCOVERY, OTHER_CLAIM])
-def test_the_rules_in_the_cluster_stay_and_the_newcomer_is_refused(
-    evil: Trust, *, annotated: bool
-):
-    live = in_force(VICTIM, annotated=annotated)
+def test_the_rules_in_the_cluster_stay_and_the_newcomer_is_refused(evil: Trust, *, inline: bool):
+    live = in_force(VICTIM, inline=inline)
     rules, problems = compatible(evil, VICTIM, live=live)
     assert rules == {"victim": VICTIM.rules, "evil": evil.rules[1:]}
     assert len(problems) == 1
     assert problems[0].startswith("evil:istio-request-auth jwt_rules: ")
     assert "victim" in problems[0]
     # The other way round as well: who is there stays.
-    rules, problems = compatible(evil, VICTIM, live=in_force(evil, annotated=annotated))
+    rules, problems = compatible(evil, VICTIM, live=in_force(evil, inline=inline))
     assert rules == {"victim": (), "evil": evil.rules}
 
 

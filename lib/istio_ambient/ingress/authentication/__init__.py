@@ -4,8 +4,9 @@
 """Authenticated routes: which paths need a login or a token, and the policies for them. Pure.
 
 `_paths` compares paths, `_authentication` applies that to the served routes, `_policies` makes the
-objects, `_token_keys` those that hold the keys of issuers, `_token_rules` what the rules about tokens
-of several applications have in common. Requirements come from `model`, routes from `routing`.
+objects, `_token_keys` those that hold the keys of issuers, `_token_rules` what the rules about
+tokens of several applications have in common. Requirements come from `model`, routes from
+`routing`.
 """
 
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
