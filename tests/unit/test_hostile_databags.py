@@ -262,9 +262,10 @@ def test_a_problem_has_a_remedy_and_the_other_requests_are_granted(
     before = policies(facts({DETAILS: json.dumps([GOOD]), REVIEWS: reviews}))
     given = facts({DETAILS: text, REVIEWS: reviews})
     after = policies(given)
-    message = status_message(given)
+    message = str(beacon.desired(given).problems[0])
     assert message.startswith(f"details:service-mesh {said}")
     assert len(message) < 1000 and re.search(r"; \S", message)
+    assert len(status_message(given).encode()) <= status.MAX_MESSAGE
     service, other = (
         authorization.Target.service("shop", name) for name in ("details", "reviews")
     )

@@ -12,7 +12,7 @@ import ops
 from istio_ambient import charm, control_plane, kube, manifests, resources
 from istio_ambient.actions import control_plane as control_plane_actions
 from istio_ambient.authorization import order
-from istio_ambient.charm import observability, user_secrets
+from istio_ambient.charm import observability, outward, user_secrets
 from istio_ambient.cluster import mesh_config_trial as trial
 from istio_ambient.cluster import surroundings
 from istio_ambient.interfaces import (
@@ -201,7 +201,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def _on_purge_crds(self, event: ops.ActionEvent) -> None:
         if not self.unit.is_leader():
-            event.fail(self.leader_only("purge-crds confirm=true"))
+            outward.fail(event, self.leader_only("purge-crds confirm=true"))
             return
         control_plane_actions.purge_crds(event, self.identity)
 

@@ -13,6 +13,7 @@ import ops
 
 from istio_ambient import charm, kube
 from istio_ambient.authorization import evaluator
+from istio_ambient.charm import outward
 from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.values import tables
 
@@ -56,13 +57,15 @@ class ReadingActions(ops.Object, Generic[F]):
     def _on_action(self, event: ops.ActionEvent) -> None:
         """Set the results of an action, or fail it with the reason and the remedy."""
         try:
-            event.set_results(self._answers[event.handle.kind](event.params))
+            outward.set_results(event, self._answers[event.handle.kind](event.params))
         except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
-            event.fail(str(error))
+            outward.fail(event, str(error))
         except httpx2.HTTPError as error:
-            event.fail(kube.fault_of(error, "reading the cluster", self.charm.identity).text)
+            outward.fail(
+                event, kube.fault_of(error, "reading the cluster", self.charm.identity).text
+            )
         except lightkube.ConfigError as error:
-            event.fail(f"the cluster cannot be reached: {error}")
+            outward.fail(event, f"the cluster cannot be reached: {error}")
 
     def read(self) -> tuple[istiod.Istiod, evaluator.Snapshot]:
         """Return the control plane of the cluster, and the objects that decide who may reach whom.

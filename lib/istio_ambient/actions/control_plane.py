@@ -14,6 +14,7 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, manifests, resources
 from istio_ambient.actions import _reading
+from istio_ambient.charm import outward
 from istio_ambient.cluster import mesh_snapshot
 from istio_ambient.explain import hardened_preview
 from istio_ambient.values import tables
@@ -34,18 +35,19 @@ def preview_hardened_mode(
     try:
         snapshot = mesh_snapshot.read(kube.connect(), root_namespace, auto_allow=auto_allow)
     except (httpx2.HTTPError, lightkube.ConfigError) as error:
-        event.fail(f"the cluster cannot be read: {error}")
+        outward.fail(event, f"the cluster cannot be read: {error}")
         return
     found = hardened_preview.previews(snapshot)
     cut_off = [each for each in found if each.outlook == hardened_preview.CUT_OFF]
     without_sources = [each for each in found if not each.admits]
-    event.set_results(
+    outward.set_results(
+        event,
         {
             **tables.fitted("table", found, hardened_preview.table),
             **tables.fitted("workloads", found, _reading.as_json),
             **tables.fitted("cut-off", cut_off, _names),
             **tables.fitted("unopened", without_sources, _names),
-        }
+        },
     )
 
 
@@ -56,23 +58,23 @@ def _names(found: Iterable[hardened_preview.WorkloadPreview]) -> str:
 def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
     """Delete our custom resource definitions, unless resources of other owners remain."""
     if event.params.get("confirm") is not True:
-        event.fail("this deletes custom resource definitions: run it with confirm=true")
+        outward.fail(event, "this deletes custom resource definitions: run it with confirm=true")
         return
     try:
         client = kube.connect()
         live = kube.read_live(client, identity, (CustomResourceDefinition,))
         remaining = _foreign_resources(client, live)
         if remaining:
-            event.set_results({"remaining": "\n".join(remaining)})
-            event.fail(f"still in use, nothing is deleted: {', '.join(remaining)}")
+            outward.set_results(event, {"remaining": "\n".join(remaining)})
+            outward.fail(event, f"still in use, nothing is deleted: {', '.join(remaining)}")
             return
         deleted = [crd.metadata.name for crd in live.of(CustomResourceDefinition)]
         for name in deleted:
             kube.delete(client, CustomResourceDefinition, name)
     except (httpx2.HTTPError, lightkube.ConfigError) as error:
-        event.fail(f"some definitions are not deleted: {error}")
+        outward.fail(event, f"some definitions are not deleted: {error}")
         return
-    event.set_results({"deleted": len(deleted), "names": "\n".join(deleted)})
+    outward.set_results(event, {"deleted": len(deleted), "names": "\n".join(deleted)})
 
 
 def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:

@@ -13,8 +13,9 @@ import lightkube
 import ops
 
 from istio_ambient import kube, resources
-from istio_ambient.charm import observability, status
+from istio_ambient.charm import observability, outward, status
 from istio_ambient.kube import Desired
+from istio_ambient.values import problems
 from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        outward.make_logs_printable()
         self.identity = resources.identity(
             self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS
         )
@@ -300,7 +302,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def _desired(self, facts: F) -> Desired:
         desired = self.desired(facts)
-        self.findings.problems = list(desired.problems)
+        self.findings.problems = problems.bounded(desired.problems)
         self.findings.message = desired.message
         return desired
 
@@ -347,19 +349,20 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.renews = True
         plan = self.reconcile()
         faults = (fault.text for fault in self.findings.faults)
-        for text in (*faults, *map(str, self.findings.problems)):
+        for text in (*faults, *map(str, self.findings.problems[: status.MAX_LOGGED])):
             event.log(text)
         if not self.unit.is_leader():
             # "No change" would be untrue: a unit that is not the leader plans nothing.
-            event.fail(self.leader_only("reconcile"))
+            outward.fail(event, self.leader_only("reconcile"))
             return
         found = self._status()
-        event.set_results(
+        outward.set_results(
+            event,
             {
                 "changed": len(plan.writes),
                 "plan": str(plan),
                 "status": f"{found.name}: {found.message}".removesuffix(": "),
-            }
+            },
         )
 
     def leader_only(self, action: str) -> str:
@@ -367,7 +370,14 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return f"only the leader writes to the cluster: juju run {self.app.name}/leader {action}"
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        blocked, waiting = status.texts(self.findings, self._ready_timeout)
+        for text in (*blocked, *waiting)[: status.MAX_LOGGED]:
+            logger.warning("%s", text)
         event.add_status(self._status())
 
     def _status(self) -> ops.StatusBase:
-        return status.status_of(self.findings, self.load_config(status.Config).ready_timeout)
+        return status.status_of(self.findings, self._ready_timeout)
+
+    @property
+    def _ready_timeout(self) -> float:
+        return self.load_config(status.Config).ready_timeout

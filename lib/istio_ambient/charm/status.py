@@ -11,6 +11,12 @@ import ops
 from istio_ambient import kube
 from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.problems import Problem
+from istio_ambient.values.text import printable, shortened
+
+MAX_MESSAGE = 120
+"""Bytes of a status message; `juju status` shows a longer one badly. The rest is in the log."""
+MAX_LOGGED = 50
+"""Findings that one hook writes to the log."""
 
 
 class Config(CharmConfig):
@@ -53,6 +59,21 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
         findings: of the reconcile.
         ready_timeout: seconds after which something that is not ready blocks.
     """
+    blocked, waiting = texts(findings, ready_timeout)
+    if blocked:
+        return ops.BlockedStatus(_summary(blocked))
+    if waiting:
+        return ops.WaitingStatus(_summary(waiting))
+    return ops.ActiveStatus(_summary([findings.message]))
+
+
+def texts(findings: Findings, ready_timeout: float) -> tuple[list[str], list[str]]:
+    """Return the findings for which an operator has to act, and those that are waited for.
+
+    Args:
+        findings: of the reconcile.
+        ready_timeout: as for `status_of`.
+    """
     late = [r for r in findings.readiness if r.waited_longer_than(ready_timeout)]
     blocked = [
         *(fault.text for fault in findings.faults if not fault.transient),
@@ -60,19 +81,15 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
         *(f"{c.ref} {c.reason}: rename or remove it" for c in findings.refused),
         *(f"{r.what} not ready for more than {ready_timeout:g} s: {r.reason}" for r in late),
     ]
-    if blocked:
-        return ops.BlockedStatus(_summary(blocked))
     unready = [f"{r.what}: {r.reason}" for r in findings.readiness if not r.ready]
     waiting = [
-        *(fault.text for fault in findings.faults),
+        *(fault.text for fault in findings.faults if fault.transient),
         *_deferred(findings.deferred),
         *unready,
         *sorted({change.reason for change in findings.held}),
         *(f"{each.ref} {each.reason}: restored; who changes it?" for each in findings.repaired),
     ]
-    if waiting:
-        return ops.WaitingStatus(_summary(waiting))
-    return ops.ActiveStatus(findings.message)
+    return blocked, waiting
 
 
 def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:
@@ -98,4 +115,5 @@ def _deferred(changes: Sequence[kube.Change]) -> list[str]:
 
 def _summary(texts: Sequence[str]) -> str:
     rest = len(texts) - 1
-    return texts[0] + (f" (+{rest} more)" if rest else "")
+    more = f" (+{rest} more)" if rest else ""
+    return shortened(printable(texts[0]), MAX_MESSAGE - len(more)) + more

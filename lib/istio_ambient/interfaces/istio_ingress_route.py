@@ -169,7 +169,8 @@ _HttpFilter: TypeAlias = Annotated[
     UrlRewriteFilter | RequestRedirectFilter, pydantic.Field(discriminator="type")
 ]
 _T = TypeVar("_T")
-_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Matches = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_MATCHES, fail_fast=True)]
+_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES, fail_fast=True)]
 
 
 class _Route(Databag):
@@ -202,7 +203,7 @@ class _Route(Databag):
 class HttpRoute(_Route):
     """A route for HTTP requests."""
 
-    matches: Annotated[tuple[HttpMatch, ...], pydantic.Field(max_length=MAX_MATCHES)] | None = None
+    matches: _Matches[HttpMatch] | None = None
     """Any of them; null or empty: every request."""
     filters: _Values[_HttpFilter] | None = None
 
@@ -236,7 +237,7 @@ class HttpRoute(_Route):
 class GrpcRoute(_Route):
     """A route for gRPC calls."""
 
-    matches: Annotated[tuple[GrpcMatch, ...], pydantic.Field(max_length=MAX_MATCHES)] | None = None
+    matches: _Matches[GrpcMatch] | None = None
     """Any of them; null or empty: every call."""
     filters: Annotated[tuple[RequestRedirectFilter, ...], pydantic.Field(max_length=1)] | None = (
         None

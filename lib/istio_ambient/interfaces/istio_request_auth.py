@@ -72,7 +72,7 @@ _TEXT = checked(
     f"use 1 to {MAX_TEXT} characters",
 )
 _T = TypeVar("_T")
-_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES, fail_fast=True)]
 _Text = Annotated[pydantic.StrictStr, _TEXT]
 # In the policy that compares with it, `*` matches anything.
 _PlainText = Annotated[

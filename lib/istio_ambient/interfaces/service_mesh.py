@@ -27,9 +27,11 @@ MAX_POLICIES = 5_000
 MAX_ENDPOINTS = 5_000
 MAX_VALUES = 256
 MAX_SELECTOR_LABELS = 32
+MAX_TARGETS = 500
+"""Targets of one application: each is an object in the cluster."""
 
 _T = TypeVar("_T")
-_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES)]
+_Values = Annotated[tuple[_T, ...], pydantic.Field(max_length=MAX_VALUES, fail_fast=True)]
 _Labels = Annotated[dict[LabelKey, LabelValue], pydantic.Field(max_length=MAX_SELECTOR_LABELS)]
 _TargetType: TypeAlias = Literal["app", "unit"]
 
@@ -76,8 +78,17 @@ class MeshPolicy(_Target, extra="forbid"):
     source_namespace: DnsLabel
     source_app_name: DnsLabel
     target_namespace: DnsLabel
-    endpoints: Annotated[tuple[Endpoint, ...], pydantic.Field(max_length=MAX_ENDPOINTS)] = ()
+    endpoints: Annotated[
+        tuple[Endpoint, ...], pydantic.Field(max_length=MAX_ENDPOINTS, fail_fast=True)
+    ] = ()
     """Empty: all operations."""
+
+    @property
+    def target(self) -> tuple[object, ...]:
+        """What tells targets apart."""
+        labels = tuple(sorted((self.target_selector_labels or {}).items()))
+        app = "" if self.target_service else self.target_app_name
+        return self.target_type, self.target_namespace, self.target_service, app, labels
 
     @pydantic.model_validator(mode="after")
     def _one_target(self) -> "MeshPolicy":
@@ -150,6 +161,7 @@ def parse_policies(
     # Here a problem is about the list, or about entries beyond the limit.
     unread = [Unread()] if reader.problems else []
     policies: dict[str, MeshPolicy] = {}
+    targets: set[tuple[object, ...]] = set()
     for number, member in enumerate(members):
         if member is None:
             continue
@@ -157,8 +169,15 @@ def parse_policies(
         policy = reader.entry(MeshPolicy, member, place)
         if policy is None:
             unread.append(_unread(member))
-        else:
-            policies[place] = policy
+            continue
+        targets.add(policy.target)
+        if len(targets) > MAX_TARGETS:
+            message = f"{len(members) - number} entries from here on were not read"
+            remedy = f"use at most {MAX_TARGETS} targets"
+            reader.report(place, InvalidValueError(message, remedy))
+            unread.append(Unread())
+            break
+        policies[place] = policy
     return Policies(policies, tuple(unread)), reader.problems
 
 

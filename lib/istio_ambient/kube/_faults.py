@@ -29,6 +29,9 @@ class Fault:
     code: int = 0
     """The HTTP status; 0 where there was no answer."""
 
+    def __post_init__(self) -> None:
+        text.make_printable(self)
+
 
 def code_of(error: httpx2.HTTPError) -> int:
     """Return the HTTP status of a failed request; 0 where there was no answer.

@@ -14,6 +14,7 @@ from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
 from istio_ambient.kube._phases import Phase, Placement, Transition
 from istio_ambient.values.problems import Problem
+from istio_ambient.values.text import make_printable
 
 
 class Verb(enum.StrEnum):
@@ -54,6 +55,9 @@ class Change:
     phase: Phase = Phase.NEUTRAL
     interim: Manifest | None = None
     """The object as it is sent in phase NARROW already, before the change itself."""
+
+    def __post_init__(self) -> None:
+        make_printable(self)
 
     def __str__(self) -> str:
         return f"{self.verb}: {self.ref}" + (f" ({self.reason})" if self.reason else "")

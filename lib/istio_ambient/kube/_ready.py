@@ -14,6 +14,7 @@ from lightkube.resources.core_v1 import Pod
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import Manifest, items, manifest_of, section
+from istio_ambient.values.text import make_printable
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Readiness:
     since: datetime.datetime | None = None
     """When the wait began, from timestamps in the cluster, so that nothing has to be stored to
     find a wait too long; None: unknown."""
+
+    def __post_init__(self) -> None:
+        make_printable(self)
 
     def waited_longer_than(self, seconds: float) -> bool:
         """Return whether the wait has lasted longer than this."""

@@ -8,11 +8,12 @@ The unit status shows the first problem, actions show all.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
-from istio_ambient.values.text import printable
+from istio_ambient.values.text import MAX_MESSAGE, MAX_NAME, printable
 
-_MAX_FIELD = 120
-_MAX_MESSAGE = 300
+MAX_OF_ONE = 50
+"""Problems of one application that are kept for statuses, logs and actions that log."""
 
 
 class InvalidValueError(ValueError):
@@ -58,12 +59,23 @@ class Problem:
     """What to do, as an instruction: `use a port from 1 to 65535`."""
 
     def __post_init__(self) -> None:
-        for member, text in dataclasses.asdict(self).items():
-            limit = _MAX_MESSAGE if member in ("message", "remedy") else _MAX_FIELD
-            object.__setattr__(self, member, printable(text, limit))
+        for member in ("app", "endpoint", "field", "message", "remedy"):
+            limit = MAX_MESSAGE if member in ("message", "remedy") else MAX_NAME
+            object.__setattr__(self, member, printable(getattr(self, member), limit))
 
     def __str__(self) -> str:
         """One line for a status: `app:endpoint field: message; remedy`."""
         origin = f"{self.app}:{self.endpoint}" if self.app else self.endpoint
         place = f"{origin} {self.field}" if self.field else origin
         return f"{place}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+def bounded(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the first problems of each application, so that none hides those of others."""
+    counts: dict[str, int] = {}
+    kept: list[Problem] = []
+    for problem in problems:
+        counts[problem.app] = counts.get(problem.app, 0) + 1
+        if counts[problem.app] <= MAX_OF_ONE:
+            kept.append(problem)
+    return kept

@@ -1,0 +1,123 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Text from outside, on its way to statuses, logs and results of actions."""
+
+import io
+import logging
+from typing import Any, cast
+
+import hypothesis
+import ops
+import pytest
+from hypothesis import strategies as st
+from istio_ambient import kube, resources
+from istio_ambient.charm import outward, status
+from istio_ambient.values import problems, text
+from istio_ambient.values.problems import Problem
+
+MEGABYTE = "\x1b[31m\u202e\n\ud800" * 200_000
+hostile = st.one_of(
+    st.text(st.characters(exclude_categories=[]), max_size=400),
+    st.sampled_from([MEGABYTE, "a; b" * 100, "\u20ac" * 200, "x" * 500 + "; use a number", ""]),
+    st.text("\n\r\t\x00\x1b\u202e\u2028\ud800\u20ac\U0001f600; x", max_size=300),
+)
+REF = kube.ref_in(resources.Gateway, "way", "shop")
+
+
+@pytest.mark.slow
+@hypothesis.settings(deadline=None)
+@hypothesis.given(hostile, hostile)
+def test_every_value_with_text_of_others_is_printable_and_short(one: str, other: str):
+    values = [
+        kube.Readiness(one, ready=False, reason=other),
+        kube.Fault(one, transient=False),
+        kube.Change(kube.Verb.REFUSED, REF, resources.Gateway, one),
+        Problem(app=one, endpoint=other, field=one, message=other, remedy=one),
+    ]
+    for value in values:
+        members = [each for each in vars(value).values() if type(each) is str]
+        assert members
+        assert all(each.isprintable() and len(each) <= text.MAX_MESSAGE for each in members)
+
+
+@pytest.mark.slow
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.lists(hostile, min_size=1, max_size=3), hostile)
+def test_no_status_is_longer_than_120_bytes(texts: list[str], other: str):
+    change = kube.Change(kube.Verb.HELD, REF, resources.Gateway, other)
+    for findings in (
+        status.Findings(faults=[kube.Fault(each, transient=False) for each in texts]),
+        status.Findings(readiness=[kube.Readiness(each, False, other) for each in texts]),
+        status.Findings(held=[change]),
+        status.Findings(message=other),
+    ):
+        message = status.status_of(findings, 100).message
+        assert message.isprintable() and len(message.encode()) <= status.MAX_MESSAGE
+        if len(texts) > 1 and findings.faults:
+            assert message.endswith(f" (+{len(texts) - 1} more)")
+
+
+def test_the_remedy_stays_where_a_status_is_cut():
+    problem = Problem(
+        app="details", endpoint="service-mesh", field="x" * 100, message="y", remedy="use 1"
+    )
+    message = status.status_of(status.Findings(problems=[problem, problem]), 100).message
+    assert message.startswith("details:service-mesh xxx")
+    assert message.endswith("\N{HORIZONTAL ELLIPSIS}; use 1 (+1 more)")
+    assert len(message.encode()) <= status.MAX_MESSAGE
+
+
+def test_a_remedy_that_is_long_itself_is_cut():
+    assert text.shortened(f"wrong; {'do this ' * 30}", 60).startswith("wrong; do this do this")
+
+
+@hypothesis.given(st.lists(hostile, max_size=3))
+def test_what_is_logged_is_one_printable_line(texts: list[str]):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(handler)
+    try:
+        outward.make_logs_printable()
+        outward.make_logs_printable()
+        for each in texts:
+            logging.getLogger("a.b").warning("found %s in %r", each, REF)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    lines = stream.getvalue().split("\n")[:-1]
+    assert len(lines) == len(texts)
+    assert all(line.isprintable() and len(line) <= 2_000 for line in lines)
+
+
+class Event:
+    """Stands in for the event of an action."""
+
+    def __init__(self):
+        self.results: dict[str, Any] = {}
+        self.failure = ""
+
+    def set_results(self, results: dict[str, Any]) -> None:
+        self.results = results
+
+    def fail(self, message: str) -> None:
+        self.failure = message
+
+
+@hypothesis.given(hostile)
+def test_results_of_actions_have_printable_lines(content: str):
+    event = Event()
+    outward.set_results(cast(ops.ActionEvent, event), {"table": content, "count": 3})
+    lines = event.results["table"].split("\n")
+    assert len(lines) == content.count("\n") + 1 and all(map(str.isprintable, lines))
+    assert event.results["count"] == 3
+    outward.fail(cast(ops.ActionEvent, event), content)
+    assert event.failure.isprintable() and len(event.failure) <= 1_000
+
+
+def test_no_application_hides_the_problems_of_others():
+    def problem(app: str, number: int) -> Problem:
+        return Problem(app=app, endpoint="e", field=f"[{number}]", message="m", remedy="r")
+
+    many = [problem("evil", number) for number in range(1000)]
+    kept = problems.bounded([*many, problem("good", 0)])
+    assert kept == [*many[: problems.MAX_OF_ONE], problem("good", 0)]
