@@ -89,9 +89,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             pod_labels=self.telemetry_label,
             requests=requests,
             cluster=cluster,
-            live_routes=ingress.attached_routes(
-                (route for kind in ingress.KINDS.values() for route in live.of(kind)), gateway
-            ),
+            live_routes=ingress_services.live_routes(live, gateway),
             scrapers=let_in,
             pending=tuple(pending),
             cidrs_in_force=ingress.cidrs_in_force(live),
@@ -141,6 +139,16 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             return None
         fetched = signing_keys.fetch(due, signing_keys.read_cluster(client))
         return dataclasses.replace(facts, keys=ingress.renewed(facts.keys, fetched))
+
+    def in_force(
+        self,
+        client: kube.Client,
+        facts: ingress.Facts,
+        live: kube.Live,
+        unguarded: frozenset[str],
+    ) -> ingress.Facts:
+        """Return the facts with the routes that istiod accepts now: their paths may be open."""
+        return ingress_services.in_force(client, self._resolved(facts), live, unguarded)
 
     def announce(self, facts: ingress.Facts) -> None:
         """Publish the gateway's address to the ingress in front of this one."""

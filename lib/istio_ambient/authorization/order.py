@@ -65,7 +65,6 @@ ACCESS = kube.Access(
     ),
     guards=frozenset({"AuthorizationPolicy", "RequestAuthentication"}),
     guarded=frozenset({"Gateway", "HTTPRoute", "GRPCRoute"}),
-    routes=frozenset({"HTTPRoute", "GRPCRoute"}),
     placements=placements,
 )
 """What the engine has to know of access on a mesh."""

@@ -133,15 +133,19 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """
         return False
 
-    def in_force(self, client: kube.Client, facts: F, live: kube.Live) -> F:
+    def in_force(
+        self, client: kube.Client, facts: F, live: kube.Live, unguarded: frozenset[str]
+    ) -> F:
         """Return the facts after a hook's writes, where more may be written because of these.
 
-        What gives access waits until what it depends on is in force. The same value ends the hook.
+        What gives access waits until what it depends on is in force. Called where a hook wrote
+        something, or could not; with the same value nothing else is written.
 
         Args:
             client: for reads only.
             facts: of this hook.
             live: the application's objects after the writes.
+            unguarded: guards of the desired objects that could not be put in force, as text.
 
         Raises:
             httpx2.HTTPError: the cluster cannot be read.
@@ -256,13 +260,11 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         Raises:
             httpx2.HTTPError: the cluster cannot be read.
         """
-        held, guards = desired.held, desired.guards
-        plan = kube.plan(desired.objects, live, held=held, guards=guards)
+        plan = kube.plan_of(desired, live)
         created = kube.creations(plan)
         if created:
-            taken = kube.read_taken(self.client, created)
-            plan = kube.plan(desired.objects, live, taken, held, guards)
-        return kube.withheld(plan, live, guards)
+            plan = kube.plan_of(desired, live, kube.read_taken(self.client, created))
+        return kube.withheld(plan, live)
 
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look()
@@ -271,23 +273,16 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         plan = kube.Plan()
         writes = self.unit.is_leader() and not desired.hold
         if writes:
-            plan = self.plan(desired, live)
-            live = self._apply(plan, live, desired.guards)
-            renewed = self.in_force(self.client, facts, live)
-            if renewed is not facts:
-                facts, desired = renewed, self._desired(renewed)
-                rest = self.plan(desired, live).without(self.findings.failed)
-                live = self._apply(rest, live, desired.guards)
-                plan = kube.Plan((*plan.writes, *rest.changes))
+            plan, live = self._write(desired, live)
+            unguarded = kube.missing(plan, live, self.findings.failed.values())
+            if plan.writes or unguarded:
+                renewed = self.in_force(self.client, facts, live, unguarded)
+                facts, plan, live = self._write_more(renewed, facts, plan, live)
             # Before the databag says so: consumers remove their own labels then.
             self._label(patch for patch in desired.labels if not patch.pod_template)
             self.publish(facts, live)
             late = self.late_facts(self.client, facts)
-            if late is not None:
-                before, facts, desired = desired, late, self._desired(late)
-                rest = self._differing(before, desired, live)
-                live = self._apply(rest, live, desired.guards)
-                plan = kube.Plan((*plan.writes, *rest.changes))
+            facts, plan, live = self._write_more(late or facts, facts, plan, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
         wrote = bool(plan.writes)
         for found in self.acceptance(self.client, facts, live, wrote=wrote):
@@ -306,23 +301,28 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.findings.message = desired.message
         return desired
 
-    def _differing(self, before: Desired, after: Desired, live: kube.Live) -> kube.Plan:
-        """Return the plan that writes only those objects that are desired differently now."""
-        known = {kube.ref_of(obj): kube.manifest_of(obj) for obj in before.objects}
-        objects = [o for o in after.objects if known.get(kube.ref_of(o)) != kube.manifest_of(o)]
-        refs = {kube.ref_of(obj) for obj in objects}
-        plan = self.plan(after, live)
-        return plan.without({change.ref for change in plan.writes} - refs)
+    def _write(self, desired: Desired, live: kube.Live) -> tuple[kube.Plan, kube.Live]:
+        plan = self.plan(desired, live)
+        return plan, self._apply(plan, live)
+
+    def _write_more(
+        self, renewed: F, facts: F, plan: kube.Plan, live: kube.Live
+    ) -> tuple[F, kube.Plan, kube.Live]:
+        """Write what renewed facts add; what has failed is not tried again."""
+        if renewed is facts:
+            return facts, plan, live
+        more, live = self._write(self._desired(renewed), live)
+        return renewed, kube.Plan((*plan.writes, *more.changes)), live
 
     def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
         for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
             logger.info("%s", kube.describe(patch))
 
-    def _apply(self, plan: kube.Plan, live: kube.Live, guards: frozenset[kube.Ref]) -> kube.Live:
-        applied = kube.apply(self.client, plan, self.identity, guards)
+    def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
         findings = self.findings
+        applied = kube.apply(self.client, plan, self.identity, findings.failed)
         findings.faults.extend(applied.faults)
-        findings.failed |= applied.failed
+        findings.failed.update(applied.failed)
         refused = plan.of(kube.Verb.REFUSED)
         # The second plan of a hook takes the place of the first, but for what was done or failed.
         findings.refused = [change for change in refused if not self.tolerates(change)]

@@ -34,8 +34,8 @@ class Findings:
     """What an operator has to correct."""
     faults: list[kube.Fault] = field(default_factory=list[kube.Fault])
     """Failed requests to the API server."""
-    failed: set[kube.Ref] = field(default_factory=set[kube.Ref])
-    """The objects that could not be written."""
+    failed: dict[kube.Ref, kube.Change] = field(default_factory=dict[kube.Ref, kube.Change])
+    """What could not be written."""
     repaired: list[kube.Change] = field(default_factory=list[kube.Change])
     """Objects that somebody else changed, and that are as desired again."""
     refused: list[kube.Change] = field(default_factory=list[kube.Change])

@@ -3,6 +3,7 @@
 
 """Reads from the API server that routes depend on: as many for one application as for many."""
 
+import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 
 from lightkube.resources.core_v1 import Namespace, Service
@@ -60,6 +61,49 @@ def read(
         ),
         node_address=node_address,
     )
+
+
+def live_routes(live: kube.Live, gateway: ingress.GatewayRef) -> tuple[ingress.AttachedRoute, ...]:
+    """Return our own routes in the cluster."""
+    kinds = ingress.KINDS.values()
+    return ingress.attached_routes((route for kind in kinds for route in live.of(kind)), gateway)
+
+
+def in_force(
+    client: kube.Client, found: ingress.Ingress, live: kube.Live, unguarded: frozenset[str]
+) -> ingress.Facts:
+    """Return the facts after a hook's writes: the policies in the cluster, and accepted routes.
+
+    Routes without authentication that this hook wrote are looked for until istiod has answered.
+
+    Args:
+        client: for reads only.
+        found: what this hook wrote.
+        live: our objects after the writes.
+        unguarded: policies at the gateway that are missing.
+
+    Raises:
+        httpx2.HTTPError: on any answer but success or 404.
+    """
+    facts = found.facts
+    if unguarded:
+        facts = dataclasses.replace(facts, unguarded=unguarded)
+    if not facts.needs_authentication:
+        return facts
+    routes, kinds = facts.live_routes, tuple(ingress.KINDS.values())
+
+    def read() -> tuple[ingress.AttachedRoute, ...]:
+        return live_routes(kube.read_live(client, live.identity, kinds), facts.gateway)
+
+    if found.authentication.waiting:
+        waiting = {route.ref for route in found.authentication.waiting}
+        routes = kube.read_until(
+            read, lambda seen: all(r.accepted is not None for r in seen if r.ref in waiting)
+        )
+    policies = ingress.authentication_in_force(live)
+    if (routes, policies) == (facts.live_routes, facts.authentication_in_force):
+        return facts
+    return dataclasses.replace(facts, live_routes=routes, authentication_in_force=policies)
 
 
 def _foreign_routes(

@@ -66,9 +66,7 @@ class Ingress:
     @property
     def authentication_problems(self) -> list[Problem]:
         """Unauthenticated routes that need authentication all the same."""
-        facts = self.facts
-        required = facts.forward_auth.wanted or facts.request_auth
-        return self.authentication.problems() if required else []
+        return self.authentication.problems() if self.facts.needs_authentication else []
 
     def url(self, route: routing.Route) -> str:
         """Return the URL under which a route is published; empty while no host is known."""
@@ -114,14 +112,19 @@ def resolve(facts: Facts) -> Ingress:
         tls=facts.tls,
         forward_auth=facts.forward_auth,
         upstream=facts.upstream,
+        unguarded=facts.unguarded,
     )
+    in_force = authentication.InForce()
+    if facts.needs_authentication:
+        attached = (*facts.live_routes, *facts.cluster.foreign_routes)
+        in_force = authentication.in_force(served.objects, attached, listeners)
     return Ingress(
         facts=facts,
         address=address,
         hosts=hosts,
         listeners=listeners,
         served=served,
-        authentication=authentication.authentication(served.objects),
+        authentication=authentication.authentication(served.objects, in_force),
     )
 
 
@@ -150,12 +153,13 @@ def desired(ingress: Ingress) -> Desired:
             *policies,
             *objects.routes(served.objects, gateway),
             *objects.destination_rules(served.routes, gateway),
-            *objects.backend_policies(served.routes, gateway),
+            *objects.backend_policies((*served.routes, *served.withheld), gateway),
             # Our own units are on the mesh where the whole model is.
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),
         held=gateways.held(made),
         guards=frozenset((*_guards(policies), *facts.guards_in_force)),
+        excepted=frozenset(_excepted(ingress)),
         problems=(
             *ingress.hosts.problems,
             *invalid_cidrs,
@@ -174,6 +178,13 @@ def _guards(policies: Iterable[kube.Resource]) -> Iterator[kube.Ref]:
     for policy in policies:
         if isinstance(policy, resources.AuthorizationPolicy):
             yield kube.ref_of(policy)
+
+
+def _excepted(ingress: Ingress) -> Iterator[kube.Ref]:
+    """Yield our live unauthenticated routes, whose paths need no authentication."""
+    for route in ingress.facts.live_routes:
+        if not route.authenticated:
+            yield kube.ref_in(objects.KINDS[route.protocol], route.name, route.namespace)
 
 
 def _foreign_routes(routes: Sequence[AttachedRoute]) -> str:

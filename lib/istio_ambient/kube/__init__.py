@@ -18,10 +18,10 @@ from istio_ambient.kube._client import (
     server_version,
 )
 from istio_ambient.kube._faults import Fault, fault_of
-from istio_ambient.kube._guards import withheld
+from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
-from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken
+from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken, read_until
 from istio_ambient.kube._objects import (
     Manifest,
     Ref,
@@ -34,7 +34,16 @@ from istio_ambient.kube._objects import (
     section,
 )
 from istio_ambient.kube._phases import NO_ACCESS, Access, Phase, Placement, Transition
-from istio_ambient.kube._plan import Change, Desired, Plan, Verb, creations, is_applied, plan
+from istio_ambient.kube._plan import (
+    Change,
+    Desired,
+    Plan,
+    Verb,
+    creations,
+    is_applied,
+    plan,
+    plan_of,
+)
 from istio_ambient.kube._ready import (
     Readiness,
     available,
@@ -78,10 +87,13 @@ __all__ = [
     "label_changes",
     "list_kind",
     "manifest_of",
+    "missing",
     "plan",
+    "plan_of",
     "prepare_decoders",
     "read_live",
     "read_taken",
+    "read_until",
     "ref_in",
     "ref_of",
     "release",

@@ -6,7 +6,7 @@
 import concurrent.futures
 import itertools
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx2
@@ -29,8 +29,8 @@ class Applied:
 
     done: tuple[Change, ...] = ()
     faults: tuple[_faults.Fault, ...] = ()
-    failed: frozenset[Ref] = frozenset()
-    """The objects that the faults are about."""
+    failed: Mapping[Ref, Change] = field(default_factory=dict[Ref, Change])
+    """What the faults are about."""
     held: tuple[Change, ...] = ()
     """Changes that were not made, since they depend on one that failed."""
     objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
@@ -43,7 +43,15 @@ class Applied:
         return replace(before, objects={**kept, **self.objects})
 
 
-def apply(client: Client, plan: Plan, identity: Identity, guards: Collection[Ref] = ()) -> Applied:
+_NONE: Mapping[Ref, Change] = {}
+
+
+def apply(
+    client: Client,
+    plan: Plan,
+    identity: Identity,
+    failed: Mapping[Ref, Change] = _NONE,
+) -> Applied:
     """Apply the writes of a plan; a fault holds back what depends on it, and nothing else.
 
     What depends on a failed change is the same object's final content, after its interim one; what
@@ -54,9 +62,9 @@ def apply(client: Client, plan: Plan, identity: Identity, guards: Collection[Ref
         client: used from several threads at once (lightkube's allows that).
         plan: made for the same identity.
         identity: the owner of the objects; for the field manager, its `Access`, and faults.
-        guards: as for `plan`.
+        failed: what failed earlier in this hook, which is not tried again.
     """
-    run = _Run(client, identity, frozenset(guards))
+    run = _Run(client, identity, plan, dict(failed))
     prepare_decoders(change.kind for change in plan.changes)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         for stage in _stages(plan):
@@ -64,7 +72,7 @@ def apply(client: Client, plan: Plan, identity: Identity, guards: Collection[Ref
     return Applied(
         done=tuple(run.done),
         faults=tuple(run.faults),
-        failed=frozenset(run.failed),
+        failed=run.failed,
         held=tuple(run.held),
         objects=run.objects,
     )
@@ -104,27 +112,23 @@ class _Run:
 
     client: Client
     identity: Identity
-    guards: frozenset[Ref]
+    plan: Plan
+    failed: dict[Ref, Change]
     done: list[Change] = field(default_factory=list[Change])
     faults: list[_faults.Fault] = field(default_factory=list[_faults.Fault])
     held: list[Change] = field(default_factory=list[Change])
     objects: dict[Ref, Resource] = field(default_factory=dict[Ref, Resource])
-    failed: dict[Ref, Change] = field(default_factory=dict[Ref, Change])
 
     def permitted(self, stage: Sequence[_Write]) -> list[_Write]:
         """Return what is written of a stage; a change that has to wait goes to `held`."""
-        failed = [self.failed[ref] for ref in self.guards & self.failed.keys()]
-        guards = _guards.Guards(
-            missing=[str(change.ref) for change in failed if change.verb is not Verb.UPDATE],
-            outdated=[str(change.ref) for change in failed if change.verb is Verb.UPDATE],
-        )
+        guards = [str(ref) for ref in self.plan.guards & self.failed.keys()]
         permitted: list[_Write] = []
         for write in stage:
             change = write.change
             reason = self._obstacle(change)
             if reason:
                 change = replace(change, verb=Verb.HELD, reason=reason)
-            change = guards.decide(change, self.identity.access)
+            change = _guards.held_back(change, guards, self.identity.access)
             if change.verb in WRITES:
                 permitted.append(replace(write, change=change))
             elif change is not write.change:
@@ -135,13 +139,16 @@ class _Run:
         """Return what a change has to wait for; empty: nothing."""
         if change.verb not in WRITES:
             return ""
-        if change.ref in self.failed and change.verb is not Verb.DELETE:
-            return f"{change.ref} waits until it can be narrowed"
-        if change.ref in self.guards and change.phase > Phase.NEUTRAL:
-            for ref, failed in sorted(self.failed.items()):
-                is_served = failed.verb is not Verb.CREATE
-                if is_served and ref.kind in self.identity.access.guarded:
-                    return f"{change.ref} waits until {ref} is changed"
+        failed = self.failed.get(change.ref)
+        if failed and (failed.verb is change.verb or change.verb is not Verb.DELETE):
+            return f"{change.ref} waits until it can be changed"
+        guards, widens = self.plan.guards, change.phase > Phase.NEUTRAL
+        for ref, other in sorted(self.failed.items()):
+            served = ref.kind in self.identity.access.guarded and other.verb is not Verb.CREATE
+            if (ref in guards and change.ref in self.plan.excepted) or (
+                widens and change.ref in guards and (ref in guards or served)
+            ):
+                return f"{change.ref} waits until {ref} is changed"
         return ""
 
     def send(self, pool: concurrent.futures.Executor, writes: Sequence[_Write]) -> None:
@@ -154,7 +161,9 @@ class _Run:
                 self.objects[change.ref] = answer
             if fault is not None:
                 self.faults.append(fault)
-                self.failed[change.ref] = change
+                # With an answer, something else than what was sent is in the cluster now.
+                altered = change.repairs or answer is not None
+                self.failed[change.ref] = replace(change, repairs=altered)
             elif not write.is_interim:
                 logger.info("%s", change)
                 self.done.append(change)

@@ -4,8 +4,11 @@
 """The live objects of an owner: one LIST for each kind, for any number of objects."""
 
 import concurrent.futures
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client, prepare_decoders
@@ -26,6 +29,13 @@ ALL_NAMESPACES = "*"
 
 PARALLEL = 8
 """The number of requests that are sent at the same time."""
+
+
+LOOKING_SECONDS = 2.0
+"""How long `read_until` looks for a controller's answer to what a hook wrote."""
+_PAUSE_SECONDS = 0.1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,21 @@ def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> dict[Ref, Re
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         tasks = [pool.submit(_existing, client, *item) for item in by_kind.items()]
         return {ref_of(obj): obj for task in tasks for obj in task.result()}
+
+
+def read_until(read: Callable[[], T], settled: Callable[[T], bool]) -> T:
+    """Return what is read once it is settled, or what was read last after `LOOKING_SECONDS`.
+
+    A hook looks only for the answer to what it has just written, which takes a controller a
+    fraction of a second; the next hook looks again.
+    """
+    # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
+    pause, end = threading.Event(), time.monotonic() + LOOKING_SECONDS
+    found = read()
+    while not settled(found) and time.monotonic() + _PAUSE_SECONDS < end:
+        pause.wait(_PAUSE_SECONDS)
+        found = read()
+    return found
 
 
 def list_kind(

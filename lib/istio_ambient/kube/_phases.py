@@ -64,8 +64,6 @@ class Access:
     served by the API server, nothing that is guarded is created."""
     guarded: frozenset[str] = frozenset()
     """Kinds that are created and changed only while the guards are in force."""
-    routes: frozenset[str] = frozenset()
-    """Those of them that are deleted where a guard is missing."""
     placements: Callable[[Sequence[Transition]], Mapping[Ref, Placement]] = lambda _: {}
     """Return when each changed object is written; of all transitions of one plan."""
 

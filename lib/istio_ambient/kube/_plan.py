@@ -68,14 +68,13 @@ class Plan:
     """One change for each object that is desired or live, in the order of application."""
 
     changes: tuple[Change, ...] = ()
+    guards: frozenset[Ref] = frozenset()
+    excepted: frozenset[Ref] = frozenset()
+    """Both as in `Desired`."""
 
     def of(self, *verbs: Verb) -> tuple[Change, ...]:
         """Return the changes with one of these verbs."""
         return tuple(change for change in self.changes if change.verb in verbs)
-
-    def without(self, refs: Collection[Ref]) -> "Plan":
-        """Return the plan without the changes of some objects."""
-        return Plan(tuple(change for change in self.changes if change.ref not in refs))
 
     @property
     def writes(self) -> tuple[Change, ...]:
@@ -107,6 +106,9 @@ class Desired:
     guards: frozenset[Ref] = frozenset()
     """Those of the objects without which nothing of the kinds that `Access.guarded` names may be
     served."""
+    excepted: frozenset[Ref] = frozenset()
+    """Live objects for whose sake guards except something. They are deleted after the guards have
+    been narrowed: what the guards except would be that of another object then."""
     message: str = ""
     """The status text where everything works and no problem is left."""
     hold: bool = False
@@ -119,6 +121,7 @@ def plan(
     taken: Mapping[Ref, Resource] | None = None,
     held: Mapping[Ref, str] | None = None,
     guards: Collection[Ref] = (),
+    excepted: Collection[Ref] = (),
 ) -> Plan:
     """Return the changes that make the cluster equal to the desired objects.
 
@@ -129,6 +132,7 @@ def plan(
         held: objects that keep their live version for now, each with the reason. They are
             created where they are absent and repaired where they drifted, and nothing else.
         guards: the objects that others need in force; see `Desired.guards`.
+        excepted: the objects that are deleted after these; see `Desired.excepted`.
 
     Raises:
         ValueError: two desired objects have one name, or a kind of them was not read, so that
@@ -152,7 +156,16 @@ def plan(
 
     ordered = sorted((c for c in placed if c.verb is not Verb.DELETE), key=order)
     deleted = sorted((c for c in placed if c.verb is Verb.DELETE), key=order, reverse=True)
-    return Plan(tuple(sorted((*ordered, *deleted), key=lambda change: change.phase)))
+    ordered = sorted((*ordered, *deleted), key=lambda change: change.phase)
+    return Plan(tuple(ordered), frozenset(guards), frozenset(excepted))
+
+
+_NOTHING_TAKEN: Mapping[Ref, Resource] = {}
+
+
+def plan_of(desired: Desired, live: Live, taken: Mapping[Ref, Resource] = _NOTHING_TAKEN) -> Plan:
+    """Return the plan for desired objects with all that `Desired` says of them; see `plan`."""
+    return plan(desired.objects, live, taken, desired.held, desired.guards, desired.excepted)
 
 
 def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:

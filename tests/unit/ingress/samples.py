@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts for the tests of the gateway: a shop with applications, and their requests for routes."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -162,7 +163,24 @@ def facts(
     )
 
 
+def resolve(facts: ingress.Facts) -> ingress.Ingress:
+    """Return what follows from the facts once istiod has accepted the routes that do."""
+    found = ingress.resolve(facts)
+    kinds = tuple(ingress.KINDS.values())
+    routes = [each for each in ingress.desired(found).objects if isinstance(each, kinds)]
+    accepted = [{"type": "Accepted", "status": "True"}]
+    for each in routes:
+        each["status"] = {
+            "parents": [
+                {"parentRef": ref, "conditions": accepted}
+                for ref in kube.items(each["spec"], "parentRefs")
+            ]
+        }
+    live = ingress.attached_routes(routes, facts.gateway)
+    return ingress.resolve(dataclasses.replace(facts, live_routes=live))
+
+
 def objects(facts: ingress.Facts) -> dict[str, dict[str, Any]]:
     """Return the desired objects in JSON form, by `<Kind> <namespace>/<name>`."""
-    wanted = ingress.desired(ingress.resolve(facts)).objects
+    wanted = ingress.desired(resolve(facts)).objects
     return {str(kube.ref_of(obj)): kube.manifest_of(obj) for obj in wanted}

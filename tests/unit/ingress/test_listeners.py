@@ -48,7 +48,6 @@ def test_with_tls_every_listener_is_https_but_the_redirecting_one():
 def test_while_there_is_no_certificate_nothing_is_served():
     asked = wanted(tempo(route()), tls=ingress.Tls(wanted=True))
     assert (listeners(asked), routes(asked)) == ([("http-80", 80, "HTTP")], set())
-    assert not [name for name in objects(asked) if name.endswith("-l4")]
     assert [each.what for each in ingress.resolve(asked).served.pending] == ["certificates"]
     assert messages(asked) == ""
 

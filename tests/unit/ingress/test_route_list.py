@@ -14,12 +14,12 @@ from tests.unit.ingress import samples
 
 def listed(facts: ingress.Facts, applied: bool = True) -> list[route_list.Entry]:
     objects = (
-        {kube.ref_of(obj): obj for obj in ingress.desired(ingress.resolve(facts)).objects}
+        {kube.ref_of(obj): obj for obj in ingress.desired(samples.resolve(facts)).objects}
         if applied
         else {}
     )
     live = kube.Live(resources.identity("shop", "gate"), objects=objects)
-    return route_list.entries(ingress.resolve(facts), live)
+    return route_list.entries(samples.resolve(facts), live)
 
 
 def facts(**changes: Any) -> ingress.Facts:
@@ -70,23 +70,23 @@ def test_what_is_not_served_says_why():
         samples.request(), samples.request(endpoint="ingress-unauthenticated", relation_id=2)
     )
     assert listed(clash) == []
-    (problem,) = route_list.unserved(ingress.resolve(clash))
+    (problem,) = route_list.unserved(samples.resolve(clash))
     assert "and so does productpage:ingress-unauthenticated" in str(problem)
     waiting = samples.facts(samples.request("absent"), services=())
-    (problem,) = route_list.unserved(ingress.resolve(waiting))
+    (problem,) = route_list.unserved(samples.resolve(waiting))
     assert "there is no Service shop/absent yet" in problem.message
     assert "absent" in route_list.unserved_table([problem])
 
 
 def test_urls_as_other_ingress_charms_tell_them():
     found = listed(facts())
-    urls = route_list.proxied_endpoints(ingress.resolve(facts()), found)
+    urls = route_list.proxied_endpoints(samples.resolve(facts()), found)
     assert urls == {
         "gate": {"url": "http://203.0.113.10"},
         "productpage": {"url": "http://203.0.113.10/shop-productpage"},
     }
     unknown = facts(address="")
-    assert route_list.proxied_endpoints(ingress.resolve(unknown), listed(unknown)) == {}
+    assert route_list.proxied_endpoints(samples.resolve(unknown), listed(unknown)) == {}
 
 
 def test_urls_are_those_that_are_published():
@@ -100,7 +100,7 @@ def test_urls_are_those_that_are_published():
         upstream=ingress.Upstream("front", "https://front.example.com:444/shop-gate"),
     )
     for known in (wide, behind):
-        found = ingress.resolve(known)
+        found = samples.resolve(known)
         (entry,) = listed(known)
         assert entry.url == found.url(found.served.routes[0])
         urls = route_list.proxied_endpoints(found, [entry])
@@ -136,5 +136,5 @@ def test_an_open_route_that_needs_a_login_all_the_same_says_so():
     )
     (entry,) = listed(known)
     assert entry.authentication == "forward-auth"
-    (problem,) = route_list.unserved(ingress.resolve(known))
+    (problem,) = route_list.unserved(samples.resolve(known))
     assert "it needs authentication" in problem.message

@@ -97,10 +97,10 @@ GUARDS = frozenset({kube.ref_of(policy())})
 
 
 def guarded(*desired: kube.Resource, found: kube.Live, fault: int = 0) -> list[tuple[str, str]]:
-    """Return the writes where `allow` guards what is served; it is refused with a fault."""
+    """Return the writes where `allow` guards what is served, and is refused with a fault."""
     client = RecordingClient({"allow": api_error(fault)} if fault else {})
-    plan = kube.withheld(kube.plan(desired, found, guards=GUARDS), found, GUARDS)
-    applied = kube.apply(client, plan, IDENTITY, GUARDS)
+    plan = kube.withheld(kube.plan(desired, found, guards=GUARDS), found)
+    applied = kube.apply(client, plan, IDENTITY)
     assert len(applied.faults) == bool(fault)
     return client.calls
 
@@ -110,7 +110,7 @@ def test_nothing_is_served_without_its_guard():
     assert guarded(ROUTE, policy(), found=empty) == [*denied, route]
     assert guarded(ROUTE, policy(), found=empty, fault=403) == denied
     served = live(as_live(ROUTE))
-    assert guarded(ROUTE, policy(), found=served, fault=403) == [*denied, ("delete", "open")]
+    assert guarded(ROUTE, policy(), found=served, fault=403) == denied
     # Of a kind that is not served, or a name that another owner has taken.
     assert guarded(ROUTE, policy(), found=live(missing=[resources.AuthorizationPolicy])) == []
 
@@ -130,8 +130,12 @@ def test_with_an_outdated_guard_what_is_served_stays_and_nothing_is_added():
 def test_a_guard_that_somebody_else_wrote_into_is_no_guard_while_it_cannot_be_restored():
     opened = as_live(policy(), manager="kubectl-edit", operation="Update")
     opened["spec"] = {"rules": [{}]}
-    calls = guarded(ROUTE, policy(), found=live(as_live(ROUTE), opened), fault=403)
-    assert calls == [("dry run", "allow"), ("delete", "open")]
+    found = live(as_live(ROUTE), opened)
+    plan = kube.plan([ROUTE, policy()], found, guards=GUARDS)
+    client = RecordingClient({"allow": api_error(403)})
+    failed = kube.apply(client, plan, IDENTITY).failed.values()
+    assert client.calls == [("dry run", "allow")]
+    assert kube.missing(plan, found, failed) == {"AuthorizationPolicy shop/allow"}
 
 
 def test_a_guard_widens_only_after_what_it_guards_is_gone():
@@ -139,7 +143,7 @@ def test_a_guard_widens_only_after_what_it_guards_is_gone():
     found = live(as_live(ROUTE), as_live(narrow))
     assert guarded(wide, found=found) == [("delete", "open"), ("patch", "allow")]
     client = RecordingClient({"open": api_error(403)})
-    applied = kube.apply(client, kube.plan([wide], found, guards=GUARDS), IDENTITY, GUARDS)
+    applied = kube.apply(client, kube.plan([wide], found, guards=GUARDS), IDENTITY)
     assert client.calls == [("delete", "open")]
     assert [change.ref.name for change in applied.held] == ["allow"]
 

@@ -10,6 +10,7 @@ tokens of several applications have in common. Requirements come from `model`, r
 """
 
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
+from istio_ambient.ingress.authentication._in_force import InForce, in_force
 from istio_ambient.ingress.authentication._policies import (
     authentication_guards,
     authentication_in_force,
@@ -27,6 +28,7 @@ from istio_ambient.ingress.authentication._token_rules import TokenUses, compati
 
 __all__ = [
     "Authentication",
+    "InForce",
     "TokenUses",
     "authentication",
     "authentication_guards",
@@ -34,6 +36,7 @@ __all__ = [
     "authentication_policies",
     "compatible",
     "gateway_policy",
+    "in_force",
     "key_problems",
     "key_readiness",
     "keys_due",

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from istio_ambient.authorization import Requester
 from istio_ambient.ingress.authentication import _paths
+from istio_ambient.ingress.authentication._in_force import InForce, path_match
 from istio_ambient.ingress.authentication._paths import Operation, PathMatch
-from istio_ambient.ingress.routing import PathType, Route
+from istio_ambient.ingress.routing import Route
 from istio_ambient.values.problems import Problem
 
 MAX_EXCEPTED_OF_ONE = 32 * 1024
@@ -47,6 +48,8 @@ class Authentication:
     )
     """Matches of unauthenticated routes that need authentication all the same, with the
     authenticated match for whose paths they do; None: they are not excepted from the policy."""
+    waiting: frozenset[Route] = frozenset()
+    """Unauthenticated routes that need authentication until they are in force."""
 
     @functools.cached_property
     def _exceptions(self) -> _paths.Exceptions:
@@ -98,9 +101,9 @@ class Authentication:
 
     def is_open(self, route: Route) -> bool:
         """Return whether no request to a served route needs authentication."""
-        return not route.authenticated and self.still_closed.keys().isdisjoint(
-            each.match for each in _route_matches(route)
-        )
+        if route.authenticated or route in self.waiting:
+            return False
+        return self.still_closed.keys().isdisjoint(each.match for each in _route_matches(route))
 
     def problems(self) -> list[Problem]:
         """Return one problem for each application and endpoint with an entry in `still_closed`."""
@@ -111,15 +114,20 @@ class Authentication:
         return list(found.values())
 
 
-def authentication(routes: Iterable[Route]) -> Authentication:
+_NOTHING_ELSE = InForce()
+
+
+def authentication(routes: Iterable[Route], found: InForce = _NOTHING_ELSE) -> Authentication:
     """Return which routes need authentication.
 
     Args:
         routes: everything that is served, redirects included.
+        found: what is in force of it, and what else is.
     """
-    every = {match for route in routes for match in _route_matches(route)}
+    served = [route for route in routes if route not in found.waiting]
+    every = {match for route in served for match in _route_matches(route)}
     matches = sorted(every, key=lambda each: (each.requester, each.field, each.match))
-    closed = sorted({each.match for each in matches if each.authenticated})
+    closed = sorted({*(each.match for each in matches if each.authenticated), *found.closed})
     unauthenticated = [each for each in matches if not each.authenticated]
     opened = sorted(_excepted(unauthenticated, MAX_EXCEPTED))
     operations = _paths.authenticated(closed, opened)
@@ -127,6 +135,7 @@ def authentication(routes: Iterable[Route]) -> Authentication:
         matches=tuple(matches),
         closed=tuple(closed),
         opened=tuple(opened),
+        waiting=found.waiting,
         still_closed=dict(
             _paths.still_closed(operations, closed, [each.match for each in unauthenticated])
         ),
@@ -163,15 +172,7 @@ def _route_matches(route: Route) -> Iterable[_RouteMatch]:
             requester=route.requester,
             field=route.field,
             authenticated=route.authenticated,
-            match=PathMatch(
-                path=match.path,
-                path_type=match.path_type,
-                # Of a gRPC service: its methods, and nothing at the path of the service itself.
-                below=match.grpc is not None and match.path_type is PathType.PREFIX,
-                port=route.listener.port,
-                where=(route.protocol, *route.answers_to),
-                restricted=bool(match.method or match.headers),
-            ),
+            match=path_match(match, route.listener.port, (route.protocol, *route.answers_to)),
         )
 
 

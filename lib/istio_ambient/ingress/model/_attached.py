@@ -15,6 +15,8 @@ from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 REQUESTED_BY = "charmed-istio.io/requested-by"
 """Annotation of our own routes: a JSON list of the requesters, each `<application>:<endpoint>`."""
 
+_UNAUTHENTICATED = "-unauthenticated"
+"""End of the endpoints whose routes need no authentication."""
 _ALL_PATHS = Match()
 
 
@@ -38,6 +40,16 @@ class AttachedRoute:
     """Whether istiod accepts the reference; None: it has not looked at this version yet."""
     requested_by: frozenset[str] = frozenset()
     """Of our own routes: the requesters, each `<application>:<endpoint>`; empty: not known."""
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether no requester asks for it without authentication, as far as is known."""
+        return not any(by.endswith(_UNAUTHENTICATED) for by in self.requested_by)
+
+    @property
+    def ref(self) -> tuple[Protocol, str, str]:
+        """Kind, namespace and name, as `Route.ref`."""
+        return self.protocol, self.namespace, self.name
 
     def __str__(self) -> str:
         return f"{self.protocol}Route {self.namespace}/{self.name}"

@@ -77,6 +77,8 @@ class Facts:
     """
     authentication_in_force: frozenset[str] = frozenset()
     """Names of the policies for forward_auth and request_auth that are in the cluster."""
+    unguarded: frozenset[str] = frozenset()
+    """Policies at the gateway that could not be put in place; nothing is served then."""
     cluster: Cluster = field(default_factory=Cluster)
     live_routes: tuple[AttachedRoute, ...] = ()
     """Our own routes that are in the cluster."""
@@ -90,8 +92,13 @@ class Facts:
     """Problems of databags and options."""
 
     @property
+    def needs_authentication(self) -> bool:
+        """Whether authenticated routes require a login or a token."""
+        return self.forward_auth.wanted or bool(self.request_auth)
+
+    @property
     def guards_in_force(self) -> tuple[kube.Ref, ...]:
-        """Those policies; one that is no longer desired is deleted after what it guards is gone."""
+        """Those policies; one that is no longer desired is deleted after what it guards."""
         return tuple(
             kube.ref_in(resources.AuthorizationPolicy, name, self.model)
             for name in sorted(self.authentication_in_force)

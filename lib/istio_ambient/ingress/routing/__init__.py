@@ -19,7 +19,7 @@ from istio_ambient.ingress.routing._listeners import (
     listeners,
     secret_name,
 )
-from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route, Scheme
+from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route, Scheme, answers_to
 from istio_ambient.ingress.routing._served import Served, served
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Scheme",
     "Served",
     "address_of",
+    "answers_to",
     "hosts",
     "intersection",
     "listener_spec",

@@ -200,6 +200,16 @@ def _hostnames(wanted: tuple[str, ...], listener: str) -> tuple[tuple[str, ...],
     return tuple(fitting), tuple(sorted(set(fitting.values())))
 
 
+def answers_to(hostnames: tuple[str, ...], listener: str) -> tuple[str, ...]:
+    """Return the hostnames with which requests reach a route; see `Route.answers_to`.
+
+    Args:
+        hostnames: of the route; empty: those of the listener.
+        listener: the hostname of the listener; empty: any.
+    """
+    return _hostnames(hostnames, listener)[1]
+
+
 def redirect_of(route: Route, listeners: Listeners) -> Route | None:
     """Return the route that redirects clients from HTTP to a route that is served over HTTPS.
 

@@ -27,6 +27,8 @@ class Served:
 
     routes: tuple[Route, ...] = ()
     """In a stable order; equal requests of one application over two relations give two."""
+    withheld: tuple[Route, ...] = ()
+    """In place of `routes` while the gateway serves nothing. Their backends stay as they are."""
     redirects: tuple[Route, ...] = ()
     """From HTTP to those of the routes that are served over HTTPS."""
     problems: tuple[Problem, ...] = ()
@@ -55,6 +57,7 @@ def served(
     tls: Tls,
     forward_auth: ForwardAuth,
     upstream: Upstream,
+    unguarded: Collection[str] = (),
 ) -> Served:
     """Return the routes without those that conflict, and with the names of their objects.
 
@@ -70,6 +73,7 @@ def served(
         tls: no route is served while the certificate is missing.
         forward_auth: likewise while the authorizer is missing.
         upstream: waited for, while routes are served.
+        unguarded: likewise while these policies cannot be put in place.
     """
     outcomes = list(_outcomes(requests, listeners, backends))
     problems = [each for each in outcomes if isinstance(each, Problem)]
@@ -82,14 +86,16 @@ def served(
     settled = _conflicts.settle(
         candidates, hosts.known_by, _conflicts.held(live, listeners.hostname)
     )
-    withholding = tuple(_withholding(tls, forward_auth))
-    kept = () if withholding else settled.candidates
+    withholding = (*_withholding(tls, forward_auth), *_unguarded(unguarded))
+    kept = settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
     everything = _routes.named((*(route for route, _ in kept), *redirects), app)
     waiting = (*withholding, *_awaited(tls, upstream), *pending)
+    routes = everything[: len(kept)]
     return Served(
-        routes=everything[: len(kept)],
-        redirects=everything[len(kept) :],
+        routes=() if withholding else routes,
+        redirects=() if withholding else everything[len(kept) :],
+        withheld=routes if withholding else (),
         problems=(*problems, *settled.problems),
         pending=tuple(dict.fromkeys(waiting)),
         clashing=settled.clashing,
@@ -116,6 +122,11 @@ def _withholding(tls: Tls, forward_auth: ForwardAuth) -> Iterator[kube.Readiness
         missing = forward_auth.missing or "no authorizer yet"
         reason = f"{missing}; the gateway denies all requests meanwhile"
         yield kube.Readiness("forward-auth", ready=False, reason=reason)
+
+
+def _unguarded(policies: Collection[str]) -> Iterator[kube.Readiness]:
+    for name in sorted(policies):
+        yield kube.Readiness(name, ready=False, reason="missing: the gateway serves nothing")
 
 
 def _awaited(tls: Tls, upstream: Upstream) -> Iterator[kube.Readiness]:
