@@ -33,7 +33,7 @@ MAX_VALUES = 16
 """Hostnames, backends or headers of one route or match: `maxItems` of the Gateway API."""
 MAX_MATCHES = 64
 """Likewise."""
-MAX_PLACES = 4_096
+MAX_PLACES = 2_048
 """Matches of all routes of one databag, each once for every hostname of its route."""
 MAX_EXPRESSIONS = 64
 """Regular expressions of one databag: each takes milliseconds to check."""

@@ -21,7 +21,7 @@ from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.validation import checked
 
 KEY = "jwt_rules"
-MAX_RULES = 64
+MAX_RULES = 16
 MAX_VALUES = 64
 MAX_TEXT = 256
 
