@@ -104,6 +104,18 @@ INTENDED: tuple[Intended, ...] = (
         theirs=ABSENT,
     ),
     Intended(
+        "ServiceAccount/*/charmed-istio-acceptance",
+        "",
+        "without rights: with its token the charms ask istiod what is in force",
+        theirs=ABSENT,
+    ),
+    Intended(
+        "ConfigMap/*/istio",
+        "data.mesh.extensionProviders[charmed-istio.applied.*].*",
+        "nothing uses it: istiod shows by it that it uses this MeshConfig",
+        theirs=ABSENT,
+    ),
+    Intended(
         "ConfigMap/*/istio",
         "data.mesh.defaultProviders.metrics[0]",
         "the charts drop the metrics provider when a tracing provider is set; ours stays",

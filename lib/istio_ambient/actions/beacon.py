@@ -5,8 +5,8 @@
 
 import dataclasses
 
-from istio_ambient import beacon, charm, kube
-from istio_ambient.actions import _reading
+from istio_ambient import beacon, charm, gateways, kube
+from istio_ambient.actions import _policies, _reading
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import (
     access_changes,
@@ -24,7 +24,7 @@ _CONTROL_PLANE = "istio-k8s"
 
 
 class MeshActions(_reading.ReadingActions[beacon.Facts]):
-    """Answers `explain`, `list-access`, `list-requests` and `preview`.
+    """Answers `explain`, `list-access`, `list-policies`, `list-requests` and `preview`.
 
     Args:
         of: the charm, which declares these actions.
@@ -39,6 +39,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             {
                 "explain": self._explain,
                 "list-access": self._list_access,
+                "list-policies": self._list_policies,
                 "list-requests": self._list_requests,
                 "preview": self._preview,
             },
@@ -101,6 +102,10 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             applications.check(topology, model, app)
         found = access_list.access_list(snapshot, model, app)
         return tables.fitted(form, found.entries, forms[form])
+
+    def _list_policies(self, params: _reading.Params) -> _reading.Results:
+        name = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)
+        return _policies.list_policies(self.charm, params, {name: name})
 
     def _list_requests(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))

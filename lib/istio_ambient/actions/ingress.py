@@ -6,7 +6,7 @@
 import ipaddress
 
 from istio_ambient import charm, ingress, kube, resources
-from istio_ambient.actions import _reading
+from istio_ambient.actions import _policies, _reading
 from istio_ambient.ingress.reports import ingress_trace, lookup, route_list
 from istio_ambient.values import tables
 
@@ -18,7 +18,7 @@ class NoGatewayError(LookupError):
 
 
 class IngressActions(_reading.ReadingActions[ingress.Facts]):
-    """Answers `list-routes`, `get-proxied-endpoints` and `check`."""
+    """Answers `list-policies`, `list-routes`, `get-proxied-endpoints` and `check`."""
 
     EXPECTED = (NoGatewayError, lookup.UrlError)
 
@@ -26,11 +26,16 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         super().__init__(
             of,
             {
+                "list-policies": self._list_policies,
                 "list-routes": self._list_routes,
                 "get-proxied-endpoints": self._get_proxied_endpoints,
                 "check": self._check,
             },
         )
+
+    def _list_policies(self, params: _reading.Params) -> _reading.Results:
+        app = self.charm.app.name
+        return _policies.list_policies(self.charm, params, {app: ingress.workload_name(app)})
 
     def _list_routes(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
