@@ -180,7 +180,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             return result.findings
         refused = control_plane.RefusedOverlay(overlay, result.words)
         desired = self.desired(dataclasses.replace(facts, live=live, refused=refused))
-        self._apply(super().plan(desired, live), live, desired.guards)
+        self._apply(super().plan(desired, live), live)
         return [refused.problem, *result.findings]
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:

@@ -167,14 +167,14 @@ def resolve(facts: ingress.Facts) -> ingress.Ingress:
     """Return what follows from the facts once istiod has accepted the routes that do."""
     found = ingress.resolve(facts)
     kinds = tuple(ingress.KINDS.values())
-    routes = [each for each in ingress.desired(found).objects if isinstance(each, kinds)]
+    routes: list[kube.Resource] = [
+        each for each in ingress.desired(found).objects if isinstance(each, kinds)
+    ]
     accepted = [{"type": "Accepted", "status": "True"}]
-    for each in routes:
-        each["status"] = {
-            "parents": [
-                {"parentRef": ref, "conditions": accepted}
-                for ref in kube.items(each["spec"], "parentRefs")
-            ]
+    for route in routes:
+        parents = kube.items(kube.section(kube.manifest_of(route), "spec"), "parentRefs")
+        route["status"] = {
+            "parents": [{"parentRef": ref, "conditions": accepted} for ref in parents]
         }
     live = ingress.attached_routes(routes, facts.gateway)
     return ingress.resolve(dataclasses.replace(facts, live_routes=live))

@@ -188,8 +188,9 @@ class FakeCluster:
         }
         metadata: Manifest = {**before.get("metadata", {}), **body["metadata"]}
         metadata["managedFields"] = [entry]
-        kept = "status" in before and key[1] not in _ROUTES
-        status = {"status": before["status"]} if kept else {}
+        status = {"status": before["status"]} if "status" in before else {}
+        if key[1] in _ROUTES:
+            status = {"status": {"parents": [_accepted(ref) for ref in _parents(body)]}}
         return self._put(key, {**body, **status, "metadata": metadata})
 
     def _put(self, key: Key, manifest: Manifest) -> Manifest:
@@ -199,8 +200,6 @@ class FakeCluster:
         served = {"uid": f"uid-{name}", "creationTimestamp": CREATED, "generation": 1}
         metadata = {**served, **manifest["metadata"], "resourceVersion": "1"}
         content = {**manifest, "apiVersion": version, "kind": kind, "metadata": metadata}
-        if kind in _ROUTES and "status" not in manifest:
-            content["status"] = {"parents": [_accepted(ref) for ref in _parents(manifest)]}
         self._objects[key] = content
         self.written()
         return content

@@ -147,6 +147,10 @@ CASES: Mapping[str, Case] = {
         {f"{FOREIGN}.route": "GRPCRoute team-a/calls", f"{FOREIGN}.paths": ["/"]},
         given=merged(LISTED_BY_HAND, {"config": {"route-namespaces": "team-a"}}),
     ),
+    "another owner has the name of a policy at the gateway": Case(
+        {"objects": {"AuthorizationPolicy shop/gate-shop-external-traffic": {"spec": {}}}},
+        {"Gateway shop/gate": ABSENT, PAGE: ABSENT, URL: ABSENT},
+    ),
     "istiod takes a route of another owner": Case(
         by_hand(
             status={
