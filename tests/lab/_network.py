@@ -26,7 +26,8 @@ OUTSIDE = "outside"
 """The network namespace of clients that are not in the cluster."""
 OUTSIDE_ADDRESSES = ("192.0.2.10", "198.51.100.7")
 
-_GATEWAY = "169.254.1.1"
+GATEWAY = "169.254.1.1"
+"""The node, as each pod has it for a default route: an address of the link to the pod."""
 _MASQUERADE_MARK = 0x4000
 
 
@@ -73,7 +74,7 @@ def join(namespace: str, *addresses: str) -> None:
     subprocess.run(["ip", "netns", "add", namespace], check=True)
     _ip(
         f"link add {link} type veth peer name eth0 netns {namespace}",
-        f"addr add {_GATEWAY}/32 dev {link}",
+        f"addr add {GATEWAY}/32 dev {link}",
         f"link set {link} up",
         *(f"route add {address}/32 dev {link} src {NODE_ADDRESS}" for address in addresses),
     )
@@ -81,8 +82,8 @@ def join(namespace: str, *addresses: str) -> None:
         "link set lo up",
         *(f"addr add {address}/32 dev eth0" for address in addresses),
         "link set eth0 up",
-        f"route add {_GATEWAY}/32 dev eth0 scope link",
-        f"route add default via {_GATEWAY} dev eth0 src {addresses[0]}",
+        f"route add {GATEWAY}/32 dev eth0 scope link",
+        f"route add default via {GATEWAY} dev eth0 src {addresses[0]}",
         namespace=namespace,
     )
 

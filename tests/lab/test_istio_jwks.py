@@ -3,13 +3,15 @@
 """CAs of `jwks-ca-cert`: istiod trusts them when it fetches keys for JSON web tokens."""
 
 import base64
+import contextlib
 import http.server
 import json
 import re
+import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from lightkube.resources.core_v1 import Namespace
 from tests import lab
 from tests.lab import _certificates, _network, juju
 
-APP, NAMESPACE, GATEWAY = "istio-k8s", "tokens", "tokens"
+APP, GATEWAY = "istio-k8s", "tokens"
 JWKS = f"{APP}:jwks-ca-cert"
 
 
@@ -66,11 +68,30 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
         serving.shutdown()
 
 
-def fetched(cluster: lab.Cluster, model: juju.Model, outcome: str) -> bool:
-    """Return whether an istiod fetched keys with this outcome: `success` or `fail`."""
+def fetches(cluster: lab.Cluster, model: juju.Model, outcome: str) -> float:
+    """Return how often istiods fetched keys with this outcome: `success` or `fail`."""
     text = cluster.metrics(model.name, "istiod-")
     name = f"pilot_jwks_resolver_network_fetch_{outcome}_total"
-    return any(float(value) > 0 for value in re.findall(rf"^{name}\S* (\S+)$", text, re.M))
+    return sum(float(value) for value in re.findall(rf"^{name}\S* (\S+)$", text, re.M))
+
+
+@contextlib.contextmanager
+def gateway_with_tokens(cluster: lab.Cluster, namespace: str, url: str) -> Generator[None]:
+    """Have a gateway that verifies tokens with the keys at a URL."""
+    client: Any = cluster.client
+    client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+    metadata = ObjectMeta(name=GATEWAY, namespace=namespace)
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    spec = {"gatewayClassName": "istio", "listeners": [listener]}
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY}
+    rules = [{"issuer": "https://login.example.com", "jwksUri": url}]
+    try:
+        client.create(resources.Gateway(metadata=metadata, spec=spec))
+        request = {"targetRefs": [target], "jwtRules": rules}
+        client.create(resources.RequestAuthentication(metadata=metadata, spec=request))
+        yield
+    finally:
+        kube.delete(client, Namespace, namespace)
 
 
 def test_a_changed_bundle_takes_effect_in_istiod(
@@ -82,24 +103,30 @@ def test_a_changed_bundle_takes_effect_in_istiod(
     databag = {"certificates": json.dumps([wrong]), "version": "1"}
     model.fake_remote(JWKS, "ca", databag)
     model.wait_active(APP)
-    client: Any = cluster.client
-    client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
-    metadata = ObjectMeta(name=GATEWAY, namespace=NAMESPACE)
-    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
-    spec = {"gatewayClassName": "istio", "listeners": [listener]}
-    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY}
-    rules = [{"issuer": "https://login.example.com", "jwksUri": url}]
     try:
-        client.create(resources.Gateway(metadata=metadata, spec=spec))
-        request = {"targetRefs": [target], "jwtRules": rules}
-        client.create(resources.RequestAuthentication(metadata=metadata, spec=request))
-        assert lab.eventually(lambda: fetched(cluster, model, "fail"), timeout=60)
-        assert not fetched(cluster, model, "success")
+        with gateway_with_tokens(cluster, "tokens", url):
+            assert lab.eventually(lambda: fetches(cluster, model, "fail"), timeout=60)
+            assert not fetches(cluster, model, "success")
 
-        model.set_databag("ca", "jwks-ca-cert", "certificates", json.dumps([right]))
-        model.settle()
-        assert lab.eventually(lambda: fetched(cluster, model, "success"), timeout=90)
+            model.set_databag("ca", "jwks-ca-cert", "certificates", json.dumps([right]))
+            model.settle()
+            assert lab.eventually(lambda: fetches(cluster, model, "success"), timeout=90)
     finally:
-        kube.delete(client, Namespace, NAMESPACE)
         model.remove_relation(JWKS, "ca")
         model.settle()
+
+
+def test_istiod_fetches_no_keys_from_link_local_addresses(
+    cluster: lab.Cluster, control_plane: juju.Model
+):
+    before = fetches(cluster, control_plane, "fail")
+    # Pods reach this address of the node without any route.
+    with socket.create_server((_network.GATEWAY, 0)) as listening:
+        listening.settimeout(0)
+        url = f"http://{_network.GATEWAY}:{listening.getsockname()[1]}/keys"
+        with gateway_with_tokens(cluster, "link-local", url):
+            lab.eventually(
+                lambda: fetches(cluster, control_plane, "fail") > before or None, timeout=60
+            )
+        with pytest.raises(BlockingIOError):
+            listening.accept()
