@@ -125,8 +125,6 @@ def test_istiod_fetches_no_keys_from_link_local_addresses(
         listening.settimeout(0)
         url = f"http://{_network.GATEWAY}:{listening.getsockname()[1]}/keys"
         with gateway_with_tokens(cluster, "link-local", url):
-            lab.eventually(
-                lambda: fetches(cluster, control_plane, "fail") > before or None, timeout=60
-            )
+            lab.eventually(lambda: fetches(cluster, control_plane, "fail") > before, timeout=60)
         with pytest.raises(BlockingIOError):
             listening.accept()
