@@ -37,7 +37,7 @@ class Findings:
     failed: dict[kube.Ref, kube.Change] = field(default_factory=dict[kube.Ref, kube.Change])
     """What could not be written."""
     repaired: list[kube.Change] = field(default_factory=list[kube.Change])
-    """Objects that somebody else changed, and that are as desired again."""
+    """Objects that another writer changed, and that are as desired again."""
     refused: list[kube.Change] = field(default_factory=list[kube.Change])
     """Objects whose name another owner has taken."""
     deferred: list[kube.Change] = field(default_factory=list[kube.Change])

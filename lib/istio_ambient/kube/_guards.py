@@ -25,7 +25,7 @@ def missing(plan: Plan, live: Live, failed: Iterable[Change] = ()) -> frozenset[
         live: what it was made for.
         failed: what could not be applied of it.
     """
-    # After an update that failed there is an earlier version, unless somebody else changed it.
+    # After a failed update there is an earlier version, unless another writer changed it.
     absent = [c for c in failed if c.verb is not Verb.UPDATE or c.repairs]
     absent += plan.of(Verb.REFUSED, Verb.DEFERRED)
     kinds = live.identity.access.guards & {kind_of(kind) for kind in live.missing}

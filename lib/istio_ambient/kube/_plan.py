@@ -51,7 +51,7 @@ class Change:
     existing: Manifest | None = None
     """The object of another owner, where the change is refused."""
     repairs: bool = False
-    """The content that is desired was applied before, and somebody changed it."""
+    """The desired content was applied before, and another writer changed it."""
     phase: Phase = Phase.NEUTRAL
     interim: Manifest | None = None
     """The object as it is sent in phase NARROW already, before the change itself."""
