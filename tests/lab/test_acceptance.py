@@ -17,7 +17,7 @@ from istio_ambient import resources
 from istio_ambient.manifests import _render
 from lightkube import generic_resource
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Pod, Service
 
 from tests import lab
 from tests.lab import beacon, conftest, juju
@@ -106,6 +106,11 @@ def site(cluster: lab.Cluster, new_module_model: conftest.ModelFactory) -> Itera
     options: dict[str, Any] = {"external-traffic-policy-cidrs": NETWORKS}
     model.deploy(conftest.CHARMS / GATE, config=options)
     shop.consumer("details")
+    labels = {
+        "istio.io/use-waypoint": shop.waypoint,
+        "istio.io/use-waypoint-namespace": shop.name,
+    }
+    shop.edit(Service, "details", metadata={"labels": labels})
     model.wait_active()
     cluster.wait_synced()
     yield Site(cluster, mesh, shop)

@@ -21,6 +21,9 @@ from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable
 
 _BAD_REASONS = frozenset({"UnsupportedValue", "PartiallyInvalid"})
+_UNBOUND = frozenset({"AncestorNotBound", "TargetNotFound"})
+"""Reasons that say that the application has not joined the mesh (yet): its Service is not behind
+the waypoint. The policy is fine, and listed as not accepted."""
 _NAME, _WORDS = 40, 40
 """Characters of names, and of istiod's words, in a status."""
 _KIND = "AuthorizationPolicy"
@@ -60,7 +63,7 @@ def _judged(policy: kube.Manifest, what: str, now: datetime.datetime) -> Iterato
         return
     conditions = current_conditions(policy)
     for condition in conditions:
-        if condition.get("status") == "False" or condition.get("reason") in _BAD_REASONS:
+        if _is_bad(condition) and condition.get("reason") not in _UNBOUND:
             message = printable(str(condition.get("message") or condition.get("reason")), _WORDS)
             yield _problem(what, f"istiod does not accept it: {message}", "")
     if not conditions and is_settled(policy, now):
@@ -93,6 +96,10 @@ def current_conditions(policy: kube.Manifest) -> list[Mapping[str, Any]]:
     generation = policy["metadata"].get("generation", 0)
     conditions = kube.items(kube.section(policy, "status"), "conditions")
     return [each for each in conditions if _generation(each) >= generation]
+
+
+def _is_bad(condition: Mapping[str, Any]) -> bool:
+    return condition.get("status") == "False" or condition.get("reason") in _BAD_REASONS
 
 
 def _generation(condition: Mapping[str, Any]) -> int:
@@ -138,11 +145,7 @@ def _enforcement(
     policy: kube.Manifest, proxies: Sequence[Proxy], gateways: Mapping[str, str]
 ) -> Enforcement:
     metadata, conditions = policy["metadata"], current_conditions(policy)
-    bad = [
-        str(c.get("message") or c.get("reason"))
-        for c in conditions
-        if c.get("status") == "False" or c.get("reason") in _BAD_REASONS
-    ]
+    bad = [str(c.get("message") or c.get("reason")) for c in conditions if _is_bad(c)]
     accepted = "; ".join(bad) or ("yes" if conditions else "not yet")
     enforcing = _enforcing(policy, proxies, gateways)
     types = sorted({proxy.type for proxy in enforcing}) or ["no proxy"]

@@ -76,6 +76,13 @@ def test_a_policy_that_is_not_what_it_should_be_is_reported(found: dict[str, Any
     assert text.startswith(said)
 
 
+@pytest.mark.parametrize("reason", ["AncestorNotBound", "TargetNotFound"])
+def test_an_application_that_has_not_joined_is_no_fault_of_its_policy(reason: str):
+    unbound = policy(condition(status="False", reason=reason, message="not bound"))
+    assert judged(unbound) == []
+    assert entry(unbound).accepted == "not bound"
+
+
 def test_conditions_of_a_class_of_gateways_are_not_believed():
     spec = {"targetRefs": [{"kind": "GatewayClass", "name": "istio-waypoint"}]}
     assert judged(policy(condition(status="False"), spec=spec)) == []
