@@ -26,6 +26,7 @@ from istio_ambient.interfaces import (
     tracing,
 )
 from istio_ambient.interfaces import ingress as ingress_interface
+from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values import urls
 from istio_ambient.values.problems import bounded
 
@@ -89,8 +90,10 @@ def ingress_hook(databags: Databags) -> None:
     status.status_of(status.Findings(problems=bounded(desired.problems)), 300)
 
 
-SERVICES = [authorization.ServiceFacts("shop", "evil", {NAME: "evil"}, by_juju=True)]
-SERVICES += [authorization.ServiceFacts("shop", f"evil{n}", {NAME: "evil"}) for n in range(20)]
+SERVICES = (
+    authorization.ServiceFacts("shop", "evil", {NAME: "evil"}, by_juju=True),
+    *(authorization.ServiceFacts("shop", f"evil{n}", {NAME: "evil"}) for n in range(20)),
+)
 CLUSTER = authorization.Cluster(
     services={(each.namespace, each.name): each for each in SERVICES},
     namespace_labels={"shop": {}},
@@ -119,7 +122,8 @@ def beacon_hook(databags: Databags) -> None:
             pending=(),
         )
         desired = beacon.desired(given)
-        kinds = tuple({type(each) for each in desired.objects})
+        objects_of: Sequence[Any] = desired.objects
+        kinds = tuple({type(each) for each in objects_of})
         plan = kube.plan(desired.objects, kube.Live(live.identity, kinds, live.objects))
         objects = {c.ref: c.kind.from_dict(c.manifest) for c in plan.changes if c.manifest}
         live = kube.Live(live.identity, kinds, objects)
@@ -128,6 +132,7 @@ def beacon_hook(databags: Databags) -> None:
         status.status_of(findings, 300)
 
 
+EMPTY: dict[str, Any] = {}
 LISTENER = {"port": 80, "protocol": "HTTP"}
 
 
@@ -199,7 +204,7 @@ INGRESS: dict[str, Callable[[int], Databags]] = {
         ("victim", CLOSED, routes(paths("/b{}", n // 8), "victim")),
     ],
     "routes without anything": lambda n: [
-        ("evil", CLOSED, {"model": "shop", "http_routes": [{}] * n})
+        ("evil", CLOSED, {"model": "shop", "http_routes": [EMPTY] * n})
     ],
     "invalid matches": lambda n: [("evil", CLOSED, routes([{"path": 1}] * n))],
 }
@@ -258,6 +263,32 @@ def test_the_work_of_the_ingress_grows_with_the_data(databags: Callable[[int], D
 @pytest.mark.parametrize("databags", BEACON.values(), ids=BEACON)
 def test_the_work_of_the_beacon_grows_with_the_data(databags: Callable[[int], Databags]):
     assert grown(beacon_hook, databags, 200) < 2.5
+
+
+def tokens_hook(n: int) -> None:
+    """Build the policies of applications that each trust tokens of their own."""
+    closed = [request(f"a{number}", relation_id=number) for number in range(n)]
+    opened = [
+        request(f"b{number}", endpoint="ingress-unauthenticated", authenticated=False)
+        for number in range(n)
+    ]
+    rules = (JwtRule(issuer=f"https://{number}.example.com") for number in range(n))
+    given = facts(
+        *closed,
+        *opened,
+        services=tuple(service(f"{letter}{number}") for letter in "ab" for number in range(n)),
+        forward_auth=LOGIN,
+        request_auth=tuple(
+            ingress.Trust(f"a{number}", (rule,)) for number, rule in enumerate(rules)
+        ),
+    )
+    assert len(ingress.desired(ingress.resolve(given)).objects) > 3 * n
+
+
+@pytest.mark.slow
+def test_the_work_for_tokens_grows_with_the_applications():
+    tokens_hook(10)
+    assert calls(lambda: tokens_hook(80)) < 2.5 * calls(lambda: tokens_hook(40))
 
 
 def of_a_megabyte(databags: Callable[[int], Databags]) -> Databags:

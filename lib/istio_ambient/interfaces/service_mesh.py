@@ -132,6 +132,12 @@ class Unread:
     """None: not named; a Service has the name of its application then."""
     target_selector_labels: Mapping[str, str] | None = None
 
+    @property
+    def target(self) -> tuple[object, ...]:
+        """What tells targets apart, as for a `MeshPolicy`."""
+        labels = tuple(sorted((self.target_selector_labels or {}).items()))
+        return self.target_type, self.target_app_name, self.target_service, labels
+
 
 @dataclasses.dataclass(frozen=True)
 class Policies:
@@ -167,17 +173,18 @@ def parse_policies(
             continue
         place = inside("policies", number)
         policy = reader.entry(MeshPolicy, member, place)
-        if policy is None:
-            unread.append(_unread(member))
-            continue
-        targets.add(policy.target)
+        dropped = _unread(member) if policy is None else None
+        targets.add(policy.target if policy else dropped.target if dropped else ())
         if len(targets) > MAX_TARGETS:
             message = f"{len(members) - number} entries from here on were not read"
             remedy = f"use at most {MAX_TARGETS} targets"
             reader.report(place, InvalidValueError(message, remedy))
             unread.append(Unread())
             break
-        policies[place] = policy
+        if policy:
+            policies[place] = policy
+        elif dropped:
+            unread.append(dropped)
     return Policies(policies, tuple(unread)), reader.problems
 
 

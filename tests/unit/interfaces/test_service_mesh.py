@@ -241,3 +241,22 @@ def test_any_text_is_read_as_the_published_library_reads_it_or_has_a_problem(tex
         assert {k for k, v in entry.items() if v is not None} <= theirs.keys()
     if text.strip() and not problems:
         assert len(policies.entries) == sum(entry is not None for entry in json.loads(text) or ())
+
+
+@pytest.mark.parametrize("extra", [{}, {"unknown": 1}], ids=["valid", "invalid"])
+def test_an_application_has_a_limited_number_of_targets(extra: dict[str, Any]):
+    limit = service_mesh.MAX_TARGETS
+    base = {"source_namespace": "a", "source_app_name": "s", "target_namespace": "b"}
+    entries = [{**base, "target_service": f"x{n}", **extra} for n in range(limit)]
+    last = {**base, "target_service": "last"}
+    found, problems = service_mesh.parse_policies(
+        {"policies": json.dumps([*entries, entries[0], last, last])}, app="evil", endpoint="e"
+    )
+    if not extra:
+        assert len(found.entries) == limit + 1
+        (problem,) = problems
+        assert problem.field == f"policies[{limit + 1}]"
+        assert problem.message == "2 entries from here on were not read"
+    # What was not read closes all targets of the application.
+    assert found.unread[-1] == service_mesh.Unread()
+    assert len(found.unread) == (limit + 2 if extra else 1)

@@ -4,6 +4,7 @@
 """The list of routes for operators: URL, application, backend, authentication. Pure."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from istio_ambient import kube
@@ -50,21 +51,22 @@ def entries(ingress: Ingress, live: kube.Live) -> list[Entry]:
         ingress: with the routes that are served.
         live: our objects as they are in the cluster.
     """
-    return sorted(
-        {
-            _entry(route, match, host, ingress, live)
-            for route in ingress.served.routes
-            for match in route.matches
-            for host in route.answers_to
-        }
-    )
+    found: set[Entry] = set()
+    for route in ingress.served.routes:
+        common = _common(route, ingress, live)
+        for match, host in itertools.product(route.matches, route.answers_to):
+            conditions = ", ".join(_conditions(match))
+            url = _url(route, match, host, ingress)
+            found.add(dataclasses.replace(common, url=url, match=conditions))
+    return sorted(found)
 
 
-def _entry(route: Route, match: Match, host: str, ingress: Ingress, live: kube.Live) -> Entry:
+def _common(route: Route, ingress: Ingress, live: kube.Live) -> Entry:
+    """Return what the entries of one route have in common, without URL and match."""
     weighted = len(route.backends) > 1
     return Entry(
-        url=_url(route, match, host, ingress),
-        match=", ".join(_conditions(match)),
+        url="",
+        match="",
         application=route.requester.app,
         endpoint=route.requester.endpoint,
         backends=tuple(
