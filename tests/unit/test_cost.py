@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from istio_ambient import authorization, beacon, ingress, kube, resources
+from istio_ambient import authorization, beacon, gateways, ingress, kube, resources
 from istio_ambient.charm import status
 from istio_ambient.ingress.reports import route_list
 from istio_ambient.integrations import access_requests, ingress_requests
@@ -122,16 +122,16 @@ def beacon_hook(databags: Databags) -> None:
             pending=(),
         )
         desired = beacon.desired(given)
-        objects_of: Sequence[Any] = desired.objects
-        kinds = tuple({type(each) for each in objects_of})
-        plan = kube.plan(desired.objects, kube.Live(live.identity, kinds, live.objects))
+        plan = kube.plan(desired.objects, kube.Live(live.identity, MANAGED, live.objects))
         objects = {c.ref: c.kind.from_dict(c.manifest) for c in plan.changes if c.manifest}
-        live = kube.Live(live.identity, kinds, objects)
+        live = kube.Live(live.identity, MANAGED, objects)
         findings = status.Findings(problems=bounded(desired.problems))
         findings.readiness.extend(status.pending(given.outcomes.pending))
         status.status_of(findings, 300)
 
 
+MANAGED = (*gateways.KINDS, resources.AuthorizationPolicy)
+"""Kinds that the beacon applies."""
 EMPTY: dict[str, Any] = {}
 LISTENER = {"port": 80, "protocol": "HTTP"}
 
