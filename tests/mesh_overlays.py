@@ -96,26 +96,28 @@ ORDINARY: dict[str, str] = {
         "defaultProviders: {accessLogging: [errors]}"
     ),
     "logs over OTLP": (
-        "extensionProviders: [{name: otel-logs, envoyOtelAls: {service: otel.cos.svc,"
+        "extensionProviders: [{name: otel-logs, envoyOtelAls:"
+        " {service: otel.cos.svc.cluster.local,"
         ' port: 4317, logFormat: {text: "%RESPONSE_CODE%", labels: {path: "%REQ(:PATH)%"}}}}]'
     ),
     "spans over OTLP and HTTP": (
-        "extensionProviders: [{name: otel-http, opentelemetry: {service: otel.cos.svc,"
+        "extensionProviders: [{name: otel-http, opentelemetry:"
+        " {service: otel.cos.svc.cluster.local,"
         " port: 4318, http: {path: /v1/traces, timeout: 5s, headers: [{name: x-a, value: b}]}}}]\n"
         "defaultProviders: {tracing: [otel-http]}"
     ),
     "spans to Zipkin": (
-        "extensionProviders: [{name: zipkin, zipkin: {service: zipkin.cos.svc,"
+        "extensionProviders: [{name: zipkin, zipkin: {service: zipkin.cos.svc.cluster.local,"
         " port: 9411, path: /api/v2/spans, maxTagLength: 128}}]\n"
         "defaultProviders: {tracing: [zipkin]}"
     ),
     "an authorizer of one's own": (
-        "extensionProviders: [{name: opa, envoyExtAuthzGrpc: {service: opa.opa.svc,"
+        "extensionProviders: [{name: opa, envoyExtAuthzGrpc: {service: opa.cos.svc.cluster.local,"
         ' port: 9191, timeout: 0.5s, statusOnError: "503",'
         " includeRequestBodyInCheck: {maxRequestBytes: 1024}}}]"
     ),
     "an authorizer over HTTP": (
-        "extensionProviders: [{name: web, envoyExtAuthzHttp: {service: a.b.svc,"
+        "extensionProviders: [{name: web, envoyExtAuthzHttp: {service: web.cos.svc.cluster.local,"
         " port: 80, pathPrefix: /check, includeRequestHeadersInCheck: [cookie, x-*],"
         ' includeAdditionalHeadersInCheck: {x-path: "%REQ(:PATH)%"}}}]'
     ),

@@ -250,6 +250,12 @@ PROVIDERS: dict[str, dict[str, Any]] = {
             "port": 4180,
             "pathPrefix": "/decisions",
             "includeRequestHeadersInCheck": ["authorization", "cookie"],
+            "includeAdditionalHeadersInCheck": {
+                "x-forwarded-host": "%REQ(:AUTHORITY)%",
+                "x-forwarded-method": "%REQ(:METHOD)%",
+                "x-forwarded-proto": "%REQ(X-FORWARDED-PROTO)%",
+                "x-forwarded-uri": "%REQ(:PATH)%",
+            },
             "headersToUpstreamOnAllow": ["authorization", "path"],
             "headersToDownstreamOnAllow": ["set-cookie"],
             "headersToDownstreamOnDeny": ["content-type", "set-cookie"],

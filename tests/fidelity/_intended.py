@@ -148,4 +148,16 @@ INTENDED: tuple[Intended, ...] = (
         _INSTALLER,
         ours=ABSENT,
     ),
+    Intended(
+        "ConfigMap/*/istio",
+        "data.mesh.extensionProviders*charmed-istio.applied.*",
+        "the mark by which the charm learns whether istiod took the MeshConfig",
+        theirs=ABSENT,
+    ),
+    Intended(
+        "ServiceAccount/*/charmed-istio-acceptance",
+        "",
+        "the account, without any right, as which the charms ask istiod what was taken",
+        theirs=ABSENT,
+    ),
 )
