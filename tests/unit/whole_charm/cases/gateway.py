@@ -151,18 +151,18 @@ CASES: Mapping[str, Case] = {
         {"objects": {"AuthorizationPolicy shop/gate-shop-external-traffic": {"spec": {}}}},
         {"Gateway shop/gate": ABSENT, PAGE: ABSENT, URL: ABSENT},
     ),
-    "istiod takes a route of another owner": Case(
+    "istiod does not take a route of another owner": Case(
         by_hand(
             status={
                 "parents": [
                     {
                         "parentRef": {"name": "gate", "sectionName": "http-80"},
-                        "conditions": [{"type": "Accepted", "status": "True"}],
+                        "conditions": [{"type": "Accepted", "status": "False"}],
                     }
                 ]
             }
         ),
-        {f"{FOREIGN}.state": "served"},
+        {f"{FOREIGN}.state": "not taken by istiod"},
         given=LISTED_BY_HAND,
     ),
     "a route of ours is for another requester": Case(
