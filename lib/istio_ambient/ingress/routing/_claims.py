@@ -60,9 +60,9 @@ class Claim:
         segments = f"{start}/".split("/")[1:-1] if not rest else start.split("/")[1:-1]
         return "/" + "/".join(segments[:_MAX_DEPTH]) if start.startswith("/") else "/"
 
-    def problem(self, message: str, remedy: str) -> Problem:
-        """Return why the claim is refused."""
-        return self.route.requester.problem(self.route.field, message, remedy)
+    def problem(self, message: str) -> Problem:
+        """Return why the claim is refused for its path."""
+        return self.route.requester.problem(self.route.field, message, "use another path")
 
 
 _Holders: TypeAlias = dict[str, Claim]
@@ -147,22 +147,19 @@ class Claims:
         paths = self._paths.get((listener, claim.host))
         if paths is None:
             return None
-        where = f"{claim.path} of {listener}" + (
-            "" if claim.host == "*" else f", host {claim.host}"
-        )
-        remedy = "change what it asks for, or remove one of the two integrations"
+        at = listener + ("" if claim.host == "*" else f", host {claim.host}")
+        # Who is named first is in the status, even where the rest is cut.
         other = _other(paths.equal.get(claim.key), claim)
         if other is not None:
-            message = f"asks for {where}, which {other.route.requester} has: refused"
-            return claim.problem(message, remedy)
+            return claim.problem(f"{other.route.requester} has {claim.path} of {at}: refused")
         other = self._published(paths, claim)
         if other is not None:
-            message = f"asks for {where}, which overlaps the URL of {other.route.requester}"
-            return claim.problem(f"{message}: refused", remedy)
+            message = f"{other.route.requester} has {other.path} of {at}, and with it {claim.path}"
+            return claim.problem(f"{message}: refused")
         other = _expression_conflict(paths, claim)
         if other is not None:
-            message = f"asks for {where}, which cannot be told from {other.path} of"
-            return claim.problem(f"{message} {other.route.requester}: refused", remedy)
+            message = f"{other.route.requester} has {other.path} of {at}"
+            return claim.problem(f"{message}, which {claim.path} overlaps: refused")
         return None
 
     @staticmethod
@@ -182,17 +179,16 @@ class Claims:
             for host, holders in hosts.own.get(name, {}).items():
                 other = _other(holders, claim)
                 if other is not None and host != claim.host:
-                    message = f"{name} is the gateway's own: it would be taken from or by"
-                    remedy = "leave the hostnames out, or use another port"
-                    return _host_problem(claim, f"{message} {other.route.requester}", remedy)
+                    message = f"{name} is the gateway's own, for {other.route.requester} too"
+                    return _host_problem(claim, message, "leave the hostnames out")
         others = [_other(hosts.wide.get(each), claim) for each in _wildcards(claim.host)]
         if claim.route.hostnames:
             others.append(_other(hosts.narrow.get(claim.host), claim))
         other = next(filter(None, others), None)
         if other is None:
             return None
-        message = f"{claim.host} overlaps {other.host} of {other.route.requester}"
-        return _host_problem(claim, message, "use another hostname, or another port")
+        message = f"{other.route.requester} has {other.host}, which {claim.host} overlaps"
+        return _host_problem(claim, message, "use another hostname")
 
     def _known(self, host: str) -> list[str]:
         return [name for name in self._names if host == "*" or _hosts.covers(host, name)]
