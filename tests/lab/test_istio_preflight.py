@@ -127,7 +127,7 @@ def test_another_istio_blocks_and_remains_of_one_do_not(cluster: lab.Cluster, me
         with mesh.requests(UNIT) as seen:
             mesh.emit(UNIT, "update-status")
         assert seen.writes == []
-        slices_read = [request for request in seen if "/endpointslices" in request.path]
+        slices_read = [request for request in seen if "/v1/endpointslices" in request.path]
         assert (len(slices_read), len(seen) <= test_istio.KINDS + test_istio.READS_BESIDE) == (
             1,
             True,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import httpx2
+from istio_ambient.cluster import acceptance
 
 READS = frozenset({"GET", "HEAD"})
 
@@ -72,6 +73,8 @@ _handle_request = httpx2.HTTPTransport.handle_request
 def _recorded(self: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Response:
     # Charms authenticate with their ServiceAccount's token, the lab with client certificates.
     by_charm = _recorder.unit is not None and "authorization" in request.headers
+    # istiod takes a token too, and is no API server.
+    by_charm = by_charm and request.url.port != acceptance.PORT
     with _recorder.lock:
         for seen, units in _recorder.open:
             if by_charm and (not units or _recorder.unit in units):
