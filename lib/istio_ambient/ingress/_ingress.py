@@ -45,18 +45,12 @@ class Ingress:
     @property
     def route_namespaces(self) -> frozenset[str]:
         """Namespaces whose routes the gateway takes."""
-        facts = self.facts
-        granted = (route.namespace for route in self.served.objects)
-        return frozenset({facts.model, *granted, *facts.config.route_namespaces})
+        return _route_namespaces(self.facts, self.served)
 
     @property
     def foreign_routes(self) -> tuple[AttachedRoute, ...]:
         """Routes of other owners that the gateway takes, or has taken until now."""
-        return tuple(
-            route
-            for route in self.facts.cluster.foreign_routes
-            if route.accepted or route.namespace in self.route_namespaces
-        )
+        return _foreign_routes(self.facts, self.served)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -116,7 +110,7 @@ def resolve(facts: Facts) -> Ingress:
     )
     in_force = authentication.InForce()
     if facts.needs_authentication:
-        attached = (*facts.live_routes, *facts.cluster.foreign_routes)
+        attached = (*facts.live_routes, *_foreign_routes(facts, served))
         in_force = authentication.in_force(served.objects, attached, listeners)
     return Ingress(
         facts=facts,
@@ -125,6 +119,21 @@ def resolve(facts: Facts) -> Ingress:
         listeners=listeners,
         served=served,
         authentication=authentication.authentication(served.objects, in_force),
+    )
+
+
+def _route_namespaces(facts: Facts, served: routing.Served) -> frozenset[str]:
+    granted = (route.namespace for route in served.objects)
+    return frozenset({facts.model, *granted, *facts.config.route_namespaces})
+
+
+def _foreign_routes(facts: Facts, served: routing.Served) -> tuple[AttachedRoute, ...]:
+    """Return the routes of other owners that count: one that istiod refuses closes no path."""
+    namespaces = _route_namespaces(facts, served)
+    return tuple(
+        route
+        for route in facts.cluster.foreign_routes
+        if route.accepted or route.namespace in namespaces
     )
 
 
@@ -169,7 +178,7 @@ def desired(ingress: Ingress) -> Desired:
             *ingress.authentication_problems,
             *authentication.key_problems(facts.request_auth, facts.keys),
         ),
-        message=_foreign_routes(ingress.foreign_routes),
+        message=_message(ingress.foreign_routes),
     )
 
 
@@ -187,7 +196,7 @@ def _excepted(ingress: Ingress) -> Iterator[kube.Ref]:
             yield kube.ref_in(objects.KINDS[route.protocol], route.name, route.namespace)
 
 
-def _foreign_routes(routes: Sequence[AttachedRoute]) -> str:
+def _message(routes: Sequence[AttachedRoute]) -> str:
     """Return the status text about routes of other owners; empty where there are none."""
     names = sorted({str(route) for route in routes})
     if not names:

@@ -184,3 +184,17 @@ def test_routes_of_other_namespaces_count_where_the_gateway_takes_them():
     message = ingress.desired(resolved).message
     assert message == "3 routes of another owner: HTTPRoute shop/by-hand: see list-routes"
     assert ingress.desired(ingress.resolve(samples.facts())).message == ""
+
+
+def test_a_route_that_the_gateway_does_not_take_closes_no_path():
+    asked = samples.request(endpoint="ingress-unauthenticated", authenticated=False)
+    login = ingress.ForwardAuth(wanted=True, provider_name="ext-authz-gate")
+
+    def policy(*routes: AttachedRoute) -> Any:
+        given = samples.facts(asked, forward_auth=login, foreign_routes=routes)
+        return samples.objects(given)["AuthorizationPolicy shop/ext-authz-gate"]["spec"]["rules"]
+
+    assert policy(foreign("stranger")) == policy()
+    assert policy(foreign("stranger", accepted=False)) == policy()
+    assert policy(foreign("stranger", accepted=True)) != policy()
+    assert policy(foreign("shop")) != policy()
