@@ -71,9 +71,11 @@ def trusting(shop: Shop, app: str, rules: Sequence[dict[str, str]]) -> Generator
     """Let an application trust tokens by these rules."""
     shop.model.fake_remote(ENDPOINT, app, {"jwt_rules": json.dumps(rules)})
     shop.model.settle()
-    yield
-    shop.model.remove_relation(ENDPOINT, app)
-    shop.model.settle()
+    try:
+        yield
+    finally:
+        shop.model.remove_relation(ENDPOINT, app)
+        shop.model.settle()
 
 
 def listening(shop: Shop) -> tuple[socket.socket, str]:  # noqa: F811
@@ -106,8 +108,7 @@ def test_no_server_of_keys_freezes_the_gateway(shop: Shop, control_plane: juju.M
     with identity.Server(listener, answer) as server, trusting(shop, "bank", rules):
         assert faults(shop, "bank") == list(FAULTS.values())
         assert shop.status().startswith(
-            "blocked: bank:istio-request-auth jwt_rules: https://bank.example.com/html:"
-            " answered HTML; "
+            "blocked: bank:istio-request-auth jwt_rules: answered HTML: keys of https://bank.exam"
         )
         # Eight servers at most were asked, once by the charm, and never by istiod.
         assert len(server.requests) == len(FAULTS)
@@ -139,9 +140,8 @@ def test_the_last_good_keys_stay_until_there_are_new_ones(shop: Shop):  # noqa: 
         with shop.model.requests(UNIT) as seen:
             shop.model.emit(UNIT, "update-status")
         assert len(seen.writes) == 1
-        told = f"waiting: productpage:istio-request-auth: keys of {OTHER}: no answer"
-        assert shop.status().startswith(told)
-        assert "the last good ones stay" in shop.status()
+        assert shop.status().startswith("waiting: productpage:istio-request-auth: no answer")
+        assert f"the last good ones stay: keys of {OTHER[:10]}" in shop.status()
         with shop.model.requests(UNIT) as seen:
             shop.model.emit(UNIT, "update-status")
         assert seen.writes == []

@@ -194,7 +194,8 @@ def key_problems(trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys])
             app=app,
             endpoint=_ENDPOINT,
             field="jwt_rules",
-            message=f"{printable(source.issuer, _MAX_ISSUER)}: {found.fault}",
+            # The reason first: a status is cut.
+            message=f"{found.fault}: keys of {printable(source.issuer, _MAX_ISSUER)}",
             remedy="correct jwks_uri or its server",
         )
         for app, source, found in _by_application(trusts, keys)
@@ -210,7 +211,7 @@ def key_readiness(
         kube.Readiness(
             f"{app}:{_ENDPOINT}",
             ready=False,
-            reason=f"keys of {printable(source.issuer, _MAX_ISSUER)}: {_reason(found)}",
+            reason=f"{_reason(found)}: keys of {printable(source.issuer, _MAX_ISSUER)}",
         )
         for app, source, found in _by_application(trusts, keys)
         if found == SigningKeys() or found.transient
@@ -220,7 +221,7 @@ def key_readiness(
 def _reason(keys: SigningKeys) -> str:
     if not keys.fault:
         return "not fetched yet"
-    return f"{keys.fault}; the last good ones stay" if keys.jwks else keys.fault
+    return f"{keys.fault}, the last good ones stay" if keys.jwks else keys.fault
 
 
 def _by_application(
