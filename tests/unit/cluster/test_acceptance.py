@@ -1,0 +1,114 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""How istiods are asked: over real sockets, with servers that answer badly or not at all."""
+
+import http.server
+import json
+import threading
+from collections.abc import Generator
+
+import pytest
+from istio_ambient.acceptance import Report
+from istio_ambient.cluster import acceptance
+
+ANSWERS: dict[str, tuple[int, bytes]] = {}
+
+
+class _Istiod(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/debug/").partition("?")[0]
+        status, body = ANSWERS.get(path, (404, b""))
+        if self.headers["Authorization"] != "Bearer secret":
+            status = 401
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the tests' output clean."""
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """An istiod on this machine, with an answer for each path."""
+    ANSWERS.clear()
+    ANSWERS["mesh"] = 200, b'{"rootNamespace": "mesh"}'
+    ANSWERS["syncz"] = 200, b"[]"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Istiod) as server:
+        monkeypatch.setattr(acceptance, "PORT", server.server_port)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def ask(token: str = "secret") -> Report:
+    (report,) = acceptance.Istiods(("127.0.0.1",), token).ask("shop")
+    return report
+
+
+def test_an_istiod_is_asked_for_its_mesh_config_and_its_proxies(served: None):
+    proxy: dict[str, object] = {"proxy": "way-1-2.shop", "proxy_type": "waypoint", "resources": {}}
+    ANSWERS["syncz"] = 200, json.dumps([proxy]).encode()
+    report = ask()
+    assert report.fault == ""
+    assert report.now is not None
+    assert report.mesh_config is not None
+    assert [proxy.name for proxy in report.proxies] == ["way-1-2"]
+
+
+def test_an_istiod_with_another_root_namespace_refuses_to_answer(served: None):
+    ANSWERS["mesh"] = 403, b""
+    assert ask().is_foreign
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "fault"),
+    [
+        ("mesh", (500, b"oops"), "answers with HTTP 500"),
+        ("mesh", (200, b"<html>"), "its answer cannot be read"),
+        ("syncz", (404, b""), "answers with HTTP 404"),
+        ("syncz", (200, b"{}"), "its answer cannot be read"),
+    ],
+)
+def test_a_bad_answer_is_no_acceptance(
+    served: None, path: str, answer: tuple[int, bytes], fault: str
+):
+    ANSWERS[path] = answer
+    assert ask().fault == fault
+
+
+def test_a_token_that_is_not_taken_is_no_acceptance(served: None):
+    assert ask("wrong").fault == "answers with HTTP 401"
+
+
+def test_an_answer_without_end_is_not_read(served: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(acceptance, "_MAX_BYTES", 100)
+    ANSWERS["syncz"] = 200, b"[" + b" " * 1000 + b"]"
+    assert ask().fault == "does not answer"
+
+
+def test_nobody_answers(served: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(acceptance, "PORT", 1)
+    assert ask().fault == "does not answer"
+
+
+def test_only_a_hook_that_wrote_asks_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(acceptance, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(acceptance, "PAUSE", 0.0)
+    asked: list[int] = []
+
+    def silent_twice() -> list[Report]:
+        asked.append(1)
+        return [Report("", fault="does not answer" if len(asked) < 3 else "")]
+
+    assert acceptance.settled(silent_twice, wrote=False)[0].fault
+    assert len(asked) == 1
+    assert not acceptance.settled(silent_twice, wrote=True)[0].fault
+    assert len(asked) == 3
+    monkeypatch.setattr(acceptance, "WAIT", 0.0)
+    asked.clear()
+    assert acceptance.settled(silent_twice, wrote=True)[0].fault
+    assert len(asked) == 1
