@@ -9,6 +9,7 @@ copy names this machine; the committed file never changes.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -46,7 +47,7 @@ def on_platform(project: str, host: str) -> str:
     document = yaml.safe_load(project)
     if host in document["platforms"]:
         return project
-    return yaml.safe_dump({**document, "platforms": {host: None}}, sort_keys=False)
+    return json.dumps({**document, "platforms": {host: None}}, indent=2, ensure_ascii=False)
 
 
 def stage(charm: Path, host: str) -> Path:

@@ -14,8 +14,6 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from tests.lab import _binaries
 
 PROGRAM = "gatewayobjects"
@@ -101,7 +99,7 @@ def parameters() -> list[dict[str, Any]]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": name, "namespace": NAMESPACE},
-            "data": {key: yaml.safe_dump(overlay) for key, overlay in overlays.items()},
+            "data": {key: json.dumps(overlay) for key, overlay in overlays.items()},
         }
         for name, overlays in _PARAMETERS.items()
     ]

@@ -4,6 +4,7 @@
 """The pinned istioctl and the objects that it renders."""
 
 import functools
+import json
 import os
 import pathlib
 import subprocess
@@ -40,7 +41,7 @@ def generate(operator: dict[str, Any], *, crds: bool = False) -> list[dict[str, 
 
 def _documents(operator: dict[str, Any]) -> Iterator[str]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(operator, file)
+        json.dump(operator, file)
         file.flush()
         done = subprocess.run(
             [istioctl(), "manifest", "generate", "-f", file.name],
