@@ -17,7 +17,7 @@ import pydantic
 from istio_ambient.values import validation
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
-MAX_LENGTH = 2 * 1024 * 1024
+MAX_LENGTH = 4 * 1024 * 1024
 """Characters of one databag value that are decoded."""
 MAX_DEPTH = 16
 """Levels of lists and objects that every JSON reader can handle; interfaces have a few."""

@@ -68,7 +68,7 @@ def test_null_entries_request_nothing():
         ("{}", "policies: not a list; send a JSON list"),
         ('"[]"', "policies: not a list; send a JSON list"),
         ("7", "policies: not a list; send a JSON list"),
-        (" " * 9_000_000, "policies: 9000000 characters long; send at most 2097152 characters"),
+        (" " * 9_000_000, "policies: 9000000 characters long; send at most 4194304 characters"),
     ],
 )
 def test_an_unreadable_list_is_a_problem_and_its_targets_are_unknown(text: str, said: str):
