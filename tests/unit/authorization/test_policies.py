@@ -139,18 +139,23 @@ def test_every_source_can_be_led_back_to_who_asked():
     }
 
 
+def provenance(*requesters: str, complete: bool = True) -> authorization.Provenance:
+    return authorization.Provenance(frozenset(requesters), complete)
+
+
 def test_who_asked_is_found_again():
     other = authorization.Requester("trusted", "service-mesh")
     built = manifests(
         request("a", GET_X), request("a", GET_X, target=PODS), request(None, requester=other)
     )
     assert authorization.requesters_of(built) == {
-        DETAILS: {"details:service-mesh", "trusted:service-mesh"},
-        PODS: {"details:service-mesh"},
+        DETAILS: provenance("details:service-mesh", "trusted:service-mesh"),
+        PODS: provenance("details:service-mesh"),
     }
     # Where the annotation was cut, any application may be a requester.
     cut = manifests(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
-    assert authorization.requesters_of(cut) == {DETAILS: None}
+    found = authorization.requesters_of(cut)[DETAILS]
+    assert not found.complete and found.requesters == {"details:service-mesh"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,8 @@ def test_who_asked_is_found_again():
 def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     (policy,) = manifests(request("a", GET_X))
     policy["metadata"]["annotations"] = {} if text is None else {authorization.REQUESTED_BY: text}
-    assert authorization.requesters_of([policy]) == {DETAILS: None}
+    unknown = provenance(complete=False)
+    assert authorization.requesters_of([policy]) == {DETAILS: unknown}
     namespace_wide: dict[str, Any] = {"metadata": {"namespace": "shop"}, "spec": {"rules": [{}]}}
     assert authorization.requesters_of([namespace_wide]) == {}
 
