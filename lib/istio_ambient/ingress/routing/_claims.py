@@ -179,8 +179,8 @@ class Claims:
             for host, holders in hosts.own.get(name, {}).items():
                 other = _other(holders, claim)
                 if other is not None and host != claim.host:
-                    message = f"{name} is the gateway's own, for {other.route.requester} too"
-                    return _host_problem(claim, message, "leave the hostnames out")
+                    message = f"{other.route.requester} has {name}, the gateway's own"
+                    return _host_problem(claim, message, "use none")
         others = [_other(hosts.wide.get(each), claim) for each in _wildcards(claim.host)]
         if claim.route.hostnames:
             others.append(_other(hosts.narrow.get(claim.host), claim))
