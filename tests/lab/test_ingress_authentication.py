@@ -598,3 +598,26 @@ def test_next_hook_writes_nothing(shop: Shop, login: identity.Server, tokens: No
     with shop.model.requests(UNIT) as seen:
         shop.model.emit(UNIT, "update-status")
     assert seen.writes == []
+
+
+def test_a_login_works_where_the_authorizer_is_on_the_mesh(
+    shop: Shop, login: identity.Server, control_plane: juju.Model
+):
+    """In hardened mode, with all of the model on the mesh."""
+    control_plane.config("istio-k8s", **{"hardened-mode": True})
+    shop.model.deploy(CHARMS / "istio-beacon-k8s", "beacon", config={"model-on-mesh": True})
+    control_plane.wait_active()
+    shop.model.wait_active()
+    try:
+        login.requests.clear()
+        shop.settles(200, PAGE, SESSION)
+        shop.settles(302, PAGE)
+        assert login.requests
+        spec = shop.spec("identity-gate-shop-l4")
+        assert spec is not None
+        assert spec["rules"][0]["to"] == [{"operation": {"ports": [str(identity.DECISIONS_PORT)]}}]
+    finally:
+        shop.model.remove("beacon")
+        control_plane.reset("istio-k8s", "hardened-mode")
+        control_plane.wait_active()
+        shop.model.wait_active()

@@ -62,18 +62,19 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             databag for endpoint in ingress_requests.KEYS for databag in self._databags(endpoint)
         )
         scraped = scrapers.read(self)
+        login = self._login()
         config = self.load_config(ingress.Config)
         cluster = ingress_services.read(
             client,
             gateway,
             requests,
             live,
+            authorizer=login.auth.service,
             route_namespaces=config.route_namespaces,
             cross_model=scraped.cross_model,
         )
         let_in, pending = scraped.requests(cluster.model_namespaces)
         upstream, unread = self._upstream()
-        login = self._login()
         tokens, bad_rules = ingress_authentication.tokens(
             self._databags(ingress_authentication.REQUEST_AUTH),
             login,

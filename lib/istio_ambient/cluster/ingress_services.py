@@ -19,6 +19,7 @@ def read(
     requests: Sequence[ingress.IngressRequest],
     live: kube.Live,
     *,
+    authorizer: ingress.AuthorizerService | None = None,
     route_namespaces: Collection[str] = (),
     cross_model: bool = False,
 ) -> ingress.Cluster:
@@ -34,18 +35,23 @@ def read(
         gateway: the Gateway.
         requests: of all applications.
         live: our own objects, routes among them.
+        authorizer: the Service of the external authorizer; None: no login is required.
         route_namespaces: whose routes the operator admits.
         cross_model: whether namespaces of other models are needed for another reason.
 
     Raises:
         httpx2.HTTPError: on any answer but success or 404.
     """
-    elsewhere = any(request.requester.model_uuid for request in requests)
+    requesters = [request.requester for request in requests]
+    named = [(request.model, *backend) for request in requests for backend in request.backends]
+    if authorizer is not None:
+        requesters.append(authorizer.requester)
+        named.append((authorizer.namespace, authorizer.name, authorizer.port))
+    elsewhere = any(requester.model_uuid for requester in requesters)
     where = None if elsewhere else gateway.namespace
     services = authorization.services_of(kube.list_kind(client, Service, namespace=where) or ())
     namespaces = (kube.list_kind(client, Namespace) or ()) if elsewhere or cross_model else ()
     slices: Iterable[EndpointSlice] = ()
-    named = ((request.model, *backend) for request in requests for backend in request.backends)
     if ingress.need_named_ports(services, named):
         slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
     service = services.get((gateway.namespace, gateway.workload))

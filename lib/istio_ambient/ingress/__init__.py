@@ -28,6 +28,7 @@ from istio_ambient.ingress.authentication import (
 )
 from istio_ambient.ingress.model import (
     AttachedRoute,
+    AuthorizerService,
     Certificate,
     Cluster,
     Config,
@@ -56,6 +57,7 @@ __all__ = [
     "KINDS",
     "MANAGED",
     "AttachedRoute",
+    "AuthorizerService",
     "Certificate",
     "Cluster",
     "Config",

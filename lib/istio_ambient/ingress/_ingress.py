@@ -41,6 +41,8 @@ class Ingress:
     listeners: routing.Listeners
     served: routing.Served
     authentication: authentication.Authentication
+    authorizer: routing.BackendService | None
+    """The Service that the gateway sends check requests to."""
 
     @property
     def route_namespaces(self) -> frozenset[str]:
@@ -56,6 +58,14 @@ class Ingress:
     def problems(self) -> tuple[Problem, ...]:
         """Requests that are refused or in conflict."""
         return (*self.listeners.problems, *self.served.problems)
+
+    @property
+    def backends(self) -> Iterator[routing.BackendService]:
+        """What the gateway sends requests to: of routes, and check requests."""
+        routes = (*self.served.routes, *self.served.withheld)
+        yield from (backend for route in routes for backend in route.backends)
+        if self.authorizer is not None:
+            yield self.authorizer
 
     @property
     def authentication_problems(self) -> list[Problem]:
@@ -119,6 +129,7 @@ def resolve(facts: Facts) -> Ingress:
         listeners=listeners,
         served=served,
         authentication=authentication.authentication(served.objects, in_force),
+        authorizer=backends.authorizer(facts.forward_auth.service),
     )
 
 
@@ -162,7 +173,7 @@ def desired(ingress: Ingress) -> Desired:
             *policies,
             *objects.routes(served.objects, gateway),
             *objects.destination_rules(served.routes, gateway),
-            *objects.backend_policies((*served.routes, *served.withheld), gateway),
+            *objects.backend_policies(ingress.backends, gateway),
             # Our own units are on the mesh where the whole model is.
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),

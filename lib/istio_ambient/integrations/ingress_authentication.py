@@ -11,7 +11,7 @@ policy refers to.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from istio_ambient import ingress
+from istio_ambient import authorization, ingress
 from istio_ambient.integrations.requesters import RequesterDatabag
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
 from istio_ambient.values.problems import Problem
@@ -96,7 +96,19 @@ def login(
             missing = f"{control_plane.app} does not ask the authorizer at {where} yet"
     if published is None:
         missing = f"{authorizer.app} has not sent a valid decisions_address"
-    return Login(ingress.ForwardAuth(True, provider, missing), published, tuple(problems))
+    service = _service(authorizer.requester, published) if published else None
+    auth = ingress.ForwardAuth(True, provider, missing, service)
+    return Login(auth, published, tuple(problems))
+
+
+def _service(
+    requester: authorization.Requester, authorizer: istio_ingress_config.Authorizer
+) -> ingress.AuthorizerService | None:
+    host = authorizer.service.lower().removesuffix(".cluster.local")
+    name, _, namespace = host.removesuffix(".svc").partition(".")
+    if not host.endswith(".svc") or not namespace or "." in namespace or "/" in name:
+        return None
+    return ingress.AuthorizerService(requester, namespace, name, authorizer.port)
 
 
 def _authorizer(decisions: forward_auth.Decisions) -> istio_ingress_config.Authorizer:

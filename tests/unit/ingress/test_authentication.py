@@ -458,3 +458,53 @@ def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
     assert {type(obj) for obj in objects} - {type(obj) for obj in left} == {resources.HTTPRoute}
     names = {obj.metadata.name for obj in left}
     assert "productpage-gate-shop-l4" in names, "its pods would be open to all clients"
+
+
+AUTHORIZER = ingress.AuthorizerService(
+    authorization.Requester("proxy", "forward-auth"), "shop", "proxy", 4180
+)
+ELSEWHERE = dataclasses.replace(AUTHORIZER, namespace="store")
+PROXY = samples.service("proxy", port=4180, target=4181)
+
+
+@pytest.mark.parametrize(
+    ("named", "service", "admitted"),
+    [
+        (AUTHORIZER, PROXY, True),
+        (AUTHORIZER, samples.service("proxy", port=4180, selector={}), False),
+        (AUTHORIZER, samples.service("proxy", port=4180, external_name=True), False),
+        (AUTHORIZER, samples.service("proxy", port=80), False),
+        (AUTHORIZER, dataclasses.replace(PROXY, selector={authorization.NAME_LABEL: "x"}), False),
+        (AUTHORIZER, dataclasses.replace(PROXY, namespace="store"), False),
+        (ELSEWHERE, samples.service("proxy", "store", port=4180), False),
+        (None, PROXY, False),
+    ],
+)
+def test_the_gateway_is_admitted_to_an_authorizer_that_belongs_to_who_named_it(
+    named: ingress.AuthorizerService | None, service: authorization.ServiceFacts, *, admitted: bool
+):
+    login = dataclasses.replace(LOGIN, service=named)
+    found = samples.objects(samples.facts(services=(service,), forward_auth=login))
+    policies = {ref: each["spec"] for ref, each in found.items() if ref.endswith("-l4")}
+    assert list(policies) == ["AuthorizationPolicy shop/proxy-gate-shop-l4"] * admitted
+    for spec in policies.values():
+        assert spec["selector"]["matchLabels"] == {authorization.NAME_LABEL: "proxy"}
+        (rule,) = spec["rules"]
+        assert rule["from"][0]["source"]["principals"] == ["cluster.local/ns/shop/sa/gate-istio"]
+        assert rule["to"] == [{"operation": {"ports": ["4181"]}}]
+
+
+def test_an_authorizer_that_is_served_too_has_one_policy_for_all_ports():
+    login = dataclasses.replace(LOGIN, service=AUTHORIZER)
+    ports = (
+        authorization.ServicePort(80, 8080, "http"),
+        authorization.ServicePort(4180, 4181, "check"),
+    )
+    wanted = samples.facts(
+        samples.request("proxy", port=80, endpoint="ingress-unauthenticated", authenticated=False),
+        services=(samples.service("proxy", ports=ports),),
+        forward_auth=login,
+    )
+    found = samples.objects(wanted)
+    (rule,) = found["AuthorizationPolicy shop/proxy-gate-shop-l4"]["spec"]["rules"]
+    assert rule["to"] == [{"operation": {"ports": ["4181", "8080"]}}]

@@ -3,6 +3,7 @@
 
 """From databags to the requirements of authenticated routes."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -52,7 +53,9 @@ def test_no_login():
 
 def test_a_complete_login_and_the_databag_of_the_control_plane():
     login = ingress_authentication.login("gate", PROXY, KNOWS)
-    assert login.auth == ingress.ForwardAuth(True, "ext-authz-gate")
+    assert dataclasses.replace(login.auth, service=None) == ingress.ForwardAuth(
+        True, "ext-authz-gate"
+    )
     assert login.problems == ()
     databag = published(login)
     plain = ("service_name", "port", "protocol", "path_prefix")
@@ -210,3 +213,20 @@ def test_any_databags_keep_authenticated_routes_closed(
     _, wrong = istio_ingress_config.parse(published(login), app="gate", endpoint="config")
     assert wrong == []
     assert all(problem.app and problem.remedy for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("address", "service"),
+    [
+        ("http://proxy.iam.svc.cluster.local:4456/decisions", ("iam", "proxy", 4456)),
+        ("http://Proxy.iam.svc", ("iam", "proxy", 80)),
+        ("https://login.example.com", None),
+        ("http://a.proxy.iam.svc.cluster.local", None),
+        ("http://proxy", None),
+    ],
+)
+def test_the_service_that_decides(address: str, service: tuple[str, str, int] | None):
+    authorizer = remote("proxy", {"decisions_address": address})
+    found = ingress_authentication.login("gate", authorizer, KNOWS).auth.service
+    assert service == (found and (found.namespace, found.name, found.port))
+    assert found is None or found.requester is authorizer.requester

@@ -8,6 +8,7 @@ Values only. Their consequences are in `routing`, `authentication`, `objects` an
 
 from istio_ambient.ingress.model._attached import REQUESTED_BY, AttachedRoute, attached_routes
 from istio_ambient.ingress.model._authentication import (
+    AuthorizerService,
     ForwardAuth,
     KeySource,
     SigningKeys,
@@ -30,6 +31,7 @@ __all__ = [
     "GATEWAY_CLASS",
     "REQUESTED_BY",
     "AttachedRoute",
+    "AuthorizerService",
     "Certificate",
     "Cluster",
     "Config",

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from istio_ambient import authorization
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 
 Tokens: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
@@ -35,6 +36,17 @@ class SigningKeys:
 
 
 @dataclass(frozen=True)
+class AuthorizerService:
+    """The Service that the gateway sends check requests to."""
+
+    requester: authorization.Requester
+    """The application that named it."""
+    namespace: str
+    name: str
+    port: int
+
+
+@dataclass(frozen=True)
 class ForwardAuth:
     """The external authorizer that decides about requests to authenticated routes."""
 
@@ -44,6 +56,9 @@ class ForwardAuth:
     """The authorizer's name in the mesh configuration; empty until the control plane replies."""
     missing: str = ""
     """Why the authorizer cannot be used yet; empty: no reason is known."""
+
+    service: AuthorizerService | None = None
+    """None: the authorizer has named none, or its address is not that of a Service."""
 
     @property
     def pending(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress import authentication
 from istio_ambient.ingress.model import GatewayRef
-from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, BackendService, Route
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, BackendService
 from istio_ambient.values.names import name_with_hash
 
 
@@ -48,10 +48,12 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
     return tuple(cidrs) if unchanged else None
 
 
-def backend_policies(routes: Iterable[Route], gateway: GatewayRef) -> list[kube.Resource]:
-    """Return one L4 policy for each Service, which allows the gateway at the routes' ports."""
+def backend_policies(
+    backends: Iterable[BackendService], gateway: GatewayRef
+) -> list[kube.Resource]:
+    """Return one L4 policy for each Service, which allows the gateway at the backends' ports."""
     by_service: dict[tuple[str, str], list[BackendService]] = {}
-    for backend in (backend for route in routes for backend in route.backends):
+    for backend in backends:
         by_service.setdefault((backend.namespace, backend.service), []).append(backend)
     return [_backend_policy(group, gateway) for _, group in sorted(by_service.items())]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from istio_ambient import authorization, gateways, kube
 from istio_ambient.authorization import Refusal, ServiceFacts
-from istio_ambient.ingress.model import Cluster, IngressRequest, workload_name
+from istio_ambient.ingress.model import AuthorizerService, Cluster, IngressRequest, workload_name
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Backend
 from istio_ambient.values.problems import Problem
@@ -90,6 +90,33 @@ class Backends:
             pod_ports=pod_ports,
             selector=tuple(sorted(service.selector.items())),
             weight=named.weight,
+        )
+
+    def authorizer(self, named: AuthorizerService | None) -> BackendService | None:
+        """Return the Service of the external authorizer, where it belongs to who named it.
+
+        A Service of another application, one that does not exist, and one outside of the cluster
+        are used for check requests all the same; only nothing is written about them.
+        """
+        service = named and self.cluster.services.get((named.namespace, named.name))
+        if named is None or service is None:
+            return None
+        if self.ownership.backend_refusal(
+            named.requester,
+            service.namespace,
+            service.selector,
+            external_name=service.external_name,
+        ):
+            return None
+        pod_ports = self._pod_ports(service, named.port)
+        if not pod_ports:
+            return None
+        return BackendService(
+            namespace=service.namespace,
+            service=service.name,
+            port=named.port,
+            pod_ports=pod_ports,
+            selector=tuple(sorted(service.selector.items())),
         )
 
     def _gateway_service(self, namespace: str, app: str) -> ServiceFacts | None:

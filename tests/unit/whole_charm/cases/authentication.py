@@ -23,6 +23,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     TOKENS,
     TRACES,
     configured,
+    service,
     trusting,
 )
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, blocked, waiting
@@ -142,6 +143,7 @@ CERTIFICATES: Mapping[str, Case] = {
     ),
 }
 
+ADMITS = "AuthorizationPolicy shop/oauth2-proxy-gate-shop-l4"
 AUTHORIZER = {"relations": {"login": LOGIN["relations"]["login"]}}
 CONTROL_PLANE = {"relations": {"control plane": LOGIN["relations"]["control plane"]}}
 SERVES_NOTHING = {f"{ASKS}: spec.action": "DENY", PAGE: ABSENT}
@@ -214,6 +216,14 @@ LOGINS: Mapping[str, Case] = {
             f"{TOLD}: ext_authz_service_name": "fake_host",
             **SERVES_NOTHING,
         },
+        given=LOGIN,
+    ),
+    "the gateway may send check requests to the authorizer": Case(
+        merged(
+            authorizer(decisions_address="http://oauth2-proxy.shop.svc:4180"),
+            {"cluster": {"Service shop/oauth2-proxy": service("oauth2-proxy", (4180, 4181))}},
+        ),
+        {f"{ADMITS}: spec.rules[0].to[0].operation.ports": ["4181"]},
         given=LOGIN,
     ),
     "what an authorizer gets to see, and a client of its answer": Case(
