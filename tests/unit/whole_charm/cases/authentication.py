@@ -221,7 +221,7 @@ LOGINS: Mapping[str, Case] = {
     "the gateway may send check requests to the authorizer": Case(
         merged(
             authorizer(decisions_address="http://oauth2-proxy.shop.svc:4180"),
-            {"cluster": {"Service shop/oauth2-proxy": service("oauth2-proxy", (4180, 4181))}},
+            {"objects": {"Service shop/oauth2-proxy": service("oauth2-proxy", (4180, 4181))}},
         ),
         {f"{ADMITS}: spec.rules[0].to[0].operation.ports": ["4181"]},
         given=LOGIN,
