@@ -37,9 +37,16 @@ class Applied:
     """Each object created, updated or replaced, as the API server returned it."""
 
     def live(self, before: Live) -> Live:
-        """Return the live objects after the plan, without another read."""
+        """Return the live objects after the plan, without another read.
+
+        A deleted object with finalizers is still there.
+        """
         deleted = {change.ref for change in self.done if change.verb is Verb.DELETE}
-        kept = {ref: obj for ref, obj in before.objects.items() if ref not in deleted}
+        kept = {
+            ref: obj
+            for ref, obj in before.objects.items()
+            if ref not in deleted or obj.metadata.finalizers
+        }
         return replace(before, objects={**kept, **self.objects})
 
 

@@ -145,7 +145,7 @@ def plan(
             raise ValueError(f"{change.ref} is desired twice")
         changes[change.ref] = change
     stale = [
-        _or_held(Change(Verb.DELETE, ref, type(obj), "no longer desired"), live, held or {})
+        _or_held(_deletion(ref, obj), live, held or {})
         for ref, obj in live.objects.items()
         if ref not in changes and ref.kind not in _kinds.KEPT
     ]
@@ -166,6 +166,13 @@ _NOTHING_TAKEN: Mapping[Ref, Resource] = {}
 def plan_of(desired: Desired, live: Live, taken: Mapping[Ref, Resource] = _NOTHING_TAKEN) -> Plan:
     """Return the plan for desired objects with all that `Desired` says of them; see `plan`."""
     return plan(desired.objects, live, taken, desired.held, desired.guards, desired.excepted)
+
+
+def _deletion(ref: Ref, obj: Resource) -> Change:
+    if obj.metadata.deletionTimestamp:
+        reason = f"{ref} is being deleted, and waits for its finalizers"
+        return Change(Verb.HELD, ref, type(obj), reason)
+    return Change(Verb.DELETE, ref, type(obj), "no longer desired")
 
 
 def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:

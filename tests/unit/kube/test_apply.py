@@ -14,7 +14,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import Namespace, Service
 
-from tests.unit.kube.objects import IDENTITY, as_live, config_map, live, policy
+from tests.unit.kube.objects import IDENTITY, as_live, config_map, edited, live, policy
 
 
 def api_error(code: int, message: str = "no") -> lightkube.ApiError:
@@ -146,6 +146,17 @@ def test_a_guard_widens_only_after_what_it_guards_is_gone():
     applied = kube.apply(client, kube.plan([wide], found, guards=GUARDS), IDENTITY)
     assert client.calls == [("delete", "open")]
     assert [change.ref.name for change in applied.held] == ["allow"]
+
+
+def test_an_object_whose_finalizers_keep_it_is_deleted_once_and_counts_as_live():
+    kept = edited(as_live(policy("old")), finalizers=["example.com/keep"])
+    client, found = RecordingClient(), live(kept)
+    applied = kube.apply(client, kube.plan([], found), IDENTITY)
+    assert client.calls == [("delete", "old")]
+    assert applied.live(found).of(resources.AuthorizationPolicy)
+    going = edited(kept, deletionTimestamp="2026-01-01T00:00:00Z")
+    (change,) = kube.plan([], live(going)).changes
+    assert change.verb is kube.Verb.HELD
 
 
 NETS = ("10.0.0.0/8", "0.0.0.0/0")

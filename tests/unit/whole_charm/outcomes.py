@@ -10,7 +10,7 @@ A place is `<section>: <path>`, or a section alone. Sections:
 access to <target>          the policy for `Service shop/details` or `pods shop/<labels>`
 app databag <relation>      what the application wrote, by the scenario's name of the relation
 unit databag <relation>     likewise the unit
-status                      `<status>: <message>` of the unit
+status                      `<status>: <message>` of the unit; a message that was cut, whole
 plan                        Pebble's plan of the container
 certificate                 of a TLS Secret in the cluster, see `authority.certificate_in`
 version                     the workload's version

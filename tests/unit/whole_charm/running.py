@@ -120,7 +120,7 @@ def run_hook(
             **_sections(cluster),
             **{f"app databag {name}": dict(r.local_app_data) for name, r in relations.items()},
             **{f"unit databag {name}": dict(r.local_unit_data) for name, r in relations.items()},
-            "status": f"{out.unit_status.name}: {out.unit_status.message}",
+            "status": f"{out.unit_status.name}: {_whole(out.unit_status.message, context)}",
             "plan": out.get_container(CONTAINER).plan.to_dict(),
             "version": out.workload_version,
             "action": results,
@@ -129,6 +129,13 @@ def run_hook(
     )
     secrets = tuple(secret for secret in out.secrets if secret.owner)
     return outcome, _Left(cluster.manifests, relations, secrets)
+
+
+def _whole(message: str, context: testing.Context[ops.CharmBase]) -> str:
+    """Return the text of a status; one that was cut as it is in the log."""
+    start, cut, _ = message.partition("\N{HORIZONTAL ELLIPSIS}")
+    logged = (line.message for line in context.juju_log if cut)
+    return next((text[text.index(start) :] for text in logged if start in text), message)
 
 
 def _sections(cluster: FakeCluster) -> Mapping[str, Any]:
