@@ -172,7 +172,7 @@ def desired(ingress: Ingress) -> Desired:
             *objects.secret(facts.tls, gateway),
             *policies,
             *objects.routes(served.objects, gateway),
-            *objects.destination_rules(served.routes, gateway),
+            *objects.destination_rules((*served.routes, *served.withheld), gateway),
             *objects.backend_policies(ingress.backends, gateway),
             # Our own units are on the mesh where the whole model is.
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),

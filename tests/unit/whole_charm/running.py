@@ -10,7 +10,7 @@ import importlib.machinery
 import importlib.util
 import json
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -234,14 +234,19 @@ def _serving(servers: Mapping[str, Mapping[str, Any]]) -> Generator[None]:
 
 @contextlib.contextmanager
 def _recording(charm: Any, facts: list[object]) -> Generator[None]:
-    """Record the facts that a charm gathers, in a hook and for an action."""
-    original = charm.gather
+    """Record the facts that a charm gathers, in a hook and for an action, and renews."""
 
-    def gather(self: Any, *read: Any) -> Any:
-        facts.append(original(self, *read))
-        return facts[-1]
+    def recorded(original: Callable[..., Any]) -> Callable[..., Any]:
+        def read(self: Any, *arguments: Any) -> Any:
+            facts.append(original(self, *arguments))
+            return facts[-1]
 
-    with mock.patch.object(charm, "gather", gather):
+        return read
+
+    with (
+        mock.patch.object(charm, "gather", recorded(charm.gather)),
+        mock.patch.object(charm, "in_force", recorded(charm.in_force)),
+    ):
         yield
 
 

@@ -154,6 +154,11 @@ def authorizer(**databag: Any) -> Patch:
     return {"relations": {"login": {"app_data": databag}}}
 
 
+IN_CLUSTER: Patch = merged(
+    authorizer(decisions_address="http://oauth2-proxy.shop.svc:4180"),
+    {"objects": {"Service shop/oauth2-proxy": service("oauth2-proxy", (4180, 4181))}},
+)
+
 LOGINS: Mapping[str, Case] = {
     "people have to log in": Case(
         LOGIN,
@@ -219,12 +224,12 @@ LOGINS: Mapping[str, Case] = {
         given=LOGIN,
     ),
     "the gateway may send check requests to the authorizer": Case(
-        merged(
-            authorizer(decisions_address="http://oauth2-proxy.shop.svc:4180"),
-            {"objects": {"Service shop/oauth2-proxy": service("oauth2-proxy", (4180, 4181))}},
-        ),
-        {f"{ADMITS}: spec.rules[0].to[0].operation.ports": ["4181"]},
-        given=LOGIN,
+        IN_CLUSTER, {f"{ADMITS}: spec.rules[0].to[0].operation.ports": ["4181"]}, given=LOGIN
+    ),
+    "the authorizer is of another application": Case(
+        {"relations": {"login": {"app": "hydra"}}},
+        {ADMITS: ABSENT},
+        given=merged(LOGIN, IN_CLUSTER),
     ),
     "what an authorizer gets to see, and a client of its answer": Case(
         AUTHORIZER,
