@@ -13,9 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*ROOT.glob("lib/istio_ambient/**/*.py"), *ROOT.glob("charms/*/src/**/*.py")]
 PAUSES = {"sleep", "wait"}
 BOUNDED = [
-    "lib/istio_ambient/cluster/acceptance.py: wait",
-    "lib/istio_ambient/cluster/acceptance.py: wait",
     "lib/istio_ambient/kube/_client.py: wait",
+    "lib/istio_ambient/kube/_live.py: wait",
     "lib/istio_ambient/kube/_live.py: wait",
 ]
 """The pauses between two tries of one request, and until what a hook wrote has arrived."""

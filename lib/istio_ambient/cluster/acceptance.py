@@ -15,7 +15,6 @@ import datetime
 import email.utils
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -34,7 +33,7 @@ DEFAULT_ACCOUNT = "default"
 """For an istiod of another installer: it has no rights unless somebody gave it some."""
 TIMEOUT = 2.0
 """Seconds for one istiod to answer."""
-WAIT = 2.0
+WAIT = kube.LOOKING_SECONDS
 """Seconds that a hook waits in total for what it wrote to arrive."""
 FIRST_PAUSE, PAUSE = 0.3, 0.2
 """istiod collects changes for 0.1 s before it sends them (PILOT_DEBOUNCE_AFTER)."""
@@ -98,18 +97,18 @@ def settled(
         wrote: whether the hook wrote something; else istiods are asked once.
         marker: of the MeshConfig that is waited for; empty: not waited for.
     """
-    # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
-    pause = threading.Event()
-    end = time.monotonic() + WAIT
     if wrote:
-        pause.wait(FIRST_PAUSE)
-    while True:
+        reports = kube.read_until(
+            ask,
+            lambda found: not acceptance.needs_another_look(found, marker),
+            seconds=WAIT,
+            first_pause=FIRST_PAUSE,
+            pause=PAUSE,
+        )
+    else:
         reports = ask()
-        again = wrote and acceptance.needs_another_look(reports, marker)
-        if not again or time.monotonic() + PAUSE >= end:
-            _log(reports)
-            return reports
-        pause.wait(PAUSE)
+    _log(reports)
+    return reports
 
 
 def of_gateway(

@@ -21,7 +21,15 @@ from istio_ambient.kube._faults import Fault, fault_of
 from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
-from istio_ambient.kube._live import Live, first_of, list_kind, read_live, read_taken, read_until
+from istio_ambient.kube._live import (
+    LOOKING_SECONDS,
+    Live,
+    first_of,
+    list_kind,
+    read_live,
+    read_taken,
+    read_until,
+)
 from istio_ambient.kube._objects import (
     Manifest,
     Ref,
@@ -53,6 +61,7 @@ from istio_ambient.kube._ready import (
 )
 
 __all__ = [
+    "LOOKING_SECONDS",
     "NO_ACCESS",
     "Access",
     "Change",

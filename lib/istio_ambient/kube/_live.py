@@ -30,9 +30,8 @@ ALL_NAMESPACES = "*"
 PARALLEL = 8
 """The number of requests that are sent at the same time."""
 
-
 LOOKING_SECONDS = 2.0
-"""How long `read_until` looks for a controller's answer to what a hook wrote."""
+"""How long a hook looks for a controller's answer to what it wrote."""
 _PAUSE_SECONDS = 0.1
 
 T = TypeVar("T")
@@ -95,17 +94,32 @@ def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> dict[Ref, Re
         return {ref_of(obj): obj for task in tasks for obj in task.result()}
 
 
-def read_until(read: Callable[[], T], settled: Callable[[T], bool]) -> T:
-    """Return what is read once it is settled, or what was read last after `LOOKING_SECONDS`.
+def read_until(
+    read: Callable[[], T],
+    settled: Callable[[T], bool],
+    *,
+    seconds: float = LOOKING_SECONDS,
+    first_pause: float = 0,
+    pause: float = _PAUSE_SECONDS,
+) -> T:
+    """Return what is read once it is settled, or what was read last when the time is over.
 
     A hook looks only for the answer to what it has just written, which takes a controller a
     fraction of a second; the next hook looks again.
+
+    Args:
+        read: is called at least once.
+        settled: whether what was read is the answer.
+        seconds: for all pauses and reads together; a read that has begun is finished.
+        first_pause: seconds before the first read.
+        pause: seconds between two reads.
     """
-    # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
-    pause, end = threading.Event(), time.monotonic() + LOOKING_SECONDS
+    # Nothing sets the event: its wait() is a pause that a test distinguishes from time.sleep.
+    event, end = threading.Event(), time.monotonic() + seconds
+    event.wait(first_pause)
     found = read()
-    while not settled(found) and time.monotonic() + _PAUSE_SECONDS < end:
-        pause.wait(_PAUSE_SECONDS)
+    while not settled(found) and time.monotonic() + pause < end:
+        event.wait(pause)
         found = read()
     return found
 
