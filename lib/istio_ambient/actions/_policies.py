@@ -9,7 +9,6 @@ from typing import Any
 from istio_ambient import acceptance, charm, kube, resources
 from istio_ambient.actions import _reading
 from istio_ambient.cluster import acceptance as asked
-from istio_ambient.cluster import istiod
 from istio_ambient.values import tables
 
 
@@ -30,9 +29,7 @@ def list_policies(
     """
     form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
     live, _ = of.look()
-    metadata = istiod.find_deployment(of.client)["metadata"]
-    ours = resources.OWNER_ANNOTATION in metadata.get("annotations", {})
-    reports = asked.connect(of.client, metadata["namespace"], ours=ours).ask()
+    reports = asked.connect_to_any(of.client).ask()
     policies = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
     found = acceptance.enforcements(policies, reports, gateways)
     render = acceptance.table if form == _reading.TABLE else _reading.as_json

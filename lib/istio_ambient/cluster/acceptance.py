@@ -4,8 +4,8 @@
 """Ask every istiod what it and its proxies took, at its debug interface on port 15014.
 
 The interface takes the token of a ServiceAccount in istiod's namespace. The token crosses the
-cluster's network in plain text, and whoever reads it can get the account's identity in the mesh:
-so the account is one without any rights, in Kubernetes and by policies, and the token lives for
+cluster's network in plain text. A reader can get the account's identity in the mesh with it, so
+the account is one without any rights, in Kubernetes and by policies, and the token lives for
 ten minutes.
 """
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 PORT = 15014
 AUDIENCE = "istio-ca"
 DEFAULT_ACCOUNT = "default"
-"""For an istiod of another installer: it has no rights unless somebody gave it some."""
+"""For an istiod of another installer: it has no rights unless an operator gave it some."""
 TIMEOUT = 2.0
 """Seconds for one istiod to answer."""
 WAIT = kube.LOOKING_SECONDS
@@ -40,7 +40,7 @@ FIRST_PAUSE, PAUSE = 0.3, 0.2
 _MAX_BYTES = 16_000_000
 """Of an answer: a proxy takes about 1 kB."""
 _MAX_ISTIODS = 16
-_SERVICE = "istiod"
+_UNREADABLE = "its answer cannot be read"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,19 +50,20 @@ class Istiods:
     addresses: tuple[str, ...]
     """Of the ready pods."""
     token: str
+    ours: bool = True
+    """Whether istio-k8s installed it."""
 
-    def ask(self, namespace: str = "", *, proxies: bool = True) -> list[Report]:
+    def ask(self, namespace: str = "") -> list[Report]:
         """Return what each istiod reports; an istiod that does not answer is a report too.
 
         Args:
             namespace: only of proxies in this namespace; empty: of all.
-            proxies: whether to ask for proxies at all.
         """
         if not self.addresses:
             return []
 
         def ask(address: str) -> Report:
-            return _ask(address, self.token, namespace, proxies=proxies)
+            return _ask(address, self.token, namespace)
 
         with concurrent.futures.ThreadPoolExecutor(len(self.addresses)) as pool:
             return list(pool.map(ask, self.addresses))
@@ -79,12 +80,23 @@ def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
     Raises:
         httpx2.HTTPError: on any answer but success.
     """
-    labels = {"kubernetes.io/service-name": _SERVICE}
+    labels = {"kubernetes.io/service-name": istiod.SERVICE}
     slices = map(kube.manifest_of, kube.list_kind(client, EndpointSlice, labels, namespace) or ())
     addresses = sorted(set(_ready_addresses(slices)))[:_MAX_ISTIODS]
-    if not addresses:
-        return Istiods((), "")
-    return Istiods(tuple(addresses), _token(client, namespace, ours=ours))
+    token = _token(client, namespace, ours=ours) if addresses else ""
+    return Istiods(tuple(addresses), token, ours)
+
+
+def connect_to_any(client: kube.Client) -> Istiods:
+    """Return the istiods of the cluster, of any installer, in three requests.
+
+    Raises:
+        NoIstiodError: there is none, or several namespaces have one.
+        httpx2.HTTPError: on any answer but success.
+    """
+    metadata = istiod.find_deployment(client)["metadata"]
+    ours = resources.OWNER_ANNOTATION in metadata.get("annotations", {})
+    return connect(client, metadata["namespace"], ours=ours)
 
 
 def settled(
@@ -130,16 +142,13 @@ def of_gateway(
     """
     found = policies(live)
     try:
-        deployment = istiod.find_deployment(client)
-        metadata = deployment["metadata"]
-        ours = resources.OWNER_ANNOTATION in metadata.get("annotations", {})
-        istiods = connect(client, metadata["namespace"], ours=ours)
+        istiods = connect_to_any(client)
     except istiod.NoIstiodError as error:
         return [*found, kube.Readiness(acceptance.ISTIOD, ready=False, reason=str(error))]
     except httpx2.HTTPError as error:
         return [*found, unknown(error, live.identity)]
     reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
-    if not ours and all(report.fault for report in reports):
+    if not istiods.ours and all(report.fault for report in reports):
         # The debug interface of another installer's istiod may be closed to us, for good.
         return found
     if not reports:
@@ -183,7 +192,7 @@ def _token(client: kube.Client, namespace: str, *, ours: bool) -> str:
     return kube.request_token(client, DEFAULT_ACCOUNT, namespace, AUDIENCE)
 
 
-def _ask(address: str, token: str, namespace: str, *, proxies: bool) -> Report:
+def _ask(address: str, token: str, namespace: str) -> Report:
     mesh = get(address, "mesh", token)
     if mesh.status == 403:
         return Report(address, is_foreign=True)
@@ -193,17 +202,12 @@ def _ask(address: str, token: str, namespace: str, *, proxies: bool) -> Report:
     if config is None:
         return Report(address, fault=_UNREADABLE)
     report = Report(address, now=mesh.now, mesh_config=config)
-    if not proxies:
-        return report
     status = get(address, f"syncz?namespace={namespace}", token)
     found = acceptance.read_proxies(status.text) if status.status == 200 else None
     if found is None:
         fault = status.fault if status.status != 200 else _UNREADABLE
         return dataclasses.replace(report, fault=fault)
     return dataclasses.replace(report, now=status.now, proxies=found)
-
-
-_UNREADABLE = "its answer cannot be read"
 
 
 @dataclasses.dataclass(frozen=True)

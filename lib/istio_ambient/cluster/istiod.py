@@ -15,6 +15,8 @@ from istio_ambient import kube, resources
 
 LABELS = {"app": "istiod"}
 """Labels of istiod's Deployment, whichever installer made it."""
+SERVICE = "istiod"
+"""Name of its Service."""
 REVISION_LABEL = "istio.io/rev"
 AUTO_ALLOW = "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"
 _DEFAULT = "default"

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
@@ -52,12 +51,11 @@ def read_cluster(client: kube.Client) -> ClusterFacts:
     services: list[tuple[str, str]] = [_API_SERVER]
     authorities = ""
     try:
-        deployments = kube.list_kind(client, Deployment, dict(istiod.LABELS)) or ()
-        namespace = istiod.choose(map(kube.manifest_of, deployments))["metadata"]["namespace"]
+        namespace = istiod.find_deployment(client)["metadata"]["namespace"]
     except istiod.NoIstiodError as error:
         logger.info("%s", error)
     else:
-        services.append((namespace, "istiod"))
+        services.append((namespace, istiod.SERVICE))
         fields = {"metadata.name": CA_CONFIG_MAP}
         found = kube.list_kind(client, ConfigMap, namespace=namespace, fields=fields)
         data: Mapping[str, str] = (found[0].data or {}) if found else {}
