@@ -188,7 +188,7 @@ def _enforcing(
     return [
         proxy
         for proxy in proxies
-        if proxy.namespace == namespace and proxy.name.rsplit("-", 2)[0] in workloads
+        if proxy.namespace == namespace and proxy.deployment in workloads
     ]
 
 

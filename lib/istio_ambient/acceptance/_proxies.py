@@ -48,9 +48,8 @@ class Workload:
     """The number of pods that are ready, and so should be connected."""
 
     def owns(self, proxy: Proxy) -> bool:
-        """Return whether a proxy is one of the pods: `<Deployment>-<hash>-<suffix>`."""
-        deployment = proxy.name.rsplit("-", 2)[0]
-        return (proxy.namespace, deployment) == (self.namespace, self.name)
+        """Return whether a proxy is one of the pods."""
+        return (proxy.namespace, proxy.deployment) == (self.namespace, self.name)
 
 
 def proxy_findings(

@@ -48,6 +48,11 @@ class Proxy:
     type: str
     acknowledgements: tuple[Acknowledgement, ...] = ()
 
+    @property
+    def deployment(self) -> str:
+        """The Deployment of its pod, which is `<Deployment>-<hash>-<suffix>`."""
+        return self.name.rsplit("-", 2)[0]
+
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:

@@ -133,7 +133,6 @@ LABEL_VALUE = _typed(labels.LabelValue)
 PRIORITY_LABEL = rule(_is_priority_label, "use the key of a label, or key=value")
 REQUEST_PATH = text("/[A-Za-z0-9/._~:@-]{0,255}", "use a path that begins with '/'")
 NAME = text("[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", "use letters, digits, '-' and '.'")
-PROVIDER_REMEDY = "use the name of an extension provider"
 TRUST_DOMAIN = text(
     rf"(?=.{{1,253}}\Z){_DNS_LABEL}(\.{_DNS_LABEL})*", "use a DNS name, without spiffe://"
 )

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from istio_ambient.ingress.authentication._patterns import Patterns
-from istio_ambient.ingress.routing import PathType
+from istio_ambient.ingress.model import LITERAL, PathType
 from istio_ambient.values.parts import parts
 
 Operation: TypeAlias = Mapping[str, Sequence[str]]
@@ -32,8 +32,6 @@ Operation: TypeAlias = Mapping[str, Sequence[str]]
 MAX_PATHS_SIZE = 64 * 1024
 """Characters of the `paths` of one operation; more paths make several operations."""
 
-_LITERAL = re.compile(r"[A-Za-z0-9/_~%!&',:;=@-]*")
-"""Characters without a special meaning in a regular expression (RE2) and in a policy's path."""
 _NOT_EXPRESSIBLE = re.compile(r"[*{}]")
 """Characters with a special meaning in a policy's path."""
 
@@ -69,7 +67,7 @@ class PathMatch:
     def patterns(self) -> tuple[str, ...]:
         """Return policy paths that match these; where not expressible, these and others."""
         if not self.is_expressible():
-            literal = _LITERAL.match(self.path)
+            literal = LITERAL.match(self.path)
             start = literal.group() if literal and self.path.startswith("/") else ""
             # What follows may repeat the last character no times, and `|` leads anywhere.
             start = "" if self.path_type is PathType.REGEX and "|" in self.path else start[:-1]

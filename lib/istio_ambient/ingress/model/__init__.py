@@ -24,11 +24,12 @@ from istio_ambient.ingress.model._facts import (
     Upstream,
 )
 from istio_ambient.ingress.model._gateway import GATEWAY_CLASS, GatewayRef, workload_name
-from istio_ambient.ingress.model._matches import Match, PathType, Protocol
+from istio_ambient.ingress.model._matches import LITERAL, Match, PathType, Protocol
 from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
     "GATEWAY_CLASS",
+    "LITERAL",
     "REQUESTED_BY",
     "AttachedRoute",
     "AuthorizerService",

@@ -120,9 +120,7 @@ def _matches(spec: Mapping[str, Any], protocol: Protocol) -> Iterator[Match]:
 def _http_match(match: Mapping[str, Any]) -> Match:
     path = kube.section(match, "path")
     path_type, value = PathType(path.get("type", PathType.PREFIX)), _text(path.get("value", "/"))
-    if path_type is PathType.PREFIX:
-        value = value.rstrip("/") or "/"
-    return Match(path_type, value, _text(match.get("method") or ""), _conditions(match))
+    return Match.of_http(path_type, value, _text(match.get("method") or ""), _conditions(match))
 
 
 def _grpc_match(match: Mapping[str, Any]) -> Match:

@@ -4,7 +4,11 @@
 """Matches of routes in one form: those of both interfaces, of gRPC and of live routes compare."""
 
 import enum
+import re
 from dataclasses import dataclass
+
+LITERAL = re.compile(r"[A-Za-z0-9/_~%!&',:;=@-]*")
+"""Characters without a special meaning in a regular expression (RE2) and in a policy's path."""
 
 
 class Protocol(enum.StrEnum):
@@ -39,6 +43,19 @@ class Match:
     """Sorted pairs of a name in lower case and the exact value."""
     grpc: tuple[str, str] | None = None
     """gRPC service and method (empty: all of them) that the path stands for."""
+
+    @classmethod
+    def of_http(
+        cls,
+        path_type: PathType,
+        path: str,
+        method: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> "Match":
+        """Return the match of an HTTP path; prefixes are compared without a slash at their end."""
+        if path_type is PathType.PREFIX:
+            path = path.rstrip("/") or "/"
+        return cls(path_type, path, method, headers)
 
     @classmethod
     def of_grpc(

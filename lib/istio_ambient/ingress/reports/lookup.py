@@ -185,7 +185,7 @@ def _listener(request: ClientRequest, gateway: Manifest) -> tuple[Manifest | Non
     speaking = [e for e in at_port if str(e.get("protocol", "")).lower() == request.scheme]
     if not speaking:
         return None, f"port {request.port} speaks {at_port[0].get('protocol')}"
-    fitting = [e for e in speaking if _covers(str(e.get("hostname") or ""), request.host)]
+    fitting = [e for e in speaking if routing.covers(str(e.get("hostname") or ""), request.host)]
     if not fitting:
         names = ", ".join(sorted(str(each.get("hostname")) for each in speaking))
         return None, f"port {request.port} answers to {names} only: the answer is 404"
@@ -229,15 +229,9 @@ def _by_hostname(host: str, routes: Iterable[Manifest], listener: str) -> list[M
         names = cast(list[str], kube.section(route, "spec").get("hostnames") or [""])
         for common in {routing.intersection(name.lower(), listener) for name in names}:
             disjoint = not common and (listener or names != [""])
-            if not disjoint and _covers(common, host):
+            if not disjoint and routing.covers(common, host):
                 fitting.setdefault(common, []).append(route)
     return fitting[max(fitting, key=_specificity)] if fitting else []
-
-
-def _covers(hostname: str, host: str) -> bool:
-    if hostname.startswith("*."):
-        return host.endswith(hostname[1:])
-    return hostname in ("", host)
 
 
 def _specificity(hostname: str) -> tuple[bool, int]:

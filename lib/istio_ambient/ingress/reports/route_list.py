@@ -86,7 +86,7 @@ def _url(route: Route, match: Match, host: str, ingress: Ingress) -> str:
     listener = route.listener
     known = ingress.base_url(listener)
     names = ingress.hosts.known_by
-    if host == "*" or any(routing.intersection(host, name) == name for name in names):
+    if host == "*" or any(routing.covers(host, name) for name in names):
         return known + match.path
     port = "" if listener.port == DEFAULT_PORTS[listener.scheme] else f":{listener.port}"
     return f"{listener.scheme}://{host}{port}{match.path}"

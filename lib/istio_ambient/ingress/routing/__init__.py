@@ -11,7 +11,7 @@ Kubernetes objects are in `objects`.
 from istio_ambient.ingress.model import Match, PathType, Protocol
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
 from istio_ambient.ingress.routing._backends import Backends, BackendService
-from istio_ambient.ingress.routing._hosts import Hosts, hosts, intersection
+from istio_ambient.ingress.routing._hosts import Hosts, covers, hosts, intersection
 from istio_ambient.ingress.routing._listeners import (
     Listener,
     Listeners,
@@ -39,6 +39,7 @@ __all__ = [
     "Served",
     "address_of",
     "answers_to",
+    "covers",
     "hosts",
     "intersection",
     "listener_spec",

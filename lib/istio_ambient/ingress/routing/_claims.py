@@ -8,18 +8,15 @@ puts exact paths first, then prefixes, then regular expressions, the longer ones
 (`sortHTTPRoutes`, pilot/pkg/config/kube/gateway/conversion.go).
 """
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from istio_ambient.ingress.model import PathType
+from istio_ambient.ingress.model import LITERAL, PathType
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._routes import Route
 from istio_ambient.values.problems import Problem
 
-_LITERAL = re.compile(r"[A-Za-z0-9/_~%!&',:;=@-]*")
-"""Characters without a special meaning in a regular expression (RE2)."""
 _MAX_DEPTH = 16
 """Segments of a path by which regular expressions are told apart."""
 
@@ -51,7 +48,7 @@ class Claim:
         """The path above all that a regular expression matches; of other types, the path."""
         if self.path_type is not PathType.REGEX:
             return self.key
-        literal = _LITERAL.match(self.path)
+        literal = LITERAL.match(self.path)
         # `|` leads anywhere; after a quantifier, a character may be repeated no times.
         start = literal.group() if literal and "|" not in self.path else ""
         rest = self.path[len(start) :]

@@ -16,7 +16,7 @@ from istio_ambient.ingress.model import AttachedRoute, Match
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._claims import Claim, Claims
 from istio_ambient.ingress.routing._listeners import port_of
-from istio_ambient.ingress.routing._routes import Route
+from istio_ambient.ingress.routing._routes import Route, answers_to
 from istio_ambient.values.problems import Problem
 
 Candidate: TypeAlias = tuple[Route, Route | None]
@@ -49,15 +49,9 @@ def held(live: Iterable[AttachedRoute], hostname: str) -> Held:
         for route in live
         if route.accepted is not False
         for requester in route.requested_by
-        for host in _answers_to(route.hostnames, hostname)
+        for host in answers_to(route.hostnames, hostname)
         for match in route.matches
     )
-
-
-def _answers_to(hostnames: Sequence[str], listener: str) -> Iterable[str]:
-    if not hostnames:
-        return (listener or "*",)
-    return filter(None, (_hosts.intersection(host, listener) for host in hostnames))
 
 
 def settle(candidates: Sequence[Candidate], names: Collection[str], served: Held) -> Settled:

@@ -22,10 +22,7 @@ def _http_match(match: HttpMatch) -> Match:
     path_type, path = PathType.PREFIX, "/"
     if match.path is not None:
         path_type, path = PathType(match.path.type), match.path.value
-    if path_type is PathType.PREFIX:
-        # Prefixes are compared by whole segments, with or without a slash at the end.
-        path = path.rstrip("/") or "/"
-    return Match(path_type, path, match.method or "", _headers(match.headers))
+    return Match.of_http(path_type, path, match.method or "", _headers(match.headers))
 
 
 def _grpc_match(match: GrpcMatch) -> Match:
