@@ -111,17 +111,18 @@ def _ordinary() -> list[dict[str, Any]]:
 
 def _change(node: Any, choose: random.Random) -> None:
     """Change one member somewhere inside a mapping or list that is not empty, or remove it."""
-    keys: list[Any] = list(
-        cast(dict[str, Any], node) if isinstance(node, dict) else range(len(node))
-    )
-    key = choose.choice(keys)
-    value: Any = node[key]
-    if isinstance(value, dict | list) and value and choose.random() < 0.9:
-        _change(value, choose)
+    key = choose.choice(_keys(node))
+    has_members = isinstance(node[key], dict | list) and bool(node[key])
+    if has_members and choose.random() < 0.9:
+        _change(node[key], choose)
     elif choose.random() < 0.1:
         del node[key]
     else:
-        node[key] = _like(value, choose)
+        node[key] = _like(node[key], choose)
+
+
+def _keys(node: Any) -> list[Any]:
+    return list(cast(dict[str, Any], node) if isinstance(node, dict) else range(len(node)))
 
 
 def _like(value: object, choose: random.Random) -> Any:
