@@ -8,8 +8,11 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from istio_ambient import kube, resources
+from lightkube.resources.core_v1 import Namespace
 
 from tests import lab
 from tests.lab import juju
@@ -108,6 +111,19 @@ def _factory(
     finally:
         stash[FACTORIES].remove(factory)
         factory.close()
+        _delete_namespaces_of_charms(cluster.client)
+
+
+def _delete_namespaces_of_charms(client: Any) -> None:
+    """Delete the namespace that hardened mode leaves behind: other modules have a model there."""
+
+    def left() -> list[str]:
+        found = [kube.manifest_of(each)["metadata"] for each in client.list(Namespace)]
+        return [m["name"] for m in found if resources.OWNER_ANNOTATION in m.get("annotations", {})]
+
+    for name in left():
+        client.delete(Namespace, name)
+    lab.eventually(lambda: not left())
 
 
 @pytest.hookimpl(wrapper=True)

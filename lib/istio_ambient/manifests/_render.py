@@ -141,8 +141,11 @@ def _to_json(value: object, **options: Any) -> str:
     JSON escapes a character beyond the first 65,536 as two, which YAML reads as two characters.
     Therefore only characters that YAML cannot hold are escaped; none of them is beyond.
     """
-    options["ensure_ascii"] = False
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, **options))
+    return _escaped(json.dumps(value, **{**options, "ensure_ascii": False}))
+
+
+def _escaped(text: str) -> str:
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def json_text(value: object) -> str:
@@ -151,4 +154,4 @@ def json_text(value: object) -> str:
     It is JSON. YAML's plain scalars mean other things to other readers: Go reads `y`, `1e3` and
     `0o17` as a boolean and as numbers, where PyYAML reads and writes strings.
     """
-    return _to_json(value, indent=2, sort_keys=True)
+    return _escaped(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
