@@ -35,7 +35,7 @@ def in_force(
 
     Args:
         routes: everything that is to be served, redirects included.
-        attached: every route in the cluster that names the Gateway, whoever made it.
+        attached: every route in the cluster that names the Gateway, of any owner.
         listeners: of the Gateway.
     """
     by_ref = {each.ref: each for each in attached}

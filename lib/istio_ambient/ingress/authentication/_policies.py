@@ -50,12 +50,12 @@ _WITHOUT_TOKEN: Sequence[Mapping[str, Any]] = ({**_BEARER, "notValues": ["Bearer
 _WITHOUT_PRINCIPAL = [{"source": {"notRequestPrincipals": ["*"]}}]
 
 
-def ext_authz_name(app: str, part: int = 0) -> str:
+def _ext_authz_name(app: str, part: int = 0) -> str:
     """Return the name of a policy that asks the external authorizer."""
     return _part_name(f"ext-authz-{app}", part)
 
 
-def deny_name(app: str, part: int = 0) -> str:
+def _deny_name(app: str, part: int = 0) -> str:
     """Return the name of a policy that denies requests without a token."""
     return _part_name(f"deny-without-jwt-{app}", part)
 
@@ -78,7 +78,7 @@ def authentication_guards(app: str, policies: Iterable[kube.Ref]) -> frozenset[k
     return frozenset(
         ref
         for ref in policies
-        for name in (ext_authz_name, deny_name)
+        for name in (_ext_authz_name, _deny_name)
         if ref.name == name(app) or _is_further_part(ref.name, name(app))
     )
 
@@ -153,7 +153,7 @@ def _ext_authz(
     """
     if forward_auth.pending:
         # The same object, so that no request passes while one policy replaces the other.
-        name = ext_authz_name(gateway.name)
+        name = _ext_authz_name(gateway.name)
         return [gateway_policy(name, gateway, {"action": "DENY", "rules": [{}]})]
     rules = _rules(found.operations_besides(apps))
     operations = found.operations_of(apps)
@@ -161,7 +161,7 @@ def _ext_authz(
         rules += _rules(operations, when=_WITHOUT_TOKEN)
     spec = {"action": "CUSTOM", "provider": {"name": forward_auth.provider_name}}
     return [
-        gateway_policy(ext_authz_name(gateway.name, part), gateway, {**spec, "rules": list(some)})
+        gateway_policy(_ext_authz_name(gateway.name, part), gateway, {**spec, "rules": list(some)})
         for part, some in enumerate(parts(rules, _size, limit=MAX_RULES_SIZE, most=MAX_RULES))
     ]
 
@@ -186,7 +186,7 @@ def _deny_without_jwt(
             rules += _rules(operations, when=condition)
     return [
         gateway_policy(
-            deny_name(gateway.name, part), gateway, {"action": "DENY", "rules": list(some)}
+            _deny_name(gateway.name, part), gateway, {"action": "DENY", "rules": list(some)}
         )
         for part, some in enumerate(parts(rules, _size, limit=MAX_RULES_SIZE, most=MAX_RULES))
     ]

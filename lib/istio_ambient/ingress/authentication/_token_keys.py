@@ -5,8 +5,8 @@
 
 istiod would fetch the keys of a `jwksUri` itself, and send what it got to Envoy, which refuses the
 gateway's listener for a set that it cannot use. Rules are therefore written with keys that were
-checked. A rule without keys yet has a key that nobody holds: no token satisfies the rule, and the
-gateway still removes the rule's headers from requests.
+checked. A rule without keys yet has a key of which no private key is known: no token satisfies the
+rule, and the gateway still removes the rule's headers from requests.
 
 The live object is the memory: its rules hold the last good keys, an annotation where these came
 from, and why the last attempt to fetch them failed.
@@ -34,12 +34,12 @@ MAX_SOURCES_OF_APPLICATION = 8
 MAX_SOURCES = 64
 """Of all applications together."""
 
-_ENDPOINT = "istio-request-auth"
+ENDPOINT = "istio-request-auth"
 _TOO_MANY = SigningKeys(
     fault=f"more than {MAX_SOURCES_OF_APPLICATION} issuers of one application,"
     f" or {MAX_SOURCES} of all"
 )
-_MAX_ISSUER = 40
+MAX_ISSUER = 40
 """Characters of an issuer in a status."""
 
 
@@ -73,11 +73,11 @@ def _request_authentication(
     for rule in trust.rules:
         source = source_of(rule)
         manifest = _jwt_rule(rule, keys[source])
-        told = _told(source, keys[source])
+        entry = _entry(source, keys[source])
         # Null and an empty list are different data, and the same rule.
-        if (manifest, told) not in zip(rules, sources, strict=True):
+        if (manifest, entry) not in zip(rules, sources, strict=True):
             rules.append(manifest)
-            sources.append(told)
+            sources.append(entry)
     annotations = {SOURCES_ANNOTATION: json.dumps(sources, sort_keys=True)}
     name = request_auth_name(trust.app, gateway.name)
     return _object(
@@ -113,22 +113,24 @@ def _jwt_rule(rule: JwtRule, keys: SigningKeys) -> dict[str, Any]:
     return {key: value for key, value in members.items() if value}
 
 
-def _told(source: KeySource, keys: SigningKeys) -> dict[str, Any]:
-    told = {"jwksUri": source.jwks_uri, "fault": keys.fault, "transient": keys.transient}
-    return {key: value for key, value in told.items() if value}
+def _entry(source: KeySource, keys: SigningKeys) -> dict[str, Any]:
+    """Return the element of `SOURCES_ANNOTATION` for the keys of a rule."""
+    members = {"jwksUri": source.jwks_uri, "fault": keys.fault, "transient": keys.transient}
+    return {key: value for key, value in members.items() if value}
 
 
 def keys_in_force(live: kube.Live) -> dict[KeySource, SigningKeys]:
     """Return the keys in our live RequestAuthentications, and why the last fetch failed.
 
-    An object that differs from what we applied counts as absent: its keys may be anybody's.
+    An object that differs from what we applied counts as absent: its keys may be those of any
+    writer.
     """
     found: dict[KeySource, SigningKeys] = {}
     for obj in live.of(resources.RequestAuthentication):
         try:
             read = dict(_read(kube.manifest_of(obj), live))
         except (AttributeError, KeyError, TypeError, ValueError):
-            # Another wrote it, with a hash of ours.
+            # Another writer made it, with a hash of ours.
             continue
         for source, keys in read.items():
             if not found.get(source, SigningKeys()).jwks:
@@ -144,14 +146,14 @@ def _read(manifest: kube.Manifest, live: kube.Live) -> Iterator[tuple[KeySource,
     written = _object(metadata["name"], metadata["namespace"], spec, {SOURCES_ANNOTATION: text})
     if not kube.is_applied(written, live):
         return
-    for rule, told in zip(spec["jwtRules"], json.loads(text), strict=True):
+    for rule, entry in zip(spec["jwtRules"], json.loads(text), strict=True):
         keys = SigningKeys(
             jwks=_checked(rule["jwks"]),
-            fault=told.get("fault", ""),
-            transient=told.get("transient", False),
+            fault=entry.get("fault", ""),
+            transient=entry.get("transient", False),
         )
         if keys != SigningKeys():
-            yield KeySource(rule["issuer"], told.get("jwksUri", "")), keys
+            yield KeySource(rule["issuer"], entry.get("jwksUri", "")), keys
 
 
 def _checked(text: str) -> str:
@@ -192,10 +194,10 @@ def key_problems(trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys])
     return [
         Problem(
             app=app,
-            endpoint=_ENDPOINT,
+            endpoint=ENDPOINT,
             field="jwt_rules",
             # The reason first: a status is cut.
-            message=f"{found.fault}: keys of {printable(source.issuer, _MAX_ISSUER)}",
+            message=f"{found.fault}: keys of {printable(source.issuer, MAX_ISSUER)}",
             remedy="correct jwks_uri or its server",
         )
         for app, source, found in _by_application(trusts, keys)
@@ -209,9 +211,9 @@ def key_readiness(
     """Return the sources whose keys a later fetch may bring, as something that is not ready."""
     return [
         kube.Readiness(
-            f"{app}:{_ENDPOINT}",
+            f"{app}:{ENDPOINT}",
             ready=False,
-            reason=f"{_reason(found)}: keys of {printable(source.issuer, _MAX_ISSUER)}",
+            reason=f"{_reason(found)}: keys of {printable(source.issuer, MAX_ISSUER)}",
         )
         for app, source, found in _by_application(trusts, keys)
         if found == SigningKeys() or found.transient

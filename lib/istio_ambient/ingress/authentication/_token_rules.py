@@ -26,22 +26,24 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.authentication._token_keys import SOURCES_ANNOTATION, request_auth_name
+from istio_ambient.ingress.authentication._token_keys import (
+    ENDPOINT,
+    MAX_ISSUER,
+    SOURCES_ANNOTATION,
+    request_auth_name,
+)
 from istio_ambient.ingress.model import Trust
 from istio_ambient.interfaces.istio_request_auth import BEARER, ClaimToHeader, FromHeader, JwtRule
 from istio_ambient.values import headers
 from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable
 
-ENDPOINT = "istio-request-auth"
 MAX_CLAIM_HEADERS = 16
 """Names of headers of one application. Each is in every rule of all applications."""
 NO_CLAIM = "iss.-"
 """A claim that no token has: the member of a member that is a text (RFC 7519, section 4.1.1), and
 has to be one for the token to be read."""
 _AUTHORIZATION = FromHeader(name="authorization", prefix=BEARER)
-_MAX_ISSUER = 40
-"""Characters of an issuer in a problem."""
 
 
 @dataclass(frozen=True, order=True)
@@ -204,7 +206,7 @@ def _problem(app: str, shared: _Shared, others: Sequence[str]) -> Problem:
     kind, name = shared
     named = ", ".join(others[:2]) + (" and others" if others[2:] else "")
     if kind == "issuer":
-        message = f"issuer {printable(name, _MAX_ISSUER)} has other keys for {named}"
+        message = f"issuer {printable(name, MAX_ISSUER)} has other keys for {named}"
         return _refusal(app, message, "use one jwks_uri in all")
     message = f"header {name} has another claim for {named}"
     return _refusal(app, message, "use another header")
@@ -246,7 +248,7 @@ def _complete(rule: JwtRule, same_source: Iterable[JwtRule], every: Iterable[str
     set_by_claims = {header for header, _ in (*own, *shared)}
     claims = (
         *own,
-        # Case has no meaning to proxies. Here it tells whose headers they are.
+        # Case has no meaning to proxies. Here upper case marks headers of other applications.
         *((header.upper(), claim) for header, claim in shared),
         *((header, NO_CLAIM) for header in every if header not in set_by_claims),
     )
