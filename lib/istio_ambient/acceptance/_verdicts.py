@@ -19,7 +19,7 @@ _BUILT_IN = "runs with its built-in configuration"
 
 
 def istiod_findings(reports: Iterable[Report]) -> Iterator[Finding]:
-    """Yield what is wrong with istiods in the eyes of those who depend on them."""
+    """Yield what is wrong with istiods, as the status of beacon and ingress."""
     for report in reports:
         if report.is_foreign:
             yield _istiod_problem(_BUILT_IN, "see the status of istio-k8s")

@@ -135,7 +135,7 @@ def _rules(policy: kube.Manifest | None) -> list[dict[str, Any]]:
 def _stopped(policy: kube.Manifest | None) -> RuleSet:
     """Return the requests that a DENY policy denies, or a CUSTOM policy asks about.
 
-    Who is asked makes a difference: what an authorizer may let pass is less than what is denied.
+    The authorizer makes a difference: it may allow some of the requests, which DENY does not.
     """
     spec = _spec(policy)
     if spec.get("action") == "DENY" and _rules(policy) == [{}]:

@@ -65,7 +65,7 @@ def allowed_routes(own: str, others: Iterable[str]) -> Mapping[str, Any]:
     names = sorted({own, *others})
     if names == [own]:
         return {"namespaces": {"from": "Same"}}
-    # The API server sets this label on every namespace, and lets nobody change it.
+    # The API server sets this label on every namespace, and refuses every change of it.
     named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}
     return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [named]}}}
 

@@ -79,7 +79,7 @@ class Reader:
         self._found = 0
 
     def report(self, field: str, error: pydantic.ValidationError | InvalidValueError) -> None:
-        """Add the problems of what stands at a place in the databag."""
+        """Add the problems of a place in the databag."""
         self._found += 1
         if self._found > MAX_PROBLEMS + 1:
             return

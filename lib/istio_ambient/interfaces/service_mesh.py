@@ -85,7 +85,7 @@ class MeshPolicy(_Target, extra="forbid"):
 
     @property
     def target(self) -> tuple[object, ...]:
-        """What tells targets apart."""
+        """What distinguishes targets."""
         labels = tuple(sorted((self.target_selector_labels or {}).items()))
         app = "" if self.target_service else self.target_app_name
         return self.target_type, self.target_namespace, self.target_service, app, labels
@@ -134,7 +134,7 @@ class Unread:
 
     @property
     def target(self) -> tuple[object, ...]:
-        """What tells targets apart, as for a `MeshPolicy`."""
+        """What distinguishes targets, as for a `MeshPolicy`."""
         labels = tuple(sorted((self.target_selector_labels or {}).items()))
         return self.target_type, self.target_app_name, self.target_service, labels
 

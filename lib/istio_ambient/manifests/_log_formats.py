@@ -151,7 +151,7 @@ def _check_nested(value: object, path: str, levels: int) -> None:
         raise InvalidValueError("nested too deep", f"use at most {MAX_DEPTH} levels", path)
     if isinstance(value, str):
         if _NEEDS_FORMATTER in value:
-            # istiod tells Envoy of the extension for members of the outermost mapping only.
+            # istiod enables the extension for members of the outermost mapping only.
             raise InvalidValueError(f"{_NEEDS_FORMATTER}…)% is nested", "move it outside", path)
         check_text(value, path)
     elif isinstance(value, Mapping):

@@ -59,7 +59,7 @@ EXCLUSIVE: Mapping[str, tuple[str, ...]] = {
 """Message → fields that exclude each other, beside those of the list of fields."""
 
 BUILT_IN: Mapping[str, str] = {"envoy": "envoyFileAccessLog", "prometheus": "prometheus"}
-"""Providers that istiod has without being told, and their kinds."""
+"""Providers that istiod always has, and their kinds."""
 
 _TOPOLOGY = (
     "topology.kubernetes.io/region",

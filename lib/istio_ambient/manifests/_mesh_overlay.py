@@ -41,7 +41,7 @@ OWNED_FIELDS: Mapping[str, str] = {
 """Fields that an overlay cannot set, and why.
 
 Access depends on `discoverySelectors` too: applications join the mesh by labels of their pods, so
-no label of a namespace tells which namespaces istiod must see.
+no label of a namespace shows which namespaces istiod must see.
 """
 
 REPLACED_FIELDS: Mapping[str, str] = {

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Routes in the cluster that name our Gateway as their parent, whoever made them."""
+"""Routes in the cluster that name our Gateway as their parent, of any owner."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +35,7 @@ class AttachedRoute:
     """Empty: those of the listener."""
     matches: tuple[Match, ...] = (_ALL_PATHS,)
     """Any of them; never empty. A match that cannot be read, and one that names a gRPC method
-    without its service, stands here for all paths. Query parameters stand among the headers."""
+    without its service, means all paths here. Query parameters are among the headers."""
     accepted: bool | None = None
     """Whether istiod accepts the reference; None: it has not looked at this version yet."""
     requested_by: frozenset[str] = frozenset()

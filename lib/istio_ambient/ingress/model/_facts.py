@@ -98,7 +98,10 @@ class Facts:
 
     @property
     def guards_in_force(self) -> tuple[kube.Ref, ...]:
-        """Those policies; one that is no longer desired is deleted after what it guards."""
+        """The policies of `authentication_in_force`.
+
+        A policy that is no longer desired is deleted after what it guards.
+        """
         return tuple(
             kube.ref_in(resources.AuthorizationPolicy, name, self.model)
             for name in sorted(self.authentication_in_force)

@@ -9,10 +9,7 @@ Their content is decided in `routing` and `authentication`.
 from istio_ambient.ingress.objects._cidrs import parse_cidrs
 from istio_ambient.ingress.objects._destination_rules import destination_rules
 from istio_ambient.ingress.objects._gateway import gateway
-from istio_ambient.ingress.objects._policies import (
-    backend_policies,
-    external_traffic_policy,
-)
+from istio_ambient.ingress.objects._policies import backend_policies, external_traffic_policy
 from istio_ambient.ingress.objects._routes import KINDS, routes
 from istio_ambient.ingress.objects.listener_certificate import Secret, secret
 

@@ -150,7 +150,7 @@ def unserved_table(problems: Iterable[Problem]) -> str:
 def unserved(ingress: Ingress) -> list[Problem]:
     """Return the requests that are refused, in conflict, invalid or pending, in this order.
 
-    Unauthenticated routes that need authentication all the same stand before the pending ones.
+    Unauthenticated routes that need authentication all the same come before the pending ones.
     """
     facts = ingress.facts
     pending = (

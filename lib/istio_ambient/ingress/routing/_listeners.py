@@ -93,8 +93,8 @@ def listeners(
 
     A port that Istio uses is refused, and so is one for which the gateway or the application has
     no room. Ports at which an application is served stay; then earlier relations take precedence.
-    While TLS is wanted and there is no certificate, the
-    Gateway has one listener, since it requires one, and no route attaches to it.
+    While TLS is wanted and there is no certificate, the Gateway has one listener, since it
+    requires one, and no route attaches to it.
 
     Args:
         requests: those whose model is the requester's own.
