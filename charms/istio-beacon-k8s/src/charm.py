@@ -92,13 +92,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         self, client: kube.Client, facts: beacon.Facts, live: kube.Live, *, wrote: bool
     ) -> Iterable[kube.Readiness | Problem]:
         """Return what istiod and the waypoint do not take of waypoint and policies."""
-        what = f"waypoint {facts.waypoint}"
         if live.get(resources.Gateway, facts.waypoint, facts.model) is None:
             return ()
-        ready = any(r.what == what and r.ready for r in self.findings.readiness)
-        workload = acceptance.Workload(
-            "waypoint", facts.waypoint, facts.model, facts.replicas if ready else 0
-        )
+        replicas = facts.replicas if self.is_ready(f"waypoint {facts.waypoint}") else 0
+        workload = acceptance.Workload("waypoint", facts.waypoint, facts.model, replicas)
         texts = acceptance.texts(
             (each.requester.app, (each.target, each.operations)) for each in facts.requests
         )

@@ -213,11 +213,8 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         ref = facts.gateway
         if live.get(resources.Gateway, ref.name, ref.namespace) is None:
             return ()
-        what = f"gateway {ref.name}"
-        ready = any(r.what == what and r.ready for r in self.findings.readiness)
-        workload = acceptance.Workload(
-            "gateway", ref.workload, ref.namespace, facts.replicas if ready else 0
-        )
+        replicas = facts.replicas if self.is_ready(f"gateway {ref.name}") else 0
+        workload = acceptance.Workload("gateway", ref.workload, ref.namespace, replicas)
         texts = acceptance.texts(
             (
                 *((route.requester.app, route) for route in self._resolved(facts).served.routes),

@@ -178,6 +178,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """The number of replicas of the workload: one for each planned unit, at least one."""
         return max(1, self.app.planned_units())
 
+    def is_ready(self, what: str) -> bool:
+        """Return whether `readiness` reported something as ready in this hook, by its name."""
+        return any(each.what == what and each.ready for each in self.findings.readiness)
+
     def active_relations(self, endpoint: str) -> list[ops.Relation]:
         """Return the relations of an endpoint that are not being removed, sorted by id."""
         relations = (r for r in self.model.relations[endpoint] if r.active and r.app)

@@ -14,10 +14,6 @@ from istio_ambient.ingress import authentication, objects, routing
 from istio_ambient.ingress.model import AttachedRoute, Facts
 from istio_ambient.kube import Desired
 from istio_ambient.values.problems import Problem
-from istio_ambient.values.text import printable
-
-_MAX_STATUS = 120
-"""Characters of a status text."""
 
 MANAGED = (
     *gateways.KINDS,
@@ -213,4 +209,4 @@ def _message(routes: Sequence[AttachedRoute]) -> str:
     if not names:
         return ""
     count = f"{len(names)} routes" if len(names) > 1 else "1 route"
-    return printable(f"{count} of another owner: {names[0]}: see list-routes", _MAX_STATUS)
+    return f"{count} of another owner: {names[0]}: see list-routes"

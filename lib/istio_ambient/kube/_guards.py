@@ -4,8 +4,8 @@
 """Nothing is served whose guard is not in force: what guards hold back.
 
 A guard is missing where it is not in the cluster, or not with content of its owner; it is outdated
-where the cluster keeps an earlier version. Either way nothing that it guards is created or changed. Whether
-what exists is deleted while a guard is missing, the owner decides.
+where the cluster keeps an earlier version. Either way nothing that it guards is created or
+changed. Whether what exists is deleted while a guard is missing, the owner decides.
 """
 
 from collections.abc import Iterable

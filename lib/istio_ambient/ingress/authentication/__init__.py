@@ -3,8 +3,8 @@
 
 """Authenticated routes: which paths need a login or a token, and the policies for them. Pure.
 
-`_paths` compares paths, which `_patterns` finds, and `_in_force` decides which routes in the cluster
-count. `_authentication` applies both to the served routes. `_policies` makes the objects,
+`_paths` compares paths, which `_patterns` finds, and `_in_force` decides which routes in the
+cluster count. `_authentication` applies both to the served routes. `_policies` makes the objects,
 `_token_keys` those that hold the keys of issuers, `_token_rules` what the rules about tokens of
 several applications have in common. Requirements come from `model`, routes from `routing`.
 """
