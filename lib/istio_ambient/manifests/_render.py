@@ -141,7 +141,8 @@ def _to_json(value: object, **options: Any) -> str:
     JSON escapes a character beyond the first 65,536 as two, which YAML reads as two characters.
     Therefore only characters that YAML cannot hold are escaped; none of them is beyond.
     """
-    return _escaped(json.dumps(value, **{**options, "ensure_ascii": False}))
+    plain: dict[str, Any] = {**options, "ensure_ascii": False}
+    return _escaped(json.dumps(value, **plain))
 
 
 def _escaped(text: str) -> str:
