@@ -81,7 +81,6 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             ingress.uses_in_force(live),
             app=self.app.name,
         )
-        problems = (*invalid, *scraped.problems, *unread)
         facts = ingress.Facts(
             model=self.model.name,
             app=self.app.name,
@@ -99,7 +98,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             request_auth=tokens,
             keys=ingress.keys_in_force(live),
             authentication_in_force=ingress.authentication_in_force(live),
-            problems=(*problems, *login.problems, *bad_rules),
+            problems=(*invalid, *scraped.problems, *unread, *login.problems, *bad_rules),
         )
         secret = live.get(Secret, ingress.secret_name(facts.app), facts.model)
         address = ingress.address_of(gateway, cluster)

@@ -4,7 +4,7 @@
 """Reads from the API server that routes depend on: as many for one application as for many."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
@@ -54,10 +54,6 @@ def read(
     slices: Iterable[EndpointSlice] = ()
     if ingress.need_named_ports(services, named):
         slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
-    service = services.get((gateway.namespace, gateway.workload))
-    node_address = ""
-    if service is not None and service.type == "NodePort":
-        node_address = gateway_workloads.node_address(client, gateway.namespace, gateway.name)
     return ingress.Cluster(
         services=services,
         model_namespaces=authorization.model_namespaces(namespaces),
@@ -65,8 +61,20 @@ def read(
         foreign_routes=_foreign_routes(
             client, gateway, live, None if elsewhere or route_namespaces else gateway.namespace
         ),
-        node_address=node_address,
+        node_address=_node_address(client, gateway, services),
     )
+
+
+def _node_address(
+    client: kube.Client,
+    gateway: ingress.GatewayRef,
+    services: Mapping[tuple[str, str], authorization.ServiceFacts],
+) -> str:
+    """Return the address of a node that runs the gateway; empty: clients need none."""
+    service = services.get((gateway.namespace, gateway.workload))
+    if service is None or service.type != "NodePort":
+        return ""
+    return gateway_workloads.node_address(client, gateway.namespace, gateway.name)
 
 
 def live_routes(live: kube.Live, gateway: ingress.GatewayRef) -> tuple[ingress.AttachedRoute, ...]:

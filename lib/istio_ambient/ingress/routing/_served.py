@@ -78,14 +78,8 @@ def served(
     outcomes = list(_outcomes(requests, listeners, backends))
     problems = [each for each in outcomes if isinstance(each, Problem)]
     pending = [each for each in outcomes if isinstance(each, kube.Readiness)]
-    candidates = [
-        (route, _routes.redirect_of(route, listeners))
-        for route in outcomes
-        if isinstance(route, Route) and route.listener in listeners.opened
-    ]
-    settled = _conflicts.settle(
-        candidates, hosts.known_by, _conflicts.held(live, listeners.hostname)
-    )
+    held = _conflicts.held(live, listeners.hostname)
+    settled = _conflicts.settle(_candidates(outcomes, listeners), hosts.known_by, held)
     withholding = (*_withholding(tls, forward_auth), *_unguarded(unguarded))
     kept = settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
@@ -111,6 +105,17 @@ def _outcomes(
             yield refusal
         else:
             yield from _routes.routes_of(request, listeners, backends)
+
+
+def _candidates(
+    outcomes: Sequence[_routes.Outcome], listeners: Listeners
+) -> list[_conflicts.Candidate]:
+    """Return the routes at listeners that are open, with the redirects to them."""
+    return [
+        (route, _routes.redirect_of(route, listeners))
+        for route in outcomes
+        if isinstance(route, Route) and route.listener in listeners.opened
+    ]
 
 
 def _withholding(tls: Tls, forward_auth: ForwardAuth) -> Iterator[kube.Readiness]:
