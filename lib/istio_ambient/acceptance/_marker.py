@@ -10,9 +10,11 @@ proves that it uses the whole.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import yaml
+
+from istio_ambient.values import decoded
 
 MARKER_PREFIX = "charmed-istio.applied."
 """Beginning of the marker's name; the option `mesh-config` cannot name a provider so."""
@@ -31,10 +33,9 @@ def marked(mesh_config: Mapping[str, Any]) -> dict[str, Any]:
 def marker_in(mesh_config: str) -> str:
     """Return the name of the marker in the text of a MeshConfig; empty where there is none."""
     try:
-        loaded: object = yaml.safe_load(mesh_config)
+        members = decoded.members(yaml.safe_load(mesh_config))
     except yaml.YAMLError:
         return ""
-    members = cast(dict[str, Any], loaded) if isinstance(loaded, dict) else {}
     return next(filter(is_marker, provider_names(members)), "")
 
 
@@ -45,7 +46,6 @@ def is_marker(name: str) -> bool:
 
 def provider_names(mesh_config: Mapping[str, Any]) -> list[str]:
     """Return the names of the extension providers, of whatever shape they are."""
-    providers: object = mesh_config.get("extensionProviders")
-    listed = cast(list[object], providers) if isinstance(providers, list) else []
-    named = (cast(dict[str, Any], each).get("name") for each in listed if isinstance(each, dict))
-    return [name for name in named if isinstance(name, str)]
+    providers = decoded.elements(mesh_config.get("extensionProviders"))
+    names = (decoded.members(provider).get("name") for provider in providers)
+    return [name for name in names if isinstance(name, str)]

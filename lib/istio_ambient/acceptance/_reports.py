@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from istio_ambient.acceptance._marker import provider_names
+from istio_ambient.values import decoded
 
 ZTUNNEL = "ztunnel"
 """Type of the proxies of nodes; `waypoint` and `router` (a gateway) are the others."""
@@ -110,17 +111,17 @@ def _loaded(text: str) -> object:
 
 def _proxies(entries: list[object]) -> Iterator[Proxy]:
     for entry in entries:
-        members = _members(entry)
+        members = decoded.members(entry)
         # `<pod>.<namespace>`: a pod's name may have dots, a namespace's has none.
         name, _, namespace = _text(members, "proxy").rpartition(".")
         if name:
-            resources = _members(members.get("resources"))
+            resources = decoded.members(members.get("resources"))
             found = tuple(_acknowledgement(kind, each) for kind, each in resources.items())
             yield Proxy(name, namespace, _text(members, "proxy_type"), found)
 
 
 def _acknowledgement(kind: str, status: object) -> Acknowledgement:
-    members = _members(status)
+    members = decoded.members(status)
     return Acknowledgement(
         kind=kind.rpartition(".")[2],
         is_current=members.get("sent", "") == members.get("acked", ""),
@@ -136,10 +137,6 @@ def _time(text: str) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(seconds).replace(tzinfo=datetime.UTC)
     except ValueError:
         return None
-
-
-def _members(value: object) -> Mapping[str, Any]:
-    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
 
 
 def _text(members: Mapping[str, Any], key: str) -> str:

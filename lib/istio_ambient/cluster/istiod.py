@@ -5,13 +5,13 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
 
 import yaml
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, resources
+from istio_ambient.values import decoded
 
 LABELS = {"app": "istiod"}
 """Labels of istiod's Deployment, whichever installer made it."""
@@ -108,11 +108,9 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
 
 def _root_namespace(mesh_config: str) -> str:
     try:
-        config: object = yaml.safe_load(mesh_config)
+        named = decoded.members(yaml.safe_load(mesh_config)).get("rootNamespace")
     except yaml.YAMLError:
         return ""
-    members = cast(dict[str, Any], config) if isinstance(config, dict) else {}
-    named = members.get("rootNamespace")
     return named if isinstance(named, str) else ""
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
-from istio_ambient.values import headers, hostnames, urls
+from istio_ambient.values import decoded, headers, hostnames, urls
 from istio_ambient.values.hostnames import WildcardHostname
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
@@ -279,9 +279,9 @@ class _Limits:
     def within(self, reader: Reader, routes: Sequence[object], field: str) -> Sequence[object]:
         """Return the routes before the first that exceeds a limit; report the others as one."""
         for number, route in enumerate(routes):
-            matches = _members(route, "matches")
+            matches = _elements(route, "matches")
             expressions = sum(_is_expression(match) for match in matches)
-            self.places -= max(1, len(matches)) * max(1, len(_members(route, "hostnames")))
+            self.places -= max(1, len(matches)) * max(1, len(_elements(route, "hostnames")))
             self.expressions -= expressions
             if self.places < 0 or self.expressions < 0:
                 message = f"{len(routes) - number} routes from here on were not read"
@@ -293,16 +293,13 @@ class _Limits:
         return routes
 
 
-def _members(entry: object, key: str) -> Sequence[object]:
-    """Return the members of a list in decoded data; none where it is something else."""
-    found = cast(dict[str, Any], entry).get(key) if isinstance(entry, dict) else None
-    return cast(list[object], found) if isinstance(found, list) else ()
+def _elements(entry: object, key: str) -> Sequence[object]:
+    return decoded.elements(decoded.members(entry).get(key))
 
 
 def _is_expression(match: object) -> bool:
-    path = cast(dict[str, Any], match).get("path") if isinstance(match, dict) else None
-    kind = cast(dict[str, Any], path).get("type") if isinstance(path, dict) else None
-    return kind == "RegularExpression"
+    path = decoded.members(decoded.members(match).get("path"))
+    return path.get("type") == "RegularExpression"
 
 
 def parse(

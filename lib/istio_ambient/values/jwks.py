@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from istio_ambient.values import decoded
 from istio_ambient.values.problems import InvalidValueError
 
 MAX_KEYS = 32
@@ -78,7 +79,7 @@ def parse(body: bytes) -> KeySet:
     keys: set[str] = set()
     has_private = False
     for key in cast(list[object], found):
-        members = cast(dict[str, Any], key) if isinstance(key, dict) else {}
+        members = decoded.members(key)
         if _PRIVATE & members.keys() or members.get("kty") == "oct":
             has_private = True
             continue

@@ -6,11 +6,12 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from istio_ambient import kube, resources
 from istio_ambient.ingress.model._gateway import GatewayRef
 from istio_ambient.ingress.model._matches import Match, PathType, Protocol
+from istio_ambient.values import decoded
 
 REQUESTED_BY = "charmed-istio.io/requested-by"
 """Annotation of our own routes: a JSON list of the requesters, each `<application>:<endpoint>`."""
@@ -93,8 +94,7 @@ def _requesters(metadata: Mapping[str, Any]) -> frozenset[str]:
         names: object = json.loads(kube.section(metadata, "annotations").get(REQUESTED_BY, "[]"))
     except (ValueError, RecursionError):
         return frozenset()
-    found = cast(list[object], names) if isinstance(names, list) else []
-    return frozenset(name for name in found if isinstance(name, str))
+    return frozenset(name for name in decoded.elements(names) if isinstance(name, str))
 
 
 def _is_for(ref: Mapping[str, Any], namespace: str, gateway: GatewayRef) -> bool:

@@ -1,0 +1,16 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Members and elements of data that was decoded from JSON or YAML, of whatever shape it is."""
+
+from typing import Any, cast
+
+
+def members(value: object) -> dict[str, Any]:
+    """Return a mapping; an empty one in place of any other value."""
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def elements(value: object) -> list[object]:
+    """Return a list; an empty one in place of any other value."""
+    return cast(list[object], value) if isinstance(value, list) else []
