@@ -8,6 +8,7 @@ RequestAuthentication denies invalid tokens, DENY policies deny, and an ALLOW po
 what is left. See https://istio.io/latest/docs/concepts/security/#implicit-enablement.
 """
 
+import functools
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -119,18 +120,20 @@ def authentication_policies(
         keys: of the issuers of these tokens.
         in_force: names of the policies that are in the cluster.
     """
+
+    @functools.cache
+    def login(apps: tuple[str, ...]) -> list[kube.Resource]:
+        return _ext_authz(found, gateway, forward_auth, apps)
+
     policies: list[kube.Resource] = []
-    trusts = [trust for trust in request_auth if trust.rules]
-    apps = [trust.app for trust in trusts]
+    apps = tuple(trust.app for trust in request_auth if trust.rules)
     if request_auth:
         share = forward_auth.wanted and any(
-            _are_in_force(_ext_authz(found, gateway, forward_auth, some), in_force)
-            for some in ((), apps)
+            _are_in_force(login(some), in_force) for some in ((), apps)
         )
         policies += _deny_without_jwt(found, gateway, request_auth, share=share)
     if forward_auth.wanted:
-        apps = apps if _are_in_force(policies, in_force) else []
-        policies = [*_ext_authz(found, gateway, forward_auth, apps), *policies]
+        policies = [*login(apps if _are_in_force(policies, in_force) else ()), *policies]
     rules = _token_keys.request_authentications(gateway, complete(request_auth), keys)
     return [*policies, *rules]
 
