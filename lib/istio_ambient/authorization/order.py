@@ -158,8 +158,9 @@ def _alone(each: Transition, move: Movement, *, mixed: bool) -> Placement:
         return Placement(Phase.WITHDRAW if each.after is None else Phase.NARROW)
     if move is Movement.WIDENS:
         return Placement(Phase.REMOVE if each.after is None else Phase.WIDEN)
-    interim = _interim(each) if mixed else None
-    return Placement(Phase.WIDEN if mixed else Phase.NEUTRAL, interim)
+    if not mixed:
+        return Placement(Phase.NARROW if each.guards else Phase.NEUTRAL)
+    return Placement(Phase.WIDEN, _interim(each))
 
 
 def _interim(each: Transition) -> kube.Manifest | None:
@@ -207,8 +208,10 @@ def _of_target(
             yield each.ref, Placement(Phase.NARROW)
         elif mixed and (each.before is None or Movement.NARROWS in move):
             yield each.ref, Placement(Phase.WIDEN, _with_rules(after, _allowed(after) & was))
+        elif move is Movement.WIDENS:
+            yield each.ref, Placement(Phase.WIDEN)
         else:
-            yield each.ref, Placement(Phase.WIDEN if move is Movement.WIDENS else Phase.NEUTRAL)
+            yield each.ref, Placement(Phase.NARROW if each.guards else Phase.NEUTRAL)
 
 
 def _with_rules(policy: kube.Manifest | None, allowed: RuleSet) -> kube.Manifest | None:

@@ -279,7 +279,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if writes:
             plan, live = self._write(desired, live)
             unguarded = kube.missing(plan, live, self.findings.failed.values())
-            if plan.writes or unguarded:
+            if self.findings.written or unguarded:
                 renewed = self.in_force(self.client, facts, live, unguarded)
                 facts, plan, live = self._write_more(renewed, facts, plan, live)
             # Before the databag says so: consumers remove their own labels then.
@@ -288,7 +288,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             late = self.late_facts(self.client, facts)
             facts, plan, live = self._write_more(late or facts, facts, plan, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
-        wrote = bool(plan.writes)
+        wrote = bool(self.findings.written)
         for found in self.acceptance(self.client, facts, live, wrote=wrote):
             if isinstance(found, Problem):
                 self.findings.problems.append(found)
@@ -332,6 +332,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         findings.refused = [change for change in refused if not self.tolerates(change)]
         findings.deferred = [*plan.of(kube.Verb.DEFERRED)]
         findings.held = [*plan.of(kube.Verb.HELD), *applied.held]
+        findings.written += applied.done
         findings.repaired += [change for change in applied.done if change.repairs]
         return applied.live(live)
 

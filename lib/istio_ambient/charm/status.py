@@ -36,6 +36,8 @@ class Findings:
     """Failed requests to the API server."""
     failed: dict[kube.Ref, kube.Change] = field(default_factory=dict[kube.Ref, kube.Change])
     """What could not be written."""
+    written: list[kube.Change] = field(default_factory=list[kube.Change])
+    """What this hook has changed in the cluster."""
     repaired: list[kube.Change] = field(default_factory=list[kube.Change])
     """Objects that another writer changed, and that are as desired again."""
     refused: list[kube.Change] = field(default_factory=list[kube.Change])

@@ -101,16 +101,17 @@ def in_force(
     """
     facts = found.facts
     if unguarded:
-        facts = dataclasses.replace(facts, unguarded=unguarded)
+        return dataclasses.replace(facts, unguarded=unguarded)
     if not facts.needs_authentication:
         return facts
-    routes, kinds = facts.live_routes, tuple(ingress.KINDS.values())
+    kinds = tuple(ingress.KINDS.values())
+    routes = live_routes(live, facts.gateway)
+    waiting = {route.ref for route in found.authentication.waiting}
 
     def read() -> tuple[ingress.AttachedRoute, ...]:
         return live_routes(kube.read_live(client, live.identity, kinds), facts.gateway)
 
-    if found.authentication.waiting:
-        waiting = {route.ref for route in found.authentication.waiting}
+    if any(route.ref in waiting for route in routes):
         routes = kube.read_until(
             read, lambda seen: all(r.accepted is not None for r in seen if r.ref in waiting)
         )

@@ -168,9 +168,8 @@ class _Run:
                 self.objects[change.ref] = answer
             if fault is not None:
                 self.faults.append(fault)
-                # With an answer, something else than what was sent is in the cluster now.
-                altered = change.repairs or answer is not None
-                self.failed[change.ref] = replace(change, repairs=altered)
+                altered = answer is not None and _differs(write, answer)
+                self.failed[change.ref] = replace(change, altered=altered)
             elif not write.is_interim:
                 logger.info("%s", change)
                 self.done.append(change)
@@ -206,10 +205,12 @@ class _Run:
         if change.verb is Verb.REPLACE:
             written = self.objects.get(change.ref)
             if written is not None:
-                version = {"resourceVersion": written.metadata.resourceVersion}
+                version = {
+                    "resourceVersion": written.metadata.resourceVersion,
+                    "generation": written.metadata.generation,
+                }
                 manifest = {**manifest, "metadata": {**manifest["metadata"], **version}}
-            obj = change.kind.from_dict(manifest)
-            return self.client.replace(obj, field_manager=manager, dry_run=dry_run)
+            return self._replace(change.kind, manifest, dry_run=dry_run)
         try:
             return _patch(self.client, change, manifest, manager, dry_run=dry_run)
         except httpx2.HTTPStatusError as error:
@@ -219,6 +220,30 @@ class _Run:
             logger.warning("%s: recreating, since %s", change.ref, error)
             delete(self.client, change.kind, change.ref.name, change.ref.namespace)
             return _patch(self.client, change, manifest, manager)
+
+    def _replace(self, kind: ResourceType, manifest: Manifest, *, dry_run: bool) -> Resource:
+        """PUT an object; once more where only its status changed since it was read (409)."""
+        manager, metadata = self.identity.field_manager, manifest["metadata"]
+        try:
+            return self.client.replace(
+                kind.from_dict(manifest), field_manager=manager, dry_run=dry_run
+            )
+        except httpx2.HTTPStatusError as error:
+            if _faults.code_of(error) != 409:
+                raise
+            namespace = metadata.get("namespace")
+            current = self.client.get(kind, metadata["name"], namespace=namespace).metadata
+            if current.generation is None or current.generation != metadata.get("generation"):
+                raise
+        version = {"resourceVersion": current.resourceVersion}
+        obj = kind.from_dict({**manifest, "metadata": {**metadata, **version}})
+        return self.client.replace(obj, field_manager=manager, dry_run=dry_run)
+
+
+def _differs(write: _Write, answer: Resource) -> bool:
+    """Return whether an answer has other content than what was sent, beside its metadata."""
+    paths = _compare.differences(write.manifest or {}, manifest_of(answer))
+    return not all(path.startswith("metadata.") for path in paths)
 
 
 def _patch(

@@ -25,8 +25,15 @@ def missing(plan: Plan, live: Live, failed: Iterable[Change] = ()) -> frozenset[
         live: what it was made for.
         failed: what could not be applied of it.
     """
-    # After a failed update there is an earlier version, unless another writer changed it.
-    absent = [c for c in failed if c.verb is not Verb.UPDATE or c.repairs]
+    # After another failed write there is an earlier version. It is too wide where another writer
+    # changed it and it would have been narrowed, or where an admission webhook changed the answer.
+    absent = [
+        change
+        for change in failed
+        if change.verb is Verb.CREATE
+        or change.altered
+        or (change.repairs and change.phase is Phase.NARROW)
+    ]
     absent += plan.of(Verb.REFUSED, Verb.DEFERRED)
     kinds = live.identity.access.guards & {kind_of(kind) for kind in live.missing}
     return kinds | {str(change.ref) for change in absent if change.ref in plan.guards}

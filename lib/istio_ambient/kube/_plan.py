@@ -52,6 +52,8 @@ class Change:
     """The object of another owner, where the change is refused."""
     repairs: bool = False
     """The desired content was applied before, and another writer changed it."""
+    altered: bool = False
+    """The API server keeps other content than was sent to it."""
     phase: Phase = Phase.NEUTRAL
     interim: Manifest | None = None
     """The object as it is sent in phase NARROW already, before the change itself."""
@@ -279,7 +281,11 @@ def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
     if verb is Verb.UNCHANGED:
         return Change(verb, ref, kind)
     key = live.identity.hash_annotation
-    repairs = _annotation(current, key) == _annotation(manifest, key)
+    # Without our hash it was adopted, or an admission webhook removes the hash.
+    applied = _annotation(current, key)
+    repairs = applied == _annotation(manifest, key) or (
+        applied is None and _annotation(current, live.identity.owner_annotation) is not None
+    )
     manifest = _kinds.keep_what_others_set(manifest, current)
     if verb is Verb.REPLACE:
         manifest = _replacement(manifest, current)
@@ -316,7 +322,7 @@ def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
     read. Replicas that an autoscaler sets stay as they are: a PUT without them means one.
     """
     was = current["metadata"]
-    kept = ("resourceVersion", "finalizers", "ownerReferences")
+    kept = ("resourceVersion", "generation", "finalizers", "ownerReferences")
     metadata = {key: was[key] for key in kept if key in was} | manifest["metadata"]
     for group in ("labels", "annotations"):
         metadata[group] = {**_objects.section(was, group), **metadata[group]}

@@ -115,6 +115,67 @@ def test_nothing_is_served_without_its_guard():
     assert guarded(ROUTE, policy(), found=live(missing=[resources.AuthorizationPolicy])) == []
 
 
+def put(found: kube.Resource, *codes: int, generation: int = 3) -> tuple[list[str], bool]:
+    """Return the requests of a replacement that is refused with these codes, and its success."""
+    client = RecordingClient()
+    refusals = list(codes)
+
+    def replace(obj: Any, **_: Any) -> Any:
+        client.calls.append(("replace", obj.metadata.resourceVersion))
+        if refusals:
+            raise api_error(refusals.pop(0))
+        return obj
+
+    def get(res: Any, name: str, **_: Any) -> Any:
+        client.calls.append(("get", name))
+        return edited(found, resourceVersion="8", generation=generation)
+
+    client.replace, client.get = replace, get  # pyright: ignore[reportAttributeAccessIssue]
+    wanted = policy(action="DENY", rules=[{}])
+    applied = kube.apply(client, kube.plan([wanted], live(found)), IDENTITY)
+    return [f"{verb} {what}" for verb, what in client.calls], not applied.faults
+
+
+def test_a_replacement_is_sent_again_where_only_the_status_changed():
+    opened = edited(as_live(policy(), manager="kubectl-edit", operation="Update"), generation=3)
+    assert put(opened, 409) == (["replace 7", "get allow", "replace 8"], True)
+    assert put(opened, 409, generation=4) == (["replace 7", "get allow"], False)
+    assert put(opened, 403) == (["replace 7"], False)
+
+
+def test_a_guard_that_cannot_be_replaced_is_outdated_and_not_missing():
+    found = live(as_live(ROUTE), as_live(policy(), manager="charmed-istio", operation="Update"))
+    plan = kube.plan([ROUTE, policy(action="DENY", rules=[{}])], found, guards=GUARDS)
+    client = RecordingClient({"allow": api_error(403)})
+    failed = kube.apply(client, plan, IDENTITY).failed.values()
+    assert client.calls == [("replace", "allow")]
+    assert kube.missing(plan, found, failed) == frozenset()
+
+
+def test_a_guard_that_another_writer_narrowed_is_not_missing_while_it_cannot_be_restored():
+    wide, narrow = (
+        policy(rules=[{"from": [{"source": {"ipBlocks": [net]}}]}]) for net in NETS[::-1]
+    )
+    narrowed = as_live(wide, manager="kubectl-edit", operation="Update")
+    narrowed["spec"] = dict(narrow["spec"])
+    found = live(narrowed)
+    plan = kube.plan([ROUTE, wide], found, guards=GUARDS)
+    client = RecordingClient({"allow": api_error(503)})
+    failed = kube.apply(client, plan, IDENTITY).failed.values()
+    assert ("patch", "open") in client.calls
+    assert kube.missing(plan, found, failed) == frozenset()
+
+
+def test_an_object_whose_marks_a_webhook_removes_is_not_written_in_each_hook():
+    bare = as_live(policy())
+    annotations = {OWNER: "shop/beacon"}
+    (change,) = kube.plan([policy()], live(edited(bare, annotations=annotations))).changes
+    assert change.repairs
+
+
+OWNER = resources.OWNER_ANNOTATION
+
+
 def test_with_an_outdated_guard_what_is_served_stays_and_nothing_is_added():
     stricter = policy(action="DENY", rules=[{}])
     served = live(as_live(ROUTE), as_live(policy()))
