@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is written and not in force is told: istiods and proxies that do not take it, by kinds."""
+"""What is written and not in force is reported: istiods and proxies that refuse it, by kinds."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ MESH, BEACON, INGRESS = "istio-k8s/0", "istio-beacon-k8s/0", "istio-ingress-k8s/
 GATE = "istio-ingress-k8s"
 SEEDS = range(1, 1 + int(os.environ.get("LAB_SEEDS", "1")))
 """For the figure in docs/reference/figures.md: 3."""
-TOLD_SECONDS = 60
+REPORT_SECONDS = 60
 HEALTHY_HOOKS = int(os.environ.get("LAB_HEALTHY_HOOKS", "30"))
 """For the figure in docs/reference/figures.md: 1000."""
 NETWORKS = "0.0.0.0/0"
@@ -53,14 +53,14 @@ class Site:
         assert len(found.message.encode()) <= 140, found.message
         return f"{found.name}: {found.message}"
 
-    def wait_told(self, unit: str, *texts: str) -> str:
+    def wait_reported(self, unit: str, *texts: str) -> str:
         """Return the status of a unit once it has the texts; in time, and not active before."""
-        end = time.monotonic() + TOLD_SECONDS
+        end = time.monotonic() + REPORT_SECONDS
         while True:
             status = self.status(unit)
             if not status.startswith("active") and any(text in status for text in texts):
                 return status
-            assert time.monotonic() < end, f"not told: {status}"
+            assert time.monotonic() < end, f"not reported: {status}"
             time.sleep(1)
 
     def wait_healthy(self) -> None:
@@ -354,10 +354,10 @@ WAYS: dict[str, tuple[Breaking, str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_not_in_force_is_told(site: Site, way: str, seed: int):
+def test_what_is_not_in_force_is_reported(site: Site, way: str, seed: int):
     breaking, unit, texts = WAYS[way]
     with breaking(site, random.Random(f"{way} {seed}")):  # noqa: S311 - repeatable
-        site.wait_told(unit, *texts)
+        site.wait_reported(unit, *texts)
     site.wait_healthy()
 
 
@@ -368,7 +368,7 @@ def test_a_refused_mesh_config_is_left_out_and_hardened_mode_holds(site: Site):
     with restarted(site, random.Random(0)):  # noqa: S311 - repeatable
         copies = site.client.list(resources.AuthorizationPolicy, namespace="istio-system")
         assert sorted(each["metadata"]["name"] for each in copies) == hardened
-        site.wait_told(MESH, "istiod refuses it")
+        site.wait_reported(MESH, "istiod refuses it")
         # Without what was refused, istiod uses the rest.
         site.shop.model.wait_active()
         again = site.status(MESH)
@@ -381,14 +381,14 @@ def test_a_refused_mesh_config_is_left_out_and_hardened_mode_holds(site: Site):
 
 def test_healthy_hooks_raise_no_alarm(site: Site):
     site.wait_healthy()
-    told: list[str] = []
+    statuses: list[str] = []
     for number in range(HEALTHY_HOOKS):
         if number % 10 == 0:
             site.shop.config(manage_authorization_policies=number % 20 != 0)
-            told.append(f"{site.shop.model.unit_status(BEACON)}")
-        told.append(site.status((MESH, BEACON, INGRESS)[number % 3]))
+            statuses.append(f"{site.shop.model.unit_status(BEACON)}")
+        statuses.append(site.status((MESH, BEACON, INGRESS)[number % 3]))
     site.shop.config(manage_authorization_policies=True)
-    assert [each for each in told if "ctive" not in each] == []
+    assert [each for each in statuses if "ctive" not in each] == []
 
 
 def test_policies_are_listed_with_their_proxies(site: Site):
@@ -401,7 +401,7 @@ def test_policies_are_listed_with_their_proxies(site: Site):
     gateway = site.shop.model.run(INGRESS, "list-policies")["table"]
     assert "router 1/1" in gateway
     with waypoint_keys(site, random.Random(0)):  # noqa: S311 - repeatable
-        site.wait_told(BEACON, "refuses listeners")
+        site.wait_reported(BEACON, "refuses listeners")
         results = site.shop.model.run(BEACON, "list-policies")["table"]
         assert "waypoint 0/1" in results
     site.wait_healthy()

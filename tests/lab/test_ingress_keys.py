@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Servers of keys that answer anything: the gateway keeps its listener, and the status tells."""
+"""Servers of keys that answer anything: the gateway keeps its listener, and the status says so."""
 
 import contextlib
 import json

@@ -178,7 +178,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         tried = overlay and facts.left_out is None and self.unit.is_leader()
         if not (tried and result.refused):
             return result.findings
-        refused = control_plane.RefusedOverlay(overlay, result.words)
+        refused = control_plane.RefusedOverlay(digest=overlay, words=result.words)
         desired = self.desired(dataclasses.replace(facts, live=live, refused=refused))
         self._apply(super().plan(desired, live), live)
         return [refused.problem, *result.findings]

@@ -117,7 +117,8 @@ def _proxies(entries: list[object]) -> Iterator[Proxy]:
         if name:
             resources = decoded.members(members.get("resources"))
             found = tuple(_acknowledgement(kind, each) for kind, each in resources.items())
-            yield Proxy(name, namespace, _text(members, "proxy_type"), found)
+            kind = _text(members, "proxy_type")
+            yield Proxy(name=name, namespace=namespace, type=kind, acknowledgements=found)
 
 
 def _acknowledgement(kind: str, status: object) -> Acknowledgement:

@@ -68,4 +68,4 @@ def refused_overlay(live: kube.Live) -> RefusedOverlay | None:
         return None
     annotations = kube.section(kube.manifest_of(found)["metadata"], "annotations")
     digest = annotations.get(_HASH, "")
-    return RefusedOverlay(digest, annotations.get(_WORDS, "")) if digest else None
+    return RefusedOverlay(digest=digest, words=annotations.get(_WORDS, "")) if digest else None

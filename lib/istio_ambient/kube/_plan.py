@@ -167,7 +167,14 @@ _NOTHING_TAKEN: Mapping[Ref, Resource] = {}
 
 def plan_of(desired: Desired, live: Live, taken: Mapping[Ref, Resource] = _NOTHING_TAKEN) -> Plan:
     """Return the plan for desired objects with all that `Desired` says of them; see `plan`."""
-    return plan(desired.objects, live, taken, desired.held, desired.guards, desired.excepted)
+    return plan(
+        desired.objects,
+        live,
+        taken,
+        held=desired.held,
+        guards=desired.guards,
+        excepted=desired.excepted,
+    )
 
 
 def _deletion(ref: Ref, obj: Resource) -> Change:

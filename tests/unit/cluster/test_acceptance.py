@@ -91,7 +91,7 @@ def test_an_answer_without_end_is_not_read(served: None, monkeypatch: pytest.Mon
     assert ask().fault == "does not answer"
 
 
-def test_nobody_answers(served: None, monkeypatch: pytest.MonkeyPatch):
+def test_an_istiod_that_does_not_answer_is_reported(served: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(acceptance, "PORT", 1)
     assert ask().fault == "does not answer"
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Routes in the cluster that name our Gateway, whoever made them."""
+"""Routes in the cluster that name our Gateway, of any owner."""
 
 from typing import Any
 

@@ -108,7 +108,7 @@ def test_one_path_from_two_applications(
     place = f"{second}:istio-ingress-route http_routes[0]"
     assert str(problem).startswith(f"{place}: {first}:istio-ingress-route has ")
     assert f"{first}:istio-ingress-route" in str(problem) and "http-8080" in str(problem)
-    # Who is served stays served, whoever is related first.
+    # The application that is served stays served, whichever is related first.
     for winner in asked:
         kept = served(*asked, neighbour, live=(winner,))
         assert {each.relation_id for each in kept.routes} == {winner.relation_id, 3}
@@ -194,7 +194,7 @@ def test_a_route_that_takes_the_gateways_own_hostname_is_refused(hostname: str):
     (problem,) = found.problems
     assert str(problem).startswith("two:istio-ingress-route http_routes[0].hostnames: ")
     assert f"one:istio-ingress-route has {KNOWN}, the gateway's own: refused" in str(problem)
-    # Whoever is served stays served: the other one may not take all of that hostname from it.
+    # The application that is served stays served: no other takes all of that hostname from it.
     assert outcome(*asked, config=ANY, live=asked[1:]) == ([2], [1])
     # Where all routes are for that hostname, none is more specific.
     config = ingress.Config(external_hostname="gate.example.com")
@@ -341,7 +341,7 @@ _ASKED = st.builds(
 def test_no_newcomer_takes_a_route_from_who_is_served(
     before: list[ingress.IngressRequest], newcomers: list[ingress.IngressRequest]
 ):
-    """Whatever another application asks for, and whoever is related first."""
+    """Whatever another application asks for, and whichever is related first."""
     page = request(port=80, relation_id=10)
     # One application's own requests contradict each other on its own account.
     ours = [each for each in before if each.requester.app == "one"][:1]

@@ -45,7 +45,7 @@ MAX_ISSUER = 40
 
 def source_of(rule: JwtRule) -> KeySource:
     """Return where the keys for a rule are published."""
-    return KeySource(rule.issuer, rule.jwks_uri or "")
+    return KeySource(issuer=rule.issuer, jwks_uri=rule.jwks_uri or "")
 
 
 def request_auth_name(app: str, gateway: str) -> str:
@@ -153,7 +153,7 @@ def _read(manifest: kube.Manifest, live: kube.Live) -> Iterator[tuple[KeySource,
             transient=entry.get("transient", False),
         )
         if keys != SigningKeys():
-            yield KeySource(rule["issuer"], entry.get("jwksUri", "")), keys
+            yield KeySource(issuer=rule["issuer"], jwks_uri=entry.get("jwksUri", "")), keys
 
 
 def _checked(text: str) -> str:
