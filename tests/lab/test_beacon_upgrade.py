@@ -169,7 +169,8 @@ def test_objects_of_the_public_charm_are_adopted_and_access_is_never_wider(
     }
     states = [grants(state) for state in history(shop, version, before)]
     assert len(states) >= len(before)
-    assert not any(is_wider(state, grants(before)) for state in states)
+    wider = [state for state in states if is_wider(state, grants(before))]
+    assert wider == [], grants(before)
     assert states[-1] == expected
     assert "policies[2]: asks for Service" in shop.status
 
@@ -193,7 +194,7 @@ def test_objects_of_the_public_charm_are_adopted_and_access_is_never_wider(
     shop.model.wait_active(APP)
     shop.model.remove(APP)
     shop.model.settle()
-    assert shop.owned_objects() == []
+    lab.eventually(lambda: shop.owned_objects() == [])
     assert shop.namespace_labels == {}
     kept = [found.metadata.name for found in shop.client.list(ConfigMap, namespace=shop.name)]
     assert gateways.labels_config_map_name(APP) not in kept

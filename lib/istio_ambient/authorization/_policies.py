@@ -72,10 +72,13 @@ class Provenance:
     """Each `<application>:<endpoint>`."""
     complete: bool = True
     """False: an annotation is missing, unreadable or cut, and may have named others."""
+    adopted: bool = False
+    """A policy is of the public charm, which grants without ownership and names no requester: until
+    it is adopted, every application counts as one, so that the adoption opens no target."""
 
     def names(self, requester: Requester) -> bool | None:
         """Return whether an application is one of the requesters; None: it is not known."""
-        if str(requester) in self.requesters:
+        if self.adopted or str(requester) in self.requesters:
             return True
         return False if self.complete else None
 
@@ -92,13 +95,18 @@ def requesters_of(policies: Iterable[kube.Manifest]) -> dict[Target, Provenance]
         if target is not None:
             one, other = _provenance_of(policy), found.get(target, Provenance())
             found[target] = Provenance(
-                one.requesters | other.requesters, one.complete and other.complete
+                requesters=one.requesters | other.requesters,
+                complete=one.complete and other.complete,
+                adopted=one.adopted or other.adopted,
             )
     return found
 
 
 def _provenance_of(policy: kube.Manifest) -> Provenance:
-    annotations: dict[str, str] = policy["metadata"].get("annotations") or {}
+    annotations = kube.section(policy["metadata"], "annotations")
+    is_public = resources.SCOPE_LABEL in kube.section(policy["metadata"], "labels")
+    if is_public and resources.OWNER_ANNOTATION not in annotations:
+        return Provenance(complete=False, adopted=True)
     try:
         by_source: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
         cut = by_source.pop(_LEFT_OUT, None)

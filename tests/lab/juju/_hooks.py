@@ -21,6 +21,8 @@ for _name in ("httpcore", "httpcore2", "httpx", "httpx2", "ops-scenario"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 JUJU_VERSION = "3.6.13"
+MAX_MESSAGE = 120
+"""Bytes of a status message that Juju shows."""
 LOG_TAIL = 40
 """Lines of juju-log in a HookError."""
 
@@ -105,7 +107,9 @@ def run(
             ) from None
         unit.log += context.juju_log
         results = dict(context.action_results or {})
-    return Outcome(tuple(_absorb(unit, state, after, world)), results)
+    changed = tuple(_absorb(unit, state, after, world))
+    unit.status = _whole(unit.status, [line.message for line in context.juju_log])
+    return Outcome(changed, results)
 
 
 def addresses(unit: Unit) -> dict[str, str]:
@@ -281,6 +285,14 @@ def _hook_error(
     )
     log = [f"{line.level}: {line.message}" for line in context.juju_log]
     return HookError(model, unit.name, str(hook), trace, log[-LOG_TAIL:])
+
+
+def _whole(status: ops.StatusBase, log: list[str]) -> ops.StatusBase:
+    """Return a status with the text that the log has, where Juju's limit has cut it."""
+    assert len(status.message.encode()) <= MAX_MESSAGE, status.message
+    start, cut, _ = status.message.partition("\N{HORIZONTAL ELLIPSIS}")
+    found = (text[text.index(start) :] for text in log if cut and start in text)
+    return ops.StatusBase.from_name(status.name, next(found, status.message))
 
 
 def _absorb(
