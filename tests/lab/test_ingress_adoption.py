@@ -25,6 +25,7 @@ from tests import authorities, lab
 from tests.lab import apps, juju
 from tests.lab.clients import clients
 from tests.lab.conftest import CHARMS, ModelFactory
+from tests.unit.ingress import samples
 
 APP, UNIT, CHARM = "gate", "gate/0", CHARMS / "istio-ingress-k8s"
 INSIDE, OUTSIDE = "192.0.2.10", "198.51.100.7"
@@ -97,7 +98,7 @@ def made_by_the_public_charm(
         tls=ingress.Tls(True, certificate),
         request_auth=(trust,),
     )
-    for obj in ingress.desired(ingress.resolve(facts)).objects:
+    for obj in ingress.desired(samples.resolve(facts)).objects:
         if isinstance(obj, Secret):
             obj.type = None
         if isinstance(obj, resources.Gateway):

@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import authorization, kube
+from istio_ambient import authorization, kube, resources
 from istio_ambient.authorization import _policies
 
 ASKER = authorization.Requester("details", "service-mesh")
@@ -168,6 +168,18 @@ def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     assert authorization.requesters_of([policy]) == {DETAILS: unknown}
     namespace_wide: dict[str, Any] = {"metadata": {"namespace": "shop"}, "spec": {"rules": [{}]}}
     assert authorization.requesters_of([namespace_wide]) == {}
+
+
+def test_the_public_charms_policies_count_as_those_of_every_application_until_they_are_adopted():
+    (policy,) = manifests(request("a", GET_X))
+    policy["metadata"]["labels"] = {resources.SCOPE_LABEL: "istio-authorization-policy"}
+    assert authorization.requesters_of([policy])[DETAILS].names(requester("b"))
+    policy["metadata"]["annotations"][resources.OWNER_ANNOTATION] = "shop/beacon"
+    assert not authorization.requesters_of([policy])[DETAILS].names(requester("b"))
+
+
+def requester(app: str) -> authorization.Requester:
+    return authorization.Requester(app, "service-mesh")
 
 
 def test_what_leads_back_is_capped():
