@@ -8,12 +8,14 @@ machine. Twice as much data is at most 2.5 times the work; a comparison of all p
 """
 
 import json
+import random
+import string
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from istio_ambient import authorization, beacon, gateways, ingress, kube, resources
+from istio_ambient import acceptance, authorization, beacon, gateways, ingress, kube, resources
 from istio_ambient.charm import status
 from istio_ambient.ingress.reports import route_list
 from istio_ambient.integrations import access_requests, ingress_requests
@@ -289,6 +291,22 @@ def tokens_hook(n: int) -> None:
 def test_the_work_for_tokens_grows_with_the_applications():
     tokens_hook(10)
     assert calls(lambda: tokens_hook(80)) < 2.5 * calls(lambda: tokens_hook(40))
+
+
+QUOTED = "".join(random.Random(1).choices(string.ascii_letters + "/-", k=4000))  # noqa: S311
+"""Words of a proxy."""
+
+
+@pytest.mark.parametrize("words", [QUOTED, "a" * 4000, "x"])
+def test_the_work_for_a_refusal_grows_with_the_texts_of_applications(words: str):
+    def search(n: int) -> None:
+        acceptance.authors(
+            words, {f"{QUOTED[i : i + 8]}{'a' * (i % 9)}": "evil" for i in range(n)}
+        )
+
+    few, many = calls(lambda: search(1500)), calls(lambda: search(3000))
+    assert many < 2.5 * few
+    assert many < 10 * 3000 + len(words)
 
 
 def of_a_megabyte(databags: Callable[[int], Databags]) -> Databags:

@@ -112,6 +112,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             around=surroundings.read(client, live),
             live=live,
             refused=control_plane.refused_overlay(live),
+            taken=control_plane.taken_overlay(live),
         )
 
     def _site_ca(self, secret_id: str, live: kube.Live) -> control_plane.SiteCA:
@@ -166,22 +167,40 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def acceptance(
         self, client: kube.Client, facts: control_plane.Facts, live: kube.Live, *, wrote: bool
     ) -> Iterable[kube.Readiness | Problem]:
-        """Return what istiods and ztunnels do not take; an overlay that is refused is left out."""
+        """Return what istiods and ztunnels do not take; an overlay that is refused is left out.
+
+        Only a new overlay is: once it was in use, what is refused has other reasons.
+        """
+        on_trial = facts.has_new_overlay and self._is_applied(facts, live)
         result = trial.run(
             client,
             live,
             hardened=facts.config.hardened_mode,
             wrote=wrote,
+            on_trial=on_trial,
             refused_before=self._refused_before,
         )
         overlay = control_plane.overlay_digest(facts.config.mesh_config)
-        tried = overlay and facts.left_out is None and self.unit.is_leader()
-        if not (tried and result.refused):
+        if not (on_trial and self.unit.is_leader()):
             return result.findings
-        refused = control_plane.RefusedOverlay(digest=overlay, words=result.words)
-        desired = self.desired(dataclasses.replace(facts, live=live, refused=refused))
-        self._apply(super().plan(desired, live), live)
-        return [refused.problem, *result.findings]
+        if result.refused:
+            refused = control_plane.RefusedOverlay(digest=overlay, words=result.words)
+            self._write_mesh_config(dataclasses.replace(facts, refused=refused), live)
+            return [refused.problem, *result.findings]
+        if result.in_use:
+            self._write_mesh_config(dataclasses.replace(facts, taken=overlay), live)
+        return result.findings
+
+    def _is_applied(self, facts: control_plane.Facts, live: kube.Live) -> bool:
+        """Return whether the MeshConfig in the cluster is that of the facts."""
+        desired = self.desired(facts)
+        return not desired.hold and control_plane.is_applied(desired.objects, live)
+
+    def _write_mesh_config(self, facts: control_plane.Facts, live: kube.Live) -> None:
+        """Write the MeshConfig of the facts, and nothing else a second time."""
+        plan = super().plan(self.desired(dataclasses.replace(facts, live=live)), live)
+        changes = (c for c in plan.changes if c not in plan.writes or _is_mesh_config(c.ref))
+        self._apply(dataclasses.replace(plan, changes=tuple(changes)), live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return a Pebble check of istiod's xDS and certificate port, through its Service."""

@@ -35,14 +35,20 @@ _REQUIRED: Mapping[str, frozenset[str]] = {
 """Kinds of configuration that carry policies to a type of proxy."""
 
 
+def has_conditions(policies: Iterable[kube.Manifest]) -> bool:
+    """Return whether istiod has judged one of the policies, as it is now or as it was."""
+    return any(kube.items(kube.section(each, "status"), "conditions") for each in policies)
+
+
 def policy_findings(
-    policies: Iterable[kube.Manifest], now: datetime.datetime
+    policies: Iterable[kube.Manifest], now: datetime.datetime, *, judged: bool = True
 ) -> Iterator[Finding]:
     """Yield which AuthorizationPolicies istiod does not take, or is not rid of.
 
     Args:
         policies: of ours, in JSON form.
         now: the time by the API server's clock.
+        judged: whether istiod is known to write conditions.
     """
     for policy in policies:
         metadata = policy["metadata"]
@@ -52,10 +58,13 @@ def policy_findings(
             finalizers = printable(", ".join(metadata.get("finalizers", ())), _NAME)
             yield _problem(what, f"its deletion waits for {finalizers}", "remove this finalizer")
         elif policy["kind"] == _KIND and deleted is None:
-            yield from _judged(policy, what, now)
+            yield from _judgements(policy, what, now if judged else None)
 
 
-def _judged(policy: kube.Manifest, what: str, now: datetime.datetime) -> Iterator[Finding]:
+def _judgements(
+    policy: kube.Manifest, what: str, now: datetime.datetime | None
+) -> Iterator[Finding]:
+    """Yield what istiod says of a policy, and, if the time is given, that it should by now."""
     refs = kube.items(kube.section(policy, "spec"), "targetRefs")
     if any(ref.get("kind") == "GatewayClass" for ref in refs):
         # istiod judges it by the root namespace, and not again when that changes: the conditions
@@ -66,7 +75,7 @@ def _judged(policy: kube.Manifest, what: str, now: datetime.datetime) -> Iterato
         if _is_bad(condition) and condition.get("reason") not in _UNBOUND:
             message = printable(str(condition.get("message") or condition.get("reason")), _WORDS)
             yield _problem(what, f"istiod does not accept it: {message}", "")
-    if not conditions and is_settled(policy, now):
+    if not conditions and now is not None and is_settled(policy, now):
         reason = "istiod has not looked at it, so it may not be enforced"
         yield kube.Readiness(what, ready=False, reason=reason)
 

@@ -3,10 +3,12 @@
 
 """What follows from the acknowledgements of proxies: which refuse, lag behind, or are missing."""
 
+import bisect
 import dataclasses
 import datetime
+import functools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from istio_ambient import kube
@@ -22,6 +24,8 @@ _WORDS, _APPS = 50, 20
 """Characters of a proxy's own words, and of the applications that they are about, in a status; the
 log has all of them."""
 _PREAMBLE = re.compile(r"^Error adding/updating listener\(s\) \S+: ")
+_SEARCHED = 4000
+"""Characters of a proxy's words in which texts of applications are looked for."""
 _MIN_TEXT, _LONG_TEXT = 3, 8
 """Characters of a text, with signs in it or of letters only, below which its occurrence in a
 proxy's words proves nothing."""
@@ -63,8 +67,13 @@ def proxy_findings(
         texts: text that occurs in the gateway's configuration, to the application it is from.
     """
     found = {p.name: (p, r) for r in reports for p in r.proxies if workload.owns(p)}
+
+    @functools.cache
+    def authors_of(words: str) -> list[str]:
+        return authors(words, texts)
+
     for proxy, report in found.values():
-        yield from _findings(workload.what, proxy, report, texts)
+        yield from _findings(workload.what, proxy, report, authors_of)
     known = bool(reports) and not any(report.fault or report.is_foreign for report in reports)
     if known and len(found) < workload.replicas:
         reason = f"{len(found)} of {workload.replicas} pods are connected to istiod"
@@ -76,7 +85,7 @@ def ztunnel_findings(reports: Iterable[Report]) -> Iterator[Finding]:
     for report in reports:
         for proxy in report.proxies:
             if proxy.type == ZTUNNEL:
-                yield from _findings(f"ztunnel {proxy.name}", proxy, report, {})
+                yield from _findings(f"ztunnel {proxy.name}", proxy, report, lambda _: [])
 
 
 def refusals(reports: Iterable[Report]) -> frozenset[tuple[str, str]]:
@@ -119,11 +128,26 @@ def _texts_in(content: object) -> Iterator[str]:
 
 
 def authors(words: str, texts: Mapping[str, str]) -> list[str]:
-    """Return the applications whose texts occur in a proxy's words, by the longest such texts."""
-    found = [text for text in texts if text in words]
-    # A text that is part of another one that occurs adds nothing: `/a(` and `/a(b`.
-    whole = [text for text in found if not any(text != other and text in other for other in found)]
-    return sorted({texts[text] for text in whole})
+    """Return the applications whose texts occur in a proxy's words, by the longest such texts.
+
+    Both are foreign: the work grows with the number of texts, and hardly with that of the words.
+    """
+    ends = sorted(words[start:_SEARCHED] for start in range(min(len(words), _SEARCHED)))
+    found: list[tuple[int, int, str]] = []
+    for text, app in texts.items():
+        # Whatever begins with the text is at its place in the order, or right behind it.
+        place = bisect.bisect_left(ends, text)
+        if place < len(ends) and ends[place].startswith(text):
+            start = min(len(words), _SEARCHED) - len(ends[place])
+            found.append((start, -len(text), app))
+    apps: set[str] = set()
+    covered = 0
+    for start, negative, app in sorted(found):
+        # A text that is part of another one that occurs adds nothing: `/a(` and `/a(b`.
+        if start - negative > covered:
+            covered = start - negative
+            apps.add(app)
+    return sorted(apps)
 
 
 def essence(words: str, limit: int) -> str:
@@ -133,12 +157,12 @@ def essence(words: str, limit: int) -> str:
 
 
 def _findings(
-    what: str, proxy: Proxy, report: Report, texts: Mapping[str, str]
+    what: str, proxy: Proxy, report: Report, authors_of: Callable[[str], Sequence[str]]
 ) -> Iterator[Finding]:
     for each in proxy.acknowledgements:
         name = _NAMES.get(each.kind, each.kind)
         if each.error:
-            yield _refusal(what, name, each.error, authors(each.error, texts))
+            yield _refusal(what, name, each.error, authors_of(each.error[:_SEARCHED]))
         elif report.now is not None and _lags(each, report.now):
             reason = f"it has not acknowledged {name} for {PATIENCE:g} s, so changes wait"
             yield kube.Readiness(what, ready=False, reason=reason)

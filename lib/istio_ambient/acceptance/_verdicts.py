@@ -29,7 +29,7 @@ def istiod_findings(reports: Iterable[Report]) -> Iterator[Finding]:
 
 
 def mesh_findings(
-    reports: Sequence[Report], marker: str, *, hardened: bool, late: bool
+    reports: Sequence[Report], marker: str, *, hardened: bool, late: bool, on_trial: bool = True
 ) -> Iterator[Finding]:
     """Yield why the applied MeshConfig is not in use everywhere, as the status of istio-k8s.
 
@@ -38,19 +38,21 @@ def mesh_findings(
         marker: of the applied MeshConfig.
         hardened: whether hardened mode is on, which depends on the root namespace.
         late: whether istiods have had the time to take it.
+        on_trial: whether it may be the overlay of `mesh-config` that they do not take.
     """
+    remedy = "correct config mesh-config" if on_trial else "its log says why"
     effect = ", so hardened mode may be open" if hardened else ""
     for report in reports:
         if report.is_foreign or (late and _is_built_in(report)):
-            yield _istiod_problem(f"{_BUILT_IN}{effect}", "correct config mesh-config")
+            yield _istiod_problem(f"{_BUILT_IN}{effect}", remedy)
         elif report.fault:
             reason = f"{report.fault}; whether the configuration is in force is not known"
             yield kube.Readiness(ISTIOD, ready=False, reason=reason)
         elif not _is_taken(report, marker):
             if late:
+                message = "keeps an earlier configuration, it refuses the applied one"
                 yield _istiod_problem(
-                    "keeps an earlier configuration, it refuses the applied one",
-                    "correct config mesh-config; its log says why",
+                    message, f"{remedy}; its log says why" if on_trial else remedy
                 )
             else:
                 reason = "it does not use the applied configuration yet"
@@ -60,6 +62,12 @@ def mesh_findings(
 def is_dropped(reports: Iterable[Report], marker: str) -> bool:
     """Return whether some istiod answered, and does not use the MeshConfig with this marker."""
     return any(r.is_foreign or (not r.fault and not _is_taken(r, marker)) for r in reports)
+
+
+def is_in_use(reports: Sequence[Report], marker: str) -> bool:
+    """Return whether every istiod that answered, one at least, uses the MeshConfig."""
+    answered = [report for report in reports if not report.fault]
+    return bool(marker and answered) and not is_dropped(answered, marker)
 
 
 def needs_another_look(reports: Sequence[Report], marker: str = "") -> bool:

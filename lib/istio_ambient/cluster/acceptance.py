@@ -52,6 +52,8 @@ class Istiods:
     token: str
     ours: bool = True
     """Whether istio-k8s installed it."""
+    now: datetime.datetime | None = None
+    """The time by the API server's clock; None: unknown."""
 
     def ask(self, namespace: str = "") -> list[Report]:
         """Return what each istiod reports; an istiod that does not answer is a report too.
@@ -83,8 +85,8 @@ def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
     labels = {"kubernetes.io/service-name": istiod.SERVICE}
     slices = map(kube.manifest_of, kube.list_kind(client, EndpointSlice, labels, namespace) or ())
     addresses = sorted(set(_ready_addresses(slices)))[:_MAX_ISTIODS]
-    token = _token(client, namespace, ours=ours) if addresses else ""
-    return Istiods(tuple(addresses), token, ours)
+    token = _token(client, namespace, ours=ours) if addresses else kube.Token("")
+    return Istiods(tuple(addresses), token.text, ours, token.made_at)
 
 
 def connect_to_any(client: kube.Client) -> Istiods:
@@ -94,9 +96,8 @@ def connect_to_any(client: kube.Client) -> Istiods:
         NoIstiodError: there is none, or several namespaces have one.
         httpx2.HTTPError: on any answer but success.
     """
-    metadata = istiod.find_deployment(client)["metadata"]
-    ours = resources.OWNER_ANNOTATION in metadata.get("annotations", {})
-    return connect(client, metadata["namespace"], ours=ours)
+    found = istiod.find_deployment(client)
+    return connect(client, found["metadata"]["namespace"], ours=istiod.is_ours(found))
 
 
 def settled(
@@ -140,13 +141,13 @@ def of_gateway(
         texts: text of an application that occurs in the gateway's configuration, to its name.
         wrote: whether the hook wrote something.
     """
-    found = policies(live)
     try:
         istiods = connect_to_any(client)
     except istiod.NoIstiodError as error:
-        return [*found, kube.Readiness(acceptance.ISTIOD, ready=False, reason=str(error))]
+        return [*policies(live), kube.Readiness(acceptance.ISTIOD, ready=False, reason=str(error))]
     except httpx2.HTTPError as error:
-        return [*found, unknown(error, live.identity)]
+        return [*policies(live), unknown(error, live.identity)]
+    found = policies(live, istiods)
     reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
     if not istiods.ours and all(report.fault for report in reports):
         # The debug interface of another installer's istiod may be closed to us, for good.
@@ -160,12 +161,20 @@ def of_gateway(
     return [*found, *acceptance.proxy_findings(reports, workload, texts)]
 
 
-def policies(live: kube.Live) -> list[Finding]:
-    """Return which of our policies istiod does not take, or the API server does not delete."""
+def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
+    """Return which of our policies istiod does not take, or the API server does not delete.
+
+    Args:
+        live: our objects.
+        istiods: that serve; None: unknown.
+    """
     guards = (resources.AuthorizationPolicy, resources.RequestAuthentication)
-    manifests = (kube.manifest_of(policy) for kind in guards for policy in live.of(kind))
-    now = datetime.datetime.now(datetime.UTC)
-    return list(acceptance.policy_findings(manifests, now))
+    manifests = [kube.manifest_of(policy) for kind in guards for policy in live.of(kind)]
+    known = istiods.now if istiods else None
+    # An older istiod of another installer judges no policy at all.
+    judged = istiods is None or istiods.ours or acceptance.has_conditions(manifests)
+    now = known or datetime.datetime.now(datetime.UTC)
+    return list(acceptance.policy_findings(manifests, now, judged=judged))
 
 
 def unknown(error: httpx2.HTTPError, identity: kube.Identity) -> kube.Readiness:
@@ -181,7 +190,7 @@ def _ready_addresses(slices: Iterable[kube.Manifest]) -> Iterable[str]:
                 yield from endpoint.get("addresses", [])[:1]
 
 
-def _token(client: kube.Client, namespace: str, *, ours: bool) -> str:
+def _token(client: kube.Client, namespace: str, *, ours: bool) -> kube.Token:
     account = resources.ACCEPTANCE_ACCOUNT if ours else DEFAULT_ACCOUNT
     try:
         return kube.request_token(client, account, namespace, AUDIENCE)
@@ -263,10 +272,12 @@ def _bounded(answer: httpx2.Response) -> str | None:
 
 
 def _date(text: str) -> datetime.datetime | None:
+    """Return the time of a header; None for what is none, or has no time zone (`-0000`)."""
     try:
-        return email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        found = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return None if found.tzinfo is None else found
 
 
 def _log(reports: Iterable[Report]) -> None:

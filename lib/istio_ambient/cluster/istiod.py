@@ -69,10 +69,13 @@ def find_deployment(client: kube.Client) -> kube.Manifest:
 def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:
     """Return the Deployment of istiod; the default revision where one namespace has several.
 
+    That of istio-k8s counts before others: anybody may label a Deployment of their own.
+
     Raises:
         NoIstiodError: there is none, or several namespaces have one.
     """
     found = [each for each in deployments if not each["metadata"].get("deletionTimestamp")]
+    found = [each for each in found if is_ours(each)] or found
     namespaces = sorted({each["metadata"]["namespace"] for each in found})
     if not found:
         raise NoIstiodError("there is no istiod in this cluster: deploy istio-k8s")
@@ -80,6 +83,13 @@ def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:
         where = ", ".join(namespaces)
         raise NoIstiodError(f"istiod runs in more than one namespace ({where}): keep one")
     return min(found, key=lambda each: (_revision(each) != _DEFAULT, each["metadata"]["name"]))
+
+
+def is_ours(deployment: kube.Manifest) -> bool:
+    """Return whether istio-k8s installed an istiod: its owner is in the model that it runs in."""
+    metadata = deployment["metadata"]
+    owner = metadata.get("annotations", {}).get(resources.OWNER_ANNOTATION, "")
+    return owner.partition("/")[0] == metadata["namespace"]
 
 
 def mesh_config_name(deployment: kube.Manifest) -> str:

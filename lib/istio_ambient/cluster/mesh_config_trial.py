@@ -4,7 +4,6 @@
 """Ask whether istiods use the applied MeshConfig, and whether proxies live with it."""
 
 import dataclasses
-import datetime
 from collections.abc import Sequence
 
 import httpx2
@@ -24,6 +23,8 @@ class Result:
     """Whether an istiod has dropped it, or proxies began to refuse something with it."""
     words: str = ""
     """Of a proxy that began to refuse; empty: istiod dropped it, or nothing is refused."""
+    in_use: bool = False
+    """Whether every istiod that answers uses it, and no proxy began to refuse something."""
 
 
 def refusals(client: kube.Client, namespace: str) -> frozenset[tuple[str, str]] | None:
@@ -48,6 +49,7 @@ def run(
     *,
     hardened: bool,
     wrote: bool,
+    on_trial: bool,
     refused_before: frozenset[tuple[str, str]] | None,
 ) -> Result:
     """Ask every istiod, and return what follows.
@@ -57,26 +59,32 @@ def run(
         live: objects of istio-k8s after this hook's writes.
         hardened: whether hardened mode is on.
         wrote: whether the hook wrote something.
+        on_trial: whether the overlay of `mesh-config` is in it, and has not been in use before;
+            istiods are given time then, also where the hook wrote nothing.
         refused_before: what proxies refused before this hook wrote a MeshConfig; None: unknown,
             or it wrote none.
     """
-    found = asked.policies(live)
     applied = live.get(ConfigMap, control_plane.CONFIG_MAP, live.identity.namespace)
     if applied is None:
-        return Result(found)
+        return Result(asked.policies(live))
     try:
         istiods = asked.connect(client, live.identity.namespace, ours=True)
     except httpx2.HTTPError as error:
-        return Result([*found, asked.unknown(error, live.identity)])
+        return Result([*asked.policies(live), asked.unknown(error, live.identity)])
+    found = asked.policies(live, istiods)
     manifest = kube.manifest_of(applied)
     marker = acceptance.marker_in(str(kube.section(manifest, "data").get("mesh", "")))
-    reports = asked.settled(istiods.ask, wrote=wrote, marker=marker)
-    late = acceptance.is_settled(manifest, datetime.datetime.now(datetime.UTC))
-    found += acceptance.mesh_findings(reports, marker, hardened=hardened, late=late)
+    reports = asked.settled(istiods.ask, wrote=wrote or on_trial, marker=marker)
+    # Both times are of the API server's clock: another one would say so too early, or never.
+    late = istiods.now is not None and acceptance.is_settled(manifest, istiods.now)
+    found += acceptance.mesh_findings(
+        reports, marker, hardened=hardened, late=late, on_trial=on_trial
+    )
     found += acceptance.ztunnel_findings(reports)
     words = "" if refused_before is None else _new_words(reports, refused_before)
     dropped = late and acceptance.is_dropped(reports, marker)
-    return Result(found, dropped or bool(words), words)
+    in_use = not words and acceptance.is_in_use(reports, marker)
+    return Result(found, dropped or bool(words), words, in_use)
 
 
 def _new_words(reports: Sequence[Report], before: frozenset[tuple[str, str]]) -> str:

@@ -19,13 +19,15 @@ from istio_ambient.control_plane._integrations import (
     read_integrations,
 )
 from istio_ambient.control_plane._mesh_ca import CA_SECRET, SiteCA, read_site_ca
-from istio_ambient.control_plane._preflight import Surroundings
-from istio_ambient.control_plane._refused_overlay import (
+from istio_ambient.control_plane._overlay import (
     CONFIG_MAP,
     RefusedOverlay,
+    is_applied,
     overlay_digest,
     refused_overlay,
+    taken_overlay,
 )
+from istio_ambient.control_plane._preflight import Surroundings
 from istio_ambient.control_plane._rollout import WORKLOADS
 
 __all__ = [
@@ -42,10 +44,12 @@ __all__ = [
     "SiteCA",
     "Surroundings",
     "desired",
+    "is_applied",
     "overlay_digest",
     "provider_replies",
     "read_integrations",
     "read_site_ca",
     "refused_overlay",
+    "taken_overlay",
     "tolerates",
 ]

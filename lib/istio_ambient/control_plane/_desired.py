@@ -4,6 +4,7 @@
 """The desired objects of the control plane, from facts."""
 
 import itertools
+from collections.abc import Mapping
 
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
@@ -13,6 +14,7 @@ from istio_ambient import kube, manifests, resources
 from istio_ambient.authorization import hardened_mode
 from istio_ambient.control_plane import _crds, _preflight, _rollout
 from istio_ambient.control_plane._facts import Facts
+from istio_ambient.control_plane._overlay import overlay_digest, taken_annotations
 from istio_ambient.kube import Desired
 
 
@@ -71,7 +73,7 @@ def _control_plane(facts: Facts) -> manifests.ControlPlane:
     return manifests.ControlPlane(
         namespace=facts.model,
         config=config,
-        mesh_config_annotations=left_out.annotations if left_out else {},
+        mesh_config_annotations=_annotations(facts),
         found_platform=facts.found_platform,
         replicas=facts.replicas,
         tracing=facts.integrations.tracing,
@@ -80,6 +82,14 @@ def _control_plane(facts: Facts) -> manifests.ControlPlane:
         pod_labels=facts.pod_labels,
         mesh_ca=facts.site_ca.mesh_ca,
     )
+
+
+def _annotations(facts: Facts) -> Mapping[str, str]:
+    """Return what the ConfigMap with the MeshConfig remembers of the overlay."""
+    if facts.left_out is not None:
+        return facts.left_out.annotations
+    same = facts.taken and facts.taken == overlay_digest(facts.config.mesh_config)
+    return taken_annotations(facts.taken) if same else {}
 
 
 def _strict_mtls(namespace: str) -> kube.Resource:

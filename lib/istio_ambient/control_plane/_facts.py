@@ -10,8 +10,8 @@ from istio_ambient import kube, manifests
 from istio_ambient.control_plane._config import Config
 from istio_ambient.control_plane._integrations import Integrations
 from istio_ambient.control_plane._mesh_ca import SiteCA
+from istio_ambient.control_plane._overlay import RefusedOverlay, overlay_digest
 from istio_ambient.control_plane._preflight import Surroundings
-from istio_ambient.control_plane._refused_overlay import RefusedOverlay, overlay_digest
 from istio_ambient.values.problems import Problem
 
 
@@ -38,12 +38,20 @@ class Facts:
     """Our objects in the cluster; None: there are none yet."""
     refused: RefusedOverlay | None = None
     """The overlay of `mesh-config` that was refused last; None: none was."""
+    taken: str = ""
+    """Digest of the overlay that istiods took last; empty: they took none."""
 
     @property
     def left_out(self) -> RefusedOverlay | None:
         """The refused overlay, where `mesh-config` is still the same; None: it is used."""
         same = self.refused and self.refused.digest == overlay_digest(self.config.mesh_config)
         return self.refused if same else None
+
+    @property
+    def has_new_overlay(self) -> bool:
+        """Whether `mesh-config` is used, and istiods have not taken it before."""
+        overlay = overlay_digest(self.config.mesh_config)
+        return overlay not in ("", self.taken) and self.left_out is None
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -12,6 +12,7 @@ compares and `_phases` orders (both pure), `_apply` writes, `_ready` says whethe
 from istio_ambient.kube._apply import apply, delete, release
 from istio_ambient.kube._client import (
     Client,
+    Token,
     connect,
     prepare_decoders,
     request_token,
@@ -79,6 +80,7 @@ __all__ = [
     "Ref",
     "Resource",
     "ResourceType",
+    "Token",
     "Transition",
     "Verb",
     "apply",

@@ -3,6 +3,8 @@
 
 """The API client: lightkube's, with bounded retries, and decoders that threads may share."""
 
+import dataclasses
+import datetime
 import logging
 import re
 import ssl
@@ -100,7 +102,16 @@ def server_version(client: Client) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def request_token(client: Client, account: str, namespace: str, audience: str) -> str:
+@dataclasses.dataclass(frozen=True)
+class Token:
+    """A token of a ServiceAccount."""
+
+    text: str
+    made_at: datetime.datetime | None = None
+    """By the clock of the API server, from which also the times in objects are; None: unknown."""
+
+
+def request_token(client: Client, account: str, namespace: str, audience: str) -> Token:
     """Return a token of a ServiceAccount, valid for ten minutes: the shortest that there is.
 
     Raises:
@@ -109,7 +120,13 @@ def request_token(client: Client, account: str, namespace: str, audience: str) -
     spec = TokenRequestSpec(audiences=[audience], expirationSeconds=600)
     wanted = ServiceAccountToken(metadata=meta_v1.ObjectMeta(), spec=spec)
     made = cast(lightkube.Client, client).create(wanted, account, namespace=namespace)
-    return (made.status and made.status.token) or ""
+    if made.status is None:
+        return Token("")
+    text, ends = made.status.token or "", made.status.expirationTimestamp
+    seconds = made.spec.expirationSeconds
+    if ends is None or ends.tzinfo is None or seconds is None:
+        return Token(text)
+    return Token(text, ends - datetime.timedelta(seconds=seconds))
 
 
 def send_patch(

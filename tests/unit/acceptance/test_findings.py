@@ -5,11 +5,13 @@
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import hypothesis
 import pytest
+from hypothesis import strategies
 from istio_ambient import acceptance, kube
-from istio_ambient.acceptance import Finding, Report
+from istio_ambient.acceptance import Finding, Report, _proxies
 from istio_ambient.values.problems import Problem
 
 from tests.unit.acceptance import samples
@@ -131,6 +133,49 @@ def test_a_text_of_two_applications_names_neither():
     assert acceptance.authors("missing ): /a(", {}) == []
 
 
+def test_the_longest_text_that_occurs_names_its_application():
+    words = "missing ): /a(b, and /c("
+    known = {"/a(": "short", "/a(b": "long", "(b,": "across", "/c(": "other", "/d(": "absent"}
+    assert acceptance.authors(words, known) == ["across", "long", "other"]
+    # Long words are searched from their beginning.
+    assert acceptance.authors("x" * 4000 + "/a(", known) == []
+    assert acceptance.authors("", known) == []
+
+
+@hypothesis.given(
+    strategies.text("ab(", max_size=12), strategies.sets(strategies.text("ab(", min_size=1))
+)
+def test_only_applications_whose_texts_occur_are_named(words: str, known: set[str]):
+    named = set(acceptance.authors(words, {text: text for text in known}))
+    found = {text for text in known if text in words}
+    assert named <= found
+    # Of those that occur, each that no other one contains is named.
+    assert {a for a in found if not any(a != b and a in b for b in found)} <= named
+
+
+def test_words_are_searched_once_however_many_proxies_say_them(monkeypatch: pytest.MonkeyPatch):
+    searched: list[str] = []
+
+    def authors(words: str, _texts: Mapping[str, str]) -> list[str]:
+        searched.append(words)
+        return []
+
+    monkeypatch.setattr(_proxies, "authors", authors)
+    proxy = samples.report("gateway-refuses-routes").proxies[1]
+    assert GATEWAY.owns(proxy)
+    refusing = tuple(
+        dataclasses.replace(each, is_current=False, error="bad words")
+        for each in proxy.acknowledgements
+    )
+    pods = tuple(
+        dataclasses.replace(proxy, name=f"{GATEWAY.name}-5d4-{n}", acknowledgements=refusing)
+        for n in range(5)
+    )
+    report = dataclasses.replace(samples.report(), proxies=pods)
+    assert len(list(acceptance.proxy_findings([report], GATEWAY, {}))) >= 5
+    assert searched == ["bad words"]
+
+
 def test_hostile_words_stay_within_a_status():
     proxy = samples.report("gateway-refuses-routes").proxies[1]
     words = dataclasses.replace(proxy.acknowledgements[0], is_current=False, error=HOSTILE)
@@ -183,6 +228,72 @@ def test_istiods_are_reported_to_those_who_depend_on_them():
 def test_a_hook_that_wrote_looks_again_until_the_mesh_config_is_used(fault: Report):
     assert acceptance.needs_another_look([fault], MARKER)
     assert not acceptance.needs_another_look([using(MARKER)], MARKER)
+
+
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+    max_leaves=8,
+)
+STATUS = strategies.fixed_dictionaries(
+    {},
+    optional={
+        "sent": JSON,
+        "acked": JSON,
+        "sentTime": JSON
+        | strategies.datetimes().map(str)
+        | strategies.just("0001-01-01T00:00:00Z"),
+        "lastError": JSON,
+    },
+)
+PROXY = strategies.fixed_dictionaries(
+    {
+        "proxy": JSON | strategies.just(f"{GATEWAY.name}-5d4-x.{GATEWAY.namespace}"),
+        "proxy_type": JSON | strategies.just("ztunnel"),
+        "resources": JSON | strategies.dictionaries(strategies.text(), STATUS | JSON),
+    }
+)
+
+
+@hypothesis.given(
+    JSON.map(json.dumps) | strategies.text(),
+    (JSON | strategies.lists(PROXY | JSON)).map(json.dumps) | strategies.text(),
+)
+def test_any_answer_of_an_istiod_is_read_or_left_out(mesh: str, syncz: str):
+    config = acceptance.read_mesh_config(mesh)
+    proxies = acceptance.read_proxies(syncz)
+    report = Report("", now=samples.LATER, mesh_config=config, proxies=proxies or ())
+    acceptance.needs_another_look([report], MARKER)
+    acceptance.refusals([report])
+    found = [
+        *acceptance.proxy_findings([report], GATEWAY, {"/a(b": "shop"}),
+        *acceptance.ztunnel_findings([report]),
+        *acceptance.mesh_findings([report], MARKER, hardened=True, late=True),
+        *acceptance.istiod_findings([report]),
+    ]
+    for each in found:
+        text = str(each) if isinstance(each, Problem) else f"{each.what}: {each.reason}"
+        assert text.isprintable()
+
+
+def test_the_whole_of_a_mesh_config_is_in_use_where_all_who_answer_use_it():
+    silent = Report("", fault="does not answer")
+    assert acceptance.is_in_use([using(MARKER), silent], MARKER)
+    assert not acceptance.is_in_use([silent], MARKER)
+    assert not acceptance.is_in_use([using(MARKER), using("envoy")], MARKER)
+    assert not acceptance.is_in_use([using("")], "")
+    foreign = Report("", is_foreign=True)
+    assert not acceptance.is_in_use([using(MARKER), foreign], MARKER)
+
+
+def test_an_overlay_that_was_in_use_is_not_named_as_the_cause():
+    (text,) = texts(
+        acceptance.mesh_findings(
+            [using("charmed-istio.applied.0")], MARKER, hardened=False, late=True, on_trial=False
+        )
+    )
+    assert text.startswith("blocked: istiod: keeps an earlier configuration")
+    assert "mesh-config" not in text
 
 
 def test_readiness_is_what_is_waited_for():

@@ -43,8 +43,8 @@ def policy(
     }
 
 
-def judged(found: dict[str, Any]) -> list[str]:
-    return texts(acceptance.policy_findings([found], samples.LATER))
+def judged(found: dict[str, Any], *, by_istiod: bool = True) -> list[str]:
+    return texts(acceptance.policy_findings([found], samples.LATER, judged=by_istiod))
 
 
 def test_an_accepted_policy_is_not_reported():
@@ -95,6 +95,13 @@ def test_istiod_is_given_time():
     by_istiod = [{"manager": "pilot", "subresource": "status", "time": NEW}]
     assert len(judged(policy(managedFields=by_istiod))) == 1
     assert judged(policy(condition(), deletionTimestamp=NEW, finalizers=["x"])) == []
+
+
+def test_an_istiod_that_writes_no_conditions_is_not_waited_for():
+    assert judged(policy(), by_istiod=False) == []
+    assert len(judged(policy(condition(status="False", message="no")), by_istiod=False)) == 1
+    assert not acceptance.has_conditions([policy(), policy()])
+    assert acceptance.has_conditions([policy(), policy(condition(observedGeneration="1"))])
 
 
 def test_other_kinds_have_no_conditions():

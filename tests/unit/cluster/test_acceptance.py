@@ -2,14 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """How istiods are asked: over real sockets, with servers that answer badly or not at all."""
 
+import datetime
 import http.server
 import json
 import threading
 from collections.abc import Generator
+from typing import Any, cast
 
+import hypothesis
 import pytest
+from hypothesis import strategies
+from istio_ambient import kube, resources
 from istio_ambient.acceptance import Report
 from istio_ambient.cluster import acceptance
+from lightkube.resources.core_v1 import ServiceAccountToken
+
+# pyright: reportPrivateUsage=false
 
 ANSWERS: dict[str, tuple[int, bytes]] = {}
 
@@ -81,6 +89,31 @@ def test_a_bad_answer_is_no_acceptance(
     assert ask().fault == fault
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("Thu, 01 Jan 2026 00:00:00 GMT", True),
+        ("Thu, 01 Jan 2026 00:00:00 -0000", False),
+        ("Thu, 01 Jan 2026 00:00:00 +99999999", False),
+        (f"Thu, 01 Jan {10**30} 00:00:00 GMT", False),
+        ("", False),
+    ],
+)
+def test_a_date_is_a_time_with_a_time_zone_or_unknown(text: str, known: bool):
+    assert (acceptance._date(text) is not None) is known
+
+
+@hypothesis.given(
+    strategies.text()
+    | strategies.from_regex(
+        r"(\w{3}, )?\d{1,12} (Jan|Feb|x) \d{1,12} \d+:\d+(:\d+)? [-+]?\w*", fullmatch=True
+    )
+)
+def test_any_date_can_be_subtracted(text: str):
+    now = acceptance._date(text)
+    assert now is None or (now - datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) is not None
+
+
 def test_a_token_that_is_not_taken_is_no_acceptance(served: None):
     assert ask("wrong").fault == "answers with HTTP 401"
 
@@ -113,3 +146,61 @@ def test_only_a_hook_that_wrote_asks_again(monkeypatch: pytest.MonkeyPatch):
     asked.clear()
     assert acceptance.settled(silent_twice, wrote=True)[0].fault
     assert len(asked) == 1
+
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def live_policies(*statuses: object) -> kube.Live:
+    """Return policies that were written an hour before, with these statuses."""
+    policies = [
+        resources.AuthorizationPolicy.from_dict(
+            {
+                "metadata": {
+                    "name": f"p{number}",
+                    "namespace": "shop",
+                    "creationTimestamp": "2025-12-31T23:00:00Z",
+                },
+                "spec": {},
+                "status": status,
+            }
+        )
+        for number, status in enumerate(statuses)
+    ]
+    objects = {kube.ref_of(each): each for each in policies}
+    kinds = (resources.AuthorizationPolicy,)
+    return kube.Live(resources.identity("shop", "gate"), kinds, objects)
+
+
+@pytest.mark.parametrize(("ours", "said"), [(True, 2), (False, 0)])
+def test_an_older_istiod_of_another_installer_judges_no_policy(ours: bool, said: int):
+    istiods = acceptance.Istiods((), "", ours, NOW)
+    assert len(acceptance.policies(live_policies({}, {}), istiods)) == said
+    # One that judges others will judge this one too.
+    judged = {"conditions": [{"type": "WaypointAccepted", "status": "True"}]}
+    assert len(acceptance.policies(live_policies({}, judged), istiods)) == 1
+
+
+def test_how_old_a_policy_is_follows_from_the_clock_of_the_api_server():
+    before = acceptance.Istiods((), "", now=NOW - datetime.timedelta(hours=1))
+    assert acceptance.policies(live_policies({}), before) == []
+    assert len(acceptance.policies(live_policies({}))) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "made_at"),
+    [
+        ({"expirationTimestamp": "2026-01-01T00:10:00Z", "token": "t"}, NOW),
+        ({"token": "t"}, None),
+    ],
+)
+def test_a_token_tells_the_time_of_the_api_server(
+    answer: dict[str, str], made_at: datetime.datetime | None
+):
+    class Client:
+        def create(self, wanted: Any, *_: object, **__: object) -> object:
+            made: dict[str, Any] = {"spec": wanted.spec.to_dict(), "status": answer}
+            return ServiceAccountToken.from_dict(made)
+
+    client = cast(kube.Client, Client())
+    assert kube.request_token(client, "a", "mesh", "istio-ca") == kube.Token("t", made_at)

@@ -58,4 +58,21 @@ def test_no_istiod_and_several_raise():
     with pytest.raises(istiod.NoIstiodError, match="deploy istio-k8s"):
         istiod.choose([])
     with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)"):
-        istiod.choose([deployment(), deployment("other")])
+        istiod.choose([of_others("mesh"), of_others("other")])
+
+
+def of_others(namespace: str, **annotations: str) -> dict[str, Any]:
+    """Return a Deployment of another installer, or of anybody."""
+    found = deployment(namespace)
+    found["metadata"]["annotations"] = annotations
+    return found
+
+
+def test_the_istiod_of_istio_k8s_counts_before_others():
+    ours = deployment()
+    copied = of_others("tenant", **ours["metadata"]["annotations"])
+    assert istiod.choose([of_others("a"), copied, ours]) is ours
+    assert istiod.is_ours(ours)
+    assert not istiod.is_ours(copied)
+    only = of_others("a")
+    assert istiod.choose([only]) is only

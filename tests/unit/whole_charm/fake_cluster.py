@@ -9,6 +9,7 @@ controllers but one that accepts routes: a test gives the objects that these wou
 """
 
 import dataclasses
+import datetime
 import json
 import marshal
 import threading
@@ -29,6 +30,7 @@ Key = tuple[str, str, str, str]
 _ROUTES = ("HTTPRoute", "GRPCRoute")
 CREATED = "2026-01-01T00:00:00Z"
 """When everything in the cluster was made."""
+NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
 APPLIED = "2999-01-01T00:00:00Z"
 """When everything was applied: no controller is late with it."""
 
@@ -61,6 +63,8 @@ class FakeCluster:
         missing: Iterable[str] = (),
     ):
         self.version = version
+        self.now = NOW
+        """The time by the API server's clock."""
         self.requests: list[Request] = []
         """Those that change the cluster."""
         self.reads: list[str] = []

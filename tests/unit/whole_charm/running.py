@@ -202,9 +202,9 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
     def version(_: object) -> tuple[int, int]:
         return major, minor
 
-    def token(_: object, account: str, namespace: str, audience: str) -> str:
+    def token(_: object, account: str, namespace: str, audience: str) -> kube.Token:
         cluster.reads.append(f"token {account} in {namespace}")
-        return f"{account} of {namespace} for {audience}"
+        return kube.Token(f"{account} of {namespace} for {audience}", cluster.now)
 
     with (
         mock.patch.object(kube, "connect", lambda: cluster),

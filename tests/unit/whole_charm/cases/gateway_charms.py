@@ -68,6 +68,19 @@ def acceptance(what: str) -> dict[str, Case]:
             {"objects": other},
             {"reads": Has("token default in mesh")},
         ),
+        "an istiod of somebody else beside ours": Case(
+            {
+                "objects": {
+                    "Deployment other/istiod": {
+                        "metadata": {"labels": {"app": "istiod"}},
+                        "spec": {"selector": {}, "template": {}},
+                    },
+                    **istiod_that("silent")["objects"],
+                }
+            },
+            {"status": Has("waiting: istiod: does not answer")},
+            same={"reads": Has("token charmed-istio-acceptance in mesh")},
+        ),
         "an istiod that does not answer": Case(
             istiod_that("silent"), {"status": Has("waiting: istiod: does not answer")}
         ),

@@ -1,16 +1,17 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The overlay of option `mesh-config` that istiod or a proxy has refused, and that is left out.
+"""What became of the overlay of option `mesh-config`: refused and left out, or taken.
 
-It is remembered by its hash in annotations of the ConfigMap with the MeshConfig, so that it is not
-tried again until the option changes, by whichever unit and after whichever restart.
+It is remembered by its hash in annotations of the ConfigMap with the MeshConfig, by whichever unit
+and after whichever restart. What was refused is not tried again until the option changes. What
+istiods have taken once is not blamed for what is refused later, for another reason.
 """
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightkube.resources.core_v1 import ConfigMap
@@ -21,6 +22,7 @@ from istio_ambient.values.problems import Problem
 CONFIG_MAP = "istio"
 """Name of the ConfigMap with the MeshConfig."""
 _HASH = "charmed-istio.io/refused-mesh-config"
+_TAKEN = "charmed-istio.io/taken-mesh-config"
 _WORDS = "charmed-istio.io/refused-mesh-config-reason"
 _MAX_WORDS = 300
 _SHOWN = 50
@@ -63,9 +65,33 @@ def overlay_digest(overlay: Mapping[str, Any]) -> str:
 
 def refused_overlay(live: kube.Live) -> RefusedOverlay | None:
     """Return what the live ConfigMap remembers; None: nothing was refused."""
-    found = live.get(ConfigMap, CONFIG_MAP, live.identity.namespace)
-    if found is None:
-        return None
-    annotations = kube.section(kube.manifest_of(found)["metadata"], "annotations")
+    annotations = _annotations(live)
     digest = annotations.get(_HASH, "")
     return RefusedOverlay(digest=digest, words=annotations.get(_WORDS, "")) if digest else None
+
+
+def taken_overlay(live: kube.Live) -> str:
+    """Return the digest of the overlay that istiods have taken; empty: none, or not yet."""
+    return str(_annotations(live).get(_TAKEN, ""))
+
+
+def taken_annotations(digest: str) -> dict[str, str]:
+    """Return the annotations that remember the overlay that istiods have taken."""
+    return {_TAKEN: digest}
+
+
+def is_applied(objects: Iterable[kube.Resource], live: kube.Live) -> bool:
+    """Return whether the live ConfigMap holds the MeshConfig that is among desired objects."""
+    found = live.get(ConfigMap, CONFIG_MAP, live.identity.namespace)
+    wanted = (
+        each
+        for each in objects
+        if isinstance(each, ConfigMap) and kube.ref_of(each).name == CONFIG_MAP
+    )
+    return found is not None and any(each.data == found.data for each in wanted)
+
+
+def _annotations(live: kube.Live) -> Mapping[str, Any]:
+    found = live.get(ConfigMap, CONFIG_MAP, live.identity.namespace)
+    metadata = kube.manifest_of(found)["metadata"] if found else {}
+    return kube.section(metadata, "annotations")
