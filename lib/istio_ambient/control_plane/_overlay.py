@@ -82,16 +82,17 @@ def taken_annotations(digest: str) -> dict[str, str]:
 
 def is_applied(objects: Iterable[kube.Resource], live: kube.Live) -> bool:
     """Return whether the live ConfigMap holds the MeshConfig that is among desired objects."""
-    found = live.get(ConfigMap, CONFIG_MAP, live.identity.namespace)
-    wanted = (
-        each
-        for each in objects
-        if isinstance(each, ConfigMap) and kube.ref_of(each).name == CONFIG_MAP
-    )
-    return found is not None and any(each.data == found.data for each in wanted)
+    ref = kube.ref_in(ConfigMap, CONFIG_MAP, live.identity.namespace)
+    wanted = (kube.manifest_of(each) for each in objects if kube.ref_of(each) == ref)
+    data = kube.section(_manifest(live), "data")
+    return any(kube.section(each, "data") == data for each in wanted)
 
 
 def _annotations(live: kube.Live) -> Mapping[str, Any]:
+    return kube.section(kube.section(_manifest(live), "metadata"), "annotations")
+
+
+def _manifest(live: kube.Live) -> kube.Manifest:
+    """Return the live ConfigMap; empty where there is none."""
     found = live.get(ConfigMap, CONFIG_MAP, live.identity.namespace)
-    metadata = kube.manifest_of(found)["metadata"] if found else {}
-    return kube.section(metadata, "annotations")
+    return kube.manifest_of(found) if found else {}

@@ -123,7 +123,7 @@ def request_token(client: Client, account: str, namespace: str, audience: str) -
     if made.status is None:
         return Token("")
     text, ends = made.status.token or "", made.status.expirationTimestamp
-    seconds = made.spec.expirationSeconds
+    seconds = made.spec.expirationSeconds if made.spec else None
     if ends is None or ends.tzinfo is None or seconds is None:
         return Token(text)
     return Token(text, ends - datetime.timedelta(seconds=seconds))

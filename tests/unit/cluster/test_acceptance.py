@@ -153,8 +153,9 @@ NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 def live_policies(*statuses: object) -> kube.Live:
     """Return policies that were written an hour before, with these statuses."""
+    kind: Any = resources.AuthorizationPolicy
     policies = [
-        resources.AuthorizationPolicy.from_dict(
+        kind.from_dict(
             {
                 "metadata": {
                     "name": f"p{number}",
@@ -200,7 +201,7 @@ def test_a_token_tells_the_time_of_the_api_server(
     class Client:
         def create(self, wanted: Any, *_: object, **__: object) -> object:
             made: dict[str, Any] = {"spec": wanted.spec.to_dict(), "status": answer}
-            return ServiceAccountToken.from_dict(made)
+            return cast(Any, ServiceAccountToken).from_dict(made)
 
     client = cast(kube.Client, Client())
     assert kube.request_token(client, "a", "mesh", "istio-ca") == kube.Token("t", made_at)
