@@ -90,6 +90,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             requests=requests,
             cluster=cluster,
             live_routes=ingress_services.live_routes(live, gateway),
+            remembered=ingress.remembered(live, gateway),
             scrapers=let_in,
             pending=tuple(pending),
             cidrs_in_force=ingress.cidrs_in_force(live),

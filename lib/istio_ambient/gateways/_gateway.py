@@ -33,6 +33,8 @@ class Gateway:
     replicas: int = 1
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Labels of the Gateway itself."""
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """Likewise; istiod copies neither into the pods."""
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     settings: Settings | None = dataclasses.field(default_factory=Settings)
@@ -91,7 +93,10 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
     """
     return resources.Gateway(
         metadata=meta_v1.ObjectMeta(
-            name=gateway.name, namespace=gateway.namespace, labels=dict(gateway.labels) or None
+            name=gateway.name,
+            namespace=gateway.namespace,
+            labels=dict(gateway.labels) or None,
+            annotations=dict(gateway.annotations) or None,
         ),
         spec={
             "gatewayClassName": gateway.gateway_class,

@@ -46,6 +46,7 @@ from istio_ambient.ingress.model import (
     need_named_ports,
     workload_name,
 )
+from istio_ambient.ingress.objects._gateway import remembered
 from istio_ambient.ingress.objects._policies import cidrs_in_force
 from istio_ambient.ingress.objects._routes import KINDS
 from istio_ambient.ingress.routing import address_of, hosts, secret_name
@@ -85,6 +86,7 @@ __all__ = [
     "keys_in_force",
     "named_ports_of",
     "need_named_ports",
+    "remembered",
     "renewed",
     "resolve",
     "secret_name",

@@ -101,14 +101,15 @@ def resolve(facts: Facts) -> Ingress:
         for request in sorted(facts.requests, key=lambda request: request.order)
     ]
     own = [request for request, refusal in requests if refusal is None]
-    listeners = routing.listeners(own, facts.tls, hosts.listener, facts.live_routes)
+    held = routing.held(facts.live_routes, facts.remembered)
+    listeners = routing.listeners(own, facts.tls, hosts.listener, held.ports)
     served = routing.served(
         requests,
         hosts,
         listeners,
         backends,
         app=facts.app,
-        live=facts.live_routes,
+        held=held,
         tls=facts.tls,
         forward_auth=facts.forward_auth,
         upstream=facts.upstream,
@@ -150,7 +151,7 @@ def desired(ingress: Ingress) -> Desired:
     cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
-    made = objects.gateway(facts, ingress.listeners, ingress.route_namespaces)
+    made = objects.gateway(facts, ingress.listeners, ingress.route_namespaces, served.places)
     policies = (
         objects.external_traffic_policy(facts.model, facts.app, cidrs),
         *authentication.authentication_policies(

@@ -25,12 +25,14 @@ from istio_ambient.ingress.model._facts import (
 )
 from istio_ambient.ingress.model._gateway import GATEWAY_CLASS, GatewayRef, workload_name
 from istio_ambient.ingress.model._matches import LITERAL, Match, PathType, Protocol
+from istio_ambient.ingress.model._places import SERVED, Place, dump_places, parse_places
 from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
     "GATEWAY_CLASS",
     "LITERAL",
     "REQUESTED_BY",
+    "SERVED",
     "AttachedRoute",
     "AuthorizerService",
     "Certificate",
@@ -43,6 +45,7 @@ __all__ = [
     "KeySource",
     "Match",
     "PathType",
+    "Place",
     "Protocol",
     "SigningKeys",
     "Tls",
@@ -50,7 +53,9 @@ __all__ = [
     "Trust",
     "Upstream",
     "attached_routes",
+    "dump_places",
     "named_ports_of",
     "need_named_ports",
+    "parse_places",
     "workload_name",
 ]

@@ -12,6 +12,7 @@ from istio_ambient.ingress.model._authentication import ForwardAuth, KeySource, 
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._gateway import GatewayRef
+from istio_ambient.ingress.model._places import Place
 from istio_ambient.ingress.model._requests import IngressRequest
 from istio_ambient.values.problems import Problem
 
@@ -82,6 +83,8 @@ class Facts:
     cluster: Cluster = field(default_factory=Cluster)
     live_routes: tuple[AttachedRoute, ...] = ()
     """Our own routes that are in the cluster."""
+    remembered: frozenset[Place] = frozenset()
+    """Where requesters were served when routes were served last."""
     scrapers: Sequence[authorization.AccessRequest] = ()
     """Access requests on behalf of the applications that scrape our own units."""
     cidrs_in_force: tuple[str, ...] | None = None

@@ -4,13 +4,14 @@
 """From requests to the routes that are served. Pure.
 
 In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`, `_matches`,
-`_routes`, `_conflicts`, `_served`. Which routes need authentication is in `authentication`; the
-Kubernetes objects are in `objects`.
+`_routes`, `_held`, `_conflicts`, `_served`. Which routes need authentication is in
+`authentication`; the Kubernetes objects are in `objects`.
 """
 
 from istio_ambient.ingress.model import Match, PathType, Protocol
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
 from istio_ambient.ingress.routing._backends import Backends, BackendService
+from istio_ambient.ingress.routing._held import Held, held
 from istio_ambient.ingress.routing._hosts import Hosts, covers, hosts, intersection
 from istio_ambient.ingress.routing._listeners import (
     Listener,
@@ -28,6 +29,7 @@ __all__ = [
     "Address",
     "BackendService",
     "Backends",
+    "Held",
     "Hosts",
     "Listener",
     "Listeners",
@@ -40,6 +42,7 @@ __all__ = [
     "address_of",
     "answers_to",
     "covers",
+    "held",
     "hosts",
     "intersection",
     "listener_spec",

@@ -3,8 +3,9 @@
 
 """Conflicts: routes of two applications for the same requests, of which one is served.
 
-An application that is served stays served. Of two that are not, the one of interface `ingress`
-takes precedence, and then that of the earlier relation. The other is refused, and both are named.
+An application that is served stays served, also after routes were withheld. Of two that are not,
+the one of interface `ingress` takes precedence, and then that of the earlier relation. The other
+is refused, and both are named.
 """
 
 import itertools
@@ -12,19 +13,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from istio_ambient.ingress.model import AttachedRoute, Match
+from istio_ambient.ingress.model import Match, Place
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._claims import Claim, Claims
 from istio_ambient.ingress.routing._listeners import port_of
-from istio_ambient.ingress.routing._routes import Route, answers_to
+from istio_ambient.ingress.routing._routes import Route
 from istio_ambient.values.problems import Problem
 
 Candidate: TypeAlias = tuple[Route, Route | None]
 """A route, and the redirect from HTTP to it where there is one."""
-Place: TypeAlias = tuple[str, str, str, str, str]
+_OwnPlace: TypeAlias = tuple[str, str, str, str, str]
 """Application, listener, hostname, type of path, path."""
-Held: TypeAlias = frozenset[tuple[str, int, str, str, str]]
-"""Places at which requesters are served: requester, port, hostname, type of path, path."""
 
 
 @dataclass(frozen=True)
@@ -37,24 +36,11 @@ class Settled:
     """Ids of the relations with a refused route; their databags get nothing."""
 
 
-def held(live: Iterable[AttachedRoute], hostname: str) -> Held:
-    """Return where requesters are served: their routes are in the cluster, and not refused there.
-
-    Args:
-        live: our own routes in the cluster.
-        hostname: of the listeners; empty: any.
-    """
-    return frozenset(
-        (requester, port_of(route.listener), host, match.path_type, match.path)
-        for route in live
-        if route.accepted is not False
-        for requester in route.requested_by
-        for host in answers_to(route.hostnames, hostname)
-        for match in route.matches
-    )
-
-
-def settle(candidates: Sequence[Candidate], names: Collection[str], served: Held) -> Settled:
+def settle(
+    candidates: Sequence[Candidate],
+    names: Collection[str],
+    served: Sequence[Collection[Place]] = (),
+) -> Settled:
     """Take out the routes in conflict.
 
     Routes of one application conflict where the same requests are to be treated in different ways,
@@ -66,14 +52,15 @@ def settle(candidates: Sequence[Candidate], names: Collection[str], served: Held
     Args:
         candidates: routes that are asked for.
         names: hostnames that clients know the gateway by.
-        served: where requesters are served.
+        served: where requesters are served; the first of these take precedence.
     """
     consistent, contradictions = _without_contradictions(candidates)
     ordered = sorted(consistent, key=lambda candidate: _order(candidate[0], names))
     claims = Claims(names)
-    for claim in (claim for candidate in ordered for claim in _claims(candidate)):
-        if _is_held(claim, served) and claims.conflict(claim) is None:
-            claims.add(claim)
+    for places in served:
+        for claim in (claim for candidate in ordered for claim in _claims(candidate)):
+            if _place_of(claim) in places and claims.conflict(claim) is None:
+                claims.add(claim)
     refused: dict[int, Problem] = {}
     for candidate in ordered:
         wanted = list(_claims(candidate))
@@ -110,10 +97,9 @@ def _claims(candidate: Candidate) -> Iterator[Claim]:
                 yield Claim(route, host, match.path_type, match.path)
 
 
-def _is_held(claim: Claim, served: Held) -> bool:
+def _place_of(claim: Claim) -> Place:
     port = port_of(claim.route.listener.name)
-    requester = str(claim.route.requester)
-    return (requester, port, claim.host, claim.path_type, claim.path) in served
+    return Place(str(claim.route.requester), port, claim.host, claim.path_type, claim.path)
 
 
 def _one_each(problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -127,11 +113,11 @@ def _one_each(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 def _without_contradictions(
     candidates: Sequence[Candidate],
-) -> tuple[list[Candidate], dict[Place, list[Route]]]:
+) -> tuple[list[Candidate], dict[_OwnPlace, list[Route]]]:
     """Take out the routes with which an application contradicts itself, by their places."""
     routes_by_place = _by_place(route for route, _ in candidates)
     redirects_by_place = _by_place(redirect for _, redirect in candidates if redirect)
-    clashes: dict[Place, list[Route]] = {}
+    clashes: dict[_OwnPlace, list[Route]] = {}
     for place, matches in routes_by_place.items():
         everything = [route for route, _ in (*matches, *redirects_by_place.get(place, ()))]
         endpoints = {route.requester.endpoint for route in everything}
@@ -146,23 +132,23 @@ def _without_contradictions(
     return kept, clashes
 
 
-def _by_place(routes: Iterable[Route]) -> dict[Place, list[tuple[Route, Match]]]:
+def _by_place(routes: Iterable[Route]) -> dict[_OwnPlace, list[tuple[Route, Match]]]:
     """Return the matches of routes by what they are for."""
-    found: dict[Place, list[tuple[Route, Match]]] = {}
+    found: dict[_OwnPlace, list[tuple[Route, Match]]] = {}
     for route in routes:
         for hostname, match in itertools.product(route.answers_to, route.matches):
             found.setdefault(_place(route, hostname, match), []).append((route, match))
     return found
 
 
-def _places(route: Route) -> set[Place]:
+def _places(route: Route) -> set[_OwnPlace]:
     return {
         _place(route, hostname, match)
         for hostname, match in itertools.product(route.answers_to, route.matches)
     }
 
 
-def _place(route: Route, hostname: str, match: Match) -> Place:
+def _place(route: Route, hostname: str, match: Match) -> _OwnPlace:
     return route.requester.app, route.listener.name, hostname, match.path_type, match.path
 
 
@@ -172,7 +158,7 @@ def _is_contradiction(matches: Iterable[tuple[Route, Match]]) -> bool:
     return any(targets.setdefault(match, route.target) != route.target for route, match in matches)
 
 
-def _problems(clashes: dict[Place, list[Route]]) -> Iterable[Problem]:
+def _problems(clashes: dict[_OwnPlace, list[Route]]) -> Iterable[Problem]:
     """Yield one problem for each group of requesters that contradict each other."""
     reported: set[frozenset[str]] = set()
     for (_, listener, hostname, _, path), group in sorted(clashes.items()):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from istio_ambient import gateways
-from istio_ambient.ingress.model import AttachedRoute, GatewayRef, IngressRequest, Tls
+from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
@@ -87,7 +87,7 @@ def listeners(
     requests: Iterable[IngressRequest],
     tls: Tls,
     hostname: str = "",
-    live: Iterable[AttachedRoute] = (),
+    served: Collection[tuple[str, int]] = (),
 ) -> Listeners:
     """Return the listeners for the ports that requests name.
 
@@ -100,14 +100,14 @@ def listeners(
         requests: those whose model is the requester's own.
         tls: whether the gateway serves HTTPS.
         hostname: of all listeners; empty: any.
-        live: our own routes in the cluster.
+        served: requesters and the ports at which they are served.
     """
     empty = Listeners(tls=tls.wanted)
     default = {REDIRECTING, empty.default}
     opened = set(default)
     ports_by_app: dict[str, set[int]] = {}
     problems: list[Problem] = []
-    for request, port in _in_order(requests, live):
+    for request, port in _in_order(requests, served):
         listener = empty.serving(port)
         own = ports_by_app.setdefault(request.requester.app, set())
         refusal = None if listener in default else _refusal(port, own, listener in opened, opened)
@@ -128,10 +128,9 @@ def listeners(
 
 
 def _in_order(
-    requests: Iterable[IngressRequest], live: Iterable[AttachedRoute]
+    requests: Iterable[IngressRequest], served: Collection[tuple[str, int]]
 ) -> list[tuple[IngressRequest, int]]:
     """Return the ports of the requests: first those at which the requester is served."""
-    served = {(name, port_of(route.listener)) for route in live for name in route.requested_by}
     wanted = ((request, port) for request in requests for port in request.ports)
     return sorted(
         wanted,

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from istio_ambient import kube
-from istio_ambient.ingress.model import AttachedRoute, ForwardAuth, IngressRequest, Tls, Upstream
+from istio_ambient.ingress.model import ForwardAuth, IngressRequest, Place, Tls, Upstream
 from istio_ambient.ingress.routing import _conflicts, _routes
 from istio_ambient.ingress.routing._backends import Backends
+from istio_ambient.ingress.routing._held import Held, places_of
 from istio_ambient.ingress.routing._hosts import Hosts
 from istio_ambient.ingress.routing._listeners import Listeners
 from istio_ambient.ingress.routing._routes import Route
@@ -29,6 +30,8 @@ class Served:
     """In a stable order; equal requests of one application over two relations give two."""
     withheld: tuple[Route, ...] = ()
     """In place of `routes` while the gateway serves nothing. Their backends stay as they are."""
+    places: frozenset[Place] = frozenset()
+    """Where requesters are served, or were until routes were withheld."""
     redirects: tuple[Route, ...] = ()
     """From HTTP to those of the routes that are served over HTTPS."""
     problems: tuple[Problem, ...] = ()
@@ -53,7 +56,7 @@ def served(
     backends: Backends,
     *,
     app: str,
-    live: Collection[AttachedRoute],
+    held: Held,
     tls: Tls,
     forward_auth: ForwardAuth,
     upstream: Upstream,
@@ -69,7 +72,7 @@ def served(
         listeners: of which routes use those that are open.
         backends: decides about the Services that requests name.
         app: our application.
-        live: our own routes in the cluster: in a conflict, who is served stays served.
+        held: in a conflict, who is served stays served.
         tls: no route is served while the certificate is missing.
         forward_auth: likewise while the authorizer is missing.
         upstream: waited for, while routes are served.
@@ -78,8 +81,9 @@ def served(
     outcomes = list(_outcomes(requests, listeners, backends))
     problems = [each for each in outcomes if isinstance(each, Problem)]
     pending = [each for each in outcomes if isinstance(each, kube.Readiness)]
-    held = _conflicts.held(live, listeners.hostname)
-    settled = _conflicts.settle(_candidates(outcomes, listeners), hosts.known_by, held)
+    settled = _conflicts.settle(
+        _candidates(outcomes, listeners), hosts.known_by, held.answering(listeners.hostname)
+    )
     withholding = (*_withholding(tls, forward_auth), *_unguarded(unguarded))
     kept = settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
@@ -90,6 +94,7 @@ def served(
         routes=() if withholding else routes,
         redirects=() if withholding else everything[len(kept) :],
         withheld=routes if withholding else (),
+        places=held.places if withholding else places_of(everything),
         problems=(*problems, *settled.problems),
         pending=tuple(dict.fromkeys(waiting)),
         clashing=settled.clashing,

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from istio_ambient.ingress.model import REQUESTED_BY
+from istio_ambient.ingress.model import REQUESTED_BY, SERVED
 
 from tests.unit.whole_charm.cases import routes
 from tests.unit.whole_charm.cases.base_ingress import (
@@ -18,6 +18,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     PAGE,
     STOCK,
     URL,
+    configured,
     databag,
     gateway_service,
     service,
@@ -68,6 +69,18 @@ MATCH: Mapping[str, Any] = {
     "headers": [{"name": "X-A", "value": "b"}],
 }
 FOREIGN = "action: foreign-routes[0]"
+SAME_URL: Patch = configured(
+    http_routes=[
+        {
+            "name": "same",
+            "listener": {"port": 80, "protocol": "HTTP"},
+            "matches": [{"path": {"type": "PathPrefix", "value": "/shop-productpage"}}],
+            "backends": [{"service": "tempo", "port": 3200}],
+        }
+    ]
+)
+"""Tempo asks for the URL of another application."""
+TEMPO_WAS_SERVED = '{"tempo:istio-ingress-route":[[80,"","PathPrefix","/shop-productpage"]]}'
 
 
 def by_hand(**content: Any) -> Patch:
@@ -169,6 +182,16 @@ CASES: Mapping[str, Case] = {
         {"meanwhile": {PAGE: {"metadata": {"annotations": {REQUESTED_BY: '["thief:ingress"]'}}}}},
         {"requests": Has("HTTPRoute productpage-httproute-http-80-gate")},
         given={"earlier": {}},
+    ),
+    "somebody else was served when routes were served last": Case(
+        {
+            "meanwhile": {
+                PAGE: None,
+                "Gateway shop/gate": {"metadata": {"annotations": {SERVED: TEMPO_WAS_SERVED}}},
+            }
+        },
+        {PAGE: ABSENT, "status": blocked("productpage:ingress")},
+        given={**SAME_URL, "earlier": {}, "meanwhile": {PAGE: None}},
     ),
     "istiod does not take a route": Case(
         {"meanwhile": {PAGE: refused("shop", "gate", "http-80")}},
