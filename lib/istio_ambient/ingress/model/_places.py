@@ -9,7 +9,9 @@ an application meanwhile.
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
+
+from istio_ambient.values import decoded
 
 SERVED = "charmed-istio.io/served"
 """Annotation of our Gateway: a JSON object from each requester, `<application>:<endpoint>`, to a
@@ -58,16 +60,15 @@ def parse_places(text: str) -> frozenset[Place]:
         found: object = json.loads(text or "{}")
     except (ValueError, RecursionError):
         return frozenset()
-    if not isinstance(found, dict):
-        return frozenset()
-    by_requester = cast(dict[str, object], found)
     return frozenset(
-        place for requester, listed in by_requester.items() for place in _places(requester, listed)
+        place
+        for requester, listed in decoded.members(found).items()
+        for place in _places(requester, listed)
     )
 
 
 def _places(requester: str, listed: object) -> Iterator[Place]:
-    for each in cast(list[object], listed) if isinstance(listed, list) else ():
+    for each in decoded.elements(listed):
         match each:
             case [int(port), str(hostname), str(path_type), str(path)]:
                 yield Place(requester, port, hostname, path_type, path)
