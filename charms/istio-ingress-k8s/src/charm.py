@@ -98,6 +98,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             forward_auth=login.auth,
             request_auth=tokens,
             keys=ingress.keys_in_force(live),
+            left_to_istiod=ingress.left_to_istiod(live),
             authentication_in_force=ingress.authentication_in_force(live),
             problems=(*invalid, *scraped.problems, *unread, *login.problems, *bad_rules),
         )
@@ -135,7 +136,15 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
     def late_facts(self, client: kube.Client, facts: ingress.Facts) -> ingress.Facts | None:
         """Return the facts with the keys of token issuers, where it is time to fetch them."""
-        due = ingress.keys_due(facts.request_auth, facts.keys, renew=self.renews)
+        found = self.findings
+        waiting = (*found.refused, *found.deferred, *found.held)
+        due = ingress.keys_due(
+            facts.gateway,
+            facts.request_auth,
+            facts.keys,
+            renew=self.renews,
+            unwritten={*found.failed, *(change.ref for change in waiting)},
+        )
         if not due:
             return None
         fetched = signing_keys.fetch(due, signing_keys.read_cluster(client))

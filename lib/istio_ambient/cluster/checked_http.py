@@ -69,9 +69,12 @@ class Fetch:
         """Return the URL that the answer from another URL names.
 
         Raises:
-            FetchError: it is forbidden: encryption would end, or as `urls.fetched` says.
+            FetchError: it is none, or forbidden: encryption would end, or as `urls.fetched` says.
         """
-        following = parse.urljoin(url, reference)
+        try:
+            following = parse.urljoin(url, reference)
+        except ValueError as error:
+            raise FetchError("leads to an invalid URL") from error
         if url.startswith("https:") and not following.startswith("https:"):
             raise FetchError("leads from https to http")
         try:

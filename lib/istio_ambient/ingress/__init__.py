@@ -23,6 +23,7 @@ from istio_ambient.ingress.authentication import (
     key_readiness,
     keys_due,
     keys_in_force,
+    left_to_istiod,
     renewed,
     uses_in_force,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "key_readiness",
     "keys_due",
     "keys_in_force",
+    "left_to_istiod",
     "named_ports_of",
     "need_named_ports",
     "remembered",

@@ -161,6 +161,7 @@ def desired(ingress: Ingress) -> Desired:
             facts.request_auth,
             keys=facts.keys,
             in_force=facts.authentication_in_force,
+            left=facts.left_to_istiod,
         ),
     )
     return Desired(

@@ -151,9 +151,12 @@ def _ec(key: Mapping[str, Any]) -> dict[str, str]:
         raise _UnusableKeyError
     x, y = _number(key, "x"), _number(key, "y")
     try:
-        ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
+        point = ec.EllipticCurvePublicNumbers(x, y, curve).public_key().public_numbers()
     except ValueError as error:
         raise _UnusableKeyError from error
+    # Numbers beyond the field are taken here for those that they equal in it, and not by Envoy.
+    if (point.x, point.y) != (x, y):
+        raise _UnusableKeyError
     size = (curve.key_size + 7) // 8
     return {"kty": "EC", "crv": name, "x": _notation(x, size), "y": _notation(y, size)}
 

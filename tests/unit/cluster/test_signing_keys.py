@@ -4,6 +4,7 @@
 """Keys are fetched from real servers on loopback; names and forbidden addresses are the tests'."""
 
 import contextlib
+import io
 import ipaddress
 import json
 import socket
@@ -11,15 +12,17 @@ import ssl
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
 from istio_ambient.cluster import checked_http, signing_keys
 from istio_ambient.ingress import KeySource, SigningKeys
-from istio_ambient.values import jwks, networks
+from istio_ambient.values import jwks, networks, urls
 
 from tests.authorities import Authority
 from tests.unit.cluster.test_istiod import deployment
@@ -158,6 +161,7 @@ def test_good_keys(names: dict[str, list[str]]):
             "leads to a forbidden address",
             False,
         ),
+        (answer(b"", "302 Found", "location: http://["), "leads to an invalid URL", False),
         (
             answer(b"", "302 Found", "location: file:///etc/passwd"),
             "leads to a forbidden address",
@@ -292,12 +296,90 @@ def discovery(jwks_uri: object) -> Conversation:
         ("http://169.254.169.254/keys", SigningKeys(fault="leads to a forbidden address")),
         (f"http://{FORBIDDEN}/keys", SigningKeys(fault="leads to a forbidden address")),
         ("http://[::1]/keys", SigningKeys(fault="leads to a forbidden address")),
+        ("//[", SigningKeys(fault="leads to an invalid URL")),
         (1, SigningKeys(fault="names no jwks_uri in its OpenID configuration")),
     ],
 )
 def test_discovery(names: dict[str, list[str]], jwks_uri: object, found: SigningKeys):
     with serving(discovery(jwks_uri)) as port:
         assert fetched(KeySource(f"{ISSUER}:{port}/realm/")) == [found]
+
+
+class CannedSocket:
+    """What `http.client` uses of a socket; the answer is there before the request."""
+
+    def __init__(self, raw: bytes):
+        self._raw = raw
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(cast(Any, io.BytesIO(self._raw)))
+
+    def ignore(self, *_: object) -> None:
+        """Accept everything, and change nothing."""
+
+    sendall = settimeout = close = ignore
+
+
+class Answering(checked_http.Fetch):
+    """Gets the same bytes from every server."""
+
+    def __init__(self, raw: bytes):
+        super().__init__(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), float("inf"))
+        self._raw = raw
+
+    def _connected(self, url: urls.Url) -> socket.socket:
+        return cast(socket.socket, CannedSocket(self._raw))
+
+    def _left(self) -> float:
+        return 1.0
+
+
+LINES = st.one_of(
+    st.binary(max_size=20).map(lambda text: text.replace(b"\n", b"")),
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 302 Found", b"HTTP/1.0 307", b"HTTP/1.1 100"]),
+)
+URLS = st.tuples(
+    st.sampled_from(["", "//", "https:", "https://", "https://issuer.test", "https://["]),
+    st.text("[]:/@%.?#\\ a1v\xe9\u2100\ud800", max_size=12),
+).map("".join)
+LOCATIONS = URLS.map(lambda url: b"location: " + url.encode("utf-8", "surrogatepass"))
+HEADERS = st.one_of(
+    LINES,
+    LOCATIONS,
+    st.binary(max_size=20).map(lambda value: b"content-length: " + value.replace(b"\n", b"")),
+    st.sampled_from([b"transfer-encoding: chunked", b"content-length: -1", b" folded"]),
+)
+TEXTS = st.one_of(st.text(max_size=8), st.sampled_from(["EC", "RSA", "OKP", "P-256", "Ed25519"]))
+VALUES = st.one_of(TEXTS, st.none(), st.integers(), st.floats(), st.lists(TEXTS, max_size=2))
+MEMBERS = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use", "key_ops"]
+SETS = st.fixed_dictionaries(
+    {"keys": st.lists(st.dictionaries(st.sampled_from(MEMBERS), VALUES), max_size=3)}
+)
+DISCOVERIES = st.fixed_dictionaries({"jwks_uri": st.one_of(URLS, VALUES)})
+BODIES = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [b"[" * 60_000, b"1" * 5_000, b"5\r\nhello\r\n0\r\n\r\n", b"f" * 20 + b"\r\n"]
+    ),
+    st.one_of(SETS, DISCOVERIES).map(lambda found: json.dumps(found).encode()),
+)
+
+
+@given(status=LINES, headers=st.lists(HEADERS, max_size=3), body=BODIES)
+def test_whatever_a_server_answers_is_a_fault_or_keys(
+    status: bytes, headers: list[bytes], body: bytes
+):
+    raw = b"\r\n".join([status, *headers, b"", body])
+    for source in (KeySource("https://issuer.test"), KeySource(ISSUER, "https://issuer.test/k")):
+        found = signing_keys.keys_of(source, Answering(raw))
+        assert found.jwks or found.fault
+
+
+@given(url=URLS)
+def test_whatever_url_a_server_names_is_one_or_a_fault(url: str):
+    one = Answering(b"")
+    with contextlib.suppress(checked_http.FetchError):
+        assert urls.split(one.next_url("https://issuer.test/keys", url))
 
 
 def test_private_keys_are_reported(names: dict[str, list[str]]):

@@ -17,6 +17,8 @@ from istio_ambient.interfaces.istio_ingress_route import (
     RequestRedirect,
 )
 
+from tests.unit.whole_charm.fake_cluster import CONTROLLER
+
 CERTIFICATE = ingress.Certificate(chain="a chain", key="a key")
 ADDRESS = "203.0.113.10"
 
@@ -174,7 +176,10 @@ def resolve(facts: ingress.Facts) -> ingress.Ingress:
     for route in routes:
         parents = kube.items(kube.section(kube.manifest_of(route), "spec"), "parentRefs")
         route["status"] = {
-            "parents": [{"parentRef": ref, "conditions": accepted} for ref in parents]
+            "parents": [
+                {"controllerName": CONTROLLER, "parentRef": ref, "conditions": accepted}
+                for ref in parents
+            ]
         }
     live = ingress.attached_routes(routes, facts.gateway)
     return ingress.resolve(dataclasses.replace(facts, live_routes=live))

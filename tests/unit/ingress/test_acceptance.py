@@ -10,6 +10,7 @@ from istio_ambient.ingress.reports import acceptance, route_list
 from istio_ambient.kube import _objects
 
 from tests.unit.ingress import samples
+from tests.unit.whole_charm.fake_cluster import CONTROLLER
 
 TIME = "2026-01-01T00:00:00Z"
 
@@ -26,7 +27,10 @@ def condition(kind: str, status: str, generation: int = 1) -> dict[str, Any]:
 
 
 def found(
-    of_route: dict[str, Any], of_listener: dict[str, Any] | None = None, section: str = "http-80"
+    of_route: dict[str, Any],
+    of_listener: dict[str, Any] | None = None,
+    section: str = "http-80",
+    controller: str = CONTROLLER,
 ) -> tuple[list[kube.Readiness], str]:
     """Return what is not taken, and the state that the list of routes shows."""
     facts = samples.facts(samples.request())
@@ -36,7 +40,11 @@ def found(
         if _objects.type_of(obj) in answering:
             obj.metadata.generation = 1
             ref = {"name": "gate", "namespace": "shop", "sectionName": section}
-            parent = {"parentRef": ref, "conditions": [of_route]}
+            parent = {
+                "controllerName": controller,
+                "parentRef": ref,
+                "conditions": [of_route],
+            }
             listener = {"name": "http-80", "conditions": [of_listener] if of_listener else []}
             obj["status"] = {"parents": [parent], "listeners": [listener]}
         live[kube.ref_of(obj)] = obj
@@ -64,6 +72,11 @@ def test_what_is_taken_or_not_looked_at_yet_is_no_fault(said: dict[str, Any]):
 
 def test_what_is_said_of_another_listener_is_no_fault():
     assert found(condition("Accepted", "False"), section="http-8080") == ([], route_list.SERVED)
+
+
+def test_what_another_controller_says_is_no_fault():
+    said = condition("Accepted", "False")
+    assert found(said, controller="tenant.example/x") == ([], route_list.SERVED)
 
 
 def test_a_listener_that_istiod_does_not_take_is_named():

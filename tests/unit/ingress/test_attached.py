@@ -12,6 +12,7 @@ from istio_ambient.ingress.model import AttachedRoute, Match, PathType, Protocol
 from istio_ambient.ingress.reports import route_list
 
 from tests.unit.ingress import samples
+from tests.unit.whole_charm.fake_cluster import CONTROLLER
 
 GATE = ingress.GatewayRef("shop", "gate")
 PARENT = {"name": "gate", "namespace": "shop"}
@@ -113,7 +114,8 @@ def test_a_rule_without_matches_is_for_all_paths(
 def test_whether_istiod_accepts_it():
     def accepted(ref: dict[str, Any], generation: int = 2, value: str = "True") -> bool | None:
         condition = {"type": "Accepted", "status": value, "observedGeneration": generation}
-        status = {"parents": [{"parentRef": ref, "conditions": [condition]}]}
+        parent = {"parentRef": ref, "conditions": [condition]}
+        status = {"parents": [{**parent, "controllerName": CONTROLLER}]}
         return attached(route(metadata={"generation": 2}, status=status))[0].accepted
 
     assert accepted(PARENT) is True
@@ -121,6 +123,18 @@ def test_whether_istiod_accepts_it():
     assert accepted(PARENT, generation=1) is None
     assert accepted({**PARENT, "sectionName": "http-80"}) is None
     assert accepted({"name": "other"}) is None
+
+
+@pytest.mark.parametrize("value", ["True", "False"])
+def test_only_istiod_says_whether_istiod_accepts_it(value: str):
+    def said(controller: str, value: str) -> dict[str, Any]:
+        conditions = [{"type": "Accepted", "status": value}]
+        return {"controllerName": controller, "parentRef": PARENT, "conditions": conditions}
+
+    other = said("tenant.example/x", "False" if value == "True" else "True")
+    parents = [other, said(CONTROLLER, value)]
+    assert attached(route(status={"parents": parents}))[0].accepted is (value == "True")
+    assert attached(route(status={"parents": [other]}))[0].accepted is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[7]", "[", '"a:ingress"'])

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from istio_ambient.ingress.reports import lookup
 
+from tests.unit.whole_charm.fake_cluster import CONTROLLER
+
 
 def gateway(*listeners: dict[str, Any]) -> dict[str, Any]:
     default = {"name": "http-80", "port": 80, "protocol": "HTTP"}
@@ -116,6 +118,7 @@ def test_a_route_that_istiod_refuses_serves_nothing():
     refused = {
         "parents": [
             {
+                "controllerName": CONTROLLER,
                 "parentRef": {"name": "gate", "sectionName": "http-80"},
                 "conditions": [{"type": "Accepted", "status": "False"}],
             }

@@ -4,6 +4,7 @@
 """Keys in the rules about tokens: what is written, what is read back, and what is fetched when."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -109,12 +110,78 @@ def test_a_fetch_that_brings_no_keys_leaves_the_last_good_ones():
 
 
 def test_a_source_is_fetched_when_it_is_new_and_when_keys_are_renewed():
-    due = ingress.keys_due
+    due = functools.partial(ingress.keys_due, GATEWAY)
     assert due([SHOP], {}, renew=False) == [SOURCE]
     for tried in (SigningKeys(ONE), DOWN, HTML):
         assert due([SHOP], {SOURCE: tried}, renew=False) == []
         assert due([SHOP], {SOURCE: tried}, renew=True) == [SOURCE]
     assert due([Trust("shop")], {}, renew=True) == []
+
+
+def test_an_object_that_cannot_be_written_has_nothing_fetched_for_it_in_each_hook():
+    bank = Trust("bank", (RULE,))
+    name = _token_keys.request_auth_name("shop", GATEWAY.name)
+    unwritten = {kube.ref_in(resources.RequestAuthentication, name, GATEWAY.namespace)}
+    due = functools.partial(ingress.keys_due, GATEWAY, unwritten=unwritten)
+    assert due([SHOP], {}, renew=False) == []
+    assert due([SHOP], {}, renew=True) == [SOURCE]
+    # Another object remembers it.
+    assert due([SHOP, bank], {}, renew=False) == [SOURCE]
+
+
+def of_version_before(*rules: dict[str, Any]) -> kube.Live:
+    """Return a live object whose keys istiod fetches."""
+    name = _token_keys.request_auth_name("shop", GATEWAY.name)
+    metadata = {"name": name, "namespace": GATEWAY.namespace}
+    obj = as_live({"metadata": metadata, "spec": {"jwtRules": [*rules]}})
+    return kube.Live(IDENTITY, KINDS, {kube.ref_of(obj): obj})
+
+
+LEFT = {"issuer": ISSUER, "jwksUri": SOURCE.jwks_uri}
+
+
+def after(found: kube.Live, *trusts: Trust, keys: Keys) -> dict[str, list[dict[str, Any]]]:
+    """Return the rules of each application after a hook that finds these objects."""
+    left = ingress.left_to_istiod(found)
+    objects = _token_keys.request_authentications(GATEWAY, trusts, keys, left)
+    return {obj.metadata.name: rules(obj) for obj in objects}
+
+
+def test_istiod_fetches_keys_for_a_rule_of_the_version_before_until_there_are_some():
+    before = of_version_before({**LEFT, "audiences": ["a", "b"]})
+    assert ingress.keys_in_force(before) == {}
+    narrower = Trust("shop", (RULE.model_copy(update={"audiences": ("a",)}),))
+    for keys in ({}, {SOURCE: DOWN}, {SOURCE: HTML}):
+        (found,) = after(before, narrower, keys=keys)["request-auth-shop-gate"]
+        assert found == {**LEFT, "audiences": ["a"]}
+    (found,) = after(before, SHOP, keys={SOURCE: SigningKeys(ONE)})["request-auth-shop-gate"]
+    assert found == {"issuer": ISSUER, "jwks": ONE}
+
+
+def test_an_issuer_that_istiod_asked_where_its_keys_are_stays_with_it_likewise():
+    rule = JwtRule(issuer=ISSUER)
+    found = after(of_version_before({"issuer": ISSUER}), Trust("shop", (rule,)), keys={})
+    assert found["request-auth-shop-gate"] == [{"issuer": ISSUER}]
+
+
+def test_a_rule_that_is_new_is_never_left_to_istiod():
+    elsewhere = JwtRule(issuer=ISSUER, jwks_uri="https://elsewhere.example.com")
+    other = JwtRule(issuer="https://bank.example.com", jwks_uri=SOURCE.jwks_uri)
+    trusts = (Trust("shop", (elsewhere, other, JwtRule(issuer=ISSUER))), Trust("bank", (RULE,)))
+    found = after(of_version_before(LEFT), *trusts, keys={})
+    written = [rule for each in found.values() for rule in each]
+    assert [rule["jwks"] for rule in written] == 4 * [jwks.UNUSABLE]
+    assert ingress.left_to_istiod(live(SHOP, keys={})) == frozenset()
+
+
+def test_what_is_left_to_istiod_is_remembered_with_the_fault_and_not_tried_in_each_hook():
+    keys = {SOURCE: DOWN}
+    left = ingress.left_to_istiod(of_version_before(LEFT))
+    (obj,) = _token_keys.request_authentications(GATEWAY, [SHOP], keys, left)
+    (change,) = kube.plan([obj], kube.Live(IDENTITY, KINDS)).changes
+    found = kube.Live(IDENTITY, KINDS, {change.ref: as_live(change.manifest or {})})
+    assert ingress.left_to_istiod(found) == left
+    assert ingress.keys_in_force(found) == keys
 
 
 def many(app: str, count: int) -> Trust:
@@ -123,7 +190,7 @@ def many(app: str, count: int) -> Trust:
 
 def test_the_number_of_sources_is_limited_for_an_application():
     trusts = [many("a", 9), SHOP]
-    due = ingress.keys_due(trusts, {}, renew=True)
+    due = ingress.keys_due(GATEWAY, trusts, {}, renew=True)
     assert len(due) == 9
     assert SOURCE in due
     (problem,) = key_problems(trusts, dict.fromkeys(due, SigningKeys(ONE)))
@@ -136,7 +203,7 @@ def test_the_number_of_sources_is_limited_for_an_application():
 
 def test_who_has_keys_keeps_them_when_others_are_too_many():
     trusts = [*(many(f"a{number}", 8) for number in range(9)), SHOP]
-    due = ingress.keys_due(trusts, {SOURCE: SigningKeys(ONE)}, renew=True)
+    due = ingress.keys_due(GATEWAY, trusts, {SOURCE: SigningKeys(ONE)}, renew=True)
     assert len(due) == 64
     assert SOURCE in due
 

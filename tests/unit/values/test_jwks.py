@@ -26,6 +26,11 @@ def rsa_key(bits: int = 2048, **members: Any) -> dict[str, Any]:
     return {"kty": "RSA", "n": encoded(2**bits - 1), "e": "AQAB", **members}
 
 
+P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+"""Points of the curve have numbers below it."""
+Y_OF_5 = 0x459243B9AA581806FE913BCE99817ADE11CA503C64D9A3C533415C083248FBCC
+
+
 def ec_key(**members: Any) -> dict[str, Any]:
     numbers = _ec_numbers()
     point = {"x": encoded(numbers.x, 32), "y": encoded(numbers.y, 32)}
@@ -94,6 +99,9 @@ def test_a_key_that_envoy_knows_is_kept(key: dict[str, Any]):
         ec_key(alg="ES384"),
         ec_key(x=encoded(1, 32)),
         ec_key(y="AA"),
+        # The same points, with numbers beyond the field: Envoy refuses them.
+        ec_key(x=encoded(_ec_numbers().x + P256, 33)),
+        ec_key(x=encoded(5 + P256, 32), y=encoded(Y_OF_5, 32)),
         {**OKP, "crv": "X25519"},
         {**OKP, "x": "AA"},
         {**OKP, "alg": "ES256"},

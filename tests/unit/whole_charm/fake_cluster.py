@@ -28,6 +28,8 @@ Key = tuple[str, str, str, str]
 """API version, kind, namespace (empty: cluster-wide), name."""
 
 _ROUTES = ("HTTPRoute", "GRPCRoute")
+CONTROLLER = "istio.io/gateway-controller"
+"""The name with which istiod reports on routes."""
 CREATED = "2026-01-01T00:00:00Z"
 """When everything in the cluster was made."""
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
@@ -220,7 +222,8 @@ def _parents(route: Manifest) -> list[Manifest]:
 def _accepted(parent: Manifest) -> Manifest:
     """Return what istiod says of a route at a parent: that it takes it."""
     condition = {"type": "Accepted", "status": "True", "reason": "Accepted"}
-    return {"parentRef": parent, "conditions": [{**condition, "observedGeneration": 1}]}
+    conditions = [{**condition, "observedGeneration": 1}]
+    return {"controllerName": CONTROLLER, "parentRef": parent, "conditions": conditions}
 
 
 def _key(res: Any, name: str, namespace: str | None) -> Key:

@@ -22,6 +22,7 @@ from istio_ambient.ingress.authentication._token_keys import (
     key_readiness,
     keys_due,
     keys_in_force,
+    left_to_istiod,
     renewed,
 )
 from istio_ambient.ingress.authentication._token_rules import TokenUses, compatible, uses_in_force
@@ -41,6 +42,7 @@ __all__ = [
     "key_readiness",
     "keys_due",
     "keys_in_force",
+    "left_to_istiod",
     "renewed",
     "uses_in_force",
 ]

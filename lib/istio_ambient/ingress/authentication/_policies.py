@@ -104,6 +104,7 @@ def authentication_policies(
     *,
     keys: Mapping[KeySource, SigningKeys] = MappingProxyType({}),
     in_force: Container[str] = (),
+    left: Container[tuple[str, KeySource]] = (),
 ) -> list[kube.Resource]:
     """Return the policies that require a login or a token.
 
@@ -119,6 +120,7 @@ def authentication_policies(
         request_auth: the tokens that applications trust.
         keys: of the issuers of these tokens.
         in_force: names of the policies that are in the cluster.
+        left: as `left_to_istiod` returns it.
     """
 
     @functools.cache
@@ -134,7 +136,7 @@ def authentication_policies(
         policies += _deny_without_jwt(found, gateway, request_auth, share=share)
     if forward_auth.wanted:
         policies = [*login(apps if _are_in_force(policies, in_force) else ()), *policies]
-    rules = _token_keys.request_authentications(gateway, complete(request_auth), keys)
+    rules = _token_keys.request_authentications(gateway, complete(request_auth), keys, left)
     return [*policies, *rules]
 
 

@@ -6,7 +6,8 @@
 istiod would fetch the keys of a `jwksUri` itself, and send what it got to Envoy, which refuses the
 gateway's listener for a set that it cannot use. Rules are therefore written with keys that were
 checked. A rule without keys yet has a key of which no private key is known: no token satisfies the
-rule, and the gateway still removes the rule's headers from requests.
+rule, and the gateway still removes the rule's headers from requests. A rule whose keys an earlier
+version left to istiod stays so until there are keys, so that a refresh refuses no token.
 
 The live object is the memory: its rules hold the last good keys, an annotation where these came
 from, and why the last attempt to fetch them failed.
@@ -14,7 +15,7 @@ from, and why the last attempt to fetch them failed.
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightkube.models import meta_v1
@@ -54,25 +55,42 @@ def request_auth_name(app: str, gateway: str) -> str:
 
 
 def request_authentications(
-    gateway: GatewayRef, trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys]
+    gateway: GatewayRef,
+    trusts: Sequence[Trust],
+    keys: Mapping[KeySource, SigningKeys],
+    left: Container[tuple[str, KeySource]] = (),
 ) -> list[kube.Resource]:
-    """Return one RequestAuthentication for each application that trusts tokens."""
+    """Return one RequestAuthentication for each application that trusts tokens.
+
+    Args:
+        gateway: the Gateway.
+        trusts: of all applications.
+        keys: of the sources that were tried.
+        left: as `left_to_istiod` returns it.
+    """
     permitted = _permitted(trusts, keys)
-    return [
-        _request_authentication(gateway, trust, _keys_of(trust, permitted[trust.app], keys))
-        for trust in trusts
-        if trust.rules
-    ]
+    found: list[kube.Resource] = []
+    for trust in trusts:
+        name, within = request_auth_name(trust.app, gateway.name), permitted[trust.app]
+        stay = {source for source in within if (name, source) in left}
+        if trust.rules:
+            known = _keys_of(trust, within, keys)
+            found.append(_request_authentication(gateway, trust, known, stay))
+    return found
 
 
 def _request_authentication(
-    gateway: GatewayRef, trust: Trust, keys: Mapping[KeySource, SigningKeys]
+    gateway: GatewayRef,
+    trust: Trust,
+    keys: Mapping[KeySource, SigningKeys],
+    left: Container[KeySource],
 ) -> kube.Resource:
     rules: list[dict[str, Any]] = []
     sources: list[dict[str, Any]] = []
     for rule in trust.rules:
         source = source_of(rule)
-        manifest = _jwt_rule(rule, keys[source])
+        without = "" if source in left else jwks.UNUSABLE
+        manifest = _jwt_rule(rule, keys[source].jwks or without)
         entry = _entry(source, keys[source])
         # Null and an empty list are different data, and the same rule.
         if (manifest, entry) not in zip(rules, sources, strict=True):
@@ -95,11 +113,17 @@ def _object(
     return resources.RequestAuthentication(metadata=metadata, spec=spec)
 
 
-def _jwt_rule(rule: JwtRule, keys: SigningKeys) -> dict[str, Any]:
-    """Return a rule as an element of `spec.jwtRules`: Istio's `JWTRule`."""
+def _jwt_rule(rule: JwtRule, keys: str) -> dict[str, Any]:
+    """Return a rule as an element of `spec.jwtRules`: Istio's `JWTRule`.
+
+    Args:
+        rule: of an application.
+        keys: as text; empty: istiod fetches them.
+    """
     members: dict[str, Any] = {
         "issuer": rule.issuer,
-        "jwks": keys.jwks or jwks.UNUSABLE,
+        "jwks": keys,
+        "jwksUri": "" if keys else rule.jwks_uri,
         "audiences": list(rule.audiences or ()),
         "forwardOriginalToken": rule.forward_original_token,
         "outputClaimToHeaders": [
@@ -148,12 +172,26 @@ def _read(manifest: kube.Manifest, live: kube.Live) -> Iterator[tuple[KeySource,
         return
     for rule, entry in zip(spec["jwtRules"], json.loads(text), strict=True):
         keys = SigningKeys(
-            jwks=_checked(rule["jwks"]),
+            jwks=_checked(rule.get("jwks", "")),
             fault=entry.get("fault", ""),
             transient=entry.get("transient", False),
         )
         if keys != SigningKeys():
             yield KeySource(issuer=rule["issuer"], jwks_uri=entry.get("jwksUri", "")), keys
+
+
+def left_to_istiod(live: kube.Live) -> frozenset[tuple[str, KeySource]]:
+    """Return the sources of rules without keys, each with the name of our live object.
+
+    Versions before wrote such rules, with or without `jwksUri`, and istiod fetched the keys.
+    """
+    found: set[tuple[str, KeySource]] = set()
+    for obj in live.of(resources.RequestAuthentication):
+        for rule in kube.items(kube.section(kube.manifest_of(obj), "spec"), "jwtRules"):
+            if not rule.get("jwks"):
+                issuer, uri = str(rule.get("issuer", "")), str(rule.get("jwksUri") or "")
+                found.add((obj.metadata.name, KeySource(issuer=issuer, jwks_uri=uri)))
+    return frozenset(found)
 
 
 def _checked(text: str) -> str:
@@ -165,17 +203,32 @@ def _checked(text: str) -> str:
 
 
 def keys_due(
-    trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys], *, renew: bool
+    gateway: GatewayRef,
+    trusts: Sequence[Trust],
+    keys: Mapping[KeySource, SigningKeys],
+    *,
+    renew: bool,
+    unwritten: Container[kube.Ref] = (),
 ) -> list[KeySource]:
     """Return the sources to fetch keys from, sorted.
 
     Args:
+        gateway: the Gateway.
         trusts: of all applications.
         keys: of the sources that were tried.
         renew: fetch the keys of all sources; else of those that were never tried.
+        unwritten: objects that could not be written. One that cannot be is not able to remember
+            that a source was tried: each hook would try it again.
     """
-    permitted = {source for found in _permitted(trusts, keys).values() for source in found}
-    return sorted(source for source in permitted if renew or source not in keys)
+    due: set[KeySource] = set()
+    for app, sources in _permitted(trusts, keys).items():
+        name = request_auth_name(app, gateway.name)
+        ref = kube.ref_in(resources.RequestAuthentication, name, gateway.namespace)
+        if renew:
+            due |= sources
+        elif ref not in unwritten:
+            due |= sources - keys.keys()
+    return sorted(due)
 
 
 def renewed(

@@ -23,12 +23,18 @@ from istio_ambient.ingress.model._facts import (
     Tls,
     Upstream,
 )
-from istio_ambient.ingress.model._gateway import GATEWAY_CLASS, GatewayRef, workload_name
+from istio_ambient.ingress.model._gateway import (
+    CONTROLLER,
+    GATEWAY_CLASS,
+    GatewayRef,
+    workload_name,
+)
 from istio_ambient.ingress.model._matches import LITERAL, Match, PathType, Protocol
 from istio_ambient.ingress.model._places import SERVED, Place, dump_places, parse_places
 from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
+    "CONTROLLER",
     "GATEWAY_CLASS",
     "LITERAL",
     "REQUESTED_BY",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.model._gateway import GatewayRef
+from istio_ambient.ingress.model._gateway import CONTROLLER, GatewayRef
 from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 from istio_ambient.values import decoded
 
@@ -148,7 +148,11 @@ def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayR
     section = ref.get("sectionName")
     for status in kube.items(kube.section(manifest, "status"), "parents"):
         parent = kube.section(status, "parentRef")
-        if not _is_for(parent, namespace, gateway) or parent.get("sectionName") != section:
+        if (
+            status.get("controllerName") != CONTROLLER
+            or not _is_for(parent, namespace, gateway)
+            or parent.get("sectionName") != section
+        ):
             continue
         for condition in kube.items(status, "conditions"):
             current = condition.get("observedGeneration", generation) >= generation

@@ -76,6 +76,9 @@ class Facts:
     keys: Mapping[KeySource, SigningKeys] = field(default_factory=dict[KeySource, SigningKeys])
     """Of each source that was tried: those in force, and at the end of a hook those just fetched.
     """
+    left_to_istiod: frozenset[tuple[str, KeySource]] = frozenset()
+    """Of rules in the cluster whose keys istiod fetches: the name of their object, and the source.
+    """
     authentication_in_force: frozenset[str] = frozenset()
     """Names of the policies for forward_auth and request_auth that are in the cluster."""
     unguarded: frozenset[str] = frozenset()

@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 
 GATEWAY_CLASS = "istio"
+CONTROLLER = "istio.io/gateway-controller"
+"""The name with which istiod reports on routes; other controllers may report on them too."""
 
 
 @dataclass(frozen=True)

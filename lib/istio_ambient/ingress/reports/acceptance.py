@@ -12,7 +12,7 @@ from typing import Any
 
 from istio_ambient import kube, resources
 from istio_ambient.ingress import Ingress
-from istio_ambient.ingress.model import GatewayRef
+from istio_ambient.ingress.model import CONTROLLER, GatewayRef
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import Route
 
@@ -50,7 +50,8 @@ def route_refusals(route: Route, gateway: GatewayRef, live: kube.Live) -> Iterat
     for status in kube.items(kube.section(manifest, "status"), "parents"):
         ref = kube.section(status, "parentRef")
         where = ref.get("namespace", route.namespace)
-        if (ref.get("name"), where, ref.get("sectionName")) == parent:
+        found = (ref.get("name"), where, ref.get("sectionName"))
+        if found == parent and status.get("controllerName") == CONTROLLER:
             what = f"{route.protocol}Route {route.namespace}/{route.name} of {route.requester}"
             yield from _refusals(what, kube.items(status, "conditions"), manifest)
 

@@ -21,6 +21,7 @@ import re2
 from istio_ambient import kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.ingress import routing
+from istio_ambient.ingress.model import CONTROLLER
 from istio_ambient.ingress.routing import DEFAULT_PORTS
 
 # The package has no types.
@@ -215,7 +216,8 @@ def _is_refused(route: Manifest, parent: Manifest) -> bool:
     """Return whether istiod has refused a route."""
     for status in kube.items(kube.section(route, "status"), "parents"):
         ref = kube.section(status, "parentRef")
-        if all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName")):
+        same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
+        if same and status.get("controllerName") == CONTROLLER:
             states = ((e.get("type"), e.get("status")) for e in kube.items(status, "conditions"))
             if ("Accepted", "False") in states:
                 return True

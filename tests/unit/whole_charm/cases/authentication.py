@@ -35,6 +35,7 @@ ASKS = "AuthorizationPolicy shop/ext-authz-gate"
 DENIES = "AuthorizationPolicy shop/deny-without-jwt-gate"
 TRUSTS = "RequestAuthentication shop/request-auth-productpage-gate"
 JWT = f"{TRUSTS}: spec.jwtRules[0]"
+SOURCES_ANNOTATION = "charmed-istio.io/jwks-sources"
 SOURCES = f"{TRUSTS}: metadata.annotations"
 TOLD = "app databag control plane"
 BUSY = {"code": 201, "name": "SERVER_NOT_AVAILABLE", "message": "come back later"}
@@ -398,6 +399,29 @@ KEYS: Mapping[str, Case] = {
         {"meanwhile": {TRUSTS: {"spec": {"jwtRules": [{"issuer": "x", "jwks": OTHER}]}}}},
         {f"{JWT}.jwks": jwks.UNUSABLE},
         given=merged(FETCHED, DOWN),
+    ),
+    "keys that istiod fetched for an earlier version": Case(
+        {
+            "meanwhile": {
+                TRUSTS: {
+                    "metadata": {"annotations": {SOURCES_ANNOTATION: None}},
+                    "spec": {"jwtRules": [{"issuer": RULE["issuer"], "jwksUri": KEYS_URL}]},
+                }
+            }
+        },
+        {f"{JWT}.jwks": ABSENT, f"{JWT}.jwksUri": KEYS_URL},
+        given=merged(FETCHED, DOWN),
+        same={f"{JWT}.audiences": ["shop"], SOURCES: Has("transient")},
+    ),
+    "keys that istiod fetched for an earlier version, once there are some": Case(
+        {
+            "meanwhile": {
+                TRUSTS: {"spec": {"jwtRules": [{"issuer": RULE["issuer"], "jwksUri": KEYS_URL}]}}
+            }
+        },
+        {"requests": Has("RequestAuthentication")},
+        given=FETCHED,
+        same={f"{JWT}.jwksUri": ABSENT},
     ),
     "the control plane and its authorities are looked up": Case(
         TOKENS, {"reads": Has("'list Service in default where metadata.name=kubernetes'")}

@@ -24,7 +24,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     service,
 )
 from tests.unit.whole_charm.cases.gateway_charms import COS, STORE
-from tests.unit.whole_charm.fake_cluster import CREATED
+from tests.unit.whole_charm.fake_cluster import CONTROLLER, CREATED
 from tests.unit.whole_charm.outcomes import ABSENT, Has, Lacks, blocked, late, pending, waiting
 from tests.unit.whole_charm.scenarios import Case, Patch, merged
 
@@ -104,7 +104,8 @@ def refused(namespace: str, name: str, section: str) -> Patch:
         "message": "no such listener",
         "lastTransitionTime": CREATED,
     }
-    return {"status": {"parents": [{"parentRef": ref, "conditions": [condition]}]}}
+    parent = {"controllerName": CONTROLLER, "parentRef": ref, "conditions": [condition]}
+    return {"status": {"parents": [parent]}}
 
 
 CASES: Mapping[str, Case] = {
@@ -169,6 +170,7 @@ CASES: Mapping[str, Case] = {
             status={
                 "parents": [
                     {
+                        "controllerName": CONTROLLER,
                         "parentRef": {"name": "gate", "sectionName": "http-80"},
                         "conditions": [{"type": "Accepted", "status": "False"}],
                     }
