@@ -44,6 +44,7 @@ API_VERSIONS: Mapping[str, str] = {
     "Namespace": "v1",
     "Node": "v1",
     "Pod": "v1",
+    "RequestAuthentication": "security.istio.io/v1",
     "Secret": "v1",
     "Service": "v1",
     "StatefulSet": "apps/v1",

@@ -26,7 +26,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     service,
     trusting,
 )
-from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, blocked, waiting
+from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, waiting
 from tests.unit.whole_charm.scenarios import Case, Patch, merged
 
 SECURE_PAGE = "HTTPRoute shop/productpage-httproute-https-443-gate"
@@ -425,6 +425,11 @@ KEYS: Mapping[str, Case] = {
     ),
     "the control plane and its authorities are looked up": Case(
         TOKENS, {"reads": Has("'list Service in default where metadata.name=kubernetes'")}
+    ),
+    "keys are not fetched in each hook where they cannot be kept": Case(
+        {"objects": {TRUSTS: {"spec": {}}}},
+        {"reads": Lacks("'list Service in default where metadata.name=kubernetes'")},
+        given=merged(TOKENS, {"event": "config-changed"}),
     ),
     "a unit that does not lead fetches no keys": Case(
         {"leader": False}, {TRUSTS: ABSENT}, given=TOKENS
