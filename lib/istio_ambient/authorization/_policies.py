@@ -73,8 +73,8 @@ class Provenance:
     complete: bool = True
     """False: an annotation is missing, unreadable or cut, and may have named others."""
     adopted: bool = False
-    """A policy is of the public charm, which grants without ownership and names no requester: until
-    it is adopted, every application counts as one, so that the adoption opens no target."""
+    """A policy is of the public charm, which grants without ownership and names no requester.
+    Until it is adopted, every application counts as one, so that the adoption opens no target."""
 
     def names(self, requester: Requester) -> bool | None:
         """Return whether an application is one of the requesters; None: it is not known."""

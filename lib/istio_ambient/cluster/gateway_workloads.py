@@ -40,9 +40,17 @@ def readiness(
     return kube.deployment_readiness(client, namespace, workload, what, unmade)
 
 
+_NEEDED = {
+    resources.Gateway: "Gateway",
+    # Without it a gateway would allow every client.
+    resources.AuthorizationPolicy: "AuthorizationPolicy",
+}
+
+
 def _absent_reason(live: kube.Live) -> str:
-    if resources.Gateway in live.missing:
-        return "the cluster does not serve Gateway yet: is istio-k8s deployed?"
+    for kind, name in _NEEDED.items():
+        if kind in live.missing:
+            return f"the cluster does not serve {name} yet: is istio-k8s deployed?"
     return "there is no Gateway yet"
 
 
