@@ -160,7 +160,7 @@ def test_without_a_control_plane_the_charm_reports_that_and_recovers_automatical
         return True
 
     # Without update-status: a Pebble check triggers the recovery.
-    assert lab.eventually(recovered, timeout=60)
+    assert lab.eventually(recovered, timeout=120)
 
 
 @pytest.mark.parametrize("kind", BOTH)

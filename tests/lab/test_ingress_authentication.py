@@ -320,7 +320,7 @@ def test_the_path_of_the_decisions_address(
     assert lab.eventually(has_path)
     client: Any = shop.cluster.client
     mesh = client.get(ConfigMap, "istio", namespace=control_plane.name).data["mesh"]
-    assert "pathPrefix: /decisions" in mesh
+    assert '"pathPrefix": "/decisions"' in mesh
     shop.model.reset("identity", "path")
     shop.model.wait_active()
     assert lab.eventually(

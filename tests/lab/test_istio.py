@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """istio-k8s on a real API server, with the real istiod that its objects start."""
 
+import json
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_edited_and_deleted_objects_are_repaired(cluster: lab.Cluster, control_p
     client.delete(ClusterRole, f"istiod-clusterrole-{namespace}")
     control_plane.emit(UNIT, "update-status")
     found = client.get(ConfigMap, "istio", namespace=namespace)
-    assert f"rootNamespace: {namespace}" in (found.data or {})["mesh"]
+    assert json.loads((found.data or {})["mesh"])["rootNamespace"] == namespace
     assert client.get(ClusterRole, f"istiod-clusterrole-{namespace}")
 
 

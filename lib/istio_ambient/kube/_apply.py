@@ -202,16 +202,9 @@ class _Run:
     def _put(self, write: _Write, *, dry_run: bool = False) -> Resource:
         change, manifest = write.change, write.manifest or {}
         manager = self.identity.field_manager
-        if change.verb is Verb.REPLACE:
-            written = self.objects.get(change.ref)
-            if written is not None:
-                version = {
-                    "resourceVersion": written.metadata.resourceVersion,
-                    "generation": written.metadata.generation,
-                }
-                manifest = {**manifest, "metadata": {**manifest["metadata"], **version}}
-            return self._replace(change.kind, manifest, dry_run=dry_run)
         try:
+            if change.verb is Verb.REPLACE:
+                return self._replace(change, manifest, dry_run=dry_run)
             return _patch(self.client, change, manifest, manager, dry_run=dry_run)
         except httpx2.HTTPStatusError as error:
             recreatable = change.ref.kind in _kinds.RECREATABLE and not dry_run
@@ -221,23 +214,35 @@ class _Run:
             delete(self.client, change.kind, change.ref.name, change.ref.namespace)
             return _patch(self.client, change, manifest, manager)
 
-    def _replace(self, kind: ResourceType, manifest: Manifest, *, dry_run: bool) -> Resource:
+    def _replace(self, change: Change, manifest: Manifest, *, dry_run: bool) -> Resource:
         """PUT an object; once more where only its status changed since it was read (409)."""
-        manager, metadata = self.identity.field_manager, manifest["metadata"]
+        kind, metadata = change.kind, manifest["metadata"]
+        written = self.objects.get(change.ref)
+        if written is not None:
+            metadata = {**metadata, **_version(written)}
+
+        def put(version: Manifest) -> Resource:
+            obj = kind.from_dict({**manifest, "metadata": {**metadata, **version}})
+            manager = self.identity.field_manager
+            return self.client.replace(obj, field_manager=manager, dry_run=dry_run)
+
         try:
-            return self.client.replace(
-                kind.from_dict(manifest), field_manager=manager, dry_run=dry_run
-            )
+            return put({})
         except httpx2.HTTPStatusError as error:
             if _faults.code_of(error) != 409:
                 raise
-            namespace = metadata.get("namespace")
-            current = self.client.get(kind, metadata["name"], namespace=namespace).metadata
-            if current.generation is None or current.generation != metadata.get("generation"):
+            namespace = change.ref.namespace or None
+            current = _version(self.client.get(kind, change.ref.name, namespace=namespace))
+            known = current["generation"] is not None
+            if not known or current["generation"] != metadata.get("generation"):
                 raise
-        version = {"resourceVersion": current.resourceVersion}
-        obj = kind.from_dict({**manifest, "metadata": {**metadata, **version}})
-        return self.client.replace(obj, field_manager=manager, dry_run=dry_run)
+        return put(current)
+
+
+def _version(obj: Resource) -> Manifest:
+    """Return what tells an object's versions apart; the generation is that of its content."""
+    metadata = obj.metadata
+    return {"resourceVersion": metadata.resourceVersion, "generation": metadata.generation}
 
 
 def _differs(write: _Write, answer: Resource) -> bool:

@@ -249,6 +249,15 @@ def test_an_immutable_object_of_a_kind_that_runs_nothing_is_recreated():
     assert client.calls == [("patch", "cm"), ("delete", "cm"), ("patch", "cm")]
 
 
+def test_an_immutable_object_that_another_writer_changed_is_recreated():
+    found = as_live(config_map("cm", a="1"), manager="kubectl-edit", operation="Update")
+    client = RecordingClient({"cm": api_error(422, "field is immutable")})
+    assert not kube.apply(
+        client, kube.plan([config_map("cm", a="2")], live(found)), IDENTITY
+    ).faults
+    assert client.calls == [("replace", "cm"), ("delete", "cm"), ("patch", "cm")]
+
+
 def test_an_immutable_object_of_another_kind_needs_an_operator():
     client = RecordingClient({"allow": api_error(422, "field is immutable")})
     (fault,) = kube.apply(client, kube.plan([policy()], live()), IDENTITY).faults
