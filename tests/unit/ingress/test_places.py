@@ -139,7 +139,8 @@ def test_what_istiod_refuses_is_forgotten():
     for each in made:
         conditions = [{"type": "Accepted", "status": "False"}]
         ref = {"name": "gate", "namespace": "shop", "sectionName": "http-80"}
-        each["status"] = {"parents": [{"parentRef": ref, "conditions": conditions}]}
+        parent = {"controllerName": "istio.io/gateway-controller", "parentRef": ref}
+        each["status"] = {"parents": [{**parent, "conditions": conditions}]}
     attached = ingress.attached_routes(made, ingress.GatewayRef("shop", "gate"))
     assert served(PLACE, live_routes=attached) == [1]
 
