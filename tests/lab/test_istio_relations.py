@@ -137,6 +137,12 @@ def test_every_ingress_has_its_authorizer_and_gets_its_name(mesh: Mesh):
                 "service": service,
                 "port": 4180,
                 "includeRequestHeadersInCheck": ["cookie"],
+                "includeAdditionalHeadersInCheck": {
+                    "x-forwarded-host": "%REQ(:AUTHORITY)%",
+                    "x-forwarded-method": "%REQ(:METHOD)%",
+                    "x-forwarded-proto": "%REQ(X-FORWARDED-PROTO)%",
+                    "x-forwarded-uri": "%REQ(:PATH)%",
+                },
             }
         },
         "ext-authz-two": {"envoyExtAuthzGrpc": {"service": service, "port": 9001}},
