@@ -5,6 +5,7 @@
 
 import logging
 import os
+import re
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -290,8 +291,10 @@ def _hook_error(
 def _whole(status: ops.StatusBase, log: list[str]) -> ops.StatusBase:
     """Return a status with the text that the log has, where Juju's limit has cut it."""
     assert len(status.message.encode()) <= MAX_MESSAGE, status.message
-    start, cut, _ = status.message.partition("\N{HORIZONTAL ELLIPSIS}")
-    found = (text[text.index(start) :] for text in log if cut and start in text)
+    start, cut, end = status.message.partition("\N{HORIZONTAL ELLIPSIS}")
+    more = re.search(r"( \(\+\d+ more\))?$", end)
+    rest = more[0] if more else ""
+    found = (text[text.index(start) :] + rest for text in log if cut and start in text)
     return ops.StatusBase.from_name(status.name, next(found, status.message))
 
 
