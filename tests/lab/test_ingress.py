@@ -427,8 +427,8 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_consumers(
         shop.fake_remote(f"{APP}:ingress", name, request_of(name), quiet=True)
     with shop.requests(UNIT) as first:
         shop.emit(UNIT, "update-status")
-    # One route and one policy for each.
-    assert len(first.writes) == 2 * len(names)
+    # One route and one policy for each, and once the places of all of them, at the Gateway.
+    assert len(first.writes) == 2 * len(names) + 1
     assert all(url(shop, name) for name in names)
     with shop.requests(UNIT) as hundred:
         shop.emit(UNIT, "update-status")

@@ -60,8 +60,8 @@ def test_edited_and_deleted_objects_are_repaired(cluster: lab.Cluster, control_p
     client.patch(ConfigMap, "istio", edit, namespace=namespace, patch_type=PatchType.MERGE)
     client.delete(ClusterRole, f"istiod-clusterrole-{namespace}")
     control_plane.emit(UNIT, "update-status")
-    found = client.get(ConfigMap, "istio", namespace=namespace)
-    assert json.loads((found.data or {})["mesh"])["rootNamespace"] == namespace
+    data: dict[str, str] = client.get(ConfigMap, "istio", namespace=namespace).data or {}
+    assert json.loads(data["mesh"])["rootNamespace"] == namespace
     assert client.get(ClusterRole, f"istiod-clusterrole-{namespace}")
 
 
