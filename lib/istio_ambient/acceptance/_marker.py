@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from istio_ambient.values import decoded
 
 MARKER_PREFIX = "charmed-istio.applied."
@@ -32,11 +30,8 @@ def marked(mesh_config: Mapping[str, Any]) -> dict[str, Any]:
 
 def marker_in(mesh_config: str) -> str:
     """Return the name of the marker in the text of a MeshConfig; empty where there is none."""
-    try:
-        members = decoded.members(yaml.safe_load(mesh_config))
-    except yaml.YAMLError:
-        return ""
-    return next(filter(is_marker, provider_names(members)), "")
+    names = provider_names(decoded.yaml_members(mesh_config))
+    return next(filter(is_marker, names), "")
 
 
 def is_marker(name: str) -> bool:

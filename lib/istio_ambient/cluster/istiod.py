@@ -6,7 +6,6 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-import yaml
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
@@ -117,10 +116,7 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
 
 
 def _root_namespace(mesh_config: str) -> str:
-    try:
-        named = decoded.members(yaml.safe_load(mesh_config)).get("rootNamespace")
-    except yaml.YAMLError:
-        return ""
+    named = decoded.yaml_members(mesh_config).get("rootNamespace")
     return named if isinstance(named, str) else ""
 
 

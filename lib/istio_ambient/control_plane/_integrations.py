@@ -5,14 +5,13 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
-
-import yaml
+from typing import Any
 
 from istio_ambient import manifests
 from istio_ambient.interfaces import certificate_transfer, istio_ingress_config, tracing
 from istio_ambient.interfaces.istio_ingress_config import Authorizer
 from istio_ambient.interfaces.tracing import Endpoint
+from istio_ambient.values import decoded
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problems import Problem
 
@@ -76,18 +75,26 @@ def provider_replies(
 
     Args:
         integrations: as read in this hook.
-        mesh_config: YAML of our MeshConfig in the cluster; empty: there is none.
+        mesh_config: YAML of our MeshConfig in the cluster; empty: there is none. Another writer
+            may have changed it: unreadable text has no providers.
     """
-    loaded = cast(dict[str, Any], yaml.safe_load(mesh_config) or {})
-    known = {
-        provider.get("name"): provider.get("envoyExtAuthzHttp", {}).get("pathPrefix", "")
-        for provider in loaded.get("extensionProviders", ())
+    loaded = decoded.yaml_members(mesh_config).get("extensionProviders")
+    providers = map(decoded.members, decoded.elements(loaded))
+    prefixes = {
+        name: _path_prefix(provider)
+        for provider in providers
+        if isinstance(name := provider.get("name"), str)
     }
     return {
-        relation: istio_ingress_config.Reply(name, known[name])
+        relation: istio_ingress_config.Reply(name, prefixes[name])
         for relation, name in integrations.provider_names.items()
-        if name in known
+        if name in prefixes
     }
+
+
+def _path_prefix(provider: Mapping[str, Any]) -> str:
+    prefix = decoded.members(provider.get("envoyExtAuthzHttp")).get("pathPrefix")
+    return prefix if isinstance(prefix, str) else ""
 
 
 def _collector(remotes: Sequence[Remote]) -> tuple[Endpoint | None, list[Problem]]:

@@ -5,10 +5,24 @@
 
 from typing import Any, cast
 
+import yaml
+
 
 def members(value: object) -> dict[str, Any]:
     """Return a mapping; an empty one in place of any other value."""
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def yaml_members(text: str) -> dict[str, Any]:
+    """Return the mapping that YAML text holds; an empty one in place of anything else.
+
+    Text that no YAML reader takes is anything else too.
+    """
+    try:
+        return members(yaml.safe_load(text))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # ValueError: `2026-13-01` looks like a date.
+        return {}
 
 
 def elements(value: object) -> list[object]:

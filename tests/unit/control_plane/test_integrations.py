@@ -5,6 +5,7 @@
 
 import json
 
+import pytest
 from istio_ambient import control_plane
 from istio_ambient.control_plane import _integrations
 from istio_ambient.interfaces import istio_ingress_config, tracing
@@ -75,6 +76,27 @@ def test_the_reply_to_an_ingress_names_a_provider_that_mesh_config_has():
     assert control_plane.provider_replies(found, mesh_config(ingresses())) == {}
     reply = istio_ingress_config.Reply("ext-authz-one")
     assert control_plane.provider_replies(found, mesh_config(found)) == {0: reply}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{broken",
+        "- ext-authz-one",
+        "2026-13-01",
+        "extensionProviders: 7",
+        "extensionProviders: [ext-authz-one, {name: [ext-authz-one]}]",
+        "[" * 5000,
+    ],
+)
+def test_a_mesh_config_that_another_writer_broke_has_no_provider(text: str):
+    assert control_plane.provider_replies(ingresses(one=GOOD), text) == {}
+
+
+def test_a_path_prefix_that_is_no_text_is_none():
+    text = "extensionProviders: [{name: ext-authz-one, envoyExtAuthzHttp: {pathPrefix: 7}}]"
+    replies = control_plane.provider_replies(ingresses(one=GOOD), text)
+    assert replies == {0: istio_ingress_config.Reply("ext-authz-one")}
 
 
 def test_the_reply_to_an_ingress_repeats_the_path_prefix_in_use():
