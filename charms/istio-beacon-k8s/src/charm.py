@@ -96,10 +96,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             return ()
         replicas = facts.replicas if self.is_ready(f"waypoint {facts.waypoint}") else 0
         workload = acceptance.Workload("waypoint", facts.waypoint, facts.model, replicas)
-        texts = acceptance.texts(
+        contents = (
             (each.requester.app, (each.target, each.operations)) for each in facts.requests
         )
-        return cluster_acceptance.of_gateway(client, live, workload, texts, wrote=wrote)
+        return cluster_acceptance.of_gateway(client, live, workload, contents, wrote=wrote)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return the Pebble check of the waypoint, through its Service."""

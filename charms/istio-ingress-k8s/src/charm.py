@@ -224,13 +224,11 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             return ()
         replicas = facts.replicas if self.is_ready(f"gateway {ref.name}") else 0
         workload = acceptance.Workload("gateway", ref.workload, ref.namespace, replicas)
-        texts = acceptance.texts(
-            (
-                *((route.requester.app, route) for route in self._resolved(facts).served.routes),
-                *((trust.app, trust.rules) for trust in facts.request_auth),
-            )
+        contents = (
+            *((route.requester.app, route) for route in self._resolved(facts).served.routes),
+            *((trust.app, trust.rules) for trust in facts.request_auth),
         )
-        return cluster_acceptance.of_gateway(client, live, workload, texts, wrote=wrote)
+        return cluster_acceptance.of_gateway(client, live, workload, contents, wrote=wrote)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""

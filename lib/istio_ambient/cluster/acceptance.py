@@ -16,7 +16,7 @@ import email.utils
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import httpx2
 from lightkube.resources.discovery_v1 import EndpointSlice
@@ -128,7 +128,7 @@ def of_gateway(
     client: kube.Client,
     live: kube.Live,
     workload: acceptance.Workload,
-    texts: Mapping[str, str],
+    contents: Iterable[tuple[str, object]],
     *,
     wrote: bool,
 ) -> list[Finding]:
@@ -138,7 +138,7 @@ def of_gateway(
         client: sends three requests.
         live: our objects after this hook's writes.
         workload: the pods of the waypoint or ingress gateway.
-        texts: text of an application that occurs in the gateway's configuration, to its name.
+        contents: applications, and what each brought into the gateway's configuration.
         wrote: whether the hook wrote something.
     """
     try:
@@ -158,6 +158,8 @@ def of_gateway(
     found += acceptance.istiod_findings(reports)
     custom = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
     found += acceptance.provider_findings(custom, reports)
+    # Texts are looked for in the words of a proxy: mostly there are none.
+    texts = acceptance.texts(contents) if acceptance.refusals(reports) else {}
     return [*found, *acceptance.proxy_findings(reports, workload, texts)]
 
 
