@@ -113,15 +113,7 @@ def beacon_hook(databags: Databags) -> None:
         policies = [kube.manifest_of(each) for each in live.of(resources.AuthorizationPolicy)]
         requests, problems = access_requests.of_applications(texts, CLUSTER, "shop", policies)
         given = beacon.Facts(
-            model="shop",
-            app="beacon",
-            replicas=1,
-            pod_labels={},
-            cluster=CLUSTER,
-            requests=tuple(requests),
-            own_requests=(),
-            problems=tuple(problems),
-            pending=(),
+            "shop", "beacon", 1, {}, CLUSTER, tuple(requests), problems=tuple(problems)
         )
         desired = beacon.desired(given)
         plan = kube.plan(desired.objects, kube.Live(live.identity, MANAGED, live.objects))

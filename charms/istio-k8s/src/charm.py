@@ -197,10 +197,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return not desired.hold and control_plane.is_applied(desired.objects, live)
 
     def _write_mesh_config(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Write the MeshConfig of the facts, and nothing else a second time."""
-        plan = super().plan(self.desired(dataclasses.replace(facts, live=live)), live)
-        changes = (c for c in plan.changes if c not in plan.writes or _is_mesh_config(c.ref))
-        self._apply(dataclasses.replace(plan, changes=tuple(changes)), live)
+        """Write the MeshConfig of the facts; what was refused before is not tried again."""
+        self._apply(super().plan(self.desired(facts), live), live)
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return a Pebble check of istiod's xDS and certificate port, through its Service."""

@@ -106,7 +106,7 @@ def _provenance_of(policy: kube.Manifest) -> Provenance:
     annotations = kube.section(policy["metadata"], "annotations")
     is_public = resources.SCOPE_LABEL in kube.section(policy["metadata"], "labels")
     if is_public and resources.OWNER_ANNOTATION not in annotations:
-        return Provenance(complete=False, adopted=True)
+        return Provenance(adopted=True)
     try:
         by_source: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
         cut = by_source.pop(_LEFT_OUT, None)

@@ -156,6 +156,8 @@ def test_who_asked_is_found_again():
     cut = manifests(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
     found = authorization.requesters_of(cut)[DETAILS]
     assert not found.complete and found.requesters == {"details:service-mesh"}
+    beside = authorization.requesters_of((*cut, *built))[DETAILS]
+    assert not beside.complete, "another policy of the target makes the cut one no more complete"
 
 
 @pytest.mark.parametrize(

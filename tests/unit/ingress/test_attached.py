@@ -75,6 +75,9 @@ def test_what_a_grpc_route_matches():
         Match.of_grpc("a.B"),
         Match.of_grpc("a.B", "C"),
     )
+    expression = {"method": {"type": "RegularExpression", "service": "a.*"}}
+    conditions = {"headers": [{"name": "X-B", "value": "c"}]}
+    assert matches({**expression, **conditions}, grpc=True) == (Match(headers=(("x-b", "c"),)),)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.authorization import order
 from istio_ambient.ingress import ForwardAuth, Trust, authentication
-from istio_ambient.ingress.authentication import _authentication
+from istio_ambient.ingress.authentication import _authentication, _policies
 from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 from istio_ambient.values import jwks
@@ -277,7 +277,7 @@ def test_rules_that_are_too_large_for_one_object_are_divided_among_several():
     routes = large(700)
     trusts = tokens(*(Trust(f"app{number}", (RULE,)) for number in range(700)))
     found = specs(*routes, forward_auth=LOGIN, request_auth=trusts)
-    operations = authentication.authentication(routes).operations()
+    operations = authentication.authentication(routes).operations
     for name, copies in (("ext-authz-gate", 1), ("deny-without-jwt-gate", 2)):
         named = [key for key in found if key.startswith(name)]
         assert named == [name, *(f"{name}-{number}" for number in range(2, len(named) + 1))]
@@ -289,6 +289,19 @@ def test_rules_that_are_too_large_for_one_object_are_divided_among_several():
         paths = [path for each in written for path in each.get("paths", ())]
         assert len(paths) == copies * 1400
         assert all(rule["to"] for rule in rules)
+
+
+def test_more_rules_than_one_object_may_hold_are_divided_among_several():
+    trusts = tokens(
+        *(
+            Trust(f"app{n}", (JwtRule(issuer=f"https://i{n}", jwks_uri="http://keys"),))
+            for n in range(600)
+        )
+    )
+    routes = [route(trust.app, "ingress", prefix(f"/{trust.app}")) for trust in trusts]
+    found = specs(*routes, request_auth=trusts)
+    rules = [len(spec["rules"]) for name, spec in found.items() if name.startswith("deny-")]
+    assert len(rules) > 1 and max(rules) == _policies.MAX_RULES
 
 
 def test_neither_gives_way_to_policies_of_which_one_is_missing():
@@ -318,8 +331,14 @@ def test_which_policies_guard_the_gateway():
         "deny-without-jwt-gate-",
         "x",
     ]
-    refs = [kube.ref_in(resources.AuthorizationPolicy, name, "m") for name in names]
-    assert authentication.authentication_guards("gate", refs) == frozenset(refs[:3])
+    found = [
+        resources.AuthorizationPolicy(metadata=meta_v1.ObjectMeta(name=name, namespace=namespace))
+        for namespace, name in [*(("m", name) for name in names), ("other", f"{names[0]}-3")]
+    ]
+    live = kube.Live(
+        resources.identity("m", "gate"), objects={kube.ref_of(each): each for each in found}
+    )
+    assert authentication.authentication_in_force(live) == frozenset(names[:3])
 
 
 def test_unauthenticated_routes_that_need_authentication_are_reported():
@@ -396,7 +415,7 @@ def test_an_open_path_below_a_closed_root_is_open_and_reported_as_open(tls: ingr
     assert found.authentication.is_open(dex)
     ports = ["80", "443"] if tls.wanted else ["80"]
     excepted = {"ports": ports, "notPaths": ["/dex", "/dex/*"]}
-    assert found.authentication.operations() == [
+    assert found.authentication.operations == [
         {"notPorts": ports},
         excepted,
         {**excepted, "paths": ["/*"]},
@@ -407,7 +426,7 @@ def test_a_closed_root_at_another_port_closes_no_login_page():
     tempo = route("tempo", "istio-ingress-route", prefix("/"), port=3200)
     found = authentication.authentication((CLOSED, OPEN, tempo))
     assert found.problems() == [] and found.is_open(OPEN)
-    assert found.operations() == [each["operation"] for each in NOT_OPEN]
+    assert found.operations == [each["operation"] for each in NOT_OPEN]
     # Of its tokens only, at its own listener.
     assert found.operations_of(["tempo"]) == [{"ports": ["3200"], "paths": ["/*"]}]
 
@@ -425,7 +444,7 @@ def test_an_application_with_too_many_open_paths_keeps_those_that_fit():
     assert (problem.app, problem.endpoint) == ("greedy", endpoint)
     assert "too many paths without authentication" in problem.message
     assert found.is_open(OPEN) and not found.is_open(many("greedy", 1000))
-    (excepted,) = (each["notPaths"] for each in found.operations() if "notPaths" in each)
+    (excepted,) = (each["notPaths"] for each in found.operations if "notPaths" in each)
     assert "/m-login" in excepted and "/greedy-0000-" + "x" * 100 in excepted
     assert sum(map(len, excepted)) < _authentication.MAX_EXCEPTED_OF_ONE + 100
 
@@ -454,7 +473,10 @@ def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
     assert not created & {resources.Gateway, resources.HTTPRoute}
     (missing,) = kube.missing(plan, none)
     unguarded = dataclasses.replace(wanted, unguarded=frozenset({missing}))
-    left = ingress.desired(ingress.resolve(unguarded)).objects
+    resolved = ingress.resolve(unguarded)
+    (told,) = (each for each in resolved.served.pending if each.what == missing)
+    assert "the gateway serves nothing" in told.reason
+    left = ingress.desired(resolved).objects
     assert {type(obj) for obj in objects} - {type(obj) for obj in left} == {resources.HTTPRoute}
     names = {obj.metadata.name for obj in left}
     assert "productpage-gate-shop-l4" in names, "its pods would be open to all clients"

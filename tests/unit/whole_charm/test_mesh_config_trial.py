@@ -15,7 +15,7 @@ from istio_ambient.cluster import mesh_config_trial as trial
 
 from tests.unit.whole_charm import running
 from tests.unit.whole_charm.cases import base_control_plane
-from tests.unit.whole_charm.fake_cluster import NOW, FakeCluster
+from tests.unit.whole_charm.fake_cluster import NOW, FakeCluster, Request
 from tests.unit.whole_charm.fake_istiod import FAULTS
 from tests.unit.whole_charm.scenarios import EMPTY, patched
 
@@ -158,6 +158,23 @@ def test_the_clock_of_the_charm_does_not_count(years: int):
     site.cluster.now += datetime.timedelta(seconds=20)
     site.hook()
     assert not site.is_used
+
+
+def test_what_is_refused_is_not_tried_again_with_the_result_of_the_trial():
+    site = Site("")
+    site.scenario["config"] = {"mesh-config": OVERLAY, "hardened-mode": True}
+    tried: list[str] = []
+
+    def refuses(request: Request) -> int:
+        if request.kind == "AuthorizationPolicy":
+            tried.append(request.name)
+            return 403
+        return 0
+
+    site.cluster.refuses = refuses
+    site.hook()
+    assert site.taken
+    assert tried and len(set(tried)) == len(tried)
 
 
 def test_another_overlay_is_new_again():

@@ -12,7 +12,6 @@ several applications have in common. Requirements come from `model`, routes from
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
 from istio_ambient.ingress.authentication._in_force import InForce, in_force
 from istio_ambient.ingress.authentication._policies import (
-    authentication_guards,
     authentication_in_force,
     authentication_policies,
     gateway_policy,
@@ -32,7 +31,6 @@ __all__ = [
     "InForce",
     "TokenUses",
     "authentication",
-    "authentication_guards",
     "authentication_in_force",
     "authentication_policies",
     "compatible",

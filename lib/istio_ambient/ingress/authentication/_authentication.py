@@ -4,8 +4,8 @@
 """Which of the served routes need authentication, as far as policies can express it."""
 
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from istio_ambient.authorization import Requester
 from istio_ambient.ingress.authentication import _paths
@@ -43,11 +43,6 @@ class Authentication:
     """Of authenticated routes, each once and sorted."""
     opened: tuple[PathMatch, ...] = ()
     """Of unauthenticated routes, likewise, as far as policies have room for their paths."""
-    still_closed: Mapping[PathMatch, PathMatch | None] = field(
-        default_factory=dict[PathMatch, PathMatch | None]
-    )
-    """Matches of unauthenticated routes that need authentication all the same, with the
-    authenticated match for whose paths they do; None: they are not excepted from the policy."""
     waiting: frozenset[Route] = frozenset()
     """Unauthenticated routes that need authentication until they are in force."""
 
@@ -70,9 +65,20 @@ class Authentication:
     def _closed_of(self, apps: Iterable[str]) -> set[PathMatch]:
         return {match for app in apps for match in self._closed_by_app.get(app, ())}
 
-    def operations(self) -> list[Operation]:
-        """Return operations for all that needs authentication; empty: everything does."""
+    @functools.cached_property
+    def operations(self) -> Sequence[Operation]:
+        """Operations for all that needs authentication; empty: everything does."""
         return _paths.authenticated(self.closed, self.opened)
+
+    @functools.cached_property
+    def _still_closed(self) -> Mapping[PathMatch, PathMatch | None]:
+        """Matches of unauthenticated routes that need authentication all the same.
+
+        Each with the authenticated match for whose paths it does; None: it is not excepted from
+        the policy.
+        """
+        opened = [each.match for each in self.matches if not each.authenticated]
+        return dict(_paths.still_closed(self.operations, self.closed, opened))
 
     def operations_of(self, apps: Iterable[str]) -> list[Operation]:
         """Return operations for the authenticated routes of some applications.
@@ -103,14 +109,14 @@ class Authentication:
         """Return whether no request to a served route needs authentication."""
         if route.authenticated or route in self.waiting:
             return False
-        return self.still_closed.keys().isdisjoint(each.match for each in _route_matches(route))
+        return self._still_closed.keys().isdisjoint(each.match for each in _route_matches(route))
 
     def problems(self) -> list[Problem]:
-        """Return one problem for each application and endpoint with an entry in `still_closed`."""
+        """Return one problem for each endpoint of an application with a path that is not open."""
         found: dict[Requester, Problem] = {}
         for each in self.matches:
-            if not each.authenticated and each.match in self.still_closed:
-                found.setdefault(each.requester, _problem(each, self.still_closed[each.match]))
+            if not each.authenticated and each.match in self._still_closed:
+                found.setdefault(each.requester, _problem(each, self._still_closed[each.match]))
         return list(found.values())
 
 
@@ -128,17 +134,12 @@ def authentication(routes: Iterable[Route], found: InForce = _NOTHING_ELSE) -> A
     every = {match for route in served for match in _route_matches(route)}
     matches = sorted(every, key=lambda each: (each.requester, each.field, each.match))
     closed = sorted({*(each.match for each in matches if each.authenticated), *found.closed})
-    unauthenticated = [each for each in matches if not each.authenticated]
-    opened = sorted(_excepted(unauthenticated, MAX_EXCEPTED))
-    operations = _paths.authenticated(closed, opened)
+    unauthenticated = (each for each in matches if not each.authenticated)
     return Authentication(
         matches=tuple(matches),
         closed=tuple(closed),
-        opened=tuple(opened),
+        opened=tuple(sorted(_excepted(unauthenticated, MAX_EXCEPTED))),
         waiting=found.waiting,
-        still_closed=dict(
-            _paths.still_closed(operations, closed, [each.match for each in unauthenticated])
-        ),
     )
 
 

@@ -69,31 +69,20 @@ def _part_name(name: str, part: int) -> str:
     return name_with_hash(f"{name}-{part + 1}" if part else name, OBJECT_NAME_LIMIT)
 
 
-def authentication_guards(app: str, policies: Iterable[kube.Ref]) -> frozenset[kube.Ref]:
-    """Return those of some policies that require a login or a token at our gateway.
-
-    Args:
-        app: our application.
-        policies: desired or live AuthorizationPolicies of our namespace.
-    """
-    return frozenset(
-        ref
-        for ref in policies
-        for name in (_ext_authz_name, _deny_name)
-        if ref.name == name(app) or _is_further_part(ref.name, name(app))
-    )
-
-
 def _is_further_part(name: str, first: str) -> bool:
     return name.startswith(f"{first}-") and name.removeprefix(f"{first}-").isdecimal()
 
 
 def authentication_in_force(live: kube.Live) -> frozenset[str]:
-    """Return the names of our CUSTOM and DENY policies that are in the cluster."""
+    """Return the names of our policies in the cluster that require a login or a token."""
     model, app = live.identity.namespace, live.identity.name
     refs = map(kube.ref_of, live.of(resources.AuthorizationPolicy))
-    own = (ref for ref in refs if ref.namespace == model)
-    return frozenset(ref.name for ref in authentication_guards(app, own))
+    return frozenset(
+        ref.name
+        for ref in refs
+        for first in (_ext_authz_name(app), _deny_name(app))
+        if ref.namespace == model and (ref.name == first or _is_further_part(ref.name, first))
+    )
 
 
 def authentication_policies(
@@ -177,10 +166,9 @@ def _deny_without_jwt(
     conditions: Sequence[Sequence[Mapping[str, Any]]] = ((),)
     if share:
         conditions = tuple((condition,) for condition in _WITH_TOKEN)
-    everything = found.operations()
     rules: list[dict[str, Any]] = []
     for when in conditions:
-        rules += _rules(everything, when=when, sources=_WITHOUT_PRINCIPAL)
+        rules += _rules(found.operations, when=when, sources=_WITHOUT_PRINCIPAL)
     for accepted, apps in sorted(_by_tokens(request_auth).items()):
         operations = found.operations_of(apps)
         if operations and not accepted:

@@ -6,7 +6,12 @@
 Values only. Their consequences are in `routing`, `authentication`, `objects` and `reports`.
 """
 
-from istio_ambient.ingress.model._attached import REQUESTED_BY, AttachedRoute, attached_routes
+from istio_ambient.ingress.model._attached import (
+    REQUESTED_BY,
+    AttachedRoute,
+    attached_routes,
+    current_conditions,
+)
 from istio_ambient.ingress.model._authentication import (
     AuthorizerService,
     ForwardAuth,
@@ -59,6 +64,7 @@ __all__ = [
     "Trust",
     "Upstream",
     "attached_routes",
+    "current_conditions",
     "dump_places",
     "named_ports_of",
     "need_named_ports",

@@ -142,8 +142,22 @@ def _text(value: object) -> str:
     return value
 
 
-def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayRef) -> bool | None:
+def current_conditions(
+    status: Mapping[str, Any], manifest: kube.Manifest
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the conditions on an object as it is now; those on an earlier version say nothing.
+
+    Args:
+        status: of a parent of a route, or of a listener of a Gateway.
+        manifest: the route or Gateway.
+    """
     generation = manifest["metadata"].get("generation", 0)
+    for condition in kube.items(status, "conditions"):
+        if condition.get("observedGeneration", generation) >= generation:
+            yield condition
+
+
+def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayRef) -> bool | None:
     namespace = manifest["metadata"]["namespace"]
     section = ref.get("sectionName")
     for status in kube.items(kube.section(manifest, "status"), "parents"):
@@ -154,8 +168,7 @@ def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayR
             or parent.get("sectionName") != section
         ):
             continue
-        for condition in kube.items(status, "conditions"):
-            current = condition.get("observedGeneration", generation) >= generation
-            if condition.get("type") == "Accepted" and current:
+        for condition in current_conditions(status, manifest):
+            if condition.get("type") == "Accepted":
                 return condition.get("status") == "True"
     return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from istio_ambient import kube, resources
 from istio_ambient.ingress import Ingress
-from istio_ambient.ingress.model import CONTROLLER, GatewayRef
+from istio_ambient.ingress.model import CONTROLLER, GatewayRef, current_conditions
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import Route
 
@@ -35,7 +35,7 @@ def acceptance(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readiness]:
         manifest = kube.manifest_of(gateway)
         for listener in kube.items(kube.section(manifest, "status"), "listeners"):
             what = f"listener {listener.get('name')}"
-            yield from _refusals(what, kube.items(listener, "conditions"), manifest)
+            yield from _refusals(what, current_conditions(listener, manifest))
     for route in dict.fromkeys(ingress.served.objects):
         yield from route_refusals(route, ref, live)
 
@@ -53,17 +53,12 @@ def route_refusals(route: Route, gateway: GatewayRef, live: kube.Live) -> Iterat
         found = (ref.get("name"), where, ref.get("sectionName"))
         if found == parent and status.get("controllerName") == CONTROLLER:
             what = f"{route.protocol}Route {route.namespace}/{route.name} of {route.requester}"
-            yield from _refusals(what, kube.items(status, "conditions"), manifest)
+            yield from _refusals(what, current_conditions(status, manifest))
 
 
-def _refusals(
-    what: str, conditions: Iterable[Mapping[str, Any]], manifest: kube.Manifest
-) -> Iterator[kube.Readiness]:
-    generation = manifest["metadata"].get("generation", 0)
+def _refusals(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[kube.Readiness]:
     for condition in conditions:
-        bad = _BAD.get(condition.get("type", "")) == condition.get("status")
-        # A condition of an earlier version says nothing about this one.
-        if bad and condition.get("observedGeneration", generation) >= generation:
+        if _BAD.get(condition.get("type", "")) == condition.get("status"):
             reason = (
                 f"istiod does not accept it: {condition.get('message') or condition['reason']}"
             )

@@ -83,14 +83,7 @@ class Backends:
             return _pending(
                 requester, f"no pod of {service.name} has the port behind {number} yet"
             )
-        return BackendService(
-            namespace=service.namespace,
-            service=service.name,
-            port=number,
-            pod_ports=pod_ports,
-            selector=tuple(sorted(service.selector.items())),
-            weight=named.weight,
-        )
+        return _backend(service, number, pod_ports, named.weight)
 
     def authorizer(self, named: AuthorizerService | None) -> BackendService | None:
         """Return the Service of the external authorizer, where it belongs to who named it.
@@ -111,13 +104,7 @@ class Backends:
         pod_ports = self._pod_ports(service, named.port)
         if not pod_ports:
             return None
-        return BackendService(
-            namespace=service.namespace,
-            service=service.name,
-            port=named.port,
-            pod_ports=pod_ports,
-            selector=tuple(sorted(service.selector.items())),
-        )
+        return _backend(service, named.port, pod_ports)
 
     def _gateway_service(self, namespace: str, app: str) -> ServiceFacts | None:
         """Return the Service of the Gateway of an application that is itself an ingress.
@@ -142,6 +129,19 @@ class Backends:
                 key = (service.namespace, service.name, port.name)
                 numbers |= self.cluster.named_ports.get(key, frozenset())
         return tuple(sorted(numbers))
+
+
+def _backend(
+    service: ServiceFacts, port: int, pod_ports: tuple[int, ...], weight: int | None = None
+) -> BackendService:
+    return BackendService(
+        namespace=service.namespace,
+        service=service.name,
+        port=port,
+        pod_ports=pod_ports,
+        selector=tuple(sorted(service.selector.items())),
+        weight=weight,
+    )
 
 
 def _refusal(
