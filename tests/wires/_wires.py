@@ -29,6 +29,11 @@ def label(wire: Wire) -> str:
     return f"{_calls.CALLS[wire.call].callee}({wire.name})"
 
 
+def label_in_module(wire: Wire) -> str:
+    """Return `<module>: <label>`."""
+    return f"{_calls.CALLS[wire.call].module}: {label(wire)}"
+
+
 def place(wire: Wire) -> str:
     """Return `<file>:<line>: <label>`."""
     call = _calls.CALLS[wire.call]
