@@ -13,7 +13,7 @@ import datetime
 import json
 import marshal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import httpx2
@@ -94,7 +94,7 @@ class FakeCluster:
         """Return one object; raises `lightkube.ApiError` with 404 where there is none."""
         key = _key(res, name, namespace)
         self.reads.append(f"get {key[1]} {name}")
-        return self._decode(res, self._existing(key))
+        return self._decode(res, self.existing(key))
 
     def list(
         self,
@@ -112,14 +112,11 @@ class FakeCluster:
         everywhere = namespace in (None, "*")
         where = "".join(f" where {path}={value}" for path, value in (fields or {}).items())
         self.reads.append(f"list {kind}{'' if everywhere else f' in {namespace}'}{where}")
-        with self._lock:
-            found = [
-                manifest
-                for key, manifest in sorted(self._objects.items())
-                if key[:2] == (version, kind)
-                and (everywhere or key[2] == namespace)
-                and _selected(manifest, labels or {}, fields or {})
-            ]
+        found = self.selected(
+            lambda key: key[:2] == (version, kind) and (everywhere or key[2] == namespace),
+            labels or {},
+            fields or {},
+        )
         return [self._decode(res, manifest) for manifest in found]
 
     def patch(
@@ -137,36 +134,82 @@ class FakeCluster:
         """Apply or merge; an object that is not there is made by an apply only."""
         key = _key(res, name, namespace)
         body = _plain(obj)
-        if dry_run:
-            return self._decode(res, {**self._objects.get(key, {}), **body})
         if patch_type is PatchType.APPLY:
-            with self._lock:
-                self._record("apply", key, body)
-                return self._decode(res, self._apply(key, body, field_manager))
+            return self._decode(res, self.applied(key, body, field_manager, dry_run=dry_run))
         if patch_type is not PatchType.MERGE:
             raise NotImplementedError(patch_type)
-        with self._lock:
-            self._record("merge", key, body)
-            return self._decode(res, self._put(key, merged(self._existing(key), body)))
+        return self._decode(res, self.patched(key, body, dry_run=dry_run))
 
     def replace(self, obj: Any, *, field_manager: str | None = None, dry_run: bool = False) -> Any:
         """Put an object in the place of the one of its name."""
         kind = cast(Any, type(obj))
         key = _key(kind, obj.metadata.name, obj.metadata.namespace)
-        body = _plain(obj)
-        if dry_run:
-            return self._decode(kind, body)
-        with self._lock:
-            self._record("replace", key, body)
-            status = self._existing(key).get("status")
-            kept = {} if status is None else {"status": status}
-            return self._decode(kind, self._put(key, {**body, **kept}))
+        return self._decode(kind, self.replaced(key, _plain(obj), dry_run=dry_run))
 
     def delete(self, res: Any, name: str, *, namespace: str | None = None) -> None:
         """Delete one object; raises `lightkube.ApiError` with 404 where there is none."""
-        key = _key(res, name, namespace)
+        self.remove(_key(res, name, namespace))
+
+    # The same on keys and manifests, for those who come over HTTP.
+
+    def existing(self, key: Key) -> Manifest:
+        """Return one object; raises `lightkube.ApiError` with 404 where there is none."""
+        if key not in self._objects:
+            raise _error(404, _name(key))
+        return self._objects[key]
+
+    def is_missing(self, matches: Callable[[str], bool]) -> bool:
+        """Return whether a kind is not served that is such a one."""
+        return any(map(matches, self._missing))
+
+    def keys(self, where: Callable[[Key], bool]) -> Sequence[Key]:
+        """Return the keys of objects that are there and such."""
         with self._lock:
-            self._existing(key)
+            return tuple(filter(where, self._objects))
+
+    def selected(
+        self, where: Callable[[Key], bool], labels: Mapping[str, Any], fields: Mapping[str, str]
+    ) -> Sequence[Manifest]:
+        """Return the objects that all of the selectors match, by name."""
+        with self._lock:
+            return [
+                manifest
+                for key, manifest in sorted(self._objects.items())
+                if where(key) and _selected(manifest, labels, fields)
+            ]
+
+    def applied(
+        self, key: Key, body: Manifest, manager: str | None, *, dry_run: bool = False
+    ) -> Manifest:
+        """Apply an object, which is made where it is not there; return it."""
+        if dry_run:
+            return {**self._objects.get(key, {}), **body}
+        with self._lock:
+            self._record("apply", key, body)
+            return self._apply(key, body, manager)
+
+    def patched(self, key: Key, body: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Merge a patch into an object that is there; return it."""
+        if dry_run:
+            return cast(Manifest, merged(self.existing(key), body))
+        with self._lock:
+            self._record("merge", key, body)
+            return self._put(key, merged(self.existing(key), body))
+
+    def replaced(self, key: Key, body: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Put an object in the place of the one that is there; return it."""
+        if dry_run:
+            return body
+        with self._lock:
+            self._record("replace", key, body)
+            status = self.existing(key).get("status")
+            kept = {} if status is None else {"status": status}
+            return self._put(key, {**body, **kept})
+
+    def remove(self, key: Key) -> None:
+        """Delete an object that is there."""
+        with self._lock:
+            self.existing(key)
             self._record("delete", key, {})
             del self._objects[key]
             self.written()
@@ -178,11 +221,6 @@ class FakeCluster:
         if code:
             raise _error(code, f"{kind} {name} is refused:")
         self.requests.append(request)
-
-    def _existing(self, key: Key) -> Manifest:
-        if key not in self._objects:
-            raise _error(404, _name(key))
-        return self._objects[key]
 
     def _apply(self, key: Key, body: Manifest, manager: str | None) -> Manifest:
         before = self._objects.get(key, {})
