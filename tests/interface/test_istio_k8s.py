@@ -13,6 +13,7 @@ from charmlibs.interfaces import certificate_transfer as published_certificates
 from charmlibs.interfaces import istio_metadata as published_metadata
 from charmlibs.interfaces import tracing as published_tracing
 from istio_ambient.charm import observability
+from istio_ambient.charm.relations import Relations
 from istio_ambient.interfaces import (
     certificate_transfer,
     istio_ingress_config,
@@ -169,7 +170,8 @@ def test_tracing(other: OtherSide):
 
     asked, relation = other.meet("tracing", tracing.request("otlp_grpc"), publish)
     assert asked == {"otlp_grpc"}
-    assert tracing.is_readable(relation.local_app_data)
+    found = tracing.parse_url(relation.local_app_data, app="tempo", endpoint="charm-tracing")
+    assert found == ("http://tempo.cos.svc:4318", [])
     assert tracing.parse(relation.local_app_data, app="tempo", endpoint="workload-tracing") == (
         tracing.Endpoint(host="tempo.cos.svc", port=4317),
         [],
@@ -181,7 +183,14 @@ class Traced(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.tracing = observability.trace_charm(self, "charm-tracing")
+        traced = self.on["charm-tracing"]
+        for event in (self.on.start, traced.relation_created, traced.relation_changed):
+            framework.observe(event, self._on_event)
+        framework.observe(traced.relation_broken, self._on_event)
+        self.relations = Relations(self)
+
+    def _on_event(self, _: ops.EventBase) -> None:
+        observability.publish(self, self.relations)
 
 
 TRACED_META: dict[str, Any] = {

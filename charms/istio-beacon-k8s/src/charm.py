@@ -42,8 +42,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
         """Return the facts; the cluster is read in two requests for any number of requesters."""
         consumers = [
-            (requesters.requester_of(relation, self.model.uuid), self.remote_databag(relation))
-            for relation in self.active_relations(MESH)
+            (requesters.requester_of(self.relations, relation), self.relations.databag(relation))
+            for relation in self.relations.of(MESH)
         ]
         scraped = scrapers.read(self)
         cross_model = scraped.cross_model or any(
@@ -76,7 +76,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def publish(self, facts: beacon.Facts, live: kube.Live) -> None:
         """Publish the labels with which applications join the mesh, once the waypoint exists."""
         if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
-            self.write_databags(MESH, service_mesh.dump(facts.published_labels))
+            self.relations.write_all(MESH, service_mesh.dump(facts.published_labels))
 
     def readiness(
         self, client: kube.Client, facts: beacon.Facts, live: kube.Live

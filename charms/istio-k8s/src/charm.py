@@ -85,9 +85,9 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         write these databags.
         """
         if self.unit.is_leader():
-            self.write_databags("istio-metadata", metadata.dump_istio(self.model.name))
-            self.write_databags(control_plane.TRACING, tracing.request("otlp_grpc"))
-            self.write_databags(control_plane.AUTHORITIES, certificate_transfer.request())
+            self.relations.write_all("istio-metadata", metadata.dump_istio(self.model.name))
+            self.relations.write_all(control_plane.TRACING, tracing.request("otlp_grpc"))
+            self.relations.write_all(control_plane.AUTHORITIES, certificate_transfer.request())
         return super().reconcile()
 
     def gather(self, client: kube.Client, live: kube.Live) -> control_plane.Facts:
@@ -127,10 +127,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             control_plane.Remote(
                 relation.id,
                 relation.app.name,
-                self.remote_databag(relation),
-                tuple(dict(relation.data[unit]) for unit in relation.units),
+                self.relations.databag(relation) or {},
+                self.relations.unit_databags(relation),
             )
-            for relation in self.active_relations(endpoint)
+            for relation in self.relations.of(endpoint)
         ]
 
     def desired(self, facts: control_plane.Facts) -> Desired:
@@ -146,15 +146,16 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
         """Publish Istio's version, and to ingresses the provider names of their authorizers."""
-        self.unit.set_workload_version(manifests.VERSION)
+        with self.relations.tolerating("application-version-set"):
+            self.unit.set_workload_version(manifests.VERSION)
         applied = live.get(core_v1.ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
         replies = control_plane.provider_replies(facts.integrations, data.get("mesh", ""))
-        for relation in self.active_relations(control_plane.INGRESS):
+        for relation in self.relations.of(control_plane.INGRESS):
             reply = replies.get(relation.id)
             content = istio_ingress_config.dump(reply) if reply else {}
             keys = istio_ingress_config.REPLY_KEYS
-            self.write_databag(relation.data[self.app], content, keys)
+            self.relations.write(relation, self.app, content, keys)
 
     def readiness(
         self, client: kube.Client, facts: control_plane.Facts, live: kube.Live

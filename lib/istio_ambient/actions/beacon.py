@@ -165,7 +165,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         return steps, plan
 
     def _members(self) -> frozenset[str]:
-        return frozenset(r.app.name for r in self.charm.active_relations(self._endpoint))
+        return frozenset(r.app.name for r in self.charm.relations.of(self._endpoint))
 
 
 @dataclasses.dataclass(frozen=True)

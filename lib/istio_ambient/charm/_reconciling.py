@@ -4,8 +4,9 @@
 """The reconciling charm: every event gathers facts, builds, applies, publishes and reports."""
 
 import abc
+import dataclasses
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Generic, TypeVar
 
 import httpx2
@@ -14,6 +15,7 @@ import ops
 
 from istio_ambient import kube, resources
 from istio_ambient.charm import observability, outward, status
+from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
 from istio_ambient.values import problems
 from istio_ambient.values.problems import Problem
@@ -48,7 +50,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.renews = False
         """Whether this event reads again what is read seldom: update-status, action reconcile."""
         self._client: kube.Client | None = None
-        self.tracing = observability.trace_charm(self)
+        self.relations = Relations(self)
         for event in self._reconciled_events():
             framework.observe(event, self._on_event)
         framework.observe(self.on.remove, self._on_remove)
@@ -176,41 +178,12 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     @property
     def replicas(self) -> int:
         """The number of replicas of the workload: one for each planned unit, at least one."""
-        return max(1, self.app.planned_units())
+        planned = self.relations.planned_units()
+        return max(1, self.relations.units() if planned is None else planned)
 
     def is_ready(self, what: str) -> bool:
         """Return whether `readiness` reported something as ready in this hook, by its name."""
         return any(each.what == what and each.ready for each in self.findings.readiness)
-
-    def active_relations(self, endpoint: str) -> list[ops.Relation]:
-        """Return the relations of an endpoint that are not being removed, sorted by id."""
-        relations = (r for r in self.model.relations[endpoint] if r.active and r.app)
-        return sorted(relations, key=lambda relation: relation.id)
-
-    def write_databag(
-        self, databag: ops.RelationDataContent, content: Mapping[str, str], keys: Iterable[str]
-    ) -> None:
-        """Set `content` in a databag of this charm, and delete the other `keys`.
-
-        Args:
-            databag: of this unit or this application.
-            content: what it should hold.
-            keys: all keys that the charm ever writes there; other keys stay.
-        """
-        databag.update(content)
-        for key in set(keys) - content.keys():
-            databag.pop(key, None)
-
-    def write_databags(
-        self, endpoint: str, content: Mapping[str, str], keys: Iterable[str] = ()
-    ) -> None:
-        """Write the application's databag of each relation of an endpoint; see `write_databag`."""
-        for relation in self.active_relations(endpoint):
-            self.write_databag(relation.data[self.app], content, keys)
-
-    def remote_databag(self, relation: ops.Relation) -> dict[str, str]:
-        """Return a copy of the remote application's databag."""
-        return dict(relation.data[relation.app])
 
     # The reconcile.
 
@@ -231,12 +204,12 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             The plan of this hook; an empty one where the cluster cannot be read.
         """
         self.findings = status.Findings()
-        observability.publish(self)
+        observability.publish(self, self.relations)
         observability.run_metrics_proxy(
             self.unit.get_container(observability.CONTAINER),
             observability.metrics_proxy_layer(self.telemetry_label, self.checks()),
         )
-        if self.app.planned_units() == 0:
+        if self.relations.planned_units() == 0:
             # The application is being removed: `remove` deletes everything.
             return kube.Plan()
         try:
@@ -275,7 +248,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.announce(facts)
         desired = self._desired(facts)
         plan = kube.Plan()
-        writes = self.unit.is_leader() and not desired.hold
+        # Without the relations of an endpoint, what they restrict would be open.
+        writes = self.unit.is_leader() and not (desired.hold or self.relations.unlisted)
         if writes:
             plan, live = self._write(desired, live)
             unguarded = kube.missing(plan, live, self.findings.failed.values())
@@ -337,7 +311,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return applied.live(live)
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
-        if self.app.planned_units() > 0:
+        planned = self.relations.planned_units()
+        if planned is None:
+            logger.error("not known whether other units remain: %s stay", self.identity.labels)
+        if planned != 0:
             return
         try:
             live = kube.read_live(self.client, self.identity, self.MANAGED)
@@ -354,19 +331,20 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.renews = True
         plan = self.reconcile()
         faults = (fault.text for fault in self.findings.faults)
-        for text in (*faults, *map(str, self.findings.problems[: status.MAX_LOGGED])):
+        found = [*self._all_findings.problems, *self.relations.refused]
+        for text in (*faults, *map(str, found[: status.MAX_LOGGED])):
             event.log(text)
         if not self.unit.is_leader():
             # "No change" would be untrue: a unit that is not the leader plans nothing.
             outward.fail(event, self.leader_only("reconcile"))
             return
-        found = self._status()
+        reported = self._status()
         outward.set_results(
             event,
             {
                 "changed": len(plan.writes),
                 "plan": str(plan),
-                "status": f"{found.name}: {found.message}".removesuffix(": "),
+                "status": f"{reported.name}: {reported.message}".removesuffix(": "),
             },
         )
 
@@ -375,13 +353,23 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return f"only the leader writes to the cluster: juju run {self.app.name}/leader {action}"
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
-        blocked, waiting = status.texts(self.findings, self._ready_timeout)
+        blocked, waiting = status.texts(self._all_findings, self._ready_timeout)
         for text in (*blocked, *waiting)[: status.MAX_LOGGED]:
             logger.warning("%s", text)
         event.add_status(self._status())
 
     def _status(self) -> ops.StatusBase:
-        return status.status_of(self.findings, self._ready_timeout)
+        return status.status_of(self._all_findings, self._ready_timeout)
+
+    @property
+    def _all_findings(self) -> status.Findings:
+        """The findings of the reconcile, and what Juju refused in this hook."""
+        found, refused = self.findings, status.pending(self.relations.refused)
+        return dataclasses.replace(
+            found,
+            problems=[*found.problems, *self.relations.problems],
+            readiness=[*found.readiness, *refused],
+        )
 
     @property
     def _ready_timeout(self) -> float:

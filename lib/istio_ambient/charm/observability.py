@@ -4,12 +4,12 @@
 """What a charm sends to observability: metrics, alert rules, dashboards, and its own traces."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import ops
 
 from istio_ambient.charm import _alert_rules
+from istio_ambient.charm.relations import Relations
 from istio_ambient.interfaces import cos, tracing
 from istio_ambient.values.names import model_app_name
 
@@ -99,60 +99,55 @@ def _topology_of(charm: ops.CharmBase) -> cos.Topology:
     return cos.Topology(model.name, model.uuid, charm.app.name, charm.unit.name, charm.meta.name)
 
 
-def publish(charm: ops.CharmBase) -> None:
-    """Publish metrics, alert rules and dashboards to the related charms; called on every unit."""
-    _publish_metrics(charm)
+def publish(charm: ops.CharmBase, relations: Relations) -> None:
+    """Publish metrics, alert rules and dashboards, and send traces; called on every unit."""
+    _send_traces(charm, relations)
+    _publish_metrics(charm, relations)
     if charm.unit.is_leader():
-        _publish_dashboards(charm)
+        _publish_dashboards(charm, relations)
 
 
-def _publish_metrics(charm: ops.CharmBase) -> None:
+def _publish_metrics(charm: ops.CharmBase, relations: Relations) -> None:
     """Publish the scrape address of the unit; as the leader, also the scrape job and alerts."""
     model, app = charm.model.name, charm.app.name
     host = f"{charm.unit.name.replace('/', '-')}.{app}-endpoints.{model}.svc.cluster.local"
-    for relation in _active(charm, METRICS):
-        binding = charm.model.get_binding(relation)
-        address = str(binding.network.bind_address or "") if binding else ""
+    for relation in relations.of(METRICS):
+        # A unit without an address is not scraped.
+        address = relations.bind_address(relation) or host
         unit = cos.dump_scrape_unit(unit=charm.unit.name, address=address, fqdn=host)
-        relation.data[charm.unit].update(unit)
+        relations.write(relation, charm.unit, unit)
         if charm.unit.is_leader():
             topology = _topology_of(charm)
             files = _texts(charm.charm_dir / ALERT_RULES, "*.yaml")
             rules = _alert_rules.rules_of(topology, files.values()) if files else None
-            relation.data[charm.app].update(cos.dump_scrape(topology, METRICS_PORT, rules))
+            relations.write(relation, charm.app, cos.dump_scrape(topology, METRICS_PORT, rules))
 
 
-def _publish_dashboards(charm: ops.CharmBase) -> None:
+def _publish_dashboards(charm: ops.CharmBase, relations: Relations) -> None:
     """Publish the charm's dashboards to Grafana; called on the leader."""
-    for relation in _active(charm, GRAFANA):
+    for relation in relations.of(GRAFANA):
         texts = _texts(charm.charm_dir / DASHBOARDS, "*.json")
         dashboards = {f"{DASHBOARDS}/{name}": text for name, text in texts.items()}
-        relation.data[charm.app].update(cos.dump_dashboards(_topology_of(charm), dashboards))
+        relations.write(relation, charm.app, cos.dump_dashboards(_topology_of(charm), dashboards))
 
 
-def trace_charm(charm: ops.CharmBase, endpoint: str = TRACING) -> ops.Object | None:
-    """Send the charm's own traces to the related collector; called in the charm's constructor.
+def _send_traces(charm: ops.CharmBase, relations: Relations) -> None:
+    """Send the charm's own traces to the related collector; without one they stay in the unit.
 
-    `ops.tracing.Tracing` raises in the hook for a databag that it cannot parse. It is not made
-    then, and traces go where they went before.
-
-    Returns:
-        The observer of the relation, which the charm has to keep a reference to; None without
-        the endpoint, or with an unreadable databag.
+    With an invalid or unreadable answer they go where they went before.
     """
-    if endpoint not in charm.meta.requires:
-        return None
-    for relation in _active(charm, endpoint):
-        if not tracing.is_readable(dict(relation.data[relation.app])):
-            logger.warning("%s: the databag of %s is unreadable", endpoint, relation.app.name)
-            return None
-    return ops.tracing.Tracing(charm, endpoint)
-
-
-def _active(charm: ops.CharmBase, endpoint: str) -> Iterator[ops.Relation]:
-    if endpoint not in charm.meta.relations:
-        return iter(())
-    return (r for r in charm.model.relations[endpoint] if r.active and r.app)
+    receiver = ""
+    for relation in relations.of(TRACING):
+        if charm.unit.is_leader():
+            relations.write(relation, charm.app, tracing.request("otlp_http"))
+        app, databag = relation.app.name, relations.databag(relation)
+        receiver, problems = tracing.parse_url(databag or {}, app=app, endpoint=TRACING)
+        for problem in problems:
+            logger.warning("%s", problem)
+        if databag is None or problems:
+            return
+    # The path is that of the protocol: the OTLP specification, section "OTLP/HTTP Request".
+    ops.tracing.set_destination(url=f"{receiver}/v1/traces" if receiver else None, ca=None)
 
 
 def _texts(folder: Path, pattern: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from istio_ambient.values.problems import Problem
 
 
 def of_applications(
-    databags: Iterable[tuple[authorization.Requester, Mapping[str, str]]],
+    databags: Iterable[tuple[authorization.Requester, Mapping[str, str] | None]],
     cluster: authorization.Cluster,
     namespace: str,
     policies: Sequence[kube.Manifest] = (),
@@ -22,7 +22,7 @@ def of_applications(
     restricts who may reach it must not be open to all clients because of a mistake in an entry.
 
     Args:
-        databags: of each application.
+        databags: of each application; None: unreadable, so that all of its targets are closed.
         cluster: Services and namespaces.
         namespace: our own.
         policies: our policies in the cluster, in JSON form.
@@ -31,9 +31,11 @@ def of_applications(
     problems: list[Problem] = []
     requesters = authorization.requesters_of(policies)
     for requester, databag in databags:
-        parsed, found = service_mesh.parse_policies(
-            databag, app=requester.app, endpoint=requester.endpoint
-        )
+        parsed, found = service_mesh.UNREADABLE, list[Problem]()
+        if databag is not None:
+            parsed, found = service_mesh.parse_policies(
+                databag, app=requester.app, endpoint=requester.endpoint
+            )
         problems += found
         named = {target: by.names(requester) for target, by in requesters.items()}
         established = {target: known for target, known in named.items() if known is not False}

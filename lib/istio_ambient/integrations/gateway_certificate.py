@@ -5,18 +5,20 @@
 
 The published library makes the private key, keeps it in a secret of the application, requests the
 certificate and renews it. It raises for invalid databags of the provider, which would fail the
-hook. So the databag is read here first, and the library runs only on a valid one.
+hook. So the databag is read here first, and the library runs only on a valid one. What Juju
+refuses while it runs is a problem of the relation, and the certificate in use stays.
 """
 
 import dataclasses
 import datetime
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ops
 from charmlibs.interfaces import tls_certificates as published
 
 from istio_ambient import ingress, kube
+from istio_ambient.charm.relations import Relations
 from istio_ambient.ingress.objects import listener_certificate
 from istio_ambient.interfaces import tls_certificates
 from istio_ambient.values import hostnames
@@ -24,6 +26,9 @@ from istio_ambient.values.problems import Problem
 
 MAX_COMMON_NAME = 64
 """Characters of a common name (RFC 5280, ub-common-name)."""
+
+LIBRARY = "what the certificate's request needs"
+"""Hook tools of the published library, as problems name them."""
 
 _REMEDIES = {
     published.CertificateRequestErrorCode.IP_NOT_ALLOWED: "set external_hostname to a DNS name",
@@ -44,11 +49,44 @@ class Answer:
     problems: tuple[Problem, ...] = ()
 
 
+class _Library(published.TLSCertificatesRequiresV4):
+    """The published library; what Juju refuses ends its handler of an event, and not the hook."""
+
+    def __init__(
+        self,
+        charm: ops.CharmBase,
+        relations: Relations,
+        endpoint: str,
+        requests: Callable[
+            [published.ProviderCapabilities | None], list[published.CertificateRequestAttributes]
+        ],
+    ):
+        self._relations = relations
+        super().__init__(charm, endpoint, certificate_requests=requests, mode=published.Mode.APP)
+
+    def _configure(self, _: ops.EventBase | None = None) -> None:
+        with self._relations.tolerating(LIBRARY):
+            super()._configure(_)
+
+    def _on_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
+        with self._relations.tolerating(LIBRARY):
+            super()._on_relation_broken(event)
+
+    def _on_secret_expired(self, event: ops.SecretExpiredEvent) -> None:
+        with self._relations.tolerating(LIBRARY):
+            super()._on_secret_expired(event)
+
+    def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
+        with self._relations.tolerating(LIBRARY):
+            super()._on_secret_remove(event)
+
+
 class GatewayCertificate:
     """The requirer's side of one `tls-certificates` endpoint; made in the charm's constructor."""
 
-    def __init__(self, charm: ops.CharmBase, endpoint: str):
+    def __init__(self, charm: ops.CharmBase, relations: Relations, endpoint: str):
         self._charm = charm
+        self._relations = relations
         self._endpoint = endpoint
         self._names: Sequence[str] = ()
         self._problems: list[Problem] = []
@@ -62,16 +100,20 @@ class GatewayCertificate:
         relations, as it has while one replaces the other.
         """
         charm, endpoint = self._charm, self._endpoint
-        if not charm.unit.is_leader() or len(charm.model.relations[endpoint]) > 1:
+        related = self._relations.of(endpoint, forgotten=True)
+        if not charm.unit.is_leader() or endpoint in self._relations.unlisted:
             return None
-        relation = self._relation
-        if relation is not None:
-            databag = dict(relation.data[relation.app])
+        if len(charm.model.relations[endpoint]) > 1:
+            return None
+        for relation in related:
+            databag = self._relations.databag(relation)
+            if databag is None or self._relations.is_forgotten(relation):
+                return None
             issued, problems = tls_certificates.parse(
                 databag, app=relation.app.name, endpoint=endpoint
             )
             self._problems += problems
-            mine = tls_certificates.requests_of(dict(relation.data[charm.app]))
+            mine = tls_certificates.requests_of(self._relations.own(relation, charm.app))
             answers = [i for i in issued if i.request in mine and not i.revoked]
             # The library would request another one in every hook, and get the same.
             self._spent += [i for i in answers if i.spent_at <= _now()]
@@ -80,12 +122,7 @@ class GatewayCertificate:
         return self._new_library()
 
     def _new_library(self) -> published.TLSCertificatesRequiresV4:
-        return published.TLSCertificatesRequiresV4(
-            self._charm,
-            self._endpoint,
-            certificate_requests=self._requests,
-            mode=published.Mode.APP,
-        )
+        return _Library(self._charm, self._relations, self._endpoint, self._requests)
 
     @functools.cached_property
     def _late_library(self) -> published.TLSCertificatesRequiresV4:
@@ -94,8 +131,8 @@ class GatewayCertificate:
 
     @property
     def _relation(self) -> ops.Relation | None:
-        relations = self._charm.model.relations[self._endpoint]
-        return next((r for r in relations if r.active and r.app), None)
+        # Without its relation the gateway serves plain HTTP, which no fault of Juju may cause.
+        return next(iter(self._relations.of(self._endpoint, forgotten=True)), None)
 
     def answer(self, names: Sequence[str], secret: kube.Resource | None) -> Answer:
         """Request a certificate for the names, and return the one to use now.
@@ -111,7 +148,8 @@ class GatewayCertificate:
         if relation is None:
             return Answer()
         # The public charm of our name has a request for each unit.
-        relation.data[self._charm.unit].pop(tls_certificates.REQUESTS_KEY, None)
+        key = tls_certificates.REQUESTS_KEY
+        self._relations.write(relation, self._charm.unit, {}, (key,))
         current = listener_certificate.in_use(secret, _now())
         if not self._charm.unit.is_leader():
             return _answer(relation.app.name, current, names)
@@ -120,8 +158,10 @@ class GatewayCertificate:
             if self._spent and not self._problems:
                 return self._with_spent(self._spent[0], relation, current, secret)
             return _answer(relation.app.name, current, names, self._problems)
-        self._library.sync()
-        return self._with_library(self._library, relation, current)
+        with self._relations.surviving(relation, LIBRARY):
+            self._library.sync()
+            return self._with_library(self._library, relation, current)
+        return _answer(relation.app.name, current, names, self._problems)
 
     def _with_spent(
         self,
@@ -140,12 +180,15 @@ class GatewayCertificate:
         used = listener_certificate.leaf_in(secret) == issued.certificate
         if used and (used_since is None or used_since < issued.spent_at):
             # Without a request in the databag, the next hook writes a new one.
-            relation.data[self._charm.app].pop(tls_certificates.REQUESTS_KEY, None)
+            key = tls_certificates.REQUESTS_KEY
+            self._relations.write(relation, self._charm.app, {}, (key,))
             return _answer(app, current, self._names)
         ends = f"{issued.certificate.not_valid_after_utc:%Y-%m-%d}"
         message, remedy = f"a certificate that ends on {ends}", "issue one that lasts longer"
         problem = self._problem(app, "certificates", message, remedy)
-        key = str(self._late_library.private_key or "")
+        key = ""
+        with self._relations.surviving(relation, LIBRARY):
+            key = str(self._late_library.private_key or "")
         if listener_certificate.fault(issued.certificate, key, _now()) is None:
             current = listener_certificate.assemble(issued.certificate, issued.others, key)
         return _answer(app, current, self._names, [problem])
@@ -170,6 +213,9 @@ class GatewayCertificate:
                 if certificate is not None:
                     return Answer(ingress.Tls(True, certificate), tuple(problems))
         if self._names and not asked:
+            if self._requests(library.get_provider_capabilities()):
+                # The library logs what Juju refused, and goes on.
+                raise ops.ModelError("the request could not be written")
             problems.append(self._no_addresses(app))
         answer = _answer(app, current, self._names, problems)
         for error in filter(None, map(library.get_request_error, asked)):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ops
 
 from istio_ambient import authorization
+from istio_ambient.charm.relations import Relations
 
 
 @dataclass(frozen=True)
@@ -25,28 +26,28 @@ class RequesterDatabag:
         return self.requester.app
 
 
-def databag_of(relation: ops.Relation, model_uuid: str) -> RequesterDatabag:
-    """Return the databag of the remote application of a relation.
+def databag_of(relations: Relations, relation: ops.Relation) -> RequesterDatabag:
+    """Return the databag of the remote application of a relation; an unreadable one is empty.
 
     Args:
+        relations: of the charm.
         relation: has a remote application.
-        model_uuid: of our own model.
     """
-    content = dict(relation.data[relation.app])
-    return RequesterDatabag(requester_of(relation, model_uuid), relation.id, content)
+    content = relations.databag(relation) or {}
+    return RequesterDatabag(requester_of(relations, relation), relation.id, content)
 
 
-def requester_of(relation: ops.Relation, model_uuid: str) -> authorization.Requester:
+def requester_of(relations: Relations, relation: ops.Relation) -> authorization.Requester:
     """Return the requester of a relation.
 
     Args:
+        relations: of the charm.
         relation: one with an application at its other end.
-        model_uuid: of our own model.
     """
-    try:
-        uuid = relation.remote_model.uuid
-    except ops.ModelError:  # Juju < 3.6.2 does not report it; remote ones have the prefix.
-        uuid = authorization.UNKNOWN_MODEL if relation.app.name.startswith("remote-") else ""
-    return authorization.Requester(
-        relation.app.name, relation.name, "" if uuid == model_uuid else uuid
-    )
+    uuid = relations.model_uuid(relation)
+    if uuid is None:
+        # A Juju that does not report models gives applications of other models a prefix.
+        is_local = not (relations.reports_models or relation.app.name.startswith("remote-"))
+        uuid = "" if is_local else authorization.UNKNOWN_MODEL
+    own = relations.model.uuid
+    return authorization.Requester(relation.app.name, relation.name, "" if uuid == own else uuid)

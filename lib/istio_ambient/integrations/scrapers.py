@@ -74,20 +74,20 @@ class Scrapers:
 
 def read(scraped: charm.ReconcilingCharm[Any]) -> Scrapers:
     """Return the applications that are related to a charm to scrape it."""
-    model = scraped.model
+    model, relations = scraped.model, scraped.relations
     remotes: dict[str, cross_model_mesh.RemoteApplication] = {}
     problems: list[Problem] = []
-    for relation in scraped.active_relations(CROSS_MODEL):
-        name, databag = relation.app.name, scraped.remote_databag(relation)
+    for relation in relations.of(CROSS_MODEL):
+        name, databag = relation.app.name, relations.databag(relation) or {}
         remote, found = cross_model_mesh.parse(databag, app=name, endpoint=CROSS_MODEL)
         problems += found
         if remote is not None:
             remotes[name] = remote
-    related = scraped.active_relations(observability.METRICS)
+    related = relations.of(observability.METRICS)
     return Scrapers(
         model=model.name,
         app=scraped.app.name,
-        requesters=tuple(requesters.requester_of(relation, model.uuid) for relation in related),
+        requesters=tuple(requesters.requester_of(relations, relation) for relation in related),
         remotes=remotes,
         problems=tuple(problems),
     )

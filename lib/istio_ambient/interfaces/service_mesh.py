@@ -149,6 +149,10 @@ class Policies:
     """The targets of the entries that were dropped."""
 
 
+UNREADABLE = Policies(unread=(Unread(),))
+"""The requests of an application whose databag could not be read."""
+
+
 def parse_policies(
     databag: Mapping[str, str], *, app: str, endpoint: str
 ) -> tuple[Policies, list[Problem]]:

@@ -5,7 +5,8 @@
 
 The requirer's application databag holds `receivers`, a JSON list of protocol names that it
 requests. The provider's holds `receivers`, a JSON list of `{"protocol": {"name", "type"}, "url"}`,
-one for each requested protocol. The URL of a gRPC receiver is `host:port`, without a scheme.
+one for each requested protocol. The URL of a gRPC receiver is `host:port`, without a scheme; that
+of an HTTP receiver has no path of the protocol.
 """
 
 import json
@@ -43,6 +44,17 @@ class _Receiver(Databag, extra="ignore"):
     url: Annotated[Endpoint, pydantic.BeforeValidator(_address)]
 
 
+def _url(text: str) -> str:
+    url = urls.split(text)
+    if url.query:
+        raise InvalidValueError("not the URL of a receiver", "send it without a query")
+    return url.base + url.path.rstrip("/")
+
+
+class _HttpReceiver(Databag, extra="ignore"):
+    url: Annotated[pydantic.StrictStr, pydantic.AfterValidator(_url)]
+
+
 def request(*protocols: Protocol) -> dict[str, str]:
     """Return the requirer's application databag."""
     return {KEY: json.dumps(list(protocols))}
@@ -62,22 +74,31 @@ def parse(
     """
     reader = Reader(databag, app=app, endpoint=endpoint)
     for number, member in enumerate(reader.members(KEY, MAX_RECEIVERS)):
-        if _is_grpc(member):
+        if _is_of(member, "otlp_grpc"):
             receiver = reader.entry(_Receiver, member, inside(KEY, number))
             return receiver and receiver.url, reader.problems
     return None, reader.problems
 
 
-def _is_grpc(receiver: Any) -> bool:
+def parse_url(databag: Mapping[str, str], *, app: str, endpoint: str) -> tuple[str, list[Problem]]:
+    """Read the URL of the `otlp_http` receiver, without `/` at its end; empty while there is none.
+
+    Args:
+        databag: the provider's application databag.
+        app: the application that wrote it, for the problems.
+        endpoint: our endpoint that it arrived over, for the problems.
+    """
+    reader = Reader(databag, app=app, endpoint=endpoint)
+    for number, member in enumerate(reader.members(KEY, MAX_RECEIVERS)):
+        if _is_of(member, "otlp_http"):
+            receiver = reader.entry(_HttpReceiver, member, inside(KEY, number))
+            return (receiver.url if receiver else ""), reader.problems
+    return "", reader.problems
+
+
+def _is_of(receiver: Any, protocol: Protocol) -> bool:
     match receiver:
-        case {"protocol": {"name": "otlp_grpc"}}:
-            return True
+        case {"protocol": {"name": name}}:
+            return name == protocol
         case _:
             return False
-
-
-def is_readable(databag: Mapping[str, str]) -> bool:
-    """Return whether every JSON reader can decode the answer: bounded and not nested deeply."""
-    reader = Reader(databag, app="", endpoint="", read_by_library=True)
-    reader.value(KEY)
-    return not reader.problems

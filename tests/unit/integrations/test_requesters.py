@@ -4,34 +4,35 @@
 """Who is at the other end, as Juju vouches for it."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import ops
 import pytest
 from istio_ambient import authorization
+from istio_ambient.charm.relations import Relations
 from istio_ambient.integrations import requesters
 
 
-class OldRelation:
-    """A relation of a Juju that does not tell the other end's model."""
+def related(app: str) -> ops.Relation:
+    """Return a relation with an application."""
+    return cast(ops.Relation, SimpleNamespace(app=SimpleNamespace(name=app), name="service-mesh"))
 
-    name = "service-mesh"
 
-    def __init__(self, app: str):
-        self.app = SimpleNamespace(name=app)
+def reporting(uuid: str | None, *, reports_models: bool = True) -> Relations:
+    """Return the relations of a charm whose Juju reports a model, or does not."""
 
-    @property
-    def remote_model(self) -> Any:
-        """Fail as ops does."""
-        raise ops.ModelError("relation-model-get: not found")
+    def model_uuid(_: ops.Relation) -> str | None:
+        return uuid
+
+    found = SimpleNamespace(
+        model=SimpleNamespace(uuid="ours"), model_uuid=model_uuid, reports_models=reports_models
+    )
+    return cast(Relations, found)
 
 
 @pytest.mark.parametrize(("uuid", "known"), [("ours", ""), ("theirs", "theirs")])
 def test_the_model_of_the_other_end_is_what_juju_says(uuid: str, known: str):
-    remote = SimpleNamespace(uuid=uuid)
-    app = SimpleNamespace(name="remote-1")
-    relation = SimpleNamespace(app=app, name="service-mesh", remote_model=remote)
-    requester = requesters.requester_of(cast(ops.Relation, relation), "ours")
+    requester = requesters.requester_of(reporting(uuid), related("remote-1"))
     assert requester == authorization.Requester("remote-1", "service-mesh", known)
 
 
@@ -41,5 +42,10 @@ def test_the_model_of_the_other_end_is_what_juju_says(uuid: str, known: str):
 def test_where_juju_does_not_say_a_remote_application_is_not_taken_for_one_of_ours(
     app: str, known: str
 ):
-    requester = requesters.requester_of(cast(ops.Relation, OldRelation(app)), "ours")
+    requester = requesters.requester_of(reporting(None, reports_models=False), related(app))
     assert requester == authorization.Requester(app, "service-mesh", known)
+
+
+def test_where_juju_refuses_to_say_no_application_is_taken_for_one_of_ours():
+    requester = requesters.requester_of(reporting(None), related("details"))
+    assert requester.model_uuid == authorization.UNKNOWN_MODEL

@@ -67,14 +67,22 @@ def test_an_unreadable_list_is_a_problem(text: str):
     assert problems
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "[" * 500 + "]" * 500, "{"])
-def test_an_answer_that_other_readers_fail_on_is_not_readable(text: str):
-    assert not tracing.is_readable({"receivers": text})
+def test_the_url_of_the_http_receiver_is_read():
+    listed = {"receivers": json.dumps([GRPC, HTTP])}
+    url = HTTP["url"]
+    assert tracing.parse_url(listed, app="tempo", endpoint="charm-tracing") == (url, [])
+    assert tracing.parse_url({}, app="tempo", endpoint="charm-tracing") == ("", [])
 
 
-def test_the_answer_of_a_provider_is_readable():
-    assert tracing.is_readable({"receivers": json.dumps([GRPC, HTTP])})
-    assert tracing.is_readable({})
+@pytest.mark.parametrize(
+    "url", ["tempo:4318", "gopher://[x", "http://u:p@tempo", "http://tempo?x=1", 1, None, "\ud800"]
+)
+def test_what_is_no_url_of_an_http_receiver_is_a_problem_with_its_place(url: Any):
+    receiver = {"protocol": {"name": "otlp_http", "type": "http"}, "url": url}
+    listed = {"receivers": json.dumps([receiver])}
+    found, problems = tracing.parse_url(listed, app="tempo", endpoint="charm-tracing")
+    assert found == ""
+    assert [problem.field for problem in problems] == ["receivers[0].url"]
 
 
 @hypothesis.given(
@@ -90,4 +98,5 @@ def test_the_answer_of_a_provider_is_readable():
 def test_foreign_data_never_raises(text: str):
     endpoint, _ = tracing.parse({"receivers": text}, app="tempo", endpoint="workload-tracing")
     assert endpoint is None or 1 <= endpoint.port <= 65535
-    tracing.is_readable({"receivers": text})
+    url, _ = tracing.parse_url({"receivers": text}, app="tempo", endpoint="charm-tracing")
+    assert not url or url.startswith(("http://", "https://"))

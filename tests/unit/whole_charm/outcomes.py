@@ -15,6 +15,7 @@ plan                        Pebble's plan of the container
 certificate                 of a TLS Secret in the cluster, see `authority.certificate_in`
 version                     the workload's version
 action                      results of the action
+log                         lines of the log
 requests                    `<verb> <Kind> <name>` of each request that changes the cluster
 reads                       of each other request: see `FakeCluster.reads`
 ```

@@ -53,7 +53,7 @@ API_VERSIONS: Mapping[str, str] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _Left:
+class Left:
     """What a hook leaves for the next one."""
 
     objects: Mapping[str, Manifest] = dataclasses.field(default_factory=dict[str, Manifest])
@@ -62,9 +62,16 @@ class _Left:
     )
     secrets: tuple[testing.Secret, ...] = ()
     """Those that the charm made."""
+    stored: frozenset[testing.StoredState] = frozenset()
 
 
-NOTHING = _Left()
+NOTHING = Left()
+ADDRESSES = {
+    "egress-subnets": "10.244.0.9/32",
+    "ingress-address": "10.244.0.9",
+    "private-address": "10.244.0.9",
+}
+"""What Juju writes into the databag of a unit when it joins a relation."""
 
 
 def run(scenario: Mapping[str, Any]) -> Outcome:
@@ -76,12 +83,21 @@ def run(scenario: Mapping[str, Any]) -> Outcome:
     return _run_all(patched(EMPTY, scenario))[0]
 
 
+def run_with_left(scenario: Mapping[str, Any], before: Left = NOTHING) -> tuple[Outcome, Left]:
+    """Run the event of a scenario after the hook that left something, and return what it leaves.
+
+    Raises:
+        scenario.errors.UncaughtCharmError: the charm fails.
+    """
+    return _run(dict(scenario), before)
+
+
 def forget_folders() -> None:
     """Use new folders for what charms keep on disk, after a fork."""
     _context.cache_clear()
 
 
-def _run_all(scenario: Scenario) -> tuple[Outcome, _Left]:
+def _run_all(scenario: Scenario) -> tuple[Outcome, Left]:
     earlier = scenario.pop("earlier", None)
     if earlier is None:
         return _run(scenario, NOTHING)
@@ -90,22 +106,23 @@ def _run_all(scenario: Scenario) -> tuple[Outcome, _Left]:
 
 
 @functools.cache
-def _left_by(scenario: str) -> _Left:
+def _left_by(scenario: str) -> Left:
     return _run_all(json.loads(scenario))[1]
 
 
-def _run(scenario: Scenario, before: _Left) -> tuple[Outcome, _Left]:
+def _run(scenario: Scenario, before: Left) -> tuple[Outcome, Left]:
     objects = merged({**scenario["objects"], **before.objects}, scenario["meanwhile"])
     cluster = FakeCluster(manifests(objects), scenario["kubernetes"], scenario["missing"])
     return run_hook(scenario, cluster, before)
 
 
 def run_hook(
-    scenario: Scenario, cluster: FakeCluster, before: _Left = NOTHING
-) -> tuple[Outcome, _Left]:
+    scenario: Scenario, cluster: FakeCluster, before: Left = NOTHING
+) -> tuple[Outcome, Left]:
     """Run the event of a scenario in a cluster, whatever the scenario says of objects."""
     context = _context(scenario["charm"], scenario["app"])
     facts: list[object] = []
+    logged = len(context.juju_log)
     with (
         speedups.active(),
         _connected(cluster),
@@ -120,16 +137,23 @@ def run_hook(
         {
             **_sections(cluster),
             **{f"app databag {name}": dict(r.local_app_data) for name, r in relations.items()},
-            **{f"unit databag {name}": dict(r.local_unit_data) for name, r in relations.items()},
+            **{f"unit databag {name}": _written(r) for name, r in relations.items()},
             "status": f"{out.unit_status.name}: {_whole(out.unit_status.message, context)}",
             "plan": out.get_container(CONTAINER).plan.to_dict(),
             "version": out.workload_version,
             "action": results,
+            "log": [line.message for line in context.juju_log[logged:]],
         },
         facts[-1] if facts else None,
     )
     secrets = tuple(secret for secret in out.secrets if secret.owner)
-    return outcome, _Left(cluster.manifests, relations, secrets)
+    return outcome, Left(cluster.manifests, relations, secrets, frozenset(out.stored_states))
+
+
+def _written(relation: testing.RelationBase) -> dict[str, str]:
+    """Return what the charm wrote into the unit's databag."""
+    content = relation.local_unit_data.items()
+    return {key: value for key, value in content if key not in ADDRESSES}
 
 
 def _whole(message: str, context: testing.Context[ops.CharmBase]) -> str:
@@ -273,7 +297,7 @@ def manifests(objects: Mapping[str, Any]) -> Iterator[Manifest]:
         yield merged(base, content)
 
 
-def _state(scenario: Scenario, before: _Left) -> testing.State:
+def _state(scenario: Scenario, before: Left) -> testing.State:
     relations = [
         _relation(number, scenario["relations"][name], before.relations.get(name))
         for number, name in enumerate(scenario["relations"], start=1)
@@ -287,6 +311,7 @@ def _state(scenario: Scenario, before: _Left) -> testing.State:
         containers={testing.Container(CONTAINER, can_connect=True)},
         model=testing.Model(scenario["model"], uuid=scenario["uuid"]),
         secrets=[*granted, *before.secrets],
+        stored_states=before.stored,
     )
 
 
@@ -303,7 +328,7 @@ def _relation(
         remote_units_data={0: _databag(remote.get("unit_data", {}))},
         remote_model_uuid=remote.get("model_uuid"),
         local_app_data=ours,
-        local_unit_data=dict(before.local_unit_data) if before else {},
+        local_unit_data=dict(before.local_unit_data) if before else dict(ADDRESSES),
     )
 
 

@@ -1,0 +1,292 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The one place that reads and writes databags: what Juju refuses is a problem, not a failed hook.
+
+Juju's unit agent may list a relation that Juju itself has *forgotten*: after `juju remove-saas`
+or a removal with `--force`, until the agent restarts. Each hook tool is refused for it then. Such
+a relation is nobody: it gives nothing, and all else goes on.
+
+Any other refusal is expected to pass: what the relation sent last is used until then. See
+docs/explanation/refused-by-juju.md.
+"""
+
+import contextlib
+import json
+import logging
+import subprocess
+from collections.abc import Collection, Generator, Iterable, Mapping
+from time import time as now
+from typing import Any, cast
+
+import ops
+
+from istio_ambient.values.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+REFUSALS = (ops.ModelError, OSError, subprocess.SubprocessError, json.JSONDecodeError)
+"""Everything that a hook tool ends in where it does not succeed. ops makes a ModelError of what
+Juju answers, and leaves a tool that is missing, killed or mute to the caller."""
+KEPT = 900.0
+"""Seconds for which the last databag of a relation is used while Juju refuses to read it."""
+_REPORTS_MODELS = "3.6.2"
+"""The first Juju with `relation-model-get`."""
+
+
+class Relations(ops.Object):
+    """The relations of a charm in one hook; each databag is read once."""
+
+    _stored = ops.StoredState()
+
+    def __init__(self, charm: ops.CharmBase):
+        super().__init__(charm, "relations")
+        self._charm = charm
+        self._listed: dict[str, list[ops.Relation]] = {}
+        self._databags: dict[int, Mapping[str, str] | None] = {}
+        self._models: dict[int, str | None] = {}
+        self._forgotten: dict[int, Problem] = {}
+        self._refused: dict[str, Problem] = {}
+        self.unlisted: set[str] = set()
+        """Endpoints whose relations are not known in this hook."""
+        self._stored.set_default(databags={})
+
+    @property
+    def problems(self) -> Collection[Problem]:
+        """One for each relation that Juju has forgotten: an operator has to act."""
+        return self._forgotten.values()
+
+    @property
+    def refused(self) -> Collection[Problem]:
+        """What else Juju refused, one for each relation or tool: the next hook tries again."""
+        return self._refused.values()
+
+    # Reading.
+
+    def of(self, endpoint: str, *, forgotten: bool = False) -> list[ops.Relation]:
+        """Return the relations of an endpoint that are not being removed, sorted by id.
+
+        Args:
+            endpoint: of the charm; one that the charm does not declare has none.
+            forgotten: whether to return those that Juju has forgotten too: for endpoints whose
+                relations restrict access, which no fault of Juju may lift.
+        """
+        if endpoint not in self._listed:
+            self._listed[endpoint] = self._list(endpoint)
+        return [r for r in self._listed[endpoint] if not self.is_forgotten(r) or forgotten]
+
+    def databag(self, relation: ops.Relation) -> Mapping[str, str] | None:
+        """Return the databag of the remote application.
+
+        Returns:
+            What Juju answers; what it answered last where it refuses now, for `KEPT` seconds;
+            then None: the databag is unreadable. Empty where Juju has forgotten the relation.
+        """
+        if relation.id not in self._databags:
+            self._databags[relation.id] = self._read(relation)
+        return self._databags[relation.id]
+
+    def unit_databags(self, relation: ops.Relation) -> tuple[dict[str, str], ...]:
+        """Return the databags of the remote units, as far as Juju answers."""
+        units = sorted(relation.units, key=lambda unit: unit.name)
+        return tuple(found for unit in units if (found := self.own(relation, unit)))
+
+    def own(self, relation: ops.Relation, owner: ops.Unit | ops.Application) -> dict[str, str]:
+        """Return the databag of a unit, or of our application; empty where Juju refuses."""
+        with self.surviving(relation, "relation-get"):
+            return dict(relation.data[owner])
+        return {}
+
+    def is_forgotten(self, relation: ops.Relation) -> bool:
+        """Return whether Juju has forgotten a relation that its agent lists.
+
+        ops returns empty databags for it. Of a live relation, the databag of our own unit is
+        never empty: Juju writes the unit's addresses there before the first hook.
+        """
+        if relation.id in self._forgotten:
+            return True
+        if self.databag(relation) != {} or self._has_addresses(relation):
+            return False
+        unit = self._charm.unit.name.replace("/", "-")
+        self._forgotten[relation.id] = Problem(
+            app=relation.app.name,
+            endpoint=relation.name,
+            field="",
+            message="Juju has forgotten this relation",
+            remedy=f"kubectl -n {self.model.name} delete pod {unit}",
+        )
+        return True
+
+    def model_uuid(self, relation: ops.Relation) -> str | None:
+        """Return the UUID of the remote application's model; None: Juju does not report it."""
+        if relation.id not in self._models:
+            self._models[relation.id] = None
+            with self.surviving(relation, "relation-model-get"):
+                if self.reports_models:
+                    self._models[relation.id] = relation.remote_model.uuid
+        return self._models[relation.id]
+
+    @property
+    def reports_models(self) -> bool:
+        """Whether this Juju has a hook tool for the model of a remote application."""
+        return self.model.juju_version >= _REPORTS_MODELS
+
+    def bind_address(self, relation: ops.Relation) -> str:
+        """Return the address that the unit binds to; empty where Juju knows none.
+
+        A name is none either: ops raises for what is not an IP address.
+        """
+        try:
+            binding = self.model.get_binding(relation)
+            return str(binding.network.bind_address or "") if binding else ""
+        except (*REFUSALS, ValueError, TypeError) as error:
+            logger.info("%s: no bind address: %s", relation.name, _words(error))
+            return ""
+
+    def planned_units(self) -> int | None:
+        """Return the number of planned units of the application; None where Juju refuses.
+
+        It refuses where any relation of the application refers to a SAAS that is gone.
+        """
+        with self.tolerating("goal-state"):
+            return self._charm.app.planned_units()
+        return None
+
+    def units(self) -> int:
+        """Return the number of units of the application, this one included, by its peers."""
+        peers = (relation for name in self._charm.meta.peers for relation in self._peers(name))
+        return 1 + sum(len(relation.units) for relation in peers)
+
+    # Writing.
+
+    def write(
+        self,
+        relation: ops.Relation,
+        owner: ops.Unit | ops.Application,
+        content: Mapping[str, str],
+        keys: Iterable[str] = (),
+    ) -> None:
+        """Set `content` in a databag of this charm, and delete the other `keys`.
+
+        Args:
+            relation: whose databag it is.
+            owner: this unit or this application.
+            content: what it should hold.
+            keys: all keys that the charm ever writes there; other keys stay.
+        """
+        with self.surviving(relation, "relation-set"):
+            # To ops and to Juju, an empty value is a deletion.
+            relation.data[owner].update({**dict.fromkeys(keys, ""), **content})
+
+    def write_all(
+        self, endpoint: str, content: Mapping[str, str], keys: Iterable[str] = ()
+    ) -> None:
+        """Write the application's databag of each relation of an endpoint; see `write`."""
+        for relation in self.of(endpoint):
+            self.write(relation, self._charm.app, content, keys)
+
+    @contextlib.contextmanager
+    def tolerating(self, tool: str) -> Generator[None]:
+        """Turn what Juju refuses inside into a problem of a hook tool; the block ends there."""
+        try:
+            yield
+        except REFUSALS as error:
+            self._refuse("", tool, error)
+
+    @contextlib.contextmanager
+    def surviving(self, relation: ops.Relation, tool: str) -> Generator[None]:
+        """Turn what Juju refuses inside into a problem of a relation; the block ends there.
+
+        Args:
+            relation: that the block is about.
+            tool: the hook tool or the library that the block runs, for the problem.
+        """
+        try:
+            yield
+        except ops.RelationDataAccessError as error:
+            # The unit is no longer the leader. The new one writes what is to be written.
+            logger.warning("%s: %s", relation.name, error)
+        except REFUSALS as error:
+            # A leader that was deposed gets the words of a relation that is gone.
+            if not (isinstance(error, ops.RelationNotFoundError) and self.is_forgotten(relation)):
+                self._refuse(relation.name, tool, error, relation.app.name)
+
+    # Inside.
+
+    def _list(self, endpoint: str) -> list[ops.Relation]:
+        if endpoint not in self._charm.meta.relations:
+            return []
+        try:
+            listed = self.model.relations[endpoint]
+        except REFUSALS as error:
+            # ops would return a part of the relations from now on.
+            self.unlisted.add(endpoint)
+            self._refuse(endpoint, "relation-list", error)
+            return []
+        gone = {key for key in self._remembered if key.rpartition(":")[0] == endpoint}
+        for key in gone - {_key(relation) for relation in listed}:
+            del self._remembered[key]
+        found = (relation for relation in listed if relation.active and relation.app)
+        return sorted(found, key=lambda relation: relation.id)
+
+    def _peers(self, endpoint: str) -> list[ops.Relation]:
+        try:
+            return self.model.relations[endpoint]
+        except REFUSALS:
+            return []
+
+    def _read(self, relation: ops.Relation) -> Mapping[str, str] | None:
+        try:
+            content = dict(relation.data[relation.app])
+        except REFUSALS as error:
+            self._refuse(relation.name, "relation-get", error, relation.app.name)
+            return self._last(relation)
+        self._remember(relation, {"databag": content})
+        return content
+
+    def _has_addresses(self, relation: ops.Relation) -> bool:
+        try:
+            return bool(dict(relation.data[self._charm.unit]))
+        except REFUSALS as error:
+            self._refuse(relation.name, "relation-get", error, relation.app.name)
+            return True
+
+    # What relations sent last, by their key, as JSON.
+
+    @property
+    def _remembered(self) -> dict[str, str]:
+        return cast(dict[str, str], self._stored.databags)
+
+    def _remember(self, relation: ops.Relation, entry: Mapping[str, Any]) -> None:
+        text = json.dumps(entry)
+        if self._remembered.get(_key(relation)) != text:
+            self._remembered[_key(relation)] = text
+
+    def _last(self, relation: ops.Relation) -> Mapping[str, str] | None:
+        text = self._remembered.get(_key(relation))
+        if text is None:
+            return None
+        time_now = now()
+        entry: dict[str, Any] = {"refused": time_now, **json.loads(text)}
+        self._remember(relation, entry)
+        # The clock may have been set back.
+        return entry["databag"] if 0 <= time_now - entry["refused"] <= KEPT else None
+
+    def _refuse(self, endpoint: str, tool: str, error: Exception, app: str = "") -> None:
+        problem = Problem(
+            app=app,
+            endpoint=endpoint or "juju",
+            field="",
+            message=f"Juju refuses {tool}: {_words(error)}",
+            remedy="the next hook tries again",
+        )
+        # The first refusal of a relation is the reason of the others.
+        self._refused.setdefault(f"{app}:{endpoint or tool}", problem)
+
+
+def _key(relation: ops.Relation) -> str:
+    return f"{relation.name}:{relation.id}"
+
+
+def _words(error: Exception) -> str:
+    return str(error).strip().removeprefix("ERROR ") or type(error).__name__

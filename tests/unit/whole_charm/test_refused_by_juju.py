@@ -1,0 +1,396 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Juju refuses hook tools for one relation: no hook fails, and all else is as without it."""
+
+import collections
+import functools
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+from unittest import mock
+
+import ops
+import pytest
+from istio_ambient.charm import relations
+from scenario import mocking
+
+from tests.unit.whole_charm import refusals, running
+from tests.unit.whole_charm.cases import base_beacon, base_control_plane, base_ingress
+from tests.unit.whole_charm.outcomes import ABSENT, Outcome
+from tests.unit.whole_charm.scenarios import EMPTY, Patch, Scenario, patched
+
+BROKEN = "broken"
+"""The scenarios' name of the relation that tools are refused for, which comes last."""
+REVIEWS = {"Service shop/reviews": base_ingress.service("reviews", 9080)}
+INGRESS = {"model": '"shop"', "name": '"reviews"', "port": "9080"}
+ROUTE = {
+    "model": "shop",
+    "listeners": [{"port": 8080, "protocol": "HTTP"}],
+    "http_routes": [
+        {
+            "name": "reviews",
+            "listener": {"port": 8080, "protocol": "HTTP"},
+            "matches": [{"path": {"type": "PathPrefix", "value": "/reviews"}}],
+            "backends": [{"service": "reviews", "port": 9080}],
+        }
+    ],
+}
+ENTRY = {**base_beacon.ENTRY, "target_app_name": "reviews"}
+SENT: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "istio-beacon-k8s": {
+        "service-mesh": {"policies": [ENTRY]},
+        "provide-cmr-mesh": {"cmr_data": {"app_name": "collector", "juju_model_name": "cos"}},
+        "metrics-endpoint": {},
+        "grafana-dashboard": {},
+        "charm-tracing": {
+            "receivers": [
+                {"protocol": {"name": "otlp_http", "type": "http"}, "url": "http://tempo:4318"}
+            ]
+        },
+    },
+    "istio-ingress-k8s": {
+        "ingress": INGRESS,
+        "ingress-unauthenticated": INGRESS,
+        "istio-ingress-route": {"config": ROUTE},
+        "istio-ingress-route-unauthenticated": {"config": ROUTE},
+        "istio-ingress-config": base_ingress.LOGIN["relations"]["control plane"]["app_data"],
+        "istio-request-auth": {"jwt_rules": [base_ingress.RULE]},
+        "gateway-metadata": {},
+        "provide-cmr-mesh": {"cmr_data": {"app_name": "collector", "juju_model_name": "cos"}},
+        "metrics-endpoint": {},
+        "grafana-dashboard": {},
+        "certificates": {},
+        "charm-tracing": {},
+        "upstream-ingress": {"ingress": '{"url": "https://front.example.com/shop"}'},
+        "forward-auth": base_ingress.LOGIN["relations"]["login"]["app_data"],
+    },
+    "istio-k8s": {
+        "grafana-dashboard": {},
+        "istio-metadata": {},
+        "metrics-endpoint": {},
+        "charm-tracing": {},
+        "workload-tracing": {
+            "receivers": [{"protocol": {"name": "otlp_grpc"}, "url": "other.cos.svc:4317"}]
+        },
+        "istio-ingress-config": base_control_plane.AUTHORIZER,
+        "jwks-ca-cert": {"version": "1", "certificates": [base_control_plane.OTHER_ROOT.pem]},
+    },
+}
+"""What the remote application of the relation has sent, by charm and endpoint."""
+BASES = {
+    "istio-beacon-k8s": base_beacon.BASE,
+    "istio-ingress-k8s": patched(base_ingress.BASE, {"objects": REVIEWS}),
+    "istio-k8s": patched(
+        base_control_plane.BASE, {"relations": {"collector": None, "authority": None}}
+    ),
+}
+RESTRICTING = {"forward-auth", "istio-request-auth", "certificates"}
+"""Endpoints of the ingress gateway whose relations take from what clients may do without."""
+ENDPOINTS = [(charm, endpoint) for charm, sent in SENT.items() for endpoint in sent]
+
+
+def related(charm: str, endpoint: str, **members: Any) -> Patch:
+    """Return the change by which another application is related to an endpoint."""
+    relation = {"endpoint": endpoint, "app": "reviews", "app_data": SENT[charm][endpoint]}
+    return {"relations": {BROKEN: {**relation, **members}}}
+
+
+@functools.cache
+def _run(charm: str, patches: str) -> tuple[Outcome, running.Left]:
+    return running.run_with_left(patched(EMPTY, BASES[charm], *json.loads(patches)))
+
+
+def run(charm: str, *patches: Patch) -> Outcome:
+    """Return the outcome of a charm where Juju refuses nothing."""
+    return _run(charm, json.dumps(patches))[0]
+
+
+def run_without(charm: str, endpoint: str, role: Patch) -> Outcome:
+    """Return the outcome without a relation; what it restricts stays restricted."""
+    if endpoint in RESTRICTING:
+        return run(charm, role, related(charm, endpoint, app_data={}))
+    return run(charm, role)
+
+
+def run_refused(
+    scenario: Scenario,
+    tools: Collection[str],
+    how: str,
+    before: running.Left = running.NOTHING,
+) -> tuple[Outcome, running.Left, list[str]]:
+    """Return the outcome where Juju refuses tools for the last relation, and which were called."""
+    with refusals.refused(tools, how, relation=len(scenario["relations"])) as calls:
+        return *running.run_with_left(scenario, before), calls
+
+
+def others(outcome: Outcome, *, but: str = BROKEN) -> dict[str, Any]:
+    """Return the cluster and the databags of all relations but one."""
+    left_out = {"status", "plan", "requests", "reads", "version", "action", "log"}
+    left_out |= {f"app databag {but}", f"unit databag {but}"}
+    return {place: each for place, each in outcome.sections.items() if place not in left_out}
+
+
+def databags(places: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the databags of an outcome."""
+    return {place: each for place, each in places.items() if "databag" in place}
+
+
+def names(outcome: Outcome, endpoint: str) -> bool:
+    """Return whether a finding, which is one of those in the status, names the relation."""
+    return any(line.startswith(f"reviews:{endpoint}: Juju ") for line in outcome.at("log"))
+
+
+def denials(outcome: Outcome) -> set[str]:
+    """Return the places of policies that allow nothing."""
+    closed: set[str] = set()
+    for place, each in outcome.sections.items():
+        if place.startswith(("AuthorizationPolicy ", "access to ")):
+            spec: Mapping[str, Any] = each["spec"]
+            if not spec.get("rules") and spec.get("action", "ALLOW") == "ALLOW":
+                closed.add(place)
+    return closed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leader", [True, False], ids=["leader", "follower"])
+@pytest.mark.parametrize(("charm", "endpoint"), ENDPOINTS)
+def test_all_else_is_as_without_a_relation_that_juju_refuses(
+    charm: str, endpoint: str, leader: bool
+):
+    role = {"leader": leader}
+    without = run_without(charm, endpoint, role)
+    scenario = patched(EMPTY, BASES[charm], role, related(charm, endpoint))
+    for how in (*refusals.GONE, *refusals.PASSING):
+        outcome, _, calls = run_refused(scenario, refusals.OF_RELATIONS, how)
+        found, expected = others(outcome), others(without)
+        if how not in refusals.GONE:
+            # Requests that cannot be read close what belongs to the application.
+            for place in denials(outcome) - denials(without):
+                del found[place]
+        assert found == expected, how
+        assert names(outcome, endpoint) == bool(calls), (how, calls)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leader", [True, False], ids=["leader", "follower"])
+@pytest.mark.parametrize(("charm", "endpoint"), ENDPOINTS)
+def test_no_single_refusal_fails_a_hook_or_reaches_another_relation(
+    charm: str, endpoint: str, leader: bool
+):
+    role = {"leader": leader}
+    scenario = patched(EMPTY, BASES[charm], role, related(charm, endpoint))
+    live = others(run(charm, role, related(charm, endpoint)))
+    without = others(run_without(charm, endpoint, role))
+    for tool in refusals.OF_RELATIONS:
+        for how in (refusals.FORGOTTEN, refusals.CUT_OFF, refusals.SILENT):
+            outcome, _, calls = run_refused(scenario, (tool,), how)
+            found = others(outcome)
+            if tool in ("relation-set", "network-get"):
+                assert found == live, (tool, how)
+            else:
+                expected = without if tool == "relation-get" else live
+                assert databags(found) == databags(expected), (tool, how)
+            assert names(outcome, endpoint) == (tool != "network-get" and bool(calls)), (tool, how)
+
+
+def earlier(scenario: Scenario) -> running.Left:
+    """Return what a hook leaves in which Juju refuses nothing."""
+    return running.run_with_left(scenario)[1]
+
+
+KEEPING = [
+    ("istio-beacon-k8s", "service-mesh"),
+    ("istio-ingress-k8s", "ingress"),
+    ("istio-ingress-k8s", "istio-ingress-route-unauthenticated"),
+    ("istio-ingress-k8s", "forward-auth"),
+    ("istio-ingress-k8s", "istio-request-auth"),
+    ("istio-ingress-k8s", "upstream-ingress"),
+    ("istio-k8s", "istio-ingress-config"),
+    ("istio-k8s", "jwks-ca-cert"),
+    ("istio-k8s", "workload-tracing"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("charm", "endpoint"), KEEPING)
+def test_a_refusal_that_passes_changes_nothing_for_a_live_relation(charm: str, endpoint: str):
+    scenario = patched(EMPTY, BASES[charm], related(charm, endpoint))
+    before = earlier(scenario)
+    live = running.run_with_left(scenario, before)[0]
+    assert others(live) != others(run(charm)), "the relation changes something"
+    for how in refusals.PASSING:
+        outcome, _, calls = run_refused(scenario, ("relation-get", "relation-set"), how, before)
+        assert "relation-get" in calls
+        assert outcome.at("requests") == [], how
+        assert others(outcome) == others(live), how
+        assert names(outcome, endpoint)
+
+
+@pytest.mark.slow
+def test_a_refusal_that_lasts_closes_what_belongs_to_the_application(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    scenario = patched(
+        EMPTY, BASES["istio-beacon-k8s"], related("istio-beacon-k8s", "service-mesh")
+    )
+    live, left = running.run_with_left(scenario)
+    place = "access to Service shop/reviews"
+    assert live.at(f"{place}: spec.rules")
+    for passed, is_open in ((0.0, True), (relations.KEPT - 1, True), (relations.KEPT + 1, False)):
+        monkeypatch.setattr(relations, "now", lambda passed=passed: 1e9 + passed)
+        outcome, left, _ = run_refused(scenario, ["relation-get"], refusals.CUT_OFF, left)
+        assert outcome.at(place) is not ABSENT, "without a policy, every workload would be allowed"
+        assert (outcome.at(f"{place}: spec.rules") not in (ABSENT, [])) == is_open
+    again, _ = running.run_with_left(scenario, left)
+    assert again.at(f"{place}: spec.rules") == live.at(f"{place}: spec.rules")
+
+
+@pytest.mark.slow
+def test_a_relation_that_juju_forgets_loses_at_once_what_it_had():
+    """Also after a hook in which its last databag was used."""
+    scenario = patched(
+        EMPTY, BASES["istio-beacon-k8s"], related("istio-beacon-k8s", "service-mesh")
+    )
+    left = earlier(scenario)
+    _, left, _ = run_refused(scenario, refusals.OF_RELATIONS, refusals.CUT_OFF, left)
+    for how in refusals.GONE:
+        outcome, then, _ = run_refused(scenario, refusals.OF_RELATIONS, how, left)
+        assert outcome.at("access to Service shop/reviews") is ABSENT
+        # What ops cannot tell from a relation that is forgotten does not come back either.
+        outcome, _, _ = run_refused(scenario, refusals.OF_RELATIONS, refusals.CUT_OFF, then)
+        assert outcome.at("access to Service shop/reviews") is ABSENT
+
+
+@pytest.mark.slow
+def test_access_of_others_is_withdrawn_beside_a_forgotten_relation():
+    charm = "istio-beacon-k8s"
+    before = earlier(patched(EMPTY, BASES[charm], related(charm, "metrics-endpoint")))
+    asks_no_more: Patch = {"relations": {"details": {"app_data": {"policies": []}}}}
+    scenario = patched(EMPTY, BASES[charm], asks_no_more, related(charm, "metrics-endpoint"))
+    outcome, _, _ = run_refused(scenario, refusals.OF_RELATIONS, refusals.DENIED, before)
+    assert outcome.at("access to Service shop/details") is ABSENT
+    sources = outcome.at(f"{base_beacon.OURS}: spec.rules[0].from[0].source.principals")
+    assert not any("reviews" in principal for principal in sources)
+    status = "blocked: reviews:metrics-endpoint: Juju has forgotten this relation; "
+    assert outcome.at("status") == f"{status}kubectl -n shop delete pod beacon-0"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [refusals.DENIED, refusals.CUT_OFF])
+def test_what_a_relation_restricts_stays_restricted(how: str):
+    """Nothing is open that requires a login, a token or HTTPS with the relation."""
+    charm = "istio-ingress-k8s"
+    for endpoint, guard in (("forward-auth", "ext-authz"), ("istio-request-auth", "deny-without")):
+        scenario = patched(EMPTY, BASES[charm], related(charm, endpoint))
+        for left in (running.NOTHING, earlier(scenario)):
+            outcome, _, _ = run_refused(scenario, refusals.OF_RELATIONS, how, left)
+            guards = [place for place in outcome.sections if f"/{guard}" in place]
+            assert guards or not any(p.startswith("HTTPRoute ") for p in outcome.sections)
+    scenario = patched(EMPTY, BASES[charm], related(charm, "certificates"))
+    outcome, _, _ = run_refused(scenario, refusals.OF_RELATIONS, how)
+    assert outcome.at("app databag productpage: ingress") is ABSENT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charm", BASES)
+@pytest.mark.parametrize("how", [refusals.CUT_OFF, refusals.SILENT, refusals.MISSING])
+def test_no_hook_fails_where_juju_refuses_tools_for_all(charm: str, how: str):
+    tools = {*refusals.TOOLS} - {*refusals.OF_RELATIONS}
+    scenario = patched(EMPTY, BASES[charm], base_ingress.CERTIFIER if "ingress" in charm else {})
+    scenario = patched(scenario, {"units": 3})
+    with refusals.refused(tools, how) as calls:
+        outcome, _ = running.run_with_left(scenario)
+    assert "goal-state" in calls
+    assert any("Juju refuses goal-state" in line for line in outcome.at("log"))
+    # All units that the peers know of are as many as there are without a peer relation.
+    expected, _ = running.run_with_left(patched(scenario, {"units": 1}))
+    ours = {place for place in others(expected) if place.startswith(("Deployment ", "Horizontal"))}
+    assert {p: outcome.at(p) for p in ours} == {p: expected.at(p) for p in ours}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [refusals.CUT_OFF, refusals.SILENT, refusals.MISSING])
+def test_a_certificate_in_use_stays_where_juju_refuses_what_its_request_needs(how: str):
+    scenario = patched(EMPTY, BASES["istio-ingress-k8s"], base_ingress.CERTIFIER)
+    asked = earlier(scenario)
+    answered = patched(scenario, {"relations": {"certificates": {"issues": "authority"}}})
+    served, left = running.run_with_left(answered, asked)
+    assert served.at("certificate") is not ABSENT
+    tools = [tool for tool in refusals.TOOLS if tool.startswith("secret-")]
+    with refusals.refused(tools, how) as calls:
+        outcome, _ = running.run_with_left(answered, left)
+    assert "secret-get" in calls
+    assert others(outcome) == others(served)
+    assert any("Juju refuses what the certificate's" in line for line in outcome.at("log"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charm", BASES)
+def test_relations_that_juju_does_not_list_open_nothing(charm: str):
+    login: Patch = base_ingress.LOGIN if "ingress" in charm else {}
+    scenario = patched(EMPTY, BASES[charm], login)
+    served, left = running.run_with_left(scenario)
+    for how in (refusals.CUT_OFF, refusals.SILENT):
+        for number in range(1, len(scenario["relations"]) + 1):
+            with refusals.refused(["relation-list"], how, relation=number):
+                outcome, _ = running.run_with_left(scenario, left)
+            assert outcome.at("requests") == []
+            assert databags(others(outcome)) == databags(others(served))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charm", BASES)
+def test_a_leadership_that_is_lost_within_a_hook_fails_no_hook(charm: str):
+    """Ops knows it, or Juju says it: the words are those of a relation that is gone."""
+    scenario = patched(EMPTY, BASES[charm])
+    with refusals.refused(["relation-set"], refusals.DENIED) as calls:
+        running.run_with_left(scenario)
+    assert calls
+    denied = mock.Mock(side_effect=ops.RelationDataAccessError("not leader"))
+    with mock.patch.object(ops.RelationDataContent, "_validate_write", denied):
+        outcome, _ = running.run_with_left(scenario)
+    assert denied.called
+    assert not any("Juju refuses" in line for line in outcome.at("log"))
+
+
+ADDRESSES: list[dict[str, Any]] = [
+    {},
+    {"bind-addresses": []},
+    {"bind-addresses": [{"interface-name": "eth0", "addresses": None}]},
+    {"bind-addresses": [{"interface-name": "eth0", "addresses": [{"value": ""}]}]},
+    {"bind-addresses": [{"interface-name": "eth0", "addresses": [{"value": "beacon-0.local"}]}]},
+    {"bind-addresses": None},
+    {"egress-subnets": ["beacon-0.local/32"]},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ADDRESSES, ids=json.dumps)
+def test_a_bind_address_that_is_a_name_or_absent_is_no_error(answer: dict[str, Any]):
+    scenario = patched(EMPTY, BASES["istio-beacon-k8s"])
+    get = mock.Mock(return_value=answer)
+    with mock.patch.object(mocking._MockModelBackend, "network_get", get):
+        outcome, _ = running.run_with_left(scenario)
+    name = "beacon-0.beacon-endpoints.shop.svc.cluster.local"
+    written = outcome.at("unit databag prometheus: prometheus_scrape_unit_address")
+    assert get.called
+    assert written == name
+    assert not any("Juju refuses" in line for line in outcome.at("log"))
+
+
+def test_each_databag_is_read_once():
+    """A hook tool is a process, and an application may have a thousand relations."""
+    counts: collections.Counter[tuple[Any, ...]] = collections.Counter()
+    real = mocking._MockModelBackend.relation_get
+
+    def count(self: Any, *arguments: Any, **named: Any) -> Any:
+        counts[arguments] += 1
+        return real(self, *arguments, **named)
+
+    for charm, base in BASES.items():
+        counts.clear()
+        with mock.patch.object(mocking._MockModelBackend, "relation_get", count):
+            running.run_with_left(patched(EMPTY, base))
+        assert counts, charm
+        assert {*counts.values()} == {1}, charm
