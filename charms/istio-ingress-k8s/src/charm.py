@@ -15,6 +15,7 @@ from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
 from istio_ambient.cluster import gateway_workloads, ingress_services, signing_keys
 from istio_ambient.ingress.reports import acceptance as route_acceptance
+from istio_ambient.ingress.reports import backends
 from istio_ambient.integrations import (
     gateway_certificate,
     ingress_authentication,
@@ -92,6 +93,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             requests=requests,
             cluster=cluster,
             live_routes=ingress_services.live_routes(live, gateway),
+            backend_policies=ingress.backend_policies_of(live),
             remembered=ingress.remembered(live, gateway),
             scrapers=let_in,
             pending=tuple(pending),
@@ -221,6 +223,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         yield from found.served.pending
         yield from ingress.key_readiness(facts.request_auth, facts.keys)
         yield from route_acceptance.acceptance(found, live)
+        yield from backends.missing_backends(found, live)
 
     def acceptance(
         self, client: kube.Client, facts: ingress.Facts, live: kube.Live, *, wrote: bool
@@ -241,6 +244,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Watch the gateway through its Service."""
         url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)
         return {"gateway": observability.http_check(url)}
+
+    def watched(self, facts: ingress.Facts) -> list[tuple[str, int]]:
+        """Return the backends that are missing: their applications' hooks are not ours."""
+        return backends.watched(self._resolved(facts))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def _service(obj: kube.Resource) -> ServiceFacts:
         address=_address(obj.status),
         node_ports={port.port: port.nodePort for port in spec.ports or () if port.nodePort},
         created=metadata.creationTimestamp,
+        written=kube.written_at(obj),
     )
 
 

@@ -171,6 +171,8 @@ class ServiceFacts:
     node_ports: Mapping[int, int] = dataclasses.field(default_factory=dict[int, int])
     """Ports on the nodes by port of the Service."""
     created: datetime.datetime | None = None
+    written: datetime.datetime | None = None
+    """When it was written last, its status aside; None: unknown."""
 
 
 @dataclasses.dataclass(frozen=True)

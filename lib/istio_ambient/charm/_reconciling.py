@@ -6,7 +6,7 @@
 import abc
 import dataclasses
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import httpx2
@@ -127,6 +127,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Return Pebble checks of the workload, by name; the metrics-proxy container runs them."""
         return {}
 
+    def watched(self, facts: F) -> Sequence[tuple[str, int]]:
+        """Return host and port of what is waited for and sends this application no event.
+
+        The metrics-proxy container of the leader tries to connect; a hook runs when it can.
+        """
+        return ()
+
     def tolerates(self, change: kube.Change) -> bool:
         """Return whether an object of another owner can stand in for the desired one.
 
@@ -245,6 +252,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look()
+        watched = self.watched(facts) if self.unit.is_leader() else ()
+        observability.watch(self.unit.get_container(observability.CONTAINER), watched)
         self.announce(facts)
         desired = self._desired(facts)
         plan = kube.Plan()

@@ -3,7 +3,9 @@
 
 """What a charm sends to observability: metrics, alert rules, dashboards, and its own traces."""
 
+import itertools
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import ops
@@ -25,6 +27,8 @@ DASHBOARDS = "src/grafana_dashboards"
 METRICS, GRAFANA, TRACING = "metrics-endpoint", "grafana-dashboard", "charm-tracing"
 """Endpoints of every charm; a charm without one does not take part in it."""
 
+_WATCH = "watch-"
+"""Start of the names of checks whose addresses differ from hook to hook."""
 _CHECK: ops.pebble.CheckDict = {
     "override": "replace",
     "startup": "enabled",
@@ -87,10 +91,50 @@ def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> 
         return
     current = container.get_plan().to_dict()
     desired = {"services": layer.get("services", {}), "checks": layer.get("checks", {})}
-    if all(current.get(key, {}) == value for key, value in desired.items()):
+    if all(value.items() <= current.get(key, {}).items() for key, value in desired.items()):
         return
     container.add_layer(CONTAINER, layer, combine=True)
     container.replan()
+
+
+def watch(container: ops.Container, addresses: Sequence[tuple[str, int]]) -> None:
+    """Try to connect to these hosts and ports, and to no others that were watched before.
+
+    Each is a Pebble check: Juju runs a hook as soon as one that has failed succeeds. Pebble
+    removes no check of a layer, so those that are not needed are disabled and used again. One
+    whose address stays is left alone, since another one starts anew.
+
+    Args:
+        container: runs the checks. Where its pod is on the mesh, ztunnel accepts connections to
+            all ports of a Service, so only Services that are missing are noticed there.
+        addresses: host and port of each.
+    """
+    if not container.can_connect():
+        return
+    checks = container.get_plan().to_dict().get("checks", {})
+    before = {name: each for name, each in checks.items() if name.startswith(_WATCH)}
+    kept = {
+        name: each
+        for name, each in before.items()
+        if each.get("startup") == "enabled" and _address(each) in addresses
+    }
+    watched = [_address(each) for each in kept.values()]
+    names = (name for name in map(_WATCH.__add__, map(str, itertools.count())) if name not in kept)
+    new = {next(names): tcp_check(*address) for address in addresses if address not in watched}
+    idle: dict[str, ops.pebble.CheckDict] = {
+        name: {**each, "startup": "disabled"}
+        for name, each in before.items()
+        if name not in kept and name not in new
+    }
+    changed = {name: each for name, each in {**new, **idle}.items() if each != before.get(name)}
+    if changed:
+        container.add_layer(CONTAINER, {"checks": changed}, combine=True)
+        container.replan()
+
+
+def _address(check: ops.pebble.CheckDict) -> tuple[str, int]:
+    tcp = check.get("tcp") or {}
+    return tcp.get("host", ""), tcp.get("port", 0)
 
 
 def _topology_of(charm: ops.CharmBase) -> cos.Topology:

@@ -83,7 +83,7 @@ def texts(findings: Findings, ready_timeout: float) -> tuple[list[str], list[str
         *(f"{c.ref} {c.reason}: rename or remove it" for c in findings.refused),
         *(f"{r.what} not ready for more than {ready_timeout:g} s: {r.reason}" for r in late),
     ]
-    unready = [f"{r.what}: {r.reason}" for r in findings.readiness if not r.ready]
+    unready = [f"{r.what}: {r.reason}" for r in findings.readiness if not (r.ready or r.told_late)]
     waiting = [
         *(fault.text for fault in findings.faults if fault.transient),
         *_deferred(findings.deferred),

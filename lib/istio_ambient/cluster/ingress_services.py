@@ -43,20 +43,26 @@ def read(
         httpx2.HTTPError: on any answer but success or 404.
     """
     requesters = [request.requester for request in requests]
-    named = [(request.model, *backend) for request in requests for backend in request.backends]
     if authorizer is not None:
         requesters.append(authorizer.requester)
-        named.append((authorizer.namespace, authorizer.name, authorizer.port))
     elsewhere = any(requester.model_uuid for requester in requesters)
     where = None if elsewhere else gateway.namespace
     services = authorization.services_of(kube.list_kind(client, Service, namespace=where) or ())
     namespaces = (kube.list_kind(client, Namespace) or ()) if elsewhere or cross_model else ()
+    model_namespaces = authorization.model_namespaces(namespaces)
+    named = [
+        (model_namespaces.get(request.requester.model_uuid, request.model), *backend)
+        for request in requests
+        for backend in request.backends
+    ]
+    if authorizer is not None:
+        named.append((authorizer.namespace, authorizer.name, authorizer.port))
     slices: Iterable[EndpointSlice] = ()
     if ingress.need_named_ports(services, named):
         slices = kube.list_kind(client, EndpointSlice, namespace=where) or ()
     return ingress.Cluster(
         services=services,
-        model_namespaces=authorization.model_namespaces(namespaces),
+        model_namespaces=model_namespaces,
         named_ports=ingress.named_ports_of(slices),
         foreign_routes=_foreign_routes(
             client, gateway, live, None if elsewhere or route_namespaces else gateway.namespace

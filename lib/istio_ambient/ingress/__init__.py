@@ -48,7 +48,7 @@ from istio_ambient.ingress.model import (
     workload_name,
 )
 from istio_ambient.ingress.objects._gateway import remembered
-from istio_ambient.ingress.objects._policies import cidrs_in_force
+from istio_ambient.ingress.objects._policies import backend_policies_of, cidrs_in_force
 from istio_ambient.ingress.objects._routes import KINDS
 from istio_ambient.ingress.routing import address_of, hosts, secret_name
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT, address_readiness
@@ -78,6 +78,7 @@ __all__ = [
     "address_readiness",
     "attached_routes",
     "authentication_in_force",
+    "backend_policies_of",
     "cidrs_in_force",
     "compatible",
     "desired",

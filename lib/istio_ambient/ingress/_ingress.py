@@ -171,7 +171,7 @@ def desired(ingress: Ingress) -> Desired:
             *policies,
             *objects.routes(served.objects, gateway),
             *objects.destination_rules((*served.routes, *served.withheld), gateway),
-            *objects.backend_policies(ingress.backends, gateway),
+            *objects.backend_policies(ingress.backends, gateway, facts.backend_policies),
             # Our own units are on the mesh where the whole model is.
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),

@@ -176,7 +176,7 @@ class GatewayCertificate:
         due when it was issued, the next one would be as well: it is used, and reported.
         """
         app = relation.app.name
-        used_since = listener_certificate.since(secret)
+        used_since = kube.written_at(secret) if secret else None
         used = listener_certificate.leaf_in(secret) == issued.certificate
         if used and (used_since is None or used_since < issued.spent_at):
             # Without a request in the databag, the next hook writes a new one.

@@ -41,6 +41,7 @@ from istio_ambient.kube._objects import (
     ref_in,
     ref_of,
     section,
+    written_at,
 )
 from istio_ambient.kube._phases import NO_ACCESS, Access, Phase, Placement, Transition
 from istio_ambient.kube._plan import (
@@ -114,4 +115,5 @@ __all__ = [
     "server_version",
     "withheld",
     "workload_readiness",
+    "written_at",
 ]

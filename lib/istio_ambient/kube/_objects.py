@@ -4,6 +4,7 @@
 """Kubernetes objects as the engine handles them: references and the plain JSON form."""
 
 import copy
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping
@@ -68,6 +69,13 @@ def manifest_of(obj: Resource) -> Manifest:
     ref = ref_of(obj)
     content = _without_nulls(json.loads(json.dumps(obj.to_dict())))
     return {**content, "apiVersion": ref.api_version, "kind": ref.kind}
+
+
+def written_at(obj: Resource) -> datetime.datetime | None:
+    """Return when an object of a typed class was written last, its status aside; None: unknown."""
+    entries = (obj.metadata.managedFields if obj.metadata else None) or ()
+    times = [entry.time for entry in entries if entry.time and not entry.subresource]
+    return max(times, default=None)
 
 
 def section(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Readiness:
     since: datetime.datetime | None = None
     """When the wait began, from timestamps in the cluster, so that nothing has to be stored to
     find a wait too long; None: unknown."""
+    told_late: bool = False
+    """The wait is usual and hinders nothing else: it is reported only once it is too long."""
 
     def __post_init__(self) -> None:
         make_printable(self)

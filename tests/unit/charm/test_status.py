@@ -59,6 +59,17 @@ def test_a_wait_past_the_timeout_blocks():
     assert "ErrImagePull" in found.message
 
 
+def test_a_usual_wait_is_reported_only_once_it_is_too_long():
+    def found(seconds: float | None) -> ops.StatusBase:
+        since = None if seconds is None else ago(seconds)
+        wait = kube.Readiness("ingress of web", False, "no port", since=since, told_late=True)
+        return of(status.Findings(readiness=[wait], message="all well"))
+
+    assert found(50) == found(None) == ops.ActiveStatus("all well")
+    late = "ingress of web not ready for more than 100 s: no port"
+    assert found(150) == ops.BlockedStatus(late)
+
+
 def test_an_object_of_another_owner_is_named():
     change = kube.Change(
         kube.Verb.REFUSED, REF, resources.Gateway, "exists and belongs to another owner"

@@ -386,13 +386,20 @@ def test_a_route_for_a_port_that_tls_moves_meets_those_that_are_there():
     assert outcome(*asked, tls=tls) == ([1], [2])
 
 
-def test_refused_and_pending_routes_cause_no_conflict():
+def test_refused_routes_cause_no_conflict():
     asked = (
         asks("one", A, relation_id=1),
         configuration("two", route("r", matches=(A,), backends=(backend("one", 80),))),
-        configuration("two", route("r", matches=(A,), backends=(backend("gone", 80),))),
     )
     assert outcome(*asked) == ([1], [])
+
+
+def test_a_route_without_its_backend_gives_way_to_one_that_can_answer():
+    early = configuration(
+        "two", route("r", matches=(A,), backends=(backend("gone", 80),)), relation_id=1
+    )
+    assert outcome(early) == ([1], [])
+    assert outcome(early, asks("one", A, relation_id=2)) == ([2], [1])
 
 
 def test_other_routes_of_those_that_clash_are_served():

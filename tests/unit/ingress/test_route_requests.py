@@ -261,7 +261,7 @@ def test_never_wider_than_what_is_ones_own(
     places: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
     for each in served.routes:
         assert each.namespace == "shop"
-        assert each.redirect or each.backends
+        assert each.redirect or each.backends or each.missing
         assert {backend.service for backend in each.backends} <= {each.requester.app}
         for match in each.matches:
             for host in each.answers_to:

@@ -2,14 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes of interface `ingress`, and the policies of their backends."""
 
+import datetime
 from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import authorization, ingress
+from istio_ambient import authorization, ingress, kube, resources
+from istio_ambient.ingress.reports import backends
 
-from tests.unit.ingress.samples import facts, objects, request, service
+from tests.unit.ingress import samples
+from tests.unit.ingress.samples import (
+    backend,
+    configuration,
+    facts,
+    objects,
+    request,
+    route,
+    service,
+)
 
 ROUTE = "HTTPRoute shop/productpage-httproute-http-80-gate"
 POLICY = "AuthorizationPolicy shop/productpage-gate-shop-l4"
@@ -107,12 +118,9 @@ def test_a_named_target_port_is_what_the_endpoints_say():
     assert rule["to"] == [{"operation": {"ports": ["8000", "8001"]}}]
 
 
-def test_a_named_target_port_without_endpoints_opens_nothing():
-    wanted = facts(request(), services=(service(target="web"),))
-    assert (served(wanted), backend_policies(wanted)) == (set(), set())
-    assert [p.reason for p in ingress.resolve(wanted).served.pending] == [
-        "no pod of productpage has the port behind 9080 yet"
-    ]
+def pending(facts: ingress.Facts) -> list[tuple[str, str]]:
+    found = backends.pending(ingress.resolve(facts))
+    return [(each.what, each.reason.partition(":")[0]) for each in found]
 
 
 @pytest.mark.parametrize(
@@ -120,13 +128,101 @@ def test_a_named_target_port_without_endpoints_opens_nothing():
     [
         ((), "there is no Service shop/productpage yet"),
         ((service(port=65535),), "Service productpage has no TCP port 9080 yet"),
+        ((service(target="web"),), "no pod of productpage has the port behind 9080 yet"),
     ],
 )
-def test_what_is_not_there_yet_is_pending(services: Any, reason: str):
+def test_a_route_is_made_before_its_application_answers(services: Any, reason: str):
     wanted = facts(request(), services=services)
-    assert (served(wanted), backend_policies(wanted), messages(wanted)) == (set(), set(), "")
-    (pending,) = ingress.resolve(wanted).served.pending
-    assert (pending.what, pending.reason) == ("ingress of productpage", reason)
+    rule = objects(wanted)[ROUTE]["spec"]["rules"][0]
+    assert rule["backendRefs"] == [{"name": "productpage", "port": 9080}]
+    assert (backend_policies(wanted), messages(wanted)) == (set(), "")
+    assert pending(wanted) == [("ingress of productpage", reason)]
+    # The others are served as before.
+    both = facts(request(), request("reviews"), services=(*services, service("reviews")))
+    assert backend_policies(both) == {"AuthorizationPolicy shop/reviews-gate-shop-l4"}
+
+
+def test_a_policy_allows_the_ports_that_are_known():
+    routes = (
+        route("a", backends=(backend("productpage", 9080),)),
+        route("b", field="http_routes[1]", backends=(backend("productpage", 9081),)),
+    )
+    rule = objects(facts(configuration("productpage", *routes)))[POLICY]["spec"]["rules"][0]
+    assert rule["to"] == [{"operation": {"ports": ["9080"]}}]
+
+
+@pytest.mark.parametrize("services", [(), (service(port=65535),), (service(target="web"),)])
+def test_pods_stay_closed_while_their_port_is_gone(services: Any):
+    before = ingress.desired(ingress.resolve(facts(request()))).objects
+    live = kube.Live(
+        resources.identity("shop", "gate"), objects={kube.ref_of(obj): obj for obj in before}
+    )
+    wanted = facts(
+        request(), services=services, backend_policies=ingress.backend_policies_of(live)
+    )
+    assert objects(wanted)[POLICY]["spec"] == {
+        "selector": {"matchLabels": {"app.kubernetes.io/name": "productpage"}},
+        "action": "ALLOW",
+    }
+
+
+@pytest.mark.parametrize("asked", [request("evil", name="later"), request("later", uuid="x")])
+def test_no_route_leads_to_a_service_that_may_be_anothers(asked: ingress.IngressRequest):
+    wanted = facts(asked, model_namespaces={"x": "shop"}, services=())
+    rule = objects(wanted)["HTTPRoute shop/later-httproute-http-80-gate"]["spec"]["rules"][0]
+    assert "backendRefs" not in rule
+    assert backend_policies(wanted) == set()
+    # It turns out to be another application's.
+    later = service("later", selector={"app.kubernetes.io/name": "victim"})
+    assert served(facts(asked, model_namespaces={"x": "shop"}, services=(later,))) == set()
+
+
+def test_only_backends_that_exist_share_the_requests():
+    named = (backend("productpage", 9080, 90), backend("canary", 9080, 10))
+    wanted = facts(configuration("productpage", route("a", backends=named)))
+    (name,) = served(wanted)
+    (ref,) = objects(wanted)[name]["spec"]["rules"][0]["backendRefs"]
+    assert ref["name"] == "productpage"
+    assert pending(wanted) == [
+        ("istio-ingress-route of productpage", "there is no Service shop/canary yet")
+    ]
+
+
+MADE = datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC)
+HOUR = datetime.timedelta(hours=1)
+
+
+def waits(wanted: ingress.Facts, *, live: bool = True) -> list[kube.Readiness]:
+    """Return what is reported about backends, with the routes in the cluster or not."""
+    made = [obj for obj in ingress.desired(samples.resolve(wanted)).objects if live]
+    for obj in made:
+        obj.metadata.creationTimestamp = MADE
+    objects = {kube.ref_of(obj): obj for obj in made}
+    cluster = kube.Live(resources.identity("shop", "gate"), objects=objects)
+    return list(backends.missing_backends(ingress.resolve(wanted), cluster))
+
+
+def test_a_missing_backend_is_told_late():
+    # Since the route was made, or the Service was written.
+    for written, since in ((None, MADE), (MADE - HOUR, MADE), (MADE + HOUR, MADE + HOUR)):
+        wanted = facts(request(), services=(service(port=65535, written=written),))
+        (found,) = waits(wanted)
+        assert (found.since, found.told_late, found.ready) == (since, True, False)
+        assert "has no TCP port 9080" in found.reason
+    assert waits(facts(request(), services=()), live=False) == []
+    assert waits(facts(request())) == []
+
+
+def test_what_is_missing_is_watched():
+    asked = (request(), request("reviews", relation_id=2), request("evil", name="later"))
+    wanted = facts(*asked, services=(service(port=65535), service("reviews")))
+    assert backends.watched(ingress.resolve(wanted)) == [
+        ("later.shop.svc", 9080),
+        ("productpage.shop.svc", 9080),
+    ]
+    many = [request(f"app{number}", relation_id=number) for number in range(99)]
+    found = backends.watched(ingress.resolve(facts(*many, services=())))
+    assert len(found) == backends.MAX_WATCHED
 
 
 @pytest.mark.parametrize(
@@ -310,10 +406,13 @@ def test_never_wider_than_what_is_ones_own(
             assert spec["selector"]["matchLabels"]["app.kubernetes.io/name"] == "a"
         if name.startswith("HTTPRoute"):
             (rule,) = spec["rules"]
-            backend = (manifest["metadata"]["namespace"], rule["backendRefs"][0]["name"])
-            assert backend in {("shop", s.name) for s in services} | {("blog", "a")}
-            # A route to the pods is never there without the policy that lets the gateway in.
-            assert (
-                f"AuthorizationPolicy {backend[0]}/{backend[1]}-gate-{backend[0]}-l4"
-                in objects(wanted)
-            )
+            namespace = manifest["metadata"]["namespace"]
+            # None where a Service of this name may still turn out to be another's.
+            for ref in rule.get("backendRefs", ()):
+                assert (namespace, ref["name"]) in {("shop", "a"), ("shop", "b"), ("blog", "a")}
+                found = [s for s in services if (s.namespace, s.name) == (namespace, ref["name"])]
+                assert [s.selector for s in found] in (
+                    [],
+                    [{"app.kubernetes.io/name": ref["name"]}],
+                    [{"app.kubernetes.io/name": "a"}],
+                )

@@ -86,6 +86,8 @@ class Facts:
     cluster: Cluster = field(default_factory=Cluster)
     live_routes: tuple[AttachedRoute, ...] = ()
     """Our own routes that are in the cluster."""
+    backend_policies: frozenset[kube.Ref] = frozenset()
+    """Our policies for backends that are in the cluster."""
     remembered: frozenset[Place] = frozenset()
     """Where requesters were served when routes were served last."""
     scrapers: Sequence[authorization.AccessRequest] = ()

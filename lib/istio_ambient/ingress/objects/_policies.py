@@ -7,7 +7,7 @@ See https://istio.io/latest/docs/reference/config/security/authorization-policy/
 rules allows no request; a rule without `from` or `to` would allow every request, so none is made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress import authentication
@@ -49,23 +49,42 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
 
 
 def backend_policies(
-    backends: Iterable[BackendService], gateway: GatewayRef
+    backends: Iterable[BackendService], gateway: GatewayRef, live: Collection[kube.Ref] = ()
 ) -> list[kube.Resource]:
-    """Return one L4 policy for each Service, which allows the gateway at the backends' ports."""
+    """Return one L4 policy for each Service, which allows the gateway at the backends' ports.
+
+    Only ports of the pods that are known. Where none is, there is no policy yet; one that is in
+    the cluster stays and allows nothing, since without it the pods would be open to all workloads.
+
+    Args:
+        backends: of routes, and of check requests.
+        gateway: the Gateway.
+        live: the policies that are in the cluster, `backend_policies_of`.
+    """
     by_service: dict[tuple[str, str], list[BackendService]] = {}
     for backend in backends:
         by_service.setdefault((backend.namespace, backend.service), []).append(backend)
-    return [_backend_policy(group, gateway) for _, group in sorted(by_service.items())]
+    policies = [_backend_policy(group, gateway) for _, group in sorted(by_service.items())]
+    return [each for each in policies if each.spec.get("rules") or kube.ref_of(each) in live]
 
 
-def _backend_policy(backends: Sequence[BackendService], gateway: GatewayRef) -> kube.Resource:
+def backend_policies_of(live: kube.Live) -> frozenset[kube.Ref]:
+    """Return our policies in the cluster that may be for backends: they select pods."""
+    policies = live.of(resources.AuthorizationPolicy)
+    return frozenset(kube.ref_of(each) for each in policies if "selector" in (each.spec or {}))
+
+
+def _backend_policy(
+    backends: Sequence[BackendService], gateway: GatewayRef
+) -> resources.Namespaced:
     namespace, service = backends[0].namespace, backends[0].service
     source = authorization.Source(gateway.namespace, gateway.workload)
     ports = authorization.Operation(
         ports=tuple(port for each in backends for port in each.pod_ports)
     )
+    rules = (authorization.AllowRule((source,), (ports.sorted(),)),) if ports.ports else ()
     return authorization.allow(
         name_with_hash(f"{service}-{gateway.name}-{namespace}-l4", OBJECT_NAME_LIMIT),
         authorization.Target.workload(namespace, dict(backends[0].selector)),
-        (authorization.AllowRule((source,), (ports.sorted(),)),),
+        rules,
     )

@@ -108,13 +108,6 @@ def leaf_in(secret: kube.Resource | None) -> x509.Certificate | None:
         return None
 
 
-def since(secret: kube.Resource | None) -> datetime.datetime | None:
-    """Return when the gateway's Secret was written last; None: unknown."""
-    entries = (secret.metadata.managedFields if secret and secret.metadata else None) or ()
-    times = [entry.time for entry in entries if entry.time and not entry.subresource]
-    return max(times, default=None)
-
-
 def _content(secret: kube.Resource | None) -> Certificate | None:
     data: dict[str, str] = dict((secret.data if secret else None) or {})
     try:

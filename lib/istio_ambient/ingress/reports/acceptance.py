@@ -62,7 +62,9 @@ def _refusals(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[ku
             reason = (
                 f"istiod does not accept it: {condition.get('message') or condition['reason']}"
             )
-            yield kube.Readiness(what, ready=False, reason=reason, since=_since(condition))
+            # Of a Service that does not exist yet: an application may still make it.
+            late = condition.get("reason") == "BackendNotFound"
+            yield kube.Readiness(what, False, reason, _since(condition), told_late=late)
 
 
 def _since(condition: Mapping[str, Any]) -> datetime.datetime | None:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from istio_ambient import kube
 from istio_ambient.ingress import Ingress, routing
 from istio_ambient.ingress.objects import KINDS
-from istio_ambient.ingress.reports import acceptance
+from istio_ambient.ingress.reports import acceptance, backends
 from istio_ambient.ingress.routing import DEFAULT_PORTS, Match, PathType, Route
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
 
 SERVED, APPLYING, REFUSED = "served", "not applied yet", "not taken by istiod"
+UNBACKED = "no backend yet"
 _HEADINGS = ("URL", "MATCH", "APPLICATION", "BACKEND", "AUTHENTICATION", "STATE")
 _FOREIGN_HEADINGS = ("ROUTE", "LISTENER", "HOSTNAMES", "PATHS", "STATE")
 _MAX_SHOWN = 8
@@ -41,7 +42,7 @@ class Entry:
     redirect: str
     """Status and target of a redirect; empty: requests go to a backend."""
     state: str
-    """`served`, `not applied yet` or `not taken by istiod`."""
+    """`served`, `not applied yet`, `not taken by istiod` or `no backend yet`."""
 
 
 def entries(ingress: Ingress, live: kube.Live) -> list[Entry]:
@@ -96,7 +97,9 @@ def _state(route: Route, ingress: Ingress, live: kube.Live) -> str:
     if live.get(KINDS[route.protocol], route.name, route.namespace) is None:
         return APPLYING
     refusals = acceptance.route_refusals(route, ingress.facts.gateway, live)
-    return REFUSED if any(refusals) else SERVED
+    if any(refusals):
+        return REFUSED
+    return UNBACKED if route.missing else SERVED
 
 
 def _conditions(match: Match) -> Iterator[str]:
@@ -155,7 +158,7 @@ def unserved(ingress: Ingress) -> list[Problem]:
     facts = ingress.facts
     pending = (
         Problem(app="", endpoint="", field="", message=f"{each.what}: {each.reason}", remedy="")
-        for each in ingress.served.pending
+        for each in (*ingress.served.pending, *backends.pending(ingress))
     )
     closed = ingress.authentication_problems
     return [*ingress.problems, *facts.config.problems, *facts.problems, *closed, *pending]
@@ -232,6 +235,6 @@ def proxied_endpoints(ingress: Ingress, found: Iterable[Entry]) -> Mapping[str, 
     if ingress.hosts.url:
         urls[ingress.facts.app] = {"url": ingress.hosts.url}
     for entry in sorted(found):
-        if entry.state == SERVED and ingress.hosts.url and not entry.redirect:
+        if entry.state in (SERVED, UNBACKED) and ingress.hosts.url and not entry.redirect:
             urls.setdefault(entry.application, {"url": entry.url})
     return urls

@@ -10,7 +10,7 @@ In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`,
 
 from istio_ambient.ingress.model import Match, PathType, Protocol
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
-from istio_ambient.ingress.routing._backends import Backends, BackendService
+from istio_ambient.ingress.routing._backends import Backends, BackendService, MissingBackend
 from istio_ambient.ingress.routing._held import Held, held
 from istio_ambient.ingress.routing._hosts import Hosts, covers, hosts, intersection
 from istio_ambient.ingress.routing._listeners import (
@@ -34,6 +34,7 @@ __all__ = [
     "Listener",
     "Listeners",
     "Match",
+    "MissingBackend",
     "PathType",
     "Protocol",
     "Route",

@@ -3,9 +3,10 @@
 
 """Backends: the Services that requests name, where they belong to the requester."""
 
+import datetime
 from dataclasses import dataclass
 
-from istio_ambient import authorization, gateways, kube
+from istio_ambient import authorization, gateways
 from istio_ambient.authorization import Refusal, ServiceFacts
 from istio_ambient.ingress.model import AuthorizerService, Cluster, IngressRequest, workload_name
 from istio_ambient.interfaces.ingress import IngressRequirerData
@@ -15,18 +16,43 @@ from istio_ambient.values.problems import Problem
 
 @dataclass(frozen=True, order=True)
 class BackendService:
-    """A port of a Service that exists, with the pods behind it."""
+    """A port of a Service, with the pods behind it."""
 
     namespace: str
     service: str
     port: int
     """Of the Service."""
     pod_ports: tuple[int, ...]
-    """The port at the pods; several where pods name different ones; never empty."""
+    """The port at the pods; several where pods name different ones; empty: not known yet."""
     selector: tuple[tuple[str, str], ...]
     """Labels of the pods; never empty."""
     weight: int | None = None
     """Its share of the requests, among those of the route's other backends; None: 1."""
+
+
+@dataclass(frozen=True)
+class MissingBackend:
+    """A backend that a route names, and that nothing answers at yet."""
+
+    namespace: str
+    service: str
+    port: int
+    """Of the Service."""
+    reason: str
+    """What is missing, and the remedy."""
+    since: datetime.datetime | None = None
+    """When its Service was written last; None: there is no Service, or it is unknown."""
+
+
+@dataclass(frozen=True)
+class NamedBackend:
+    """What became of the Service and port that a request names."""
+
+    service: BackendService | None
+    """What the route sends requests to; None: nothing yet, since a Service of this name may turn
+    out to be of another application."""
+    missing: MissingBackend | None = None
+    """None: nothing is missing."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +63,15 @@ class Backends:
     ownership: authorization.Ownership
 
     def model_refusal(self, request: IngressRequest) -> Problem | None:
-        """Return why the model that a request names is refused; None where it is its own."""
+        """Return why the model that a request names is refused; None where it is its own.
+
+        Juju's id of its model decides. The name of a model may differ from that of its namespace,
+        as the controller's does; the name of another model's namespace is refused.
+        """
         requester, model = request.requester, request.model
         own = self.ownership.home(requester)
-        if own == model:
+        others = {self.ownership.namespace, *self.ownership.model_namespaces.values()}
+        if own == model or (requester.model_uuid and own and model not in others):
             return None
         remedy = f"ask for a Service of model {own}, or integrate across models"
         if requester.model_uuid:
@@ -48,25 +79,26 @@ class Backends:
         message = f"asks for model {model}, which is not its own: refused"
         return requester.problem("model", message, remedy)
 
+    def namespace_of(self, request: IngressRequest) -> str:
+        """Return the namespace of a request's backends; its model is the requester's own."""
+        return self.ownership.home(request.requester) or request.model
+
     def backend(
         self, request: IngressRequest, named: Backend, field: str
-    ) -> BackendService | Problem | kube.Readiness:
-        """Return the backend that a request names.
+    ) -> NamedBackend | Problem:
+        """Return the backend that a request names, or a Problem where it is refused.
 
         Args:
             request: its model is the requester's own, as `model_refusal` decided.
             named: the Service, as the databag names it.
             field: place of the Service's name in the databag.
-
-        Returns:
-            The backend; a Problem where it is refused; a Readiness where it does not exist yet.
         """
-        requester = request.requester
+        requester, namespace = request.requester, self.namespace_of(request)
         name, number = named.service, named.port
-        service = self._gateway_service(request.model, name)
-        service = service or self.cluster.services.get((request.model, name))
+        service = self._gateway_service(namespace, name)
+        service = service or self.cluster.services.get((namespace, name))
         if service is None:
-            return _pending(requester, f"there is no Service {request.model}/{name} yet")
+            return _absent(requester, namespace, named)
         refusal = self.ownership.backend_refusal(
             requester,
             service.namespace,
@@ -77,13 +109,16 @@ class Backends:
         if refusal:
             return requester.problem(field, *_refusal(requester, service, refusal))
         pod_ports = self._pod_ports(service, number)
-        if pod_ports is None:
-            return _pending(requester, f"Service {service.name} has no TCP port {number} yet")
+        missing = None
         if not pod_ports:
-            return _pending(
-                requester, f"no pod of {service.name} has the port behind {number} yet"
+            reason = f"no pod of {service.name} has the port behind {number} yet"
+            if pod_ports is None:
+                reason = f"Service {service.name} has no TCP port {number} yet"
+            reason = f"{reason}: open it, or ask for no route to it"
+            missing = MissingBackend(
+                service.namespace, service.name, number, reason, service.written
             )
-        return _backend(service, number, pod_ports, named.weight)
+        return NamedBackend(_backend(service, number, pod_ports or (), named.weight), missing)
 
     def authorizer(self, named: AuthorizerService | None) -> BackendService | None:
         """Return the Service of the external authorizer, where it belongs to who named it.
@@ -163,5 +198,16 @@ def _refusal(
             return f"{where} is not one of {requester.app}: refused", own
 
 
-def _pending(requester: authorization.Requester, reason: str) -> kube.Readiness:
-    return kube.Readiness(f"{requester.endpoint} of {requester.app}", ready=False, reason=reason)
+def _absent(requester: authorization.Requester, namespace: str, named: Backend) -> NamedBackend:
+    """Return the backend of a Service that does not exist yet.
+
+    Which application it will belong to is not known, so no route may lead to it. One name is
+    taken: Juju makes the Service of an application's name for that application.
+    """
+    reason = f"there is no Service {namespace}/{named.service} yet"
+    missing = MissingBackend(namespace, named.service, named.port, reason)
+    if requester.model_uuid or named.service != requester.app:
+        return NamedBackend(None, missing)
+    selector = ((authorization.NAME_LABEL, requester.app),)
+    service = BackendService(namespace, named.service, named.port, (), selector, named.weight)
+    return NamedBackend(service, missing)

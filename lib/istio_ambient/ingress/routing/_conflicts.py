@@ -79,15 +79,16 @@ def settle(
     )
 
 
-def _order(route: Route, names: Collection[str]) -> tuple[bool, bool, int]:
+def _order(route: Route, names: Collection[str]) -> tuple[bool, bool, bool, int]:
     """Return the sort key of candidates where none is served.
 
-    A route that names a hostname of the gateway comes last: all others are for that hostname too.
+    A route without all of its backends gives way to those that can answer. Then a route that names
+    a hostname of the gateway comes last: all others are for that hostname too.
     """
     is_narrow = any(
         host != "*" and _hosts.covers(host, name) for host in route.answers_to for name in names
     )
-    return is_narrow, not route.is_published, route.relation_id
+    return bool(route.missing), is_narrow, not route.is_published, route.relation_id
 
 
 def _claims(candidate: Candidate) -> Iterator[Claim]:

@@ -10,11 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from istio_ambient import authorization, kube
+from istio_ambient import authorization
 from istio_ambient.ingress.model import IngressRequest, Match, Protocol
 from istio_ambient.ingress.routing import _hosts, _matches
 from istio_ambient.ingress.routing._addresses import HTTP_PORT
-from istio_ambient.ingress.routing._backends import Backends, BackendService
+from istio_ambient.ingress.routing._backends import (
+    Backends,
+    BackendService,
+    MissingBackend,
+    NamedBackend,
+)
 from istio_ambient.ingress.routing._listeners import REDIRECTING, Listener, Listeners
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import (
@@ -59,7 +64,9 @@ class Route:
     answers_to: tuple[str, ...] = ("*",)
     """Of these hostnames, those that the listener takes; never empty, `*`: any."""
     backends: tuple[BackendService, ...] = ()
-    """Empty only where `redirect` is set."""
+    """Empty where `redirect` is set, or none of them may be sent requests yet: clients get 500."""
+    missing: tuple[MissingBackend, ...] = ()
+    """Backends that nothing answers at yet, in the order in which the databag names them."""
     scheme: Scheme = "http"
     """Protocol of the backends."""
     rewrite: UrlRewrite | None = None
@@ -70,7 +77,7 @@ class Route:
     @property
     def target(self) -> tuple[object, ...]:
         """Everything that happens to matching requests."""
-        return self.backends, self.scheme, self.rewrite, self.redirect, self.protocol
+        return self.backends, self.missing, self.scheme, self.rewrite, self.redirect, self.protocol
 
     @property
     def is_published(self) -> bool:
@@ -93,8 +100,8 @@ class Route:
         return self.protocol, self.namespace, self.name
 
 
-Outcome: TypeAlias = Route | Problem | kube.Readiness
-"""Of a request: a route; a Problem: refused; a Readiness: a backend does not exist yet."""
+Outcome: TypeAlias = Route | Problem
+"""Of a request: a route; a Problem: refused."""
 
 
 def routes_of(
@@ -116,20 +123,21 @@ def routes_of(
 def _of_ingress(
     request: IngressRequest, data: IngressRequirerData, listeners: Listeners, backends: Backends
 ) -> Outcome:
-    backend = backends.backend(request, Backend(service=data.name, port=data.port), "name")
-    if not isinstance(backend, BackendService):
-        return backend
+    named = backends.backend(request, Backend(service=data.name, port=data.port), "name")
+    if isinstance(named, Problem):
+        return named
     return Route(
         requester=request.requester,
         relation_id=request.relation_id,
         authenticated=request.authenticated,
         protocol=Protocol.HTTP,
         name=data.name,
-        namespace=data.model,
+        namespace=backends.namespace_of(request),
         listener=listeners.default,
         matches=(Match(path=f"/{data.model}-{data.name}"),),
         answers_to=(listeners.hostname or "*",),
-        backends=(backend,),
+        backends=(named.service,) if named.service else (),
+        missing=(named.missing,) if named.missing else (),
         scheme=data.scheme or "http",
         rewrite=_TO_ROOT if data.strip_prefix else None,
     )
@@ -148,13 +156,13 @@ def _of_route(
         remedy = f"use {listeners.hostname}, or leave them out"
         return request.requester.problem(f"{field}.hostnames", message, remedy)
     redirect = route.redirect
-    served: list[BackendService] = []
+    named: list[NamedBackend] = []
     for number, named_backend in enumerate(route.backends if redirect is None else ()):
         place = f"{field}.backends[{number}].service"
         found = backends.backend(request, named_backend, place)
-        if not isinstance(found, BackendService):
+        if isinstance(found, Problem):
             return found
-        served.append(found)
+        named.append(found)
     matches, is_grpc = _matches.matches(route), isinstance(route, GrpcRoute)
     if redirect is not None:
         # Gateway API's GRPCRoute has no redirects. In an HTTPRoute, a gRPC method is a path.
@@ -165,12 +173,13 @@ def _of_route(
         authenticated=request.authenticated,
         protocol=Protocol.GRPC if is_grpc and redirect is None else Protocol.HTTP,
         name=f"{request.requester.app}-{route.name}",
-        namespace=request.model,
+        namespace=backends.namespace_of(request),
         listener=_listener(route, listeners),
         matches=matches,
         hostnames=hostnames,
         answers_to=answers_to,
-        backends=tuple(served),
+        backends=tuple(each.service for each in named if each.service),
+        missing=tuple(each.missing for each in named if each.missing),
         scheme="grpc" if is_grpc else "http",
         rewrite=_rewrite(route.rewrite),
         redirect=redirect,
@@ -220,7 +229,7 @@ def redirect_of(route: Route, listeners: Listeners) -> Route | None:
     if not is_default or route.protocol is Protocol.GRPC:
         return None
     return dataclasses.replace(
-        route, listener=REDIRECTING, backends=(), rewrite=None, redirect=_TO_TLS
+        route, listener=REDIRECTING, backends=(), missing=(), rewrite=None, redirect=_TO_TLS
     )
 
 

@@ -37,7 +37,7 @@ class Served:
     problems: tuple[Problem, ...] = ()
     """Routes that are refused or in conflict."""
     pending: tuple[kube.Readiness, ...] = ()
-    """What the gateway waits for, and the routes whose backends do not exist yet."""
+    """What the gateway waits for."""
     clashing: frozenset[int] = frozenset()
     """Ids of the relations with a route refused for a conflict; their databags get nothing."""
     without_routes: frozenset[int] = frozenset()
@@ -64,7 +64,7 @@ def served(
 ) -> Served:
     """Return the routes without those that conflict, and with the names of their objects.
 
-    Routes that are refused or pending take no part in conflicts.
+    Routes that are refused take no part in conflicts.
 
     Args:
         requests: of all applications.
@@ -80,7 +80,6 @@ def served(
     """
     outcomes = list(_outcomes(requests, listeners, backends))
     problems = [each for each in outcomes if isinstance(each, Problem)]
-    pending = [each for each in outcomes if isinstance(each, kube.Readiness)]
     settled = _conflicts.settle(
         _candidates(outcomes, listeners), hosts.known_by, held.answering(listeners.hostname)
     )
@@ -88,7 +87,7 @@ def served(
     kept = settled.candidates
     redirects = (redirect for _, redirect in kept if redirect)
     everything = _routes.named((*(route for route, _ in kept), *redirects), app)
-    waiting = (*withholding, *_awaited(tls, upstream), *pending)
+    waiting = (*withholding, *_awaited(tls, upstream))
     routes = everything[: len(kept)]
     return Served(
         routes=() if withholding else routes,

@@ -25,7 +25,16 @@ from tests.unit.whole_charm.cases.base_ingress import (
 )
 from tests.unit.whole_charm.cases.gateway_charms import COS, STORE
 from tests.unit.whole_charm.fake_cluster import CONTROLLER, CREATED
-from tests.unit.whole_charm.outcomes import ABSENT, Has, Lacks, blocked, late, pending, waiting
+from tests.unit.whole_charm.outcomes import (
+    ABSENT,
+    PRESENT,
+    Has,
+    Lacks,
+    blocked,
+    late,
+    pending,
+    waiting,
+)
 from tests.unit.whole_charm.scenarios import Case, Patch, merged
 
 PAGE_PODS = f"access to pods shop/{NAME}=productpage: spec.rules[0].to[0].operation.ports"
@@ -269,7 +278,29 @@ CASES: Mapping[str, Case] = {
     ),
     "a Service has another port": Case(
         {"objects": {"Service shop/productpage": service("productpage", 9081)}},
-        {"status": waiting("ingress of productpage")},
+        {
+            "status": late("ingress of productpage", "port 9080"),
+            PAGE_PODS: ABSENT,
+            "plan: checks.watch-0.tcp": {"host": "productpage.shop.svc", "port": 9080},
+        },
+        same={PAGE: PRESENT, "app databag productpage": PRESENT},
+    ),
+    "a Service has lost its port": Case(
+        {"meanwhile": {"Service shop/productpage": service("productpage", 9081)}},
+        {f"access to pods shop/{NAME}=productpage: spec.rules": ABSENT},
+        given={"earlier": {}},
+        same={f"access to pods shop/{NAME}=productpage: spec.action": "ALLOW"},
+    ),
+    "a Service without the port was written just now": Case(
+        {
+            "objects": {
+                "Service shop/productpage": {
+                    "metadata": {"managedFields": [{"time": "2999-01-01T00:00:00Z"}]}
+                }
+            }
+        },
+        {"status": Lacks("productpage")},
+        given={"objects": {"Service shop/productpage": service("productpage", 9081)}},
     ),
     "a port of a Service has another name": Case(
         {
@@ -279,7 +310,7 @@ CASES: Mapping[str, Case] = {
                 }
             }
         },
-        {"status": waiting("ingress of productpage")},
+        {"status": late("ingress of productpage", "no pod of productpage")},
         given={
             "objects": {
                 "Service shop/productpage": BY_NAME,
@@ -306,11 +337,14 @@ CASES: Mapping[str, Case] = {
                 "Service shop/other": service("productpage", 9080),
             }
         },
-        {"status": waiting("ingress of productpage", "shop/productpage")},
+        {"status": late("ingress of productpage", "shop/productpage")},
     ),
     "a Service is in another namespace": Case(
         {"objects": {"Service store/stock": None, "Service depot/stock": service("stock", 8000)}},
-        {"status": waiting("ingress of remote-stock", "store/stock")},
+        {
+            "status": late("ingress of remote-stock", "store/stock"),
+            f"{STOCK}: spec.rules[0].backendRefs": ABSENT,
+        },
     ),
     "a Service of another name than its application has there": Case(
         databag("stock", name="stock-api"),
