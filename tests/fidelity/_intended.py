@@ -93,6 +93,13 @@ INTENDED: tuple[Intended, ...] = (
     ),
     Intended(
         _ISTIOD_DEPLOYMENT,
+        "*.terminationMessagePolicy",
+        "the status of the unit says why istiod ended, by the end of its log",
+        ours="FallbackToLogsOnError",
+        theirs=ABSENT,
+    ),
+    Intended(
+        _ISTIOD_DEPLOYMENT,
         "*.env[BLOCKED_CIDRS_IN_JWKS_URIS].*",
         "istiod fetches no keys from loopback, link-local and metadata addresses",
         theirs=ABSENT,

@@ -87,6 +87,7 @@ ISTIO = ToolSet(
         "pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent",
         "istioctl": "istio.io/istio/istioctl/cmd/istioctl",
         "gatewayobjects": "./gatewayobjects",
+        "meshcas": "./meshcas",
         "meshconfigs": "./meshconfigs",
     },
     {

@@ -4,6 +4,7 @@
 """Whether a workload is ready, and otherwise why not: read once, without waiting."""
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,13 @@ from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import Manifest, items, manifest_of, section
 from istio_ambient.values.text import make_printable
+
+_CRASHED = "CrashLoopBackOff"
+_MAX_LOG = 4096
+"""Characters of a termination message; Kubernetes keeps 4096 bytes of a file, 2048 of a log."""
+
+_LOG_PREFIX = re.compile(r"^\S{1,40}Z\s+(error|fatal|warn|info|debug)\s+", re.ASCII)
+_LOG_ERROR = re.compile(r"\b(error|failed|failure|fatal|cannot|panic|invalid)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -166,11 +174,35 @@ def _pod_reason(status: Manifest) -> str:
 
 
 def _container_reason(container: Manifest) -> str:
-    state = section(container, "state")
-    waiting, exit_code = section(state, "waiting"), section(state, "terminated").get("exitCode")
-    if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+    state, last = section(container, "state"), section(container, "lastState")
+    waiting, previous = section(state, "waiting"), section(last, "terminated")
+    ended = _end(section(state, "terminated"))
+    if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing", _CRASHED):
         return f"{waiting['reason']}: {waiting.get('message') or container['image']}"
-    return f"container {container['name']} ended with {exit_code}" if exit_code else ""
+    if not ended and not container.get("ready"):
+        # Also while the next attempt runs: it may take a while to end like the one before.
+        ended = _end(previous) or waiting.get("message") or ""
+    return f"container {container['name']} {ended}" if ended else ""
+
+
+def _end(terminated: Manifest) -> str:
+    """Return how a container failed, with the line of its log that says why; else empty."""
+    code, reason = terminated.get("exitCode"), terminated.get("reason")
+    if not code:
+        return ""
+    how = f"ended with {code}" + (f" ({reason})" if reason not in (None, "", "Error") else "")
+    line = _decisive_line(terminated.get("message") or "")
+    # A status is cut before what follows the last semicolon: the cause, last in Go's errors.
+    context, _, cause = line.rpartition(": ")
+    return f"{how}: {context}; {cause}" if context else ": ".join(filter(None, (how, line)))
+
+
+def _decisive_line(log: str) -> str:
+    """Return the last line about an error, without time and level; else the last line."""
+    lines = [_LOG_PREFIX.sub("", line).strip() for line in log[-_MAX_LOG:].splitlines()]
+    lines = [line for line in lines if line]
+    errors = [line for line in lines if _LOG_ERROR.search(line)]
+    return next(reversed(errors or lines), "")
 
 
 def _since(workload: Manifest, pods: Sequence[Manifest]) -> datetime.datetime | None:

@@ -32,7 +32,6 @@ class PlatformFacts:
     privileged_scc: bool = False
     """Whether pods need a SecurityContextConstraint to get their capabilities."""
     se_linux_type: str = ""
-    termination_message_policy: str = ""
 
 
 _RANCHER_CONF = "/var/lib/rancher/k3s/agent/etc/cni/net.d"
@@ -60,7 +59,6 @@ PLATFORMS: dict[Platform, PlatformFacts] = {
             cni_conf_name="istio-cni.conf",
             privileged_scc=True,
             se_linux_type="spc_t",
-            termination_message_policy="FallbackToLogsOnError",
         ),
     )
 }

@@ -50,23 +50,3 @@ def is_authority(certificate: x509.Certificate) -> bool:
         return False
     except REFUSED:
         return True
-
-
-def may_sign(certificate: x509.Certificate, below: int = 0) -> bool:
-    """Return whether a certificate may sign others (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
-
-    Args:
-        certificate: the issuer's. One without key usage may sign; one without basic constraints
-            may not.
-        below: number of authorities between it and the certificates of workloads.
-    """
-    try:
-        extensions = certificate.extensions
-        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
-        if not basic.ca or (basic.path_length is not None and basic.path_length < below):
-            return False
-        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    except x509.ExtensionNotFound as error:
-        return error.oid == x509.KeyUsage.oid
-    except REFUSED:
-        return False

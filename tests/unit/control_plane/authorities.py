@@ -4,10 +4,11 @@
 """Certificate authorities for tests: a root, and one below it, in the keys of the Juju secret."""
 
 import datetime
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -25,11 +26,13 @@ class Authority:
         path_length: int | None = None,
         start: datetime.datetime = NOW - DAY,
         days: int = 3650,
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ):
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         signer = issuer or self
-        self.certificate = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(self.name)
             .issuer_name(signer.name)
@@ -38,23 +41,26 @@ class Authority:
             .not_valid_before(start)
             .not_valid_after(start + days * DAY)
             .add_extension(x509.BasicConstraints(ca, path_length if ca else None), critical=True)
-            .sign(signer.key, hashes.SHA256())
         )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        self.certificate = builder.sign(signer.key, hashes.SHA256())
 
     @property
     def pem(self) -> str:
         """The certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def private(self, password: bytes | None = None) -> str:
-        """The private key."""
+    def private(self, password: bytes | None = None, *, traditional: bool = False) -> str:
+        """The private key; with a password it is encrypted."""
         how = (
             serialization.BestAvailableEncryption(password)
             if password
             else serialization.NoEncryption()
         )
-        pkcs8 = serialization.PrivateFormat.PKCS8
-        return self.key.private_bytes(serialization.Encoding.PEM, pkcs8, how).decode()
+        private = serialization.PrivateFormat
+        form = private.TraditionalOpenSSL if traditional else private.PKCS8
+        return self.key.private_bytes(serialization.Encoding.PEM, form, how).decode()
 
 
 def secret(authority: Authority, *above: Authority) -> dict[str, str]:

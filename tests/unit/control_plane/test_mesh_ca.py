@@ -7,6 +7,9 @@ import datetime
 import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import control_plane, manifests
@@ -50,6 +53,9 @@ def test_an_authority_with_a_path_to_a_root_is_used(content: dict[str, str]):
     assert content["ca-key"] not in repr(mesh_ca)
 
 
+PARAMETERS = "-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\n"
+
+
 def with_(**changes: str) -> dict[str, str]:
     return GOOD | {key.replace("_", "-"): value for key, value in changes.items()}
 
@@ -84,13 +90,9 @@ _IMPOSTOR = Authority("site", Authority("root"))
         (GOOD | {"ca-crl": "x"}, "ca-crl", "not known"),
         (with_(ca_cert=_of_no_version(ISTIO.pem)), "ca-cert", "no PEM"),
         (with_(root_cert=_of_no_version(ROOT.pem)), "root-cert", "no PEM"),
-        (with_(ca_key="nothing"), "ca-key", "does not begin"),
-        (with_(ca_key=ISTIO.private(b"secret")), "ca-key", "does not begin"),
-        (
-            with_(ca_key="-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\n"),
-            "ca-key",
-            "does not begin",
-        ),
+        (with_(ca_key="nothing"), "ca-key", "no private key"),
+        (with_(ca_key=ISTIO.private(b"secret")), "ca-key", "no private key"),
+        (with_(ca_key=PARAMETERS), "ca-key", "no private key"),
         (
             with_(ca_key="-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
             "ca-key",
@@ -105,8 +107,13 @@ _IMPOSTOR = Authority("site", Authority("root"))
         (with_(cert_chain=ISTIO.pem), "cert-chain", "does not lead"),
         (with_(root_cert=Authority("root").pem), "cert-chain", "does not lead"),
         *(
-            (authorities.secret(Authority("istio", site), site, ROOT), "cert-chain", "does not")
-            for site in (_OLD_SITE, _SHORT_SITE, _NO_CA_SITE, _IMPOSTOR)
+            (authorities.secret(Authority("istio", site), site, ROOT), field, message)
+            for site, field, message in (
+                (_OLD_SITE, "cert-chain", "no path to root-cert is valid now"),
+                (_SHORT_SITE, "cert-chain[1]", "path length"),
+                (_NO_CA_SITE, "cert-chain[1]", "not the certificate of an authority"),
+                (_IMPOSTOR, "cert-chain", "does not lead"),
+            )
         ),
     ],
 )
@@ -121,6 +128,157 @@ def test_what_istiod_cannot_use_is_refused_and_not_shown(
     for text in GOOD.values():
         for line in text.splitlines()[1:-1]:
             assert line not in str(problem)
+
+
+def usage(*oids: x509.ObjectIdentifier) -> tuple[x509.ExtensionType, bool]:
+    return x509.ExtendedKeyUsage(oids), False
+
+
+def constraints(*permitted: x509.GeneralName) -> tuple[x509.ExtensionType, bool]:
+    return x509.NameConstraints(permitted, None), True
+
+
+_SERVER, _CLIENT = Usage.SERVER_AUTH, Usage.CLIENT_AUTH
+_BOTH = usage(_SERVER, _CLIENT)
+_ANY = usage(Usage.ANY_EXTENDED_KEY_USAGE)
+_UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\x00")
+_FLAGS = dict.fromkeys(
+    (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+        *("key_agreement", "encipher_only", "decipher_only", "key_cert_sign"),
+    ),
+    False,
+)
+_CRL_ONLY = x509.KeyUsage(**_FLAGS, crl_sign=True)
+_URI = constraints(x509.UniformResourceIdentifier("cluster.local"))
+_KEY_ID = x509.AuthorityKeyIdentifier(b"another", None, None)
+_POLICIES = x509.CertificatePolicies(
+    [x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)]
+)
+
+
+@pytest.mark.parametrize(
+    ("extension", "message"),
+    [
+        (usage(_CLIENT), "no serverAuth and clientAuth"),
+        (usage(_SERVER), "no serverAuth and clientAuth"),
+        (usage(Usage.CODE_SIGNING), "no serverAuth and clientAuth"),
+        (_ANY, "no serverAuth and clientAuth"),
+        ((_UNKNOWN, True), "a critical extension is unknown to proxies"),
+        ((_POLICIES, True), "a critical extension is unknown to proxies"),
+        ((x509.PolicyConstraints(0, None), False), "it requires policies of certificates"),
+        (_URI, "its name constraints exclude the mesh"),
+        (constraints(x509.DNSName("example.com")), "its name constraints exclude the mesh"),
+        ((_CRL_ONLY, True), "its key usage lacks keyCertSign"),
+        ((x509.SubjectKeyIdentifier(b"1"), True), "istiod cannot read this certificate"),
+        (
+            (x509.SubjectAlternativeName([x509.UniformResourceIdentifier("http://[a")]), False),
+            "istiod cannot read this certificate",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_authority_whose_extensions_peers_refuse_is_refused_wherever_it_is(
+    extension: tuple[x509.ExtensionType, bool], message: str, place: int
+):
+    """`place` 0 is the signer, 1 the authority above it."""
+    site = Authority("site", ROOT, extensions=[extension] if place else [])
+    signer = Authority("istio", site, extensions=[] if place else [extension])
+    _, (problem,) = parse(authorities.secret(signer, site, ROOT))
+    assert problem.field == ("ca-secret cert-chain[1]" if place else "ca-secret ca-cert")
+    assert problem.message == message
+    assert len(str(problem).encode()) <= 120
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP256K1()),
+        ec.generate_private_key(ec.BrainpoolP256R1()),
+        ec.generate_private_key(ec.SECP224R1()),
+        rsa.generate_private_key(65537, 1024),  # noqa: S505 - what is refused
+    ],
+)
+def test_keys_that_istiod_or_proxies_do_not_know_are_refused(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+):
+    _, (problem,) = parse(authorities.secret(Authority("istio", ROOT, key=key), ROOT))
+    assert problem.field == "ca-secret ca-cert"
+    assert problem.message in {
+        "istiod cannot read this certificate",
+        "its key is of a kind that proxies refuse",
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        authorities.secret(Authority("istio", ROOT, extensions=[_BOTH, (_UNKNOWN, False)]), ROOT),
+        authorities.secret(
+            Authority("istio", _ROOT_OF_ANY := Authority("root", extensions=[_ANY])), _ROOT_OF_ANY
+        ),
+        authorities.secret(
+            Authority("istio", ROOT, extensions=[constraints(x509.DNSName("svc"))]), ROOT
+        ),
+        authorities.secret(
+            Authority("istio", ROOT, key=ec.generate_private_key(ec.SECP521R1())), ROOT
+        ),
+        authorities.secret(Authority("istio", ROOT, key=rsa.generate_private_key(3, 2048)), ROOT),
+    ],
+)
+def test_what_all_peers_accept_is_used(content: dict[str, str]):
+    mesh_ca, problems = parse(content)
+    assert (problems, mesh_ca is not None) == ([], True)
+
+
+def test_istiod_gets_nothing_but_the_certificates_and_the_key():
+    noisy = {
+        "ca-cert": "Certificate:\r\n  Data\r\n" + ISTIO.pem.replace("\n", "\r\n"),
+        "ca-key": PARAMETERS + ISTIO.private(traditional=True) + "the end",
+        "root-cert": ROOT.pem.replace("CERTIFICATE", "X509 CERTIFICATE"),
+        "cert-chain": SITE.pem + ISTIO.private() + ISTIO.pem,
+    }
+    mesh_ca, problems = parse(noisy)
+    assert problems == []
+    assert mesh_ca == manifests.MeshCA(
+        ca_cert=ISTIO.pem,
+        ca_key=ISTIO.private(traditional=True),
+        root_cert=ROOT.pem,
+        cert_chain=ISTIO.pem + SITE.pem,
+        source="secret:one",
+    )
+
+
+def test_a_renewed_root_comes_before_its_predecessor():
+    renewed = Authority("root", key=ROOT.key, start=NOW, days=9999)
+    mesh_ca, _ = parse(GOOD | {"root-cert": ROOT.pem + renewed.pem})
+    assert mesh_ca is not None
+    assert mesh_ca.root_cert == renewed.pem + ROOT.pem
+
+
+def test_an_issuer_that_envoy_would_not_find_is_refused():
+    other = Authority("istio", SITE, extensions=[(_KEY_ID, False)])
+    site = Authority("site", ROOT, extensions=[(x509.SubjectKeyIdentifier(b"own"), False)])
+    named = Authority("istio", site, extensions=[(_KEY_ID, False)])
+    assert parse(authorities.secret(other, SITE, ROOT))[1] == []
+    _, (problem,) = parse(authorities.secret(named, site, ROOT))
+    assert (problem.field, problem.message) == (
+        "ca-secret cert-chain[0]",
+        "it names another key of its issuer",
+    )
+    _, (problem,) = parse(GOOD | {"root-cert": ROOT.pem + Authority("root").pem})
+    assert problem.message == "another authority has its issuer's name"
+
+
+def test_an_applied_authority_that_is_refused_by_now_stays():
+    content = authorities.secret(Authority("istio", ROOT, extensions=[_ANY]), ROOT)
+    fields = {key.replace("-", "_"): text for key, text in content.items()}
+    ca = manifests.MeshCA(**fields, source="secret:one")
+    found = control_plane.read_site_ca(content, "secret:one", NOW, ca)
+    assert (found.mesh_ca, found.is_usable) == (ca, True)
+    assert found.problem is not None
+    found = control_plane.read_site_ca(content, "secret:one", NOW, applied(GOOD))
+    assert (found.mesh_ca, found.is_usable) == (None, False)
 
 
 def test_two_authorities_that_signed_each_other_are_no_path_to_a_root():

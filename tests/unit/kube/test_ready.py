@@ -6,7 +6,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from istio_ambient import kube
+from istio_ambient.values.text import MAX_MESSAGE, shortened
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
 
@@ -151,3 +154,110 @@ def test_the_readiness_of_a_deployment_that_a_controller_makes():
     assert of_deployment(Cluster()) is UNMADE
     with pytest.raises(httpx2.HTTPStatusError):
         of_deployment(Cluster(code=403))
+
+
+def pod_with(*containers: dict[str, Any]) -> Pod:
+    plain = {"name": "discovery", "image": "i", "imageID": "", "ready": False, "restartCount": 3}
+    statuses = [{**plain, **container} for container in containers]
+    return load(Pod, metadata={"name": "x-1"}, status={"containerStatuses": statuses})
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+
+
+def terminated(code: int, message: str | None = None, reason: str = "Error") -> dict[str, Any]:
+    found = {"exitCode": code, "reason": reason}
+    return {"terminated": found | ({"message": message} if message is not None else {})}
+
+
+LOG = """\
+2026-11-26T08:00:00.000001Z\tinfo\tFLAG: --domain="cluster.local"
+2026-11-26T08:00:00.000002Z\tinfo\tinitializing Istiod DNS certificates
+2026-11-26T08:00:00.000003Z\terror\tfailed to create server: failed to create CA: x509: bad usage
+2026-11-26T08:00:00.000004Z\tinfo\tshutting down
+"""
+BACK_OFF = waiting("CrashLoopBackOff", "back-off 40s restarting failed container")
+CAUSE = "failed to create server: failed to create CA: x509; bad usage"
+
+
+@pytest.mark.parametrize(
+    ("container", "reason"),
+    [
+        ({"state": BACK_OFF, "lastState": terminated(255, LOG)}, f"ended with 255: {CAUSE}"),
+        # While it runs again, until it is ready.
+        (
+            {"state": {"running": {}}, "lastState": terminated(255, LOG)},
+            f"ended with 255: {CAUSE}",
+        ),
+        ({"state": terminated(1, "error: no\nbye")}, "ended with 1: error; no"),
+        ({"state": terminated(1, "one\ntwo\n\n")}, "ended with 1: two"),
+        (
+            {"state": terminated(2, "panic: nil map\n\ngoroutine 1:\nmain.go:7")},
+            "ended with 2: panic; nil map",
+        ),
+        (
+            {"state": BACK_OFF, "lastState": terminated(137, reason="OOMKilled")},
+            "ended with 137 (OOMKilled)",
+        ),
+        ({"state": BACK_OFF, "lastState": terminated(1)}, "ended with 1"),
+        ({"state": BACK_OFF}, "back-off 40s restarting failed container"),
+    ],
+)
+def test_a_crash_is_reported_with_the_line_of_the_log_that_says_why(
+    container: dict[str, Any], reason: str
+):
+    found, lists = readiness(deployment(), pod_with(container))
+    assert found.reason == f"pod x-1: container discovery {reason}"
+    assert lists == 1
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"state": {"running": {}}, "ready": True, "lastState": terminated(255, LOG)},
+        {"state": {"running": {}}},
+        {"state": terminated(0, LOG, "Completed")},
+        {"state": {"running": {}}, "lastState": terminated(0, LOG, "Completed")},
+        {"state": waiting("ContainerCreating")},
+        {},
+    ],
+)
+def test_a_container_that_works_or_starts_is_no_reason(container: dict[str, Any]):
+    assert readiness(deployment(), pod_with(container))[0].reason == "0 of 2 pods ready"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("CreateContainerConfigError", 'secret "a" not found', ': secret "a" not found'),
+        ("ErrImagePull", "", ": i"),
+        ("InvalidImageName", "bad name", ": bad name"),
+    ],
+)
+def test_another_reason_of_a_container_comes_with_its_message(
+    reason: str, message: str, expected: str
+):
+    pod = pod_with({"state": waiting(reason, message)})
+    assert readiness(deployment(), pod)[0].reason == f"pod x-1: {reason}{expected}"
+
+
+def test_the_cause_stays_in_a_status_that_is_cut():
+    pod = pod_with(
+        {"state": BACK_OFF, "lastState": terminated(255, LOG.replace("CA:", "C" * 90 + ":"))}
+    )
+    text = shortened(f"istiod: {readiness(deployment(), pod)[0].reason}", 120)
+    assert text.startswith("istiod: pod x-1: container discovery ended with 255: failed to")
+    assert text.endswith("\N{HORIZONTAL ELLIPSIS}; bad usage")
+
+
+@given(st.text(), st.text(), st.integers(0, 255))
+@example("\x1b[31merror\x1b[0m \ud800 \n" * 9000, "\0\n; reboot", 1)
+@example("error " * 9000, "x" * 9000, 1)
+@example("Z\terror\t" * 9000, ": " * 9000, 1)
+def test_any_message_of_a_container_is_printable_and_bounded(message: str, reason: str, code: int):
+    for state in ("state", "lastState"):
+        pod = pod_with({state: terminated(code, message, reason)})
+        found = readiness(deployment(), pod)[0]
+        assert found.reason.isprintable()
+        assert 0 < len(found.reason) <= MAX_MESSAGE
