@@ -138,7 +138,7 @@ def certificate_of(authority: authorities.Authority) -> ingress.Certificate:
 
 def uids(client: Any, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
     refs = {kube.ref_of(obj): _objects.type_of(obj) for obj in objects}
-    return {ref: obj.metadata.uid for ref, obj in kube.read_taken(client, refs).items()}
+    return {ref: obj.metadata.uid for ref, obj in kube.read_taken(client, refs).objects.items()}
 
 
 def test_clients_are_not_interrupted_and_access_is_never_wider(

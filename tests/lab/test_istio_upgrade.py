@@ -94,7 +94,9 @@ def install_older(cluster: lab.Cluster, mesh: juju.Model) -> None:
         # Objects that a removed application released are adopted, as by the charm.
         live = kube.read_live(client, identity, KINDS)
         desired = {kube.ref_of(obj): obj for obj in objects}
-        taken = kube.read_taken(client, {ref: type(obj) for ref, obj in desired.items()})
+        taken = kube.read_taken(
+            client, {ref: _objects.type_of(obj) for ref, obj in desired.items()}
+        ).objects
         plan = kube.plan(desired.values(), live, taken)
         changes = tuple(c for c in plan.writes if c.verb is not kube.Verb.DELETE)
         applied = kube.apply(client, kube.Plan(changes), identity)
@@ -215,5 +217,5 @@ def _injector() -> Any:
 
 def _uids(cluster: lab.Cluster, objects: list[kube.Resource]) -> dict[kube.Ref, str]:
     refs = {kube.ref_of(obj): _objects.type_of(obj) for obj in objects}
-    taken = kube.read_taken(cluster_client(cluster), refs)
+    taken = kube.read_taken(cluster_client(cluster), refs).objects
     return {ref: obj.metadata.uid for ref, obj in taken.items()}

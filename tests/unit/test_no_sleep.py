@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*ROOT.glob("lib/istio_ambient/**/*.py"), *ROOT.glob("charms/*/src/**/*.py")]
 PAUSES = {"sleep", "wait"}
 BOUNDED = [
-    "lib/istio_ambient/kube/_client.py: wait",
     "lib/istio_ambient/kube/_live.py: wait",
     "lib/istio_ambient/kube/_live.py: wait",
+    "lib/istio_ambient/kube/_transport.py: wait",
 ]
 """The pauses between two tries of one request, and until what a hook wrote has arrived."""
 

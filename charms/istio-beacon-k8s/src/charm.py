@@ -17,7 +17,7 @@ from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
 from istio_ambient.values.problems import Problem
-from lightkube.resources.core_v1 import ConfigMap
+from lightkube.resources.core_v1 import ConfigMap, Namespace
 
 MESH = "service-mesh"
 
@@ -76,7 +76,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def publish(self, facts: beacon.Facts, live: kube.Live) -> None:
         """Publish the labels with which applications join the mesh, once the waypoint exists."""
         if live.get(resources.Gateway, facts.waypoint, facts.model) is not None:
-            self.relations.write_all(MESH, service_mesh.dump(facts.published_labels))
+            # Applications keep labels of their own until the namespace has them.
+            unlabelled = Namespace in self.unlabelled
+            labels = facts.member_labels if unlabelled else facts.published_labels
+            self.relations.write_all(MESH, service_mesh.dump(labels))
 
     def readiness(
         self, client: kube.Client, facts: beacon.Facts, live: kube.Live
@@ -111,15 +114,22 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         """Return whether a refused change is one of the labels ConfigMap of the public charm."""
         return change.ref.name == gateways.labels_config_map_name(self.app.name)
 
-    def cleanup(self, client: kube.Client) -> None:
+    def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Remove our labels from the namespace; Juju deletes our StatefulSet and Service."""
         model, app = self.model.name, self.app.name
-        cluster = mesh_services.read(client, model, cross_model=False)
-        current = cluster.namespace_labels.get(model, {})
-        labels = gateways.label_removals(current, model, app)
-        patches = gateways.namespace_patches(model, labels)
-        kube.apply_labels(client, patches, self.identity.field_manager)
-        kube.delete(client, ConfigMap, gateways.labels_config_map_name(app), model)
+        try:
+            cluster = mesh_services.read(client, model, cross_model=False)
+            current = cluster.namespace_labels.get(model, {})
+            labels = gateways.label_removals(current, model, app)
+            patches = gateways.namespace_patches(model, labels)
+            done = kube.apply_labels(client, patches, self.identity.field_manager)
+            yield from (error for _, error in done.failed)
+        except kube.RequestError as error:
+            yield error
+        try:
+            kube.delete(client, ConfigMap, gateways.labels_config_map_name(app), model)
+        except kube.RequestError as error:
+            yield error
 
 
 if __name__ == "__main__":

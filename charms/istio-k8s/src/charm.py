@@ -209,9 +209,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         """Return whether an object of another installer can stand in for ours."""
         return control_plane.tolerates(change)
 
-    def cleanup(self, client: kube.Client) -> None:
+    def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Remove the objects that istiod created, and the GatewayClasses of its controller."""
-        control_plane_actions.clean_up(client, self.model.name)
+        purge = self.load_config(control_plane.Config).purge_ca
+        return control_plane_actions.clean_up(client, self.model.name, purge_ca=purge)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:
         auto = self.load_config(control_plane.Config).auto_allow_waypoint_policy

@@ -25,7 +25,7 @@ def list_policies(
     Raises:
         ParameterError: the format is not known.
         NoIstiodError: there is no istiod, or more than one.
-        httpx2.HTTPError: the cluster cannot be read.
+        kube.RequestError: the cluster cannot be read.
     """
     form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
     live, _ = of.look()

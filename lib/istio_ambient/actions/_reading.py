@@ -7,8 +7,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-import httpx2
-import lightkube
 import ops
 
 from istio_ambient import charm, kube
@@ -60,20 +58,15 @@ class ReadingActions(ops.Object, Generic[F]):
             outward.set_results(event, self._answers[event.handle.kind](event.params))
         except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
             outward.fail(event, str(error))
-        except httpx2.HTTPError as error:
-            outward.fail(
-                event, kube.fault_of(error, "reading the cluster", self.charm.identity).text
-            )
-        except lightkube.ConfigError as error:
-            outward.fail(event, f"the cluster cannot be reached: {error}")
+        except kube.RequestError as error:
+            outward.fail(event, kube.fault_of(error, self.charm.identity).text)
 
     def read(self) -> tuple[istiod.Istiod, evaluator.Snapshot]:
         """Return the control plane of the cluster, and the objects that decide who may reach whom.
 
         Raises:
             NoIstiodError: there is no istiod, or more than one.
-            httpx2.HTTPError: the cluster cannot be read.
-            lightkube.ConfigError: the cluster cannot be reached.
+            kube.RequestError: the cluster cannot be read.
         """
         client = self.charm.client
         found = istiod.find(client)

@@ -4,10 +4,8 @@
 """What istio-k8s does beside reconciling: its actions, and cleanup when it is removed."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-import httpx2
-import lightkube
 import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap
@@ -34,7 +32,7 @@ def preview_hardened_mode(
     """
     try:
         snapshot = mesh_snapshot.read(kube.connect(), root_namespace, auto_allow=auto_allow)
-    except (httpx2.HTTPError, lightkube.ConfigError) as error:
+    except kube.RequestError as error:
         outward.fail(event, f"the cluster cannot be read: {error}")
         return
     found = hardened_preview.previews(snapshot)
@@ -71,7 +69,7 @@ def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
         deleted = [crd.metadata.name for crd in live.of(CustomResourceDefinition)]
         for name in deleted:
             kube.delete(client, CustomResourceDefinition, name)
-    except (httpx2.HTTPError, lightkube.ConfigError) as error:
+    except kube.RequestError as error:
         outward.fail(event, f"some definitions are not deleted: {error}")
         return
     outward.set_results(event, {"deleted": len(deleted), "names": "\n".join(deleted)})
@@ -93,19 +91,44 @@ def _is_istiods(obj: kube.Resource) -> bool:
     return str(controller).startswith(manifests.GATEWAY_CONTROLLERS)
 
 
-def clean_up(client: kube.Client, namespace: str) -> None:
+def clean_up(
+    client: kube.Client, namespace: str, *, purge_ca: bool
+) -> Iterator[kube.RequestError]:
     """Remove the objects that istiod made for itself, and the GatewayClasses that name it.
 
-    Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+    Args:
+        client: deletes each on its own.
+        namespace: of istiod.
+        purge_ca: whether to delete the key of the mesh's root certificate too.
+
+    Yields:
+        What failed.
     """
-    for kind, names in manifests.MADE_BY_ISTIOD:
-        for name in names:
-            kube.delete(client, kind, name, namespace)
-    for gateway_class in kube.list_kind(client, resources.GatewayClass) or ():
-        if _is_istiods(gateway_class):
-            kube.delete(client, resources.GatewayClass, gateway_class.metadata.name)
-    labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
-    for kept in kube.list_kind(client, ConfigMap, labels) or ():
-        logger.info("kept, made by istiod: %s", kube.ref_of(kept))
+    made = [(kind, name) for kind, names in manifests.MADE_BY_ISTIOD for name in names]
+    if purge_ca:
+        made.extend(manifests.ROOT_CA)
+    else:
+        kept = ", ".join(f"{kind.__name__} {namespace}/{name}" for kind, name in manifests.ROOT_CA)
+        logger.info("kept, the root of all workload certificates: %s", kept)
+    for kind, name in made:
+        yield from _failed(lambda kind=kind, name=name: kube.delete(client, kind, name, namespace))
+    try:
+        classes = kube.list_kind(client, resources.GatewayClass) or ()
+        labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
+        config_maps = kube.list_kind(client, ConfigMap, labels) or ()
+    except kube.RequestError as error:
+        yield error
+        return
+    for found in filter(_is_istiods, classes):
+        name = found.metadata.name
+        yield from _failed(lambda name=name: kube.delete(client, resources.GatewayClass, name))
+    for config_map in config_maps:
+        logger.info("kept, made by istiod: %s", kube.ref_of(config_map))
     logger.info("kept: custom resource definitions, for objects of other owners")
+
+
+def _failed(request: Callable[[], None]) -> Iterator[kube.RequestError]:
+    try:
+        request()
+    except kube.RequestError as error:
+        yield error

@@ -9,12 +9,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-import httpx2
-import lightkube
 import ops
 
 from istio_ambient import kube, resources
-from istio_ambient.charm import observability, outward, status
+from istio_ambient.charm import _owners, _removal, observability, outward, status
 from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
 from istio_ambient.values import problems
@@ -49,6 +47,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self.findings = status.Findings()
         self.renews = False
         """Whether this event reads again what is read seldom: update-status, action reconcile."""
+        self.unlabelled = set[kube.ResourceType]()
+        """Kinds of objects whose labels could not be written in this hook."""
         self._client: kube.Client | None = None
         self.relations = Relations(self)
         for event in self._reconciled_events():
@@ -69,7 +69,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             live: the application's objects of the managed kinds.
 
         Raises:
-            httpx2.HTTPError: the cluster cannot be read; the reconcile ends with this fault.
+            kube.RequestError: the cluster cannot be read; the reconcile ends with this fault.
         """
 
     @abc.abstractmethod
@@ -98,7 +98,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             facts: of this hook.
 
         Raises:
-            httpx2.HTTPError: the cluster cannot be read; the reconcile ends with this fault.
+            kube.RequestError: the cluster cannot be read; the reconcile ends with this fault.
         """
         return None
 
@@ -157,16 +157,16 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             unguarded: guards of the desired objects that could not be put in force, as text.
 
         Raises:
-            httpx2.HTTPError: the cluster cannot be read.
+            kube.RequestError: the cluster cannot be read.
         """
         return facts
 
-    def cleanup(self, client: kube.Client) -> None:  # optional, as publish
-        """Delete what controllers made for the application; called after its objects are deleted.
+    def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
+        """Delete what controllers made for the application, and return what failed.
 
-        Raises:
-            httpx2.HTTPError: is logged, and the removal goes on.
+        Called after its own objects are deleted.
         """
+        return ()
 
     # Methods that a charm may use.
 
@@ -221,19 +221,15 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             return kube.Plan()
         try:
             return self._reconcile()
-        except httpx2.HTTPError as error:
-            fault = kube.fault_of(error, "reading the cluster", self.identity)
-        except lightkube.ConfigError as error:
-            fault = kube.Fault(f"no cluster to talk to: {error}", transient=False)
-        self.findings.faults.append(fault)
+        except kube.RequestError as error:
+            self._add_fault(error)
         return kube.Plan()
 
     def look(self) -> tuple[kube.Live, F]:
         """Return the application's live objects, and the facts of this hook; nothing is written.
 
         Raises:
-            httpx2.HTTPError: the cluster cannot be read.
-            lightkube.ConfigError: no cluster is configured.
+            kube.RequestError: the cluster cannot be read.
         """
         live = kube.read_live(self.client, self.identity, self.MANAGED)
         return live, self.gather(self.client, live)
@@ -242,16 +238,24 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Return the plan that a reconcile applies for these desired objects.
 
         Raises:
-            httpx2.HTTPError: the cluster cannot be read.
+            kube.RequestError: the cluster cannot be read.
         """
         plan = kube.plan_of(desired, live)
         created = kube.creations(plan)
         if created:
-            plan = kube.plan_of(desired, live, kube.read_taken(self.client, created))
+            taken = kube.read_taken(self.client, created)
+            for kind, error in taken.unread.items():
+                if kind not in live.unread:
+                    self._add_fault(error)
+            live = dataclasses.replace(live, unread={**live.unread, **taken.unread})
+            gone = _owners.abandoned(self.client, self.identity, taken.objects.values())
+            plan = kube.plan_of(desired, live, taken.objects, gone)
         return kube.withheld(plan, live)
 
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look()
+        for error in live.unread.values():
+            self._add_fault(error)
         watched = self.watched(facts) if self.unit.is_leader() else ()
         observability.watch(self.unit.get_container(observability.CONTAINER), watched)
         self.announce(facts)
@@ -301,9 +305,16 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         more, live = self._write(self._desired(renewed), live)
         return renewed, kube.Plan((*plan.writes, *more.changes)), live
 
+    def _add_fault(self, error: kube.RequestError) -> None:
+        self.findings.faults.append(kube.fault_of(error, self.identity))
+
     def _label(self, patches: Iterable[kube.LabelPatch]) -> None:
-        for patch in kube.apply_labels(self.client, tuple(patches), self.identity.field_manager):
+        done = kube.apply_labels(self.client, tuple(patches), self.identity.field_manager)
+        for patch in done.changed:
             logger.info("%s", kube.describe(patch))
+        for _, error in done.failed:
+            self._add_fault(error)
+        self.unlabelled |= {patch.kind for patch, _ in done.failed}
 
     def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
         findings = self.findings
@@ -326,15 +337,12 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if planned != 0:
             return
         try:
-            live = kube.read_live(self.client, self.identity, self.MANAGED)
-            applied = kube.apply(self.client, kube.plan((), live), self.identity)
-            for fault in applied.faults:
-                logger.error("left behind: %s", fault.text)
-            kube.release(self.client, live)
-            self.cleanup(self.client)
-        except (httpx2.HTTPError, lightkube.ConfigError) as error:
+            client = self.client
+        except kube.RequestError as error:
             # A failed hook would keep the application from being removed at all.
             logger.error("objects labelled %s are left behind: %s", self.identity.labels, error)
+            return
+        _removal.remove(client, self.identity, self.MANAGED, self.cleanup)
 
     def _on_reconcile_action(self, event: ops.ActionEvent) -> None:
         self.renews = True

@@ -15,6 +15,8 @@ from istio_ambient.values.text import printable, shortened
 
 MAX_MESSAGE = 120
 """Bytes of a status message; `juju status` shows a longer one badly. The rest is in the log."""
+RETRIED = "some requests fail, the next hook repeats them"
+"""Follows what blocks, where part of the cluster could not be read or written."""
 MAX_LOGGED = 50
 """Findings that one hook writes to the log."""
 
@@ -55,7 +57,8 @@ class Findings:
 def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
     """Return the unit status: blocked where an operator has to act, else waiting, else active.
 
-    The message is the first finding, and the number of others of the same status.
+    The message is the first finding, and the number of others of the same status. Where requests
+    failed that may succeed later, it says so too.
 
     Args:
         findings: of the reconcile.
@@ -63,7 +66,8 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
     """
     blocked, waiting = texts(findings, ready_timeout)
     if blocked:
-        return ops.BlockedStatus(_summary(blocked))
+        fails = any(fault.transient for fault in findings.faults)
+        return ops.BlockedStatus(_summary(blocked, RETRIED if fails else ""))
     if waiting:
         return ops.WaitingStatus(_summary(waiting))
     return ops.ActiveStatus(_summary([findings.message]))
@@ -115,7 +119,8 @@ def _deferred(changes: Sequence[kube.Change]) -> list[str]:
     return [f"the cluster does not serve {', '.join(kinds)} yet: is istio-k8s deployed?"]
 
 
-def _summary(texts: Sequence[str]) -> str:
-    rest = len(texts) - 1
-    more = f" (+{rest} more)" if rest else ""
+def _summary(texts: Sequence[str], note: str = "") -> str:
+    rest = f"+{len(texts) - 1} more" if len(texts) > 1 else ""
+    ends = "; ".join(filter(None, (rest, note)))
+    more = f" ({ends})" if ends else ""
     return shortened(printable(texts[0]), MAX_MESSAGE - len(more)) + more

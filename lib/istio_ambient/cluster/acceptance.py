@@ -80,7 +80,7 @@ def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
         ours: whether istio-k8s installed it, with the ServiceAccount for this.
 
     Raises:
-        httpx2.HTTPError: on any answer but success.
+        kube.RequestError: on any answer but success.
     """
     labels = {"kubernetes.io/service-name": istiod.SERVICE}
     slices = map(kube.manifest_of, kube.list_kind(client, EndpointSlice, labels, namespace) or ())
@@ -94,7 +94,7 @@ def connect_to_any(client: kube.Client) -> Istiods:
 
     Raises:
         NoIstiodError: there is none, or several namespaces have one.
-        httpx2.HTTPError: on any answer but success.
+        kube.RequestError: on any answer but success.
     """
     found = istiod.find_deployment(client)
     return connect(client, found["metadata"]["namespace"], ours=istiod.is_ours(found))
@@ -145,7 +145,7 @@ def of_gateway(
         istiods = connect_to_any(client)
     except istiod.NoIstiodError as error:
         return [*policies(live), kube.Readiness(acceptance.ISTIOD, ready=False, reason=str(error))]
-    except httpx2.HTTPError as error:
+    except kube.RequestError as error:
         return [*policies(live), unknown(error, live.identity)]
     found = policies(live, istiods)
     reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
@@ -179,9 +179,9 @@ def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
     return list(acceptance.policy_findings(manifests, now, judged=judged))
 
 
-def unknown(error: httpx2.HTTPError, identity: kube.Identity) -> kube.Readiness:
+def unknown(error: kube.RequestError, identity: kube.Identity) -> kube.Readiness:
     """Return the finding that istiod could not be asked, since the API server did not help."""
-    fault = kube.fault_of(error, "asking what istiod took", identity)
+    fault = kube.fault_of(error, identity)
     return kube.Readiness(acceptance.ISTIOD, ready=False, reason=fault.text)
 
 
@@ -196,9 +196,9 @@ def _token(client: kube.Client, namespace: str, *, ours: bool) -> kube.Token:
     account = resources.ACCEPTANCE_ACCOUNT if ours else DEFAULT_ACCOUNT
     try:
         return kube.request_token(client, account, namespace, AUDIENCE)
-    except httpx2.HTTPStatusError as error:
+    except kube.RequestError as error:
         # Installed by an earlier version of istio-k8s, which has no such account.
-        if not ours or error.response.status_code != 404:
+        if not ours or not error.is_absence:
             raise
     return kube.request_token(client, DEFAULT_ACCOUNT, namespace, AUDIENCE)
 

@@ -29,7 +29,7 @@ def readiness(
         workload: name of the Deployment that istiod makes.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     namespace = live.identity.namespace
     gateway = live.get(resources.Gateway, name, namespace)
@@ -69,14 +69,14 @@ def node_address(client: kube.Client, namespace: str, name: str) -> str:
     Of several pods the oldest is used, so that the address changes as seldom as possible.
 
     Raises:
-        httpx2.HTTPError: on any answer but success.
+        kube.RequestError: on any answer but success.
     """
     labels = {gateways.NAME_LABEL: name}
     pods = map(kube.manifest_of, kube.list_kind(client, Pod, labels, namespace) or ())
     ready = sorted((pod for pod in pods if _is_ready(pod)), key=_age)
     if not ready:
         return ""
-    node = kube.manifest_of(client.get(Node, ready[0]["spec"]["nodeName"]))
+    node = kube.manifest_of(kube.read(client, Node, ready[0]["spec"]["nodeName"]))
     addresses = kube.items(kube.section(node, "status"), "addresses")
     found = {each["type"]: each["address"] for each in reversed(addresses)}
     known = [found[kind] for kind in _PREFERRED if kind in found]

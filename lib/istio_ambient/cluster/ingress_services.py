@@ -40,7 +40,7 @@ def read(
         cross_model: whether namespaces of other models are needed for another reason.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     requesters = [request.requester for request in requests]
     if authorizer is not None:
@@ -103,7 +103,7 @@ def in_force(
         unguarded: policies at the gateway that are missing.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     facts = found.facts
     if unguarded:

@@ -44,7 +44,7 @@ def find(client: kube.Client) -> Istiod:
 
     Raises:
         NoIstiodError: there is none, or several namespaces have one.
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     deployment = find_deployment(client)
     namespace = deployment["metadata"]["namespace"]
@@ -59,7 +59,7 @@ def find_deployment(client: kube.Client) -> kube.Manifest:
 
     Raises:
         NoIstiodError: there is none, or several namespaces have one.
-        httpx2.HTTPError: on any answer but success.
+        kube.RequestError: on any answer but success.
     """
     listed = kube.list_kind(client, Deployment, dict(LABELS)) or ()
     return choose(map(kube.manifest_of, listed))

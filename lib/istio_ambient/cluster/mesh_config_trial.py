@@ -6,7 +6,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-import httpx2
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import acceptance, control_plane, kube
@@ -36,7 +35,7 @@ def refusals(client: kube.Client, namespace: str) -> frozenset[tuple[str, str]] 
     """
     try:
         istiods = asked.connect(client, namespace, ours=True)
-    except httpx2.HTTPError:
+    except kube.RequestError:
         return None
     reports = istiods.ask()
     known = reports and not any(report.fault or report.is_foreign for report in reports)
@@ -69,7 +68,7 @@ def run(
         return Result(asked.policies(live))
     try:
         istiods = asked.connect(client, live.identity.namespace, ours=True)
-    except httpx2.HTTPError as error:
+    except kube.RequestError as error:
         return Result([*asked.policies(live), asked.unknown(error, live.identity)])
     found = asked.policies(live, istiods)
     manifest = kube.manifest_of(applied)

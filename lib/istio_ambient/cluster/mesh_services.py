@@ -17,7 +17,7 @@ def read(client: kube.Client, model: str, *, cross_model: bool) -> authorization
         cross_model: whether an application of another model is a requester.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     fields = None if cross_model else {"metadata.name": model}
     return authorization.cluster(

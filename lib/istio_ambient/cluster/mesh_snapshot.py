@@ -18,7 +18,7 @@ def read(client: kube.Client, root_namespace: str, *, auto_allow: bool) -> evalu
         auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
 
     Raises:
-        httpx2.HTTPError: on any other answer but success.
+        kube.RequestError: on any other answer but success.
     """
     return evaluator.Snapshot(
         root_namespace=root_namespace,

@@ -46,7 +46,7 @@ def read_cluster(client: kube.Client) -> ClusterFacts:
     """Return what a fetch has to know of the cluster, in a few requests.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     services: list[tuple[str, str]] = [_API_SERVER]
     authorities = ""

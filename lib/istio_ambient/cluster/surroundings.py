@@ -35,7 +35,7 @@ def read(client: kube.Client, live: kube.Live) -> control_plane.Surroundings:
         live: our objects; what is among them is no surrounding.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        kube.RequestError: on any answer but success or 404.
     """
     return control_plane.Surroundings(
         kubernetes=kube.server_version(client),
@@ -93,4 +93,6 @@ def _others_crds(client: kube.Client, live: kube.Live) -> dict[str, kube.Manifes
     refs = {kube.ref_of(crd): CustomResourceDefinition for crd in manifests.crds()}
     missing = {ref: kind for ref, kind in refs.items() if ref not in live.objects}
     taken = kube.read_taken(client, missing)
-    return {ref.name: kube.manifest_of(crd) for ref, crd in taken.items()}
+    for error in taken.unread.values():
+        raise error
+    return {ref.name: kube.manifest_of(crd) for ref, crd in taken.objects.items()}

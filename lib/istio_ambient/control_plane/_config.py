@@ -26,3 +26,5 @@ class Config(manifests.Config):
     cni_preflight: Literal["enforce", "warn"] = "enforce"
     ca_secret: Annotated[str, pydantic.BeforeValidator(_secret_id)] = ""
     """Id of the Juju secret with the certificate authority of the site; empty: none."""
+    purge_ca: bool = False
+    """Whether the removal deletes the key of the mesh's own root certificate."""

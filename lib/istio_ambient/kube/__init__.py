@@ -5,28 +5,21 @@
 
 Here belongs what any project could use that applies objects to Kubernetes; whose objects they
 are, and names of products, come in as an `Identity`. One file a verb: `_live` reads, `_plan`
-compares and `_phases` orders (both pure), `_apply` writes, `_ready` says whether it works;
-`_guards` holds back what is not guarded, `_kinds` is data about kinds.
+compares and `_phases` orders (both pure), `_apply` and `_write` write, `_ready` says whether it
+works; `_guards` holds back what is not guarded, `_kinds` is data about kinds. `_transport` and
+`_requests` send, and `_faults` makes one typed error of everything that a request can end in.
 """
 
-from istio_ambient.kube._apply import apply, delete, release
-from istio_ambient.kube._client import (
-    Client,
-    Token,
-    connect,
-    prepare_decoders,
-    request_token,
-    server_version,
-)
-from istio_ambient.kube._faults import Fault, fault_of
+from istio_ambient.kube._apply import apply, release
+from istio_ambient.kube._client import Client, connect, prepare_decoders
+from istio_ambient.kube._faults import Fault, RequestError, fault_of
 from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
 from istio_ambient.kube._live import (
     LOOKING_SECONDS,
     Live,
-    first_of,
-    list_kind,
+    Taken,
     read_live,
     read_taken,
     read_until,
@@ -61,6 +54,15 @@ from istio_ambient.kube._ready import (
     rolled_out,
     workload_readiness,
 )
+from istio_ambient.kube._requests import (
+    Token,
+    delete,
+    first_of,
+    list_kind,
+    read,
+    request_token,
+    server_version,
+)
 
 __all__ = [
     "LOOKING_SECONDS",
@@ -79,8 +81,10 @@ __all__ = [
     "Plan",
     "Readiness",
     "Ref",
+    "RequestError",
     "Resource",
     "ResourceType",
+    "Taken",
     "Token",
     "Transition",
     "Verb",
@@ -103,6 +107,7 @@ __all__ = [
     "plan",
     "plan_of",
     "prepare_decoders",
+    "read",
     "read_live",
     "read_taken",
     "read_until",

@@ -9,16 +9,15 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import httpx2
-from lightkube.types import PatchType
-
-from istio_ambient.kube import _compare, _faults, _guards, _kinds
-from istio_ambient.kube._client import Client, prepare_decoders, send_patch
+from istio_ambient.kube import _faults, _guards, _kinds, _requests
+from istio_ambient.kube._client import Client, prepare_decoders
+from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._identity import RELEASED, Identity
 from istio_ambient.kube._live import PARALLEL, Live
-from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType, manifest_of, type_of
+from istio_ambient.kube._objects import Manifest, Ref, Resource, type_of
 from istio_ambient.kube._phases import Phase
 from istio_ambient.kube._plan import WRITES, Change, Plan, Verb
+from istio_ambient.kube._write import Write, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -85,30 +84,18 @@ def apply(
     )
 
 
-@dataclass(frozen=True)
-class _Write:
-    """One request to write: the change itself, or its interim content."""
-
-    change: Change
-    is_interim: bool = False
-
-    @property
-    def manifest(self) -> Manifest | None:
-        return self.change.interim if self.is_interim else self.change.manifest
-
-
-def _stages(plan: Plan) -> Iterator[list[_Write]]:
+def _stages(plan: Plan) -> Iterator[list[Write]]:
     """Yield what may be written in parallel, and unchanged objects, which guards concern."""
 
-    def stage(write: _Write) -> tuple[int, int]:
+    def stage(write: Write) -> tuple[int, int]:
         change = write.change
         phase = Phase.NARROW if write.is_interim else change.phase
         ordered = phase in (Phase.NEUTRAL, Phase.REMOVE)
         number = _kinds.stage_of(change.ref) if ordered else 0
         return phase, -number if change.verb is Verb.DELETE else number
 
-    writes = [_Write(change, is_interim=True) for change in plan.writes if change.interim]
-    writes += [_Write(change) for change in plan.changes]
+    writes = [Write(change, is_interim=True) for change in plan.writes if change.interim]
+    writes += [Write(change) for change in plan.changes]
     for _, found in itertools.groupby(sorted(writes, key=stage), stage):
         yield list(found)
 
@@ -126,10 +113,10 @@ class _Run:
     held: list[Change] = field(default_factory=list[Change])
     objects: dict[Ref, Resource] = field(default_factory=dict[Ref, Resource])
 
-    def permitted(self, stage: Sequence[_Write]) -> list[_Write]:
+    def permitted(self, stage: Sequence[Write]) -> list[Write]:
         """Return what is written of a stage; a change that has to wait goes to `held`."""
         guards = [str(ref) for ref in self.plan.guards & self.failed.keys()]
-        permitted: list[_Write] = []
+        permitted: list[Write] = []
         for write in stage:
             change = write.change
             reason = self._obstacle(change)
@@ -158,131 +145,47 @@ class _Run:
                 return f"{change.ref} waits until {ref} is changed"
         return ""
 
-    def send(self, pool: concurrent.futures.Executor, writes: Sequence[_Write]) -> None:
+    def send(self, pool: concurrent.futures.Executor, writes: Sequence[Write]) -> None:
         """Send all at the same time; keep the outcomes."""
-        tasks = [pool.submit(self._attempt, write) for write in writes]
-        for write, task in zip(writes, tasks, strict=True):
-            answer, fault = task.result()
+        writer = Writer(self.client, self.identity, self.objects)
+        tasks = [pool.submit(writer.send, write) for write in writes]
+        for write, outcome in zip(writes, [task.result() for task in tasks], strict=True):
             change = write.change
-            if answer is not None:
-                self.objects[change.ref] = answer
-            if fault is not None:
-                self.faults.append(fault)
-                altered = answer is not None and _differs(write, answer)
-                self.failed[change.ref] = replace(change, altered=altered)
+            if outcome.answer is not None:
+                self.objects[change.ref] = outcome.answer
+            if outcome.fault is not None:
+                self.faults.append(outcome.fault)
+                self.failed[change.ref] = replace(change, altered=outcome.altered)
             elif not write.is_interim:
                 logger.info("%s", change)
                 self.done.append(change)
 
-    def _attempt(self, write: _Write) -> tuple[Resource | None, _faults.Fault | None]:
-        change = write.change
-        doing = f"{change.verb} {change.ref}"
-        try:
-            if change.verb is Verb.DELETE and not write.is_interim:
-                delete(self.client, change.kind, change.ref.name, change.ref.namespace)
-                return None, None
-            if change.repairs:
-                # Nothing is written again and again that does not last.
-                fault = self._alteration(write, self._put(write, dry_run=True))
-                if fault is not None:
-                    return None, fault
-            answer = self._put(write)
-            return answer, self._alteration(write, answer)
-        except httpx2.HTTPError as error:
-            return None, _faults.fault_of(error, doing, self.identity)
 
-    def _alteration(self, write: _Write, answer: Resource) -> _faults.Fault | None:
-        """Return a fault where the API server's answer is not what was sent to it."""
-        found = _compare.differences(write.manifest or {}, manifest_of(answer))
-        if not found:
-            return None
-        text = f"exempt {write.change.ref} from the webhook that changes it: {found[0]}"
-        return _faults.Fault(text, transient=False)
-
-    def _put(self, write: _Write, *, dry_run: bool = False) -> Resource:
-        change, manifest = write.change, write.manifest or {}
-        manager = self.identity.field_manager
-        try:
-            if change.verb is Verb.REPLACE:
-                return self._replace(change, manifest, dry_run=dry_run)
-            return _patch(self.client, change, manifest, manager, dry_run=dry_run)
-        except httpx2.HTTPStatusError as error:
-            recreatable = change.ref.kind in _kinds.RECREATABLE and not dry_run
-            if _faults.code_of(error) != 422 or not recreatable:
-                raise
-            logger.warning("%s: recreating, since %s", change.ref, error)
-            delete(self.client, change.kind, change.ref.name, change.ref.namespace)
-            return _patch(self.client, change, manifest, manager)
-
-    def _replace(self, change: Change, manifest: Manifest, *, dry_run: bool) -> Resource:
-        """PUT an object; once more where only its status changed since it was read (409)."""
-        kind, metadata = change.kind, manifest["metadata"]
-        written = self.objects.get(change.ref)
-        if written is not None:
-            metadata = {**metadata, **_version(written)}
-
-        def put(version: Manifest) -> Resource:
-            obj = kind.from_dict({**manifest, "metadata": {**metadata, **version}})
-            manager = self.identity.field_manager
-            return self.client.replace(obj, field_manager=manager, dry_run=dry_run)
-
-        try:
-            return put({})
-        except httpx2.HTTPStatusError as error:
-            if _faults.code_of(error) != 409:
-                raise
-            namespace = change.ref.namespace or None
-            current = _version(self.client.get(kind, change.ref.name, namespace=namespace))
-            known = current["generation"] is not None
-            if not known or current["generation"] != metadata.get("generation"):
-                raise
-        return put(current)
-
-
-def _version(obj: Resource) -> Manifest:
-    """Return what tells an object's versions apart; the generation is that of its content."""
-    metadata = obj.metadata
-    return {"resourceVersion": metadata.resourceVersion, "generation": metadata.generation}
-
-
-def _differs(write: _Write, answer: Resource) -> bool:
-    """Return whether an answer has other content than what was sent, beside its metadata."""
-    paths = _compare.differences(write.manifest or {}, manifest_of(answer))
-    return not all(path.startswith("metadata.") for path in paths)
-
-
-def _patch(
-    client: Client, change: Change, manifest: Manifest, manager: str, *, dry_run: bool = False
-) -> Resource:
-    # A resourceVersion would bind the apply to the object that was read.
-    metadata = {k: value for k, value in manifest["metadata"].items() if k != "resourceVersion"}
-    body, apply = {**manifest, "metadata": metadata}, PatchType.APPLY
-    return send_patch(client, change.kind, change.ref, body, manager, apply, dry_run=dry_run)
-
-
-def release(client: Client, live: Live) -> None:
+def release(client: Client, live: Live) -> tuple[RequestError, ...]:
     """Release the kinds that are never deleted: remove the labels, so that another may adopt them.
 
-    Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+    Returns:
+        What failed; the others are released.
     """
     identity = live.identity
     metadata = {
         "labels": dict.fromkeys(identity.labels),
         "annotations": {identity.owner_annotation: RELEASED, identity.hash_annotation: None},
     }
+    failed: list[RequestError] = []
     for ref, obj in live.objects.items():
         if ref.kind in _kinds.KEPT:
             body: Manifest = {"metadata": metadata}
-            with _faults.absence_allowed():
-                send_patch(client, type_of(obj), ref, body, identity.field_manager)
-
-
-def delete(client: Client, kind: ResourceType, name: str, namespace: str = "") -> None:
-    """Delete one object; one that does not exist counts as deleted.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success or 404.
-    """
-    with _faults.absence_allowed():
-        client.delete(kind, name, namespace=namespace or None)
+            try:
+                with _faults.absence_allowed():
+                    _requests.send_patch(
+                        client,
+                        type_of(obj),
+                        ref,
+                        body,
+                        identity.field_manager,
+                        doing=f"release {ref}",
+                    )
+            except RequestError as error:
+                failed.append(error)
+    return tuple(failed)

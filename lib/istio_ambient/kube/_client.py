@@ -1,16 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The API client: lightkube's, with bounded retries, and decoders that threads may share."""
+"""The API client: lightkube's, with our transport, and decoders that threads may share."""
 
-import dataclasses
-import datetime
-import logging
-import re
 import ssl
-import threading
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol, cast
 
 import httpx2
@@ -20,18 +14,11 @@ from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
 from lightkube.models import meta_v1
-from lightkube.models.authentication_v1 import TokenRequestSpec
-from lightkube.resources.core_v1 import ServiceAccountToken
 from lightkube.types import PatchType
 
-from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
-
-logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 6.0
-"""How long one request is repeated, waits included."""
-
-RETRIED_CODES = frozenset({429, 500, 502, 503, 504})
+from istio_ambient.kube import _faults
+from istio_ambient.kube._objects import Manifest, Resource, ResourceType
+from istio_ambient.kube._transport import VERSION, RetryTransport
 
 
 class Client(Protocol):
@@ -71,91 +58,64 @@ class Client(Protocol):
     ) -> Resource:
         """Replace one object (PUT)."""
 
-    def delete(self, res: ResourceType, name: str, *, namespace: str | None = None) -> None:
-        """Delete one object."""
+    def delete(
+        self,
+        res: ResourceType,
+        name: str,
+        *,
+        namespace: str | None = None,
+        preconditions: Manifest | None = None,
+    ) -> None:
+        """Delete one object.
+
+        Args:
+            res: the kind.
+            name: of the object.
+            namespace: of the object.
+            preconditions: `uid` and `resourceVersion` that it must have, else 409.
+        """
+
+
+class _Client(lightkube.Client):
+    """lightkube's client, with deletions that are bound to a version."""
+
+    def delete(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        res: ResourceType,
+        name: str,
+        *,
+        namespace: str | None = None,
+        preconditions: Manifest | None = None,
+    ) -> None:
+        generic: Any = self._client
+        request = generic.prepare_request("delete", res, None, name, namespace)
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        request.data = {**options, "preconditions": preconditions or {}}
+        answer = generic.send(generic.build_adapter_request(request))
+        generic.handle_response("delete", answer, request)
+
+    def version(self) -> dict[str, str]:
+        """Return what the API server says of its version."""
+        http: httpx2.Client = cast(Any, self._client)._client
+        return http.get(VERSION).raise_for_status().json()
 
 
 def connect() -> Client:
     """Return a client for the cluster that this process runs in, or that `KUBECONFIG` names.
 
+    Its requests share one deadline, which begins now: a client is for one hook or action.
+
     Raises:
-        lightkube.ConfigError: neither names a cluster.
+        RequestError: neither names a cluster, or its certificates or token cannot be read.
     """
+    return _faults.attempt("connect to the cluster", _connected)
+
+
+def _connected() -> Client:
     config = KubeConfig.from_env().get()
     if config is None:
         raise lightkube.ConfigError("no cluster to connect to")
-    return cast(Client, lightkube.Client(config, transport=_transport(config)))
-
-
-def server_version(client: Client) -> tuple[int, int] | None:
-    """Return the API server's version, such as `(1, 32)`; None where it is unreadable.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success.
-    """
-    config = cast(lightkube.Client, client).config
-    parameters = client_adapter.ConnectionParams(transport=_transport(config))
-    with client_adapter.Client(config, parameters) as http:
-        answer: dict[str, str] = http.get("/version").raise_for_status().json()
-    # Some distributions add a sign to the minor version: "32+".
-    found = re.match(r"(\d+)\.(\d+)", f"{answer.get('major', '')}.{answer.get('minor', '')}")
-    return (int(found[1]), int(found[2])) if found else None
-
-
-@dataclasses.dataclass(frozen=True)
-class Token:
-    """A token of a ServiceAccount."""
-
-    text: str
-    made_at: datetime.datetime | None = None
-    """By the clock of the API server, from which also the times in objects are; None: unknown."""
-
-
-def request_token(client: Client, account: str, namespace: str, audience: str) -> Token:
-    """Return a token of a ServiceAccount, valid for ten minutes: the shortest that there is.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success; 404: there is no such account.
-    """
-    spec = TokenRequestSpec(audiences=[audience], expirationSeconds=600)
-    wanted = ServiceAccountToken(metadata=meta_v1.ObjectMeta(), spec=spec)
-    made = cast(lightkube.Client, client).create(wanted, account, namespace=namespace)
-    if made.status is None:
-        return Token("")
-    text, ends = made.status.token or "", made.status.expirationTimestamp
-    seconds = made.spec.expirationSeconds if made.spec else None
-    if ends is None or ends.tzinfo is None or seconds is None:
-        return Token(text)
-    return Token(text, ends - datetime.timedelta(seconds=seconds))
-
-
-def send_patch(
-    client: Client,
-    kind: ResourceType,
-    ref: Ref,
-    body: Manifest,
-    field_manager: str,
-    patch_type: PatchType = PatchType.MERGE,
-    *,
-    dry_run: bool = False,
-) -> Resource:
-    """Send a JSON merge patch (RFC 7386) or a forced server-side apply of one object.
-
-    A dry run goes through admission, and nothing is kept of it.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success.
-    """
-    return client.patch(
-        kind,
-        ref.name,
-        body,
-        patch_type=patch_type,
-        field_manager=field_manager,
-        force=patch_type is PatchType.APPLY,
-        namespace=ref.namespace or None,
-        dry_run=dry_run,
-    )
+    return cast(Client, _Client(config, transport=cast(Any, transport_of(config))))
 
 
 def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
@@ -170,63 +130,10 @@ def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
             msgspec.json.Decoder(kind)
 
 
-def _transport(config: SingleConfig) -> "RetryTransport":
+def transport_of(config: SingleConfig) -> httpx2.BaseTransport:
+    """Return the transport for a cluster: with its certificates, and our repetitions."""
     verify: ssl.SSLContext = client_adapter.verify_cluster(
         config.cluster, config.user or User(), config.abs_file
     )
     limits = httpx2.Limits(max_connections=16, max_keepalive_connections=16)
     return RetryTransport(httpx2.HTTPTransport(verify=verify, limits=limits))
-
-
-class RetryTransport(httpx2.BaseTransport):
-    """Repeats a request for a few seconds while the API server is busy, down or silent.
-
-    Every request of the engine may be repeated: reads, applies, deletions, and replacements
-    bound to a resourceVersion.
-    """
-
-    def __init__(self, inner: httpx2.BaseTransport, seconds: float = RETRY_SECONDS):
-        self._inner = inner
-        self._seconds = seconds
-        # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
-        self._pause = threading.Event()
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request; return the last answer or raise the last error."""
-        end = time.monotonic() + self._seconds
-        delay = 0.2
-        while True:
-            answer = self._send(request)
-            wait = delay
-            if isinstance(answer, httpx2.Response):
-                if answer.status_code not in RETRIED_CODES:
-                    return answer
-                wait = _retry_after(answer.headers, delay)
-            if time.monotonic() + wait >= end:
-                break
-            logger.debug("trying again in %.1f s: %s %s", wait, request.method, request.url)
-            if isinstance(answer, httpx2.Response):
-                answer.close()
-            self._pause.wait(wait)
-            delay *= 2
-        if isinstance(answer, httpx2.Response):
-            return answer
-        raise answer
-
-    def _send(self, request: httpx2.Request) -> httpx2.Response | httpx2.TransportError:
-        try:
-            return self._inner.handle_request(request)
-        except httpx2.TransportError as error:
-            return error
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()
-
-
-def _retry_after(headers: Mapping[str, str], default: float) -> float:
-    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3)."""
-    try:
-        return max(0.0, float(headers.get("Retry-After", default)))
-    except ValueError:
-        return default

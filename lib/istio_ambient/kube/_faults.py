@@ -1,21 +1,28 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Failed requests to the API server, as text that says what to do."""
+"""Failed requests to the API server: one typed error for everything that a request can end in."""
 
 import contextlib
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx2
 import lightkube
 
+from istio_ambient.kube import _transport
 from istio_ambient.kube._identity import Identity
 from istio_ambient.values import text
 
+T = TypeVar("T")
+
 _MAX_MESSAGE = 160
 TRANSIENT_CODES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_DENIED = re.compile(r'cannot (\w+) resource "([^"]*)" in API group "([^"]*)"')
+"""What the API server's authorizer (RBAC) says, and nothing else that answers with 403."""
+_OTHER_OBJECT = re.compile(r"metadata\.uid: Invalid value")
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,76 @@ class Fault:
         text.make_printable(self)
 
 
-def code_of(error: httpx2.HTTPError) -> int:
-    """Return the HTTP status of a failed request; 0 where there was no answer.
+class RequestError(Exception):
+    """A request to the API server failed, whatever it ended in.
 
-    lightkube raises its ApiError only for answers in JSON, and an API server answers in plain text
-    for paths that it does not serve.
+    Args:
+        doing: what was tried, with the object: `update Deployment default/web`.
+        message: the API server's own words, or why there are none.
+        code: the HTTP status; 0 where there was no answer of the Kubernetes API.
+        transient: whether the same request may succeed later.
     """
-    return error.response.status_code if isinstance(error, httpx2.HTTPStatusError) else 0
+
+    def __init__(self, doing: str, message: str, code: int = 0, *, transient: bool = False):
+        super().__init__(f"{doing}: {message}")
+        self.doing = doing
+        self.message = message
+        self.code = code
+        self.transient = transient
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether the API server says that there is no such object or kind."""
+        return self.code == 404
+
+    @property
+    def denied(self) -> str:
+        """Verb, resource and API group that RBAC does not permit; empty: another reason."""
+        found = _DENIED.search(self.message) if self.code == 403 else None
+        if found is None:
+            return ""
+        verb, resource, group = found.groups()
+        return f"{verb} {resource}" + (f".{group}" if group else "")
+
+
+def attempt(doing: str, request: Callable[[], T]) -> T:
+    """Return the outcome of a request; whatever else it ends in becomes a `RequestError`.
+
+    lightkube raises its ApiError for answers in JSON, httpx2's errors where there was no answer,
+    and anything else where an answer is none that it can decode.
+
+    Args:
+        doing: what is tried, with the object: `update Deployment default/web`.
+        request: sends it, and reads the answer.
+    """
+    try:
+        return request()
+    except RequestError:
+        raise
+    except httpx2.HTTPStatusError as error:
+        raise _of_status(error, doing) from error
+    except _transport.DeadlineError as error:
+        message = "no time is left, the next hook goes on"
+        raise RequestError(doing, message, transient=True) from error
+    except httpx2.HTTPError as error:
+        message = f"no answer from the Kubernetes API server ({_kind(error)})"
+        raise RequestError(doing, message, transient=True) from error
+    except lightkube.ConfigError as error:
+        raise RequestError(doing, f"no cluster to talk to: {error}") from error
+    except Exception as error:
+        message = f"what the API server answered cannot be read ({_kind(error)})"
+        raise RequestError(doing, message, transient=True) from error
+
+
+def _of_status(error: httpx2.HTTPStatusError, doing: str) -> RequestError:
+    code = error.response.status_code
+    status = error.status if isinstance(error, lightkube.ApiError) else None
+    message = " ".join(str((status and status.message) or f"HTTP {code}").split())
+    if code == 401:
+        message = f"the API server does not accept the token: {message}"
+    if code == 422 and _OTHER_OBJECT.search(message):
+        return RequestError(doing, "another object has taken its place", 409, transient=True)
+    return RequestError(doing, message, code, transient=code in TRANSIENT_CODES)
 
 
 @contextlib.contextmanager
@@ -47,38 +117,24 @@ def absence_allowed() -> Generator[None]:
     """Suppress the API server's answer that an object or a kind does not exist (404)."""
     try:
         yield
-    except httpx2.HTTPStatusError as error:
-        if code_of(error) != 404:
+    except RequestError as error:
+        if not error.is_absence:
             raise
 
 
-def fault_of(error: httpx2.HTTPError, doing: str, requester: Identity) -> Fault:
+def fault_of(error: RequestError, requester: Identity) -> Fault:
     """Return what a failed request means to an operator.
 
     Args:
-        error: what lightkube raised: ApiError, or httpx2's own where there was no answer.
-        doing: what was tried, such as `update Deployment default/web`.
-        requester: who sent the request; its `permission_hint` follows a denial (401, 403).
+        error: names what was tried.
+        requester: who sent the request; its `permission_hint` follows where RBAC said no.
     """
-    code = code_of(error)
-    if not code:
-        return Fault(f"no answer from the Kubernetes API server ({_kind(error)})", transient=True)
-    message = (error.status.message if isinstance(error, lightkube.ApiError) else "") or str(error)
-    if code in (401, 403):
-        denied = f"not permitted to {_denied(message) or doing}: {requester.permission_hint}"
-        return Fault(denied.removesuffix(": "), transient=False, code=code)
-    line = text.printable(" ".join(message.split()), _MAX_MESSAGE)
-    return Fault(f"{doing}: {line}", code in TRANSIENT_CODES, code)
+    if error.denied:
+        denied = f"not permitted to {error.denied}: {requester.permission_hint}"
+        return Fault(denied.removesuffix(": "), transient=False, code=error.code)
+    line = text.printable(error.message, _MAX_MESSAGE)
+    return Fault(f"{error.doing}: {line}", error.transient, error.code)
 
 
-def _denied(message: str) -> str:
-    """Return verb, resource and API group out of the authorizer's message."""
-    found = re.search(r'cannot (\w+) resource "([^"]*)" in API group "([^"]*)"', message)
-    if not found:
-        return ""
-    verb, resource, group = found.groups()
-    return f"{verb} {resource}" + (f".{group}" if group else "")
-
-
-def _kind(error: httpx2.HTTPError) -> str:
+def _kind(error: Exception) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()

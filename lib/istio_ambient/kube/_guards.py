@@ -46,7 +46,10 @@ def withheld(plan: Plan, live: Live) -> Plan:
         plan: of all objects.
         live: what it was made for.
     """
-    absent, access = missing(plan, live), live.identity.access
+    access = live.identity.access
+    # Of these it is only unknown whether they are in force: what exists stays.
+    unread = access.guards & {kind_of(kind) for kind in live.unread}
+    absent = missing(plan, live) | unread
     changes = (held_back(change, absent, access) for change in plan.changes)
     return replace(plan, changes=tuple(changes))
 

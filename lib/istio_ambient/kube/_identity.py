@@ -3,7 +3,7 @@
 
 """Which objects belong to an owner, and how the owner marks the objects that it applies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from istio_ambient.kube._objects import Manifest, items, section
@@ -60,7 +60,28 @@ class Identity:
             return annotations[self.owner_annotation] == self.owner
         return self.adopts(live)
 
-    def may_adopt(self, live: Manifest) -> bool:
-        """Return whether a live object was released by its owner, for another to adopt."""
+    def may_adopt(self, live: Manifest, abandoned: Collection[str] = ()) -> bool:
+        """Return whether an object that lacks our labels may become ours all the same.
+
+        It may where its owner released it or is no more, and where we applied it: an admission
+        webhook that removes labels and annotations makes nobody else its owner.
+
+        Args:
+            live: the object.
+            abandoned: owners, as the annotation names them, that are no more.
+        """
+        metadata = section(live, "metadata")
+        owner = section(metadata, "annotations").get(self.owner_annotation)
+        if owner is not None:
+            return owner == RELEASED or owner in abandoned
+        applied = ("Apply", self.field_manager)
+        entries = items(metadata, "managedFields")
+        labels = section(metadata, "labels")
+        return not any(key in labels for key in self.labels) and any(
+            (entry.get("operation"), entry.get("manager")) == applied for entry in entries
+        )
+
+    def owner_of(self, live: Manifest) -> str:
+        """Return the owner that an object names; empty: none."""
         annotations = section(section(live, "metadata"), "annotations")
-        return annotations.get(self.owner_annotation) == RELEASED
+        return str(annotations.get(self.owner_annotation) or "")

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from istio_ambient.kube import _faults
-from istio_ambient.kube._client import Client, send_patch
+from istio_ambient.kube import _faults, _requests
+from istio_ambient.kube._client import Client
+from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref_in, section
 
 
@@ -24,10 +25,16 @@ class LabelPatch:
     """The labels go into the pod template as well, which restarts the pods."""
 
 
-def apply_labels(
-    client: Client, patches: Sequence[LabelPatch], field_manager: str
-) -> list[LabelPatch]:
-    """Read each object once, patch those that differ, in the order given; return these.
+@dataclass(frozen=True)
+class Labelled:
+    """The outcome of label patches."""
+
+    changed: tuple[LabelPatch, ...] = ()
+    failed: tuple[tuple[LabelPatch, RequestError], ...] = ()
+
+
+def apply_labels(client: Client, patches: Sequence[LabelPatch], field_manager: str) -> Labelled:
+    """Read each object once, and patch those that differ, in the order given.
 
     An object that does not exist is passed over. A patch that restarts the pod of the caller
     must come last, since it ends this process.
@@ -36,32 +43,33 @@ def apply_labels(
         client: reads and patches.
         patches: each for another object.
         field_manager: the name under which the API server records the labels.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success or 404.
     """
     changed: list[LabelPatch] = []
+    failed: list[tuple[LabelPatch, RequestError]] = []
     for patch in patches:
-        body = _body(client, patch)
-        if body:
-            ref = ref_in(patch.kind, patch.name, patch.namespace)
-            send_patch(client, patch.kind, ref, body, field_manager)
-            changed.append(patch)
-    return changed
+        try:
+            body = _body(client, patch)
+            if body:
+                ref = ref_in(patch.kind, patch.name, patch.namespace)
+                _requests.send_patch(client, patch.kind, ref, body, field_manager)
+                changed.append(patch)
+        except RequestError as error:
+            failed.append((patch, error))
+    return Labelled(tuple(changed), tuple(failed))
 
 
 def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
     """Return the patches that `apply_labels` would send: nothing is written.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        RequestError: on any answer but success or 404.
     """
     return [patch for patch in patches if _body(client, patch)]
 
 
 def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:
     with _faults.absence_allowed():
-        live = client.get(patch.kind, patch.name, namespace=patch.namespace or None)
+        live = _requests.read(client, patch.kind, patch.name, patch.namespace)
         return label_patch_body(patch, manifest_of(live))
     return {}
 
@@ -73,7 +81,7 @@ def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
     if changed:
         body["metadata"] = {"labels": changed}
     if patch.pod_template:
-        template = section(live["spec"]["template"], "metadata")
+        template = section(section(section(live, "spec"), "template"), "metadata")
         changed = _changed(patch.labels, template)
         if changed:
             body["spec"] = {"template": {"metadata": {"labels": changed}}}

@@ -10,22 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client, prepare_decoders
+from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import (
     Manifest,
     Ref,
     Resource,
     ResourceType,
-    is_namespaced,
     manifest_of,
     ref_in,
     ref_of,
 )
-
-ALL_NAMESPACES = "*"
-"""lightkube's notation for all namespaces."""
+from istio_ambient.kube._requests import list_kind
 
 PARALLEL = 8
 """The number of requests that are sent at the same time."""
@@ -46,6 +43,11 @@ class Live:
     objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
     missing: frozenset[ResourceType] = frozenset()
     """Kinds that the API server does not serve, since their CRD is not installed."""
+    unread: Mapping[ResourceType, RequestError] = field(
+        default_factory=dict[ResourceType, RequestError]
+    )
+    """Kinds that could not be read, such as one whose conversion webhook is down. Nothing is known
+    of their objects, so they stay as they are."""
 
     def get(self, kind: ResourceType, name: str, namespace: str = "") -> Resource | None:
         """Return the owner's object of this name, or None."""
@@ -66,32 +68,52 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
     """LIST each kind once by the owner's labels, and keep the objects that belong to it.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404 (a kind that is not served).
+        RequestError: no kind can be read.
     """
-    prepare_decoders(kinds)
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        tasks = [pool.submit(list_kind, client, kind, dict(identity.labels)) for kind in kinds]
-        listed = [task.result() for task in tasks]
+    found, unread = _each(kinds, lambda kind: list_kind(client, kind, dict(identity.labels)))
+    if unread and not found:
+        raise next(iter(unread.values()))
     objects: dict[Ref, Resource] = {}
-    for found in listed:
-        objects.update((ref_of(o), o) for o in found or () if identity.owns(manifest_of(o)))
-    missing = frozenset(k for k, found in zip(kinds, listed, strict=True) if found is None)
-    return Live(identity, tuple(kinds), objects, missing)
+    for listed in found.values():
+        objects.update((ref_of(o), o) for o in listed or () if identity.owns(manifest_of(o)))
+    missing = frozenset(kind for kind, listed in found.items() if listed is None)
+    return Live(identity, tuple(kinds), objects, missing, unread)
 
 
-def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> dict[Ref, Resource]:
-    """Return those of the named objects that exist, of any owner: one LIST a kind.
+@dataclass(frozen=True)
+class Taken:
+    """Objects that have the names of desired ones, of any owner."""
 
-    Raises:
-        httpx2.HTTPError: on any answer but success or 404.
-    """
+    objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
+    unread: Mapping[ResourceType, RequestError] = field(
+        default_factory=dict[ResourceType, RequestError]
+    )
+    """Kinds that could not be read: nobody knows whether the names are taken."""
+
+
+def read_taken(client: Client, refs: Mapping[Ref, ResourceType]) -> Taken:
+    """Return those of the named objects that exist, of any owner: one LIST a kind."""
     by_kind: dict[ResourceType, list[Ref]] = {}
     for ref, kind in refs.items():
         by_kind.setdefault(kind, []).append(ref)
-    prepare_decoders(by_kind)
+    found, unread = _each(tuple(by_kind), lambda kind: _existing(client, kind, by_kind[kind]))
+    return Taken({ref_of(obj): obj for listed in found.values() for obj in listed}, unread)
+
+
+def _each(
+    kinds: Sequence[ResourceType], read: Callable[[ResourceType], T]
+) -> tuple[dict[ResourceType, T], dict[ResourceType, RequestError]]:
+    """Return what is read of each kind, in parallel, and the failures."""
+    prepare_decoders(kinds)
+    found: dict[ResourceType, T] = {}
+    unread: dict[ResourceType, RequestError] = {}
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-        tasks = [pool.submit(_existing, client, *item) for item in by_kind.items()]
-        return {ref_of(obj): obj for task in tasks for obj in task.result()}
+        for kind, task in [(kind, pool.submit(read, kind)) for kind in kinds]:
+            try:
+                found[kind] = task.result()
+            except RequestError as error:
+                unread[kind] = error
+    return found, unread
 
 
 def read_until(
@@ -122,32 +144,6 @@ def read_until(
         event.wait(pause)
         found = read()
     return found
-
-
-def list_kind(
-    client: Client,
-    kind: ResourceType,
-    labels: dict[str, str] | None = None,
-    namespace: str | None = None,
-    fields: dict[str, str] | None = None,
-) -> list[Resource] | None:
-    """LIST a kind in one request, in all namespaces unless one is given.
-
-    Returns:
-        The objects, or None where the API server does not serve the kind.
-
-    Raises:
-        httpx2.HTTPError: on any answer but success or 404.
-    """
-    scope = (namespace or ALL_NAMESPACES) if is_namespaced(kind) else None
-    with _faults.absence_allowed():
-        return list(client.list(kind, namespace=scope, labels=labels, fields=fields))
-    return None
-
-
-def first_of(client: Client, kind: ResourceType) -> Resource | None:
-    """Return one object of a cluster-scoped kind, or None; the request is for one object only."""
-    return next(iter(client.list(kind, chunk_size=1)), None)
 
 
 def _existing(client: Client, kind: ResourceType, refs: Sequence[Ref]) -> list[Resource]:

@@ -50,6 +50,10 @@ class Change:
     """The desired object, as it is sent."""
     existing: Manifest | None = None
     """The object of another owner, where the change is refused."""
+    uid: str = ""
+    """Of the live object, where one is changed or deleted; another one stays as it is."""
+    version: str = ""
+    """Its resourceVersion."""
     repairs: bool = False
     """The desired content was applied before, and another writer changed it."""
     altered: bool = False
@@ -124,6 +128,7 @@ def plan(
     held: Mapping[Ref, str] | None = None,
     guards: Collection[Ref] = (),
     excepted: Collection[Ref] = (),
+    abandoned: Collection[str] = (),
 ) -> Plan:
     """Return the changes that make the cluster equal to the desired objects.
 
@@ -135,6 +140,7 @@ def plan(
             created where they are absent and repaired where they drifted, and nothing else.
         guards: the objects that others need in force; see `Desired.guards`.
         excepted: the objects that are deleted after these; see `Desired.excepted`.
+        abandoned: owners of taken objects that are no more, so that their objects are adopted.
 
     Raises:
         ValueError: two desired objects have one name, or a kind of them was not read, so that
@@ -142,7 +148,7 @@ def plan(
     """
     changes: dict[Ref, Change] = {}
     for obj in desired:
-        change = _or_held(_change(obj, live, taken or {}), live, held or {})
+        change = _or_held(_change(obj, live, taken or {}, abandoned), live, held or {})
         if change.ref in changes:
             raise ValueError(f"{change.ref} is desired twice")
         changes[change.ref] = change
@@ -151,7 +157,8 @@ def plan(
         for ref, obj in live.objects.items()
         if ref not in changes and ref.kind not in _kinds.KEPT
     ]
-    placed = list(_placed((*changes.values(), *stale), live, guards))
+    known = [_or_unknown(change, live) for change in (*changes.values(), *stale)]
+    placed = list(_placed(known, live, guards))
 
     def order(change: Change) -> tuple[int, Ref]:
         return _kinds.stage_of(change.ref), change.ref
@@ -165,7 +172,12 @@ def plan(
 _NOTHING_TAKEN: Mapping[Ref, Resource] = {}
 
 
-def plan_of(desired: Desired, live: Live, taken: Mapping[Ref, Resource] = _NOTHING_TAKEN) -> Plan:
+def plan_of(
+    desired: Desired,
+    live: Live,
+    taken: Mapping[Ref, Resource] = _NOTHING_TAKEN,
+    abandoned: Collection[str] = (),
+) -> Plan:
     """Return the plan for desired objects with all that `Desired` says of them; see `plan`."""
     return plan(
         desired.objects,
@@ -174,6 +186,7 @@ def plan_of(desired: Desired, live: Live, taken: Mapping[Ref, Resource] = _NOTHI
         held=desired.held,
         guards=desired.guards,
         excepted=desired.excepted,
+        abandoned=abandoned,
     )
 
 
@@ -181,7 +194,29 @@ def _deletion(ref: Ref, obj: Resource) -> Change:
     if obj.metadata.deletionTimestamp:
         reason = f"{ref} is being deleted, and waits for its finalizers"
         return Change(Verb.HELD, ref, type(obj), reason)
-    return Change(Verb.DELETE, ref, type(obj), "no longer desired")
+    reason, was = "no longer desired", obj.metadata
+    return Change(
+        Verb.DELETE,
+        ref,
+        type(obj),
+        reason,
+        uid=was.uid or "",
+        version=was.resourceVersion or "",
+    )
+
+
+def _or_unknown(change: Change, live: Live) -> Change:
+    """Return a change, or that it is held since it depends on what could not be read.
+
+    Among the objects that decide about access, one without the others means something else. What
+    gives access is deleted all the same.
+    """
+    access = live.identity.access
+    unread = sorted({_objects.kind_of(kind) for kind in live.unread} & access.kinds)
+    gives = change.verb is Verb.DELETE and change.ref.kind in access.guarded
+    if not unread or gives or change.verb not in WRITES or change.ref.kind not in access.kinds:
+        return change
+    return Change(Verb.HELD, change.ref, change.kind, f"waits until {unread[0]} can be read")
 
 
 def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:
@@ -269,7 +304,9 @@ def creations(plan: Plan) -> dict[Ref, ResourceType]:
     return {change.ref: change.kind for change in plan.of(Verb.CREATE)}
 
 
-def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
+def _change(
+    obj: Resource, live: Live, taken: Mapping[Ref, Resource], abandoned: Collection[str]
+) -> Change:
     ref, kind = _objects.ref_of(obj), _objects.type_of(obj)
     manifest = stamped(_objects.manifest_of(obj), live.identity)
     current = live.manifest(ref)
@@ -277,11 +314,13 @@ def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
         raise ValueError(f"{ref.kind} is not among the kinds that were read")
     if kind in live.missing:
         return Change(Verb.DEFERRED, ref, kind, f"the cluster does not serve {ref.kind} yet")
+    if current is None and kind in live.unread:
+        return Change(Verb.HELD, ref, kind, f"waits until {ref.kind} can be read")
     if current is None:
         if ref not in taken:
             return Change(Verb.CREATE, ref, kind, manifest=manifest)
         current = _objects.manifest_of(taken[ref])
-        if not live.identity.may_adopt(current):
+        if not live.identity.may_adopt(current, abandoned):
             reason = "exists and belongs to another owner"
             return Change(Verb.REFUSED, ref, kind, reason, manifest, existing=current)
     verb, reason = _compared(manifest, current, live.identity)
@@ -296,7 +335,17 @@ def _change(obj: Resource, live: Live, taken: Mapping[Ref, Resource]) -> Change:
     manifest = _kinds.keep_what_others_set(manifest, current)
     if verb is Verb.REPLACE:
         manifest = _replacement(manifest, current)
-    return Change(verb, ref, kind, reason, manifest, repairs=repairs)
+    was = current["metadata"]
+    return Change(
+        verb,
+        ref,
+        kind,
+        reason,
+        manifest,
+        uid=str(was.get("uid") or ""),
+        version=str(was.get("resourceVersion") or ""),
+        repairs=repairs,
+    )
 
 
 def stamped(manifest: Manifest, identity: Identity) -> Manifest:

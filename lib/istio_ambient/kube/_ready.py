@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
 
-from istio_ambient.kube import _faults
+from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import Manifest, items, manifest_of, section
 from istio_ambient.values.text import make_printable
@@ -63,7 +63,7 @@ def workload_readiness(
         what: how a status names it.
 
     Raises:
-        httpx2.HTTPError: on any answer but success.
+        RequestError: on any answer but success.
     """
     if workload is None:
         return Readiness(what, ready=False, reason="not created yet")
@@ -81,10 +81,10 @@ def deployment_readiness(
     """Return the readiness of a Deployment that a controller makes; `unmade` while it is absent.
 
     Raises:
-        httpx2.HTTPError: on any answer but success or 404.
+        RequestError: on any answer but success or 404.
     """
     with _faults.absence_allowed():
-        deployment = client.get(Deployment, name, namespace=namespace)
+        deployment = _requests.read(client, Deployment, name, namespace)
         return workload_readiness(client, deployment, what)
     return unmade
 
@@ -104,7 +104,7 @@ def _reason(condition: Manifest, default: str) -> str:
 def _pods(client: Client, workload: Manifest) -> list[Manifest]:
     labels = section(section(section(workload, "spec"), "selector"), "matchLabels")
     namespace = workload["metadata"].get("namespace", "")
-    pods = map(manifest_of, client.list(Pod, namespace=namespace, labels=labels))
+    pods = map(manifest_of, _requests.list_kind(client, Pod, labels, namespace) or ())
     return sorted(pods, key=lambda pod: pod["metadata"]["name"])
 
 

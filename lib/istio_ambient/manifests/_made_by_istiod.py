@@ -15,8 +15,6 @@ ISTIOD_CONFIG_LABEL = "istio.io/config"
 """Label (`true`) of the ConfigMaps with its root certificate, in every namespace."""
 
 MADE_BY_ISTIOD: tuple[tuple[kube.ResourceType, tuple[str, ...]], ...] = (
-    # The self-signed authority (istio/istio security/pkg/pki/ca).
-    (Secret, ("istio-ca-secret", "istio-ca-crl")),
     # Its root for the namespace, and the elections kept in ConfigMaps
     # (istio/istio pilot/pkg/leaderelection).
     (
@@ -44,3 +42,10 @@ MADE_BY_ISTIOD: tuple[tuple[kube.ResourceType, tuple[str, ...]], ...] = (
     ),
 )
 """Kinds and names, in the namespace of the control plane."""
+
+ROOT_CA: tuple[tuple[kube.ResourceType, str], ...] = (
+    (Secret, "istio-ca-secret"),
+    (Secret, "istio-ca-crl"),
+)
+"""The self-signed authority (istio/istio security/pkg/pki/ca), there too. An istiod that finds it
+goes on with it; with another root, workloads refuse each other until all have new certificates."""

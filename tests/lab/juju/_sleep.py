@@ -14,7 +14,7 @@ from typing import Any
 import istio_ambient
 
 _LIBRARY = str(Path(istio_ambient.__file__).parent)
-_BOUNDED = (f"{_LIBRARY}/kube/_client.py", f"{_LIBRARY}/kube/_live.py")
+_BOUNDED = (f"{_LIBRARY}/kube/_transport.py", f"{_LIBRARY}/kube/_live.py")
 """Only the bounded pauses between two attempts of a request, and until what a hook wrote has
 arrived, are allowed."""
 

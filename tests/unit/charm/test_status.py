@@ -89,3 +89,13 @@ def test_kinds_that_are_not_served_point_to_istio_k8s():
 def test_a_pending_request_waits_and_its_text_is_the_status():
     waiting = list(status.pending([PROBLEM]))
     assert of(status.Findings(readiness=waiting)) == ops.WaitingStatus(str(PROBLEM))
+
+
+def test_requests_that_are_repeated_are_told_where_something_else_blocks():
+    fault = kube.Fault("update Gateway shop/way: busy", transient=True)
+    message = of(status.Findings(problems=[PROBLEM] * 2, faults=[fault])).message
+    assert message.endswith(f" (+1 more; {status.RETRIED})")
+    assert message.startswith("details:service-mesh")
+    assert len(message.encode()) <= status.MAX_MESSAGE
+    lasting = kube.Fault("create Gateway shop/way: exceeded quota", transient=False)
+    assert status.RETRIED not in of(status.Findings(problems=[PROBLEM], faults=[lasting])).message

@@ -75,6 +75,6 @@ def test_another_istio_is_named_and_what_a_removed_one_left_is_not(
 
     monkeypatch.setattr(kube, "list_kind", list_kind)
     monkeypatch.setattr(kube, "server_version", lambda _: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    monkeypatch.setattr(kube, "read_taken", lambda *_: {})  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(kube, "read_taken", lambda *_: kube.Taken())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     live = kube.Live(IDENTITY, (), {kube.ref_of(OURS): OURS})
     assert surroundings.read(cast(kube.Client, None), live).other_istios == named

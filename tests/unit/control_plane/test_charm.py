@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from istio_ambient import control_plane, kube
 from ops import testing
@@ -46,7 +45,7 @@ def test_definitions_are_deleted_by_the_leader_alone(
 ):
     def connect() -> Any:
         assert leader, "the cluster is asked for"
-        raise httpx2.ConnectError("no cluster today")
+        raise kube.RequestError("connect", "no cluster today")
 
     monkeypatch.setattr(kube, "connect", connect)
     context = testing.Context(charm)

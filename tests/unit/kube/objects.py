@@ -41,7 +41,8 @@ def as_live(
     manifest = change.manifest or {}
     fields: dict[str, Any] = {"f:spec": {}, **owned}
     entry = {"manager": manager, "operation": operation, "fieldsV1": fields}
-    manifest["metadata"] |= {"resourceVersion": "7", "managedFields": [entry]}
+    manifest["metadata"] |= {"uid": f"of-{obj.metadata.name}", "resourceVersion": "7"}
+    manifest["metadata"] |= {"managedFields": [entry]}
     return _objects.type_of(obj).from_dict(manifest)
 
 

@@ -9,7 +9,6 @@ import httpx2
 import lightkube
 import pytest
 from istio_ambient import kube, resources
-from istio_ambient.kube import _client
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import Namespace, Service
@@ -30,6 +29,7 @@ class RecordingClient:
         self.calls: list[tuple[str, str]] = []
         self.bodies: list[Any] = []
         self.managers: set[str | None] = set()
+        self.preconditions: list[Any] = []
         self._faults = faults or {}
 
     def _record(self, verb: str, name: str) -> None:
@@ -57,14 +57,17 @@ class RecordingClient:
         self._record("dry run" if dry_run else "patch", name)
         self.managers.add(field_manager)
         self.bodies.append(obj)
-        return obj if res is CustomResourceDefinition else res.from_dict(obj)
+        if res is CustomResourceDefinition:
+            return res(metadata=ObjectMeta(name=name), spec=cast(Any, {}))
+        return res.from_dict({**obj, "metadata": {**obj["metadata"], "name": name}})
 
     def replace(self, obj: Any, *, field_manager: str | None = None, dry_run: bool = False) -> Any:
         self._record("dry run" if dry_run else "replace", obj.metadata.name)
         self.managers.add(field_manager)
         return obj
 
-    def delete(self, res: Any, name: str, **_: Any) -> None:
+    def delete(self, res: Any, name: str, **options: Any) -> None:
+        self.preconditions.append(options.get("preconditions"))
         self._record("delete", name)
 
 
@@ -235,7 +238,7 @@ def test_an_answer_that_is_not_what_was_sent_is_a_fault():
     applied = kube.apply(client, kube.plan([policy()], live()), IDENTITY)
     (fault,) = applied.faults
     assert not fault.transient
-    assert "admission webhook" in fault.text
+    assert fault.text.startswith("exempt AuthorizationPolicy shop/allow from the webhook")
     # The next hook finds out by a dry run that another write would not last either.
     again = kube.plan([policy()], applied.live(live()))
     assert len(kube.apply(client, again, IDENTITY).faults) == 1
@@ -246,7 +249,25 @@ def test_an_immutable_object_of_a_kind_that_runs_nothing_is_recreated():
     client = RecordingClient({"cm": api_error(422, "field is immutable")})
     plan = kube.plan([config_map("cm", a="2")], live(as_live(config_map("cm", a="1"))))
     assert not kube.apply(client, plan, IDENTITY).faults
-    assert client.calls == [("patch", "cm"), ("delete", "cm"), ("patch", "cm")]
+    recreated = [("dry run", "cm-tried"), ("delete", "cm"), ("patch", "cm")]
+    assert client.calls == [("patch", "cm"), *recreated]
+    assert client.preconditions == [{"uid": "of-cm", "resourceVersion": "7"}]
+
+
+@pytest.mark.parametrize(
+    ("first", "tried"),
+    [
+        ('admission webhook "images" denied the request: field is immutable', ""),
+        ("data: Invalid value: too large", ""),
+        ("field is immutable", "denied by an admission policy"),
+    ],
+)
+def test_nothing_is_deleted_that_cannot_be_created_again(first: str, tried: str):
+    client = RecordingClient({"cm": api_error(422, first), "cm-tried": api_error(422, tried)})
+    plan = kube.plan([config_map("cm", a="2")], live(as_live(config_map("cm", a="1"))))
+    (fault,) = kube.apply(client, plan, IDENTITY).faults
+    assert (tried or first)[:20] in fault.text
+    assert "delete" not in {verb for verb, _ in client.calls}
 
 
 def test_an_immutable_object_that_another_writer_changed_is_recreated():
@@ -255,7 +276,8 @@ def test_an_immutable_object_that_another_writer_changed_is_recreated():
     assert not kube.apply(
         client, kube.plan([config_map("cm", a="2")], live(found)), IDENTITY
     ).faults
-    assert client.calls == [("replace", "cm"), ("delete", "cm"), ("patch", "cm")]
+    recreated = [("dry run", "cm-tried"), ("delete", "cm"), ("patch", "cm")]
+    assert client.calls == [("replace", "cm"), *recreated]
 
 
 def test_an_immutable_object_of_another_kind_needs_an_operator():
@@ -277,10 +299,28 @@ def test_a_missing_permission_names_verb_resource_and_the_owners_hint():
 
 
 def test_a_missing_permission_without_a_hint_is_reported_alone():
-    client = RecordingClient({"allow": api_error(403)})
+    message = 'User "u" cannot patch resource "policies" in API group "x.io" in n'
+    client = RecordingClient({"allow": api_error(403, message)})
     requester = dataclasses.replace(IDENTITY, permission_hint="")
     (fault,) = kube.apply(client, kube.plan([policy()], live()), requester).faults
-    assert fault.text == "not permitted to create AuthorizationPolicy shop/allow"
+    assert fault.text == "not permitted to patch policies.x.io"
+
+
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize(
+    "message",
+    [
+        'services "istiod" is forbidden: exceeded quota: team, requested: services=1',
+        'admission webhook "validation.example" denied the request: other images',
+        "unable to create new content in namespace mesh because it is being terminated",
+        "Unauthorized",
+    ],
+)
+def test_a_refusal_is_told_in_the_words_of_the_api_server(code: int, message: str):
+    client = RecordingClient({"allow": api_error(code, message)})
+    (fault,) = kube.apply(client, kube.plan([policy()], live()), IDENTITY).faults
+    assert fault.text.startswith("create AuthorizationPolicy shop/allow: ")
+    assert message in fault.text and "trust" not in fault.text
 
 
 def test_every_write_names_the_owners_field_manager():
@@ -298,35 +338,7 @@ def test_label_patches_contain_differences_only():
     client = RecordingClient()
     same = kube.LabelPatch(Namespace, "shop", {"kept": "yes", "gone": None})
     other = kube.LabelPatch(Namespace, "shop", {"kept": None, "new": "1"})
-    assert kube.apply_labels(client, [same], "us") == []
-    assert kube.apply_labels(client, [other], "us") == [other]
+    assert kube.apply_labels(client, [same], "us").changed == ()
+    assert kube.apply_labels(client, [other], "us").changed == (other,)
     assert client.bodies == [{"metadata": {"labels": {"kept": None, "new": "1"}}}]
     assert client.managers == {"us"}
-
-
-class Answers(httpx2.BaseTransport):
-    def __init__(self, *codes: int):
-        self.codes = list(codes)
-        self.sent = 0
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.sent += 1
-        code = self.codes.pop(0)
-        if code == 0:
-            raise httpx2.ConnectError("refused")
-        return httpx2.Response(code, headers={"Retry-After": "0"})
-
-
-@pytest.mark.parametrize(("codes", "sent"), [([429, 200], 2), ([0, 503, 200], 3), ([404], 1)])
-def test_requests_to_a_busy_or_silent_api_server_are_repeated(codes: list[int], sent: int):
-    answers = Answers(*codes)
-    transport = _client.RetryTransport(answers)
-    response = transport.handle_request(httpx2.Request("GET", "http://api/x"))
-    assert (response.status_code, answers.sent) == (codes[-1], sent)
-
-
-def test_repetitions_are_bounded():
-    answers = Answers(*[503] * 1000)
-    transport = _client.RetryTransport(answers, seconds=0.0)
-    assert transport.handle_request(httpx2.Request("GET", "http://api/x")).status_code == 503
-    assert answers.sent == 1

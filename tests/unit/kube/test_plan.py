@@ -101,6 +101,59 @@ def test_an_object_that_its_owner_released_is_adopted():
     assert change.verb in (kube.Verb.UPDATE, kube.Verb.REPLACE)
 
 
+def test_an_object_whose_owner_is_no_more_is_adopted():
+    theirs = edited(as_live(policy()), annotations={OWNER: "old/beacon"})
+    plan = kube.plan([policy()], live(), {kube.ref_of(theirs): theirs}, abandoned=["old/beacon"])
+    assert only(plan).verb is kube.Verb.UPDATE
+    plan = kube.plan([policy()], live(), {kube.ref_of(theirs): theirs}, abandoned=["other/beacon"])
+    assert only(plan).verb is kube.Verb.REFUSED
+
+
+def test_an_object_whose_marks_a_webhook_removed_is_still_ours():
+    ours = edited(as_live(policy()), annotations={}, labels={})
+    assert only(kube.plan([policy()], live(), {kube.ref_of(ours): ours})).verb is kube.Verb.UPDATE
+    theirs = edited(as_live(policy(), manager="helm"), annotations={}, labels={})
+    change = only(kube.plan([policy()], live(), {kube.ref_of(theirs): theirs}))
+    assert change.verb is kube.Verb.REFUSED
+    labelled = edited(as_live(policy()), annotations={}, labels={resources.INSTANCE_LABEL: "x"})
+    change = only(kube.plan([policy()], live(), {kube.ref_of(labelled): labelled}))
+    assert change.verb is kube.Verb.REFUSED
+
+
+def unread(*objects: kube.Resource, kind: kube.ResourceType) -> kube.Live:
+    """Return live objects beside a kind that could not be read."""
+    error = kube.RequestError("list it", "conversion webhook failed", 500, transient=True)
+    return dataclasses.replace(live(*objects), unread={kind: error})
+
+
+def test_what_cannot_be_read_stays_and_the_rest_goes_on():
+    found = unread(as_live(config_map(a="1")), kind=resources.Telemetry)
+    verbs = {c.ref.name: c.verb for c in kube.plan([config_map(a="2"), policy()], found).changes}
+    assert verbs == {"settings": kube.Verb.UPDATE, "allow": kube.Verb.CREATE}
+    found = unread(as_live(config_map(a="1")), kind=resources.AuthorizationPolicy)
+    change = next(c for c in kube.plan([policy()], found).changes if c.ref.name == "allow")
+    assert change.verb is kube.Verb.HELD
+    assert "AuthorizationPolicy can be read" in change.reason
+
+
+def test_where_a_kind_that_decides_about_access_cannot_be_read_only_access_is_taken_away():
+    route = resources.HTTPRoute(metadata=ObjectMeta(name="open", namespace="shop"), spec={})
+    old = resources.HTTPRoute(metadata=ObjectMeta(name="old", namespace="shop"), spec={})
+    found = unread(as_live(old), as_live(policy(rules=[{}])), kind=resources.GRPCRoute)
+    plan = kube.plan([route, policy()], found, guards=[kube.ref_of(policy())])
+    verbs = {change.ref.name: change.verb for change in plan.changes}
+    held = kube.Verb.HELD
+    assert verbs == {"open": held, "allow": held, "old": kube.Verb.DELETE}
+
+
+def test_nothing_is_served_while_its_guards_cannot_be_read():
+    route = resources.HTTPRoute(metadata=ObjectMeta(name="open", namespace="shop"), spec={})
+    found = unread(as_live(route), kind=resources.AuthorizationPolicy)
+    plan = kube.withheld(kube.plan([route, policy()], found), found)
+    assert plan.writes == ()
+    assert kube.missing(plan, found) == frozenset(), "what exists is served on"
+
+
 def test_kinds_that_are_not_served_are_deferred():
     change = only(kube.plan([policy()], live(missing=[resources.AuthorizationPolicy])))
     assert change.verb is kube.Verb.DEFERRED

@@ -152,7 +152,7 @@ def test_the_readiness_of_a_deployment_that_a_controller_makes():
     done = deployment(observedGeneration=1, updatedReplicas=2, availableReplicas=2)
     assert of_deployment(Cluster(found=done)).ready
     assert of_deployment(Cluster()) is UNMADE
-    with pytest.raises(httpx2.HTTPStatusError):
+    with pytest.raises(kube.RequestError, match="read Deployment n/x: HTTP 403"):
         of_deployment(Cluster(code=403))
 
 

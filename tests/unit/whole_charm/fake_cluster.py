@@ -146,9 +146,16 @@ class FakeCluster:
         key = _key(kind, obj.metadata.name, obj.metadata.namespace)
         return self._decode(kind, self.replaced(key, _plain(obj), dry_run=dry_run))
 
-    def delete(self, res: Any, name: str, *, namespace: str | None = None) -> None:
+    def delete(
+        self,
+        res: Any,
+        name: str,
+        *,
+        namespace: str | None = None,
+        preconditions: Mapping[str, str] | None = None,
+    ) -> None:
         """Delete one object; raises `lightkube.ApiError` with 404 where there is none."""
-        self.remove(_key(res, name, namespace))
+        self.remove(_key(res, name, namespace), preconditions or {})
 
     # The same on keys and manifests, for those who come over HTTP.
 
@@ -206,10 +213,12 @@ class FakeCluster:
             kept = {} if status is None else {"status": status}
             return self._put(key, {**body, **kept})
 
-    def remove(self, key: Key) -> None:
-        """Delete an object that is there."""
+    def remove(self, key: Key, preconditions: Mapping[str, str]) -> None:
+        """Delete an object that is there, in the version that the preconditions name."""
         with self._lock:
-            self.existing(key)
+            metadata = self.existing(key)["metadata"]
+            if any(metadata[field] != value for field, value in preconditions.items()):
+                raise _error(409, f"{_name(key)} in this version")
             self._record("delete", key, {})
             del self._objects[key]
             self.written()
@@ -224,6 +233,9 @@ class FakeCluster:
 
     def _apply(self, key: Key, body: Manifest, manager: str | None) -> Manifest:
         before = self._objects.get(key, {})
+        for field, value in before.get("metadata", {}).items():
+            if field in ("uid", "resourceVersion") and body["metadata"].get(field, value) != value:
+                raise _error(409, f"{key[1]} {key[3]} in this version")
         entry: Manifest = {
             "manager": manager,
             "operation": "Apply",
@@ -242,7 +254,7 @@ class FakeCluster:
         if kind in self._missing:
             raise _error(404, kind)
         served = {"uid": f"uid-{name}", "creationTimestamp": CREATED, "generation": 1}
-        metadata = {**served, **manifest["metadata"], "resourceVersion": "1"}
+        metadata = {**served, **manifest["metadata"], "resourceVersion": "2"}
         content = {**manifest, "apiVersion": version, "kind": kind, "metadata": metadata}
         self._objects[key] = content
         self.written()

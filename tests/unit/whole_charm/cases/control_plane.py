@@ -27,6 +27,7 @@ from tests.unit.whole_charm.fake_istiod import FAULTS
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
 from tests.unit.whole_charm.scenarios import Case, Option, Patch, Suite, merged
 
+ROOT_CA = f"Secret {SYSTEM}/istio-ca-secret"
 OTHER_TAG, OLD_BUNDLE = "another-tag", "v1.2.0"
 OLD_KUBERNETES = f"{manifests.MIN_KUBERNETES[0]}.{manifests.MIN_KUBERNETES[1] - 1}"
 TAINT = "- {key: dedicated, operator: Exists}"
@@ -119,6 +120,11 @@ OPTIONS: Mapping[str, Option] = {
             for account in ("istiod", "istio-cni", "ztunnel", "istio-reader-service-account")
         }
         | {f"{VALUES}.imagePullSecrets": ["first", "second"]},
+    ),
+    "purge-ca": Option(
+        True,
+        {ROOT_CA: ABSENT},
+        {"event": "remove", "units": 0, "objects": {ROOT_CA: {"data": {}}}},
     ),
     "ca-secret": Option(
         SECRET,
@@ -392,4 +398,5 @@ FACTS: Mapping[str, Case] = {
     ),
 }
 
-SUITE = Suite(BASE, OPTIONS, {**FACTS, **integrations.CASES, **actions.PREVIEW})
+CONSTANT = {"control_plane.Config.purge_ca": "the removal reads it, and gathers no facts"}
+SUITE = Suite(BASE, OPTIONS, {**FACTS, **integrations.CASES, **actions.PREVIEW}, CONSTANT)

@@ -5,6 +5,8 @@
 
 from collections.abc import Mapping
 
+from istio_ambient import resources
+
 from tests.unit.whole_charm.cases import authentication, gateway, routes
 from tests.unit.whole_charm.cases.base_ingress import (
     BASE,
@@ -33,6 +35,7 @@ GATEWAY = "Gateway shop/gate"
 LISTENERS = f"{GATEWAY}: spec.listeners"
 PARAMETERS = "ConfigMap shop/gate-parameters: data"
 POD = f"{PARAMETERS}.deployment.spec.template.spec"
+OF_ANOTHER = {resources.OWNER_ANNOTATION: "other/app"}
 CLIENTS_POLICY = "AuthorizationPolicy shop/gate-shop-external-traffic"
 CLIENTS = f"{CLIENTS_POLICY}: spec.rules[0].from[0].source"
 CALLS = "GRPCRoute shop/tempo-traces-grpcroute-http-9096-gate"
@@ -170,7 +173,13 @@ CHARM: Mapping[str, Case] = {
         given={"config": {"external-traffic-policy-cidrs": "ten"}},
     ),
     "the policy about networks is another's since": Case(
-        {"meanwhile": {CLIENTS_POLICY: {"metadata": {"labels": None, "annotations": None}}}},
+        {
+            "meanwhile": {
+                CLIENTS_POLICY: {"metadata": {"labels": None, "annotations": OF_ANOTHER}},
+                "Namespace other": {},
+                "StatefulSet other/app": {"spec": {}},
+            }
+        },
         {
             PAGE: ABSENT,
             CALLS: ABSENT,

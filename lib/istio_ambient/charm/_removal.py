@@ -1,0 +1,73 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The removal of an application: no hook follows, so what cannot be deleted is named."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from lightkube.core import resource as lightkube_resource
+
+from istio_ambient import kube
+
+logger = logging.getLogger(__name__)
+
+PASSES = 3
+"""How often what is left is deleted again; each request is repeated for a while, too."""
+
+
+def remove(
+    client: kube.Client,
+    identity: kube.Identity,
+    kinds: Sequence[kube.ResourceType],
+    cleanup: Callable[[kube.Client], Iterable[kube.RequestError]],
+) -> None:
+    """Delete all objects of an application; log what is left, and how to delete it.
+
+    Args:
+        client: its deadline is that of the hook.
+        identity: the application.
+        kinds: of its objects.
+        cleanup: deletes what controllers made for it, and returns what failed.
+    """
+    left: dict[kube.ResourceType, list[str]] = {}
+    faults: list[kube.Fault] = []
+    for _ in range(PASSES):
+        left, faults = _pass(client, identity, kinds)
+        if not left or not any(fault.transient for fault in faults):
+            break
+    errors = tuple(cleanup(client))
+    for text in dict.fromkeys([*(f.text for f in faults), *map(str, errors)]):
+        logger.error("not deleted: %s", text)
+    for kind, names in left.items():
+        logger.error("left behind: %s", ", ".join(names) or f"every {_resource(kind)} of ours")
+    if left:
+        selector = ",".join(f"{key}={value}" for key, value in identity.labels.items())
+        resources = ",".join(sorted(map(_resource, left)))
+        logger.error("to delete them: kubectl delete %s -A -l %s", resources, selector)
+
+
+def _pass(
+    client: kube.Client, identity: kube.Identity, kinds: Sequence[kube.ResourceType]
+) -> tuple[dict[kube.ResourceType, list[str]], list[kube.Fault]]:
+    """Delete what there is; return the names of what is left by kind, and the faults."""
+    try:
+        live = kube.read_live(client, identity, kinds)
+    except kube.RequestError as error:
+        return {kind: [] for kind in kinds}, [kube.fault_of(error, identity)]
+    left: dict[kube.ResourceType, list[str]] = {kind: [] for kind in live.unread}
+    plan = kube.plan((), live)
+    applied = kube.apply(client, plan, identity)
+    held = (*plan.of(kube.Verb.HELD), *applied.held)
+    for change in (*applied.failed.values(), *held):
+        left.setdefault(change.kind, []).append(str(change.ref))
+    errors = (*live.unread.values(), *kube.release(client, live))
+    faults = [*applied.faults, *(kube.fault_of(error, identity) for error in errors)]
+    waiting = [kube.Fault(f"{each.ref}: {each.reason}", transient=False) for each in held]
+    return left, [*faults, *waiting]
+
+
+def _resource(kind: kube.ResourceType) -> str:
+    """Return a kind as kubectl takes it: `httproutes.gateway.networking.k8s.io`."""
+    info = lightkube_resource.api_info(kind)
+    return f"{info.plural}.{info.resource.group}".removesuffix(".")

@@ -1,0 +1,218 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Requests are repeated for a while, and what comes back is an answer of the Kubernetes API."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from istio_ambient.kube import _transport
+
+OBJECT = b'{"kind": "ConfigMap", "metadata": {"name": "x"}}'
+STATUS = b'{"kind": "Status", "code": 503, "message": "busy"}'
+
+
+class Clock:
+    """Time that passes only in pauses, and in requests that say so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(_transport.time, "monotonic", found.monotonic)
+
+    def wait(_: threading.Event, seconds: float) -> None:
+        found.wait(seconds)
+
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    return found
+
+
+Made = Callable[[], httpx2.Response]
+
+
+class Server(httpx2.BaseTransport):
+    """Answers with these, the last one again and again; each takes some time."""
+
+    def __init__(self, clock: Clock, *answers: Made, seconds: float = 0.0):
+        self.clock = clock
+        self.answers = list(answers)
+        self.seconds = seconds
+        self.requests: list[httpx2.Request] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        self.clock.now += self.seconds
+        return (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
+
+
+def answer(code: int, content: bytes = STATUS, **headers: str) -> Made:
+    return lambda: httpx2.Response(
+        code, headers={k.replace("_", "-"): v for k, v in headers.items()}, content=content
+    )
+
+
+def refused() -> httpx2.Response:
+    raise httpx2.ConnectError("refused")
+
+
+class CutOff(httpx2.SyncByteStream):
+    """A body that ends early."""
+
+    def __iter__(self) -> Any:
+        yield OBJECT[:9]
+        raise httpx2.RemoteProtocolError("peer closed connection")
+
+
+def cut_off() -> httpx2.Response:
+    return httpx2.Response(200, stream=CutOff())
+
+
+def sent(server: Server, path: str = "/api/v1/configmaps", method: str = "GET") -> httpx2.Response:
+    transport = _transport.RetryTransport(server)
+    return transport.handle_request(httpx2.Request(method, f"http://api{path}"))
+
+
+OK = answer(200, OBJECT)
+
+
+@pytest.mark.parametrize(
+    ("answers", "count"),
+    [
+        ([answer(429), OK], 2),
+        ([refused, answer(503), OK], 3),
+        ([cut_off, OK], 2),
+        ([answer(200, b"<html>", content_type="application/json"), OK], 2),
+        ([answer(200, OBJECT[:20]), OK], 2),
+        ([answer(200, b""), OK], 2),
+        ([answer(200, b"[" * 100_000), OK], 2),
+        ([answer(500, b""), OK], 2),
+    ],
+    ids=range(8),
+)
+def test_a_failure_that_may_pass_is_repeated(clock: Clock, answers: list[Made], count: int):
+    server = Server(clock, *answers)
+    response = sent(server)
+    assert (response.status_code, response.content) == (200, OBJECT)
+    assert len(server.requests) == count
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        (answer(200, b"<html>"), 502),
+        (answer(200, b"null"), 502),
+        (answer(200, b'{"kind": "Status"}'), 502),
+        (answer(302, b"", location="http://elsewhere"), 502),
+        (answer(404, b"<html>"), 502),
+        (answer(503, b"<html>"), 503),
+        (answer(403, b""), 403),
+        (answer(404, b"404 page not found\n", content_type="text/plain"), 404),
+        (answer(409, STATUS, content_type="text/plain"), 409),
+    ],
+    ids=range(9),
+)
+def test_every_refusal_is_a_status_of_the_kubernetes_api(clock: Clock, made: Made, code: int):
+    response = sent(Server(clock, made))
+    assert response.status_code == code
+    assert response.headers["Content-Type"] == "application/json"
+    status = json.loads(response.content)
+    assert status["kind"] == "Status" and status["message"]
+
+
+def test_a_deletion_may_be_answered_with_a_status(clock: Clock):
+    made = answer(200, b'{"kind": "Status", "status": "Success"}')
+    assert sent(Server(clock, made), method="DELETE").status_code == 200
+
+
+@pytest.mark.parametrize("asked", ["0", "-7", "nan", "soon", "Fri, 31 Dec 1999 23:59:59 GMT"])
+def test_no_answer_makes_requests_follow_each_other_without_a_pause(clock: Clock, asked: str):
+    server = Server(clock, answer(429, STATUS, Retry_After=asked))
+    assert sent(server).status_code == 429
+    assert min(clock.pauses) >= _transport.MIN_PAUSE
+    assert clock.now <= _transport.RETRY_SECONDS
+
+
+def test_a_pause_that_is_too_long_is_not_made(clock: Clock):
+    server = Server(clock, answer(429, STATUS, Retry_After="inf"))
+    assert sent(server).status_code == 429
+    assert clock.pauses == []
+
+
+def calls(transport: _transport.RetryTransport, count: int, path: str, method: str) -> set[str]:
+    """Send requests; return how they ended."""
+    found: set[str] = set()
+    for number in range(count):
+        request = httpx2.Request(method, f"http://api{path}/{number}")
+        try:
+            found.add(str(transport.handle_request(request).status_code))
+        except httpx2.HTTPError as error:
+            found.add(type(error).__name__)
+    return found
+
+
+POLICIES = "/apis/security.example/v1/namespaces/shop/policies"
+ROUTES = "/apis/routing.example/v1/namespaces/shop/routes"
+
+
+@pytest.mark.parametrize(
+    ("made", "seconds"), [(answer(500), 10.0), (refused, 5.0), (answer(200, b"<html>"), 1.0)]
+)
+def test_a_server_that_does_not_help_holds_up_a_run_for_its_deadline_at_most(
+    clock: Clock, made: Made, seconds: float
+):
+    server = Server(clock, made, seconds=seconds)
+    transport = _transport.RetryTransport(server)
+    calls(transport, 1000, POLICIES, "PATCH")
+    slowest = _transport.TIMEOUT.read or 0
+    assert clock.now <= _transport.HOOK_SECONDS + slowest
+    assert len(server.requests) < 50
+
+
+def test_failures_of_one_kind_leave_requests_for_another_alone(clock: Clock):
+    def by_path() -> httpx2.Response:
+        return (answer(500) if "policies" in str(server.requests[-1].url) else OK)()
+
+    server = Server(clock, by_path)
+    transport = _transport.RetryTransport(server)
+    assert calls(transport, 10, POLICIES, "PATCH") == {"500"}
+    before = len(server.requests)
+    assert calls(transport, 10, POLICIES, "PATCH") == {"500"}
+    assert len(server.requests) == before, "the others are not sent"
+    assert calls(transport, 10, ROUTES, "PATCH") == {"200"}
+    assert calls(transport, 10, POLICIES, "DELETE") == {"500"}
+
+
+def test_a_success_is_the_end_of_failures(clock: Clock):
+    server = Server(clock, *[refused] * 100)
+    transport = _transport.RetryTransport(server)
+    calls(transport, _transport.MAX_FAILURES - 1, POLICIES, "GET")
+    server.answers = [OK]
+    assert calls(transport, 1, POLICIES, "GET") == {"200"}
+    server.answers = [refused]
+    calls(transport, _transport.MAX_FAILURES - 1, POLICIES, "GET")
+    server.answers = [OK]
+    assert calls(transport, 1, POLICIES, "GET") == {"200"}
+
+
+def test_no_attempt_may_take_longer_than_what_is_left(clock: Clock):
+    server = Server(clock, OK, seconds=14.0)
+    transport = _transport.RetryTransport(server)
+    ended = calls(transport, 5, POLICIES, "GET")
+    assert ended == {"200", "DeadlineError"}
+    limits = [request.extensions["timeout"]["read"] for request in server.requests]
+    assert limits == [15.0, 15.0, 15.0, _transport.HOOK_SECONDS - 3 * 14.0]
