@@ -144,7 +144,7 @@ class FakeCluster:
         """Put an object in the place of the one of its name."""
         kind = cast(Any, type(obj))
         key = _key(kind, obj.metadata.name, obj.metadata.namespace)
-        return self._decode(kind, self.replaced(key, _plain(obj), dry_run=dry_run))
+        return self._decode(kind, self.replaced(key, _plain(obj), field_manager, dry_run=dry_run))
 
     def delete(
         self,
@@ -203,7 +203,9 @@ class FakeCluster:
             self._record("merge", key, body)
             return self._put(key, merged(self.existing(key), body))
 
-    def replaced(self, key: Key, body: Manifest, *, dry_run: bool = False) -> Manifest:
+    def replaced(
+        self, key: Key, body: Manifest, manager: str | None, *, dry_run: bool = False
+    ) -> Manifest:
         """Put an object in the place of the one that is there; return it."""
         if dry_run:
             return body
@@ -211,7 +213,8 @@ class FakeCluster:
             self._record("replace", key, body)
             status = self.existing(key).get("status")
             kept = {} if status is None else {"status": status}
-            return self._put(key, {**body, **kept})
+            metadata = {**body["metadata"], "managedFields": _written_by(manager, "Update")}
+            return self._put(key, {**body, **kept, "metadata": metadata})
 
     def remove(self, key: Key, preconditions: Mapping[str, str]) -> None:
         """Delete an object that is there, in the version that the preconditions name."""
@@ -236,14 +239,8 @@ class FakeCluster:
         for field, value in before.get("metadata", {}).items():
             if field in ("uid", "resourceVersion") and body["metadata"].get(field, value) != value:
                 raise _error(409, f"{key[1]} {key[3]} in this version")
-        entry: Manifest = {
-            "manager": manager,
-            "operation": "Apply",
-            "time": APPLIED,
-            "fieldsV1": {"f:spec": {}},
-        }
         metadata: Manifest = {**before.get("metadata", {}), **body["metadata"]}
-        metadata["managedFields"] = [entry]
+        metadata["managedFields"] = _written_by(manager, "Apply")
         status = {"status": before["status"]} if "status" in before else {}
         if key[1] in _ROUTES:
             status = {"status": {"parents": [_accepted(ref) for ref in _parents(body)]}}
@@ -263,6 +260,14 @@ class FakeCluster:
     @staticmethod
     def _decode(res: Any, manifest: Manifest) -> Any:
         return res.from_dict(_copied(manifest))
+
+
+def _written_by(manager: str | None, operation: str) -> Sequence[Manifest]:
+    """Return the record that an API server keeps of who wrote an object."""
+    fields: Manifest = {"f:spec": {}}
+    return [
+        {"manager": manager, "operation": operation, "time": APPLIED, "fieldsV1": fields},
+    ]
 
 
 def _parents(route: Manifest) -> list[Manifest]:

@@ -129,6 +129,10 @@ class Outcome:
     sections: Mapping[str, Any]
     facts: object = None
     """What the desired objects were built from; None where the hook did not come to that."""
+    message: str = ""
+    """Of the unit's status, as it is shown."""
+    warnings: tuple[str, ...] = ()
+    """Lines of the log that are warnings and errors."""
 
     def at(self, place: str) -> Any:
         """Return what is at a place, or `ABSENT`."""

@@ -21,9 +21,10 @@ from istio_ambient import ingress, kube
 from istio_ambient.cluster import acceptance, signing_keys
 from ops import testing
 
-from tests.unit.whole_charm import authority, speedups
+from tests.unit.whole_charm import authority, http_cluster, speedups
 from tests.unit.whole_charm.fake_cluster import FakeCluster, Manifest
 from tests.unit.whole_charm.fake_istiod import FakeIstiod
+from tests.unit.whole_charm.http_cluster import HttpCluster
 from tests.unit.whole_charm.outcomes import Outcome
 from tests.unit.whole_charm.scenarios import EMPTY, Scenario, merged, patched
 
@@ -117,15 +118,26 @@ def _run(scenario: Scenario, before: Left) -> tuple[Outcome, Left]:
 
 
 def run_hook(
-    scenario: Scenario, cluster: FakeCluster, before: Left = NOTHING
+    scenario: Scenario,
+    cluster: FakeCluster,
+    before: Left = NOTHING,
+    http: HttpCluster | None = None,
 ) -> tuple[Outcome, Left]:
-    """Run the event of a scenario in a cluster, whatever the scenario says of objects."""
+    """Run the event of a scenario in a cluster, whatever the scenario says of objects.
+
+    Args:
+        scenario: with an event.
+        cluster: which the charm talks to.
+        before: what the last hook left.
+        http: the cluster behind its REST API, for the engine's real client.
+    """
     context = _context(scenario["charm"], scenario["app"])
     facts: list[object] = []
     logged = len(context.juju_log)
     with (
         speedups.active(),
-        _connected(cluster),
+        _connected(cluster) if http is None else http_cluster.connected(http),
+        _accepting(cluster),
         _serving(scenario["servers"]),
         _recording(charm_type(scenario["charm"]), facts),
     ):
@@ -133,6 +145,7 @@ def run_hook(
     # By id, which is the order that the scenario has them in.
     found = sorted(out.relations, key=lambda relation: relation.id)
     relations = dict(zip(scenario["relations"], found, strict=True))
+    log = context.juju_log[logged:]
     outcome = Outcome(
         {
             **_sections(cluster),
@@ -142,9 +155,11 @@ def run_hook(
             "plan": out.get_container(CONTAINER).plan.to_dict(),
             "version": out.workload_version,
             "action": results,
-            "log": [line.message for line in context.juju_log[logged:]],
+            "log": [line.message for line in log],
         },
         facts[-1] if facts else None,
+        out.unit_status.message,
+        tuple(line.message for line in log if line.level in ("WARNING", "ERROR")),
     )
     secrets = tuple(secret for secret in out.secrets if secret.owner)
     return outcome, Left(cluster.manifests, relations, secrets, frozenset(out.stored_states))
@@ -235,6 +250,14 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
         mock.patch.object(kube, "connect", lambda: cluster),
         mock.patch.object(kube, "server_version", version),
         mock.patch.object(kube, "request_token", token),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _accepting(cluster: FakeCluster) -> Generator[None]:
+    """Let istiod take what is in this cluster."""
+    with (
         mock.patch.object(acceptance, "get", FakeIstiod(cluster).get),
         mock.patch.object(acceptance, "FIRST_PAUSE", 0.0),
         mock.patch.object(acceptance, "WAIT", 0.0),
