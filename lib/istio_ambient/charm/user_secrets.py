@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import ops
 
+from istio_ambient.charm.relations import REFUSALS
 from istio_ambient.values.problems import Problem
 
 
@@ -34,7 +35,7 @@ def read(
         return model.get_secret(id=str(secret_id)).get_content(refresh=True)
     except ops.SecretNotFoundError:
         message = "no such secret, or not granted"
-    except ops.ModelError:
+    except REFUSALS:
         message = "not readable"
     remedy = f"juju grant-secret <name> {app}, and give the option the secret's id"
     return Problem(app="", endpoint="config", field=option, message=message, remedy=remedy)

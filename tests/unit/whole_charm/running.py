@@ -305,6 +305,10 @@ def _emit(
     if isinstance(event, str):
         hook = getattr(context.on, event.replace("-", "_"))()
         return context.run(hook, state), {}
+    if "relation" in event:
+        relation = state.get_relation(event["relation"])
+        hook = getattr(context.on, event["hook"].replace("-", "_"))(relation)
+        return context.run(hook, state), {}
     action = context.on.action(event["action"], params=event.get("params", {}))
     out = context.run(action, state)
     return out, dict(context.action_results or {})

@@ -14,7 +14,7 @@ objects                   "<Kind> <namespace>/<name>" → the object without wha
 secrets                   id of a Juju secret → its content
 servers                   URL → {jwks, fault, transient}: what comes of fetching keys there
 kubernetes, missing       version of the API server; kinds that it does not serve
-event                     "update-status", or {action, params}
+event                     "update-status", {hook, relation: its number}, or {action, params}
 earlier                   a patch of this scenario: a hook that has run before
 meanwhile                 a patch of the objects, between the two hooks
 ```

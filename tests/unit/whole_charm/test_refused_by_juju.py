@@ -292,21 +292,67 @@ def test_what_a_relation_restricts_stays_restricted(how: str):
     assert outcome.at("app databag productpage: ingress") is ABSENT
 
 
+WITH_SECRETS: Mapping[str, Patch] = {
+    "istio-beacon-k8s": {},
+    "istio-ingress-k8s": base_ingress.CERTIFIER,
+    "istio-k8s": {"config": {"ca-secret": base_control_plane.SECRET}},
+}
+"""What makes each charm read secrets."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("charm", BASES)
 @pytest.mark.parametrize("how", [refusals.CUT_OFF, refusals.SILENT, refusals.MISSING])
 def test_no_hook_fails_where_juju_refuses_tools_for_all(charm: str, how: str):
     tools = {*refusals.TOOLS} - {*refusals.OF_RELATIONS}
-    scenario = patched(EMPTY, BASES[charm], base_ingress.CERTIFIER if "ingress" in charm else {})
-    scenario = patched(scenario, {"units": 3})
+    scenario = patched(EMPTY, BASES[charm], WITH_SECRETS[charm], {"units": 3})
     with refusals.refused(tools, how) as calls:
         outcome, _ = running.run_with_left(scenario)
-    assert "goal-state" in calls
+    assert {"goal-state", *(["secret-get"] if WITH_SECRETS[charm] else [])} <= {*calls}
     assert any("Juju refuses goal-state" in line for line in outcome.at("log"))
-    # All units that the peers know of are as many as there are without a peer relation.
+    with refusals.refused(["goal-state"], how):
+        outcome, _ = running.run_with_left(scenario)
+    # Without a peer relation, a unit knows of itself.
     expected, _ = running.run_with_left(patched(scenario, {"units": 1}))
     ours = {place for place in others(expected) if place.startswith(("Deployment ", "Horizontal"))}
     assert {p: outcome.at(p) for p in ours} == {p: expected.at(p) for p in ours}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [refusals.CUT_OFF, refusals.SILENT, refusals.MISSING])
+def test_the_authority_in_use_stays_where_juju_refuses_its_secret(how: str):
+    scenario = patched(EMPTY, BASES["istio-k8s"], WITH_SECRETS["istio-k8s"])
+    served, left = running.run_with_left(scenario)
+    with refusals.refused(["secret-get"], how):
+        outcome, _ = running.run_with_left(scenario, left)
+    assert outcome.at(base_control_plane.CACERTS) == served.at(base_control_plane.CACERTS)
+    assert any(line.startswith("config ca-secret: ") for line in outcome.at("log"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charm", BASES)
+def test_a_removal_deletes_nothing_while_it_is_not_known_whether_other_units_remain(charm: str):
+    left = earlier(patched(EMPTY, BASES[charm]))
+    scenario = patched(EMPTY, BASES[charm], {"event": "remove", "units": 0})
+    with refusals.refused(["goal-state"], refusals.CUT_OFF):
+        outcome, _ = running.run_with_left(scenario, left)
+    assert outcome.at("requests") == []
+    assert any("not known whether other units remain" in line for line in outcome.at("log"))
+    assert running.run_with_left(scenario, left)[0].at("requests") != []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("charm", "endpoint"), ENDPOINTS)
+def test_no_hook_of_a_relation_fails_that_juju_refuses(charm: str, endpoint: str):
+    """Published libraries observe these events before the charm does."""
+    scenario = patched(EMPTY, BASES[charm], related(charm, endpoint))
+    number = len(scenario["relations"])
+    left = earlier(scenario)
+    for hook in ("relation-created", "relation-changed", "relation-broken"):
+        event = patched(scenario, {"event": {"hook": hook, "relation": number}})
+        for how in (refusals.DENIED, *refusals.PASSING):
+            for before in (running.NOTHING, left):
+                run_refused(event, refusals.TOOLS, how, before)
 
 
 @pytest.mark.slow
