@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The documentation lists the packages in the order that `lint-imports` checks."""
+"""What `lint-imports` does not check: the documentation, and who reads databags."""
 
 import re
 import tomllib
@@ -28,3 +28,11 @@ def test_the_picture_has_every_layer_highest_first():
     picture = ARCHITECTURE.read_text().split("```")[3]
     lines = [re.split(r" {2,}", line.strip())[0] for line in picture.splitlines()]
     assert [line for line in lines if re.fullmatch(r"[a-z_]+( \| [a-z_]+)*", line)] == layers()
+
+
+def test_one_module_reads_and_writes_databags():
+    """What Juju refuses there is caught there; see docs/explanation/refused-by-juju.md."""
+    raw = re.compile(r"relation\.data\b|\.remote_model\b|\.get_binding\(|\.app\.planned_units\(")
+    sources = (*ROOT.glob("lib/istio_ambient/**/*.py"), *ROOT.glob("charms/*/src/*.py"))
+    found = {path.name for path in sources if raw.search(path.read_text())}
+    assert found == {"relations.py"}

@@ -45,6 +45,7 @@ class Relations(ops.Object):
         self._listed: dict[str, list[ops.Relation]] = {}
         self._databags: dict[int, Mapping[str, str] | None] = {}
         self._models: dict[int, str | None] = {}
+        self._planned: list[int | None] = []
         self._forgotten: dict[int, Problem] = {}
         self._refused: dict[str, Problem] = {}
         self.unlisted: set[str] = set()
@@ -148,9 +149,12 @@ class Relations(ops.Object):
 
         It refuses where any relation of the application refers to a SAAS that is gone.
         """
-        with self.tolerating("goal-state"):
-            return self._charm.app.planned_units()
-        return None
+        if not self._planned:
+            planned: int | None = None
+            with self.tolerating("goal-state"):
+                planned = self._charm.app.planned_units()
+            self._planned.append(planned)
+        return self._planned[0]
 
     def units(self) -> int:
         """Return the number of units of the application, this one included, by its peers."""
