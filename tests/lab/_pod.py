@@ -56,6 +56,8 @@ class _State:
     """The reason why a container waits; "" when it runs."""
     message: str = ""
     restarts: int = 0
+    end: tuple[int, str] | None = None
+    """Exit code and log of the container before its last restart."""
 
 
 class RealPod:
@@ -73,6 +75,7 @@ class RealPod:
         self._tokens: dict[tuple[str, str, str | None], str] = {}
         self._reported: _State | None = None
         self._restarts = 0
+        self._last_end: tuple[int, str] | None = None
         self._not_before = 0.0
         self._ending_since: float | None = None
         self._joined = False
@@ -132,14 +135,17 @@ class RealPod:
         if not self._running:
             self._start()
         elif not self._workload.alive():
+            self._last_end = self._workload.end()
             self._workload.kill()
             self._running = False
             self._restarts += 1
             self._not_before = time.monotonic() + _RESTART_DELAY * min(self._restarts, 5)
-            self._report(_State(False, "CrashLoopBackOff", "the process ended", self._restarts))
+            message, end = "the process ended", self._last_end
+            self._report(_State(False, "CrashLoopBackOff", message, self._restarts, end))
         else:
             self._workload.refresh()
-            self._report(_State(self._is_ready(), restarts=self._restarts))
+            ready, end = self._is_ready(), self._last_end
+            self._report(_State(ready, restarts=self._restarts, end=end))
         return False
 
     @property
@@ -174,7 +180,7 @@ class RealPod:
             self._not_before = time.monotonic() + 0.2
             return
         self._running = True
-        self._report(_State(False, restarts=self._restarts))
+        self._report(_State(False, restarts=self._restarts, end=self._last_end))
 
     def _is_ready(self) -> bool:
         now = time.monotonic()
@@ -232,10 +238,21 @@ class RealPod:
                     "started": not state.waiting,
                     "restartCount": state.restarts,
                     "state": waiting if state.waiting else started,
+                    "lastState": _last_state(container, state.end),
                 }
                 for container in self._pod["spec"]["containers"]
             ],
         }
+
+
+def _last_state(container: _objects.Object, end: tuple[int, str] | None) -> dict[str, Any]:
+    if end is None:
+        return {}
+    code, log = end
+    found: dict[str, Any] = {"exitCode": code, "reason": "Error" if code else "Completed"}
+    if container.get("terminationMessagePolicy") == "FallbackToLogsOnError" and code:
+        found["message"] = log
+    return {"terminated": found}
 
 
 def _addresses(address: str) -> dict[str, Any]:

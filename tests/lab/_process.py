@@ -50,6 +50,11 @@ class Process:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """The status with which the process ended; None while it runs."""
+        return self._process.poll()
+
     def check(self) -> None:
         """Raise `ComponentError` if the process ended."""
         if not self.alive:

@@ -77,6 +77,10 @@ class Workload(Protocol):
         """Return whether all processes run."""
         ...
 
+    def end(self) -> tuple[int, str]:
+        """Return the exit code of what ended, and the end of its log."""
+        ...
+
     def ready(self) -> bool:
         """Return whether the workload serves."""
         ...
@@ -146,6 +150,12 @@ class ContainerWorkload:
     def alive(self) -> bool:
         """Whether the program runs."""
         return self._process is not None and self._process.alive
+
+    def end(self) -> tuple[int, str]:
+        """Return the exit code of the program, and the end of its log."""
+        if self._process is None:
+            return 0, ""
+        return (self._process.exit_code or 0) % 256, self._process.tail()[-2048:]
 
     def ready(self) -> bool:
         """Return whether the container's readiness probe succeeds."""
@@ -241,6 +251,10 @@ class Application:
     def alive(self) -> bool:
         """Return whether the echo server listens."""
         return self._started and (self._ztunnel is None or self._ztunnel.alive)
+
+    def end(self) -> tuple[int, str]:
+        """Return no log: only ztunnel can end."""
+        return 1, ""
 
     def ready(self) -> bool:
         """Return whether the pod's ztunnel, if any, is ready too."""

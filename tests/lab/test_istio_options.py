@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from istio_ambient import control_plane, kube, manifests, resources
 from istio_ambient.values.problems import Problem
 from lightkube.models.meta_v1 import ObjectMeta
@@ -268,6 +270,45 @@ def expiries(cluster: lab.Cluster, mesh: juju.Model) -> dict[str, int]:
     text = cluster.metrics(mesh.name, "istiod-")
     found = re.findall(r"^citadel_server_(\w+)_expiry_timestamp(?:{.*})? (\S+)$", text, re.M)
     return {name: int(float(value)) for name, value in found}
+
+
+def unchecked(
+    content: Mapping[str, str] | Problem | None, source: str, *_: object
+) -> control_plane.SiteCA:
+    """Take any authority."""
+    assert isinstance(content, Mapping)
+    fields = {key.replace("-", "_"): text for key, text in content.items()}
+    return control_plane.SiteCA(manifests.MeshCA(**fields, source=source))
+
+
+def test_the_status_says_why_istiod_crashes(mesh: juju.Model, monkeypatch: pytest.MonkeyPatch):
+    start = datetime.datetime.now(datetime.UTC) - authorities.DAY
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    ca = authorities.Authority("clients only", start=start, extensions=[(usage, False)])
+    secret = mesh.add_secret(authorities.secret(ca))
+    mesh.grant_secret(secret, APP)
+    configure(mesh, ca_secret=secret)
+    assert status(mesh) == (
+        "blocked",
+        "config ca-secret ca-cert: no serverAuth and clientAuth;"
+        " issue it with both, or no extendedKeyUsage",
+    )
+
+    def crashed() -> bool:
+        mesh.emit(UNIT, "update-status")
+        return "container discovery ended with" in status(mesh)[1]
+
+    with monkeypatch.context() as unaware:
+        unaware.setattr(control_plane, "read_site_ca", unchecked)
+        mesh.emit(UNIT, "update-status")
+        lab.eventually(crashed, timeout=90)
+        name, message = status(mesh)
+        assert name == "waiting"
+        assert message.startswith("istiod: pod istiod-")
+        assert message.endswith("; certificate specifies an incompatible key usage)")
+    mesh.reset(APP, "ca-secret")
+    mesh.settle()
+    mesh.wait_active()
 
 
 def toggled(mesh: juju.Model, *, hardened: bool) -> list[str]:

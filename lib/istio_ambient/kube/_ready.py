@@ -15,13 +15,14 @@ from lightkube.resources.core_v1 import Pod
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import Manifest, items, manifest_of, section
-from istio_ambient.values.text import make_printable
+from istio_ambient.values.text import make_printable, printable
 
 _CRASHED = "CrashLoopBackOff"
 _MAX_LOG = 4096
 """Characters of a termination message; Kubernetes keeps 4096 bytes of a file, 2048 of a log."""
 
-_LOG_PREFIX = re.compile(r"^\S{1,40}Z\s+(error|fatal|warn|info|debug)\s+", re.ASCII)
+_MAX_CAUSE = 100
+_LOG_PREFIX = re.compile(r"^(\S{1,40}Z\s+(error|fatal|warn|info|debug)|Error:)\s+", re.ASCII)
 _LOG_ERROR = re.compile(r"\b(error|failed|failure|fatal|cannot|panic|invalid)\b", re.IGNORECASE)
 
 
@@ -194,15 +195,17 @@ def _end(terminated: Manifest) -> str:
     line = _decisive_line(terminated.get("message") or "")
     # A status is cut before what follows the last semicolon: the cause, last in Go's errors.
     context, _, cause = line.rpartition(": ")
-    return f"{how}: {context}; {cause}" if context else ": ".join(filter(None, (how, line)))
+    cause = printable(cause, _MAX_CAUSE)
+    if context:
+        return f"{how}: {printable(context, _MAX_CAUSE)}; {cause}"
+    return f"{how}: {cause}" if cause else how
 
 
 def _decisive_line(log: str) -> str:
     """Return the last line about an error, without time and level; else the last line."""
-    lines = [_LOG_PREFIX.sub("", line).strip() for line in log[-_MAX_LOG:].splitlines()]
-    lines = [line for line in lines if line]
+    lines = [line.strip() for line in log[-_MAX_LOG:].splitlines() if line.strip()]
     errors = [line for line in lines if _LOG_ERROR.search(line)]
-    return next(reversed(errors or lines), "")
+    return _LOG_PREFIX.sub("", next(reversed(errors or lines), ""))
 
 
 def _since(workload: Manifest, pods: Sequence[Manifest]) -> datetime.datetime | None:

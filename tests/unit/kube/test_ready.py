@@ -177,6 +177,7 @@ LOG = """\
 2026-11-26T08:00:00.000003Z\terror\tfailed to create server: failed to create CA: x509: bad usage
 2026-11-26T08:00:00.000004Z\tinfo\tshutting down
 """
+CUT_89, CUT_99 = "x" * 89 + "\N{HORIZONTAL ELLIPSIS}", "z" * 99 + "\N{HORIZONTAL ELLIPSIS}"
 BACK_OFF = waiting("CrashLoopBackOff", "back-off 40s restarting failed container")
 CAUSE = "failed to create server: failed to create CA: x509; bad usage"
 
@@ -190,7 +191,11 @@ CAUSE = "failed to create server: failed to create CA: x509; bad usage"
             {"state": {"running": {}}, "lastState": terminated(255, LOG)},
             f"ended with 255: {CAUSE}",
         ),
-        ({"state": terminated(1, "error: no\nbye")}, "ended with 1: error; no"),
+        ({"state": terminated(1, "Error: no\nbye")}, "ended with 1: no"),
+        (
+            {"state": terminated(1, f"failed to {'x' * 900}: y: {'z' * 900}")},
+            f"ended with 1: failed to {CUT_89}; {CUT_99}",
+        ),
         ({"state": terminated(1, "one\ntwo\n\n")}, "ended with 1: two"),
         (
             {"state": terminated(2, "panic: nil map\n\ngoroutine 1:\nmain.go:7")},
