@@ -4,7 +4,7 @@
 """The custom resource definitions to apply, and a check of those of other installers."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from lightkube.models.meta_v1 import ObjectMeta
@@ -17,7 +17,7 @@ from istio_ambient.values.problems import Problem
 
 @dataclasses.dataclass(frozen=True)
 class Definitions:
-    """Objects to apply, and a problem for definitions of others that are too old."""
+    """Objects to apply, and problems with definitions that others have installed."""
 
     objects: tuple[kube.Resource, ...]
     problems: tuple[Problem, ...]
@@ -28,7 +28,8 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
 
     An absent definition is installed, our own upgraded and never downgraded. One of another
     installer is used where it serves the versions that this Istio needs; otherwise a problem names
-    the version.
+    the version. Our own that are of another channel by now, since somebody removed the guard and
+    replaced them, stay as they are: ours would take fields away that others may use.
 
     Args:
         live: our objects in the cluster.
@@ -36,6 +37,7 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
     """
     wanted: list[kube.Resource] = []
     too_old: list[kube.Manifest] = []
+    replaced: list[str] = []
     guarded = True
     for crd in manifests.crds():
         # The schemas are large, so they are compared only for definitions of other installers.
@@ -45,14 +47,18 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
         other = others.get(name)
         free = other is None or live.identity.may_adopt(other)
         present = _outline(ours) if ours else other
-        if free and not (present and manifests.is_newer(present, outline)):
+        if free and present and manifests.is_of_other_channel(present, outline):
+            guarded = False
+            replaced.append(name)
+        elif free and not (present and manifests.is_newer(present, outline)):
             wanted.append(crd)
         elif other and not free:
             guarded = guarded and not manifests.is_gateway_api(outline)
             if not manifests.serves(other, kube.manifest_of(crd)):
                 too_old.append(other)
     guard = manifests.gateway_api_admission() if guarded else []
-    return Definitions((*wanted, *guard), tuple(_problems(too_old)))
+    problems = (*_channel_problems(replaced, live.identity), *_problems(too_old))
+    return Definitions((*wanted, *guard), problems)
 
 
 def _outline(crd: CustomResourceDefinition) -> kube.Manifest:
@@ -63,6 +69,16 @@ def _outline(crd: CustomResourceDefinition) -> kube.Manifest:
         "metadata": {"name": metadata.name or "", "annotations": annotations},
         "spec": {"group": crd.spec.group},
     }
+
+
+def _channel_problems(replaced: list[str], identity: kube.Identity) -> Iterator[Problem]:
+    if replaced:
+        yield problem(
+            "Gateway API",
+            "CRDs of this charm are of another channel now, and stay so",
+            "install the standard channel's, or give them up: kubectl annotate crd "
+            f"{' '.join(replaced)} {identity.owner_annotation}-",
+        )
 
 
 def _problems(too_old: list[kube.Manifest]) -> list[Problem]:

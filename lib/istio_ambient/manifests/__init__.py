@@ -15,7 +15,14 @@ from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_I
 from ._mesh_overlay import EXT_AUTHZ_PREFIX
 from ._platforms import Platform, platform_of
 from ._render import render
-from ._served import BUNDLE_VERSION, bundle_version, is_gateway_api, is_newer, serves
+from ._served import (
+    BUNDLE_VERSION,
+    bundle_version,
+    is_gateway_api,
+    is_newer,
+    is_of_other_channel,
+    serves,
+)
 from ._values import MIN_KUBERNETES, ControlPlane, MeshCA
 
 __all__ = [
@@ -39,6 +46,7 @@ __all__ = [
     "gateway_api_version",
     "is_gateway_api",
     "is_newer",
+    "is_of_other_channel",
     "mesh_ca_of",
     "platform_of",
     "render",

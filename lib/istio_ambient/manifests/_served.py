@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
+CHANNEL = "gateway.networking.k8s.io/channel"
 
 
 def serves(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -36,10 +37,24 @@ def is_newer(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return bool(has and needs and has > needs)
 
 
+def is_of_other_channel(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether an installed CRD is from another channel of the Gateway API than ours.
+
+    The experimental channel has fields and versions that the standard one lacks. See
+    https://gateway-api.sigs.k8s.io/concepts/versioning/#release-channels.
+    """
+    has, needs = _annotation(existing, CHANNEL), _annotation(wanted, CHANNEL)
+    return bool(has and needs and has != needs)
+
+
 def bundle_version(crd: Mapping[str, Any]) -> str:
     """Return the version of the Gateway API bundle of a CRD, `v1.<minor>.<patch>`; or empty."""
+    return _annotation(crd, BUNDLE_VERSION)
+
+
+def _annotation(crd: Mapping[str, Any], key: str) -> str:
     annotations = cast(dict[str, str], crd["metadata"].get("annotations") or {})
-    return annotations.get(BUNDLE_VERSION, "")
+    return annotations.get(key, "")
 
 
 def _bundle_version(crd: Mapping[str, Any]) -> tuple[int, ...] | None:

@@ -187,6 +187,32 @@ def test_ours_are_upgraded_and_never_downgraded(version: str, upgraded: bool):
     assert not wanted.problems
 
 
+EXPERIMENTAL = {"gateway.networking.k8s.io__channel": "experimental"}
+
+
+@pytest.mark.parametrize("running", [(), (RUNNING,)])
+@pytest.mark.parametrize("version", [f"v1.{BUNDLE - 1}.0", "", f"v1.{BUNDLE + 1}.0"])
+def test_ours_of_the_experimental_channel_are_not_taken_back(
+    version: str, running: tuple[kube.Resource, ...]
+):
+    ours: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version, **EXPERIMENTAL))  # pyright: ignore
+    wanted = desired(control_plane.Surroundings(), ours, *running)
+    assert not {GATEWAYS, GUARD} & names(wanted)
+    (problem,) = wanted.problems
+    assert problem.remedy.endswith(f"kubectl annotate crd {GATEWAYS} charmed-istio.io/owner-")
+    assert wanted.hold is not bool(running)
+    # Given up, they are another installer's, and are used.
+    others = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, **EXPERIMENTAL)})
+    assert not desired(others).problems
+
+
+def test_released_definitions_of_the_experimental_channel_are_not_adopted():
+    released = crd(GATEWAYS, **EXPERIMENTAL, **{"charmed-istio.io__owner": "released"})
+    wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
+    assert not {GATEWAYS, GUARD} & names(wanted)
+    assert "of another channel" in texts(wanted)
+
+
 @pytest.mark.parametrize("value", ["", "Enforce", "ignore", 1])
 def test_the_option_has_two_values(value: object):
     config = control_plane.Config.model_validate({"cni_preflight": value})
