@@ -272,16 +272,15 @@ def test_invalid_data_is_reported_and_other_routes_stay(
     assert shop.unit_status(UNIT).name == "active"
 
 
-def test_a_missing_service_is_waited_for(cluster: lab.Cluster, shop: juju.Model):
+def test_a_route_is_made_before_its_service(cluster: lab.Cluster, shop: juju.Model):
     shop.fake_remote(f"{APP}:ingress", "later", request_of("later"))
     shop.settle()
-    status = shop.unit_status(UNIT)
-    assert (status.name, "no Service shop/later yet" in status.message) == ("waiting", True)
-    assert url(shop, remote="later") is None
+    assert shop.unit_status(UNIT).name == "active"
+    assert url(shop, remote="later") == f"http://{ADDRESS}/shop-later"
+    assert exists(cluster, resources.HTTPRoute, "later-httproute-http-80-gate")
     admin(cluster).create(service("later"))
     shop.emit(UNIT, "update-status")
     assert shop.unit_status(UNIT).name == "active"
-    assert url(shop, remote="later") == f"http://{ADDRESS}/shop-later"
     shop.set_databag("later", "ingress", "port", None)
     shop.settle()
     assert url(shop, remote="later") is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from charmlibs.interfaces import istio_ingress_route as published
 from istio_ambient import resources
+from lightkube.resources.core_v1 import Service
 
 from tests import lab
 from tests.lab import apps, juju
@@ -458,6 +459,41 @@ def test_the_number_of_calls_does_not_depend_on_the_number_of_routes(
         shop.emit(UNIT, "update-status")
     assert hundred.by_kind() == one.by_kind()
     answers(cluster, "/r89", 200)
+
+
+def test_a_route_is_made_at_once_and_heals_when_the_port_opens(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    client: Any = cluster.client
+    request_routes(cluster, shop, http("early", "/early", backends=[backend(9081)]))
+    answers(cluster, "/early", 500)
+    assert databag_of(shop) == {"external_host": ADDRESS, "tls_enabled": "False"}
+
+    def allowed_ports() -> list[str]:
+        name = "catalog-gate-shop-l4"
+        policy = client.get(resources.AuthorizationPolicy, name, namespace="shop")
+        return [
+            port
+            for rule in policy["spec"].get("rules", ())
+            for to in rule["to"]
+            for port in to["operation"]["ports"]
+        ]
+
+    # The application had an open port before: its pods stay closed meanwhile.
+    assert allowed_ports() == []
+    shop.run_checks()
+    shop.settle()
+    port = {"name": "late", "port": 9081, "targetPort": 9080}
+    client.patch(Service, "catalog", {"spec": {"ports": [port]}}, namespace="shop")
+
+    def noticed() -> None:
+        # No hook of the application: the gateway's own check finds the port.
+        assert any("check-recovered (watch-" in hook for hook in shop.run_checks())
+
+    lab.eventually(noticed)
+    assert allowed_ports() == ["9080"]
+    answers(cluster, "/early", 200)
+    assert shop.unit_status(UNIT).name == "active"
 
 
 def test_routes_and_ports_of_a_removed_relation_are_deleted(

@@ -95,6 +95,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             live_routes=ingress_services.live_routes(live, gateway),
             backend_policies=ingress.backend_policies_of(live),
             remembered=ingress.remembered(live, gateway),
+            hostnames_in_use=ingress.hostnames_in_use(live, gateway),
             scrapers=let_in,
             pending=tuple(pending),
             cidrs_in_force=ingress.cidrs_in_force(live),
@@ -108,7 +109,8 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         )
         secret = live.get(Secret, ingress.secret_name(facts.app), facts.model)
         address = ingress.address_of(gateway, cluster)
-        answer = self.certificate.answer(ingress.hosts(facts.config, address).names, secret)
+        names = ingress.hosts(facts.config, address, facts.hostnames_in_use).names
+        answer = self.certificate.answer(names, secret)
         problems = (*facts.problems, *answer.problems)
         return dataclasses.replace(facts, tls=answer.tls, problems=problems)
 

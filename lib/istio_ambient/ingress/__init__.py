@@ -36,6 +36,7 @@ from istio_ambient.ingress.model import (
     Facts,
     ForwardAuth,
     GatewayRef,
+    HostOptions,
     IngressRequest,
     KeySource,
     SigningKeys,
@@ -47,7 +48,7 @@ from istio_ambient.ingress.model import (
     need_named_ports,
     workload_name,
 )
-from istio_ambient.ingress.objects._gateway import remembered
+from istio_ambient.ingress.objects._gateway import hostnames_in_use, remembered
 from istio_ambient.ingress.objects._policies import backend_policies_of, cidrs_in_force
 from istio_ambient.ingress.objects._routes import KINDS
 from istio_ambient.ingress.routing import address_of, hosts, secret_name
@@ -66,6 +67,7 @@ __all__ = [
     "Facts",
     "ForwardAuth",
     "GatewayRef",
+    "HostOptions",
     "Ingress",
     "IngressRequest",
     "KeySource",
@@ -82,6 +84,7 @@ __all__ = [
     "cidrs_in_force",
     "compatible",
     "desired",
+    "hostnames_in_use",
     "hosts",
     "key_readiness",
     "keys_due",

@@ -6,6 +6,7 @@
 hosts → listeners → backends → routes → what is served → authentication → objects
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,42 @@ class Ingress:
         if self.authorizer is not None:
             yield self.authorizer
 
+    @functools.cached_property
+    def uncovered_hosts(self) -> frozenset[str]:
+        """Hostnames of routes at HTTPS listeners that the certificate in use is not for.
+
+        Routes without hostnames are for the gateway's own, which the certificate is requested for;
+        where the listeners take a wildcard that includes none of these, they are for the wildcard.
+        """
+        certificate = self.facts.tls.certificate
+        if certificate is None:
+            return frozenset()
+        hosts = {host for route in self.served.routes for host in self._hosts_of(route)}
+        return objects.uncovered_by(certificate, sorted(hosts))
+
+    def _hosts_of(self, route: routing.Route) -> Iterator[str]:
+        for host in route.answers_to if route.listener.protocol == "HTTPS" else ():
+            is_own = not route.hostnames and any(
+                routing.covers(host, name) for name in self.hosts.known_by
+            )
+            if host != "*" and not is_own:
+                yield host
+
+    @property
+    def certificate_problems(self) -> Iterator[Problem]:
+        """Routes whose clients get a certificate for another name.
+
+        None of them is requested: where the authority refuses one name, it refuses them all.
+        """
+        for route in () if self.facts.tls.awaited else dict.fromkeys(self.served.routes):
+            missing = [host for host in self._hosts_of(route) if host in self.uncovered_hosts]
+            if missing:
+                yield route.requester.problem(
+                    f"{route.field}.hostnames" if route.field else "",
+                    f"the certificate is not for {', '.join(missing)}",
+                    "use a hostname that it is for, or set listener-hostname to one",
+                )
+
     @property
     def authentication_problems(self) -> list[Problem]:
         """Unauthenticated routes that need authentication all the same."""
@@ -87,7 +124,11 @@ def resolve(facts: Facts) -> Ingress:
     """Return everything that follows from the facts: each stage from the stages before it."""
     address = routing.address_of(facts.gateway, facts.cluster)
     hosts = routing.hosts(
-        facts.config, address, tls=facts.tls.wanted, upstream_url=facts.upstream.url
+        facts.config,
+        address,
+        facts.hostnames_in_use,
+        tls=facts.tls.wanted,
+        upstream_url=facts.upstream.url,
     )
     ownership = authorization.Ownership(
         namespace=facts.model,
@@ -151,7 +192,13 @@ def desired(ingress: Ingress) -> Desired:
     cidrs, invalid_cidrs = objects.parse_cidrs(facts.config.external_traffic_policy_cidrs)
     if invalid_cidrs:
         cidrs = facts.cidrs_in_force or ()
-    made = objects.gateway(facts, ingress.listeners, ingress.route_namespaces, served.places)
+    made = objects.gateway(
+        facts,
+        ingress.listeners,
+        ingress.route_namespaces,
+        served.places,
+        ingress.hosts.options,
+    )
     policies = (
         objects.external_traffic_policy(facts.model, facts.app, cidrs),
         *authentication.authentication_policies(
@@ -184,6 +231,7 @@ def desired(ingress: Ingress) -> Desired:
             *facts.config.problems,
             *facts.problems,
             *ingress.problems,
+            *ingress.certificate_problems,
             *ingress.authentication_problems,
             *authentication.key_problems(facts.request_auth, facts.keys),
         ),

@@ -7,9 +7,12 @@ import dataclasses
 import datetime
 from typing import Any
 
+import hypothesis
 import pytest
-from istio_ambient import authorization, ingress
+from hypothesis import strategies as st
+from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress import Config, routing
+from istio_ambient.ingress.model import parse_host_options
 from istio_ambient.ingress.routing import _addresses
 
 from tests.unit.ingress.samples import ADDRESS, facts, request, service
@@ -114,3 +117,45 @@ def test_since_when_a_gateway_is_not_programmed():
     assert _addresses.unprogrammed_since(gateway("True")) is None
     assert _addresses.unprogrammed_since(gateway("Unknown")) is None
     assert _addresses.unprogrammed_since({}) is None
+
+
+NAMED = ingress.Config(external_hostname="shop.example.com", listener_hostname="*.example.com")
+
+
+def after(before: ingress.Config, now: ingress.Config) -> tuple[routing.Hosts, routing.Hosts]:
+    """Return the hosts with one configuration, and with the next at the Gateway of the first."""
+    first = ingress.resolve(facts(config=before))
+    live = kube.Live(
+        resources.identity("shop", "gate"),
+        objects={kube.ref_of(obj): obj for obj in ingress.desired(first).objects},
+    )
+    in_use = ingress.hostnames_in_use(live, first.facts.gateway)
+    second = ingress.resolve(facts(config=now, hostnames_in_use=in_use))
+    return first.hosts, second.hosts
+
+
+@pytest.mark.parametrize("before", [NAMED, ingress.Config(), ingress.Config(listener_hostname="")])
+@pytest.mark.parametrize("option", ["external_hostname", "listener_hostname"])
+def test_an_unreadable_hostname_leaves_a_live_gateway_as_it_is(
+    before: ingress.Config, option: str
+):
+    first, second = after(before, before.model_copy(update={option: "no host"}))
+    assert dataclasses.replace(second, problems=()) == first
+    (problem,) = second.problems
+    assert "the last valid one stays" in problem.message
+    # It stays through the hooks that follow.
+    assert second.options == first.options
+
+
+def test_an_option_that_is_reset_is_not_remembered():
+    first, second = after(NAMED, ingress.Config())
+    assert (first.listener, second.listener) == ("*.example.com", "")
+    assert second.options == ingress.HostOptions()
+
+
+@hypothesis.given(st.one_of(st.text(), st.sampled_from(['{"external_hostname": 1}', "[]", "{"])))
+def test_an_annotation_that_another_wrote_gives_valid_names_or_none(text: str):
+    unreadable = ingress.Config(external_hostname="no host", listener_hostname="no host")
+    in_use = parse_host_options(text)
+    found = hosts(facts(config=unreadable, hostnames_in_use=in_use))
+    assert (found.listener, found.direct) == ("", ADDRESS)

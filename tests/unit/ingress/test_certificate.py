@@ -11,11 +11,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from istio_ambient import ingress
+from istio_ambient import ingress, kube, resources
 from istio_ambient.ingress.objects import listener_certificate
+from istio_ambient.ingress.reports import route_list
 from lightkube.resources.core_v1 import Secret
 
 from tests.authorities import START, Authority
+from tests.unit.ingress import samples
 from tests.unit.ingress.samples import facts, objects
 
 NOW = START + datetime.timedelta(days=1)
@@ -133,3 +135,64 @@ def test_an_emptied_secret_holds_no_certificate(data: dict[str, str] | None):
     assert listener_certificate.in_use(Secret(data=data), NOW) is None
     assert listener_certificate.leaf_in(Secret(data=data)) is None
     assert listener_certificate.leaf_in(None) is None
+
+
+def hosted(
+    *hostnames: str, listener: str | None = "", awaited: str = "", external: str = ""
+) -> ingress.Facts:
+    """Return facts with a certificate in use, and one route for these hostnames at each port."""
+    certificate = listener_certificate.assemble(GOOD.leaf, [], GOOD.key)
+    named = (samples.backend("productpage", 9080),)
+    asked = samples.configuration(
+        "productpage",
+        samples.route("main", port=80, backends=named, hostnames=hostnames),
+        samples.route(
+            "moved",
+            field="http_routes[1]",
+            port=80,
+            hostnames=hostnames,
+            redirect=samples.redirect(scheme="https", statusCode=301),
+        ),
+    )
+    return facts(
+        asked,
+        tls=ingress.Tls(True, certificate, awaited),
+        config=ingress.Config(external_hostname=external, listener_hostname=listener),
+    )
+
+
+def uncovered(wanted: ingress.Facts) -> tuple[list[str], set[str]]:
+    """Return the problems with the certificate, and the states in the list of routes."""
+    found = samples.resolve(wanted)
+    objects = {kube.ref_of(obj): obj for obj in ingress.desired(found).objects}
+    live = kube.Live(resources.identity("shop", "gate"), objects=objects)
+    states = {entry.state for entry in route_list.entries(found, live) if entry.tls}
+    told = [str(problem) for problem in found.certificate_problems]
+    listed = {str(problem) for problem in route_list.unserved(found)}
+    assert set(told) <= {str(problem) for problem in ingress.desired(found).problems} & listed
+    return told, states
+
+
+@pytest.mark.parametrize(
+    ("hostnames", "options", "missing"),
+    [
+        (("shop.example.com", "x.apps.example.com"), {}, ""),
+        (("other.example.com",), {}, "other.example.com"),
+        (("a.b.apps.example.com", "shop.example.com"), {}, "a.b.apps.example.com"),
+        # The authority has issued it without this wildcard.
+        (("*.example.com",), {"listener": "*.example.com"}, "*.example.com"),
+        ((), {"listener": "*.example.com"}, "*.example.com"),
+        # The published URL is covered.
+        ((), {"listener": "*.example.com", "external": "shop.example.com"}, ""),
+        ((), {}, ""),
+    ],
+)
+def test_a_host_that_the_certificate_is_not_for_is_told(
+    hostnames: tuple[str, ...], options: dict[str, str], missing: str
+):
+    told, states = uncovered(hosted(*hostnames, **options))
+    assert len(told) == bool(missing)
+    assert all(f"the certificate is not for {missing};" in text for text in told)
+    assert (route_list.UNCOVERED in states) is bool(missing)
+    # One for all is requested, and not issued yet.
+    assert uncovered(hosted(*hostnames, **options, awaited="not yet"))[0] == []

@@ -34,6 +34,7 @@ from istio_ambient.ingress.model._gateway import (
     GatewayRef,
     workload_name,
 )
+from istio_ambient.ingress.model._host_options import HOSTNAMES, HostOptions, parse_host_options
 from istio_ambient.ingress.model._matches import LITERAL, Match, PathType, Protocol
 from istio_ambient.ingress.model._places import SERVED, Place, dump_places, parse_places
 from istio_ambient.ingress.model._requests import IngressRequest
@@ -41,6 +42,7 @@ from istio_ambient.ingress.model._requests import IngressRequest
 __all__ = [
     "CONTROLLER",
     "GATEWAY_CLASS",
+    "HOSTNAMES",
     "LITERAL",
     "REQUESTED_BY",
     "SERVED",
@@ -52,6 +54,7 @@ __all__ = [
     "Facts",
     "ForwardAuth",
     "GatewayRef",
+    "HostOptions",
     "IngressRequest",
     "KeySource",
     "Match",
@@ -68,6 +71,7 @@ __all__ = [
     "dump_places",
     "named_ports_of",
     "need_named_ports",
+    "parse_host_options",
     "parse_places",
     "workload_name",
 ]

@@ -11,7 +11,7 @@ from istio_ambient.ingress.objects._destination_rules import destination_rules
 from istio_ambient.ingress.objects._gateway import gateway
 from istio_ambient.ingress.objects._policies import backend_policies, external_traffic_policy
 from istio_ambient.ingress.objects._routes import KINDS, routes
-from istio_ambient.ingress.objects.listener_certificate import Secret, secret
+from istio_ambient.ingress.objects.listener_certificate import Secret, secret, uncovered_by
 
 __all__ = [
     "KINDS",
@@ -23,4 +23,5 @@ __all__ = [
     "parse_cidrs",
     "routes",
     "secret",
+    "uncovered_by",
 ]

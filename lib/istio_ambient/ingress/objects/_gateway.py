@@ -3,17 +3,20 @@
 
 """The ingress gateway: a Gateway from which istiod makes pods and a Service."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from istio_ambient import gateways, kube, resources
 from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import (
     GATEWAY_CLASS,
+    HOSTNAMES,
     SERVED,
     Facts,
     GatewayRef,
+    HostOptions,
     Place,
     dump_places,
+    parse_host_options,
     parse_places,
 )
 from istio_ambient.ingress.routing import Listeners
@@ -27,6 +30,7 @@ def gateway(
     listeners: Listeners,
     namespaces: Collection[str],
     places: Collection[Place] = (),
+    hostnames: HostOptions = HostOptions(),
 ) -> gateways.Gateway:
     """Return the gateway with its listeners, scale and the operator's options.
 
@@ -35,8 +39,9 @@ def gateway(
         listeners: of the gateway.
         namespaces: other namespaces whose routes it takes.
         places: where requesters are served.
+        hostnames: the options in use.
     """
-    text = dump_places(places)
+    annotations = {SERVED: dump_places(places), HOSTNAMES: hostnames.dump()}
     return gateways.Gateway(
         name=facts.app,
         namespace=facts.model,
@@ -47,7 +52,7 @@ def gateway(
             for each in listeners.in_gateway
         ],
         replicas=facts.replicas,
-        annotations={SERVED: text} if text else {},
+        annotations={key: text for key, text in annotations.items() if text},
         pod_labels=facts.pod_labels,
         pod_annotations={"sidecar.istio.io/statsInclusionSuffixes": ",".join(TLS_METRICS)},
         settings=facts.config.gateway,
@@ -56,8 +61,14 @@ def gateway(
 
 def remembered(live: kube.Live, gateway: GatewayRef) -> frozenset[Place]:
     """Return where requesters were served when routes were served last, by our own Gateway."""
+    return parse_places(_annotations(live, gateway).get(SERVED, ""))
+
+
+def hostnames_in_use(live: kube.Live, gateway: GatewayRef) -> HostOptions:
+    """Return the options with which our own Gateway was written last."""
+    return parse_host_options(_annotations(live, gateway).get(HOSTNAMES, ""))
+
+
+def _annotations(live: kube.Live, gateway: GatewayRef) -> Mapping[str, str]:
     found = live.get(resources.Gateway, gateway.name, gateway.namespace)
-    if found is None:
-        return frozenset()
-    annotations: dict[str, str] = found.metadata.annotations or {}
-    return parse_places(annotations.get(SERVED, ""))
+    return (found.metadata.annotations or {}) if found is not None else {}

@@ -83,6 +83,14 @@ def uncovered(names: Iterable[str], leaf: x509.Certificate) -> list[str]:
     return [name for name in names if not _covers(hosts, addresses, name)]
 
 
+def uncovered_by(certificate: Certificate, names: Iterable[str]) -> frozenset[str]:
+    """Return the names that the gateway's certificate does not cover; none if it is unreadable."""
+    try:
+        return frozenset(uncovered(names, leaf_of(certificate.chain)))
+    except certificates.REFUSED:
+        return frozenset()
+
+
 def _covers(hosts: Sequence[str], addresses: Sequence[object], name: str) -> bool:
     try:
         return ipaddress.ip_address(name) in addresses

@@ -16,7 +16,7 @@ from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
 
 SERVED, APPLYING, REFUSED = "served", "not applied yet", "not taken by istiod"
-UNBACKED = "no backend yet"
+UNBACKED, UNCOVERED = "no backend yet", "not in the certificate"
 _HEADINGS = ("URL", "MATCH", "APPLICATION", "BACKEND", "AUTHENTICATION", "STATE")
 _FOREIGN_HEADINGS = ("ROUTE", "LISTENER", "HOSTNAMES", "PATHS", "STATE")
 _MAX_SHOWN = 8
@@ -42,7 +42,8 @@ class Entry:
     redirect: str
     """Status and target of a redirect; empty: requests go to a backend."""
     state: str
-    """`served`, `not applied yet`, `not taken by istiod` or `no backend yet`."""
+    """`served`, `not applied yet`, `not taken by istiod`, `no backend yet` or
+    `not in the certificate`."""
 
 
 def entries(ingress: Ingress, live: kube.Live) -> list[Entry]:
@@ -58,7 +59,9 @@ def entries(ingress: Ingress, live: kube.Live) -> list[Entry]:
         for match, host in itertools.product(route.matches, route.answers_to):
             conditions = ", ".join(_conditions(match))
             url = _url(route, match, host, ingress)
-            found.add(dataclasses.replace(common, url=url, match=conditions))
+            uncovered = common.state == SERVED and common.tls and host in ingress.uncovered_hosts
+            state = UNCOVERED if uncovered else common.state
+            found.add(dataclasses.replace(common, url=url, match=conditions, state=state))
     return sorted(found)
 
 
@@ -161,7 +164,15 @@ def unserved(ingress: Ingress) -> list[Problem]:
         for each in (*ingress.served.pending, *backends.pending(ingress))
     )
     closed = ingress.authentication_problems
-    return [*ingress.problems, *facts.config.problems, *facts.problems, *closed, *pending]
+    uncovered = ingress.certificate_problems
+    return [
+        *ingress.problems,
+        *facts.config.problems,
+        *facts.problems,
+        *uncovered,
+        *closed,
+        *pending,
+    ]
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -235,6 +246,6 @@ def proxied_endpoints(ingress: Ingress, found: Iterable[Entry]) -> Mapping[str, 
     if ingress.hosts.url:
         urls[ingress.facts.app] = {"url": ingress.hosts.url}
     for entry in sorted(found):
-        if entry.state in (SERVED, UNBACKED) and ingress.hosts.url and not entry.redirect:
+        if entry.state not in (APPLYING, REFUSED) and ingress.hosts.url and not entry.redirect:
             urls.setdefault(entry.application, {"url": entry.url})
     return urls

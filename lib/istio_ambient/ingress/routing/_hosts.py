@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from istio_ambient.ingress.model import Config
+from istio_ambient.ingress.model import Config, HostOptions
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address
 from istio_ambient.values import hostnames
 from istio_ambient.values.problems import Problem
@@ -31,6 +31,8 @@ class Hosts:
     public: str = ""
     """Published URLs after the scheme: a host, with port and path where there are any; empty: not
     known yet."""
+    options: HostOptions = HostOptions()
+    """The options in use: where one cannot be read, the last one that could."""
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -52,15 +54,24 @@ class Hosts:
         return f"{scheme}://{self.direct}{shown}" if self.direct else ""
 
 
-def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: str = "") -> Hosts:
+def hosts(
+    config: Config,
+    address: Address,
+    in_use: HostOptions = HostOptions(),
+    *,
+    tls: bool = False,
+    upstream_url: str = "",
+) -> Hosts:
     """Return the hostnames of the gateway.
 
-    An invalid option or address is reported, and treated as if it were unset. `external_hostname`
-    is published as it is, without a port: the operator says that clients reach the gateway there.
+    An invalid option is reported, and the last valid one is used; an invalid address is treated as
+    if there were none. `external_hostname` is published as it is, without a port: the operator says
+    that clients reach the gateway there.
 
     Args:
         config: `external_hostname` and `listener-hostname`.
         address: of the gateway's Service.
+        in_use: the options that the gateway in the cluster uses.
         tls: whether the gateway serves HTTPS.
         upstream_url: of the ingress in front, which is published where there is one.
     """
@@ -68,13 +79,14 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
     external = config.external_hostname.strip().lower()
     if external and not _is_host(external):
         problems.append(_option_problem("external_hostname", "use a DNS name or an IP address"))
-        external = ""
+        external = in_use.external if _is_host(in_use.external) else ""
     wanted = config.listener_hostname
     wanted = wanted if wanted is None else wanted.strip().lower()
     if wanted and not is_listener_hostname(wanted):
         remedy = "use a DNS name, one that begins with '*.', or nothing"
         problems.append(_option_problem("listener-hostname", remedy))
-        wanted = None
+        wanted = in_use.listener
+        wanted = wanted if not wanted or is_listener_hostname(wanted) else None
     assigned = address.host.lower()
     if assigned and not _is_host(assigned):
         message, remedy = "its address is no DNS name", "set external_hostname"
@@ -97,6 +109,7 @@ def hosts(config: Config, address: Address, *, tls: bool = False, upstream_url: 
         node_ports=node_ports,
         tls=scheme == "https" if upstream else tls,
         public=upstream or own,
+        options=HostOptions(external, wanted),
         problems=tuple(problems),
     )
 
@@ -130,7 +143,7 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def _option_problem(option: str, remedy: str) -> Problem:
-    return _problem("config", option, "not a valid hostname: the default is used", remedy)
+    return _problem("config", option, "not a valid hostname: the last valid one stays", remedy)
 
 
 def _problem(endpoint: str, field: str, message: str, remedy: str) -> Problem:

@@ -156,6 +156,18 @@ CHARM: Mapping[str, Case] = {
         {"status": blocked("config external-traffic-policy", "Local")},
         given={"config": {"gateway-service-type": "ClusterIP"}},
     ),
+    "hostnames that were valid before are still in use": Case(
+        {
+            "earlier": {
+                "config": {"external_hostname": HOST, "listener-hostname": "*.example.com"}
+            }
+        },
+        {
+            URL: f"http://{HOST}/shop-productpage",
+            f"{LISTENERS}[0].hostname": "*.example.com",
+        },
+        given={"config": {"external_hostname": "no host", "listener-hostname": "no host"}},
+    ),
     "a hostname of listeners that is none": Case(
         {"config": {"listener-hostname": "no host"}},
         {"status": blocked("config listener-hostname")},
