@@ -34,7 +34,12 @@ from istio_ambient.ingress.model._gateway import (
     GatewayRef,
     workload_name,
 )
-from istio_ambient.ingress.model._host_options import HOSTNAMES, HostOptions, parse_host_options
+from istio_ambient.ingress.model._host_options import (
+    HOSTNAMES,
+    NO_HOST_OPTIONS,
+    HostOptions,
+    parse_host_options,
+)
 from istio_ambient.ingress.model._matches import LITERAL, Match, PathType, Protocol
 from istio_ambient.ingress.model._places import SERVED, Place, dump_places, parse_places
 from istio_ambient.ingress.model._requests import IngressRequest
@@ -44,6 +49,7 @@ __all__ = [
     "GATEWAY_CLASS",
     "HOSTNAMES",
     "LITERAL",
+    "NO_HOST_OPTIONS",
     "REQUESTED_BY",
     "SERVED",
     "AttachedRoute",

@@ -12,7 +12,7 @@ from istio_ambient.ingress.model._authentication import ForwardAuth, KeySource, 
 from istio_ambient.ingress.model._cluster import Cluster
 from istio_ambient.ingress.model._config import Config
 from istio_ambient.ingress.model._gateway import GatewayRef
-from istio_ambient.ingress.model._host_options import HostOptions
+from istio_ambient.ingress.model._host_options import NO_HOST_OPTIONS, HostOptions
 from istio_ambient.ingress.model._places import Place
 from istio_ambient.ingress.model._requests import IngressRequest
 from istio_ambient.values.problems import Problem
@@ -91,7 +91,7 @@ class Facts:
     """Our policies for backends that are in the cluster."""
     remembered: frozenset[Place] = frozenset()
     """Where requesters were served when routes were served last."""
-    hostnames_in_use: HostOptions = HostOptions()
+    hostnames_in_use: HostOptions = NO_HOST_OPTIONS
     """Of our Gateway in the cluster; an option that cannot be read leaves them as they are."""
     scrapers: Sequence[authorization.AccessRequest] = ()
     """Access requests on behalf of the applications that scrape our own units."""

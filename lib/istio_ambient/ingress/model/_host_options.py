@@ -32,6 +32,9 @@ class HostOptions:
         return json.dumps(content, sort_keys=True) if content else ""
 
 
+NO_HOST_OPTIONS = HostOptions()
+
+
 def parse_host_options(text: str) -> HostOptions:
     """Return the options of an annotation; what cannot be read of it counts as unset."""
     try:

@@ -10,6 +10,7 @@ from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import (
     GATEWAY_CLASS,
     HOSTNAMES,
+    NO_HOST_OPTIONS,
     SERVED,
     Facts,
     GatewayRef,
@@ -30,7 +31,7 @@ def gateway(
     listeners: Listeners,
     namespaces: Collection[str],
     places: Collection[Place] = (),
-    hostnames: HostOptions = HostOptions(),
+    hostnames: HostOptions = NO_HOST_OPTIONS,
 ) -> gateways.Gateway:
     """Return the gateway with its listeners, scale and the operator's options.
 

@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from istio_ambient.ingress.model import Config, HostOptions
+from istio_ambient.ingress.model import NO_HOST_OPTIONS, Config, HostOptions
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address
 from istio_ambient.values import hostnames
 from istio_ambient.values.problems import Problem
@@ -31,7 +31,7 @@ class Hosts:
     public: str = ""
     """Published URLs after the scheme: a host, with port and path where there are any; empty: not
     known yet."""
-    options: HostOptions = HostOptions()
+    options: HostOptions = NO_HOST_OPTIONS
     """The options in use: where one cannot be read, the last one that could."""
     problems: tuple[Problem, ...] = ()
 
@@ -57,7 +57,7 @@ class Hosts:
 def hosts(
     config: Config,
     address: Address,
-    in_use: HostOptions = HostOptions(),
+    in_use: HostOptions = NO_HOST_OPTIONS,
     *,
     tls: bool = False,
     upstream_url: str = "",
@@ -65,8 +65,8 @@ def hosts(
     """Return the hostnames of the gateway.
 
     An invalid option is reported, and the last valid one is used; an invalid address is treated as
-    if there were none. `external_hostname` is published as it is, without a port: the operator says
-    that clients reach the gateway there.
+    if there were none. `external_hostname` is published as it is, without a port: the operator
+    says that clients reach the gateway there.
 
     Args:
         config: `external_hostname` and `listener-hostname`.

@@ -200,6 +200,7 @@ CONSTANT: Mapping[str, str] = {
     "authorization.ServiceFacts.node_ports": "likewise",
     "authorization.ServiceFacts.ports": "likewise",
     "authorization.ServiceFacts.type": "likewise",
+    "authorization.ServiceFacts.written": "likewise",
     "authorization.ServicePort.name": "likewise",
     "authorization.ServicePort.port": "likewise",
     "authorization.ServicePort.target": "likewise",

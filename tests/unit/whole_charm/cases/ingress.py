@@ -157,11 +157,7 @@ CHARM: Mapping[str, Case] = {
         given={"config": {"gateway-service-type": "ClusterIP"}},
     ),
     "hostnames that were valid before are still in use": Case(
-        {
-            "earlier": {
-                "config": {"external_hostname": HOST, "listener-hostname": "*.example.com"}
-            }
-        },
+        {"earlier": {"config": {"external_hostname": HOST, "listener-hostname": "*.example.com"}}},
         {
             URL: f"http://{HOST}/shop-productpage",
             f"{LISTENERS}[0].hostname": "*.example.com",
