@@ -64,8 +64,14 @@ def backend_policies(
     by_service: dict[tuple[str, str], list[BackendService]] = {}
     for backend in backends:
         by_service.setdefault((backend.namespace, backend.service), []).append(backend)
-    policies = [_backend_policy(group, gateway) for _, group in sorted(by_service.items())]
-    return [each for each in policies if each.spec.get("rules") or kube.ref_of(each) in live]
+    policies = (
+        (_backend_policy(group, gateway), group) for _, group in sorted(by_service.items())
+    )
+    return [
+        policy
+        for policy, group in policies
+        if kube.ref_of(policy) in live or any(each.pod_ports for each in group)
+    ]
 
 
 def backend_policies_of(live: kube.Live) -> frozenset[kube.Ref]:
@@ -74,9 +80,7 @@ def backend_policies_of(live: kube.Live) -> frozenset[kube.Ref]:
     return frozenset(kube.ref_of(each) for each in policies if "selector" in (each.spec or {}))
 
 
-def _backend_policy(
-    backends: Sequence[BackendService], gateway: GatewayRef
-) -> resources.Namespaced:
+def _backend_policy(backends: Sequence[BackendService], gateway: GatewayRef) -> kube.Resource:
     namespace, service = backends[0].namespace, backends[0].service
     source = authorization.Source(gateway.namespace, gateway.workload)
     ports = authorization.Operation(
