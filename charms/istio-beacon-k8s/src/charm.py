@@ -110,6 +110,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         url = gateway_workloads.status_url(name, self.model.name)
         return {"waypoint": observability.http_check(url)}
 
+    def watched(self, facts: beacon.Facts) -> list[tuple[str, int]]:
+        """Return the Services that requests wait for."""
+        return facts.watched if facts.config.manage_authorization_policies else []
+
     def tolerates(self, change: kube.Change) -> bool:
         """Return whether a refused change is one of the labels ConfigMap of the public charm."""
         return change.ref.name == gateways.labels_config_map_name(self.app.name)

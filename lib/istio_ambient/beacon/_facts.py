@@ -11,6 +11,9 @@ from istio_ambient import authorization, gateways
 from istio_ambient.beacon._config import Config
 from istio_ambient.values.problems import Problem
 
+MAX_WATCHED = 16
+"""Addresses that one unit tries to connect to."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
@@ -84,6 +87,22 @@ class Facts:
             return authorization.Outcomes()
         found = authorization.outcomes(self.requests, self.objections)
         return dataclasses.replace(found, pending=(*self.pending, *found.pending))
+
+    @property
+    def watched(self) -> list[tuple[str, int]]:
+        """Host and port of the Services that requests wait for, sorted; at most `MAX_WATCHED`.
+
+        No event follows when another application makes one. Requests for any port are left out.
+        """
+        return sorted(
+            {
+                (f"{request.target.name}.{request.target.namespace}.svc", port)
+                for request, objection in self.objections.items()
+                for operation in request.operations
+                for port in operation.ports
+                if objection.pending
+            }
+        )[:MAX_WATCHED]
 
     def namespace_labels(self) -> tuple[gateways.Labels, list[Problem]]:
         """Return the labels to set on our namespace, and why some are not set."""

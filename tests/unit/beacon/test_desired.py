@@ -243,4 +243,8 @@ def test_what_is_pending_is_told_apart():
     assert beacon.desired(given).problems == ()
     (pending,) = given.outcomes.pending
     assert "Service shop/later does not exist yet" in str(pending)
+    # No event says that it exists now.
+    ports = dataclasses.replace(later, operations=(authorization.Operation(ports=(81, 80)),))
+    assert facts(requests=(ports,)).watched == [("later.shop.svc", 80), ("later.shop.svc", 81)]
+    assert facts(requests=(REQUEST,)).watched == []
     assert "AuthorizationPolicy" not in by_kind(given)

@@ -22,6 +22,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     RULE,
     TOKENS,
     TRACES,
+    api,
     configured,
     service,
     trusting,
@@ -56,6 +57,17 @@ CERTIFICATES: Mapping[str, Case] = {
             "app databag certificates: certificate_signing_requests": PRESENT,
         },
     ),
+    "a route has a hostname that the certificate is not for": Case(
+        api(hostnames=["api.example.com"]),
+        {
+            "status": blocked(
+                "tempo:istio-ingress-route http_routes[0].hostnames",
+                "the certificate is not for api.example.com",
+            ),
+        },
+        given=merged(CERTIFIED, api(hostnames=[])),
+        same={f"{PAGE}: spec.rules[0].filters[0].requestRedirect.scheme": "https"},
+    ),
     "an authority has issued a certificate": Case(
         certifier(issues="authority"),
         {
@@ -69,7 +81,7 @@ CERTIFICATES: Mapping[str, Case] = {
             "app databag tempo: tls_enabled": "True",
             "status": "active: ",
         },
-        given=ASKED,
+        given=merged(ASKED, api(hostnames=[])),
     ),
     "another authority has issued one for another key": Case(
         {"earlier": {"units": 2}, **certifier(issues="second")},
