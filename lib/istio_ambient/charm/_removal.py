@@ -32,8 +32,11 @@ def remove(
     """
     left: dict[kube.ResourceType, list[str]] = {}
     faults: list[kube.Fault] = []
-    for _ in range(PASSES):
-        left, faults = _pass(client, identity, kinds)
+    for number in range(PASSES):
+        found, faults = _pass(client, identity, kinds)
+        # Names stay known where a later pass cannot read the kind any more.
+        kept = {kind: found[kind] or names for kind, names in left.items() if kind in found}
+        left = kept if number else found
         if not left or not any(fault.transient for fault in faults):
             break
     errors = tuple(cleanup(client))

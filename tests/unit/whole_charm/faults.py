@@ -264,9 +264,10 @@ _LONG: Mapping[str, Act] = {
 
 def _rbac(request: httpx2.Request, _: object) -> httpx2.Response:
     verb = {"GET": "list", "DELETE": "delete", "PUT": "update"}.get(request.method, "patch")
+    kind = Call(request.method, request.url.path, {}).plural
     text = (
-        f'services is forbidden: User "system:serviceaccount:shop:app" cannot {verb} resource '
-        '"services" in API group "" at the cluster scope'
+        f'{kind} is forbidden: User "system:serviceaccount:shop:app" cannot {verb} resource '
+        f'"{kind}" in API group "" at the cluster scope'
     )
     return _refuses(403, "Forbidden", text)(request, lambda: httpx2.Response(200))
 
