@@ -465,6 +465,7 @@ def test_a_route_is_made_at_once_and_heals_when_the_port_opens(
     cluster: lab.Cluster, shop: juju.Model
 ):
     client: Any = cluster.client
+    request_routes(cluster, shop, http("early", "/early"))
     request_routes(cluster, shop, http("early", "/early", backends=[backend(9081)]))
     answers(cluster, "/early", 500)
     assert databag_of(shop) == {"external_host": ADDRESS, "tls_enabled": "False"}
