@@ -26,6 +26,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     """Provides the `service_mesh` interface: a waypoint, labels to join, and authorization."""
 
     MANAGED = (*gateways.KINDS, resources.AuthorizationPolicy)
+    APART = gateways.APART
     ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {

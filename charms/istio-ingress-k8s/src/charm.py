@@ -36,6 +36,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     """Provides the `ingress` interface with a Gateway that istiod runs."""
 
     MANAGED = ingress.MANAGED
+    APART = ingress.APART
     ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {

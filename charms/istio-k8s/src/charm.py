@@ -61,6 +61,14 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         core_v1.Secret,
         core_v1.Namespace,
     )
+    # The others decide: definitions, MeshConfig, rollout and readiness, certificate authority.
+    APART = frozenset(MANAGED) - {
+        apiextensions_v1.CustomResourceDefinition,
+        core_v1.ConfigMap,
+        apps_v1.Deployment,
+        apps_v1.DaemonSet,
+        core_v1.Secret,
+    }
     ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {

@@ -70,7 +70,8 @@ def purge_crds(event: ops.ActionEvent, identity: kube.Identity) -> None:
         for name in deleted:
             kube.delete(client, CustomResourceDefinition, name)
     except kube.RequestError as error:
-        outward.fail(event, f"some definitions are not deleted: {error}")
+        fault = kube.fault_of(error, identity)
+        outward.fail(event, f"some definitions are not deleted: {fault.text}")
         return
     outward.set_results(event, {"deleted": len(deleted), "names": "\n".join(deleted)})
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 import ops
 
 from istio_ambient import kube, resources
-from istio_ambient.charm import _owners, _removal, observability, outward, status
+from istio_ambient.charm import _removal, observability, outward, owners, status
 from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
 from istio_ambient.values import problems
@@ -33,6 +33,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     MANAGED: ClassVar[tuple[kube.ResourceType, ...]]
     """Kinds that the charm lists, applies and prunes; all kinds of its desired objects."""
+    APART: ClassVar[frozenset[kube.ResourceType]] = frozenset()
+    """Those of the kinds whose live objects no fact, databag or readiness follows from. While one
+    cannot be read, its objects stay and the rest goes on. Without any other kind, an object that
+    is there would be taken for one that is not, so the hook ends with that fault."""
     ADOPTED_SCOPES: ClassVar[frozenset[str]] = frozenset()
     """Scopes of the public charm of the same name, whose objects are adopted."""
     ACCESS: ClassVar[kube.Access] = kube.NO_ACCESS
@@ -232,6 +236,9 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             kube.RequestError: the cluster cannot be read.
         """
         live = kube.read_live(self.client, self.identity, self.MANAGED)
+        for kind, error in live.unread.items():
+            if kind not in self.APART:
+                raise error
         return live, self.gather(self.client, live)
 
     def plan(self, desired: Desired, live: kube.Live) -> kube.Plan:
@@ -248,7 +255,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
                 if kind not in live.unread:
                     self._add_fault(error)
             live = dataclasses.replace(live, unread={**live.unread, **taken.unread})
-            gone = _owners.abandoned(self.client, self.identity, taken.objects.values())
+            gone = owners.abandoned(self.client, self.identity, taken.objects.values())
             plan = kube.plan_of(desired, live, taken.objects, gone)
         return kube.withheld(plan, live)
 
@@ -333,11 +340,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _on_remove(self, _: ops.RemoveEvent) -> None:
         planned = self.relations.planned_units()
         if planned is None:
-            logger.error("not known whether other units remain: %s stay", self.identity.labels)
+            logger.error("all objects stay, since Juju does not say whether other units remain")
+            _removal.tell_command(self.identity, self.MANAGED)
         if planned != 0:
             return
         try:
-            client = self.client
+            # Nothing comes after it: an API server that restarts is waited for.
+            client = kube.connect(silence_seconds=kube.HOOK_SECONDS)
         except kube.RequestError as error:
             # A failed hook would keep the application from being removed at all.
             logger.error("objects labelled %s are left behind: %s", self.identity.labels, error)

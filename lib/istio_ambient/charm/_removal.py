@@ -37,7 +37,7 @@ def remove(
         # Names stay known where a later pass cannot read the kind any more.
         kept = {kind: found[kind] or names for kind, names in left.items() if kind in found}
         left = kept if number else found
-        if not left or not any(fault.transient for fault in faults):
+        if not any(fault.transient for fault in faults):
             break
     errors = tuple(cleanup(client))
     for text in dict.fromkeys([*(f.text for f in faults), *map(str, errors)]):
@@ -45,9 +45,21 @@ def remove(
     for kind, names in left.items():
         logger.error("left behind: %s", ", ".join(names) or f"every {_resource(kind)} of ours")
     if left:
-        selector = ",".join(f"{key}={value}" for key, value in identity.labels.items())
-        resources = ",".join(sorted(map(_resource, left)))
-        logger.error("to delete them: kubectl delete %s -A -l %s", resources, selector)
+        tell_command(identity, left)
+
+
+def tell_command(identity: kube.Identity, kinds: Iterable[kube.ResourceType]) -> None:
+    """Log the command that deletes what is left of an application.
+
+    Args:
+        identity: the application.
+        kinds: of what is left; those that a removal does not delete are left out.
+    """
+    selector = ",".join(f"{key}={value}" for key, value in identity.labels.items())
+    resources = ",".join(sorted(_resource(kind) for kind in kinds if not kube.is_kept(kind)))
+    logger.error("to delete them: kubectl delete %s -A -l %s", resources, selector)
+    mark = f"{identity.owner_annotation}: {identity.owner}"
+    logger.error("before that, see that each has the annotation %s", mark)
 
 
 def _pass(
@@ -57,8 +69,9 @@ def _pass(
     try:
         live = kube.read_live(client, identity, kinds)
     except kube.RequestError as error:
-        return {kind: [] for kind in kinds}, [kube.fault_of(error, identity)]
-    left: dict[kube.ResourceType, list[str]] = {kind: [] for kind in live.unread}
+        left = {kind: list[str]() for kind in kinds if not kube.is_kept(kind)}
+        return left, [kube.fault_of(error, identity)]
+    left = {kind: list[str]() for kind in live.unread if not kube.is_kept(kind)}
     plan = kube.plan((), live)
     applied = kube.apply(client, plan, identity)
     held = (*plan.of(kube.Verb.HELD), *applied.held)

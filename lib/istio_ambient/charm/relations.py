@@ -102,11 +102,14 @@ class Relations(ops.Object):
         """Return whether Juju has forgotten a relation that its agent lists.
 
         ops returns empty databags for it. Of a live relation, the databag of our own unit is
-        never empty: Juju writes the unit's addresses there before the first hook.
+        seldom empty: Juju writes the unit's addresses there, as soon as it has some. Where all is
+        empty, the hook tool itself is asked.
         """
         if relation.id in self._forgotten:
             return True
         if self.databag(relation) != {} or self._has_addresses(relation):
+            return False
+        if not self._is_unknown(relation):
             return False
         unit = self._charm.unit.name.replace("/", "-")
         self._forgotten[relation.id] = Problem(
@@ -260,6 +263,17 @@ class Relations(ops.Object):
     @property
     def _remembered(self) -> dict[str, str]:
         return cast(dict[str, str], self._stored.databags)
+
+    def _is_unknown(self, relation: ops.Relation) -> bool:
+        """Return whether the hook tool says that there is no such relation."""
+        backend: Any = cast(Any, self.model)._backend
+        try:
+            backend.relation_get(relation.id, self._charm.unit.name, False)
+        except ops.RelationNotFoundError:
+            return True
+        except REFUSALS:
+            return False
+        return False
 
     def _remember(self, relation: ops.Relation, entry: Mapping[str, Any]) -> None:
         text = json.dumps(entry)

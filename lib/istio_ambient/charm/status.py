@@ -15,7 +15,7 @@ from istio_ambient.values.text import printable, shortened
 
 MAX_MESSAGE = 120
 """Bytes of a status message; `juju status` shows a longer one badly. The rest is in the log."""
-RETRIED = "some requests fail, the next hook repeats them"
+RETRIED = "requests fail"
 """Follows what blocks, where part of the cluster could not be read or written."""
 MAX_LOGGED = 50
 """Findings that one hook writes to the log."""

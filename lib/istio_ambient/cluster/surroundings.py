@@ -16,6 +16,7 @@ from lightkube.resources.core_v1 import ConfigMap
 from lightkube.resources.discovery_v1 import EndpointSlice
 
 from istio_ambient import control_plane, kube, manifests
+from istio_ambient.charm import owners
 
 ISTIO_LABELS: dict[str, Any] = {"app": ["istiod", "sidecar-injector"]}
 """Labels of Istio's Deployment and webhooks, whichever installer made them."""
@@ -37,11 +38,13 @@ def read(client: kube.Client, live: kube.Live) -> control_plane.Surroundings:
     Raises:
         kube.RequestError: on any answer but success or 404.
     """
+    crds = _others_crds(client, live)
     return control_plane.Surroundings(
         kubernetes=kube.server_version(client),
         cilium=_cilium(client),
         other_istios=tuple(_other_istios(client, live)),
-        crds=_others_crds(client, live),
+        crds={crd.metadata.name: kube.manifest_of(crd) for crd in crds},
+        abandoned=owners.abandoned(client, live.identity, crds),
     )
 
 
@@ -89,10 +92,10 @@ def _served(client: kube.Client, services: set[_Service]) -> set[_Service]:
     }
 
 
-def _others_crds(client: kube.Client, live: kube.Live) -> dict[str, kube.Manifest]:
+def _others_crds(client: kube.Client, live: kube.Live) -> list[kube.Resource]:
     refs = {kube.ref_of(crd): CustomResourceDefinition for crd in manifests.crds()}
     missing = {ref: kind for ref, kind in refs.items() if ref not in live.objects}
     taken = kube.read_taken(client, missing)
     for error in taken.unread.values():
         raise error
-    return {ref.name: kube.manifest_of(crd) for ref, crd in taken.objects.items()}
+    return list(taken.objects.values())

@@ -4,7 +4,7 @@
 """The custom resource definitions to apply, and a check of those of other installers."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from lightkube.models.meta_v1 import ObjectMeta
@@ -23,7 +23,9 @@ class Definitions:
     problems: tuple[Problem, ...]
 
 
-def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definitions:
+def definitions(
+    live: kube.Live, others: Mapping[str, kube.Manifest], abandoned: Collection[str] = ()
+) -> Definitions:
     """Return the CRDs to apply, and the Gateway API's guard where its CRDs are ours.
 
     An absent definition is installed, our own upgraded and never downgraded. One of another
@@ -34,6 +36,7 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
     Args:
         live: our objects in the cluster.
         others: CRDs with names of ours and another owner, by name.
+        abandoned: owners of these that are no more.
     """
     wanted: list[kube.Resource] = []
     too_old: list[kube.Manifest] = []
@@ -45,7 +48,7 @@ def definitions(live: kube.Live, others: Mapping[str, kube.Manifest]) -> Definit
         name = outline["metadata"]["name"]
         ours = live.get(CustomResourceDefinition, name)
         other = others.get(name)
-        free = other is None or live.identity.may_adopt(other)
+        free = other is None or live.identity.may_adopt(other, abandoned)
         present = _outline(ours) if ours else other
         if free and present and manifests.is_of_other_channel(present, outline):
             guarded = False
@@ -75,9 +78,8 @@ def _channel_problems(replaced: list[str], identity: kube.Identity) -> Iterator[
     if replaced:
         yield problem(
             "Gateway API",
-            "CRDs of this charm are of another channel now, and stay so",
-            "install the standard channel's, or give them up: kubectl annotate crd "
-            f"{' '.join(replaced)} {identity.owner_annotation}-",
+            f"{len(replaced)} of our CRDs are of another channel now, and stay so",
+            f"kubectl annotate crd {min(replaced)} {identity.owner_annotation}-",
         )
 
 

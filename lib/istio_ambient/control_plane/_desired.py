@@ -29,7 +29,7 @@ def desired(facts: Facts) -> Desired:
     if config.invalid or not facts.site_ca.is_usable:
         return Desired(problems=facts.problems, hold=True)
     live = facts.live or kube.Live(resources.identity(facts.model, facts.app))
-    definitions = _crds.definitions(live, facts.around.crds)
+    definitions = _crds.definitions(live, facts.around.crds, facts.around.abandoned)
     cni = _preflight.cni_findings(facts.around)
     warnings = cni if config.cni_preflight == "warn" else []
     findings = (

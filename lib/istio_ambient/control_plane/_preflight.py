@@ -24,6 +24,8 @@ class Surroundings:
     """Objects of another Istio, as `Deployment istio-old/istiod`."""
     crds: Mapping[str, kube.Manifest] = dataclasses.field(default_factory=dict[str, kube.Manifest])
     """Custom resource definitions with names of ours and another owner, by name."""
+    abandoned: frozenset[str] = frozenset()
+    """Owners of these that are no more, as their annotation names them."""
 
 
 def cni_findings(around: Surroundings) -> list[Problem]:

@@ -281,6 +281,14 @@ _WEAK_SIGNATURE = Defect("its signature is one that proxies refuse", "sign it wi
 
 
 def _has_strong_signature(certificate: x509.Certificate) -> bool:
+    try:
+        return _is_strong(certificate)
+    except certificates.REFUSED:
+        # An algorithm that the library does not know.
+        return False
+
+
+def _is_strong(certificate: x509.Certificate) -> bool:
     digest = certificate.signature_hash_algorithm
     if digest is None:
         return certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519

@@ -8,6 +8,7 @@ Routes and policies of a gateway belong to `ingress` and `authorization`.
 """
 
 from istio_ambient.gateways._gateway import (
+    APART,
     KINDS,
     Gateway,
     allowed_routes,
@@ -38,6 +39,7 @@ from istio_ambient.gateways._waypoint import (
 )
 
 __all__ = [
+    "APART",
     "DATAPLANE_MODE",
     "HBONE_PORT",
     "KINDS",

@@ -17,6 +17,8 @@ from istio_ambient.gateways._parameters import Settings
 
 KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigMap)
 """Kinds of the objects that `objects` returns."""
+APART: frozenset[kube.ResourceType] = frozenset(KINDS) - {resources.Gateway}
+"""Those on whose live objects nothing depends."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ reports/          what actions and the status say about it
 ```
 """
 
-from istio_ambient.ingress._ingress import MANAGED, Ingress, desired, resolve
+from istio_ambient.ingress._ingress import APART, MANAGED, Ingress, desired, resolve
 from istio_ambient.ingress.authentication import (
     TokenUses,
     authentication_in_force,
@@ -55,6 +55,7 @@ from istio_ambient.ingress.routing import address_of, hosts, secret_name
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT, address_readiness
 
 __all__ = [
+    "APART",
     "HTTPS_PORT",
     "HTTP_PORT",
     "KINDS",

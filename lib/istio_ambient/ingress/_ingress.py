@@ -26,6 +26,8 @@ MANAGED = (
     resources.RequestAuthentication,
 )
 """Kinds of the objects that `desired` returns."""
+APART = frozenset[kube.ResourceType]({*gateways.APART, resources.DestinationRule})
+"""Those on whose live objects nothing depends."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,12 @@ class Ingress:
         yield from (backend for route in routes for backend in route.backends)
         if self.authorizer is not None:
             yield self.authorizer
+
+    @property
+    def missing_backends(self) -> Iterator[routing.MissingBackend]:
+        """What routes wait for."""
+        for route in (*self.served.routes, *self.served.withheld):
+            yield from route.missing
 
     @functools.cached_property
     def uncovered_hosts(self) -> frozenset[str]:
@@ -218,7 +226,9 @@ def desired(ingress: Ingress) -> Desired:
             *policies,
             *objects.routes(served.objects, gateway),
             *objects.destination_rules((*served.routes, *served.withheld), gateway),
-            *objects.backend_policies(ingress.backends, gateway, facts.backend_policies),
+            *objects.backend_policies(
+                ingress.backends, gateway, facts.backend_policies, ingress.missing_backends
+            ),
             # Our own units are on the mesh where the whole model is.
             *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
         ),

@@ -15,6 +15,7 @@ from istio_ambient.kube._client import Client, connect, prepare_decoders
 from istio_ambient.kube._faults import Fault, RequestError, fault_of
 from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity
+from istio_ambient.kube._kinds import is_kept
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
 from istio_ambient.kube._live import (
     LOOKING_SECONDS,
@@ -63,8 +64,10 @@ from istio_ambient.kube._requests import (
     request_token,
     server_version,
 )
+from istio_ambient.kube._transport import HOOK_SECONDS
 
 __all__ = [
+    "HOOK_SECONDS",
     "LOOKING_SECONDS",
     "NO_ACCESS",
     "Access",
@@ -99,6 +102,7 @@ __all__ = [
     "fault_of",
     "first_of",
     "is_applied",
+    "is_kept",
     "items",
     "label_changes",
     "list_kind",

@@ -18,7 +18,7 @@ from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults
 from istio_ambient.kube._objects import Manifest, Resource, ResourceType
-from istio_ambient.kube._transport import VERSION, RetryTransport
+from istio_ambient.kube._transport import RETRY_SECONDS, VERSION, RetryTransport
 
 
 class Client(Protocol):
@@ -100,22 +100,26 @@ class _Client(lightkube.Client):
         return http.get(VERSION).raise_for_status().json()
 
 
-def connect() -> Client:
+def connect(silence_seconds: float = RETRY_SECONDS) -> Client:
     """Return a client for the cluster that this process runs in, or that `KUBECONFIG` names.
 
     Its requests share one deadline, which begins now: a client is for one hook or action.
 
+    Args:
+        silence_seconds: how long each request is repeated while there is no answer.
+
     Raises:
         RequestError: neither names a cluster, or its certificates or token cannot be read.
     """
-    return _faults.attempt("connect to the cluster", _connected)
 
+    def connected() -> Client:
+        config = KubeConfig.from_env().get()
+        if config is None:
+            raise lightkube.ConfigError("no cluster to connect to")
+        transport: Any = transport_of(config, silence_seconds)
+        return cast(Client, _Client(config, transport=transport))
 
-def _connected() -> Client:
-    config = KubeConfig.from_env().get()
-    if config is None:
-        raise lightkube.ConfigError("no cluster to connect to")
-    return cast(Client, _Client(config, transport=cast(Any, transport_of(config))))
+    return _faults.attempt("connect to the cluster", connected)
 
 
 def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
@@ -130,10 +134,11 @@ def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
             msgspec.json.Decoder(kind)
 
 
-def transport_of(config: SingleConfig) -> httpx2.BaseTransport:
+def transport_of(config: SingleConfig, silence_seconds: float) -> httpx2.BaseTransport:
     """Return the transport for a cluster: with its certificates, and our repetitions."""
     verify: ssl.SSLContext = client_adapter.verify_cluster(
         config.cluster, config.user or User(), config.abs_file
     )
     limits = httpx2.Limits(max_connections=16, max_keepalive_connections=16)
-    return RetryTransport(httpx2.HTTPTransport(verify=verify, limits=limits))
+    inner = httpx2.HTTPTransport(verify=verify, limits=limits)
+    return RetryTransport(inner, silence_seconds=silence_seconds)

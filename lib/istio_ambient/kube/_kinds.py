@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from istio_ambient.kube._objects import Manifest, Ref, items
+from istio_ambient.kube._objects import Manifest, Ref, ResourceType, items, kind_of
 
 STAGES: tuple[frozenset[str], ...] = (
     frozenset({"CustomResourceDefinition"}),
@@ -58,6 +58,11 @@ RECREATABLE = frozenset(
 )
 """Kinds that may be deleted and created again where a field is immutable: they run nothing.
 Workloads are not among them: their pods would end."""
+
+
+def is_kept(kind: ResourceType) -> bool:
+    """Return whether objects of a kind are never deleted, but released."""
+    return kind_of(kind) in KEPT
 
 
 def stage_of(ref: Ref) -> int:

@@ -7,6 +7,8 @@ What comes back is an answer of the Kubernetes API or a typed error. A proxy or 
 between may answer with anything, with any status and content type.
 """
 
+import dataclasses
+import json
 import logging
 import threading
 import time
@@ -26,11 +28,27 @@ TIMEOUT = httpx2.Timeout(connect=5.0, read=15.0, write=15.0, pool=HOOK_SECONDS)
 """Of one attempt; the API server itself waits for an admission webhook for 10 s."""
 
 RETRIED_CODES = frozenset({429, 500, 502, 503, 504})
-MIN_PAUSE = 0.2
-"""Seconds between two attempts, whatever the API server asks for."""
+MIN_PAUSE, MAX_PAUSE = 0.2, 1.0
+"""Seconds between two attempts; the API server may ask for a longer pause, not for a shorter."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Of an answer."""
 MAX_FAILURES = 5
-"""How many requests of one sort may fail after each other, all repetitions included, until the
-others fail without being sent."""
+"""How many requests of one sort may fail after each other, repetitions included. The others are
+sent once; where the failures are slow, or there is no answer at all, not even that."""
+SLOW = 3.0
+"""Seconds from which one attempt is slow: an admission webhook that does not answer takes ten."""
+ALWAYS_SERVED = frozenset(
+    {
+        "apps",
+        "rbac.authorization.k8s.io",
+        "apiextensions.k8s.io",
+        "autoscaling",
+        "policy",
+        "discovery.k8s.io",
+        "coordination.k8s.io",
+    }
+)
+"""API groups of every API server, beside that of `/api`."""
 VERSION = "/version"
 """Path of the one answer that is no Kubernetes object."""
 NO_API_ANSWER = 502
@@ -60,6 +78,7 @@ class RetryTransport(httpx2.BaseTransport):
     Args:
         inner: sends one request.
         seconds: for the repetitions of one request.
+        silence_seconds: the same where there is no answer at all.
         hook_seconds: for all requests from now on; then they fail with `DeadlineError`.
     """
 
@@ -67,10 +86,11 @@ class RetryTransport(httpx2.BaseTransport):
         self,
         inner: httpx2.BaseTransport,
         seconds: float = RETRY_SECONDS,
+        silence_seconds: float = RETRY_SECONDS,
         hook_seconds: float = HOOK_SECONDS,
     ):
         self._inner = inner
-        self._seconds = seconds
+        self._seconds, self._silence_seconds = seconds, silence_seconds
         self._deadline = time.monotonic() + hook_seconds
         self._failures = _Failures()
         # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
@@ -83,29 +103,48 @@ class RetryTransport(httpx2.BaseTransport):
             httpx2.HTTPError: there was no answer; DeadlineError: it was not sent.
         """
         sort = _sort(request)
-        answer = self._failures.of(sort) or self._repeated(request)
-        self._failures.record(sort, answer)
+        found = self._failures.of(sort)
+        # What takes access away is always tried.
+        if found.skips and (found.is_silence or request.method != "DELETE"):
+            answer = _not_sent(found.answer)
+        else:
+            answer, seconds = self._repeated(request, once=found.is_many)
+            self._failures.record(sort, answer, seconds)
         if isinstance(answer, httpx2.Response):
             return httpx2.Response(
                 answer.status_code, headers=answer.headers, content=answer.content, request=request
             )
         raise answer
 
-    def _repeated(self, request: httpx2.Request) -> httpx2.Response | httpx2.HTTPError:
-        end = min(time.monotonic() + self._seconds, self._deadline)
-        delay = MIN_PAUSE
+    def _repeated(
+        self, request: httpx2.Request, *, once: bool
+    ) -> tuple[httpx2.Response | httpx2.HTTPError, float]:
+        """Return how a request ends, and the seconds that its last attempt took."""
+        start, delay = time.monotonic(), MIN_PAUSE
         while True:
+            began = time.monotonic()
             answer = self._send(request)
-            pause = delay
+            took, pause = time.monotonic() - began, delay
+            is_silent = not isinstance(answer, httpx2.Response)
             if isinstance(answer, httpx2.Response):
                 if answer.status_code not in RETRIED_CODES:
-                    return answer
+                    return answer, took
                 pause = _retry_after(answer.headers, delay)
-            if isinstance(answer, DeadlineError) or time.monotonic() + pause >= end:
-                return answer
+            ends = time.monotonic() + pause
+            is_late = ends >= start + self._seconds and not (
+                is_silent and ends < start + self._silence_seconds and self._is_away(request)
+            )
+            if once or is_late or ends >= self._deadline:
+                return answer, took
             logger.debug("trying again in %.1f s: %s %s", pause, request.method, request.url)
             self._pause.wait(pause)
-            delay *= 2
+            delay = min(2 * delay, MAX_PAUSE)
+
+    def _is_away(self, request: httpx2.Request) -> bool:
+        """Return whether the API server answers nothing at all, and not only this request."""
+        url = request.url.copy_with(raw_path=VERSION.encode())
+        probe = httpx2.Request("GET", url, headers=request.headers)
+        return not isinstance(self._send(probe), httpx2.Response)
 
     def _send(self, request: httpx2.Request) -> httpx2.Response | httpx2.HTTPError:
         left = self._deadline - time.monotonic()
@@ -116,75 +155,120 @@ class RetryTransport(httpx2.BaseTransport):
         try:
             response = self._inner.handle_request(request)
             try:
-                response.read()
+                content = _content(response, time.monotonic() + min(TIMEOUT.read or 0, left))
             finally:
                 response.close()
         except httpx2.HTTPError as error:
             return error
-        return _answer(request, response)
+        return _answer(request, _received(response, content))
 
     def close(self) -> None:
         """Close the connections."""
         self._inner.close()
 
 
-class _Failures:
-    """Requests that failed after each other, by their sort: method and kind.
+@dataclasses.dataclass(frozen=True)
+class _Failed:
+    """Requests of one sort that failed after each other."""
 
-    A webhook that is down fails all writes of a kind, each after ten seconds. Where there is no
-    answer at all, all sorts are one.
-    """
+    count: int = 0
+    answer: httpx2.Response | httpx2.HTTPError | None = None
+    """The last one."""
+    is_slow: bool = False
+
+    @property
+    def is_many(self) -> bool:
+        return self.count >= MAX_FAILURES
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether there was no answer at all."""
+        return isinstance(self.answer, httpx2.HTTPError)
+
+    @property
+    def skips(self) -> bool:
+        return self.is_many and (self.is_slow or self.is_silence)
+
+
+class _Failures:
+    """Failed requests by their sort: method, namespace and kind; no answer at all is one sort."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: dict[str, tuple[int, httpx2.Response | httpx2.HTTPError]] = {}
+        self._found: dict[str, _Failed] = {}
 
-    def of(self, sort: str) -> httpx2.Response | httpx2.HTTPError | None:
-        """Return how a request of this sort is going to fail; None: it may succeed."""
+    def of(self, sort: str) -> _Failed:
+        """Return the failures that a request of this sort shares."""
         with self._lock:
-            for count, answer in map(self._found.get, ("", sort), ((0, None),) * 2):
-                if count >= MAX_FAILURES:
-                    return answer
-        return None
+            silence = self._found.get(_SILENCE, _Failed())
+            return silence if silence.is_many else self._found.get(sort, _Failed())
 
-    def record(self, sort: str, answer: httpx2.Response | httpx2.HTTPError) -> None:
+    def record(
+        self, sort: str, answer: httpx2.Response | httpx2.HTTPError, seconds: float
+    ) -> None:
         """Count a failure; a success is the end of those before it."""
         with self._lock:
             if not isinstance(answer, httpx2.Response):
-                sort = ""
+                sort = _SILENCE
             else:
-                self._found.pop("", None)
+                self._found.pop(_SILENCE, None)
                 if answer.status_code not in RETRIED_CODES:
                     self._found.pop(sort, None)
                     return
-            count, _ = self._found.get(sort, (0, None))
-            self._found[sort] = (count + 1, answer)
+            before = self._found.get(sort, _Failed())
+            self._found[sort] = _Failed(before.count + 1, answer, seconds >= SLOW)
+
+
+_SILENCE = ""
 
 
 def _sort(request: httpx2.Request) -> str:
-    """Return method and resource of a request: `PATCH httproutes`."""
+    """Return method, namespace and resource of a request: `PATCH shop/httproutes`."""
     parts = [part for part in request.url.path.split("/") if part]
     parts = parts[2 if parts[:1] == ["api"] else 3 :]
+    namespace = ""
     if parts[:1] == ["namespaces"] and len(parts) > 2:
-        parts = parts[2:]
-    return f"{request.method} {parts[0] if parts else ''}"
+        namespace, parts = parts[1], parts[2:]
+    return f"{request.method} {namespace}/{parts[0] if parts else ''}"
+
+
+def _not_sent(
+    answer: httpx2.Response | httpx2.HTTPError | None,
+) -> httpx2.Response | httpx2.HTTPError:
+    """Return how a request ends that is not sent since others like it have failed."""
+    if not isinstance(answer, httpx2.Response):
+        return answer or DeadlineError("not sent")
+    words = json.loads(answer.content).get("message", "")
+    message = f"not sent, since {MAX_FAILURES} others failed: {words}"
+    return _status(answer, answer.status_code, message)
 
 
 def _answer(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """Return an answer of the Kubernetes API; one that says what came, in place of another."""
     code, kind = response.status_code, _kind_of(response.content)
     is_success = 200 <= code < 300
-    is_object = kind and (kind != "Status" or request.method == "DELETE")
+    is_list = kind.endswith("List") and request.method != "GET"
+    is_object = kind and not is_list and (kind != "Status" or request.method == "DELETE")
     if (is_success and (is_object or request.url.path == VERSION)) or (
         code >= 400 and kind == "Status"
     ):
         return _json_response(response, response.content)
-    if code == 404 and response.content.strip() == b"404 page not found":
+    if code == 404 and response.content.strip() == b"404 page not found" and _may_lack(request):
         # The API server's own words about a path that it does not serve: there is no such kind.
         return _status(response, 404, "the API server does not serve this")
     media_type = response.headers.get("Content-Type", "").partition(";")[0] or "nothing"
     message = f"HTTP {code} with {media_type} is no answer of the Kubernetes API"
     return _status(response, code if code >= 400 and code != 404 else NO_API_ANSWER, message)
+
+
+def _may_lack(request: httpx2.Request) -> bool:
+    """Return whether an API server may lack what is asked for.
+
+    Every HTTP server of Go has the same words. About groups that each API server has, they are
+    those of another server.
+    """
+    parts = request.url.path.split("/")
+    return parts[1:2] == ["apis"] and parts[2:3] != [] and parts[2] not in ALWAYS_SERVED
 
 
 def _kind_of(content: bytes) -> str:
@@ -200,8 +284,33 @@ def _status(response: httpx2.Response, code: int, message: str) -> httpx2.Respon
     return _json_response(response, body, code)
 
 
+def _content(response: httpx2.Response, end: float) -> bytes:
+    """Return the body; a read timeout counts from one byte to the next, and `end` for all.
+
+    Raises:
+        httpx2.HTTPError: the body ends early, is too large, or takes too long.
+    """
+    parts: list[bytes] = []
+    size = 0
+    for part in response.iter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BYTES:
+            raise httpx2.ReadError("the answer is too large")
+        if time.monotonic() > end:
+            raise httpx2.ReadTimeout("the answer takes too long")
+    return b"".join(parts)
+
+
+def _received(response: httpx2.Response, content: bytes) -> httpx2.Response:
+    """Return a response as it was received, with its body decoded."""
+    wanted = ("Content-Type", "Retry-After")
+    headers = {name: response.headers[name] for name in wanted if name in response.headers}
+    return httpx2.Response(response.status_code, headers=headers, content=content)
+
+
 def _json_response(response: httpx2.Response, content: bytes, code: int = 0) -> httpx2.Response:
-    """Return an answer as lightkube reads it, whatever encoding and content type it came with."""
+    """Return an answer as lightkube reads it, whatever content type it came with."""
     headers = {"Content-Type": "application/json"}
     if "Retry-After" in response.headers:
         headers["Retry-After"] = response.headers["Retry-After"]

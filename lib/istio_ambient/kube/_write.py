@@ -74,14 +74,20 @@ class Writer:
             if change.verb is Verb.DELETE and not write.is_interim:
                 self._delete(change)
                 return Outcome()
-            if change.repairs:
-                # Nothing is written again and again that does not last.
-                tried = self._compared(write, self._put(write, dry_run=True))
-                if tried.fault is not None:
-                    return Outcome(fault=tried.fault)
-            return self._compared(write, self._put(write))
+            # Nothing is written again and again that does not last.
+            fault = self._would_fail(write) if change.repairs else None
+            return Outcome(fault=fault) if fault else self._compared(write, self._put(write))
         except RequestError as error:
             return Outcome(fault=_faults.fault_of(error, self.identity))
+
+    def _would_fail(self, write: Write) -> Fault | None:
+        """Return what a dry run shows; that an object has to be recreated is no fault."""
+        try:
+            return self._compared(write, self._put(write, dry_run=True)).fault
+        except RequestError as error:
+            if not _is_recreatable(write.change, error):
+                raise
+        return None
 
     def _compared(self, write: Write, answer: Resource) -> Outcome:
         """Return a fault where the API server's answer is not what was sent to it."""
@@ -103,11 +109,25 @@ class Writer:
                 bound = {"resourceVersion": _requests.ABSENT}
             return self._apply(write, change.ref, bound, dry_run=dry_run)
         except RequestError as error:
-            recreatable = change.ref.kind in _kinds.RECREATABLE and change.uid and not dry_run
-            immutable = error.code == 422 and _IMMUTABLE.search(error.message)
-            if not recreatable or not immutable or _DENIED in error.message:
+            if change.verb is Verb.CREATE and error.code == 409 and not dry_run:
+                return self._created(change, error)
+            if dry_run or not _is_recreatable(change, error):
                 raise
             return self._recreate(write, error)
+
+    def _created(self, change: Change, conflict: RequestError) -> Resource:
+        """Return an object that was created although the answer to it was lost.
+
+        The repetition of such a request is a conflict with the object itself.
+
+        Raises:
+            RequestError: it is of somebody else.
+        """
+        ref = change.ref
+        found = _requests.read(self.client, change.kind, ref.name, ref.namespace)
+        if not self.identity.owns(manifest_of(found)):
+            raise conflict
+        return found
 
     def _recreate(self, write: Write, reason: RequestError) -> Resource:
         """Delete an object and create it again, once it is known that it can be created."""
@@ -182,6 +202,13 @@ class Writer:
         bound = {"uid": change.uid, "resourceVersion": version}
         known = {key: value for key, value in bound.items() if value}
         _requests.delete(self.client, change.kind, change.ref.name, change.ref.namespace, known)
+
+
+def _is_recreatable(change: Change, error: RequestError) -> bool:
+    """Return whether an object could not be written since a field is immutable."""
+    is_immutable = error.code == 422 and _IMMUTABLE.search(error.message) is not None
+    is_known = change.ref.kind in _kinds.RECREATABLE and change.uid != ""
+    return is_immutable and is_known and _DENIED not in error.message
 
 
 def _version(obj: Resource) -> Manifest:

@@ -8,7 +8,7 @@ import httpx2
 import lightkube
 import pytest
 from istio_ambient import resources
-from istio_ambient.charm import _owners
+from istio_ambient.charm import owners
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap
 
@@ -45,10 +45,10 @@ def owned(owner: str) -> ConfigMap:
     ],
 )
 def test_an_owner_is_gone_with_its_model_or_application(cluster: Any, gone: bool):
-    found = _owners.abandoned(cluster, IDENTITY, [owned("old/istio")])
+    found = owners.abandoned(cluster, IDENTITY, [owned("old/istio")])
     assert found == ({"old/istio"} if gone else frozenset())
 
 
 def test_owners_that_nobody_can_look_for_are_not_gone():
     others = [owned("shop/beacon"), owned("released"), owned(""), ConfigMap(metadata=ObjectMeta())]
-    assert _owners.abandoned(Cluster(), IDENTITY, others) == frozenset()  # type: ignore[arg-type]
+    assert owners.abandoned(Cluster(), IDENTITY, others) == frozenset()  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ STEPS: list[str] = []
 class Cluster:
     """Has a namespace and a StatefulSet without labels; accepts patches but of one kind."""
 
-    def __init__(self, refuses: str = ""):
+    def __init__(self, refuses: str = "", **_: float):
         self.refuses = refuses
 
     def get(self, kind: Any, name: str, **_: Any) -> Any:

@@ -177,15 +177,44 @@ def test_no_route_leads_to_a_service_that_may_be_anothers(asked: ingress.Ingress
     assert served(facts(asked, model_namespaces={"x": "shop"}, services=(later,))) == set()
 
 
-def test_only_backends_that_exist_share_the_requests():
-    named = (backend("productpage", 9080, 90), backend("canary", 9080, 10))
+def test_no_backend_takes_the_share_of_one_that_is_missing():
+    named = (backend("productpage", 9080, 1), backend("canary", 9080, 99))
     wanted = facts(configuration("productpage", route("a", backends=named)))
     (name,) = served(wanted)
-    (ref,) = objects(wanted)[name]["spec"]["rules"][0]["backendRefs"]
-    assert ref["name"] == "productpage"
+    assert "backendRefs" not in objects(wanted)[name]["spec"]["rules"][0]
+    assert backend_policies(wanted) == {POLICY}
     assert pending(wanted) == [
         ("istio-ingress-route of productpage", "there is no Service shop/canary yet")
     ]
+
+
+def test_pods_of_another_model_stay_closed_while_their_service_is_gone():
+    def wanted(*services: Any, **more: Any) -> ingress.Facts:
+        return facts(remote(), services=services, model_namespaces={OTHER: "blog"}, **more)
+
+    before = ingress.desired(ingress.resolve(wanted(WEB))).objects
+    live = kube.Live(
+        resources.identity("shop", "gate"), objects={kube.ref_of(obj): obj for obj in before}
+    )
+    after = objects(wanted(backend_policies=ingress.backend_policies_of(live)))
+    (name,) = (name for name in after if name.endswith("-l4"))
+    assert name == "AuthorizationPolicy blog/web-gate-blog-l4"
+    assert after[name]["spec"]["selector"] == objects(wanted(WEB))[name]["spec"]["selector"]
+    assert "rules" not in after[name]["spec"]
+
+
+def test_the_controllers_model_has_another_name_than_its_namespace():
+    def paths(model: str, namespace: str) -> set[str]:
+        asked = request("dash", "dashboard", model=model, uuid=OTHER)
+        there = service("dashboard", namespace=namespace)
+        wanted = facts(asked, services=(there,), model_namespaces={OTHER: namespace})
+        return {name for name in served(wanted) if f" {namespace}/" in name}
+
+    assert paths("controller", "controller-k1")
+    assert paths("blog", "blog")
+    # A requester takes no URL of another model: `/<model>-<application>` is ambiguous.
+    assert not paths("shop-product", "blog")
+    assert not paths("controller", "blog")
 
 
 MADE = datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC)

@@ -49,6 +49,10 @@ ROUTE = {
     "backends": [{"service": "details", "port": 80}],
 }
 RECEIVER = {"protocol": {"name": "otlp_grpc", "type": "grpc"}, "url": "tempo.cos.svc:4317"}
+HTTP_RECEIVER: dict[str, Any] = {
+    "protocol": {"name": "otlp_http", "type": "http"},
+    "url": "http://tempo.cos.svc:4318",
+}
 
 PARSERS: Mapping[Parser, Mapping[str, Any]] = {
     certificate_transfer.parse: {"certificates": [authorities.pem("one")]},
@@ -67,6 +71,7 @@ PARSERS: Mapping[Parser, Mapping[str, Any]] = {
     service_mesh.parse_policies: {"policies": [POLICY]},
     tls_certificates.parse: {"certificates": [], "request_errors": [], "capabilities": {}},
     tracing.parse: {"receivers": [RECEIVER]},
+    tracing.parse_url: {"receivers": [HTTP_RECEIVER]},
 }
 """A valid databag of each parser, before its values are encoded. A string stays as it is, but in
 `ingress`, all values of which are JSON."""

@@ -87,6 +87,22 @@ def test_an_empty_plan_sends_no_request():
     assert client.calls == []
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_object_that_was_created_with_a_lost_answer_is_created(ours: bool):
+    client = RecordingClient({"allow": api_error(409, "the object has been modified")})
+    found = as_live(policy()) if ours else edited(as_live(policy()), annotations={})
+
+    def get(res: Any, name: str, **_: Any) -> Any:
+        client.calls.append(("get", name))
+        return found
+
+    client.get = get  # pyright: ignore[reportAttributeAccessIssue]
+    applied = kube.apply(client, kube.plan([policy()], live()), IDENTITY)
+    assert client.calls == [("patch", "allow"), ("get", "allow")]
+    assert [fault.code for fault in applied.faults] == ([] if ours else [409])
+    assert len(applied.done) == ours
+
+
 def test_a_fault_keeps_nothing_else_from_being_written_or_deleted():
     client = RecordingClient({"new": api_error(500)})
     plan = kube.plan([policy("new"), config_map("cm")], live(as_live(policy("old"))))
@@ -278,6 +294,15 @@ def test_an_immutable_object_that_another_writer_changed_is_recreated():
     ).faults
     recreated = [("dry run", "cm-tried"), ("delete", "cm"), ("patch", "cm")]
     assert client.calls == [("replace", "cm"), *recreated]
+
+
+def test_an_immutable_object_that_drifted_is_recreated():
+    found = as_live(config_map("cm", a="1"), manager="kubectl-edit", operation="Update")
+    found.data["a"] = "theirs"
+    client = RecordingClient({"cm": api_error(422, "field is immutable")})
+    plan = kube.plan([config_map("cm", a="1")], live(found))
+    assert not kube.apply(client, plan, IDENTITY).faults
+    assert [verb for verb, _ in client.calls] == ["dry run", "replace"]
 
 
 def test_an_immutable_object_of_another_kind_needs_an_operator():

@@ -202,6 +202,14 @@ def recordings(charm: str) -> tuple[Recording, ...]:
     return (first, change, removal, *run)
 
 
+@functools.cache
+def settled(charm: str) -> Recording:
+    """Return a hook in which nothing changes."""
+    removal = next(each for each in recordings(charm) if each.name == "removal")
+    scenario = patched(removal.scenario, {"event": "update-status", "units": 1})
+    return _recorded("settled hook", scenario, removal.before)
+
+
 def _recorded(name: str, scenario: Scenario, before: State) -> Recording:
     return Recording(scenario["charm"], name, scenario, before, _run(scenario, before))
 

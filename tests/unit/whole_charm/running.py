@@ -239,6 +239,9 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
     """Let charms talk to this cluster."""
     major, minor = map(int, cluster.version.split("."))
 
+    def connect(**_: float) -> FakeCluster:
+        return cluster
+
     def version(_: object) -> tuple[int, int]:
         return major, minor
 
@@ -247,7 +250,7 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
         return kube.Token(f"{account} of {namespace} for {audience}", cluster.now)
 
     with (
-        mock.patch.object(kube, "connect", lambda: cluster),
+        mock.patch.object(kube, "connect", connect),
         mock.patch.object(kube, "server_version", version),
         mock.patch.object(kube, "request_token", token),
     ):

@@ -56,14 +56,11 @@ def violations(recording: Recording, index: int, fault: Fault) -> Iterator[str]:
     for text in NOT_ADVICE:
         if text in ending.told:
             yield f"text: {ending.told}"
-    # That an object was deleted may be answered with any object: the next hook looks.
-    is_answer = fault.is_absence or (call.method == "DELETE" and "JSON: items" in fault.name)
-    if fault.extent is not Extent.ONCE and not is_answer and not ending.crash:
+    if fault.extent is not Extent.ONCE and not fault.is_absence and not ending.crash:
         yield from _untold(recording, call.plural, ending, fault)
     if recording.name in (*HOOKS, "action reconcile"):
         yield from _lasting(recording, ending)
-    # What was created, and whose answer was lost, is of unknown origin: the next hook looks.
-    if fault.extent is Extent.ONCE and not (call.is_write and "body" in fault.name):
+    if fault.extent is Extent.ONCE:
         yield from _repeated(recording, ending)
 
 

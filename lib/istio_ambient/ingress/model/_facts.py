@@ -87,7 +87,9 @@ class Facts:
     cluster: Cluster = field(default_factory=Cluster)
     live_routes: tuple[AttachedRoute, ...] = ()
     """Our own routes that are in the cluster."""
-    backend_policies: frozenset[kube.Ref] = frozenset()
+    backend_policies: Mapping[kube.Ref, Mapping[str, str]] = field(
+        default_factory=dict[kube.Ref, Mapping[str, str]]
+    )
     """Our policies for backends that are in the cluster."""
     remembered: frozenset[Place] = frozenset()
     """Where requesters were served when routes were served last."""

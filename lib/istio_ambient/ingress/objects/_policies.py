@@ -7,13 +7,15 @@ See https://istio.io/latest/docs/reference/config/security/authorization-policy/
 rules allows no request; a rule without `from` or `to` would allow every request, so none is made.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress import authentication
 from istio_ambient.ingress.model import GatewayRef
-from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, BackendService
+from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT, BackendService, MissingBackend
 from istio_ambient.values.names import name_with_hash
+
+_NONE: Mapping[kube.Ref, Mapping[str, str]] = {}
 
 
 def external_traffic_policy(model: str, app: str, cidrs: Sequence[str]) -> kube.Resource:
@@ -49,7 +51,10 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
 
 
 def backend_policies(
-    backends: Iterable[BackendService], gateway: GatewayRef, live: Collection[kube.Ref] = ()
+    backends: Iterable[BackendService],
+    gateway: GatewayRef,
+    live: Mapping[kube.Ref, Mapping[str, str]] = _NONE,
+    missing: Iterable[MissingBackend] = (),
 ) -> list[kube.Resource]:
     """Return one L4 policy for each Service, which allows the gateway at the backends' ports.
 
@@ -60,6 +65,7 @@ def backend_policies(
         backends: of routes, and of check requests.
         gateway: the Gateway.
         live: the policies that are in the cluster, `backend_policies_of`.
+        missing: backends that routes wait for. Their pods stay closed, where they were.
     """
     by_service: dict[tuple[str, str], list[BackendService]] = {}
     for backend in backends:
@@ -67,17 +73,33 @@ def backend_policies(
     policies = (
         (_backend_policy(group, gateway), group) for _, group in sorted(by_service.items())
     )
-    return [
-        policy
+    made = {
+        kube.ref_of(policy): policy
         for policy, group in policies
         if kube.ref_of(policy) in live or any(each.pod_ports for each in group)
-    ]
+    }
+    for each in missing:
+        name = _backend_policy_name(each.service, gateway, each.namespace)
+        ref = kube.ref_in(resources.AuthorizationPolicy, name, each.namespace)
+        if ref in live and ref not in made:
+            target = authorization.Target.workload(each.namespace, dict(live[ref]))
+            made[ref] = authorization.allow(name, target, ())
+    return [made[ref] for ref in sorted(made)]
 
 
-def backend_policies_of(live: kube.Live) -> frozenset[kube.Ref]:
-    """Return our policies in the cluster that may be for backends: they select pods."""
-    policies = live.of(resources.AuthorizationPolicy)
-    return frozenset(kube.ref_of(each) for each in policies if "selector" in (each.spec or {}))
+def backend_policies_of(live: kube.Live) -> dict[kube.Ref, Mapping[str, str]]:
+    """Return our policies in the cluster that may be for backends, with the pods' labels."""
+    found: dict[kube.Ref, Mapping[str, str]] = {}
+    for policy in live.of(resources.AuthorizationPolicy):
+        spec = kube.section(kube.manifest_of(policy), "spec")
+        labels = kube.section(kube.section(spec, "selector"), "matchLabels")
+        if labels:
+            found[kube.ref_of(policy)] = labels
+    return found
+
+
+def _backend_policy_name(service: str, gateway: GatewayRef, namespace: str) -> str:
+    return name_with_hash(f"{service}-{gateway.name}-{namespace}-l4", OBJECT_NAME_LIMIT)
 
 
 def _backend_policy(backends: Sequence[BackendService], gateway: GatewayRef) -> kube.Resource:
@@ -88,7 +110,7 @@ def _backend_policy(backends: Sequence[BackendService], gateway: GatewayRef) -> 
     )
     rules = (authorization.AllowRule((source,), (ports.sorted(),)),) if ports.ports else ()
     return authorization.allow(
-        name_with_hash(f"{service}-{gateway.name}-{namespace}-l4", OBJECT_NAME_LIMIT),
+        _backend_policy_name(service, gateway, namespace),
         authorization.Target.workload(namespace, dict(backends[0].selector)),
         rules,
     )

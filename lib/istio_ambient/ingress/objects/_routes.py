@@ -34,8 +34,8 @@ def _route(same: Sequence[Route], gateway: GatewayRef) -> kube.Resource:
     filters = list(_filters(route))
     if filters:
         rule["filters"] = filters
-    if route.backends:
-        rule["backendRefs"] = [_backend(backend) for backend in route.backends]
+    if route.references:
+        rule["backendRefs"] = [_backend(backend) for backend in route.references]
     parent = {
         "name": gateway.name,
         "namespace": gateway.namespace,

@@ -13,6 +13,9 @@ from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Backend
 from istio_ambient.values.problems import Problem
 
+CONTROLLER_MODEL = "controller"
+"""Name of the model that a Juju controller runs in."""
+
 
 @dataclass(frozen=True, order=True)
 class BackendService:
@@ -65,13 +68,13 @@ class Backends:
     def model_refusal(self, request: IngressRequest) -> Problem | None:
         """Return why the model that a request names is refused; None where it is its own.
 
-        Juju's id of its model decides. The name of a model may differ from that of its namespace,
-        as the controller's does; the name of another model's namespace is refused.
+        Juju's id of its model decides. A model has the name of its namespace, but for the
+        controller's: model `controller` is namespace `controller-<name of the controller>`.
         """
         requester, model = request.requester, request.model
         own = self.ownership.home(requester)
-        others = {self.ownership.namespace, *self.ownership.model_namespaces.values()}
-        if own == model or (requester.model_uuid and own and model not in others):
+        is_controller = model == CONTROLLER_MODEL and (own or "").startswith(f"{model}-")
+        if own == model or (requester.model_uuid and is_controller):
             return None
         remedy = f"ask for a Service of model {own}, or integrate across models"
         if requester.model_uuid:

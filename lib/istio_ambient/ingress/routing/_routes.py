@@ -75,6 +75,16 @@ class Route:
     """Place of the route in the databag; empty: of interface `ingress`, which has one route."""
 
     @property
+    def references(self) -> tuple[BackendService, ...]:
+        """Backends that the route names in the cluster.
+
+        None where one of them may not be named yet: the others would take its share of requests.
+        """
+        known = {(each.namespace, each.service, each.port) for each in self.backends}
+        named = {(each.namespace, each.service, each.port) for each in self.missing}
+        return self.backends if named <= known else ()
+
+    @property
     def target(self) -> tuple[object, ...]:
         """Everything that happens to matching requests."""
         return self.backends, self.missing, self.scheme, self.rewrite, self.redirect, self.protocol

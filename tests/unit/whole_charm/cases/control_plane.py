@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from istio_ambient import control_plane, manifests
+from istio_ambient import control_plane, manifests, resources
 
 from tests.unit.whole_charm.cases import actions, integrations
 from tests.unit.whole_charm.cases.base_control_plane import (
@@ -151,6 +151,7 @@ CILIUM = "ConfigMap kube-system/cilium-config"
 EXCLUSIVE = {"data": {"cni-exclusive": "true"}}
 GATEWAYS = "CustomResourceDefinition gateways.gateway.networking.k8s.io"
 POLICIES = "CustomResourceDefinition authorizationpolicies.security.istio.io"
+OWNER = resources.OWNER_ANNOTATION
 DEFINITION: Mapping[str, Any] = {
     "metadata": {"annotations": {"gateway.networking.k8s.io/bundle-version": OLD_BUNDLE}},
     "spec": {
@@ -387,6 +388,14 @@ FACTS: Mapping[str, Case] = {
                 "preflight CustomResourceDefinition", "authorizationpolicies", manifests.VERSION
             )
         },
+    ),
+    "definitions of an application that is no more": Case(
+        {"objects": {GATEWAYS: {"metadata": {"annotations": {OWNER: "dead/istio"}}}}},
+        {
+            f"{GATEWAYS}: spec.scope": "Namespaced",
+            f"{GATEWAYS}: metadata.annotations[{OWNER}]": f"{SYSTEM}/istio",
+        },
+        given={"objects": {GATEWAYS: DEFINITION}},
     ),
     "definitions of no other installer": Case(
         {"objects": {GATEWAYS: None}},
