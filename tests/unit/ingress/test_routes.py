@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress.reports import backends
+from istio_ambient.ingress.routing import Match
 
 from tests.unit.ingress import samples
 from tests.unit.ingress.samples import (
@@ -186,6 +187,16 @@ def test_no_backend_takes_the_share_of_one_that_is_missing():
     assert pending(wanted) == [
         ("istio-ingress-route of productpage", "there is no Service shop/canary yet")
     ]
+
+
+def test_a_route_that_waits_gives_way_to_one_of_the_same_application_that_answers():
+    match = Match(path="/same")
+    good = route("good", matches=[match], backends=(backend("productpage", 9080),))
+    field = "http_routes[1]"
+    other = route("other", field=field, matches=[match], backends=(backend("kubernetes", 443),))
+    wanted = facts(configuration("productpage", good, other))
+    assert served(wanted) == {"HTTPRoute shop/productpage-good-httproute-http-8080-gate"}
+    assert messages(wanted) == ""
 
 
 def test_pods_of_another_model_stay_closed_while_their_service_is_gone():

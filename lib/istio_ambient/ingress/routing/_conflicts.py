@@ -115,7 +115,18 @@ def _one_each(problems: Iterable[Problem]) -> Iterator[Problem]:
 def _without_contradictions(
     candidates: Sequence[Candidate],
 ) -> tuple[list[Candidate], dict[_OwnPlace, list[Route]]]:
-    """Take out the routes with which an application contradicts itself, by their places."""
+    """Take out the routes with which an application contradicts itself, by their places.
+
+    A route that waits for a backend contradicts none of the same requests that can answer them: it
+    gives way.
+    """
+    answering = set[tuple[_OwnPlace, Match]]()
+    answering.update(*(_wanted(route) for route, _ in candidates if not route.missing))
+    candidates = [
+        candidate
+        for candidate in candidates
+        if not candidate[0].missing or answering.isdisjoint(_wanted(candidate[0]))
+    ]
     routes_by_place = _by_place(route for route, _ in candidates)
     redirects_by_place = _by_place(redirect for _, redirect in candidates if redirect)
     clashes: dict[_OwnPlace, list[Route]] = {}
@@ -145,6 +156,14 @@ def _by_place(routes: Iterable[Route]) -> dict[_OwnPlace, list[tuple[Route, Matc
 def _places(route: Route) -> set[_OwnPlace]:
     return {
         _place(route, hostname, match)
+        for hostname, match in itertools.product(route.answers_to, route.matches)
+    }
+
+
+def _wanted(route: Route) -> set[tuple[_OwnPlace, Match]]:
+    """Return the requests that a route is for, methods and headers included."""
+    return {
+        (_place(route, hostname, match), match)
         for hostname, match in itertools.product(route.answers_to, route.matches)
     }
 
