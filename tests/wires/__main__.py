@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from tests.wires import _calls
+from tests.wires._open import OPEN
 
 SCOPE = (
     "charm_of_*",
@@ -54,6 +55,12 @@ TESTED_ALONE: Mapping[str, str] = {
             "authorization._policies",
             "Provenance",
             "adopted complete",
+            "authorization/test_policies",
+        ),
+        (
+            "authorization._policies",
+            "parts",
+            "limit most",
             "authorization/test_policies",
         ),
         (
@@ -130,7 +137,8 @@ def main(parts: Sequence[str]) -> int:
     print(f"{len(trials)} cases, {len(wires)} wires", flush=True)
     check = _check.Check(used, trials, os.cpu_count() or 1)
     survivors = check.survivors(wires)
-    known = {*EQUIVALENT, *TESTED_ALONE}
+    pending = {f"{call}({name})" for call, names in OPEN.items() for name in names.split()}
+    known = {*EQUIVALENT, *TESTED_ALONE, *pending}
     names = {wire: {_wires.label(wire), _wires.label_in_module(wire)} for wire in survivors}
     undetected = [wire for wire in survivors if known.isdisjoint(names[wire])]
     wrong = [] if parts else sorted(known.difference(*names.values()))
@@ -139,6 +147,7 @@ def main(parts: Sequence[str]) -> int:
     for label in wrong:
         print(f"{label}: not a wire, or cases detect that it is cut; remove it from what is known")
     print(
+        f"{len(pending)} of the wires that are known are to get a case: tests/wires/_open.py\n"
         f"{len(wires)} wires cut in {time.monotonic() - start:.0f} s, {check.runs} runs: "
         f"{len(undetected)} undetected, {len(survivors) - len(undetected)} known"
     )

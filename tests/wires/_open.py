@@ -1,0 +1,50 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Wires that no case of a whole charm detects, and for which no other test has been shown to.
+
+Each is to get a case, or a test that `TESTED_ALONE` names. None is to be added.
+"""
+
+from collections.abc import Mapping
+
+OPEN: Mapping[str, str] = {
+    "charm_of_istio_beacon_k8s: beacon.Facts": "requesters",
+    "charm_of_istio_beacon_k8s: cluster_acceptance.of_gateway": "wrote",
+    "charm_of_istio_ingress_k8s: cluster_acceptance.of_gateway": "wrote",
+    "charm_of_istio_ingress_k8s: ingress.Facts": "authentication_in_force live_routes",
+    "charm_of_istio_ingress_k8s: ingress_authentication.tokens": "app",
+    "charm_of_istio_ingress_k8s: ingress_services.read": "authorizer route_namespaces",
+    "charm_of_istio_ingress_k8s: self._databags": "forgotten",
+    "charm_of_istio_ingress_k8s: self.relations.of": "forgotten",
+    "charm_of_istio_k8s: control_plane.Facts": "taken",
+    "charm_of_istio_k8s: trial.run": "hardened on_trial refused_before wrote",
+    "istio_ambient.authorization._rule_sets: RuleSet": "operations",
+    "istio_ambient.cluster.ingress_services: kube.list_kind": "namespace",
+    "istio_ambient.control_plane._desired: manifests.ControlPlane": "mesh_config_annotations",
+    "istio_ambient.control_plane._mesh_ca: _check_signer": "is_root",
+    "istio_ambient.control_plane._mesh_ca: _signers.signing_defect": "is_root",
+    "istio_ambient.control_plane._signers: Defect": "message remedy",
+    "istio_ambient.control_plane._signers: _is_for_servers_and_clients": "or_any",
+    "istio_ambient.ingress._ingress: Desired": "excepted",
+    "istio_ambient.ingress.authentication._authentication: Authentication": "waiting",
+    "istio_ambient.ingress.authentication._in_force: InForce": "closed waiting",
+    "istio_ambient.ingress.authentication._in_force: PathMatch": "where",
+    "istio_ambient.ingress.authentication._paths: _Rule": "has_paths",
+    "istio_ambient.ingress.model._attached: AttachedRoute": "requested_by",
+    "istio_ambient.ingress.routing._backends: BackendService": "namespace port service weight",
+    "istio_ambient.ingress.routing._backends: MissingBackend": "namespace port service",
+    "istio_ambient.ingress.routing._backends: NamedBackend": "service",
+    "istio_ambient.ingress.routing._conflicts: Settled": "clashing",
+    "istio_ambient.ingress.routing._held: Held": "live ports",
+    "istio_ambient.ingress.routing._hosts: HostOptions": "external listener",
+    "istio_ambient.ingress.routing._hosts: Hosts": "options",
+    "istio_ambient.ingress.routing._routes: Route": "missing",
+    "istio_ambient.ingress.routing._routes: dataclasses.replace": "missing",
+    "istio_ambient.ingress.routing._served: Served": "clashing withheld",
+    "istio_ambient.integrations.gateway_certificate: self._relations.of": "forgotten",
+    "istio_ambient.integrations.ingress_authentication: ingress.compatible": (
+        "gateway login_headers"
+    ),
+}
+"""Module and callee → parameters."""
