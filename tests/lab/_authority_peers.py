@@ -9,7 +9,6 @@ import json
 import pathlib
 import socket
 import ssl
-import subprocess
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
@@ -34,14 +33,7 @@ class Workload:
 
 def workloads(authorities: Iterable[Mapping[str, str]]) -> list[Workload]:
     """Return what istiod signs with authorities: files of Secret `cacerts`, as text by name."""
-    answer = subprocess.run(
-        [_binaries.program("meshcas")],
-        input="\n".join(map(json.dumps, authorities)),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    lines = map(json.loads, answer.splitlines())
+    lines = _binaries.answers("meshcas", authorities)
     return [Workload(each["error"], each.get("chain", ""), each.get("key", "")) for each in lines]
 
 

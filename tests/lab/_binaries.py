@@ -21,7 +21,8 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import rich.console
 
@@ -114,6 +115,23 @@ _TOOL_SETS = (KWOK, ISTIO, KUBE)
 def program(name: str) -> pathlib.Path:
     """Return the path of a program that `ensure` has built."""
     return next(tools for tools in _TOOL_SETS if name in tools.programs).folder / name
+
+
+def answers(name: str, questions: Iterable[object]) -> list[dict[str, Any]]:
+    """Return what a program of the lab answers, a JSON object for each value that it reads.
+
+    Args:
+        name: of the program.
+        questions: values that JSON knows.
+    """
+    answer = subprocess.run(
+        [program(name)],
+        input="\n".join(map(json.dumps, questions)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    return [json.loads(line) for line in answer.splitlines()]
 
 
 def envoy() -> pathlib.Path:

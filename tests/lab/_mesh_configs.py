@@ -27,14 +27,7 @@ class Verdict:
 
 def verdicts(texts: Iterable[str]) -> list[Verdict]:
     """Return what istiod's own parser and validator say about texts of ConfigMap `istio`."""
-    answer = subprocess.run(
-        [_binaries.program("meshconfigs")],
-        input="\n".join(map(json.dumps, texts)),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    lines = map(json.loads, answer.splitlines())
+    lines = _binaries.answers("meshconfigs", texts)
     return [Verdict(line["error"], line.get("mesh", {})) for line in lines]
 
 
