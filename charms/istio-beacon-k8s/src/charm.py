@@ -131,10 +131,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             yield from (error for _, error in done.failed)
         except kube.RequestError as error:
             yield error
-        try:
-            kube.delete(client, ConfigMap, gateways.labels_config_map_name(app), model)
-        except kube.RequestError as error:
-            yield error
+        name = gateways.labels_config_map_name(app)
+        yield from kube.failure(kube.delete, client, ConfigMap, name, model)
 
 
 if __name__ == "__main__":

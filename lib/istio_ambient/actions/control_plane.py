@@ -4,7 +4,7 @@
 """What istio-k8s does beside reconciling: its actions, and cleanup when it is removed."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
@@ -112,7 +112,7 @@ def clean_up(
         kept = ", ".join(f"{kind.__name__} {namespace}/{name}" for kind, name in manifests.ROOT_CA)
         logger.info("kept, the root of all workload certificates: %s", kept)
     for kind, name in made:
-        yield from _failed(lambda kind=kind, name=name: kube.delete(client, kind, name, namespace))
+        yield from kube.failure(kube.delete, client, kind, name, namespace)
     try:
         classes = kube.list_kind(client, resources.GatewayClass) or ()
         labels = {manifests.ISTIOD_CONFIG_LABEL: "true"}
@@ -122,14 +122,7 @@ def clean_up(
         return
     for found in filter(_is_istiods, classes):
         name = found.metadata.name
-        yield from _failed(lambda name=name: kube.delete(client, resources.GatewayClass, name))
+        yield from kube.failure(kube.delete, client, resources.GatewayClass, name)
     for config_map in config_maps:
         logger.info("kept, made by istiod: %s", kube.ref_of(config_map))
     logger.info("kept: custom resource definitions, for objects of other owners")
-
-
-def _failed(request: Callable[[], None]) -> Iterator[kube.RequestError]:
-    try:
-        request()
-    except kube.RequestError as error:
-        yield error

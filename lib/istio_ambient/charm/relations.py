@@ -107,9 +107,8 @@ class Relations(ops.Object):
         """
         if relation.id in self._forgotten:
             return True
-        if self.databag(relation) != {} or self._has_addresses(relation):
-            return False
-        if not self._is_unknown(relation):
+        is_known = self.databag(relation) != {} or self._has_addresses(relation)
+        if is_known or not self._is_unknown(relation):
             return False
         unit = self._charm.unit.name.replace("/", "-")
         self._forgotten[relation.id] = Problem(
@@ -267,12 +266,11 @@ class Relations(ops.Object):
     def _is_unknown(self, relation: ops.Relation) -> bool:
         """Return whether the hook tool says that there is no such relation."""
         backend: Any = cast(Any, self.model)._backend
-        try:
-            backend.relation_get(relation.id, self._charm.unit.name, False)
-        except ops.RelationNotFoundError:
-            return True
-        except REFUSALS:
-            return False
+        with contextlib.suppress(*REFUSALS):
+            try:
+                backend.relation_get(relation.id, self._charm.unit.name, False)
+            except ops.RelationNotFoundError:
+                return True
         return False
 
     def _remember(self, relation: ops.Relation, entry: Mapping[str, Any]) -> None:

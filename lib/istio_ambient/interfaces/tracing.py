@@ -11,7 +11,7 @@ of an HTTP receiver has no path of the protocol.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 
@@ -19,6 +19,7 @@ from istio_ambient.interfaces._reader import Databag, Reader
 from istio_ambient.values import hostnames, urls
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
+_R = TypeVar("_R", bound=Databag)
 Protocol = Literal["otlp_grpc", "otlp_http"]
 KEY = "receivers"
 MAX_RECEIVERS = 256
@@ -73,11 +74,8 @@ def parse(
         endpoint: our endpoint that it arrived over, for the problems.
     """
     reader = Reader(databag, app=app, endpoint=endpoint)
-    for number, member in enumerate(reader.members(KEY, MAX_RECEIVERS)):
-        if _is_of(member, "otlp_grpc"):
-            receiver = reader.entry(_Receiver, member, inside(KEY, number))
-            return receiver and receiver.url, reader.problems
-    return None, reader.problems
+    receiver = _receiver(reader, "otlp_grpc", _Receiver)
+    return receiver and receiver.url, reader.problems
 
 
 def parse_url(databag: Mapping[str, str], *, app: str, endpoint: str) -> tuple[str, list[Problem]]:
@@ -89,11 +87,16 @@ def parse_url(databag: Mapping[str, str], *, app: str, endpoint: str) -> tuple[s
         endpoint: our endpoint that it arrived over, for the problems.
     """
     reader = Reader(databag, app=app, endpoint=endpoint)
+    receiver = _receiver(reader, "otlp_http", _HttpReceiver)
+    return receiver.url if receiver else "", reader.problems
+
+
+def _receiver(reader: Reader, protocol: Protocol, model: type[_R]) -> _R | None:
+    """Return the first receiver of a protocol; None where there is none, or it is invalid."""
     for number, member in enumerate(reader.members(KEY, MAX_RECEIVERS)):
-        if _is_of(member, "otlp_http"):
-            receiver = reader.entry(_HttpReceiver, member, inside(KEY, number))
-            return (receiver.url if receiver else ""), reader.problems
-    return "", reader.problems
+        if _is_of(member, protocol):
+            return reader.entry(model, member, inside(KEY, number))
+    return None
 
 
 def _is_of(receiver: Any, protocol: Protocol) -> bool:

@@ -12,7 +12,7 @@ works; `_guards` holds back what is not guarded, `_kinds` is data about kinds. `
 
 from istio_ambient.kube._apply import apply, release
 from istio_ambient.kube._client import Client, connect, prepare_decoders
-from istio_ambient.kube._faults import Fault, RequestError, fault_of
+from istio_ambient.kube._faults import Fault, RequestError, failure, fault_of
 from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._kinds import is_kept
@@ -99,6 +99,7 @@ __all__ = [
     "delete",
     "deployment_readiness",
     "describe",
+    "failure",
     "fault_of",
     "first_of",
     "is_applied",

@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import lightkube
@@ -99,6 +99,20 @@ def attempt(doing: str, request: Callable[[], T]) -> T:
     except Exception as error:
         message = f"what the API server answered cannot be read ({_kind(error)})"
         raise RequestError(doing, message, transient=True) from error
+
+
+def failure(request: Callable[..., object], *arguments: Any) -> tuple[RequestError, ...]:
+    """Send a request on which no other depends; return what failed, if it did.
+
+    Args:
+        request: a function that raises `RequestError`.
+        arguments: of the function.
+    """
+    try:
+        request(*arguments)
+    except RequestError as error:
+        return (error,)
+    return ()
 
 
 def _of_status(error: httpx2.HTTPStatusError, doing: str) -> RequestError:

@@ -111,9 +111,7 @@ class RetryTransport(httpx2.BaseTransport):
             answer, seconds = self._repeated(request, once=found.is_many)
             self._failures.record(sort, answer, seconds)
         if isinstance(answer, httpx2.Response):
-            return httpx2.Response(
-                answer.status_code, headers=answer.headers, content=answer.content, request=request
-            )
+            return answer
         raise answer
 
     def _repeated(

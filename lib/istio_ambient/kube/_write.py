@@ -182,21 +182,17 @@ class Writer:
         """Delete the object that was read, and no other that has its name by now."""
         kind, ref = change.kind, change.ref
         written = self.written.get(ref)
-        version = str(_version(written)["resourceVersion"] or "") if written else change.version
+        version = (written.metadata.resourceVersion or "") if written else change.version
         try:
             self._delete_version(change, version)
         except RequestError as error:
             if error.code != 409:
                 raise
-            try:
+            with _faults.absence_allowed():
                 current = _requests.read(self.client, kind, ref.name, ref.namespace)
-            except RequestError as absence:
-                if not absence.is_absence:
-                    raise
-                return
-            # Only its status, or something that does not make it anybody else's, has changed.
-            if current.metadata.uid == change.uid and self.identity.owns(manifest_of(current)):
-                self._delete_version(change, str(_version(current)["resourceVersion"] or ""))
+                # Only its status, or what does not make it anybody else's, has changed.
+                if current.metadata.uid == change.uid and self.identity.owns(manifest_of(current)):
+                    self._delete_version(change, current.metadata.resourceVersion or "")
 
     def _delete_version(self, change: Change, version: str) -> None:
         bound = {"uid": change.uid, "resourceVersion": version}
