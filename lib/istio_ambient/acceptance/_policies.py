@@ -17,6 +17,7 @@ from istio_ambient.acceptance._proxies import PATIENCE
 from istio_ambient.acceptance._reports import ZTUNNEL, Proxy, Report
 from istio_ambient.acceptance._verdicts import Finding
 from istio_ambient.values import tables
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable
 
@@ -56,7 +57,8 @@ def policy_findings(
         deleted = _time(metadata.get("deletionTimestamp"))
         if deleted is not None and _age(deleted, now) > PATIENCE:
             finalizers = printable(", ".join(metadata.get("finalizers", ())), _NAME)
-            yield _problem(what, f"its deletion waits for {finalizers}", "remove this finalizer")
+            message = f"its deletion waits for {finalizers}"
+            yield _problem(Code.POLICY_NOT_DELETED, what, message, "remove this finalizer")
         elif policy["kind"] == _KIND and deleted is None:
             yield from _judgements(policy, what, now if judged else None)
 
@@ -74,10 +76,11 @@ def _judgements(
     for condition in conditions:
         if _is_bad(condition) and condition.get("reason") not in _UNBOUND:
             message = printable(str(condition.get("message") or condition.get("reason")), _WORDS)
-            yield _problem(what, f"istiod does not accept it: {message}", "")
+            message = f"istiod does not accept it: {message}"
+            yield _problem(Code.POLICY_NOT_ACCEPTED, what, message, "")
     if not conditions and now is not None and is_settled(policy, now):
         reason = "istiod has not looked at it, so it may not be enforced"
-        yield kube.Readiness(what, ready=False, reason=reason)
+        yield kube.Readiness(what, ready=False, reason=reason, code=Code.POLICY_NOT_SEEN)
 
 
 def provider_findings(
@@ -97,7 +100,8 @@ def provider_findings(
         provider = str(kube.section(spec, "provider").get("name", ""))
         if spec.get("action") == "CUSTOM" and any(provider not in each for each in known):
             message = f"istiod has no authorizer {printable(provider, _NAME)}"
-            yield _problem(_what(policy), message, "see the status of istio-k8s")
+            remedy = "see the status of istio-k8s"
+            yield _problem(Code.AUTHORIZER_UNKNOWN, _what(policy), message, remedy)
 
 
 def current_conditions(policy: kube.Manifest) -> list[Mapping[str, Any]]:
@@ -253,5 +257,5 @@ def _what(policy: kube.Manifest) -> str:
     return f"policy {printable(policy['metadata']['name'], _NAME)}"
 
 
-def _problem(what: str, message: str, remedy: str) -> Problem:
-    return Problem(app="", endpoint=what, field="", message=message, remedy=remedy)
+def _problem(code: Code, what: str, message: str, remedy: str) -> Problem:
+    return Problem("", what, "", message=message, remedy=remedy, code=code)

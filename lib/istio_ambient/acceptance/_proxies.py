@@ -14,6 +14,7 @@ from typing import cast
 from istio_ambient import kube
 from istio_ambient.acceptance._reports import ZTUNNEL, Acknowledgement, Proxy, Report
 from istio_ambient.acceptance._verdicts import Finding
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable
 
@@ -77,7 +78,9 @@ def proxy_findings(
     known = bool(reports) and not any(report.fault or report.is_foreign for report in reports)
     if known and len(found) < workload.replicas:
         reason = f"{len(found)} of {workload.replicas} pods are connected to istiod"
-        yield kube.Readiness(workload.what, ready=False, reason=f"{reason}, changes wait")
+        reason = f"{reason}, changes wait"
+        code = Code.PROXY_NOT_CONNECTED
+        yield kube.Readiness(workload.what, ready=False, reason=reason, code=code)
 
 
 def ztunnel_findings(reports: Iterable[Report]) -> Iterator[Finding]:
@@ -165,7 +168,7 @@ def _findings(
             yield _refusal(what, name, each.error, authors_of(each.error[:_SEARCHED]))
         elif report.now is not None and _lags(each, report.now):
             reason = f"it has not acknowledged {name} for {PATIENCE:g} s, so changes wait"
-            yield kube.Readiness(what, ready=False, reason=reason)
+            yield kube.Readiness(what, ready=False, reason=reason, code=Code.PROXY_BEHIND)
 
 
 def _lags(acknowledgement: Acknowledgement, now: datetime.datetime) -> bool:
@@ -179,4 +182,5 @@ def _refusal(what: str, name: str, words: str, apps: Sequence[str]) -> Problem:
         field="",
         message=f"refuses {name}: {essence(words, _WORDS)}",
         remedy="correct it, changes wait",
+        code=Code.PROXY_REFUSES,
     )

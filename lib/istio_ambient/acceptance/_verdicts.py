@@ -9,6 +9,7 @@ from typing import TypeAlias
 from istio_ambient import kube
 from istio_ambient.acceptance._marker import is_marker
 from istio_ambient.acceptance._reports import Report
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 Finding: TypeAlias = Problem | kube.Readiness
@@ -22,10 +23,11 @@ def istiod_findings(reports: Iterable[Report]) -> Iterator[Finding]:
     """Yield what is wrong with istiods, as the status of beacon and ingress."""
     for report in reports:
         if report.is_foreign:
-            yield _istiod_problem(_BUILT_IN, "see the status of istio-k8s")
+            remedy = "see the status of istio-k8s"
+            yield _istiod_problem(Code.ISTIOD_BUILT_IN, _BUILT_IN, remedy)
         elif report.fault:
             reason = f"{report.fault}; whether changes are in force is not known"
-            yield kube.Readiness(ISTIOD, ready=False, reason=reason)
+            yield kube.Readiness(ISTIOD, ready=False, reason=reason, code=Code.ISTIOD_SILENT)
 
 
 def mesh_findings(
@@ -44,19 +46,19 @@ def mesh_findings(
     effect = ", so hardened mode may be open" if hardened else ""
     for report in reports:
         if report.is_foreign or (late and _is_built_in(report)):
-            yield _istiod_problem(f"{_BUILT_IN}{effect}", remedy)
+            yield _istiod_problem(Code.ISTIOD_BUILT_IN, f"{_BUILT_IN}{effect}", remedy)
         elif report.fault:
             reason = f"{report.fault}; whether the configuration is in force is not known"
-            yield kube.Readiness(ISTIOD, ready=False, reason=reason)
+            yield kube.Readiness(ISTIOD, ready=False, reason=reason, code=Code.ISTIOD_SILENT)
         elif not _is_taken(report, marker):
             if late:
                 message = "keeps an earlier configuration, it refuses the applied one"
-                yield _istiod_problem(
-                    message, f"{remedy}; its log says why" if on_trial else remedy
-                )
+                more = f"{remedy}; its log says why" if on_trial else remedy
+                yield _istiod_problem(Code.MESH_CONFIG_NOT_USED, message, more)
             else:
                 reason = "it does not use the applied configuration yet"
-                yield kube.Readiness(ISTIOD, ready=False, reason=reason)
+                code = Code.MESH_CONFIG_PENDING
+                yield kube.Readiness(ISTIOD, ready=False, reason=reason, code=code)
 
 
 def is_dropped(reports: Iterable[Report], marker: str) -> bool:
@@ -97,5 +99,5 @@ def _is_built_in(report: Report) -> bool:
     return config is not None and not any(map(is_marker, config.providers))
 
 
-def _istiod_problem(message: str, remedy: str) -> Problem:
-    return Problem(app="", endpoint=ISTIOD, field="", message=message, remedy=remedy)
+def _istiod_problem(code: Code, message: str, remedy: str) -> Problem:
+    return Problem("", ISTIOD, "", message=message, remedy=remedy, code=code)

@@ -14,6 +14,7 @@ from istio_ambient.authorization import evaluator
 from istio_ambient.charm import outward
 from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.values import tables
+from istio_ambient.values.problems import Problem
 
 F = TypeVar("F")
 Results: TypeAlias = dict[str, Any]
@@ -77,6 +78,11 @@ class ReadingActions(ops.Object, Generic[F]):
 def as_json(entries: Sequence[Any]) -> str:
     """Return dataclasses as a JSON list of objects."""
     return tables.as_json([dataclasses.asdict(entry) for entry in entries])
+
+
+def problems_as_json(problems: Sequence[Problem]) -> str:
+    """Return problems as a JSON list of objects, with their codes and links."""
+    return tables.as_json([problem.data for problem in problems])
 
 
 def whole(text: str) -> str:

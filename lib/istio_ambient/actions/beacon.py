@@ -119,7 +119,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
                 message = f"app: {app} is not integrated; integrated applications: {names}"
                 raise _reading.ParameterError(message)
             found = [each for each in found if each.application == app]
-        render = outcomes.text if form == _reading.TABLE else _reading.as_json
+        render = outcomes.text if form == _reading.TABLE else outcomes.as_json
         counts = {
             str(outcome).replace(" ", "-"): sum(each.outcome is outcome for each in found)
             for outcome in outcomes.Outcome

@@ -46,7 +46,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
             return {
                 **tables.fitted("routes", entries, _reading.as_json),
                 **tables.fitted("foreign-routes", foreign, _reading.as_json),
-                **tables.fitted("not-served", unserved, _reading.as_json),
+                **tables.fitted("not-served", unserved, _reading.problems_as_json),
             }
         results: _reading.Results = {"gateway": found.hosts.url or "no address yet"}
         results |= tables.fitted("routes", entries, route_list.table)

@@ -22,6 +22,7 @@ from istio_ambient.authorization._requests import (
     TargetKind,
 )
 from istio_ambient.values.labels import PART_OF_LABEL
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
@@ -138,6 +139,7 @@ def made_by_juju(
 class Objection:
     """Why an access request is not granted."""
 
+    code: Code
     message: str
     remedy: str = ""
     pending: bool = False
@@ -206,7 +208,7 @@ def outcomes(
             granted.append(dataclasses.replace(request, source=None, operations=()))
         if request.source is not None:
             message, remedy = objection.message, objection.remedy
-            problem = request.requester.problem(request.field, message, remedy)
+            problem = request.requester.problem(objection.code, request.field, message, remedy)
             (pending if objection.pending else refused).append(problem)
     return Outcomes(tuple(granted), tuple(refused), tuple(pending))
 
@@ -244,25 +246,29 @@ def _objection(request: AccessRequest, cluster: Cluster, ownership: Ownership) -
     match ownership.refusal(requester, target.namespace, owners, request.target_app):
         case Refusal.UNKNOWN_MODEL:
             return Objection(
+                Code.UNKNOWN_MODEL,
                 "comes from a model that no namespace of this cluster is marked with",
                 "integrate within one cluster, where Juju marks namespaces with model.juju.is/id",
             )
         case Refusal.OTHER_MODEL:
             return Objection(
+                Code.OUTSIDE_ITS_MODEL,
                 f"asks for {target}, outside its own model",
                 f"ask for access to itself, in namespace {ownership.home(requester)}",
             )
         case _ if labels is None:
-            return Objection(f"{target} does not exist yet", pending=True)
+            return Objection(Code.TARGET_ABSENT, f"{target} does not exist yet", pending=True)
         case None:
             return None
         case Refusal.NOT_DEPLOYED:
             return Objection(
+                Code.NOT_DEPLOYED,
                 f"asks for {target}, which belongs to no application that Juju deployed there",
                 "ask for access to itself, by the name it has in its own model",
             )
         case _:
-            return Objection(f"asks for {target}, which is not its own", _own(target, requester))
+            message = f"asks for {target}, which is not its own"
+            return Objection(Code.NOT_ITS_OWN, message, _own(target, requester))
 
 
 def _labels(target: Target, cluster: Cluster) -> Mapping[str, str] | None:

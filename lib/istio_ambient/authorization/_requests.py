@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 
 from istio_ambient.values.labels import NAME_LABEL
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 TRUST_DOMAIN = "cluster.local"
@@ -110,10 +111,10 @@ class Requester:
     def __str__(self) -> str:
         return f"{self.app}:{self.endpoint}"
 
-    def problem(self, field: str, message: str, remedy: str) -> Problem:
+    def problem(self, code: Code, field: str, message: str, remedy: str) -> Problem:
         """Return a problem in what the application asks for, at a place in its databag."""
         app, endpoint = self.app, self.endpoint
-        return Problem(app=app, endpoint=endpoint, field=field, message=message, remedy=remedy)
+        return Problem(app, endpoint, field, message=message, remedy=remedy, code=code)
 
 
 UNKNOWN_MODEL = "unknown"

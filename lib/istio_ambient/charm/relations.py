@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import ops
 
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class Relations(ops.Object):
             field="",
             message="Juju has forgotten this relation",
             remedy=f"kubectl -n {self.model.name} delete pod {unit}",
+            code=Code.RELATION_FORGOTTEN,
         )
         return True
 
@@ -295,6 +297,7 @@ class Relations(ops.Object):
             field="",
             message=f"Juju refuses {tool}: {_words(error)}",
             remedy="the next hook tries again",
+            code=Code.JUJU_REFUSES,
         )
         # The first refusal of a relation is the reason of the others.
         self._refused.setdefault(f"{app}:{endpoint or tool}", problem)

@@ -87,7 +87,11 @@ def texts(findings: Findings, ready_timeout: float) -> tuple[list[str], list[str
         *(f"{c.ref} {c.reason}: rename or remove it" for c in findings.refused),
         *(f"{r.what} not ready for more than {ready_timeout:g} s: {r.reason}" for r in late),
     ]
-    unready = [f"{r.what}: {r.reason}" for r in findings.readiness if not (r.ready or r.told_late)]
+    unready = [
+        "; ".join(filter(None, (f"{r.what}: {r.reason}", r.remedy)))
+        for r in findings.readiness
+        if not (r.ready or r.told_late)
+    ]
     waiting = [
         *(fault.text for fault in findings.faults if fault.transient),
         *_deferred(findings.deferred),
@@ -108,8 +112,13 @@ def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:
         problems: one for each pending request; its text is that of the status.
     """
     for problem in problems:
-        what, _, reason = str(problem).partition(": ")
-        yield kube.Readiness(what, ready=False, reason=reason)
+        yield kube.Readiness(
+            problem.where,
+            ready=False,
+            reason=problem.message,
+            remedy=problem.remedy,
+            code=problem.code,
+        )
 
 
 def _deferred(changes: Sequence[kube.Change]) -> list[str]:

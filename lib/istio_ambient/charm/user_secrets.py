@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import ops
 
 from istio_ambient.charm.relations import REFUSALS
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
@@ -38,4 +39,11 @@ def read(
     except REFUSALS:
         message = "not readable"
     remedy = f"juju grant-secret <name> {app}, and give the option the secret's id"
-    return Problem(app="", endpoint="config", field=option, message=message, remedy=remedy)
+    return Problem(
+        app="",
+        endpoint="config",
+        field=option,
+        message=message,
+        remedy=remedy,
+        code=Code.SECRET_UNREADABLE,
+    )

@@ -23,7 +23,8 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 
 from istio_ambient import acceptance, kube, resources
 from istio_ambient.acceptance import Finding, Report
-from istio_ambient.cluster import istiod
+from istio_ambient.cluster import gateway_workloads, istiod
+from istio_ambient.values.problem_codes import Code
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ def of_gateway(
     try:
         istiods = connect_to_any(client)
     except istiod.NoIstiodError as error:
-        return [*policies(live), kube.Readiness(acceptance.ISTIOD, ready=False, reason=str(error))]
+        return [*policies(live), error.readiness(gateway_workloads.since(live))]
     except kube.RequestError as error:
         return [*policies(live), unknown(error, live.identity)]
     found = policies(live, istiods)
@@ -154,7 +155,9 @@ def of_gateway(
         return found
     if not reports:
         reason = "it has no ready pod, so changes have no effect"
-        found.append(kube.Readiness(acceptance.ISTIOD, ready=False, reason=reason))
+        found.append(
+            kube.Readiness(acceptance.ISTIOD, ready=False, reason=reason, code=Code.ISTIOD_SILENT)
+        )
     found += acceptance.istiod_findings(reports)
     custom = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
     found += acceptance.provider_findings(custom, reports)
@@ -182,7 +185,9 @@ def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
 def unknown(error: kube.RequestError, identity: kube.Identity) -> kube.Readiness:
     """Return the finding that istiod could not be asked, since the API server did not help."""
     fault = kube.fault_of(error, identity)
-    return kube.Readiness(acceptance.ISTIOD, ready=False, reason=fault.text)
+    return kube.Readiness(
+        acceptance.ISTIOD, ready=False, reason=fault.text, code=Code.ISTIOD_SILENT
+    )
 
 
 def _ready_addresses(slices: Iterable[kube.Manifest]) -> Iterable[str]:

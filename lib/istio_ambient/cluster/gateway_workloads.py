@@ -9,6 +9,7 @@ from typing import Any
 from lightkube.resources.core_v1 import Node, Pod
 
 from istio_ambient import gateways, kube, resources
+from istio_ambient.values.problem_codes import Code
 
 STATUS_PORT = 15021
 """Port of waypoints and gateways that serves their readiness, at `/healthz/ready`."""
@@ -34,9 +35,11 @@ def readiness(
     namespace = live.identity.namespace
     gateway = live.get(resources.Gateway, name, namespace)
     if gateway is None:
-        return kube.Readiness(what, False, _absent_reason(live), since(live))
+        code, reason = _absence(live)
+        return kube.Readiness(what, False, reason, since(live), code=code)
     reason = gateways.unmade_reason(kube.manifest_of(gateway))
-    unmade = kube.Readiness(what, False, reason, gateway.metadata.creationTimestamp)
+    made = gateway.metadata.creationTimestamp
+    unmade = kube.Readiness(what, False, reason, made, code=Code.WORKLOAD_NOT_READY)
     return kube.deployment_readiness(client, namespace, workload, what, unmade)
 
 
@@ -47,11 +50,12 @@ _NEEDED = {
 }
 
 
-def _absent_reason(live: kube.Live) -> str:
+def _absence(live: kube.Live) -> tuple[Code, str]:
     for kind, name in _NEEDED.items():
         if kind in live.missing:
-            return f"the cluster does not serve {name} yet: is istio-k8s deployed?"
-    return "there is no Gateway yet"
+            reason = f"the cluster does not serve {name} yet: is istio-k8s deployed?"
+            return Code.KIND_NOT_SERVED, reason
+    return Code.WORKLOAD_NOT_READY, "there is no Gateway yet"
 
 
 def since(live: kube.Live) -> datetime.datetime | None:

@@ -4,6 +4,7 @@
 """Find istiod and its settings that decide about access; no relation to istio-k8s is needed."""
 
 import dataclasses
+import datetime
 from collections.abc import Iterable, Mapping
 
 from lightkube.resources.apps_v1 import Deployment
@@ -11,6 +12,7 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, resources
 from istio_ambient.values import decoded
+from istio_ambient.values.problem_codes import Code
 
 LABELS = {"app": "istiod"}
 """Labels of istiod's Deployment, whichever installer made it."""
@@ -24,7 +26,30 @@ _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 
 
 class NoIstiodError(LookupError):
-    """The cluster has no istiod, or more than one; the message names the remedy."""
+    """The cluster has no istiod, or more than one; the message names the remedy.
+
+    Args:
+        message: what there is.
+        remedy: what to do.
+        code: of the problem.
+    """
+
+    def __init__(self, message: str, remedy: str, code: Code):
+        super().__init__(f"{message}: {remedy}")
+        self.message = message
+        self.remedy = remedy
+        self.code = code
+
+    def readiness(self, since: datetime.datetime | None) -> kube.Readiness:
+        """Return it as something that is waited for, since a time."""
+        return kube.Readiness(
+            "istiod",
+            ready=False,
+            reason=self.message,
+            since=since,
+            remedy=self.remedy,
+            code=self.code,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +102,12 @@ def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:
     found = [each for each in found if is_ours(each)] or found
     namespaces = sorted({each["metadata"]["namespace"] for each in found})
     if not found:
-        raise NoIstiodError("there is no istiod in this cluster: deploy istio-k8s")
+        message = "there is no istiod in this cluster"
+        raise NoIstiodError(message, "deploy istio-k8s", Code.NO_ISTIOD)
     if len(namespaces) > 1:
         where = ", ".join(namespaces)
-        raise NoIstiodError(f"istiod runs in more than one namespace ({where}): keep one")
+        message = f"istiod runs in more than one namespace ({where})"
+        raise NoIstiodError(message, "keep one", Code.SEVERAL_ISTIODS)
     return min(found, key=lambda each: (_revision(each) != _DEFAULT, each["metadata"]["name"]))
 
 

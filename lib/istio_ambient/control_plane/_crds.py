@@ -12,6 +12,7 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from istio_ambient import kube, manifests
 from istio_ambient.control_plane._preflight import problem
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
@@ -77,6 +78,7 @@ def _outline(crd: CustomResourceDefinition) -> kube.Manifest:
 def _channel_problems(replaced: list[str], identity: kube.Identity) -> Iterator[Problem]:
     if replaced:
         yield problem(
+            Code.DEFINITIONS_REPLACED,
             "Gateway API",
             f"{len(replaced)} of our CRDs are of another channel now, and stay so",
             f"kubectl annotate crd {min(replaced)} {identity.owner_annotation}-",
@@ -92,10 +94,12 @@ def _problems(too_old: list[kube.Manifest]) -> list[Problem]:
         needed = manifests.gateway_api_version()
         message = f"its CRDs are {has}, of another installer, and {needed} is needed"
         remedy = f"upgrade them to {needed} or newer"
-        found.append(problem("Gateway API", message, remedy))
+        found.append(problem(Code.DEFINITIONS_TOO_OLD, "Gateway API", message, remedy))
     if others:
         needed = f"Istio {manifests.VERSION}"
         message = f"of another installer, older than {needed}: {', '.join(others)}"
         remedy = f"upgrade them to {needed}, or remove them"
-        found.append(problem("CustomResourceDefinition", message, remedy))
+        found.append(
+            problem(Code.DEFINITIONS_TOO_OLD, "CustomResourceDefinition", message, remedy)
+        )
     return found

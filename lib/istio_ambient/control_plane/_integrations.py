@@ -13,6 +13,7 @@ from istio_ambient.interfaces.istio_ingress_config import Authorizer
 from istio_ambient.interfaces.tracing import Endpoint
 from istio_ambient.values import decoded
 from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 TRACING = "workload-tracing"
@@ -126,7 +127,14 @@ def _providers(
             # The provider is named after the application: the first relation gets the name.
             text, remedy = "related twice with an authorizer", "remove one of the two relations"
             problems.append(
-                Problem(app=remote.app, endpoint=INGRESS, field="", message=text, remedy=remedy)
+                Problem(
+                    app=remote.app,
+                    endpoint=INGRESS,
+                    field="",
+                    message=text,
+                    remedy=remedy,
+                    code=Code.RELATED_TWICE,
+                )
             )
             continue
         names[remote.relation] = name

@@ -22,6 +22,7 @@ from istio_ambient import manifests
 from istio_ambient.control_plane import _signers
 from istio_ambient.values import certificates
 from istio_ambient.values.config import problem_of_option
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
 
 CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
@@ -84,7 +85,10 @@ def read_site_ca(
     except InvalidValueError as error:
         # istiod may have it from an older version of the charm, which checked less.
         is_applied = mesh_ca == applied or _is_content_of(applied, content)
-        return SiteCA(applied if is_applied else None, problem_of_option(CA_SECRET, error))
+        return SiteCA(
+            applied if is_applied else None,
+            problem_of_option(CA_SECRET, error, Code.INVALID_MESH_CA),
+        )
     return SiteCA(mesh_ca)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import acceptance, kube
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 CONFIG_MAP = "istio"
@@ -54,6 +55,7 @@ class RefusedOverlay:
             field="mesh-config",
             message=f"{who}, so it is left out",
             remedy="correct it",
+            code=Code.MESH_CONFIG_REFUSED,
         )
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from istio_ambient import kube, manifests
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 _SOCKET_LB = "bpf-lb-sock-hostns-only"
@@ -45,12 +46,14 @@ def findings(around: Surroundings) -> list[Problem]:
 def _cilium(config: Mapping[str, str]) -> Iterator[Problem]:
     if _is_on(config, "cni-exclusive"):
         yield problem(
+            Code.CNI_EXCLUSIVE,
             "cilium-config cni-exclusive",
             "is on: Cilium disables the CNI plugin of Istio on every node",
             "set cni.exclusive=false in Cilium",
         )
     if _balances_at_sockets(config) and not _is_on(config, _SOCKET_LB):
         yield problem(
+            Code.SOCKET_LOAD_BALANCING,
             f"cilium-config {_SOCKET_LB}",
             "is off while socket load balancing is on: traffic would bypass ztunnel at its "
             "source, unencrypted, while L4 policies at the destination make it look as if the "
@@ -73,6 +76,7 @@ def _kubernetes(version: tuple[int, int] | None) -> Iterator[Problem]:
     if version is not None and version < manifests.MIN_KUBERNETES:
         needed = ".".join(map(str, manifests.MIN_KUBERNETES))
         yield problem(
+            Code.KUBERNETES_TOO_OLD,
             "Kubernetes",
             f"is {version[0]}.{version[1]}, and Istio {manifests.VERSION} needs {needed}",
             f"upgrade Kubernetes to {needed} or newer",
@@ -82,12 +86,13 @@ def _kubernetes(version: tuple[int, int] | None) -> Iterator[Problem]:
 def _other_istios(found: tuple[str, ...]) -> Iterator[Problem]:
     if found:
         yield problem(
+            Code.OTHER_ISTIO,
             "Istio",
             f"another one is in this cluster: {', '.join(found)}",
             "remove it, or this application",
         )
 
 
-def problem(field: str, message: str, remedy: str) -> Problem:
+def problem(code: Code, field: str, message: str, remedy: str) -> Problem:
     """Return a finding of the preflight about a part of the cluster."""
-    return Problem(app="", endpoint="preflight", field=field, message=message, remedy=remedy)
+    return Problem("", "preflight", field, message=message, remedy=remedy, code=code)

@@ -8,9 +8,10 @@ import enum
 from collections.abc import Iterable
 
 from istio_ambient import authorization, beacon
-from istio_ambient.authorization import AccessRequest, Operation, Requester, evaluator
+from istio_ambient.authorization import AccessRequest, Operation, evaluator
 from istio_ambient.values import tables
-from istio_ambient.values.problems import Problem
+from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import Problem, coded
 
 NO_CLIENT = "no client"
 _HEADINGS = ("REQUESTER", "FIELD", "SOURCE", "TARGET", "OUTCOME", "OPERATIONS")
@@ -54,11 +55,21 @@ class RequestOutcome:
     reason: str = ""
     """Why the request is not granted."""
     remedy: str = ""
+    code: Code | None = None
+    """Of the problem, where there is one."""
 
     @property
     def requester(self) -> str:
         """Application and endpoint."""
         return f"{self.application}:{self.endpoint}"
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The outcome for programs; with the code of its problem, where there is one."""
+        members = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        del members["code"]
+        where = {"where": f"{self.requester} {self.field}".strip()}
+        return members | (coded(self.code) | where if self.code else {})
 
 
 def outcomes(facts: beacon.Facts) -> list[RequestOutcome]:
@@ -83,7 +94,7 @@ def of_request(facts: beacon.Facts, request: AccessRequest) -> RequestOutcome:
     objection = facts.objections.get(request)
     if objection is not None and request.source is not None:
         outcome = Outcome.PENDING if objection.pending else Outcome.REFUSED
-        return _of_readable(request, outcome, objection.message, objection.remedy)
+        return _of_readable(request, outcome, objection)
     if not facts.config.manage_authorization_policies:
         return _of_readable(request, Outcome.UNMANAGED)
     return _of_readable(request, Outcome.CLOSED if request.source is None else Outcome.GRANTED)
@@ -106,17 +117,23 @@ def text(found: Iterable[RequestOutcome]) -> str:
     listed = list(found)
     rows = [(a.requester, a.field, a.source, a.target, a.outcome, a.operations) for a in listed]
     table = tables.table(_HEADINGS, rows, empty="there are no requests")
-    problems = (str(_problem(each)) for each in listed if each.outcome in _REPORTED)
+    problems = (_line(each) for each in listed if each.outcome in _REPORTED)
     return "\n\n".join(filter(None, [table, "\n".join(problems)]))
 
 
-def _problem(found: RequestOutcome) -> Problem:
-    requester = Requester(found.application, found.endpoint)
-    return requester.problem(found.field, f"{found.outcome}: {found.reason}", found.remedy)
+def as_json(found: Iterable[RequestOutcome]) -> str:
+    """Return the outcomes as a JSON list of objects."""
+    return tables.as_json([each.data for each in found])
+
+
+def _line(found: RequestOutcome) -> str:
+    where = f"{found.requester} {found.field}".strip()
+    text = f"{found.code or ''} {where}: {found.outcome}: {found.reason}".strip()
+    return f"{text}; {found.remedy}" if found.remedy else text
 
 
 def _of_readable(
-    request: AccessRequest, outcome: Outcome, reason: str = "", remedy: str = ""
+    request: AccessRequest, outcome: Outcome, objection: authorization.Objection | None = None
 ) -> RequestOutcome:
     return RequestOutcome(
         application=request.requester.app,
@@ -126,8 +143,9 @@ def _of_readable(
         target=str(request.target),
         operations="" if request.source is None else operations(request.operations),
         outcome=outcome,
-        reason=reason,
-        remedy=remedy,
+        reason=objection.message if objection else "",
+        remedy=objection.remedy if objection else "",
+        code=objection.code if objection else None,
     )
 
 
@@ -139,6 +157,7 @@ def _of_problem(problem: Problem, outcome: Outcome) -> RequestOutcome:
         outcome=outcome,
         reason=problem.message,
         remedy=problem.remedy,
+        code=problem.code,
     )
 
 

@@ -12,6 +12,7 @@ from lightkube.resources import apps_v1, core_v1
 from istio_ambient import kube
 from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.names import model_app_name
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 
 DATAPLANE_MODE = "istio.io/dataplane-mode"
@@ -60,7 +61,11 @@ def namespace_labels(
         remedy = (
             f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
         )
-        return {}, [problem_of_option("model-on-mesh", InvalidValueError(message, remedy))]
+        return {}, [
+            problem_of_option(
+                "model-on-mesh", InvalidValueError(message, remedy), Code.ALREADY_ON_MESH
+            )
+        ]
     return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
 
 

@@ -14,6 +14,7 @@ from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.ingress import authentication, objects, routing
 from istio_ambient.ingress.model import AttachedRoute, Facts
 from istio_ambient.kube import Desired
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 MANAGED = (
@@ -103,6 +104,7 @@ class Ingress:
             missing = [host for host in self._hosts_of(route) if host in self.uncovered_hosts]
             if missing:
                 yield route.requester.problem(
+                    Code.NOT_IN_CERTIFICATE,
                     f"{route.field}.hostnames" if route.field else "",
                     f"the certificate is not for {', '.join(missing)}",
                     "use a hostname that it is for, or set listener-hostname to one",

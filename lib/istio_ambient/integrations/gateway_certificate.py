@@ -22,6 +22,7 @@ from istio_ambient.charm.relations import Relations
 from istio_ambient.ingress.objects import listener_certificate
 from istio_ambient.interfaces import tls_certificates
 from istio_ambient.values import hostnames
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 MAX_COMMON_NAME = 64
@@ -185,7 +186,7 @@ class GatewayCertificate:
             return _answer(app, current, self._names)
         ends = f"{issued.certificate.not_valid_after_utc:%Y-%m-%d}"
         message, remedy = f"a certificate that ends on {ends}", "issue one that lasts longer"
-        problem = self._problem(app, "certificates", message, remedy)
+        problem = self._problem(Code.CERTIFICATE_UNUSABLE, app, "certificates", message, remedy)
         key = ""
         with self._relations.surviving(relation, LIBRARY):
             key = str(self._late_library.private_key or "")
@@ -230,7 +231,7 @@ class GatewayCertificate:
         leaf = listener_certificate.leaf_of(str(issued.certificate))
         fault = listener_certificate.fault(leaf, key, _now())
         if fault:
-            return None, [self._problem(app, "certificates", *fault)]
+            return None, [self._problem(Code.CERTIFICATE_UNUSABLE, app, "certificates", *fault)]
         others = [listener_certificate.leaf_of(str(each)) for each in (*issued.chain, issued.ca)]
         asked = issued.certificate_signing_request.sans_dns
         names = [name for name in self._names if not name.startswith("*.") or name in asked]
@@ -239,7 +240,9 @@ class GatewayCertificate:
         if missing:
             message = f"the certificate is not for {', '.join(missing)}"
             remedy = "issue one for all requested names"
-            problems.append(self._problem(app, "certificates", message, remedy))
+            problems.append(
+                self._problem(Code.NOT_IN_CERTIFICATE, app, "certificates", message, remedy)
+            )
         return listener_certificate.assemble(leaf, others, key), problems
 
     def _with_denial(self, answer: Answer, app: str, error: published.CertificateError) -> Answer:
@@ -248,7 +251,7 @@ class GatewayCertificate:
             (remedy for code, remedy in _REMEDIES.items() if code == error.code), f"see {app}"
         )
         message = f"refused ({error.name}): {error.message}"
-        problem = self._problem(app, "request_errors", message, remedy)
+        problem = self._problem(Code.CERTIFICATE_DENIED, app, "request_errors", message, remedy)
         if error.code == published.CertificateRequestErrorCode.SERVER_NOT_AVAILABLE:
             tls = dataclasses.replace(answer.tls, awaited=str(problem))
             return dataclasses.replace(answer, tls=tls)
@@ -257,11 +260,16 @@ class GatewayCertificate:
     def _no_addresses(self, app: str) -> Problem:
         message = f"issues no certificate for {self._names[0]}"
         remedy = f"juju config {self._charm.app.name} external_hostname=<DNS name>"
-        return self._problem(app, "capabilities", message, remedy)
+        return self._problem(Code.NAMES_NOT_ISSUED, app, "capabilities", message, remedy)
 
-    def _problem(self, app: str, field: str, message: str, remedy: str) -> Problem:
+    def _problem(self, code: Code, app: str, field: str, message: str, remedy: str) -> Problem:
         return Problem(
-            app=app, endpoint=self._endpoint, field=field, message=message, remedy=remedy
+            app=app,
+            endpoint=self._endpoint,
+            field=field,
+            message=message,
+            remedy=remedy,
+            code=code,
         )
 
     def _requests(

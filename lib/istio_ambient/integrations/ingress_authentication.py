@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from istio_ambient import authorization, ingress
 from istio_ambient.integrations.requesters import RequesterDatabag
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, istio_request_auth
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 FORWARD_AUTH = "forward-auth"
@@ -80,7 +81,14 @@ def login(
         command = f"juju integrate {app}:{INGRESS_CONFIG} istio-k8s"
         remedy = f"run: {command} (where it is in another model: its offer)"
         problems.append(
-            Problem(app="", endpoint=INGRESS_CONFIG, field="", message=message, remedy=remedy)
+            Problem(
+                app="",
+                endpoint=INGRESS_CONFIG,
+                field="",
+                message=message,
+                remedy=remedy,
+                code=Code.LOGIN_NEEDS_CONTROL_PLANE,
+            )
         )
         missing = "istio-k8s is not integrated"
     elif published is not None:

@@ -11,6 +11,7 @@ from istio_ambient import authorization, charm
 from istio_ambient.charm import observability
 from istio_ambient.integrations import requesters
 from istio_ambient.interfaces import cross_model_mesh
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 CROSS_MODEL = "provide-cmr-mesh"
@@ -55,7 +56,7 @@ class Scrapers:
             if source is None:
                 message = "comes from another model, and its name there is not known"
                 remedy = "integrate it with provide-cmr-mesh as well"
-                pending.append(scraper.problem("", message, remedy))
+                pending.append(scraper.problem(Code.SCRAPER_UNKNOWN, "", message, remedy))
                 continue
             requests.append(authorization.AccessRequest(scraper, "", target, source, (operation,)))
         return requests, pending

@@ -6,7 +6,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
@@ -15,9 +15,11 @@ from lightkube.resources.core_v1 import Pod
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._objects import Manifest, items, manifest_of, section
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import make_printable, printable
 
 _CRASHED = "CrashLoopBackOff"
+_CODE = Code.WORKLOAD_NOT_READY
 _MAX_LOG = 4096
 """Characters of a termination message; Kubernetes keeps 4096 bytes of a file, 2048 of a log."""
 
@@ -40,6 +42,10 @@ class Readiness:
     find a wait too long; None: unknown."""
     told_late: bool = False
     """The wait is usual and hinders nothing else: it is reported only once it is too long."""
+    remedy: str = ""
+    """What to do about it; empty: to wait, or what the reason says."""
+    code: Code = field(kw_only=True)
+    """What kind of problem it is while it is not ready."""
 
     def __post_init__(self) -> None:
         make_printable(self)
@@ -67,13 +73,13 @@ def workload_readiness(
         RequestError: on any answer but success.
     """
     if workload is None:
-        return Readiness(what, ready=False, reason="not created yet")
+        return Readiness(what, ready=False, reason="not created yet", code=_CODE)
     if rolled_out(workload):
-        return Readiness(what, ready=True)
+        return Readiness(what, ready=True, code=_CODE)
     manifest = manifest_of(workload)
     pods = _pods(client, manifest)
     reason = _pods_reason(pods) or _replica_failure(manifest) or _progress(workload)
-    return Readiness(what, ready=False, reason=reason, since=_since(manifest, pods))
+    return Readiness(what, ready=False, reason=reason, since=_since(manifest, pods), code=_CODE)
 
 
 def deployment_readiness(

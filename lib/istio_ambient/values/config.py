@@ -12,6 +12,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from istio_ambient.values import hostnames, validation
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.text import shown
 
@@ -84,16 +85,24 @@ class CharmConfig(pydantic.BaseModel):
         return config
 
 
-def problem_of_option(option: str, error: InvalidValueError) -> Problem:
+def problem_of_option(
+    option: str, error: InvalidValueError, code: Code = Code.INVALID_OPTION
+) -> Problem:
     """Return the problem of an option whose value raised an error.
 
     Args:
         option: the option's name as in `charmcraft.yaml`.
         error: with the field in the option's value, for structured options.
+        code: of the problem.
     """
     field = f"{option} {error.field}" if error.field else option
     return Problem(
-        app="", endpoint="config", field=field, message=error.message, remedy=error.remedy
+        app="",
+        endpoint="config",
+        field=field,
+        message=error.message,
+        remedy=error.remedy,
+        code=code,
     )
 
 
@@ -103,7 +112,12 @@ def _problem(fault: ErrorDetails) -> Problem:
     fault["loc"] = tuple(part for part in place if part != _KEY)
     remedy = f"change it, or reset it: juju config <application> --reset {option}"
     problem = validation.problem_of(
-        fault, app="", endpoint="config", shows_value=True, remedy=remedy
+        fault,
+        app="",
+        endpoint="config",
+        shows_value=True,
+        remedy=remedy,
+        code=Code.INVALID_OPTION,
     )
     return dataclasses.replace(problem, field=f"{option} {problem.field}".rstrip())
 

@@ -10,6 +10,7 @@ The unit status shows the first problem, actions show all.
 import dataclasses
 from collections.abc import Iterable
 
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import MAX_MESSAGE, MAX_NAME, printable
 
 MAX_OF_ONE = 50
@@ -57,17 +58,39 @@ class Problem:
     """What is wrong, in a few words."""
     remedy: str
     """What to do, as an instruction: `use a port from 1 to 65535`."""
+    code: Code
+    """What kind of problem it is: its section of the problems' page."""
 
     def __post_init__(self) -> None:
         for member in ("app", "endpoint", "field", "message", "remedy"):
             limit = MAX_MESSAGE if member in ("message", "remedy") else MAX_NAME
             object.__setattr__(self, member, printable(getattr(self, member), limit))
 
+    @property
+    def where(self) -> str:
+        """The place: `app:endpoint field`, without the parts that are empty."""
+        origin = ":".join(filter(None, (self.app, self.endpoint)))
+        return f"{origin} {self.field}".strip()
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The problem for programs: the keys of every JSON that has problems."""
+        members = {
+            each.name: getattr(self, each.name)
+            for each in dataclasses.fields(self)
+            if each.name != "code"
+        }
+        return {**members, "where": self.where, **coded(self.code)}
+
     def __str__(self) -> str:
-        """One line for a status: `app:endpoint field: message; remedy`."""
-        origin = f"{self.app}:{self.endpoint}" if self.app else self.endpoint
-        place = f"{origin} {self.field}" if self.field else origin
-        return f"{place}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
+        """One line for a log: `place: message; remedy`."""
+        text = ": ".join(filter(None, (self.where, self.message)))
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+def coded(code: Code) -> dict[str, str]:
+    """Return a code for programs: its id, severity, and the link to its page."""
+    return {"code": code.id, "severity": str(code.severity), "link": code.link}
 
 
 def bounded(problems: Iterable[Problem]) -> list[Problem]:

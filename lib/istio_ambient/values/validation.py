@@ -10,6 +10,7 @@ from typing import Any, cast
 import pydantic
 from pydantic_core import ErrorDetails
 
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem, inside
 from istio_ambient.values.text import shown
 
@@ -86,6 +87,7 @@ def problem_of(
     field: str = "",
     shows_value: bool = False,
     remedy: str = "",
+    code: Code = Code.INVALID_ENTRY,
 ) -> Problem:
     """Return the problem of one error of a `pydantic.ValidationError`.
 
@@ -97,6 +99,7 @@ def problem_of(
         shows_value: whether the message quotes the value. An option may be quoted; a databag may
             hold a secret.
         remedy: for what has no remedy of its own; empty: one about the interface.
+        code: of the problem.
     """
     context = cast(Mapping[str, object], detail.get("ctx", {}))
     cause, kind = context.get("error"), detail["type"]
@@ -109,14 +112,26 @@ def problem_of(
             default = f"use {context.get('expected', 'a known value')}"
         cause = InvalidValueError(message, _REMEDIES.get(kind, remedy or default))
     place = functools.reduce(inside, detail["loc"], field)
-    return _problem(cause, app=app, endpoint=endpoint, field=place)
+    return _problem(cause, app=app, endpoint=endpoint, field=place, code=code)
 
 
-def _problem(error: InvalidValueError, *, app: str, endpoint: str, field: str) -> Problem:
+def _problem(
+    error: InvalidValueError,
+    *,
+    app: str,
+    endpoint: str,
+    field: str,
+    code: Code = Code.INVALID_ENTRY,
+) -> Problem:
     if error.field.startswith("["):
         field += error.field
     elif error.field:
         field = inside(field, error.field)
     return Problem(
-        app=app, endpoint=endpoint, field=field, message=error.message, remedy=error.remedy
+        app=app,
+        endpoint=endpoint,
+        field=field,
+        message=error.message,
+        remedy=error.remedy,
+        code=code,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from istio_ambient import authorization, beacon, gateways, kube
 from istio_ambient.gateways import _membership
 from istio_ambient.values import problems
+from istio_ambient.values.problem_codes import Code
 
 POD_LABELS = {"charms.canonical.com/shop.beacon.telemetry": "aggregated"}
 CLUSTER = authorization.Cluster(
@@ -186,7 +187,9 @@ def test_what_we_ask_for_ourselves_is_granted_beside_it_and_what_it_waits_for_is
         pods,
         authorization.Source("shop", "prometheus"),
     )
-    unknown = problems.Problem("remote-1", "metrics-endpoint", "", "says nothing", "integrate")
+    unknown = problems.Problem(
+        "remote-1", "metrics-endpoint", "", "says nothing", "integrate", code=Code.INVALID_ENTRY
+    )
     given = facts(own_requests=(scraped,), pending=(unknown,))
     policies = by_kind(given)["AuthorizationPolicy"]
     assert {authorization.target_of(policy) for policy in policies} == {REQUEST.target, pods}
@@ -226,7 +229,9 @@ def test_what_is_refused_is_a_problem_and_no_object():
 
 
 def test_while_unmanaged_only_problems_of_options_are_reported():
-    theirs = problems.Problem("ratings", "service-mesh", "policies", "not JSON", "send JSON")
+    theirs = problems.Problem(
+        "ratings", "service-mesh", "policies", "not JSON", "send JSON", code=Code.INVALID_ENTRY
+    )
     given = facts(problems=(theirs,), waypoint_resources="[]")
     (ours,) = given.config.problems
     assert ours.field == "waypoint-resources"

@@ -10,6 +10,7 @@ import ops
 import pytest
 from istio_ambient import charm, kube, resources
 from istio_ambient.kube import Desired
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from lightkube.models import apps_v1, core_v1, meta_v1
 from lightkube.resources import apps_v1 as apps
@@ -29,7 +30,12 @@ META: dict[str, Any] = {
 ACTIONS: dict[str, Any] = {"reconcile": {}}
 PROBLEMS = tuple(
     Problem(
-        app="shop", endpoint="service-mesh", field=f"policies[{n}]", message="invalid", remedy=""
+        app="shop",
+        endpoint="service-mesh",
+        field=f"policies[{n}]",
+        message="invalid",
+        remedy="",
+        code=Code.INVALID_ENTRY,
     )
     for n in (0, 1)
 )

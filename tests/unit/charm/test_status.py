@@ -7,6 +7,7 @@ import datetime
 import ops
 from istio_ambient import kube, resources
 from istio_ambient.charm import status
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 PROBLEM = Problem(
@@ -15,6 +16,7 @@ PROBLEM = Problem(
     field="policies[0].ports",
     message="not a port",
     remedy="use 1 to 65535",
+    code=Code.INVALID_ENTRY,
 )
 REF = kube.ref_in(resources.Gateway, "way", "shop")
 
@@ -38,7 +40,9 @@ def test_a_problem_names_application_endpoint_field_and_remedy():
 
 
 def test_blocking_findings_come_before_waiting_ones():
-    waiting = kube.Readiness("waypoint", ready=False, reason="pulling the image")
+    waiting = kube.Readiness(
+        "waypoint", ready=False, reason="pulling the image", code=Code.WORKLOAD_NOT_READY
+    )
     found = of(status.Findings(problems=[PROBLEM, PROBLEM], readiness=[waiting]))
     assert isinstance(found, ops.BlockedStatus)
     assert "+1 more" in found.message
@@ -51,8 +55,12 @@ def test_a_transient_fault_waits_and_a_lasting_one_blocks():
 
 
 def test_a_wait_past_the_timeout_blocks():
-    early = kube.Readiness("waypoint", False, "pulling", since=ago(50))
-    late = kube.Readiness("waypoint", False, "ErrImagePull", since=ago(150))
+    early = kube.Readiness(
+        "waypoint", False, "pulling", since=ago(50), code=Code.WORKLOAD_NOT_READY
+    )
+    late = kube.Readiness(
+        "waypoint", False, "ErrImagePull", since=ago(150), code=Code.WORKLOAD_NOT_READY
+    )
     assert isinstance(of(status.Findings(readiness=[early])), ops.WaitingStatus)
     found = of(status.Findings(readiness=[late]))
     assert isinstance(found, ops.BlockedStatus)
@@ -62,7 +70,14 @@ def test_a_wait_past_the_timeout_blocks():
 def test_a_usual_wait_is_reported_only_once_it_is_too_long():
     def found(seconds: float | None) -> ops.StatusBase:
         since = None if seconds is None else ago(seconds)
-        wait = kube.Readiness("ingress of web", False, "no port", since=since, told_late=True)
+        wait = kube.Readiness(
+            "ingress of web",
+            False,
+            "no port",
+            since=since,
+            told_late=True,
+            code=Code.WORKLOAD_NOT_READY,
+        )
         return of(status.Findings(readiness=[wait], message="all well"))
 
     assert found(50) == found(None) == ops.ActiveStatus("all well")

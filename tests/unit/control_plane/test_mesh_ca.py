@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from istio_ambient import control_plane, manifests
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
@@ -302,7 +303,9 @@ def test_any_secret_is_used_or_refused(content: dict[str, str]):
     assert (mesh_ca is None) == bool(problems)
 
 
-UNREADABLE = Problem("", "config", "ca-secret", "not granted", "grant it")
+UNREADABLE = Problem(
+    "", "config", "ca-secret", "not granted", "grant it", code=Code.SECRET_UNREADABLE
+)
 
 
 def test_a_secret_that_cannot_be_read_holds_everything():

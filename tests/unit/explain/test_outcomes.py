@@ -7,6 +7,7 @@ import dataclasses
 from istio_ambient import authorization, beacon
 from istio_ambient.explain import outcomes
 from istio_ambient.explain.outcomes import Outcome
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 from tests.unit.explain import bookshop
@@ -16,7 +17,14 @@ THEIRS = bookshop.request(
     field="policies[2]", target=authorization.Target.service("shop", "ratings")
 )
 UNREAD = dataclasses.replace(bookshop.request(field="policies"), source=None)
-INVALID = Problem("details", "service-mesh", "policies[3]", "not an object", "send an object")
+INVALID = Problem(
+    "details",
+    "service-mesh",
+    "policies[3]",
+    "not an object",
+    "send an object",
+    code=Code.INVALID_ENTRY,
+)
 SCRAPER = authorization.AccessRequest(
     authorization.Requester("prometheus", "metrics-endpoint"),
     "",
@@ -68,7 +76,7 @@ def test_the_table_is_followed_by_problems_with_remedies():
     assert len(table.splitlines()) == 7
     assert "GET /details/* on 80" in table
     assert (
-        "details:service-mesh policies[2]: refused: asks for Service shop/ratings, which is not "
-        "its own; ask for a Service whose selector has app.kubernetes.io/name: details"
+        "CI-301 details:service-mesh policies[2]: refused: asks for Service "
+        "shop/ratings, which is not its own; ask for a Service whose selector has app.kubernetes.io/name: details"
     ) in problems.splitlines()
     assert outcomes.text([]) == "there are no requests"

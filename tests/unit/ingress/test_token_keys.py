@@ -14,6 +14,7 @@ from istio_ambient.ingress import GatewayRef, KeySource, SigningKeys, Trust
 from istio_ambient.ingress.authentication import _token_keys, key_problems, key_readiness
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, JwtRule
 from istio_ambient.values import jwks
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 from tests.unit.values.test_jwks import OKP, ec_key
@@ -217,6 +218,7 @@ def test_a_fault_is_told_to_the_application_that_named_the_source():
         field="jwt_rules",
         message=f"answered HTML: keys of {ISSUER}",
         remedy="correct jwks_uri or its server",
+        code=Code.KEYS_UNUSABLE,
     )
     found = key_problems(trusts, keys)
     assert found[0] == expected

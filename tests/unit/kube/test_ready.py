@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from istio_ambient import kube
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import MAX_MESSAGE, shortened
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Pod
@@ -141,7 +142,9 @@ class Cluster(Pods):
         raise httpx2.HTTPStatusError("", request=http, response=httpx2.Response(self.code))
 
 
-UNMADE = kube.Readiness("x", ready=False, reason="no controller made it")
+UNMADE = kube.Readiness(
+    "x", ready=False, reason="no controller made it", code=Code.WORKLOAD_NOT_READY
+)
 
 
 def of_deployment(client: Any) -> kube.Readiness:

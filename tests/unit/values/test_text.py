@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from istio_ambient import kube, resources
 from istio_ambient.charm import outward, status
 from istio_ambient.values import problems, text
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 MEGABYTE = "\x1b[31m\u202e\n\ud800" * 200_000
@@ -30,10 +31,12 @@ REF = kube.ref_in(resources.Gateway, "way", "shop")
 @hypothesis.given(hostile, hostile)
 def test_every_value_with_text_of_others_is_printable_and_short(one: str, other: str):
     values = [
-        kube.Readiness(one, ready=False, reason=other),
+        kube.Readiness(one, ready=False, reason=other, code=Code.WORKLOAD_NOT_READY),
         kube.Fault(one, transient=False),
         kube.Change(kube.Verb.REFUSED, REF, resources.Gateway, one),
-        Problem(app=one, endpoint=other, field=one, message=other, remedy=one),
+        Problem(
+            app=one, endpoint=other, field=one, message=other, remedy=one, code=Code.INVALID_ENTRY
+        ),
     ]
     for value in values:
         members = [each for each in vars(value).values() if type(each) is str]
@@ -48,7 +51,11 @@ def test_no_status_is_longer_than_120_bytes(texts: list[str], other: str):
     change = kube.Change(kube.Verb.HELD, REF, resources.Gateway, other)
     for findings in (
         status.Findings(faults=[kube.Fault(each, transient=False) for each in texts]),
-        status.Findings(readiness=[kube.Readiness(each, False, other) for each in texts]),
+        status.Findings(
+            readiness=[
+                kube.Readiness(each, False, other, code=Code.WORKLOAD_NOT_READY) for each in texts
+            ]
+        ),
         status.Findings(held=[change]),
         status.Findings(message=other),
     ):
@@ -60,7 +67,12 @@ def test_no_status_is_longer_than_120_bytes(texts: list[str], other: str):
 
 def test_the_remedy_stays_where_a_status_is_cut():
     problem = Problem(
-        app="details", endpoint="service-mesh", field="x" * 100, message="y", remedy="use 1"
+        app="details",
+        endpoint="service-mesh",
+        field="x" * 100,
+        message="y",
+        remedy="use 1",
+        code=Code.INVALID_ENTRY,
     )
     message = status.status_of(status.Findings(problems=[problem, problem]), 100).message
     assert message.startswith("details:service-mesh xxx")
@@ -116,7 +128,14 @@ def test_results_of_actions_have_printable_lines(content: str):
 
 def test_no_application_hides_the_problems_of_others():
     def problem(app: str, number: int) -> Problem:
-        return Problem(app=app, endpoint="e", field=f"[{number}]", message="m", remedy="r")
+        return Problem(
+            app=app,
+            endpoint="e",
+            field=f"[{number}]",
+            message="m",
+            remedy="r",
+            code=Code.INVALID_ENTRY,
+        )
 
     many = [problem("evil", number) for number in range(1000)]
     kept = problems.bounded([*many, problem("good", 0)])

@@ -8,6 +8,7 @@ from typing import Annotated
 import pydantic
 import pytest
 from istio_ambient.values import hostnames, urls, validation
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 
 
@@ -49,7 +50,9 @@ def test_the_place_inside_a_value_is_appended():
     assert problems_of({"selector": "[1]"})[0].field == "selector[1].key"
     error = InvalidValueError("m", "r", "x")
     (problem,) = validation.problems_of(error, app="a", endpoint="e", field="f")
-    assert problem == Problem(app="a", endpoint="e", field="f.x", message="m", remedy="r")
+    assert problem == Problem(
+        app="a", endpoint="e", field="f.x", message="m", remedy="r", code=Code.INVALID_ENTRY
+    )
 
 
 def test_only_messages_about_options_quote_values():

@@ -12,6 +12,7 @@ from istio_ambient.ingress.authentication import _paths
 from istio_ambient.ingress.authentication._in_force import InForce, path_match
 from istio_ambient.ingress.authentication._paths import Operation, PathMatch
 from istio_ambient.ingress.routing import Route
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 MAX_EXCEPTED_OF_ONE = 32 * 1024
@@ -188,4 +189,5 @@ def _problem(opened: _RouteMatch, closed: PathMatch | None) -> Problem:
     else:
         message = f"too many paths without authentication: {path} needs it"
         remedy = f"use fewer and shorter paths, together at most {MAX_EXCEPTED_OF_ONE} characters"
-    return opened.requester.problem(opened.field, message, remedy)
+    code = Code.PATH_NEEDS_AUTHENTICATION
+    return opened.requester.problem(code, opened.field, message, remedy)

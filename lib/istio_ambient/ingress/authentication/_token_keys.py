@@ -26,6 +26,7 @@ from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.interfaces.istio_request_auth import JwtRule
 from istio_ambient.values import jwks
 from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.text import printable
 
@@ -252,6 +253,7 @@ def key_problems(trusts: Sequence[Trust], keys: Mapping[KeySource, SigningKeys])
             # The reason first: a status is cut.
             message=f"{found.fault}: keys of {printable(source.issuer, MAX_ISSUER)}",
             remedy="correct jwks_uri or its server",
+            code=Code.KEYS_UNUSABLE,
         )
         for app, source, found in _by_application(trusts, keys)
         if found.fault and not found.transient
@@ -267,6 +269,7 @@ def key_readiness(
             f"{app}:{ENDPOINT}",
             ready=False,
             reason=f"{_reason(found)}: keys of {printable(source.issuer, MAX_ISSUER)}",
+            code=Code.KEYS_PENDING,
         )
         for app, source, found in _by_application(trusts, keys)
         if found == SigningKeys() or found.transient

@@ -35,6 +35,7 @@ from istio_ambient.ingress.authentication._token_keys import (
 from istio_ambient.ingress.model import Trust
 from istio_ambient.interfaces.istio_request_auth import BEARER, ClaimToHeader, FromHeader, JwtRule
 from istio_ambient.values import headers
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable
 
@@ -130,7 +131,10 @@ def compatible(
     for trust in trusts:
         beyond = dict(_beyond_limits(trust.rules, login_headers))
         own[trust.app] = _without(trust.rules, beyond)
-        problems += (_refusal(trust.app, *texts) for texts in dict.fromkeys(beyond.values()))
+        problems += (
+            _refusal(Code.HEADER_CONTRADICTS, trust.app, *texts)
+            for texts in dict.fromkeys(beyond.values())
+        )
     refused = dict(_conflicts(own, in_force, gateway))
     for app, conflicts in sorted(refused.items()):
         problems += (_problem(app, shared, others) for shared, others in _first(conflicts))
@@ -207,13 +211,13 @@ def _problem(app: str, shared: _Shared, others: Sequence[str]) -> Problem:
     named = ", ".join(others[:2]) + (" and others" if others[2:] else "")
     if kind == "issuer":
         message = f"issuer {printable(name, MAX_ISSUER)} has other keys for {named}"
-        return _refusal(app, message, "use one jwks_uri in all")
+        return _refusal(Code.ISSUER_CONTRADICTS, app, message, "use one jwks_uri in all")
     message = f"header {name} has another claim for {named}"
-    return _refusal(app, message, "use another header")
+    return _refusal(Code.HEADER_CONTRADICTS, app, message, "use another header")
 
 
-def _refusal(app: str, message: str, remedy: str) -> Problem:
-    return Problem(app=app, endpoint=ENDPOINT, field="jwt_rules", message=message, remedy=remedy)
+def _refusal(code: Code, app: str, message: str, remedy: str) -> Problem:
+    return Problem(app, ENDPOINT, "jwt_rules", message=message, remedy=remedy, code=code)
 
 
 def complete(trusts: Sequence[Trust]) -> tuple[Trust, ...]:

@@ -6,6 +6,7 @@
 import ipaddress
 import re
 
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 OPTION = "external-traffic-policy-cidrs"
@@ -55,4 +56,5 @@ def _problem(bad: list[str]) -> Problem:
         field=OPTION,
         message=f"not a network: {shown}{more}; clients allowed before still are, no others",
         remedy="use networks such as 203.0.113.0/24 or 2001:db8::/32, comma-separated",
+        code=Code.INVALID_CLIENT_NETWORKS,
     )

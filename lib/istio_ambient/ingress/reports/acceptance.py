@@ -15,6 +15,7 @@ from istio_ambient.ingress import Ingress
 from istio_ambient.ingress.model import CONTROLLER, GatewayRef, current_conditions
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import Route
+from istio_ambient.values.problem_codes import Code
 
 _BAD = {"Accepted": "False", "ResolvedRefs": "False", "Conflicted": "True"}
 """Status of the conditions with which a route or listener is not served."""
@@ -64,7 +65,14 @@ def _refusals(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[ku
             )
             # Of a Service that does not exist yet: an application may still make it.
             late = condition.get("reason") == "BackendNotFound"
-            yield kube.Readiness(what, False, reason, _since(condition), told_late=late)
+            yield kube.Readiness(
+                what,
+                ready=False,
+                reason=reason,
+                since=_since(condition),
+                told_late=late,
+                code=Code.ROUTE_NOT_ACCEPTED,
+            )
 
 
 def _since(condition: Mapping[str, Any]) -> datetime.datetime | None:

@@ -14,6 +14,7 @@ from istio_ambient import kube
 from istio_ambient.ingress import Ingress
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import MissingBackend, Route
+from istio_ambient.values.problem_codes import Code
 
 MAX_WATCHED = 16
 """Backends that one unit tries to connect to."""
@@ -38,6 +39,7 @@ def missing_backends(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readine
                 reason=missing.reason,
                 since=max(filter(None, (made, missing.since))),
                 told_late=True,
+                code=Code.BACKEND_MISSING,
             )
 
 
@@ -45,7 +47,9 @@ def pending(ingress: Ingress) -> Iterator[kube.Readiness]:
     """Yield the missing backends of all routes that are served, however short they are missing."""
     for route in dict.fromkeys(ingress.served.routes):
         for missing in route.missing:
-            yield kube.Readiness(_name(route), ready=False, reason=missing.reason)
+            yield kube.Readiness(
+                _name(route), ready=False, reason=missing.reason, code=Code.BACKEND_MISSING
+            )
 
 
 def watched(ingress: Ingress) -> list[tuple[str, int]]:

@@ -21,7 +21,7 @@ _HEADINGS = ("URL", "MATCH", "APPLICATION", "BACKEND", "AUTHENTICATION", "STATE"
 _FOREIGN_HEADINGS = ("ROUTE", "LISTENER", "HOSTNAMES", "PATHS", "STATE")
 _MAX_SHOWN = 8
 """Hostnames or paths of one route of another owner."""
-_UNSERVED_HEADINGS = ("APPLICATION", "ENDPOINT", "FIELD", "WHY", "WHAT TO DO")
+_UNSERVED_HEADINGS = ("CODE", "APPLICATION", "ENDPOINT", "FIELD", "WHY", "WHAT TO DO")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -149,7 +149,10 @@ def table(found: Iterable[Entry]) -> str:
 
 def unserved_table(problems: Iterable[Problem]) -> str:
     """Return as text the requests that are not served, each with its reason and remedy."""
-    rows = ((p.app or "this charm", p.endpoint, p.field, p.message, p.remedy) for p in problems)
+    rows = (
+        (str(p.code), p.app or "this charm", p.endpoint, p.field, p.message, p.remedy)
+        for p in problems
+    )
     return tables.table(_UNSERVED_HEADINGS, rows, empty="everything asked for is served")
 
 
@@ -160,7 +163,14 @@ def unserved(ingress: Ingress) -> list[Problem]:
     """
     facts = ingress.facts
     pending = (
-        Problem(app="", endpoint="", field="", message=f"{each.what}: {each.reason}", remedy="")
+        Problem(
+            app="",
+            endpoint="",
+            field="",
+            message=f"{each.what}: {each.reason}",
+            remedy=each.remedy,
+            code=each.code,
+        )
         for each in (*ingress.served.pending, *backends.pending(ingress))
     )
     closed = ingress.authentication_problems

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from istio_ambient import gateways, kube
 from istio_ambient.ingress.model import Cluster, GatewayRef
+from istio_ambient.values.problem_codes import Code
 
 HTTP_PORT, HTTPS_PORT = 80, 443
 DEFAULT_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
@@ -73,6 +74,7 @@ def address_readiness(
         ready=not reason,
         reason=reason,
         since=unprogrammed_since(live) or (service.created if service else None),
+        code=Code.NO_ADDRESS,
     )
 
 

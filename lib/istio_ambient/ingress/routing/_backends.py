@@ -11,6 +11,7 @@ from istio_ambient.authorization import Refusal, ServiceFacts
 from istio_ambient.ingress.model import AuthorizerService, Cluster, IngressRequest, workload_name
 from istio_ambient.interfaces.ingress import IngressRequirerData
 from istio_ambient.interfaces.istio_ingress_route import Backend
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 CONTROLLER_MODEL = "controller"
@@ -80,7 +81,7 @@ class Backends:
         if requester.model_uuid:
             remedy = "ask for a Service of the model that the application runs in"
         message = f"asks for model {model}, which is not its own: refused"
-        return requester.problem("model", message, remedy)
+        return requester.problem(Code.MODEL_NOT_ITS_OWN, "model", message, remedy)
 
     def namespace_of(self, request: IngressRequest) -> str:
         """Return the namespace of a request's backends; its model is the requester's own."""
@@ -110,7 +111,8 @@ class Backends:
             home_name=request.data.name if isinstance(request.data, IngressRequirerData) else "",
         )
         if refusal:
-            return requester.problem(field, *_refusal(requester, service, refusal))
+            texts = _refusal(requester, service, refusal)
+            return requester.problem(Code.BACKEND_NOT_ITS_OWN, field, *texts)
         pod_ports = self._pod_ports(service, number)
         missing = None
         if not pod_ports:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from istio_ambient.ingress.model import LITERAL, PathType
 from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._routes import Route
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 _MAX_DEPTH = 16
@@ -59,7 +60,8 @@ class Claim:
 
     def problem(self, message: str) -> Problem:
         """Return why the claim is refused for its path."""
-        return self.route.requester.problem(self.route.field, message, "use another path")
+        route = self.route
+        return route.requester.problem(Code.PATH_TAKEN, route.field, message, "use another path")
 
 
 _Holders: TypeAlias = dict[str, Claim]
@@ -193,7 +195,8 @@ class Claims:
 
 def _host_problem(claim: Claim, message: str, remedy: str) -> Problem:
     place = f"{claim.route.field}.hostnames" if claim.route.field else ""
-    return claim.route.requester.problem(place, f"{message}: refused", remedy)
+    requester = claim.route.requester
+    return requester.problem(Code.HOSTNAME_TAKEN, place, f"{message}: refused", remedy)
 
 
 def _expression_conflict(paths: _Paths, claim: Claim) -> Claim | None:

@@ -18,6 +18,7 @@ from istio_ambient.ingress.routing import _hosts
 from istio_ambient.ingress.routing._claims import Claim, Claims
 from istio_ambient.ingress.routing._listeners import port_of
 from istio_ambient.ingress.routing._routes import Route
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 Candidate: TypeAlias = tuple[Route, Route | None]
@@ -191,4 +192,4 @@ def _problems(clashes: dict[_OwnPlace, list[Route]]) -> Iterable[Problem]:
         where = f"{path} of {listener}" + ("" if hostname == "*" else f", host {hostname}")
         message = f"asks for {where}, and so does {others}: none of these routes is served"
         remedy = "remove one of these integrations, or change what it asks for"
-        yield first.requester.problem(first.field, message, remedy)
+        yield first.requester.problem(Code.ROUTES_CONTRADICT, first.field, message, remedy)

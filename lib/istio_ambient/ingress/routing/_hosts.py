@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from istio_ambient.ingress.model import NO_HOST_OPTIONS, Config, HostOptions
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address
 from istio_ambient.values import hostnames
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
@@ -90,7 +91,7 @@ def hosts(
     assigned = address.host.lower()
     if assigned and not _is_host(assigned):
         message, remedy = "its address is no DNS name", "set external_hostname"
-        problems.append(_problem("load balancer", "", message, remedy))
+        problems.append(_problem(Code.ADDRESS_UNUSABLE, "load balancer", "", message, remedy))
         assigned = ""
     # Clients outside the cluster do not use the names that it has for a node or a Service.
     client_name = external or (assigned if address.balanced else "")
@@ -143,8 +144,9 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def _option_problem(option: str, remedy: str) -> Problem:
-    return _problem("config", option, "not a valid hostname: the last valid one stays", remedy)
+    message = "not a valid hostname: the last valid one stays"
+    return _problem(Code.INVALID_OPTION, "config", option, message, remedy)
 
 
-def _problem(endpoint: str, field: str, message: str, remedy: str) -> Problem:
-    return Problem(app="", endpoint=endpoint, field=field, message=message, remedy=remedy)
+def _problem(code: Code, endpoint: str, field: str, message: str, remedy: str) -> Problem:
+    return Problem("", endpoint, field, message=message, remedy=remedy, code=code)

@@ -15,6 +15,7 @@ from istio_ambient import gateways
 from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
 from istio_ambient.ingress.routing._addresses import HTTP_PORT, HTTPS_PORT
 from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 MAX_LISTENERS = 64
@@ -112,7 +113,7 @@ def listeners(
         own = ports_by_app.setdefault(request.requester.app, set())
         refusal = None if listener in default else _refusal(port, own, listener in opened, opened)
         if refusal is not None:
-            problems.append(request.requester.problem("listeners", *refusal))
+            problems.append(request.requester.problem(Code.PORT_REFUSED, "listeners", *refusal))
             continue
         own.add(port)
         opened.add(listener)

@@ -31,6 +31,7 @@ from istio_ambient.interfaces.istio_ingress_route import (
     UrlRewrite,
 )
 from istio_ambient.values.names import name_with_hash
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 OBJECT_NAME_LIMIT = 253
@@ -164,7 +165,8 @@ def _of_route(
     if not answers_to:
         message = f"none of them fits the gateway's own, {listeners.hostname}: refused"
         remedy = f"use {listeners.hostname}, or leave them out"
-        return request.requester.problem(f"{field}.hostnames", message, remedy)
+        place = f"{field}.hostnames"
+        return request.requester.problem(Code.HOSTNAME_NOT_SERVED, place, message, remedy)
     redirect = route.redirect
     named: list[NamedBackend] = []
     for number, named_backend in enumerate(route.backends if redirect is None else ()):

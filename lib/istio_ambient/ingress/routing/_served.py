@@ -16,6 +16,7 @@ from istio_ambient.ingress.routing._hosts import Hosts
 from istio_ambient.ingress.routing._listeners import Listeners
 from istio_ambient.ingress.routing._routes import Route
 from istio_ambient.interfaces.istio_ingress_route import Configuration
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 Requests: TypeAlias = Sequence[tuple[IngressRequest, Problem | None]]
@@ -126,25 +127,30 @@ def _withholding(tls: Tls, forward_auth: ForwardAuth) -> Iterator[kube.Readiness
     """Yield why the gateway serves no route for now; nothing where it serves."""
     if tls.pending:
         reason = f"{tls.awaited or 'there is none yet'}; no plain HTTP meanwhile"
-        yield kube.Readiness("certificates", ready=False, reason=reason)
+        code = Code.CERTIFICATE_NOT_ISSUED
+        yield kube.Readiness("certificates", ready=False, reason=reason, code=code)
     if forward_auth.pending:
         missing = forward_auth.missing or "no authorizer yet"
         reason = f"{missing}; the gateway denies all requests meanwhile"
-        yield kube.Readiness("forward-auth", ready=False, reason=reason)
+        code = Code.LOGIN_PENDING
+        yield kube.Readiness("forward-auth", ready=False, reason=reason, code=code)
 
 
 def _unguarded(policies: Collection[str]) -> Iterator[kube.Readiness]:
     for name in sorted(policies):
-        yield kube.Readiness(name, ready=False, reason="missing: the gateway serves nothing")
+        reason = "missing: the gateway serves nothing"
+        yield kube.Readiness(name, ready=False, reason=reason, code=Code.GUARD_MISSING)
 
 
 def _awaited(tls: Tls, upstream: Upstream) -> Iterator[kube.Readiness]:
     """Yield what the gateway waits for while it serves without it."""
     if tls.awaited and not tls.pending:
-        yield kube.Readiness("certificates", ready=False, reason=tls.awaited)
+        code = Code.CERTIFICATE_NOT_ISSUED
+        yield kube.Readiness("certificates", ready=False, reason=tls.awaited, code=code)
     if upstream.app and not upstream.url:
         reason = f"{upstream.app} has not said under which URL it serves us"
-        yield kube.Readiness("upstream-ingress", ready=False, reason=reason)
+        code = Code.UPSTREAM_SILENT
+        yield kube.Readiness("upstream-ingress", ready=False, reason=reason, code=code)
 
 
 def _without_routes(requests: Requests) -> frozenset[int]:
