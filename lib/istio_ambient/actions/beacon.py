@@ -92,9 +92,10 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
 
     def _list_access(self, params: _reading.Params) -> _reading.Results:
         model = self.charm.model.name
-        forms = access_list.forms(f"Who may reach whom, {model}")
-        form = _reading.choice(params, "format", tuple(forms))
+        form = _reading.choice(params, "format", access_list.FORMS)
         _, snapshot = self.read()
+        hardened = access_list.is_hardened(snapshot)
+        forms = access_list.forms(f"Who may reach whom, {model}", hardened=hardened)
         app = _reading.text_of(params, "app")
         if app:
             topology = evaluator.Topology(snapshot)

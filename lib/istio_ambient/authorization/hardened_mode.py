@@ -8,6 +8,9 @@ DENY, since DENY takes precedence over any policy that would allow a request aga
 https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow-all-policy.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace
 
@@ -44,6 +47,16 @@ def policies(model: str, app: str) -> list[kube.Resource]:
         app: the application name of the control plane.
     """
     return _policies(model, model, app)
+
+
+def is_meshwide(policy: Mapping[str, Any], root_namespace: str) -> bool:
+    """Return whether a policy in JSON form allows nothing, in the whole mesh, as these do."""
+    spec = kube.section(policy, "spec")
+    kinds = {ref.get("kind") for ref in kube.items(spec, "targetRefs")}
+    is_untargeted = not spec.get("selector") and kinds <= {"GatewayClass"}
+    allows = spec.get("action", "ALLOW") == "ALLOW"
+    at_root = policy["metadata"].get("namespace") == root_namespace
+    return at_root and is_untargeted and allows and not spec.get("rules")
 
 
 def _policies(namespace: str, model: str, app: str) -> list[kube.Resource]:

@@ -67,5 +67,5 @@ def table(found: Sequence[AccessChange]) -> str:
 
 def as_json(found: Sequence[AccessChange]) -> str:
     """Return the changes as JSON."""
-    data = [{"gained": c.gained, **access_list.data(c.access)} for c in found]
+    data = [{"gained": c.gained, **access_list.data(c.access, hardened=False)} for c in found]
     return tables.as_json(data)

@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from istio_ambient.authorization import evaluator
-from istio_ambient.explain import diagrams, picture
+from istio_ambient.authorization import evaluator, hardened_mode
+from istio_ambient.explain import diagrams, origins, picture
 from istio_ambient.values import tables
 
 Entry = evaluator.Access | evaluator.Destination
@@ -16,6 +16,7 @@ Entry = evaluator.Access | evaluator.Destination
 Render = Callable[[Sequence[Entry]], str]
 
 NO_CLIENT, ANY_CLIENT = "no client", "any client"
+FORMS = ("table", "json", "dot", "mermaid", "svg")
 HEADINGS = ("WHO", "MAY REACH", "WITH")
 _BY = {
     evaluator.DestinationKind.SERVICE: "Service",
@@ -86,14 +87,24 @@ def accesses(snapshot: evaluator.Snapshot) -> list[evaluator.Access]:
     ]
 
 
+def is_hardened(snapshot: evaluator.Snapshot) -> bool:
+    """Return whether requests in the mesh are denied until a policy allows them."""
+    root = snapshot.root_namespace
+    return any(hardened_mode.is_meshwide(each, root) for each in snapshot.policies)
+
+
 def table(entries: Sequence[Entry]) -> str:
     """Return entries as a table."""
     return tables.table(HEADINGS, map(row, entries), empty="nothing is on the mesh")
 
 
-def as_json(entries: Sequence[Entry]) -> str:
-    """Return entries as JSON."""
-    return tables.as_json([data(entry) for entry in entries])
+def json_form(*, hardened: bool) -> Render:
+    """Return a function that returns entries as JSON; argument as for `data`."""
+
+    def render(entries: Sequence[Entry]) -> str:
+        return tables.as_json([data(entry, hardened=hardened) for entry in entries])
+
+    return render
 
 
 def drawing(
@@ -119,11 +130,16 @@ def drawing(
     return render
 
 
-def forms(title: str) -> Mapping[str, Render]:
-    """Return the functions that render the list, by the name of the form."""
+def forms(title: str, *, hardened: bool = False) -> Mapping[str, Render]:
+    """Return the functions that render the list, by the name of the form (`FORMS`).
+
+    Args:
+        title: of diagrams.
+        hardened: whether the list is of a mesh in hardened mode.
+    """
     return {
         "table": table,
-        "json": as_json,
+        "json": json_form(hardened=hardened),
         "dot": drawing(diagrams.dot, title),
         "mermaid": drawing(diagrams.mermaid, title),
         "svg": drawing(picture.svg, title),
@@ -143,18 +159,45 @@ def _with(access: evaluator.Access) -> str:
     return f"{access.operations}, but not: {denied}" if denied else access.operations
 
 
-def data(entry: Entry) -> dict[str, Any]:
-    """Return the JSON object of an entry; `source` is null where no source may reach it."""
+def data(entry: Entry, *, hardened: bool) -> dict[str, Any]:
+    """Return the JSON object of an entry; `source` is null where no source may reach it.
+
+    Args:
+        entry: the entry.
+        hardened: whether it is from a list of a mesh in hardened mode.
+    """
     if isinstance(entry, evaluator.Destination):
-        return {"source": None, "target": _name(entry)}
+        return {
+            "source": None,
+            "target": _name(entry),
+            "by": _BY[entry.kind],
+            "hardened": hardened,
+        }
     return {
         "source": entry.source,
+        "client": str(entry.client),
+        "excluded": list(entry.excluded),
         "target": entry.destination,
         "by": _BY[entry.kind],
-        "proxy": str(entry.proxy),
+        "ports": list(entry.ports),
+        "other-than": list(entry.other_than),
+        "pods": list(entry.pods),
+        "proxy": str(entry.proxy) if entry.proxy else None,
         "operations": entry.operations,
         "unless": list(entry.unless),
         "policies": [str(ref) for ref in entry.policies],
+        "origins": [_origin(ref, entry.source) for ref in entry.policies],
+        "hardened": hardened,
+    }
+
+
+def _origin(ref: evaluator.PolicyRef, source: str) -> dict[str, Any]:
+    """Return the JSON object of a policy's owner and of the requests recorded in the policy."""
+    found = origins.recorded(ref, source)
+    return {
+        "policy": f"{ref.namespace}/{ref.name}",
+        "owner": found.owner or None,
+        "requested-by": list(found.requested_by),
     }
 
 

@@ -7,8 +7,7 @@ The accesses to a workload are compared with and without the policies of hardene
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from istio_ambient import kube
 from istio_ambient.authorization import evaluator, hardened_mode
@@ -38,7 +37,7 @@ class WorkloadPreview:
 def previews(snapshot: evaluator.Snapshot) -> list[WorkloadPreview]:
     """Return each workload on the mesh as it would be in hardened mode, sorted."""
     root = snapshot.root_namespace
-    others = tuple(each for each in snapshot.policies if not _is_meshwide(each, root))
+    others = tuple(each for each in snapshot.policies if not hardened_mode.is_meshwide(each, root))
     own = tuple(map(kube.manifest_of, hardened_mode.policies(root, "istio-k8s")))
     off = evaluator.workloads(dataclasses.replace(snapshot, policies=others))
     on = evaluator.workloads(dataclasses.replace(snapshot, policies=(*others, *own)))
@@ -79,14 +78,3 @@ def _allowed_sources(workload: evaluator.Workload) -> tuple[str, ...]:
     """Return the sources that may reach a workload, without waypoints that istiod allows."""
     found = {access.source for access in workload.accesses if not access.is_generated}
     return tuple(sorted(found))
-
-
-def _is_meshwide(policy: Mapping[str, Any], root_namespace: str) -> bool:
-    """Return whether a policy is one of hardened mode: it allows nothing, in the whole mesh."""
-    spec: dict[str, Any] = policy.get("spec") or {}
-    refs: list[dict[str, Any]] = spec.get("targetRefs") or []
-    kinds = {ref.get("kind") for ref in refs}
-    is_untargeted = not spec.get("selector") and kinds <= {"GatewayClass"}
-    allows = spec.get("action", "ALLOW") == "ALLOW"
-    at_root = policy["metadata"].get("namespace") == root_namespace
-    return at_root and is_untargeted and allows and not spec.get("rules", ())

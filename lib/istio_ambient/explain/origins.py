@@ -42,9 +42,10 @@ def of_policy(
         request: the request that is explained.
         snapshot: by which it was evaluated.
     """
-    owner = ref.annotations.get(resources.OWNER_ANNOTATION, "")
+    written = recorded(ref, request.source)
+    owner = written.owner
     if owner != f"{facts.model}/{facts.app}":
-        return Origin(owner, tuple(_annotated(ref.annotations, request.source)))
+        return written
     name = ref.namespace, ref.name
     manifest = next((each for each in snapshot.policies if evaluator.key(each) == name), None)
     target = authorization.target_of(dict(manifest)) if manifest else None
@@ -55,6 +56,12 @@ def of_policy(
         if each.target == target and _allows(each, facts, request, excerpt)
     )
     return Origin(owner, tuple(behind))
+
+
+def recorded(ref: evaluator.PolicyRef, source: str | None) -> Origin:
+    """Return the owner of a policy and the requests behind it, as its annotations record them."""
+    owner = ref.annotations.get(resources.OWNER_ANNOTATION, "")
+    return Origin(owner, tuple(_annotated(ref.annotations, source)))
 
 
 def requests_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequest]:

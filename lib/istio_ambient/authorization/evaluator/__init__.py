@@ -17,8 +17,8 @@ The way of a request through the files:
 `make truth` compares the evaluator with the decisions of real proxies.
 """
 
+from istio_ambient.authorization.evaluator._access import Access, Client
 from istio_ambient.authorization.evaluator._accesses import (
-    Access,
     Workload,
     accesses,
     destinations,
@@ -49,6 +49,7 @@ __all__ = [
     "ANY_CLIENT",
     "ANY_OPERATION",
     "Access",
+    "Client",
     "Condition",
     "Decision",
     "Destination",

@@ -18,37 +18,12 @@ from istio_ambient.authorization.evaluator import (
     _waypoint,
     _ztunnel,
 )
+from istio_ambient.authorization.evaluator._access import Access, Client
 from istio_ambient.authorization.evaluator._evaluate import Evaluator
 from istio_ambient.authorization.evaluator._policies import Policy, Rule
 from istio_ambient.authorization.evaluator._request import Destination, DestinationKind
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import Decision, Hop, PolicyRef, Proxy
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class Access:
-    """One source that may reach one destination, and what it may do there."""
-
-    source: str
-    """Namespace and service account, `shop/productpage`; `shop/*` is a whole namespace, `*/*` any
-    source on the mesh, `*` any client."""
-    destination: str
-    """Namespace and name of the Service, or of the workload (its application)."""
-    operations: str
-    """The operations that are allowed: `GET /health, /details/* on 9080`; `everything`."""
-    kind: DestinationKind = DestinationKind.SERVICE
-    """SERVICE: at the Service's address; WORKLOAD: at its pods' own, past the waypoint."""
-    proxy: Proxy = Proxy.WAYPOINT
-    """The proxy that allows it; after a waypoint, ztunnel allows the waypoint."""
-    unless: tuple[str, ...] = ()
-    """Requests that DENY policies, external authorizers or the pods' ztunnel deny all the same."""
-    policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
-    """The rules that allow it, sorted; empty: no ALLOW policy applies to the destination."""
-
-    @property
-    def is_generated(self) -> bool:
-        """Whether only policies that istiod generates for waypoints allow it."""
-        return bool(self.policies) and all(policy.synthetic for policy in self.policies)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,10 +177,17 @@ def _read(
                 destination=f"{destination.namespace}/{destination.name}",
                 operations=_describe.restrictions(rule),
                 kind=destination.kind,
+                client=_client(source),
                 proxy=proxy,
                 unless=(*(text for text in denied if text), *asked),
                 policies=(policy.ref,) if policy else (),
             )
+
+
+def _client(source: str) -> Client:
+    if source == _describe.ANY_CLIENT:
+        return Client.ANY
+    return Client.IDENTITY if _is_single(source) else Client.MESH
 
 
 def _enforced(
