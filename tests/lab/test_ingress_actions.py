@@ -49,7 +49,7 @@ def shop(control_plane: juju.Model, new_module_model: conftest.ModelFactory) -> 
 
 def run(shop: juju.Model, action: str, **params: Any) -> dict[str, Any]:
     """Run an action of the gateway; parameters have underscores for dashes."""
-    return shop.run(UNIT, action, **{k.replace("_", "-"): v for k, v in params.items()})
+    return shop.run(UNIT, action, **params)
 
 
 def base(shop: juju.Model) -> str:
@@ -147,7 +147,7 @@ def test_check_names_listener_policies_route_and_backend(shop: juju.Model):
     [
         ({"url": "shop"}, "use http://<host>/<path>"),
         ({"url": "http://h/", "source_ip": "here"}, "source-ip: use an IP address"),
-        ({"url": "http://h/", "headers": "x"}, "headers: use name: value"),
+        ({"url": "http://h/", "headers": "{x: yes}"}, "headers: x is not text; quote it"),
     ],
 )
 def test_invalid_parameters_are_reported_with_valid_ones(
@@ -155,6 +155,15 @@ def test_invalid_parameters_are_reported_with_valid_ones(
 ):
     with pytest.raises(juju.ActionError, match=message.replace("/", "/")):
         run(shop, "check", **params)
+
+
+@pytest.mark.parametrize("headers", ["x-tenant: blue", "{x-tenant: blue, accept: text/html}"])
+def test_headers_are_given_as_documented(shop: juju.Model, headers: str):
+    way = run(shop, "check", url=base(shop) + PAGE, headers=headers)["way"]
+    dotted = shop.run(UNIT, "check", f"url={base(shop) + PAGE}", "headers.x-tenant=blue")
+    assert (way, "served by" in way) == (dotted["way"], True)
+    with pytest.raises(juju.JujuError, match="is not of type 'object'"):
+        run(shop, "check", url=base(shop) + PAGE, headers="blue")
 
 
 def test_actions_write_nothing(cluster: lab.Cluster, shop: juju.Model):

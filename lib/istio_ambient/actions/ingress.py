@@ -4,6 +4,7 @@
 """The actions of istio-ingress-k8s about routes, which read and change nothing."""
 
 import ipaddress
+from typing import Any
 
 from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import _policies, _reading
@@ -70,7 +71,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         request = lookup.ClientRequest.of_url(
             _reading.required(params, "url", "URL"),
             _reading.text_of(params, "method") or "GET",
-            _headers(_reading.text_of(params, "headers")),
+            _headers(params.get("headers")),
         )
         source_ip = _address(_reading.text_of(params, "source-ip"))
         model, app = self.charm.model.name, self.charm.app.name
@@ -99,12 +100,16 @@ def _address(text: str) -> str | None:
         raise _reading.ParameterError("source-ip: use an IP address") from error
 
 
-def _headers(text: str) -> dict[str, str]:
-    """Read `name: value` pairs, separated by semicolons."""
+def _headers(given: Any) -> dict[str, str]:
+    """Return the headers of a request: `{"x-tenant": "blue"}`.
+
+    Juju parses values as YAML, so that `x-tenant: blue` arrives as an object.
+    """
     found: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        name, colon, value = part.partition(":")
-        if not colon or not name.strip():
-            raise _reading.ParameterError("headers: use name: value, with ; between several")
-        found[name.strip().lower()] = value.strip()
+    for name, value in dict(given or {}).items():
+        # A boolean or a float is not what was typed: `yes` arrives as true, 1.10 as 1.1.
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            remedy = f"headers='{name}: \"<value>\"'"
+            raise _reading.ParameterError(f"headers: {name} is not text; quote it: {remedy}")
+        found[str(name).strip().lower()] = str(value).strip()
     return found

@@ -3,11 +3,13 @@
 
 """The model: Juju's verbs, for charms that run on the lab's cluster."""
 
+import shlex
 import uuid
 import warnings
 from pathlib import Path
 from typing import Any
 
+from tests import action_parameters
 from tests.lab.juju import _agents, _charm, _endpoints, _events, _hooks, _observation, _secrets
 from tests.lab.juju._endpoints import JujuError, Offer
 from tests.lab.juju._entities import Application, Relation, Side
@@ -224,18 +226,29 @@ class Model(_observation.Observed):
         revisions = self.controller.secrets[secret].revisions
         revisions[max(revisions) + 1] = dict(content)
 
-    def run(self, unit: str, action: str, **params: Any) -> dict[str, Any]:
+    def run(self, unit: str, action: str, *typed: str, **params: Any) -> dict[str, Any]:
         """Run an action on a unit (``app/0`` or ``app/leader``); return its results.
+
+        Args:
+            unit: that runs the action.
+            action: of the unit's charm.
+            typed: parameters as they are typed: ``key=value``, where the value is YAML.
+            params: more of them by name, with underscores for dashes.
 
         Raises:
             ActionError: the action failed.
-            JujuError: the charm has no such action.
+            JujuError: the charm has no such action, or Juju refuses the parameters.
         """
         target = self.unit(unit)
         if action not in target.app.charm.actions:
             raise JujuError(f"{target.app.name} has no action {action}")
+        words = (*typed, *(_typed(name, value) for name, value in params.items()))
+        try:
+            given = action_parameters.parameters(words, target.app.charm.actions[action])
+        except action_parameters.TypedParameterError as error:
+            raise JujuError(f"juju run {unit} {action} {shlex.join(words)}: {error}") from error
         hook = _events.Hook(action)
-        outcome = _hooks.run(target, hook, self._world(), params)
+        outcome = _hooks.run(target, hook, self._world(), given)
         self._after(target)
         return outcome.results
 
@@ -277,6 +290,12 @@ class Model(_observation.Observed):
             )
             if endpoint.limit is not None and used >= endpoint.limit:
                 raise JujuError(f"{app.name}:{endpoint.name} takes {endpoint.limit} relations")
+
+
+def _typed(name: str, value: object) -> str:
+    """Return a parameter as a person types it."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{name.replace('_', '-')}={text}"
 
 
 def _same(relation: Relation, sides: tuple[Side, ...]) -> bool:
