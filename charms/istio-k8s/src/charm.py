@@ -219,10 +219,14 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
 
     def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Remove the objects that istiod created, and the GatewayClasses of its controller."""
-        purge = self.load_config(control_plane.Config).purge_ca
+        # Without its option, the authority stays: all certificates depend on it.
+        purge = self.has_options and self.load_config(control_plane.Config).purge_ca
         return control_plane_actions.clean_up(client, self.model.name, purge_ca=purge)
 
     def _on_preview(self, event: ops.ActionEvent) -> None:
+        if not self.has_options:
+            outward.fail(event, charm.NO_OPTIONS)
+            return
         auto = self.load_config(control_plane.Config).auto_allow_waypoint_policy
         control_plane_actions.preview_hardened_mode(event, self.model.name, auto_allow=auto)
 

@@ -55,6 +55,9 @@ class ReadingActions(ops.Object, Generic[F]):
 
     def _on_action(self, event: ops.ActionEvent) -> None:
         """Set the results of an action, or fail it with the reason and the remedy."""
+        if not self.charm.has_options:
+            outward.fail(event, charm.NO_OPTIONS)
+            return
         try:
             outward.set_results(event, self._answers[event.handle.kind](event.params))
         except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:

@@ -5,6 +5,7 @@
 
 import abc
 import dataclasses
+import functools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
@@ -12,13 +13,23 @@ from typing import ClassVar, Generic, TypeVar
 import ops
 
 from istio_ambient import kube, resources
-from istio_ambient.charm import _removal, observability, outward, owners, status
+from istio_ambient.charm import (
+    _hook_tools,
+    _removal,
+    observability,
+    outward,
+    owners,
+    status,
+)
 from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
 from istio_ambient.values import problems
 from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
+
+NO_OPTIONS = "Juju refuses config-get: run the action again"
+"""The failure of an action that needs the options of the application."""
 
 F = TypeVar("F")
 """The facts of one charm: a frozen dataclass of config, databags and cluster reads."""
@@ -55,6 +66,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Kinds of objects whose labels could not be written in this hook."""
         self._client: kube.Client | None = None
         self.relations = Relations(self)
+        _hook_tools.survive_refusals(self.model, self.relations)
         for event in self._reconciled_events():
             framework.observe(event, self._on_event)
         framework.observe(self.on.remove, self._on_remove)
@@ -192,6 +204,23 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         planned = self.relations.planned_units()
         return max(1, self.relations.units() if planned is None else planned)
 
+    @functools.cached_property
+    def has_options(self) -> bool:
+        """Whether Juju answers with the options of the application in this hook."""
+        with self.relations.tolerating("config-get"):
+            dict(self.config)
+            return True
+        return False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is unit 0: the last that goes, and only with the application.
+
+        Juju runs an application as a StatefulSet, whose pods Kubernetes removes in descending
+        order: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/.
+        """
+        return self.unit.name.endswith("/0")
+
     def is_ready(self, what: str) -> bool:
         """Return whether `readiness` reported something as ready in this hook, by its name."""
         return any(each.what == what and each.ready for each in self.findings.readiness)
@@ -215,6 +244,9 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             The plan of this hook; an empty one where the cluster cannot be read.
         """
         self.findings = status.Findings()
+        if not self.has_options:
+            # Nothing can be decided: cluster, databags and workload stay as they are.
+            return kube.Plan()
         observability.publish(self, self.relations)
         observability.run_metrics_proxy(
             self.unit.get_container(observability.CONTAINER),
@@ -339,10 +371,11 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
         planned = self.relations.planned_units()
-        if planned is None:
-            logger.error("all objects stay, since Juju does not say whether other units remain")
+        if planned is None and not self.is_first:
+            text = "if the application is being removed, unit 0 deletes them; else, by hand"
+            logger.warning("objects stay, since Juju refuses goal-state: %s", text)
             _removal.tell_command(self.identity, self.MANAGED)
-        if planned != 0:
+        if planned or (planned is None and not self.is_first):
             return
         try:
             # Nothing comes after it: an API server that restarts is waited for.
@@ -354,6 +387,9 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         _removal.remove(client, self.identity, self.MANAGED, self.cleanup)
 
     def _on_reconcile_action(self, event: ops.ActionEvent) -> None:
+        if not self.has_options:
+            outward.fail(event, NO_OPTIONS)
+            return
         self.renews = True
         plan = self.reconcile()
         faults = (fault.text for fault in self.findings.faults)
@@ -399,4 +435,5 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     @property
     def _ready_timeout(self) -> float:
-        return self.load_config(status.Config).ready_timeout
+        options = self.load_config(status.Config) if self.has_options else status.Config()
+        return options.ready_timeout

@@ -12,6 +12,7 @@ docs/explanation/refused-by-juju.md.
 """
 
 import contextlib
+import copy
 import json
 import logging
 import subprocess
@@ -47,6 +48,8 @@ class Relations(ops.Object):
         self._databags: dict[int, Mapping[str, str] | None] = {}
         self._models: dict[int, str | None] = {}
         self._planned: list[int | None] = []
+        self._nameless = set[int]()
+        """Relations whose application Juju does not name."""
         self._forgotten: dict[int, Problem] = {}
         self._refused: dict[str, Problem] = {}
         self.unlisted: set[str] = set()
@@ -108,6 +111,8 @@ class Relations(ops.Object):
         """
         if relation.id in self._forgotten:
             return True
+        if relation.id in self._nameless:
+            return False
         is_known = self.databag(relation) != {} or self._has_addresses(relation)
         if is_known or not self._is_unknown(relation):
             return False
@@ -123,12 +128,21 @@ class Relations(ops.Object):
         return True
 
     def model_uuid(self, relation: ops.Relation) -> str | None:
-        """Return the UUID of the remote application's model; None: Juju does not report it."""
+        """Return the UUID of the remote application's model; None: Juju does not report it.
+
+        It never changes, so where Juju refuses, it is what Juju answered before.
+        """
         if relation.id not in self._models:
-            self._models[relation.id] = None
+            entry = self._entry(relation)
+            uuid: str | None = None
             with self.surviving(relation, "relation-model-get"):
                 if self.reports_models:
-                    self._models[relation.id] = relation.remote_model.uuid
+                    uuid = relation.remote_model.uuid
+            if uuid is None:
+                uuid = entry.get("model")
+            elif entry.get("model") != uuid:
+                self._remember(relation, {**entry, "model": uuid})
+            self._models[relation.id] = uuid
         return self._models[relation.id]
 
     @property
@@ -234,8 +248,27 @@ class Relations(ops.Object):
         gone = {key for key in self._remembered if key.rpartition(":")[0] == endpoint}
         for key in gone - {_key(relation) for relation in listed}:
             del self._remembered[key]
-        found = (relation for relation in listed if relation.active and relation.app)
-        return sorted(found, key=lambda relation: relation.id)
+        # Of a relation that relation-list does not know, ops has no application.
+        named = (relation if relation.app else self._named(relation) for relation in listed)
+        return sorted(filter(None, named), key=lambda relation: relation.id)
+
+    def _named(self, relation: ops.Relation) -> ops.Relation | None:
+        """Return a relation with the application that it had in an earlier hook.
+
+        What the application sent last stays in force for a while, as with other refusals. Where
+        the application is not known, what the relation restricts is not known either.
+        """
+        self._nameless.add(relation.id)
+        app: str = self._entry(relation).get("app", "")
+        error = ops.ModelError(f"relation {relation.id} has no application")
+        self._refuse(relation.name, "relation-list", error, app)
+        if not app:
+            self.unlisted.add(relation.name)
+            return None
+        # Published libraries read the relation itself, and expect it to be as ops has it.
+        named = copy.copy(relation)
+        named.app = self.model.get_app(app)
+        return named
 
     def _peers(self, endpoint: str) -> list[ops.Relation]:
         try:
@@ -244,12 +277,17 @@ class Relations(ops.Object):
             return []
 
     def _read(self, relation: ops.Relation) -> Mapping[str, str] | None:
+        app = relation.app.name
+        if relation.id in self._nameless:
+            return self._last(relation)
         try:
             content = dict(relation.data[relation.app])
         except REFUSALS as error:
-            self._refuse(relation.name, "relation-get", error, relation.app.name)
+            self._refuse(relation.name, "relation-get", error, app)
             return self._last(relation)
-        self._remember(relation, {"databag": content})
+        entry = {**self._entry(relation), "app": app, "databag": content}
+        entry.pop("refused", None)
+        self._remember(relation, entry)
         return content
 
     def _has_addresses(self, relation: ops.Relation) -> bool:
@@ -275,17 +313,20 @@ class Relations(ops.Object):
                 return True
         return False
 
+    def _entry(self, relation: ops.Relation) -> dict[str, Any]:
+        return json.loads(self._remembered.get(_key(relation), "{}"))
+
     def _remember(self, relation: ops.Relation, entry: Mapping[str, Any]) -> None:
         text = json.dumps(entry)
         if self._remembered.get(_key(relation)) != text:
             self._remembered[_key(relation)] = text
 
     def _last(self, relation: ops.Relation) -> Mapping[str, str] | None:
-        text = self._remembered.get(_key(relation))
-        if text is None:
+        before = self._entry(relation)
+        if "databag" not in before:
             return None
         time_now = now()
-        entry: dict[str, Any] = {"refused": time_now, **json.loads(text)}
+        entry: dict[str, Any] = {"refused": time_now, **before}
         self._remember(relation, entry)
         # The clock may have been set back.
         return entry["databag"] if 0 <= time_now - entry["refused"] <= KEPT else None

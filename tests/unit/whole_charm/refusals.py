@@ -43,7 +43,19 @@ TOOLS = {
 }
 """Hook tools without which a hook goes on, and the method of ops' backend that runs each."""
 OF_RELATIONS = tuple(TOOLS)[:4]
-METHODS = {**TOOLS, "relation-list": "relation_list"}
+OF_OPS = {
+    "config-get": "config_get",
+    "is-leader": "is_leader",
+    "status-set": "status_set",
+    "juju-log": "juju_log",
+}
+"""Hook tools that ops runs in each hook."""
+METHODS = {
+    **TOOLS,
+    **OF_OPS,
+    "relation-list": "relation_list",
+    "relation-list --app": "relation_remote_app_name",
+}
 _NAMES = {"relation_name": "endpoint", "member_name": "unit", "is_app": "app"}
 
 
@@ -52,7 +64,7 @@ def refused(tools: Collection[str], how: str, relation: int | None = None) -> Ge
     """Refuse these tools while this lasts.
 
     Args:
-        tools: keys of `TOOLS`.
+        tools: keys of `METHODS`.
         how: what Juju says, or `SILENT` or `MISSING`.
         relation: the id of the only relation that they are refused for.
 
@@ -75,9 +87,15 @@ def _refusing(tool: str, how: str, relation: int | None, calls: list[str]) -> Ca
         given = signature.bind(self, *arguments, **named).arguments
         if relation is not None and given.get("relation_id") != relation:
             return real(self, *arguments, **named)
+        if given.get("level") == "DEBUG":
+            # ops itself logs, before there is a charm.
+            return real(self, *arguments, **named)
         calls.append(tool)
         trace = {_NAMES.get(name, name): value for name, value in given.items() if name != "self"}
         trace.pop("data", None)
+        if tool == "relation-list --app" and how in GONE:
+            # ops makes no error of it.
+            return None
         with self._wrap_hookcmd(tool, **trace):
             raise _end(tool, how)
 

@@ -13,6 +13,7 @@ from unittest import mock
 import ops
 import pytest
 from istio_ambient.charm import relations
+from ops import testing
 from scenario import mocking
 
 from tests.unit.whole_charm import refusals, running
@@ -331,16 +332,127 @@ def test_the_authority_in_use_stays_where_juju_refuses_its_secret(how: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("charm", BASES)
-def test_a_removal_deletes_nothing_while_it_is_not_known_whether_other_units_remain(charm: str):
+def test_a_removal_is_known_by_the_first_unit_where_juju_refuses_goal_state(
+    charm: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Kubernetes takes the pods of a StatefulSet away in descending order."""
     left = earlier(patched(EMPTY, BASES[charm]))
     scenario = patched(EMPTY, BASES[charm], {"event": "remove", "units": 0})
+    expected = running.run_with_left(scenario, left)[0].at("requests")
+    assert expected != []
     with refusals.refused(["goal-state"], refusals.CUT_OFF):
+        assert running.run_with_left(scenario, left)[0].at("requests") == expected
+        monkeypatch.setattr(running.charm_type(charm), "is_first", False)
         outcome, _ = running.run_with_left(scenario, left)
     assert outcome.at("requests") == []
-    assert any(
-        "Juju does not say whether other units remain" in line for line in outcome.at("log")
-    )
-    assert running.run_with_left(scenario, left)[0].at("requests") != []
+    assert any("unit 0 deletes them" in line for line in outcome.at("log"))
+
+
+NAMELESS = ("relation-list", "relation-list --app", *refusals.OF_RELATIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("charm", "endpoint"), ENDPOINTS)
+def test_what_an_application_has_that_juju_does_not_name_stays_as_it_is(
+    charm: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+):
+    scenario = patched(EMPTY, BASES[charm], related(charm, endpoint))
+    live, left = running.run_with_left(scenario, earlier(scenario))
+    outcome, _, calls = run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+    assert {"relation-list", "relation-list --app"} <= {*calls}
+    assert outcome.at("requests") == []
+    assert others(outcome) == others(live)
+    assert names(outcome, endpoint)
+    # What it sent does not count for ever, and what it restricts does.
+    monkeypatch.setattr(relations, "now", lambda: 2e9)
+    run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+    # Of an application that no hook has seen, nothing is known.
+    outcome, _, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN)
+    if endpoint != "gateway-metadata":
+        assert outcome.at("requests") == [], "only what is told there follows from nothing"
+    number = len(scenario["relations"])
+    named = f"{endpoint}: Juju refuses relation-list: relation {number} has no application"
+    assert any(line.startswith(named) for line in outcome.at("log"))
+
+
+@pytest.mark.slow
+def test_what_such_an_application_restricts_stays_restricted_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    charm = "istio-ingress-k8s"
+    for endpoint, guard in (("forward-auth", "ext-authz"), ("istio-request-auth", "deny-without")):
+        scenario = patched(EMPTY, BASES[charm], related(charm, endpoint))
+        left = earlier(scenario)
+        for time in (1e9, 2e9):
+            monkeypatch.setattr(relations, "now", lambda time=time: time)
+            outcome, left, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+            guards = [place for place in outcome.sections if f"/{guard}" in place]
+            assert guards or not any(p.startswith("HTTPRoute ") for p in outcome.sections)
+    charm, place = "istio-beacon-k8s", "access to Service shop/reviews"
+    scenario = patched(EMPTY, BASES[charm], related(charm, "service-mesh"))
+    left = earlier(scenario)
+    for time, is_open in ((1e9, True), (2e9, False)):
+        monkeypatch.setattr(relations, "now", lambda time=time: time)
+        outcome, left, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+        assert outcome.at(place) is not ABSENT, "without a policy, every workload is allowed"
+        assert (outcome.at(f"{place}: spec.rules") not in (ABSENT, [])) == is_open
+
+
+@pytest.mark.slow
+def test_an_application_of_another_model_stays_one_where_juju_refuses_its_model():
+    charm = "istio-beacon-k8s"
+    scenario = patched(EMPTY, BASES[charm], related(charm, "service-mesh"))
+    live, left = running.run_with_left(scenario)
+    assert live.at("access to Service shop/reviews: spec.rules")
+    for how in refusals.PASSING:
+        outcome, _, calls = run_refused(scenario, ["relation-model-get"], how, left)
+        assert calls
+        assert others(outcome) == others(live)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charm", BASES)
+@pytest.mark.parametrize("tool", refusals.OF_OPS)
+def test_a_hook_goes_on_where_juju_refuses_what_ops_asks_for(charm: str, tool: str):
+    """Without options nothing is known, and a unit that may be no leader writes nothing."""
+    writes = tool in ("status-set", "juju-log")
+    scenario = patched(EMPTY, BASES[charm], WITH_SECRETS[charm])
+    live, left = running.run_with_left(scenario)
+    changed = patched(scenario, {"units": 3})
+    expected = running.run_with_left(changed, left)[0]
+    assert expected.at("requests") != []
+    for how in refusals.PASSING:
+        with refusals.refused([tool], how) as calls:
+            outcome, _ = running.run_with_left(changed, left)
+        assert calls
+        assert outcome.at("requests") == (expected.at("requests") if writes else [])
+        assert others(outcome) == others(expected if writes else live), how
+        if tool != "juju-log":
+            assert any(f"Juju refuses {tool}" in line for line in outcome.at("log"))
+        if not writes:
+            assert any(line.startswith("juju: Juju refuses ") for line in outcome.at("log"))
+            assert not outcome.at("status").startswith("active")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("charm", "action"), [(charm, "reconcile") for charm in BASES])
+def test_an_action_fails_with_a_reason_where_juju_refuses_the_options(charm: str, action: str):
+    scenario = patched(EMPTY, BASES[charm], {"event": {"action": action}})
+    with (
+        refusals.refused(["config-get"], refusals.CUT_OFF),
+        pytest.raises(testing.ActionFailed, match="Juju refuses config-get"),
+    ):
+        running.run_with_left(scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charm", BASES)
+def test_a_removal_deletes_all_where_juju_refuses_the_options(charm: str):
+    left = earlier(patched(EMPTY, BASES[charm]))
+    scenario = patched(EMPTY, BASES[charm], {"event": "remove", "units": 0})
+    expected = running.run_with_left(scenario, left)[0].at("requests")
+    with refusals.refused(["config-get", "is-leader", "status-set"], refusals.CUT_OFF):
+        assert running.run_with_left(scenario, left)[0].at("requests") == expected
 
 
 @pytest.mark.slow
