@@ -74,8 +74,9 @@ class ReadingActions(ops.Object, Generic[F]):
         """
         client = self.charm.client
         found = istiod.find(client)
-        auto = found.auto_allow
-        return found, mesh_snapshot.read(client, found.root_namespace, auto_allow=auto)
+        return found, mesh_snapshot.read(
+            client, found.root_namespace, auto_allow=found.auto_allow, mesh=found.mesh
+        )
 
 
 def as_json(entries: Sequence[Any]) -> str:

@@ -6,11 +6,13 @@
 import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, resources
+from istio_ambient.authorization import evaluator
 from istio_ambient.values import decoded
 from istio_ambient.values.problem_codes import Code
 
@@ -21,6 +23,8 @@ SERVICE = "istiod"
 REVISION_LABEL = "istio.io/rev"
 AUTO_ALLOW = "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"
 _DEFAULT = "default"
+_BASE = "BASE"
+"""Normalization of paths that istiod takes for its default."""
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 """True values of Go's strconv.ParseBool, with which istiod reads its environment."""
 
@@ -62,6 +66,8 @@ class Istiod:
     """Whether a workload accepts requests of its own waypoint without a policy for them."""
     owner: str = ""
     """`<model>/<application>` that installed it; empty: another installer."""
+    mesh: evaluator.MeshSettings = evaluator.MeshSettings()
+    """What of the mesh config decides about requests."""
 
 
 def find(client: kube.Client) -> Istiod:
@@ -135,16 +141,45 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
         mesh_config: YAML of the MeshConfig; unreadable text counts as empty.
     """
     metadata = deployment["metadata"]
+    members = decoded.yaml_members(mesh_config)
     return Istiod(
-        root_namespace=_root_namespace(mesh_config) or metadata["namespace"],
+        root_namespace=_text(members, "rootNamespace") or metadata["namespace"],
         auto_allow=_environment(deployment).get(AUTO_ALLOW) in _TRUE,
         owner=metadata.get("annotations", {}).get(resources.OWNER_ANNOTATION, ""),
+        mesh=mesh_settings(members),
     )
 
 
-def _root_namespace(mesh_config: str) -> str:
-    named = decoded.yaml_members(mesh_config).get("rootNamespace")
-    return named if isinstance(named, str) else ""
+def mesh_settings(mesh_config: Mapping[str, Any]) -> evaluator.MeshSettings:
+    """Return what of a MeshConfig in JSON form decides about requests.
+
+    Members of another type than istiod takes count as missing: istiod keeps its last good MeshConfig
+    then, or its defaults.
+    """
+    aliases = decoded.elements(mesh_config.get("trustDomainAliases"))
+    providers = kube.items(mesh_config, "extensionProviders")
+    named = {
+        name: each for each in providers if (name := _text(each, "name")) and _is_authorizer(each)
+    }
+    normalization = _text(decoded.members(mesh_config.get("pathNormalization")), "normalization")
+    return evaluator.MeshSettings(
+        trust_domain=_text(mesh_config, "trustDomain") or evaluator.DEFAULT_TRUST_DOMAIN,
+        trust_domain_aliases=tuple(each for each in aliases if isinstance(each, str)),
+        path_normalization=_BASE if normalization in ("", "DEFAULT") else normalization,
+        authorizers=frozenset(named),
+        http_authorizers=frozenset(
+            name for name, each in named.items() if "envoyExtAuthzHttp" in each
+        ),
+    )
+
+
+def _is_authorizer(provider: Mapping[str, Any]) -> bool:
+    return not provider.keys().isdisjoint(("envoyExtAuthzHttp", "envoyExtAuthzGrpc"))
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    found = members.get(name)
+    return found if isinstance(found, str) else ""
 
 
 def _revision(deployment: kube.Manifest) -> str:

@@ -9,26 +9,51 @@ from istio_ambient import kube, resources
 from istio_ambient.authorization import evaluator
 
 
-def read(client: kube.Client, root_namespace: str, *, auto_allow: bool) -> evaluator.Snapshot:
+def read(
+    client: kube.Client,
+    root_namespace: str,
+    *,
+    auto_allow: bool,
+    mesh: evaluator.MeshSettings = evaluator.MeshSettings(),
+) -> evaluator.Snapshot:
     """Return the objects of the whole cluster, by one LIST for each kind.
+
+    PeerAuthentications and RequestAuthentications need not be readable: the snapshot then says so.
 
     Args:
         client: may list these kinds in all namespaces; a kind that is not served has no objects.
         root_namespace: Istio's root namespace.
         auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
+        mesh: what of the mesh config decides about requests.
 
     Raises:
-        kube.RequestError: on any other answer but success.
+        kube.RequestError: on any other answer but success, to a LIST of another kind.
     """
+    peers, unread_peers = _optional(client, resources.PeerAuthentication)
+    tokens, unread_tokens = _optional(client, resources.RequestAuthentication)
     return evaluator.Snapshot(
         root_namespace=root_namespace,
         auto_allow=auto_allow,
+        mesh=mesh,
         namespaces=_all(client, Namespace),
         services=_all(client, Service),
         pods=_all(client, Pod),
         gateways=_all(client, resources.Gateway),
         policies=_all(client, resources.AuthorizationPolicy),
+        peer_authentications=peers,
+        request_authentications=tokens,
+        unread=(*unread_peers, *unread_tokens),
     )
+
+
+def _optional(
+    client: kube.Client, kind: kube.ResourceType
+) -> tuple[tuple[kube.Manifest, ...], tuple[str, ...]]:
+    """Return the objects of a kind, and the kind's name where they cannot be read."""
+    try:
+        return _all(client, kind), ()
+    except kube.RequestError:
+        return (), (f"{kube.kind_of(kind)}s",)
 
 
 def _all(client: kube.Client, kind: kube.ResourceType) -> tuple[kube.Manifest, ...]:

@@ -75,7 +75,7 @@ def test_tracing_reads_the_cluster_once_for_all_requests(
 
     monkeypatch.setattr(_evaluate, "Topology", Counted)
     assert "and 292 more" in explanation.text(found)
-    assert len([size for size in sizes if size > 2]) == 1
+    assert len([size for size in sizes if size > 3]) == 1
     assert len(sizes) > 300
 
 
@@ -228,7 +228,7 @@ def test_remedies_of_a_denied_request(facts: beacon.Facts, case: Any, said: list
 
 def test_a_source_outside_of_the_mesh_has_to_join_it_first():
     pods = [samples.pod(f"{app}-0", app, app) for app in ("details", "ratings")]
-    pods[1]["metadata"]["labels"]["istio.io/dataplane-mode"] = "none"
+    pods[1]["metadata"]["annotations"] = {}
     found = explained(
         bookshop.facts(bookshop.request("ratings")),
         *samples.hardened(),

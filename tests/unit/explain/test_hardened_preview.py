@@ -89,9 +89,12 @@ def test_hardened_modes_own_policies_are_not_taken_for_policies_of_the_workload(
 
 
 def test_only_workloads_on_the_mesh_are_told():
-    off = (samples.namespace(),)
-    assert hardened_preview.previews(snapshot(namespaces=off)) == []
-    assert only(snapshot(namespaces=off, pods=(_joined("ambient"),))).outlook == CUT_OFF
+    uncaptured = (samples.pod(captured=False),)
+    assert hardened_preview.previews(snapshot(pods=uncaptured)) == []
+    assert (
+        only(snapshot(namespaces=(samples.namespace(),), pods=(_joined("ambient"),))).outlook
+        == CUT_OFF
+    )
     assert hardened_preview.previews(snapshot(pods=(_joined("none"),))) == []
     assert hardened_preview.previews(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
 

@@ -32,8 +32,20 @@ from istio_ambient.authorization.evaluator._evaluate import (
 )
 from istio_ambient.authorization.evaluator._match import normalized
 from istio_ambient.authorization.evaluator._ports import offers
-from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
-from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot, key, labels
+from istio_ambient.authorization.evaluator._request import (
+    ClientKind,
+    Destination,
+    DestinationKind,
+    Request,
+)
+from istio_ambient.authorization.evaluator._snapshot import (
+    DEFAULT_TRUST_DOMAIN,
+    Manifest,
+    MeshSettings,
+    Snapshot,
+    key,
+    labels,
+)
 from istio_ambient.authorization.evaluator._topology import Topology, application
 from istio_ambient.authorization.evaluator._verdict import (
     Condition,
@@ -48,8 +60,10 @@ from istio_ambient.authorization.evaluator._verdict import (
 __all__ = [
     "ANY_CLIENT",
     "ANY_OPERATION",
+    "DEFAULT_TRUST_DOMAIN",
     "Access",
     "Client",
+    "ClientKind",
     "Condition",
     "Decision",
     "Destination",
@@ -57,6 +71,7 @@ __all__ = [
     "Evaluator",
     "Hop",
     "Manifest",
+    "MeshSettings",
     "PolicyRef",
     "Proxy",
     "Reason",

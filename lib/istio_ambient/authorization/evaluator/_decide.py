@@ -79,6 +79,59 @@ class Rules:
         )
 
 
+def of_ports(hops: Sequence[tuple[tuple[int, ...] | None, Hop]]) -> Hop:
+    """Return the hop of one proxy about a request to one of several ports.
+
+    Args:
+        hops: the ports that the proxy decides alike about, and its decision; at least one.
+    """
+    first = hops[0][1]
+    if len(hops) == 1:
+        return first
+    decisions = {hop.decision for _, hop in hops}
+    policies = {hop.policy for _, hop in hops}
+    if len(decisions) == 1 and Decision.CONDITIONAL not in decisions:
+        return dataclasses.replace(
+            first, port=None, policy=first.policy if len(policies) == 1 else None
+        )
+    conditional = [hop for _, hop in hops if hop.decision is Decision.CONDITIONAL]
+    has_only = any(hop.only for hop in conditional)
+    only = [condition for ports, hop in hops for condition in _only(ports, hop)]
+    return dataclasses.replace(
+        first,
+        port=None,
+        decision=Decision.CONDITIONAL,
+        reason=conditional[0].reason if conditional else Reason.DENY,
+        policy=None,
+        only=tuple(only) if has_only else (),
+        unless=tuple(condition for ports, hop in hops for condition in _unless(ports, hop)),
+        asks=tuple(dict.fromkeys(ref for _, hop in hops for ref in hop.asks)),
+        applied=tuple(dict.fromkeys(ref for _, hop in hops for ref in hop.applied)),
+    )
+
+
+def _only(ports: tuple[int, ...] | None, hop: Hop) -> Iterator[Condition]:
+    if hop.decision is Decision.ALLOWED and (ref := _named(hop)):
+        yield Condition(ref, _on(ports))
+    for each in hop.only:
+        yield dataclasses.replace(each, text=f"{each.text} {_on(ports)}")
+
+
+def _unless(ports: tuple[int, ...] | None, hop: Hop) -> Iterator[Condition]:
+    if hop.decision is Decision.DENIED and (ref := _named(hop)):
+        yield Condition(ref, _on(ports))
+    for each in hop.unless:
+        yield dataclasses.replace(each, text=f"{each.text} {_on(ports)}")
+
+
+def _named(hop: Hop) -> PolicyRef | None:
+    return hop.policy or next(iter(hop.applied), None)
+
+
+def _on(ports: tuple[int, ...] | None) -> str:
+    return f"on {', '.join(map(str, ports or ()))}"
+
+
 def decide(hop: Hop, policies: Sequence[Policy], rules: Rules) -> Hop:
     """Return a hop with the decision of its proxy.
 
@@ -92,9 +145,9 @@ def decide(hop: Hop, policies: Sequence[Policy], rules: Rules) -> Hop:
     denies = list(_matches(_with_action(policies, _policies.DENY), rules))
     for ref, truth, _ in denies:
         if truth:
-            return dataclasses.replace(
-                hop, decision=Decision.DENIED, reason=Reason.DENY, policy=ref
-            )
+            is_peer = ref.kind == _policies.PEER_AUTHENTICATION
+            reason = Reason.PLAIN_TEXT if is_peer else Reason.DENY
+            return dataclasses.replace(hop, decision=Decision.DENIED, reason=reason, policy=ref)
     unless = tuple(condition for _, _, condition in denies if condition)
     customs = _matches(_with_action(policies, _policies.CUSTOM), rules)
     asks = tuple(ref for ref, truth, _ in customs if truth is not False)

@@ -10,18 +10,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from istio_ambient.authorization.evaluator import (
     _decide,
     _match,
+    _not_weighed,
     _ports,
     _request,
     _snapshot,
+    _tokens,
     _topology,
     _waypoint,
     _ztunnel,
 )
 from istio_ambient.authorization.evaluator._describe import short
-from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
+from istio_ambient.authorization.evaluator._policies import Policy
+from istio_ambient.authorization.evaluator._request import (
+    ClientKind,
+    Destination,
+    DestinationKind,
+    Request,
+)
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._topology import Topology, Waypoint
-from istio_ambient.authorization.evaluator._verdict import Decision, Hop, Proxy, Verdict
+from istio_ambient.authorization.evaluator._verdict import (
+    Condition,
+    Decision,
+    Hop,
+    PolicyRef,
+    Proxy,
+    Reason,
+    Verdict,
+)
 
 
 class UnknownDestinationError(LookupError):
@@ -39,6 +55,22 @@ def evaluate(snapshot: Snapshot, request: Request) -> Verdict:
     return Evaluator(snapshot).evaluate(request)
 
 
+_UNREAD_TOKENS = "RequestAuthentications"
+_NO_SELECTOR = (
+    "the Service has no selector, so that its endpoints are unknown: policies at them may deny it"
+)
+_FROM_NODE = "a process on the node of a pod, such as the kubelet, passes by the pod's ztunnel"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Client:
+    """What sends a request, as proxies see it."""
+
+    kind: ClientKind
+    source: str | None = None
+    note: str = ""
+
+
 class Evaluator:
     """Evaluates many requests against one snapshot, which it reads once."""
 
@@ -47,16 +79,33 @@ class Evaluator:
 
     def evaluate(self, request: Request) -> Verdict:
         """See `evaluate`."""
-        source, note = self._proven(request.source)
+        client = self._client(request)
         try:
             if request.destination.kind is DestinationKind.SERVICE:
-                hops, found = self._to_service(request, source)
+                hops, found = self._to_service(request, client)
             else:
-                hops, found = self._to_pods(request, source)
+                hops, found = self._to_pods(request, client)
         except LookupError as error:
             raise UnknownDestinationError(str(error).strip("'\"")) from error
-        notes = [each for each in (note, *found) if each]
-        return Verdict(_decision(hops), tuple(hops), "; ".join(notes))
+        notes = [each for each in (client.note, *found) if each]
+        decision = _decision(hops)
+        if _NO_SELECTOR in notes and decision is Decision.ALLOWED:
+            decision = Decision.CONDITIONAL
+        if client.kind is ClientKind.NODE:
+            decision = self._from_node(request, decision)
+            notes.append(_FROM_NODE)
+        return Verdict(decision, tuple(hops), "; ".join(notes), self.not_weighed(hops))
+
+    def not_weighed(self, hops: Sequence[Hop]) -> tuple[str, ...]:
+        """Return what a verdict on these hops leaves out, in words for an operator."""
+        return _not_weighed.not_weighed(self.topology.snapshot, hops)
+
+    @staticmethod
+    def _from_node(request: Request, decision: Decision) -> Decision:
+        """Return the decision about a process on a node: by a Service, the pod may be on another."""
+        if request.destination.kind is DestinationKind.SERVICE:
+            return decision if decision is Decision.ALLOWED else Decision.CONDITIONAL
+        return Decision.ALLOWED
 
     def behind(self, waypoint: Waypoint, group: Sequence[Manifest]) -> Hop:
         """Return ztunnel's decision about any request of a waypoint to equivalent pods.
@@ -66,7 +115,7 @@ class Evaluator:
             group: pods with the same policies, as `_topology.workloads` returns them.
         """
         unspecified = Request(None, Destination.pod(*_snapshot.key(group[0])))
-        return self._at_ztunnel(unspecified, None, waypoint, group, None)
+        return self._at_ztunnel(unspecified, None, waypoint, group, ports=None)
 
     def at_gateway(self, gateway: tuple[str, str], request: Request) -> Hop:
         """Return the decision of an ingress gateway about a request from outside the mesh.
@@ -77,100 +126,160 @@ class Evaluator:
             gateway: namespace and name.
             request: `source` and `destination` are not read; `port` is the listener's.
         """
-        attributes = dataclasses.replace(_attributes(request, None), token=None)
+        attributes = self._attributes(request, None)
         rules = _decide.Rules(_waypoint.translation(http=True), _waypoint.value, attributes)
         applied = self.topology.policies_at_gateway(*gateway)
         hop = Hop(Proxy.GATEWAY, "/".join(gateway), source=None, port=request.port)
-        return _decide.decide(hop, applied, rules)
+        return _with_token(hop, applied, rules, self.topology.authentications_at_gateway(*gateway))
 
-    def _proven(self, source: str | None) -> tuple[str | None, str]:
-        """Return the source that proxies see, and a note where it has no identity."""
-        if source is None:
-            return None, ""
-        named = short(source) if "/ns/" in source else source
+    def _client(self, request: Request) -> _Client:
+        """Return what sends a request, as proxies see it."""
+        source, kind = request.source, request.client
+        if source is None or kind in (ClientKind.OUTSIDE, ClientKind.NODE):
+            return _Client(kind or ClientKind.OUTSIDE)
+        if kind:
+            return _Client(kind, source)
+        named = str(_identity(source))
         if self.topology.is_off_mesh(named):
-            return None, f"{named} is not on the mesh, so it has no identity"
-        return source, ""
+            note = f"{named} is not on the mesh, so it has no identity"
+            return _Client(ClientKind.OUTSIDE, note=note)
+        is_gateway = self.topology.is_ingress_gateway(named)
+        return _Client(ClientKind.GATEWAY if is_gateway else ClientKind.MESH, source)
 
-    def _to_service(self, request: Request, source: str | None) -> tuple[list[Hop], list[str]]:
+    def _to_service(self, request: Request, client: _Client) -> tuple[list[Hop], list[str]]:
         service = _found(self.topology.services, request.destination)
-        port = _ports.service_port(service, request.port)
+        ports = _ports.service_ports(service, request.port)
+        pods = self.topology.pods_of(service)
         waypoint, note = self.topology.service_waypoint(service)
         notes = [note]
-        bypass = self.topology.waypoint_bypass(_identity(source), service) if waypoint else ""
-        if bypass:
+        if waypoint and (bypass := self._bypass(client, service)):
             waypoint, notes = None, [bypass]
         if waypoint is None:
             notes.append(self._unenforced(service))
-        hops: list[Hop] = []
-        if waypoint:
-            hops.append(self._at_waypoint(request, source, waypoint, service))
-        pods = self.topology.pods_of(service)
+        if self.topology.is_headless(service):
+            # Its name resolves to the addresses of pods: no port is translated.
+            groups = _topology.workloads(pods)
+            hops = [hop for group in groups for hop in self._to_group(request, client, group)]
+            return hops, [*notes, *self._about_pods(pods)]
+        hops = self._at_service_waypoint(request, client, waypoint, service, ports)
+        for group in self.topology.groups_on_mesh(pods):
+            pod_ports = _ports.target_ports(ports, group[0])
+            hops.append(self._at_ztunnel(request, client.source, waypoint, group, pod_ports))
+        if not _snapshot.has_selector(service):
+            return hops, [*notes, _NO_SELECTOR]
+        return hops, [*notes, *self._about_pods(pods)]
+
+    def _bypass(self, client: _Client, service: Manifest) -> str:
+        """Return why a client bypasses a Service's waypoint; empty: it passes it."""
+        if client.source is None:
+            return "requests from outside of the mesh bypass the waypoint"
+        return self.topology.waypoint_bypass(service, by_gateway=client.kind is ClientKind.GATEWAY)
+
+    def _about_pods(self, pods: Sequence[Manifest]) -> list[str]:
         on_mesh = [pod for pod in pods if self.topology.on_mesh(pod)]
-        for group in _topology.workloads(on_mesh):
-            pod_port = _ports.target_port(port, group[0]) if port else None
-            hops.append(self._at_ztunnel(request, source, waypoint, group, pod_port))
         if not pods:
-            notes.append("the Service has no pods")
-        elif not on_mesh:
-            notes.append("the pods of the Service are not on the mesh")
-        elif len(on_mesh) < len(pods):
-            notes.append("some pods of the Service are not on the mesh")
-        return hops, notes
+            return ["the Service has no pods"]
+        if not on_mesh:
+            return ["the pods of the Service are not on the mesh", self._uncaptured(pods)]
+        if len(on_mesh) < len(pods):
+            return ["some pods of the Service are not on the mesh", self._uncaptured(pods)]
+        return []
+
+    def _uncaptured(self, pods: Sequence[Manifest]) -> str:
+        """Return a note about pods whose labels alone say that they are on the mesh."""
+        found = [_snapshot.name(pod) for pod in pods if self.topology.is_uncaptured(pod)]
+        if not found:
+            return ""
+        return f"{', '.join(sorted(found)[:3])}: labelled for the mesh, not captured by istio-cni"
 
     def _unenforced(self, service: Manifest) -> str:
         """Return a note that names the policies of a Service without a waypoint; empty: none."""
         named = ", ".join(str(policy.ref) for policy in self.topology.policies_about(service))
         return f"no waypoint is passed, so that no proxy enforces {named}" if named else ""
 
-    def _to_pods(self, request: Request, source: str | None) -> tuple[list[Hop], list[str]]:
+    def _to_pods(self, request: Request, client: _Client) -> tuple[list[Hop], list[str]]:
         if request.destination.kind is DestinationKind.POD:
             pods = [_found(self.topology.pods, request.destination)]
         else:
             pods = self.topology.pods_of_application(request.destination)
         if not pods:
             raise LookupError(f"there is no {request.destination}")
-        on_mesh = [pod for pod in pods if self.topology.on_mesh(pod)]
         hops = [
             hop
-            for group in _topology.workloads(on_mesh)
-            for hop in self._to_group(request, source, group)
+            for group in _topology.workloads(pods)
+            for hop in self._to_group(request, client, group)
         ]
-        return hops, [] if on_mesh else [f"{request.destination} is not on the mesh"]
+        if any(map(self.topology.on_mesh, pods)):
+            return hops, []
+        return hops, [f"{request.destination} is not on the mesh", self._uncaptured(pods)]
 
     def _to_group(
-        self, request: Request, source: str | None, group: Sequence[Manifest]
+        self, request: Request, client: _Client, group: Sequence[Manifest]
     ) -> Iterator[Hop]:
-        waypoint = self.topology.pod_waypoint(group[0]) if source is not None else None
+        """Yield the hops to the addresses of equivalent pods, which need not be on the mesh."""
+        waypoint = self.topology.pod_waypoint(group[0]) if client.kind is ClientKind.MESH else None
+        ports = None if request.port is None else (request.port,)
         if waypoint:
-            yield self._at_waypoint(request, source, waypoint, None, group[0])
-        yield self._at_ztunnel(request, source, waypoint, group, request.port)
+            yield self._at_waypoint(request, client, waypoint, pod=group[0], ports=ports)
+        if self.topology.on_mesh(group[0]):
+            yield self._at_ztunnel(request, client.source, waypoint, group, ports)
+
+    def _at_service_waypoint(
+        self,
+        request: Request,
+        client: _Client,
+        waypoint: Waypoint | None,
+        service: Manifest,
+        ports: Sequence[_ports.Port],
+    ) -> list[Hop]:
+        """Return the hop of a Service's waypoint; none where it is not passed.
+
+        Of several possible ports, those with HTTP and those without are decided apart.
+        """
+        if waypoint is None:
+            return []
+        hops = [
+            (
+                numbers,
+                self._at_waypoint(
+                    request, client, waypoint, service=service, ports=numbers, protocol=protocol
+                ),
+            )
+            for protocol, numbers in _ports.by_protocol(ports).items()
+        ]
+        return [_decide.of_ports(hops)]
 
     def _at_waypoint(
         self,
         request: Request,
-        source: str | None,
+        client: _Client,
         waypoint: Waypoint,
-        service: Manifest | None,
+        *,
+        service: Manifest | None = None,
         pod: Manifest | None = None,
+        ports: tuple[int, ...] | None,
+        protocol: _ports.Protocol = _ports.Protocol.HTTP,
     ) -> Hop:
-        port = _ports.service_port(service, request.port) if service else None
-        number = port["port"] if port else request.port
+        number = ports[0] if ports and len(ports) == 1 else None
+        hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(client.source), number)
+        applied = self.topology.policies_at_waypoint(waypoint, service)
+        if not waypoint.is_reachable or protocol is _ports.Protocol.UDP:
+            return dataclasses.replace(hop, decision=Decision.DENIED, reason=Reason.UNREACHABLE)
         address = (
             _snapshot.spec(service).get("clusterIP") if service else _snapshot.address(pod or {})
         )
-        http = _ports.takes_http(port)
+        http = protocol is _ports.Protocol.HTTP
         attributes = dataclasses.replace(
-            _attributes(request, source),
+            self._attributes(request, client.source),
             destination_ip=_address(address),
             port=number,
+            ports=ports,
             tls=not http,
             tunnelled=True,
         )
         rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, attributes)
-        applied = self.topology.policies_at_waypoint(waypoint, service)
-        hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(source), number)
-        return _decide.decide(hop, applied, rules)
+        asked = self.topology.authentications_at_waypoint(waypoint, service) if http else []
+        return _with_token(hop, applied, rules, asked)
 
     def _at_ztunnel(
         self,
@@ -178,36 +287,80 @@ class Evaluator:
         source: str | None,
         waypoint: Waypoint | None,
         group: Sequence[Manifest],
-        port: int | None,
+        ports: tuple[int, ...] | None,
     ) -> Hop:
         """Return ztunnel's decision in front of equivalent pods."""
         pod, is_single = group[0], len(group) == 1
+        port = ports[0] if ports and len(ports) == 1 else None
         source_ip = request.source_ip
         if waypoint:
-            source = waypoint.sources[0]
+            source = waypoint.source
             source_ip = waypoint.addresses[0] if len(waypoint.addresses) == 1 else None
         attributes = _match.Attributes(
-            principal=_request.principal(source),
+            principal=self._principal(source),
             source_ip=_address(source_ip),
             destination_ip=_address(_snapshot.address(pod)) if is_single else None,
             port=port,
+            ports=ports,
         )
         rules = _decide.Rules(_ztunnel.translate, _ztunnel.value, attributes)
         applied = self.topology.policies_at_ztunnel(pod)
         hop = Hop(Proxy.ZTUNNEL, "/".join(_snapshot.key(pod)), _identity(source), port)
         return _decide.decide(hop, applied, rules)
 
+    def _principal(self, source: str | None) -> str | None:
+        return _request.principal(source, self.topology.snapshot.mesh.trust_domain)
 
-def _attributes(request: Request, source: str | None) -> _match.Attributes:
-    """Return the attributes of a request for a proxy that reads HTTP."""
-    return _match.Attributes(
-        principal=_request.principal(source),
-        source_ip=_address(request.source_ip),
-        port=request.port,
-        method=request.method,
-        path=request.path,
-        host=request.host,
-        headers=request.headers,
+    def _attributes(self, request: Request, source: str | None) -> _match.Attributes:
+        """Return the attributes of a request for a proxy that reads HTTP."""
+        mesh = self.topology.snapshot.mesh
+        return _match.Attributes(
+            principal=self._principal(source),
+            source_ip=_address(request.source_ip),
+            port=request.port,
+            method=request.method,
+            path=request.path,
+            host=request.host,
+            headers=request.headers,
+            normalization=mesh.path_normalization,
+            token=None if _UNREAD_TOKENS in self.topology.snapshot.unread else False,
+            trust_domains=(mesh.trust_domain, *mesh.trust_domain_aliases),
+        )
+
+
+def _with_token(
+    hop: Hop,
+    applied: Sequence[Policy],
+    rules: _decide.Rules,
+    authentications: Sequence[Manifest],
+) -> Hop:
+    """Return the decision of a proxy that looks at tokens before it looks at policies."""
+    seen = rules.attributes
+    token = _tokens.token(authentications, seen.headers, seen.path)
+    if token is _tokens.Token.ABSENT:
+        return _decide.decide(hop, applied, rules)
+    ref = _token_ref(authentications[0])
+    if token is _tokens.Token.MALFORMED:
+        return dataclasses.replace(
+            hop, decision=Decision.DENIED, reason=Reason.TOKEN, policy=ref, applied=(ref,)
+        )
+    attributes = dataclasses.replace(seen, token=None)
+    decided = _decide.decide(hop, applied, dataclasses.replace(rules, attributes=attributes))
+    decided = dataclasses.replace(decided, checks_token=True)
+    if token is _tokens.Token.UNSPECIFIED or decided.decision is Decision.DENIED:
+        return decided
+    unless = (*decided.unless, Condition(ref, "if the token is not valid"))
+    reason = Reason.TOKEN if decided.decision is Decision.ALLOWED else decided.reason
+    return dataclasses.replace(
+        decided, decision=Decision.CONDITIONAL, reason=reason, unless=unless
+    )
+
+
+def _token_ref(authentication: Manifest) -> PolicyRef:
+    where, name = _snapshot.key(authentication)
+    annotations = _snapshot.annotations(authentication)
+    return PolicyRef(
+        where, name, action="DENY", annotations=annotations, kind="RequestAuthentication"
     )
 
 

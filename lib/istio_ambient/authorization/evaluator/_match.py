@@ -27,7 +27,13 @@ SPIFFE = "spiffe://"
 _ONE, _SOME = "{*}", "{**}"
 _PCHAR = r"a-zA-Z0-9\-._~%!$&'()*+,;:@="
 _UNRESERVED = re.compile(r"%(2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
+_ESCAPED_SLASH = re.compile(r"%(2[Ff]|5[Cc])")
+_SLASHES = {"2f": "/", "5c": "\\"}
+_MANY_SLASHES = re.compile("//+")
+_ESCAPED_BY_ENVOY = re.compile(r'[<>|`"^{}]|[^!-~]')
 _MAX_PORT = 65535
+_PARTS = 3
+"""Slashes in `ns/<namespace>/sa/<service account>`."""
 _BLOCKS = frozenset({_policies.SOURCE_IP, _policies.REMOTE_IP, _policies.DESTINATION_IP})
 
 
@@ -49,6 +55,8 @@ class Attributes:
     source_ip: Address | None = None
     destination_ip: Address | None = None
     port: int | None = None
+    ports: tuple[int, ...] | None = None
+    """The values that the port may have; None: any, or the one that is given."""
     method: str | None = None
     path: str | None = None
     host: str | None = None
@@ -60,6 +68,10 @@ class Attributes:
     connection has no source address, and only `remote.ip` is the client's."""
     token: Literal[False] | None = False
     """False: the request has no valid token; None: unspecified."""
+    normalization: str = "BASE"
+    """How a proxy normalizes paths, as the mesh config names it."""
+    trust_domains: tuple[str, ...] = ()
+    """That of the mesh, and its aliases; empty: names of trust domains are not translated."""
 
 
 def some(truths: Iterable[Truth]) -> Truth:
@@ -112,36 +124,79 @@ def is_valid(attribute: str, value: str) -> bool:
 def connection(attribute: str, value: str, seen: Attributes) -> Truth:
     """Match a port or an address; the value has to be valid."""
     if attribute == _policies.PORT:
-        return None if seen.port is None else int(value) == seen.port
+        return _port(int(value), seen)
+    if attribute == _policies.REMOTE_IP and seen.tunnelled:
+        return _within(_forwarded_for(seen), value)
     is_destination = attribute == _policies.DESTINATION_IP
-    actual = seen.destination_ip if is_destination else seen.source_ip
+    return _within(seen.destination_ip if is_destination else seen.source_ip, value)
+
+
+def _within(actual: Address | None, value: str) -> Truth:
     return None if actual is None else actual in ipaddress.ip_network(value, strict=False)
 
 
-def path(pattern: str, actual: str | None) -> Truth:
+def _forwarded_for(seen: Attributes) -> Address | None:
+    """Return the client's address as a waypoint takes it: the last one in X-Forwarded-For.
+
+    Any client may write that header. Without it, and where it has no address, the address is that
+    of the connection in the tunnel.
+    """
+    if seen.headers is None:
+        return None
+    last = seen.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    try:
+        return ipaddress.ip_address(last)
+    except ValueError:
+        return seen.source_ip
+
+
+def _port(wanted: int, seen: Attributes) -> Truth:
+    if seen.port is not None:
+        return wanted == seen.port
+    return False if seen.ports is not None and wanted not in seen.ports else None
+
+
+def path(pattern: str, actual: str | None, normalization: str = "BASE") -> Truth:
     """Match a path as a waypoint sees it: normalized, without the query.
 
     A pattern with `{*}` (one segment) or `{**}` (any number of segments) is a template.
     """
     if actual is None:
         return None if pattern != ANY else True
-    seen = normalized(actual)
+    seen = normalized(actual, normalization)
     if _ONE in pattern or _SOME in pattern:
         return _template(pattern).fullmatch(seen) is not None
     # Envoy matches `*` as presence, which for a path means at least one character.
     return bool(seen) if pattern == ANY else text(pattern, seen)
 
 
-def normalized(target: str) -> str:
+def normalized(target: str, normalization: str = "BASE") -> str:
     """Return the path of a request target after Envoy's normalization (RFC 3986, 6.2.2).
 
-    Istio's default is BASE: dot segments are resolved, unreserved characters are unescaped and a
-    backslash becomes a slash; double slashes and escaped slashes stay.
+    Istio's default is BASE: dot segments are resolved, unreserved characters are unescaped, a
+    backslash becomes a slash, and some characters are escaped; double slashes and escaped slashes
+    stay. See https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies.
+
+    Args:
+        target: as in the request line.
+        normalization: `pathNormalization` of the mesh config.
     """
     plain = re.split(r"[?#]", target, maxsplit=1)[0]
-    if not plain.startswith("/"):
+    if not plain.startswith("/") or normalization == "NONE":
         return plain
+    if normalization == "DECODE_AND_MERGE_SLASHES":
+        plain = _ESCAPED_SLASH.sub(lambda found: _SLASHES[found[1].lower()], plain)
     plain = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), plain.replace("\\", "/"))
+    plain = _ESCAPED_BY_ENVOY.sub(lambda found: _escaped(found[0]), plain)
+    plain = _without_dots(plain)
+    return plain if normalization == "BASE" else _MANY_SLASHES.sub("/", plain)
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode(errors="surrogatepass"))
+
+
+def _without_dots(plain: str) -> str:
     segments: list[str] = []
     *folders, last = plain[1:].split("/")
     for segment in folders:
@@ -156,10 +211,29 @@ def normalized(target: str) -> str:
     return "/" + "/".join([*segments, last])
 
 
+def rewritten(target: str | None, normalization: str) -> str | None:
+    """Return a request target with its path normalized, as the header `:path` has it."""
+    if target is None:
+        return None
+    plain, query, rest = target.partition("?")
+    return normalized(plain, normalization) + query + rest
+
+
 def _template(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\{\*\*\}|\{\*\})", pattern)
     known = {_ONE: f"[{_PCHAR}]+", _SOME: f"[{_PCHAR}/]*"}
     return re.compile("".join(known.get(part) or re.escape(part) for part in parts))
+
+
+def in_trust_domains(pattern: str, domains: tuple[str, ...]) -> list[str]:
+    """Return a principal of a policy in each trust domain of the mesh that it stands for.
+
+    `cluster.local` stands for all of them, whatever they are, and so does each alias.
+    """
+    domain, _, rest = pattern.partition("/")
+    if rest.count("/") != _PARTS or domain not in ("cluster.local", *domains):
+        return [pattern]
+    return [f"{each}/{rest}" for each in domains] or [pattern]
 
 
 def principal(pattern: str, actual: str | None) -> bool:

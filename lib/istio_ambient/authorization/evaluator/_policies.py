@@ -18,6 +18,7 @@ from istio_ambient.authorization.evaluator._snapshot import Manifest
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
 
 ALLOW, DENY, CUSTOM = "ALLOW", "DENY", "CUSTOM"
+PEER_AUTHENTICATION = "PeerAuthentication"
 
 PRINCIPAL = "source.principal"
 NAMESPACE = "source.namespace"
@@ -109,6 +110,8 @@ class Policy:
     """None: all workloads of the namespace, or of the mesh in the root namespace."""
     authorizer: str = ""
     """The extension provider of a CUSTOM policy."""
+    is_dry_run: bool = False
+    """Said of CUSTOM policies only: others that are a dry run have no effect."""
 
     def rule_ref(self, index: int) -> PolicyRef:
         """Return the reference to one rule, by its index."""
@@ -118,12 +121,14 @@ class Policy:
 def read(manifest: Manifest) -> Policy | None:
     """Return the policy of an object in JSON form.
 
-    None where no proxy enforces it: action AUDIT or an unknown one, or a dry run.
+    None where no proxy enforces it: action AUDIT or an unknown one, or a dry run that is not
+    CUSTOM.
     """
     metadata, spec = kube.section(manifest, "metadata"), kube.section(manifest, "spec")
     annotations = kube.section(metadata, "annotations")
     action = spec.get("action") or ALLOW
-    if action not in (ALLOW, DENY, CUSTOM) or annotations.get(_DRY_RUN) in _TRUE:
+    is_dry_run = annotations.get(_DRY_RUN) in _TRUE
+    if action not in (ALLOW, DENY, CUSTOM) or (is_dry_run and action != CUSTOM):
         return None
     selector = kube.section(spec, "selector").get("matchLabels")
     ref = PolicyRef(
@@ -133,14 +138,19 @@ def read(manifest: Manifest) -> Policy | None:
         ref=ref,
         action=action,
         rules=tuple(_rule(rule) for rule in _maps(spec, "rules")),
-        targets=tuple(_references(spec)),
+        targets=references(spec),
         selector=None if spec.get("selector") is None else selector or {},
         authorizer=kube.section(spec, "provider").get("name", ""),
+        is_dry_run=is_dry_run,
     )
 
 
+def references(spec: Manifest) -> tuple[Reference, ...]:
+    """Return the elements of `targetRefs`; the deprecated `targetRef` counts without them."""
+    return tuple(_references(spec))
+
+
 def _references(spec: Manifest) -> Iterator[Reference]:
-    # The deprecated targetRef applies only where there is no list.
     single = spec.get("targetRef")
     for ref in _maps(spec, "targetRefs") or ([single] if single else []):
         yield Reference(

@@ -49,6 +49,23 @@ class Destination:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
+class ClientKind(enum.StrEnum):
+    """How what sends a request is connected to the mesh, from which the way of a request follows.
+
+    Without a source, `MESH` and `GATEWAY` have no meaning; `OUTSIDE` and `NODE` ignore the source.
+    """
+
+    MESH = "on the mesh"
+    """A pod whose own ztunnel proves its identity; that need not be one of a Juju application."""
+    OUTSIDE = "outside of the mesh"
+    """A client in plain text, without an identity, which no waypoint is asked about."""
+    NODE = "node"
+    """A process on the node of the destination's pod: the kubelet with its probes, pods with
+    `hostNetwork`. istio-cni lets it pass by the pod's ztunnel."""
+    GATEWAY = "ingress gateway"
+    """A proxy with an identity that bypasses waypoints, unless a Service asks for its own."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """A request from a source to a destination.
@@ -70,11 +87,21 @@ class Request:
     headers: Mapping[str, str] | None = None
     """Names in lower case; a header that is not in here is not sent."""
     source_ip: str | None = None
+    client: ClientKind | None = None
+    """None: as the snapshot has it, where all pods of a source are off the mesh, or an ingress
+    gateway runs as the source."""
 
 
-def principal(source: str | None) -> str | None:
-    """Return a source as policies name it: a SPIFFE id without its scheme."""
+def principal(source: str | None, trust_domain: str = "") -> str | None:
+    """Return a source as policies name it: a SPIFFE id without its scheme.
+
+    Args:
+        source: `<namespace>/<service account>`, or a principal.
+        trust_domain: of the mesh; empty: the default.
+    """
     if source is None or "/ns/" in source:
         return source
     namespace, _, account = source.partition("/")
+    if trust_domain:
+        return f"{trust_domain}/ns/{namespace}/sa/{account}"
     return _requests.Source(namespace, account).principal

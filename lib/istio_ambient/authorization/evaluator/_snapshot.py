@@ -17,6 +17,24 @@ Name = tuple[str, str]
 """Namespace and name."""
 
 
+DEFAULT_TRUST_DOMAIN = "cluster.local"
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshSettings:
+    """What of the mesh config decides about requests."""
+
+    trust_domain: str = DEFAULT_TRUST_DOMAIN
+    trust_domain_aliases: tuple[str, ...] = ()
+    path_normalization: str = "BASE"
+    """`NONE`, `BASE`, `MERGE_SLASHES` or `DECODE_AND_MERGE_SLASHES`."""
+    authorizers: frozenset[str] | None = None
+    """Names of the extension providers; None: not known. Requests that a CUSTOM policy sends to a
+    provider that is not among them are denied."""
+    http_authorizers: frozenset[str] = frozenset()
+    """Those that are asked about HTTP only; on other ports their policies are left out."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """Live objects of a whole cluster, each in JSON form as the API server has it."""
@@ -32,9 +50,11 @@ class Snapshot:
     """Gateways of the Gateway API; one without an address in its status is no waypoint yet."""
     policies: tuple[Manifest, ...] = ()
     """AuthorizationPolicies of all namespaces."""
-    authorizers: frozenset[str] | None = None
-    """Names of the extension providers in the mesh config; None: not known. Requests that a CUSTOM
-    policy sends to a provider that is not among them are denied."""
+    peer_authentications: tuple[Manifest, ...] = ()
+    request_authentications: tuple[Manifest, ...] = ()
+    mesh: MeshSettings = MeshSettings()
+    unread: tuple[str, ...] = ()
+    """Kinds of objects above that could not be read, so that there seem to be none."""
 
 
 def selects(service: Manifest, pod: Manifest) -> bool:
@@ -42,6 +62,26 @@ def selects(service: Manifest, pod: Manifest) -> bool:
     selector = kube.section(spec(service), "selector")
     same = namespace(pod) == namespace(service)
     return bool(selector) and same and selector.items() <= labels(pod).items()
+
+
+def has_selector(service: Manifest) -> bool:
+    """Return whether a Service selects pods; else others write its endpoints."""
+    return bool(kube.section(spec(service), "selector"))
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Return whether a pod may receive requests: nothing says that it is not ready."""
+    status = kube.section(pod, "status")
+    return status.get("phase") != "Pending" and all(
+        each.get("status") != "False"
+        for each in kube.items(status, "conditions")
+        if each.get("type") == "Ready"
+    )
+
+
+def annotations(manifest: Manifest) -> dict[str, str]:
+    """Return the annotations of an object."""
+    return manifest["metadata"].get("annotations") or {}
 
 
 def address(pod: Manifest) -> str:

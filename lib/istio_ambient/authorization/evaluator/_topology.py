@@ -10,18 +10,27 @@ pilot/pkg/serviceregistry/ambient).
 import collections
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from istio_ambient import gateways, kube
 from istio_ambient.authorization import _requests
-from istio_ambient.authorization.evaluator import _policies, _request, _snapshot, _ztunnel
+from istio_ambient.authorization.evaluator import (
+    _custom,
+    _peer_authentication,
+    _policies,
+    _request,
+    _snapshot,
+    _ztunnel,
+)
 from istio_ambient.authorization.evaluator._policies import Check, Policy, Reference, Rule
 from istio_ambient.authorization.evaluator._request import Destination
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
 
 MANAGED_LABEL = "gateway.istio.io/managed"
+REDIRECTION = "ambient.istio.io/redirection"
+"""Annotation by which istio-cni says that it redirects the traffic of a pod to ztunnel."""
 INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
 _POD_LABELS = frozenset(
     {
@@ -48,9 +57,17 @@ class Waypoint:
     traffic: str
     """`service`, `workload`, `all` or `none`."""
     sources: tuple[str, ...]
-    """Identities of its pods, `<namespace>/<service account>`."""
+    """Identities of its pods, `<namespace>/<service account>`; empty: it has none."""
     addresses: tuple[str, ...]
     """IP addresses of its pods."""
+    is_reachable: bool
+    """Whether a pod is ready to take requests of other proxies. ztunnel sends no request elsewhere
+    where none is: those to the Services of such a waypoint fail."""
+
+    @property
+    def source(self) -> str:
+        """The identity of a pod; without pods, the one that istiod would give it."""
+        return next(iter(self.sources), f"{self.namespace}/{self.name}")
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -84,11 +101,30 @@ class Topology:
         self._waypoints: dict[_snapshot.Name, tuple[Waypoint | None, str]] = {}
 
     def on_mesh(self, pod: Manifest) -> bool:
-        """Return whether a pod is on the mesh, so that ztunnel carries its traffic."""
+        """Return whether a pod is on the mesh, so that ztunnel carries its traffic.
+
+        istio-cni says so in an annotation, which istiod and all proxies go by. The labels are
+        what is wanted, and decide here about a pod that has not started.
+        """
+        if _snapshot.spec(pod).get("hostNetwork"):
+            return False
+        if REDIRECTION in _snapshot.annotations(pod):
+            return _snapshot.annotations(pod)[REDIRECTION] == "enabled"
+        is_pending = kube.section(pod, "status").get("phase") == "Pending"
+        return is_pending and self._is_labelled(pod)
+
+    def is_uncaptured(self, pod: Manifest) -> bool:
+        """Return whether a pod is off the mesh, though its labels want it on the mesh."""
+        return self._is_labelled(pod) and not self.on_mesh(pod)
+
+    def _is_labelled(self, pod: Manifest) -> bool:
         mode = gateways.DATAPLANE_MODE
         inherited = self.namespaces.get(_snapshot.namespace(pod), {}).get(mode)
-        ambient = _snapshot.labels(pod).get(mode, inherited) == "ambient"
-        return ambient and not _snapshot.spec(pod).get("hostNetwork")
+        return _snapshot.labels(pod).get(mode, inherited) == "ambient"
+
+    def groups_on_mesh(self, pods: Iterable[Manifest]) -> list[list[Manifest]]:
+        """Return those pods that are on the mesh, as `workloads` does."""
+        return workloads(filter(self.on_mesh, pods))
 
     def pods_of(self, service: Manifest) -> list[Manifest]:
         """Return the pods that a Service selects."""
@@ -135,6 +171,8 @@ class Topology:
 
     def pod_waypoint(self, pod: Manifest) -> Waypoint | None:
         """Return the waypoint of a pod, for requests to the pod's own address."""
+        if gateways.NAME_LABEL in _snapshot.labels(pod):
+            return None  # A pod of a waypoint or gateway.
         found, _ = self._named_waypoint(pod)
         return found if found and found.traffic in ("workload", "all") else None
 
@@ -169,34 +207,43 @@ class Topology:
     def _waypoint(self, gateway: Manifest) -> Waypoint:
         where, name = _snapshot.key(gateway)
         pods = self._labelled.get((where, gateways.NAME_LABEL, name), [])
+        is_waypoint = _snapshot.spec(gateway).get("gatewayClassName") == gateways.WAYPOINT_CLASS
         accounts = {str(_snapshot.spec(pod).get("serviceAccountName", "default")) for pod in pods}
         addresses = {_snapshot.address(pod) for pod in pods}
         return Waypoint(
             where,
             name,
             _snapshot.labels(gateway).get(gateways.WAYPOINT_FOR_LABEL, "service"),
-            # Without pods, the name that istiod gives the ServiceAccount of a waypoint.
-            tuple(f"{where}/{account}" for account in sorted(accounts) or [name]),
+            tuple(f"{where}/{account}" for account in sorted(accounts)),
             tuple(sorted(each for each in addresses if each)),
+            # Gateways of other classes take no requests of ztunnels.
+            is_waypoint and any(map(_snapshot.is_ready, pods)),
         )
 
-    def waypoint_bypass(self, source: str | None, service: Manifest) -> str:
-        """Return why requests of a client bypass a Service's waypoint; empty: they pass it."""
-        if source is None:
-            return "requests from outside of the mesh bypass the waypoint"
+    def waypoint_bypass(self, service: Manifest, *, by_gateway: bool) -> str:
+        """Return why a client with an identity bypasses a Service's waypoint; empty: it does not.
+
+        Args:
+            service: the Service.
+            by_gateway: whether the client is an ingress gateway.
+        """
         if self.is_headless(service):
             return "requests to a headless Service go to its pods and bypass the waypoint"
         inherited = self.namespaces.get(_snapshot.namespace(service), {}).get(
             INGRESS_USE_WAYPOINT, ""
         )
         label = _snapshot.labels(service).get(INGRESS_USE_WAYPOINT, inherited)
-        if label.lower() != "true" and source in self._ingress_gateways:
+        if label.lower() != "true" and by_gateway:
             return "requests of an ingress gateway bypass the waypoint"
         return ""
 
     def is_headless(self, service: Manifest) -> bool:
         """Return whether a Service has no address of its own."""
         return _snapshot.spec(service).get("clusterIP") == "None"
+
+    def is_ingress_gateway(self, source: str) -> bool:
+        """Return whether an ingress gateway runs as an identity."""
+        return source in self._ingress_gateways
 
     @functools.cached_property
     def _ingress_gateways(self) -> set[str]:
@@ -240,21 +287,40 @@ class Topology:
 
     def policies_at_waypoint(self, waypoint: Waypoint, service: Manifest | None) -> list[Policy]:
         """Return the policies that a waypoint enforces for a Service, or for pods (None)."""
+        named = self._named_at_waypoint(waypoint, service)
+        found = (each for each in self.policies if named(each.targets, each.ref.namespace))
+        return _custom.enforced(found, self.snapshot.mesh)
+
+    def authentications_at_waypoint(
+        self, waypoint: Waypoint, service: Manifest | None
+    ) -> list[Manifest]:
+        """Return the RequestAuthentications of a waypoint for a Service, or for pods (None)."""
+        named = self._named_at_waypoint(waypoint, service)
+        return [
+            each
+            for each in self.snapshot.request_authentications
+            if named(_policies.references(_snapshot.spec(each)), _snapshot.namespace(each))
+        ]
+
+    def _named_at_waypoint(
+        self, waypoint: Waypoint, service: Manifest | None
+    ) -> Callable[[Sequence[Reference], str], bool]:
+        """Return the function that says whether targets of an object, in a namespace, are these."""
         root = self.snapshot.root_namespace
         applied = {(root, _policies.GATEWAY_API, "GatewayClass", gateways.WAYPOINT_CLASS)}
         if service is not None:
             applied.add((_snapshot.namespace(service), "core", "Service", _snapshot.name(service)))
         own = (waypoint.namespace, _policies.GATEWAY_API, "Gateway", waypoint.name)
 
-        def names(ref: Reference, where: str) -> bool:
-            what = (where, ref.group, ref.kind, ref.name)
-            return what in applied or (what == own and ref.namespace in ("", where))
+        def named(targets: Sequence[Reference], where: str) -> bool:
+            found = ((where, ref.group, ref.kind, ref.name, ref.namespace) for ref in targets)
+            return any(
+                what in applied or (what == own and namespace in ("", where))
+                for *key, namespace in found
+                for what in [tuple(key)]
+            )
 
-        return [
-            self._effective(policy)
-            for policy in self.policies
-            if any(names(ref, policy.ref.namespace) for ref in policy.targets)
-        ]
+        return named
 
     def policies_at_gateway(self, namespace: str, name: str) -> list[Policy]:
         """Return the policies that an ingress gateway enforces.
@@ -262,32 +328,48 @@ class Topology:
         Unlike waypoints, gateways also enforce policies without a target, of their own namespace
         and of the root namespace. A selector is compared with the labels of the gateway's pods.
         """
+        applies = self._applies_at_gateway(namespace, name)
+        found = (
+            policy
+            for policy in self.policies
+            if applies(policy.targets, policy.ref.namespace, policy.selector or {})
+        )
+        return _custom.enforced(found, self.snapshot.mesh)
+
+    def authentications_at_gateway(self, namespace: str, name: str) -> list[Manifest]:
+        """Return the RequestAuthentications of an ingress gateway."""
+        applies = self._applies_at_gateway(namespace, name)
+        return [
+            each
+            for each in self.snapshot.request_authentications
+            if applies(
+                _policies.references(_snapshot.spec(each)),
+                _snapshot.namespace(each),
+                kube.section(kube.section(_snapshot.spec(each), "selector"), "matchLabels"),
+            )
+        ]
+
+    def _applies_at_gateway(
+        self, namespace: str, name: str
+    ) -> Callable[[Sequence[Reference], str, Mapping[str, str]], bool]:
+        """Return the function that says whether targets, or a selector, are this gateway."""
         labels = {gateways.NAME_LABEL: name}
         for pod in self.pods.values():
             if _snapshot.namespace(pod) == namespace:
                 found = _snapshot.labels(pod)
                 labels = found if found.get(gateways.NAME_LABEL) == name else labels
+        own = (_policies.GATEWAY_API, "Gateway", name)
 
-        def applies(policy: Policy) -> bool:
-            where = policy.ref.namespace
-            if not policy.targets:
+        def applies(targets: Sequence[Reference], where: str, selector: Mapping[str, str]) -> bool:
+            if not targets:
                 near = where in (namespace, self.snapshot.root_namespace)
-                return near and (policy.selector or {}).items() <= labels.items()
-            own = (_policies.GATEWAY_API, "Gateway", name)
+                return near and selector.items() <= labels.items()
             return where == namespace and any(
                 (ref.group, ref.kind, ref.name) == own and ref.namespace in ("", where)
-                for ref in policy.targets
+                for ref in targets
             )
 
-        return [self._effective(policy) for policy in self.policies if applies(policy)]
-
-    def _effective(self, policy: Policy) -> Policy:
-        """Return a policy as it is enforced: without its authorizer, CUSTOM denies."""
-        known = self.snapshot.authorizers
-        is_custom = policy.action == _policies.CUSTOM
-        if not is_custom or known is None or policy.authorizer in known:
-            return policy
-        return dataclasses.replace(policy, action=_policies.DENY)
+        return applies
 
     def policies_at_ztunnel(self, pod: Manifest) -> list[Policy]:
         """Return the policies that ztunnel enforces at a pod, with those that istiod generates."""
@@ -300,8 +382,19 @@ class Topology:
                 and policy.ref.namespace in namespaces
                 and _selects(policy.selector, _snapshot.labels(pod))
             ),
+            *_peer_authentication.policies(
+                pod, self._peer_authentications, self.snapshot.root_namespace
+            ),
             *self._synthetic(pod),
         ]
+
+    @functools.cached_property
+    def _peer_authentications(self) -> dict[str, list[Manifest]]:
+        """PeerAuthentications by namespace."""
+        found: dict[str, list[Manifest]] = collections.defaultdict(list)
+        for each in self.snapshot.peer_authentications:
+            found[_snapshot.namespace(each)].append(each)
+        return found
 
     def _synthetic(self, pod: Manifest) -> Iterator[Policy]:
         """Yield the policies of PILOT_AUTO_ALLOW_WAYPOINT_POLICY for the waypoints of a pod."""
@@ -309,9 +402,12 @@ class Topology:
             return
         waypoints = [self.service_waypoint(service)[0] for service in self.services_of(pod)]
         for waypoint in dict.fromkeys([*waypoints, self.pod_waypoint(pod)]):
-            if waypoint:
+            if waypoint and waypoint.sources:
                 name = f"istio_allow_waypoint_{waypoint.namespace}_{waypoint.name}"
-                principals = tuple(str(_request.principal(each)) for each in waypoint.sources)
+                domain = self.snapshot.mesh.trust_domain
+                principals = tuple(
+                    str(_request.principal(each, domain)) for each in waypoint.sources
+                )
                 rule = Rule(sources=((Check(_policies.PRINCIPAL, principals),),))
                 ref = PolicyRef(waypoint.namespace, name, synthetic=True)
                 yield Policy(ref, _policies.ALLOW, (rule,))

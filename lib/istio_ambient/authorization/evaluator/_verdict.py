@@ -26,6 +26,9 @@ class Reason(enum.StrEnum):
     DENY = "denied by a DENY policy"
     LACK_OF_ALLOW = "no ALLOW policy matches"
     CUSTOM = "an external authorizer decides"
+    PLAIN_TEXT = "plain text is refused by a PeerAuthentication"
+    TOKEN = "the token is malformed, so that a RequestAuthentication refuses it"
+    UNREACHABLE = "no proxy answers there"
 
 
 class Proxy(enum.StrEnum):
@@ -50,6 +53,8 @@ class PolicyRef:
     annotations: Mapping[str, str] = dataclasses.field(
         default_factory=dict[str, str], compare=False
     )
+    kind: str = "AuthorizationPolicy"
+    """`PeerAuthentication` where istiod makes a DENY policy of one for ztunnel."""
     synthetic: bool = False
     """Whether istiod generates the policy (PILOT_AUTO_ALLOW_WAYPOINT_POLICY), so that no object in
     the cluster has it."""
@@ -61,7 +66,8 @@ class PolicyRef:
 
     def __str__(self) -> str:
         rule = "" if self.rule is None else f" rule {self.rule}"
-        return f"{self.namespace}/{self.name}{rule}"
+        kind = "" if self.kind == "AuthorizationPolicy" else f"{self.kind} "
+        return f"{kind}{self.namespace}/{self.name}{rule}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +101,9 @@ class Hop:
     """Conditional: denied if one of these holds."""
     asks: tuple[PolicyRef, ...] = ()
     """CUSTOM rules that match or may match: their external authorizer has to allow the request."""
+    checks_token: bool = False
+    """Whether the proxy looks at the request's token, of which it is not known whether it is
+    valid."""
     applied: tuple[PolicyRef, ...] = ()
     """All policies that this proxy enforces for the destination, sorted."""
 
@@ -110,6 +119,8 @@ class Verdict:
     one of these."""
     note: str = ""
     """Facts that are no policies: the destination is not on the mesh, its waypoint is missing."""
+    not_weighed: tuple[str, ...] = ()
+    """What may decide otherwise and is not known here: NetworkPolicies, tokens, authorizers."""
 
     @property
     def allowed(self) -> bool:

@@ -82,7 +82,7 @@ def value(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> Trut
         return _header(attribute.partition("[")[2][:-1].lower(), wanted, seen)
     match attribute:
         case _policies.PATH:
-            return _match.path(wanted, seen.path)
+            return _match.path(wanted, seen.path, seen.normalization)
         case _policies.METHOD:
             return _match.text(wanted, seen.method)
         case _policies.HOST:
@@ -103,13 +103,15 @@ def _identity(policy: Policy, attribute: str, wanted: str, seen: Attributes) -> 
         return None
     match attribute:
         case _policies.PRINCIPAL:
-            return _match.principal(wanted, principal)
+            wider = _match.in_trust_domains(wanted, seen.trust_domains)
+            return any(_match.principal(each, principal) for each in wider)
         case _policies.NAMESPACE:
             return _match.namespace(wanted, principal)
         case _policies.SERVICE_ACCOUNT:
             return _match.service_account(wanted, policy.ref.namespace, principal)
         case _:
-            return _match.trust_domain(wanted, principal)
+            wider = seen.trust_domains if wanted in seen.trust_domains else (wanted,)
+            return any(_match.trust_domain(each, principal) for each in wider)
 
 
 def _header(name: str, wanted: str, seen: Attributes) -> Truth:
@@ -119,7 +121,7 @@ def _header(name: str, wanted: str, seen: Attributes) -> Truth:
         case ":authority" | "host":
             return _match.text(wanted, seen.host)
         case ":path":
-            return _match.text(wanted, seen.path)
+            return _match.text(wanted, _match.rewritten(seen.path, seen.normalization))
         case _ if seen.headers is None or name.startswith(_SET_BY_ENVOY):
             return None
         case _:

@@ -7,6 +7,7 @@ from typing import Any
 from istio_ambient.authorization import evaluator, hardened_mode
 
 AMBIENT = {"istio.io/dataplane-mode": "ambient"}
+CAPTURED = {"ambient.istio.io/redirection": "enabled"}
 WAYPOINT = {"istio.io/use-waypoint": "way"}
 DETAILS = evaluator.Destination.service("shop", "details")
 PODS = evaluator.Destination.workload("shop", "details")
@@ -54,14 +55,32 @@ def pod(
     where: str = "shop",
     labels: Any = None,
     phase: str = "Running",
+    captured: bool | None = None,
 ) -> dict[str, Any]:
+    """A pod, captured by istio-cni unless its labels say otherwise."""
     marks = {"app.kubernetes.io/name": app, "statefulset.kubernetes.io/pod-name": name}
     ports = [{"name": "http", "containerPort": 9080}, {"name": "admin", "containerPort": 9081}]
+    mode = (labels or {}).get("istio.io/dataplane-mode")
+    is_captured = mode in (None, "ambient") if captured is None else captured
     return {
-        "metadata": {"name": name, "namespace": where, "labels": {**marks, **(labels or {})}},
+        "metadata": {
+            "name": name,
+            "namespace": where,
+            "labels": {**marks, **(labels or {})},
+            "annotations": CAPTURED if is_captured else {},
+        },
         "spec": {"serviceAccountName": account, "containers": [{"name": app, "ports": ports}]},
         "status": {"phase": phase, "podIP": "10.244.0.10"},
     }
+
+
+def waypoint_pod(name: str = "way", where: str = "shop", phase: str = "Running") -> dict[str, Any]:
+    """The pod that istiod makes for `gateway`."""
+    labels = {
+        "gateway.networking.k8s.io/gateway-name": name,
+        "istio.io/dataplane-mode": "none",
+    }
+    return pod(f"{name}-0", name, name, where, labels, phase)
 
 
 def gateway(
@@ -80,7 +99,10 @@ def gateway(
     }
 
 
-def snapshot(*policies: dict[str, Any], **changes: Any) -> evaluator.Snapshot:
+def snapshot(
+    *policies: dict[str, Any], with_waypoint_pods: bool = True, **changes: Any
+) -> evaluator.Snapshot:
+    """A snapshot of the sample mesh; each of its gateways has a pod, unless told otherwise."""
     members: dict[str, Any] = {
         "root_namespace": "mesh",
         "auto_allow": True,
@@ -90,7 +112,11 @@ def snapshot(*policies: dict[str, Any], **changes: Any) -> evaluator.Snapshot:
         "gateways": (gateway(),),
         "policies": policies,
     }
-    return evaluator.Snapshot(**{**members, **changes})
+    members |= changes
+    if with_waypoint_pods:
+        made = tuple(waypoint_pod(*reversed(evaluator.key(each))) for each in members["gateways"])
+        members["pods"] = (*members["pods"], *made)
+    return evaluator.Snapshot(**members)
 
 
 def verdict(

@@ -14,12 +14,28 @@ FROM_OFFICE = {"from": [{"source": {"ipBlocks": ["203.0.113.0/24"]}}]}
 WITHOUT_TOKEN = {"from": [{"source": {"notRequestPrincipals": ["*"]}}]}
 
 
-def hop(*policies: dict[str, Any], source_ip: str | None = "203.0.113.7", path: str = "/x") -> Any:
+TOKENS = samples.policy("tokens", selector=None, jwtRules=[{"issuer": "https://login.example"}])
+
+
+def hop(
+    *policies: dict[str, Any],
+    source_ip: str | None = "203.0.113.7",
+    path: str = "/x",
+    headers: dict[str, str] | None = None,
+    authentications: bool = False,
+) -> Any:
     labels = {"gateway.networking.k8s.io/gateway-name": "gate", "team": "front"}
     pods = (samples.pod("gate-istio-0", "gate", "gate-istio", labels=labels),)
-    evaluation = evaluator.Evaluator(samples.snapshot(*policies, pods=pods))
+    changes: dict[str, Any] = {"request_authentications": (TOKENS,) if authentications else ()}
+    evaluation = evaluator.Evaluator(samples.snapshot(*policies, pods=pods, **changes))
     request = evaluator.Request(
-        None, samples.DETAILS, port=443, path=path, method="GET", source_ip=source_ip
+        None,
+        samples.DETAILS,
+        port=443,
+        path=path,
+        method="GET",
+        headers=headers,
+        source_ip=source_ip,
     )
     return evaluation.at_gateway(("shop", "gate"), request)
 
@@ -53,7 +69,8 @@ def test_which_policies_a_gateway_heeds(where: str, spec: dict[str, Any], applie
 
 def test_whether_there_is_a_token_is_open():
     closed = samples.policy("tokens", targetRefs=TO_GATE, action="DENY", rules=[WITHOUT_TOKEN])
-    found = hop(closed)
+    assert hop(closed).decision is evaluator.Decision.DENIED
+    found = hop(closed, authentications=True)
     assert found.decision is evaluator.Decision.CONDITIONAL
     assert [str(each.policy) for each in found.unless] == ["shop/tokens rule 0"]
 
