@@ -7,7 +7,12 @@
 access in `explain`.
 """
 
-from istio_ambient.authorization._cluster import cluster, model_namespaces, services_of
+from istio_ambient.authorization._cluster import (
+    cluster,
+    is_namespace_of,
+    model_namespaces,
+    services_of,
+)
 from istio_ambient.authorization._ownership import (
     Objection,
     Outcomes,
@@ -63,6 +68,7 @@ __all__ = [
     "allow",
     "closes_target",
     "cluster",
+    "is_namespace_of",
     "made_by_juju",
     "model_namespaces",
     "objections",

@@ -17,6 +17,16 @@ MODEL_ID = "model.juju.is/id"
 """Label or annotation, depending on Juju's version, of a namespace that is a Juju model."""
 
 
+CONTROLLER_MODEL = "controller"
+"""The one model whose namespace has another name: `controller-<name of the controller>`."""
+
+
+def is_namespace_of(namespace: str, model: str) -> bool:
+    """Return whether a namespace that is a Juju model can be the model of this name."""
+    is_controller = model == CONTROLLER_MODEL and namespace.startswith(f"{model}-")
+    return namespace == model or is_controller
+
+
 def cluster(services: Iterable[kube.Resource], namespaces: Iterable[Namespace]) -> Cluster:
     """Return the facts that decide about access requests.
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from istio_ambient import authorization, gateways
 from istio_ambient.beacon._config import Config
+from istio_ambient.values import shares
 from istio_ambient.values.problems import Problem
 
 MAX_WATCHED = 16
@@ -93,16 +94,16 @@ class Facts:
         """Host and port of the Services that requests wait for, sorted; at most `MAX_WATCHED`.
 
         No event follows when another application makes one. Requests for any port are left out.
+        Each application that requests gets its share.
         """
-        return sorted(
-            {
-                (f"{request.target.name}.{request.target.namespace}.svc", port)
-                for request, objection in self.objections.items()
-                for operation in request.operations
-                for port in operation.ports
-                if objection.pending
-            }
-        )[:MAX_WATCHED]
+        found: dict[str, set[tuple[str, int]]] = {}
+        for request, objection in self.objections.items():
+            host = f"{request.target.name}.{request.target.namespace}.svc"
+            ports = (port for operation in request.operations for port in operation.ports)
+            if objection.pending:
+                of_app = found.setdefault(request.requester.app, set())
+                of_app.update((host, port) for port in ports)
+        return shares.in_turn(found, MAX_WATCHED)
 
     def namespace_labels(self) -> tuple[gateways.Labels, list[Problem]]:
         """Return the labels to set on our namespace, and why some are not set."""

@@ -42,7 +42,8 @@ class Scrapers:
         """Return access requests for them to our units, and those that are pending.
 
         A scraper of another model has another name there than here. It publishes that name over
-        `cross_model_mesh`, which is used where the model that it names is the scraper's own.
+        `cross_model_mesh`, which is used where the model that it names is the scraper's own. The
+        namespace is that of the model's id: the controller's model has another name.
 
         Args:
             namespaces: namespace of a model by its UUID.
@@ -68,9 +69,12 @@ class Scrapers:
         if not scraper.model_uuid:
             return authorization.Source(self.model, scraper.app)
         remote = self.remotes.get(scraper.app)
-        if remote is None or namespaces.get(scraper.model_uuid) != remote.juju_model_name:
+        namespace = namespaces.get(scraper.model_uuid)
+        if remote is None or namespace is None:
             return None
-        return authorization.Source(remote.juju_model_name, remote.app_name)
+        if not authorization.is_namespace_of(namespace, remote.juju_model_name):
+            return None
+        return authorization.Source(namespace, remote.app_name)
 
 
 def read(scraped: charm.ReconcilingCharm[Any]) -> Scrapers:

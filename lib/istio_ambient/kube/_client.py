@@ -75,9 +75,20 @@ class Client(Protocol):
             preconditions: `uid` and `resourceVersion` that it must have, else 409.
         """
 
+    def has_time(self, seconds: float) -> bool:
+        """Return whether this many seconds are left for all requests of the hook."""
+        ...
+
+    def extend(self, seconds: float) -> None:
+        """Leave this many seconds for what must not stay half done."""
+
 
 class _Client(lightkube.Client):
     """lightkube's client, with deletions that are bound to a version."""
+
+    def __init__(self, config: SingleConfig, transport: RetryTransport):
+        super().__init__(config, transport=cast(Any, transport))
+        self.has_time, self.extend = transport.has_time, transport.extend
 
     def delete(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -116,8 +127,7 @@ def connect(silence_seconds: float = RETRY_SECONDS) -> Client:
         config = KubeConfig.from_env().get()
         if config is None:
             raise lightkube.ConfigError("no cluster to connect to")
-        transport: Any = transport_of(config, silence_seconds)
-        return cast(Client, _Client(config, transport=transport))
+        return cast(Client, _Client(config, transport_of(config, silence_seconds)))
 
     return _faults.attempt("connect to the cluster", connected)
 
@@ -134,7 +144,7 @@ def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
             msgspec.json.Decoder(kind)
 
 
-def transport_of(config: SingleConfig, silence_seconds: float) -> httpx2.BaseTransport:
+def transport_of(config: SingleConfig, silence_seconds: float) -> RetryTransport:
     """Return the transport for a cluster: with its certificates, and our repetitions."""
     verify: ssl.SSLContext = client_adapter.verify_cluster(
         config.cluster, config.user or User(), config.abs_file

@@ -91,10 +91,19 @@ class RetryTransport(httpx2.BaseTransport):
     ):
         self._inner = inner
         self._seconds, self._silence_seconds = seconds, silence_seconds
-        self._deadline = time.monotonic() + hook_seconds
+        self._end = self._deadline = time.monotonic() + hook_seconds
         self._failures = _Failures()
         # Nothing sets the event: its wait() is a pause that a test can tell from time.sleep.
         self._pause = threading.Event()
+
+    def has_time(self, seconds: float) -> bool:
+        """Return whether this many seconds are left for all requests."""
+        return time.monotonic() + seconds <= self._end
+
+    def extend(self, seconds: float) -> None:
+        """Leave this many seconds from now, however late it is; once more than all are not."""
+        wanted = time.monotonic() + seconds
+        self._deadline = max(self._deadline, min(wanted, self._end + seconds))
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request; return an answer of the Kubernetes API.

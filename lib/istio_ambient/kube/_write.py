@@ -24,6 +24,8 @@ _IMMUTABLE = re.compile(r"field is immutable|cannot change roleRef|updates to .*
 _DENIED = "denied"
 """In the words of every admission webhook and admission policy, which may answer with 422 too."""
 _MAX_NAME = 253
+RECREATION_SECONDS = 10.0
+"""What a deletion needs to be left before it, and the creation after it has in any case."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,12 @@ class Writer:
         other = replace(ref, name=f"{ref.name[: _MAX_NAME - 6]}-tried")
         absent = {"resourceVersion": _requests.ABSENT}
         self._apply(write, other, absent, dry_run=True)
+        if not self.client.has_time(RECREATION_SECONDS):
+            text = "no time is left to delete and create it, the next hook does"
+            raise RequestError(str(write), text, transient=True)
         logger.warning("recreate %s, since %s", ref, reason.message)
         self._delete(write.change)
+        self.client.extend(RECREATION_SECONDS)
         return self._apply(write, ref, absent)
 
     def _apply(

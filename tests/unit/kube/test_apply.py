@@ -30,6 +30,7 @@ class RecordingClient:
         self.bodies: list[Any] = []
         self.managers: set[str | None] = set()
         self.preconditions: list[Any] = []
+        self.time_left = 45.0
         self._faults = faults or {}
 
     def _record(self, verb: str, name: str) -> None:
@@ -43,6 +44,12 @@ class RecordingClient:
 
     def list(self, res: Any, **_: Any) -> list[Any]:
         return []
+
+    def has_time(self, seconds: float) -> bool:
+        return self.time_left >= seconds
+
+    def extend(self, seconds: float) -> None:
+        pass
 
     def patch(
         self,
@@ -283,6 +290,16 @@ def test_nothing_is_deleted_that_cannot_be_created_again(first: str, tried: str)
     plan = kube.plan([config_map("cm", a="2")], live(as_live(config_map("cm", a="1"))))
     (fault,) = kube.apply(client, plan, IDENTITY).faults
     assert (tried or first)[:20] in fault.text
+    assert "delete" not in {verb for verb, _ in client.calls}
+
+
+def test_nothing_is_deleted_that_there_is_no_time_to_create_again():
+    client = RecordingClient({"cm": api_error(422, "field is immutable")})
+    client.time_left = 9.0
+    plan = kube.plan([config_map("cm", a="2")], live(as_live(config_map("cm", a="1"))))
+    (fault,) = kube.apply(client, plan, IDENTITY).faults
+    assert fault.transient
+    assert "no time is left" in fault.text
     assert "delete" not in {verb for verb, _ in client.calls}
 
 

@@ -303,3 +303,17 @@ def test_a_body_that_is_too_large_is_no_answer(clock: Clock, monkeypatch: pytest
     monkeypatch.setattr(_transport, "MAX_BYTES", 10)
     server = Server(clock, OK)
     assert calls(_transport.RetryTransport(server), 1, POLICIES, "GET") == {"ReadError"}
+
+
+def test_what_must_not_stay_half_done_gets_time_past_the_deadline_once(clock: Clock):
+    transport = _transport.RetryTransport(Server(clock, OK))
+    assert transport.has_time(_transport.HOOK_SECONDS)
+    clock.now += _transport.HOOK_SECONDS
+    assert not transport.has_time(1.0)
+    assert calls(transport, 1, POLICIES, "GET") == {"DeadlineError"}
+    transport.extend(10.0)
+    assert calls(transport, 1, POLICIES, "GET") == {"200"}
+    assert not transport.has_time(1.0), "nothing else begins in that time"
+    clock.now += 10.0
+    transport.extend(10.0)
+    assert calls(transport, 1, POLICIES, "GET") == {"DeadlineError"}

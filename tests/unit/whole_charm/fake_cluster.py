@@ -119,6 +119,12 @@ class FakeCluster:
         )
         return [self._decode(res, manifest) for manifest in found]
 
+    def has_time(self, seconds: float) -> bool:
+        return seconds >= 0
+
+    def extend(self, seconds: float) -> None:
+        pass
+
     def patch(
         self,
         res: Any,

@@ -14,6 +14,7 @@ from istio_ambient import kube
 from istio_ambient.ingress import Ingress
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import MissingBackend, Route
+from istio_ambient.values import shares
 from istio_ambient.values.problem_codes import Code
 
 MAX_WATCHED = 16
@@ -55,10 +56,13 @@ def pending(ingress: Ingress) -> Iterator[kube.Readiness]:
 def watched(ingress: Ingress) -> list[tuple[str, int]]:
     """Return host and port of the missing backends, sorted: to be connected to until one answers.
 
-    At most `MAX_WATCHED`; the others are found by the next event, at the latest update-status.
+    At most `MAX_WATCHED`, of each application in turn; the others are found by the next event, at
+    the latest update-status.
     """
-    found = {_address(missing) for route in ingress.served.routes for missing in route.missing}
-    return sorted(found)[:MAX_WATCHED]
+    found: dict[str, set[tuple[str, int]]] = {}
+    for route in ingress.served.routes:
+        found.setdefault(route.requester.app, set()).update(map(_address, route.missing))
+    return shares.in_turn(found, MAX_WATCHED)
 
 
 def _name(route: Route) -> str:

@@ -14,9 +14,6 @@ from istio_ambient.interfaces.istio_ingress_route import Backend
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
-CONTROLLER_MODEL = "controller"
-"""Name of the model that a Juju controller runs in."""
-
 
 @dataclass(frozen=True, order=True)
 class BackendService:
@@ -74,8 +71,9 @@ class Backends:
         """
         requester, model = request.requester, request.model
         own = self.ownership.home(requester)
-        is_controller = model == CONTROLLER_MODEL and (own or "").startswith(f"{model}-")
-        if own == model or (requester.model_uuid and is_controller):
+        if own == model:
+            return None
+        if own and requester.model_uuid and authorization.is_namespace_of(own, model):
             return None
         remedy = f"ask for a Service of model {own}, or integrate across models"
         if requester.model_uuid:

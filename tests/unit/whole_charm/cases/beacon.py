@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tests.unit.whole_charm.cases import access, actions
 from tests.unit.whole_charm.cases.base_beacon import (
     BASE,
+    COS,
     DETAILS,
     GATEWAY,
     LAMP,
@@ -185,6 +186,30 @@ FACTS: Mapping[str, Case] = {
             }
         },
         {f"{OURS}: spec.rules[0].from": Has("cluster.local/ns/cos/sa/agent")},
+    ),
+    "a scraper runs in the controller's model": Case(
+        {
+            "relations": {
+                "far names": {
+                    "app_data": {
+                        "cmr_data": {"app_name": "agent", "juju_model_name": "controller"}
+                    }
+                }
+            },
+            "objects": {
+                "Namespace cos": None,
+                "Namespace controller-lab": {"metadata": {"labels": {"model.juju.is/id": COS}}},
+            },
+        },
+        {f"{OURS}: spec.rules[0].from": Has("cluster.local/ns/controller-lab/sa/agent")},
+    ),
+    "a request is for a Service that is missing": Case(
+        {"objects": {"Service shop/details": None}},
+        {
+            "status": waiting("details:service-mesh policies[0]"),
+            "plan: checks.watch-0.tcp": {"host": "details.shop.svc", "port": 9080},
+            DETAILS: ABSENT,
+        },
     ),
     "a scraper of another model tells what is no name": Case(
         {"relations": {"far names": {"app_data": {"cmr_data": "{"}}}},
