@@ -127,7 +127,7 @@ def identity(
         field_manager=FIELD_MANAGER,
         access=access,
         adopts=functools.partial(_is_of_public_charm, app, adopted_scopes),
-        permission_hint=f"run juju trust {app} --scope=cluster",
+        permission_hint=f"juju trust {app} --scope=cluster",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import kube, resources
+from istio_ambient.values.problem_codes import Code
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap
 from lightkube.types import PatchType
@@ -65,7 +66,7 @@ def test_what_a_stranger_makes_between_read_and_write_is_not_taken_over(owner: O
     plan = owner.plan(owner.wanted(a="ours"))
     owner.made_by_a_stranger()
     (fault,) = owner.apply(plan)
-    assert (fault.code, fault.transient) == (409, True)
+    assert (fault.problem.code, fault.transient) == (Code.NO_ANSWER, True)
     assert data_of(owner.found()) == {"a": "theirs"}
     (change,) = owner.plan(owner.wanted(a="ours")).changes
     assert change.verb is kube.Verb.REFUSED

@@ -14,9 +14,6 @@ import signal
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from unittest import mock
-
-from istio_ambient.charm import status
 
 from tests.unit.whole_charm import running
 from tests.unit.whole_charm.scenarios import Case, Suite, patched
@@ -196,16 +193,12 @@ class Check:
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
-    """Log nothing, and keep memory as it is, so that processes share it.
-
-    Without a log, what is cut off a status is nowhere: none is cut.
-    """
+    """Log nothing, and keep memory as it is, so that processes share it."""
     logging.disable(logging.CRITICAL)
     gc.collect()
     gc.freeze()
     try:
-        with mock.patch.object(status, "MAX_MESSAGE", 10_000):
-            yield
+        yield
     finally:
         gc.unfreeze()
         logging.disable(logging.NOTSET)

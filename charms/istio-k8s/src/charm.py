@@ -33,6 +33,8 @@ from lightkube.resources import (
     rbac_authorization_v1,
 )
 
+_DEFINITION = apiextensions_v1.CustomResourceDefinition
+
 
 class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     """Installs the ambient control plane and keeps its objects as desired."""
@@ -70,6 +72,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         core_v1.Secret,
     }
     ACCESS = order.ACCESS
+    # The definitions are its own: the API server serves them soon after they are written.
+    DEFERRED_REMEDY = ""
     ADOPTED_SCOPES = frozenset(
         {
             "control-plane",
@@ -212,6 +216,11 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return a Pebble check of istiod's xDS and certificate port, through its Service."""
         return {"istiod": observability.tcp_check(f"istiod.{self.model.name}.svc", 15012)}
+
+    def deferred_since(self, live: kube.Live) -> datetime.datetime | None:
+        """Return when the newest of our definitions was written."""
+        made = [each.metadata.creationTimestamp for each in live.of(_DEFINITION)]
+        return max((time for time in made if time is not None), default=None)
 
     def tolerates(self, change: kube.Change) -> bool:
         """Return whether an object of another installer can stand in for ours."""

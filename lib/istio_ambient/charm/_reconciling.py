@@ -5,6 +5,7 @@
 
 import abc
 import dataclasses
+import datetime
 import functools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from istio_ambient.charm import (
     owners,
     status,
 )
+from istio_ambient.charm._details import StatusDetails
 from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
 from istio_ambient.values import problems
@@ -52,14 +54,19 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     """Scopes of the public charm of the same name, whose objects are adopted."""
     ACCESS: ClassVar[kube.Access] = kube.NO_ACCESS
     """The order in which objects that decide about access are written."""
+    DEFERRED_REMEDY: ClassVar[str] = "deploy istio-k8s, or refresh it"
+    """What to do where the cluster does not serve a kind; empty: to wait for the next hook."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         outward.make_logs_printable()
-        self.identity = resources.identity(
-            self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS
+        pod = self.unit.name.replace("/", "-")
+        self.identity = dataclasses.replace(
+            resources.identity(self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS),
+            token_hint=f"kubectl -n {self.model.name} delete pod {pod}",
         )
         self.findings = status.Findings()
+        self._reconciled = False
         self.renews = False
         """Whether this event reads again what is read seldom: update-status, action reconcile."""
         self.unlabelled = set[kube.ResourceType]()
@@ -67,6 +74,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         self._client: kube.Client | None = None
         self.relations = Relations(self)
         _hook_tools.survive_refusals(self.model, self.relations)
+        self._details = StatusDetails(self)
         for event in self._reconciled_events():
             framework.observe(event, self._on_event)
         framework.observe(self.on.remove, self._on_remove)
@@ -177,6 +185,16 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """
         return facts
 
+    def deferred_since(self, live: kube.Live) -> datetime.datetime | None:
+        """Return since when a kind that the cluster does not serve is waited for at most.
+
+        That is the time of our oldest object: nothing has to be stored.
+
+        Args:
+            live: the application's objects before the writes.
+        """
+        return live.since
+
     def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Delete what controllers made for the application, and return what failed.
 
@@ -244,6 +262,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             The plan of this hook; an empty one where the cluster cannot be read.
         """
         self.findings = status.Findings()
+        self._reconciled = True
         if not self.has_options:
             # Nothing can be decided: cluster, databags and workload stay as they are.
             return kube.Plan()
@@ -254,6 +273,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         )
         if self.relations.planned_units() == 0:
             # The application is being removed: `remove` deletes everything.
+            self._reconciled = False
             return kube.Plan()
         try:
             return self._reconcile()
@@ -364,6 +384,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         # The second plan of a hook takes the place of the first, but for what was done or failed.
         findings.refused = [change for change in refused if not self.tolerates(change)]
         findings.deferred = [*plan.of(kube.Verb.DEFERRED)]
+        findings.deferred_since = self.deferred_since(live)
+        findings.deferred_remedy = self.DEFERRED_REMEDY
         findings.held = [*plan.of(kube.Verb.HELD), *applied.held]
         findings.written += applied.done
         findings.repaired += [change for change in applied.done if change.repairs]
@@ -392,10 +414,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             return
         self.renews = True
         plan = self.reconcile()
-        faults = (fault.text for fault in self.findings.faults)
-        found = [*self._all_findings.problems, *self.relations.refused]
-        for text in (*faults, *map(str, found[: status.MAX_LOGGED])):
-            event.log(text)
+        for each in self._reported[: status.MAX_LOGGED]:
+            event.log(str(each))
         if not self.unit.is_leader():
             # "No change" would be untrue: a unit that is not the leader plans nothing.
             outward.fail(event, self.leader_only("reconcile"))
@@ -415,10 +435,18 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return f"only the leader writes to the cluster: juju run {self.app.name}/leader {action}"
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
-        blocked, waiting = status.texts(self._all_findings, self._ready_timeout)
-        for text in (*blocked, *waiting)[: status.MAX_LOGGED]:
-            logger.warning("%s", text)
-        event.add_status(self._status())
+        if not self._reconciled:
+            # An action that reads, or the removal: nothing was found, and nothing is better.
+            return
+        found, shown = self._reported, self._status()
+        for each in found[: status.MAX_LOGGED]:
+            logger.warning("%s", each)
+        self._details.keep(shown, found, datetime.datetime.now(datetime.UTC))
+        event.add_status(shown)
+
+    @property
+    def _reported(self) -> list[status.Reported]:
+        return status.reported(self._all_findings, self._ready_timeout)
 
     def _status(self) -> ops.StatusBase:
         return status.status_of(self._all_findings, self._ready_timeout)

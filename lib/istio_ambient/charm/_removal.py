@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from lightkube.core import resource as lightkube_resource
 
 from istio_ambient import kube
+from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +81,13 @@ def _pass(
         left.setdefault(change.kind, []).append(str(change.ref))
     errors = (*live.unread.values(), *kube.release(client, live))
     faults = [*applied.faults, *(kube.fault_of(error, identity) for error in errors)]
-    waiting = [kube.Fault(f"{each.ref}: {each.reason}", transient=False) for each in held]
-    return left, [*faults, *waiting]
+    return left, [*faults, *map(_waiting, held)]
+
+
+def _waiting(change: kube.Change) -> kube.Fault:
+    place, message = str(change.ref), change.reason
+    problem = Problem("", place, "", message=message, remedy="", code=Code.HELD)
+    return kube.Fault(problem, transient=False)
 
 
 def _resource(kind: kube.ResourceType) -> str:

@@ -1,8 +1,15 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The unit status, from everything that a reconcile found."""
+"""The unit status, from everything that a reconcile found.
 
+`juju status` shows 120 bytes. What to do comes first, whole wherever names allow it; then the
+place, and what is wrong. Everything is in the log and in the action `status-details`, which the
+message names where it leaves something out.
+"""
+
+import dataclasses
+import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,15 +17,16 @@ import ops
 
 from istio_ambient import kube
 from istio_ambient.values.config import CharmConfig
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable, shortened
 
 MAX_MESSAGE = 120
-"""Bytes of a status message; `juju status` shows a longer one badly. The rest is in the log."""
-RETRIED = "requests fail"
-"""Follows what blocks, where part of the cluster could not be read or written."""
+"""Bytes of a status message; Juju cuts a longer one."""
+DETAILS = "status-details"
+"""The action that shows what a message leaves out."""
 MAX_LOGGED = 50
-"""Findings that one hook writes to the log."""
+"""Problems that one hook writes to the log."""
 
 
 class Config(CharmConfig):
@@ -46,6 +54,10 @@ class Findings:
     """Objects whose name another owner has taken."""
     deferred: list[kube.Change] = field(default_factory=list[kube.Change])
     """Objects whose kind the cluster does not serve yet."""
+    deferred_since: datetime.datetime | None = None
+    """When the wait for these kinds began; None: unknown."""
+    deferred_remedy: str = ""
+    """What to do about these kinds; empty: to wait."""
     held: list[kube.Change] = field(default_factory=list[kube.Change])
     """Objects that keep their version until another is ready."""
     readiness: list[kube.Readiness] = field(default_factory=list[kube.Readiness])
@@ -54,52 +66,92 @@ class Findings:
     """The text of an active status."""
 
 
+@dataclass(frozen=True)
+class Reported:
+    """One problem that the status reports, or leaves to the action."""
+
+    problem: Problem
+    blocks: bool
+    """Whether an operator has to act; otherwise it is waited for."""
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The problem for programs, with the status that it causes."""
+        return {**self.problem.data, "status": "blocked" if self.blocks else "waiting"}
+
+    def __str__(self) -> str:
+        """One line for the log: code, place, what is wrong, what to do."""
+        return f"{self.problem.code} {self.problem}"
+
+
 def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
     """Return the unit status: blocked where an operator has to act, else waiting, else active.
 
-    The message is the first finding, and the number of others of the same status. Where requests
-    failed that may succeed later, it says so too.
+    The message is the first problem, and the number of all others.
 
     Args:
         findings: of the reconcile.
         ready_timeout: seconds after which something that is not ready blocks.
     """
-    blocked, waiting = texts(findings, ready_timeout)
-    if blocked:
-        fails = any(fault.transient for fault in findings.faults)
-        return ops.BlockedStatus(_summary(blocked, RETRIED if fails else ""))
-    if waiting:
-        return ops.WaitingStatus(_summary(waiting))
-    return ops.ActiveStatus(_summary([findings.message]))
+    found = reported(findings, ready_timeout)
+    if not found:
+        return ops.ActiveStatus(shortened(printable(findings.message), MAX_MESSAGE))
+    text = message(found[0].problem, others=len(found) - 1)
+    return ops.BlockedStatus(text) if found[0].blocks else ops.WaitingStatus(text)
 
 
-def texts(findings: Findings, ready_timeout: float) -> tuple[list[str], list[str]]:
-    """Return the findings for which an operator has to act, and those that are waited for.
+def message(problem: Problem, *, others: int) -> str:
+    """Return a problem as a status message of at most `MAX_MESSAGE` bytes.
+
+    Args:
+        problem: its remedy comes first, and its place and text follow as far as there is room.
+        others: how many problems there are beside it.
+    """
+    what = ": ".join(filter(None, (problem.where, problem.message)))
+    # A text without a remedy may have the cause after its last semicolon: that stays.
+    text = f"{problem.code} {problem.remedy}; {what}" if problem.remedy else what
+    code = "" if problem.remedy else f"{problem.code} "
+    if not others and len(f"{code}{text}".encode()) <= MAX_MESSAGE:
+        return f"{code}{text}"
+    note = f" (+{others} more: {DETAILS})" if others else f" (see {DETAILS})"
+    room = MAX_MESSAGE - len(f"{code}{note}".encode())
+    cut = _beginning if problem.remedy else shortened
+    return f"{code}{cut(text, room)}{note}"
+
+
+def _beginning(text: str, limit: int) -> str:
+    """Return the first bytes of a text, with an ellipsis where it is cut."""
+    if len(text.encode()) <= limit:
+        return text
+    end = "\N{HORIZONTAL ELLIPSIS}"
+    return text.encode()[: limit - len(end.encode())].decode(errors="ignore").rstrip(" ;:") + end
+
+
+def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
+    """Return the problems for which an operator has to act, then those that are waited for.
 
     Args:
         findings: of the reconcile.
         ready_timeout: as for `status_of`.
     """
-    late = [r for r in findings.readiness if r.waited_longer_than(ready_timeout)]
-    blocked = [
-        *(fault.text for fault in findings.faults if not fault.transient),
-        *(str(problem) for problem in findings.problems),
-        *(f"{c.ref} {c.reason}: rename or remove it" for c in findings.refused),
-        *(f"{r.what} not ready for more than {ready_timeout:g} s: {r.reason}" for r in late),
+    waits = [*_deferred(findings), *findings.readiness]
+    late = [each for each in waits if each.waited_longer_than(ready_timeout)]
+    blocking = [
+        *(fault.problem for fault in findings.faults if not fault.transient),
+        *findings.problems,
+        *(_of_change(Code.NAME_TAKEN, each, "rename or remove it") for each in findings.refused),
+        *(_of_readiness(each, f"not ready for more than {ready_timeout:g} s: ") for each in late),
     ]
-    unready = [
-        "; ".join(filter(None, (f"{r.what}: {r.reason}", r.remedy)))
-        for r in findings.readiness
-        if not (r.ready or r.told_late)
-    ]
+    restored = (dataclasses.replace(c, reason=f"{c.reason}: restored") for c in findings.repaired)
     waiting = [
-        *(fault.text for fault in findings.faults if fault.transient),
-        *_deferred(findings.deferred),
-        *unready,
-        *sorted({change.reason for change in findings.held}),
-        *(f"{each.ref} {each.reason}: restored; who changes it?" for each in findings.repaired),
+        *(fault.problem for fault in findings.faults if fault.transient),
+        *(_of_readiness(e) for e in waits if not (e.ready or e.told_late or e in late)),
+        *(_held(reason) for reason in sorted({change.reason for change in findings.held})),
+        *(_of_change(Code.RESTORED, each, "find out who changes it") for each in restored),
     ]
-    return blocked, waiting
+    # The same may be found in two ways, such as a fault of two requests.
+    ordered = dict.fromkeys(blocking) | dict.fromkeys(waiting)
+    return [Reported(each, each in blocking) for each in ordered]
 
 
 def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:
@@ -121,15 +173,30 @@ def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:
         )
 
 
-def _deferred(changes: Sequence[kube.Change]) -> list[str]:
-    kinds = sorted({change.ref.kind for change in changes})
+def _deferred(findings: Findings) -> Sequence[kube.Readiness]:
+    kinds = sorted({change.ref.kind for change in findings.deferred})
     if not kinds:
-        return []
-    return [f"the cluster does not serve {', '.join(kinds)} yet: is istio-k8s deployed?"]
+        return ()
+    wait = kube.Readiness(
+        "the cluster",
+        ready=False,
+        reason=f"it does not serve {', '.join(kinds)} yet",
+        since=findings.deferred_since,
+        remedy=findings.deferred_remedy,
+        code=Code.KIND_NOT_SERVED,
+    )
+    return (wait,)
 
 
-def _summary(texts: Sequence[str], note: str = "") -> str:
-    rest = f"+{len(texts) - 1} more" if len(texts) > 1 else ""
-    ends = "; ".join(filter(None, (rest, note)))
-    more = f" ({ends})" if ends else ""
-    return shortened(printable(texts[0]), MAX_MESSAGE - len(more)) + more
+def _of_readiness(wait: kube.Readiness, prefix: str = "") -> Problem:
+    text = f"{prefix}{wait.reason}"
+    return Problem("", wait.what, "", message=text, remedy=wait.remedy, code=wait.code)
+
+
+def _of_change(code: Code, change: kube.Change, remedy: str) -> Problem:
+    place, message = str(change.ref), change.reason
+    return Problem("", place, "", message=message, remedy=remedy, code=code)
+
+
+def _held(reason: str) -> Problem:
+    return Problem("", "", "", message=reason, remedy="", code=Code.HELD)

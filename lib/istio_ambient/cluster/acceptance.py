@@ -23,7 +23,7 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 
 from istio_ambient import acceptance, kube, resources
 from istio_ambient.acceptance import Finding, Report
-from istio_ambient.cluster import gateway_workloads, istiod
+from istio_ambient.cluster import istiod
 from istio_ambient.values.problem_codes import Code
 
 logger = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def of_gateway(
     try:
         istiods = connect_to_any(client)
     except istiod.NoIstiodError as error:
-        return [*policies(live), error.readiness(gateway_workloads.since(live))]
+        return [*policies(live), error.readiness(live.since)]
     except kube.RequestError as error:
         return [*policies(live), unknown(error, live.identity)]
     found = policies(live, istiods)

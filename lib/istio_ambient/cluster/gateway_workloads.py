@@ -3,7 +3,6 @@
 
 """Read the workload that istiod makes of a Gateway: whether it is ready, and its address."""
 
-import datetime
 from typing import Any
 
 from lightkube.resources.core_v1 import Node, Pod
@@ -36,7 +35,7 @@ def readiness(
     gateway = live.get(resources.Gateway, name, namespace)
     if gateway is None:
         code, reason = _absence(live)
-        return kube.Readiness(what, False, reason, since(live), code=code)
+        return kube.Readiness(what, False, reason, live.since, code=code)
     reason = gateways.unmade_reason(kube.manifest_of(gateway))
     made = gateway.metadata.creationTimestamp
     unmade = kube.Readiness(what, False, reason, made, code=Code.WORKLOAD_NOT_READY)
@@ -56,15 +55,6 @@ def _absence(live: kube.Live) -> tuple[Code, str]:
             reason = f"the cluster does not serve {name} yet: is istio-k8s deployed?"
             return Code.KIND_NOT_SERVED, reason
     return Code.WORKLOAD_NOT_READY, "there is no Gateway yet"
-
-
-def since(live: kube.Live) -> datetime.datetime | None:
-    """Return the creation time of our oldest object; None: there is none.
-
-    A missing object has been missing since then at most.
-    """
-    made = [obj.metadata.creationTimestamp for obj in live.objects.values()]
-    return min((time for time in made if time is not None), default=None)
 
 
 def node_address(client: kube.Client, namespace: str, name: str) -> str:

@@ -14,14 +14,20 @@ import lightkube
 
 from istio_ambient.kube import _transport
 from istio_ambient.kube._identity import Identity
-from istio_ambient.values import text
+from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import Problem
 
 T = TypeVar("T")
 
-_MAX_MESSAGE = 160
 TRANSIENT_CODES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _DENIED = re.compile(r'cannot (\w+) resource "([^"]*)" in API group "([^"]*)"')
 """What the API server's authorizer (RBAC) says, and nothing else that answers with 403."""
+_GRANTS = re.compile(r"attempting to grant RBAC permissions|cannot \w+ path ")
+_QUOTA = re.compile(r"exceeded quota|failed quota|(maximum|minimum) \w+ usage per ")
+_TERMINATING = re.compile(r"because it is being terminated")
+_ADMISSION = re.compile(r"denied (the )?request|violates PodSecurity")
+"""Other refusals: plugins of the API server, webhooks and policies answer with 403, or with a
+code of their own."""
 _OTHER_OBJECT = re.compile(r"metadata\.uid: Invalid value")
 
 
@@ -29,15 +35,15 @@ _OTHER_OBJECT = re.compile(r"metadata\.uid: Invalid value")
 class Fault:
     """One failed request."""
 
-    text: str
-    """What was tried and what the API server answered, in one line for a status."""
+    problem: Problem
+    """What was tried, what the API server answered, and what to do."""
     transient: bool
     """Whether the next attempt may succeed without a change; other faults need an operator."""
-    code: int = 0
-    """The HTTP status; 0 where there was no answer."""
 
-    def __post_init__(self) -> None:
-        text.make_printable(self)
+    @property
+    def text(self) -> str:
+        """The fault in one line."""
+        return str(self.problem)
 
 
 class RequestError(Exception):
@@ -141,13 +147,31 @@ def fault_of(error: RequestError, requester: Identity) -> Fault:
 
     Args:
         error: names what was tried.
-        requester: who sent the request; its `permission_hint` follows where RBAC said no.
+        requester: who sent the request; has the remedies for what the API server refuses to it.
     """
+    code, remedy = _meaning(error, requester)
+    where, message = error.doing, error.message
     if error.denied:
-        denied = f"not permitted to {error.denied}: {requester.permission_hint}"
-        return Fault(denied.removesuffix(": "), transient=False, code=error.code)
-    line = text.printable(error.message, _MAX_MESSAGE)
-    return Fault(f"{error.doing}: {line}", error.transient, error.code)
+        where, message = "", f"not permitted to {error.denied}"
+    problem = Problem("", where, "", message=message, remedy=remedy, code=code)
+    return Fault(problem, error.transient)
+
+
+def _meaning(error: RequestError, requester: Identity) -> tuple[Code, str]:
+    """Return the code of a failed request, and the remedy; empty: the answer says it."""
+    if error.transient:
+        return Code.NO_ANSWER, ""
+    if error.denied or (error.code == 403 and _GRANTS.search(error.message)):
+        return Code.NOT_PERMITTED, requester.permission_hint
+    if error.code == 401:
+        return Code.TOKEN_REFUSED, requester.token_hint
+    if _TERMINATING.search(error.message):
+        return Code.NAMESPACE_TERMINATING, "wait until it is gone, or see what it waits for"
+    if _QUOTA.search(error.message):
+        return Code.QUOTA_EXCEEDED, "raise the quota, or lower the resources of the pods"
+    if error.code == 403 or _ADMISSION.search(error.message):
+        return Code.REFUSED_BY_ADMISSION, "exempt it from the webhook or policy that refuses it"
+    return Code.REQUEST_REFUSED, ""
 
 
 def _kind(error: Exception) -> str:

@@ -38,6 +38,8 @@ class Identity:
     annotation: an object of an earlier installer."""
     permission_hint: str = ""
     """How an operator gives the owner permissions, as an instruction; part of faults."""
+    token_hint: str = ""
+    """How the owner gets a new token, as an instruction; part of faults."""
 
     @property
     def owner(self) -> str:

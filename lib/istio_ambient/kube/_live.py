@@ -4,6 +4,7 @@
 """The live objects of an owner: one LIST for each kind, for any number of objects."""
 
 import concurrent.futures
+import datetime
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,15 @@ class Live:
     )
     """Kinds that could not be read, such as one whose conversion webhook is down. Nothing is known
     of their objects, so they stay as they are."""
+
+    @property
+    def since(self) -> datetime.datetime | None:
+        """The creation time of the oldest object; None: there is none.
+
+        A missing object has been missing since then at most.
+        """
+        made = [obj.metadata.creationTimestamp for obj in self.objects.values()]
+        return min((time for time in made if time is not None), default=None)
 
     def get(self, kind: ResourceType, name: str, namespace: str = "") -> Resource | None:
         """Return the owner's object of this name, or None."""

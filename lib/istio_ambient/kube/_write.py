@@ -16,6 +16,8 @@ from istio_ambient.kube._faults import Fault, RequestError
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import Manifest, Ref, Resource, manifest_of
 from istio_ambient.kube._plan import Change, Verb
+from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -96,9 +98,16 @@ class Writer:
         found = _compare.differences(write.manifest, manifest_of(answer))
         if not found:
             return Outcome(answer)
-        text = f"exempt {write.change.ref} from the webhook that changes it: {found[0]}"
+        problem = Problem(
+            "",
+            str(write.change.ref),
+            "",
+            message=f"a webhook changes what is written: {found[0]}",
+            remedy="exempt it from that webhook",
+            code=Code.CHANGED_ON_WRITE,
+        )
         altered = not all(path.startswith("metadata.") for path in found)
-        return Outcome(answer, Fault(text, transient=False), altered)
+        return Outcome(answer, Fault(problem, transient=False), altered)
 
     def _put(self, write: Write, *, dry_run: bool = False) -> Resource:
         change = write.change

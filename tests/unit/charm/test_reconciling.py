@@ -3,6 +3,8 @@
 
 """The order of a hook's writes, and the unit that sends them."""
 
+import datetime
+import json
 from typing import Any
 
 import httpx2
@@ -27,7 +29,10 @@ META: dict[str, Any] = {
     },
     "requires": {"charm-tracing": {"interface": "tracing", "limit": 1}},
 }
-ACTIONS: dict[str, Any] = {"reconcile": {}}
+ACTIONS: dict[str, Any] = {
+    "reconcile": {},
+    "status-details": {"params": {"format": {"type": "string"}}},
+}
 PROBLEMS = tuple(
     Problem(
         app="shop",
@@ -149,9 +154,47 @@ def test_the_action_logs_every_problem_and_the_status_shows_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ):
     results, logs = ran(monkeypatch, Holding, leader=True)
-    assert results["status"] == f"blocked: {PROBLEMS[0]} (+1 more)"
-    assert logs == [str(problem) for problem in PROBLEMS]
+    text = "blocked: CI-201 shop:service-mesh policies[0]: invalid (+1 more: status-details)"
+    assert results["status"] == text
+    assert logs == [f"CI-201 {problem}" for problem in PROBLEMS]
     assert STEPS == []
+
+
+def details(monkeypatch: pytest.MonkeyPatch, kind: type[Labelling], **params: str) -> Any:
+    """Run a hook, and then the action in the state that the hook has left."""
+    monkeypatch.setattr(kube, "connect", Cluster)
+    context = testing.Context(kind, meta=META, actions=ACTIONS)
+    state = testing.State(leader=True, containers={testing.Container("metrics-proxy")})
+    after = context.run(context.on.update_status(), state)
+    end = context.run(context.on.action("status-details", params=params), after)
+    assert end.unit_status == after.unit_status, "an action never changes the status"
+    return context.action_results
+
+
+def test_status_details_shows_everything_that_the_last_hook_found(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    found = details(monkeypatch, Holding)
+    assert (found["status"], found["problems"].count("CI-201 error, blocked")) == ("blocked", 2)
+    assert found["message"].startswith("CI-201 shop:service-mesh policies[0]: invalid")
+    assert "  where  shop:service-mesh policies[1]\n  what   invalid\n" in found["problems"]
+    assert datetime.datetime.fromisoformat(found["as-of"]).tzinfo
+    entries = json.loads(details(monkeypatch, Holding, format="json")["problems"])
+    assert [each["where"] for each in entries] == [problem.where for problem in PROBLEMS]
+    code = {"code": "CI-201", "severity": "error", "status": "blocked"}
+    assert all(code.items() <= each.items() for each in entries)
+    assert entries[0]["link"] == "docs/reference/problems.md#ci-201"
+    assert {"remedy", "message", "app", "endpoint", "field"} < entries[0].keys()
+    assert details(monkeypatch, Labelling)["problems"] == "no problem"
+
+
+def test_status_details_says_what_is_wrong_with_the_question(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(testing.ActionFailed, match="format: use one of table, json"):
+        details(monkeypatch, Labelling, format="yaml")
+    context = testing.Context(Labelling, meta=META, actions=ACTIONS)
+    state = testing.State(containers={testing.Container("metrics-proxy")})
+    with pytest.raises(testing.ActionFailed, match="no hook has run"):
+        context.run(context.on.action("status-details"), state)
 
 
 def test_the_action_of_another_unit_names_the_leader(monkeypatch: pytest.MonkeyPatch):

@@ -25,6 +25,11 @@ def ago(seconds: float) -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
 
 
+def fault(where: str, message: str, *, transient: bool) -> kube.Fault:
+    error = kube.RequestError(where, message, transient=transient)
+    return kube.fault_of(error, resources.identity("shop", "beacon"))
+
+
 def of(findings: status.Findings) -> ops.StatusBase:
     return status.status_of(findings, ready_timeout=100)
 
@@ -45,11 +50,12 @@ def test_blocking_findings_come_before_waiting_ones():
     )
     found = of(status.Findings(problems=[PROBLEM, PROBLEM], readiness=[waiting]))
     assert isinstance(found, ops.BlockedStatus)
-    assert "+1 more" in found.message
+    assert found.message.endswith(" (+1 more: status-details)")
 
 
 def test_a_transient_fault_waits_and_a_lasting_one_blocks():
-    transient, lasting = kube.Fault("API server busy", True), kube.Fault("not permitted", False)
+    transient = fault("list Node", "busy", transient=True)
+    lasting = fault("list Pod", "no such field", transient=False)
     assert isinstance(of(status.Findings(faults=[transient])), ops.WaitingStatus)
     assert isinstance(of(status.Findings(faults=[transient, lasting])), ops.BlockedStatus)
 
@@ -81,7 +87,7 @@ def test_a_usual_wait_is_reported_only_once_it_is_too_long():
         return of(status.Findings(readiness=[wait], message="all well"))
 
     assert found(50) == found(None) == ops.ActiveStatus("all well")
-    late = "ingress of web not ready for more than 100 s: no port"
+    late = "CI-013 ingress of web: not ready for more than 100 s: no port"
     assert found(150) == ops.BlockedStatus(late)
 
 
@@ -96,21 +102,28 @@ def test_an_object_of_another_owner_is_named():
 
 def test_kinds_that_are_not_served_point_to_istio_k8s():
     change = kube.Change(kube.Verb.DEFERRED, REF, resources.Gateway)
-    found = of(status.Findings(deferred=[change]))
-    assert isinstance(found, ops.WaitingStatus)
-    assert "istio-k8s" in found.message
+
+    def found(since: float) -> ops.StatusBase:
+        remedy = "deploy istio-k8s, or refresh it"
+        return of(
+            status.Findings(deferred=[change], deferred_since=ago(since), deferred_remedy=remedy)
+        )
+
+    text = "CI-010 deploy istio-k8s, or refresh it; the cluster: {}it does not serve Gateway yet"
+    assert found(50) == ops.WaitingStatus(text.format(""))
+    late = text.format("not ready for more than 100 s: ")
+    assert found(150) == ops.BlockedStatus(late)
 
 
 def test_a_pending_request_waits_and_its_text_is_the_status():
     waiting = list(status.pending([PROBLEM]))
-    assert of(status.Findings(readiness=waiting)) == ops.WaitingStatus(str(PROBLEM))
+    assert of(status.Findings(readiness=waiting)) == ops.WaitingStatus(
+        "CI-201 use 1 to 65535; details:service-mesh policies[0].ports: not a port"
+    )
 
 
-def test_requests_that_are_repeated_are_told_where_something_else_blocks():
-    fault = kube.Fault("update Gateway shop/way: busy", transient=True)
-    message = of(status.Findings(problems=[PROBLEM] * 2, faults=[fault])).message
-    assert message.endswith(f" (+1 more; {status.RETRIED})")
-    assert message.startswith("details:service-mesh")
-    assert len(message.encode()) <= status.MAX_MESSAGE
-    lasting = kube.Fault("create Gateway shop/way: exceeded quota", transient=False)
-    assert status.RETRIED not in of(status.Findings(problems=[PROBLEM], faults=[lasting])).message
+def test_a_transient_fault_beside_what_blocks_is_counted():
+    busy = fault("update Gateway shop/way", "busy", transient=True)
+    found = status.Findings(problems=[PROBLEM], faults=[busy])
+    assert of(found).message.endswith(" (+1 more: status-details)")
+    assert [each.blocks for each in status.reported(found, 100)] == [True, False]

@@ -9,6 +9,7 @@ import httpx2
 import lightkube
 import pytest
 from istio_ambient import kube, resources
+from istio_ambient.values.problem_codes import Code
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import Namespace, Service
@@ -106,7 +107,7 @@ def test_an_object_that_was_created_with_a_lost_answer_is_created(ours: bool):
     client.get = get  # pyright: ignore[reportAttributeAccessIssue]
     applied = kube.apply(client, kube.plan([policy()], live()), IDENTITY)
     assert client.calls == [("patch", "allow"), ("get", "allow")]
-    assert [fault.code for fault in applied.faults] == ([] if ours else [409])
+    assert [f.problem.code for f in applied.faults] == ([] if ours else [Code.NO_ANSWER])
     assert len(applied.done) == ours
 
 
@@ -261,7 +262,9 @@ def test_an_answer_that_is_not_what_was_sent_is_a_fault():
     applied = kube.apply(client, kube.plan([policy()], live()), IDENTITY)
     (fault,) = applied.faults
     assert not fault.transient
-    assert fault.text.startswith("exempt AuthorizationPolicy shop/allow from the webhook")
+    assert fault.text.startswith(
+        "AuthorizationPolicy shop/allow: a webhook changes what is written"
+    )
     # The next hook finds out by a dry run that another write would not last either.
     again = kube.plan([policy()], applied.live(live()))
     assert len(kube.apply(client, again, IDENTITY).faults) == 1
@@ -337,7 +340,8 @@ def test_a_missing_permission_names_verb_resource_and_the_owners_hint():
     (fault,) = kube.apply(client, kube.plan([policy()], live()), IDENTITY).faults
     assert not fault.transient
     assert "patch policies.x.io" in fault.text
-    assert fault.text.endswith(": run juju trust beacon --scope=cluster")
+    assert fault.text.endswith("; juju trust beacon --scope=cluster")
+    assert fault.problem.code is Code.NOT_PERMITTED
 
 
 def test_a_missing_permission_without_a_hint_is_reported_alone():
@@ -348,21 +352,43 @@ def test_a_missing_permission_without_a_hint_is_reported_alone():
     assert fault.text == "not permitted to patch policies.x.io"
 
 
-@pytest.mark.parametrize("code", [401, 403])
 @pytest.mark.parametrize(
-    "message",
+    ("status", "message", "code"),
     [
-        'services "istiod" is forbidden: exceeded quota: team, requested: services=1',
-        'admission webhook "validation.example" denied the request: other images',
-        "unable to create new content in namespace mesh because it is being terminated",
-        "Unauthorized",
+        (403, 'x "i" is forbidden: exceeded quota: team, requested: x=1', Code.QUOTA_EXCEEDED),
+        (403, "forbidden: failed quota: q: must specify limits.cpu", Code.QUOTA_EXCEEDED),
+        (403, 'admission webhook "v.x" denied the request: images', Code.REFUSED_BY_ADMISSION),
+        (400, 'admission webhook "v.x" denied the request: images', Code.REFUSED_BY_ADMISSION),
+        (
+            422,
+            "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            Code.REFUSED_BY_ADMISSION,
+        ),
+        (
+            403,
+            "unable to create new content in namespace mesh because it is being terminated",
+            Code.NAMESPACE_TERMINATING,
+        ),
+        (401, "Unauthorized", Code.TOKEN_REFUSED),
+        (422, "spec.x: Invalid value", Code.REQUEST_REFUSED),
     ],
 )
-def test_a_refusal_is_told_in_the_words_of_the_api_server(code: int, message: str):
-    client = RecordingClient({"allow": api_error(code, message)})
-    (fault,) = kube.apply(client, kube.plan([policy()], live()), IDENTITY).faults
+def test_a_refusal_is_told_in_the_words_of_the_api_server(status: int, message: str, code: Code):
+    client = RecordingClient({"allow": api_error(status, message)})
+    requester = dataclasses.replace(IDENTITY, token_hint="kubectl delete pod beacon-0")
+    (fault,) = kube.apply(client, kube.plan([policy()], live()), requester).faults
+    assert fault.problem.code is code
+    assert ("delete pod beacon-0" in fault.text) == (code is Code.TOKEN_REFUSED)
     assert fault.text.startswith("create AuthorizationPolicy shop/allow: ")
     assert message in fault.text and "trust" not in fault.text
+
+
+def test_rules_that_the_charm_may_not_grant_need_juju_trust():
+    message = 'clusterroles "x" is forbidden: user "u" is attempting to grant RBAC permissions'
+    client = RecordingClient({"allow": api_error(403, message)})
+    (fault,) = kube.apply(client, kube.plan([policy()], live()), IDENTITY).faults
+    assert fault.problem.code is Code.NOT_PERMITTED
+    assert "juju trust beacon" in fault.text and message in fault.text
 
 
 def test_every_write_names_the_owners_field_manager():

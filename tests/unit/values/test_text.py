@@ -24,6 +24,12 @@ hostile = st.one_of(
     st.text("\n\r\t\x00\x1b\u202e\u2028\ud800\u20ac\U0001f600; x", max_size=300),
 )
 REF = kube.ref_in(resources.Gateway, "way", "shop")
+IDENTITY = resources.identity("shop", "beacon")
+
+
+def problem(*texts: str) -> Problem:
+    where, message, remedy = texts
+    return Problem("", where, "", message=message, remedy=remedy, code=Code.INVALID_ENTRY)
 
 
 @pytest.mark.slow
@@ -32,7 +38,7 @@ REF = kube.ref_in(resources.Gateway, "way", "shop")
 def test_every_value_with_text_of_others_is_printable_and_short(one: str, other: str):
     values = [
         kube.Readiness(one, ready=False, reason=other, code=Code.WORKLOAD_NOT_READY),
-        kube.Fault(one, transient=False),
+        kube.fault_of(kube.RequestError(one, other), IDENTITY).problem,
         kube.Change(kube.Verb.REFUSED, REF, resources.Gateway, one),
         Problem(
             app=one, endpoint=other, field=one, message=other, remedy=one, code=Code.INVALID_ENTRY
@@ -50,7 +56,12 @@ def test_every_value_with_text_of_others_is_printable_and_short(one: str, other:
 def test_no_status_is_longer_than_120_bytes(texts: list[str], other: str):
     change = kube.Change(kube.Verb.HELD, REF, resources.Gateway, other)
     for findings in (
-        status.Findings(faults=[kube.Fault(each, transient=False) for each in texts]),
+        status.Findings(
+            faults=[kube.fault_of(kube.RequestError(e, other), IDENTITY) for e in texts]
+        ),
+        status.Findings(problems=[problem(each, other, other) for each in texts]),
+        status.Findings(problems=[problem(other, each, "") for each in texts]),
+        status.Findings(deferred=[change], deferred_remedy=other),
         status.Findings(
             readiness=[
                 kube.Readiness(each, False, other, code=Code.WORKLOAD_NOT_READY) for each in texts
@@ -61,23 +72,25 @@ def test_no_status_is_longer_than_120_bytes(texts: list[str], other: str):
     ):
         message = status.status_of(findings, 100).message
         assert message.isprintable() and len(message.encode()) <= status.MAX_MESSAGE
-        if len(texts) > 1 and findings.faults:
-            assert message.endswith(f" (+{len(texts) - 1} more)")
+        others = len(status.reported(findings, 100)) - 1
+        assert message.endswith(f" (+{others} more: status-details)") or others < 1
 
 
-def test_the_remedy_stays_where_a_status_is_cut():
-    problem = Problem(
-        app="details",
-        endpoint="service-mesh",
-        field="x" * 100,
-        message="y",
-        remedy="use 1",
-        code=Code.INVALID_ENTRY,
-    )
-    message = status.status_of(status.Findings(problems=[problem, problem]), 100).message
-    assert message.startswith("details:service-mesh xxx")
-    assert message.endswith("\N{HORIZONTAL ELLIPSIS}; use 1 (+1 more)")
-    assert len(message.encode()) <= status.MAX_MESSAGE
+def test_the_remedy_comes_first_where_a_status_is_cut():
+    found = [problem("details:service-mesh " + "x" * 100, "y", "use 1"), problem("", "z", "")]
+    message = status.status_of(status.Findings(problems=found), 100).message
+    assert message.startswith("CI-201 use 1; details:service-mesh xxx")
+    assert message.endswith("x\N{HORIZONTAL ELLIPSIS} (+1 more: status-details)")
+    assert len(message.encode()) == status.MAX_MESSAGE
+    alone = status.status_of(status.Findings(problems=found[:1]), 100).message
+    assert alone.endswith("x\N{HORIZONTAL ELLIPSIS} (see status-details)")
+
+
+def test_the_cause_stays_where_a_text_without_a_remedy_is_cut():
+    long = problem("waypoint", f"pod x ended with 1: {'context ' * 20}; no space left", "")
+    message = status.message(long, others=0)
+    assert message.startswith("CI-201 waypoint: pod x")
+    assert message.endswith("; no space left (see status-details)")
 
 
 def test_a_remedy_that_is_long_itself_is_cut():
@@ -127,7 +140,7 @@ def test_results_of_actions_have_printable_lines(content: str):
 
 
 def test_no_application_hides_the_problems_of_others():
-    def problem(app: str, number: int) -> Problem:
+    def numbered(app: str, number: int) -> Problem:
         return Problem(
             app=app,
             endpoint="e",
@@ -137,6 +150,6 @@ def test_no_application_hides_the_problems_of_others():
             code=Code.INVALID_ENTRY,
         )
 
-    many = [problem("evil", number) for number in range(1000)]
-    kept = problems.bounded([*many, problem("good", 0)])
-    assert kept == [*many[: problems.MAX_OF_ONE], problem("good", 0)]
+    many = [numbered("evil", number) for number in range(1000)]
+    kept = problems.bounded([*many, numbered("good", 0)])
+    assert kept == [*many[: problems.MAX_OF_ONE], numbered("good", 0)]

@@ -10,7 +10,9 @@ A place is `<section>: <path>`, or a section alone. Sections:
 access to <target>          the policy for `Service shop/details` or `pods shop/<labels>`
 app databag <relation>      what the application wrote, by the scenario's name of the relation
 unit databag <relation>     likewise the unit
-status                      `<status>: <message>` of the unit; a message that was cut, whole
+status                      `<status>: <message>` of the unit; of a problem, whole: place, what
+                            is wrong, remedy
+codes                       of all problems that the status is made of
 plan                        Pebble's plan of the container
 certificate                 of a TLS Secret in the cluster, see `authority.certificate_in`
 version                     the workload's version
@@ -119,7 +121,7 @@ def waiting(what: str, *texts: str) -> Has:
 
 def late(what: str, *texts: str) -> Has:
     """Return the status that says for what the wait is too long, and why it is not there."""
-    return Matches(rf"^blocked: {re.escape(what)} .*: \S", *texts)
+    return Matches(rf"^blocked: {re.escape(what)}: not ready for more than .*: \S", *texts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Outcome:
     """What the desired objects were built from; None where the hook did not come to that."""
     message: str = ""
     """Of the unit's status, as it is shown."""
+    remedy: str = ""
+    """Of the problem that the status is about."""
     warnings: tuple[str, ...] = ()
     """Lines of the log that are warnings and errors."""
 

@@ -146,12 +146,14 @@ def run_hook(
     found = sorted(out.relations, key=lambda relation: relation.id)
     relations = dict(zip(scenario["relations"], found, strict=True))
     log = context.juju_log[logged:]
+    found_problems = _problems(out)
     outcome = Outcome(
         {
             **_sections(cluster),
             **{f"app databag {name}": dict(r.local_app_data) for name, r in relations.items()},
             **{f"unit databag {name}": _written(r) for name, r in relations.items()},
-            "status": f"{out.unit_status.name}: {_whole(out.unit_status.message, context)}",
+            "status": f"{out.unit_status.name}: {_whole(out.unit_status.message, found_problems)}",
+            "codes": [each["code"] for each in found_problems],
             "plan": out.get_container(CONTAINER).plan.to_dict(),
             "version": out.workload_version,
             "action": results,
@@ -159,6 +161,7 @@ def run_hook(
         },
         facts[-1] if facts else None,
         out.unit_status.message,
+        found_problems[0]["remedy"] if found_problems else "",
         tuple(line.message for line in log if line.level in ("WARNING", "ERROR")),
     )
     secrets = tuple(secret for secret in out.secrets if secret.owner)
@@ -171,11 +174,18 @@ def _written(relation: testing.RelationBase) -> dict[str, str]:
     return {key: value for key, value in content if key not in ADDRESSES}
 
 
-def _whole(message: str, context: testing.Context[ops.CharmBase]) -> str:
-    """Return the text of a status; one that was cut as it is in the log."""
-    start, cut, _ = message.partition("\N{HORIZONTAL ELLIPSIS}")
-    logged = (line.message for line in context.juju_log if cut)
-    return next((text[text.index(start) :] for text in logged if start in text), message)
+def _problems(out: testing.State) -> list[dict[str, str]]:
+    """Return what the status of a hook is made of, as action `status-details` would."""
+    kept = [each.content["last"] for each in out.stored_states if "last" in each.content]
+    return json.loads(kept[0])["problems"] if kept and kept[0] else []
+
+
+def _whole(message: str, found: list[dict[str, str]]) -> str:
+    """Return the first problem of a status whole: `place: what is wrong; remedy`."""
+    if not found:
+        return message
+    what = ": ".join(filter(None, (found[0]["where"], found[0]["message"])))
+    return "; ".join(filter(None, (what, found[0]["remedy"])))
 
 
 def _sections(cluster: FakeCluster) -> Mapping[str, Any]:

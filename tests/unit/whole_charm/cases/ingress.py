@@ -205,7 +205,7 @@ CHARM: Mapping[str, Case] = {
         {
             GATEWAY: ABSENT,
             PAGE: ABSENT,
-            "status": Has("blocked: AuthorizationPolicy shop/gate-shop-external-traffic "),
+            "status": Has("blocked: AuthorizationPolicy shop/gate-shop-external-traffic:"),
         },
     ),
 }

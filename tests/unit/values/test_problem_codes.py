@@ -1,0 +1,43 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The table of problems' codes, and the page that is generated from it."""
+
+import pytest
+from istio_ambient.values import problem_codes
+from istio_ambient.values.problem_codes import Code
+
+from tools import generate_problems
+
+_AREA_SIZE = 100
+
+
+def test_numbers_are_unique_and_in_an_area():
+    numbers = [code.value.number for code in Code]
+    assert len(set(numbers)) == len(numbers) == len(list(Code))
+    assert numbers == sorted(numbers)
+    areas = {number - number % _AREA_SIZE + 1 for number in numbers}
+    assert areas == set(generate_problems.AREAS)
+
+
+def test_the_page_is_that_of_the_table():
+    text = generate_problems.TARGET.read_text()
+    assert text == generate_problems.page(), "make generate"
+    assert text.startswith("<!-- Generated from ") and "make generate" in text.splitlines()[0]
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_code_has_an_id_a_link_and_a_section(code: Code):
+    assert code.id == f"CI-{code.value.number:03}" == str(code)
+    assert problem_codes.code_of(code.id) is code
+    assert code.link == f"docs/reference/problems.md#{code.id.lower()}"
+    assert f"\n### {code.id}\n" in generate_problems.page()
+    for text in (code.value.cause, code.value.remedy):
+        assert text.endswith((".", "`", ":"))
+
+
+def test_an_unknown_id_has_no_code():
+    assert problem_codes.code_of("CI-000") is None
+    assert Code.NOT_PERMITTED < Code.TOKEN_REFUSED
+    with pytest.raises(TypeError):
+        assert Code.NOT_PERMITTED < 1
