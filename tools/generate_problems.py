@@ -33,11 +33,12 @@ AREAS = {
 _INTRODUCTION = """\
 # Problems
 
-Every problem has a code. It is in the unit's status, in the log, and in the results of actions. How a status is read, and
-where the rest of it is: [Read a status](../how-to/read-a-status.md).
+Every problem has a code. It is in the unit's status, in the log, and in the results of actions.
+How a status is read, and where the rest of it is: [Read a status](../how-to/read-a-status.md).
 
-An *error* keeps something from being done until an operator acts; the status is *blocked*. A *warning* is waited for, and
-the status is *waiting*; where the wait has a beginning, it is *blocked* after `ready-timeout`."""
+An *error* keeps something from being done until an operator acts; the status is *blocked*. A
+*warning* is waited for, and the status is *waiting*; where the wait has a beginning, it is
+*blocked* after `ready-timeout`."""
 
 
 def page() -> str:

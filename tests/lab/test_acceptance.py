@@ -355,7 +355,7 @@ WAYS: dict[str, tuple[Breaking, str, tuple[str, ...]]] = {
         BEACON,
         ("has not acknowledged", "0 of 1 pods ready"),
     ),
-    "policies that a webhook opens": (reopened, BEACON, ("exempt AuthorizationPolicy ",)),
+    "policies that a webhook opens": (reopened, BEACON, ("a webhook changes what is written",)),
     "a policy in deletion": (stuck, BEACON, ("its deletion waits for example.com/",)),
     "a policy that istiod has not looked at": (
         _conditions(lambda _: []),
@@ -404,9 +404,9 @@ def test_a_refused_mesh_config_is_left_out_and_hardened_mode_holds(site: Site):
 
 def test_a_webhook_is_not_fought(site: Site):
     with reopened(site, random.Random(0)):  # noqa: S311 - repeatable
-        site.wait_reported(BEACON, "exempt AuthorizationPolicy ")
+        site.wait_reported(BEACON, "a webhook changes what is written")
         with site.shop.model.requests(BEACON) as requests:
-            assert "exempt AuthorizationPolicy " in site.status(BEACON)
+            assert "a webhook changes what is written" in site.status(BEACON)
         assert [each for each in requests.writes if "dryRun=All" not in each.path] == []
     site.wait_healthy()
 

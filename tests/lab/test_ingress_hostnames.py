@@ -110,7 +110,7 @@ def test_a_missing_address_is_waited_for_and_then_blocks(cluster: lab.Cluster, s
     assert "MetalLB" in status(shop)
     shop.config(APP, ready_timeout=0)
     shop.settle()
-    assert status(shop).startswith(f"blocked: Service {APP}-istio not ready for more than 0 s: ")
+    assert status(shop).startswith(f"blocked: Service {APP}-istio: not ready for more than 0 s: ")
     assert "MetalLB" in status(shop)
     shop.reset(APP, "ready-timeout")
     cluster.set_load_balancer(ADDRESS)

@@ -3,6 +3,7 @@
 
 """Operations with which tests let time pass in a model, and observe the model."""
 
+import json
 import time
 from contextlib import AbstractContextManager
 
@@ -84,7 +85,27 @@ class Observed(_agents.Agents):
         )
 
     def unit_status(self, unit: str) -> ops.StatusBase:
-        """Return a unit's status."""
+        """Return a unit's status; of a problem, the whole of it: place, what is wrong, remedy.
+
+        It is what action `status-details` of our charms shows first. `shown_status` has the text
+        that `juju status` shows.
+        """
+        found = self.unit(unit)
+        problems = self.problems(unit)
+        if not problems:
+            return found.status
+        what = ": ".join(filter(None, (problems[0]["where"], problems[0]["message"])))
+        text = "; ".join(filter(None, (what, problems[0]["remedy"])))
+        return ops.StatusBase.from_name(found.status.name, text)
+
+    def problems(self, unit: str) -> list[dict[str, str]]:
+        """Return the problems that a unit's status is made of, as one of our charms keeps them."""
+        states = (state.content for state in self.unit(unit).stored_states)
+        kept = [state["last"] for state in states if state.get("last")]
+        return json.loads(kept[0])["problems"] if kept else []
+
+    def shown_status(self, unit: str) -> ops.StatusBase:
+        """Return a unit's status as `juju status` shows it."""
         return self.unit(unit).status
 
     def leader(self, app: str) -> str | None:
