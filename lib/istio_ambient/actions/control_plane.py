@@ -3,6 +3,7 @@
 
 """What istio-k8s does beside reconciling: its actions, and cleanup when it is removed."""
 
+import functools
 import logging
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def preview_hardened_mode(
     event: ops.ActionEvent, root_namespace: str, *, auto_allow: bool
 ) -> None:
-    """Set the results of `preview-hardened-mode`, as a table and as JSON; nothing is changed.
+    """Set the results of `preview-hardened-mode`, as text or as JSON; nothing is changed.
 
     Args:
         event: of the action.
@@ -31,25 +32,33 @@ def preview_hardened_mode(
         auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
     """
     try:
+        form = _reading.choice(event.params, "format", (_reading.TABLE, _reading.JSON))
         snapshot = mesh_snapshot.read(kube.connect(), root_namespace, auto_allow=auto_allow)
+    except _reading.ParameterError as error:
+        outward.fail(event, str(error))
+        return
     except kube.RequestError as error:
         outward.fail(event, f"the cluster cannot be read: {error}")
         return
     found = hardened_preview.previews(snapshot)
-    cut_off = [each for each in found if each.outlook == hardened_preview.CUT_OFF]
-    without_sources = [each for each in found if not each.admits]
+    if form == _reading.TABLE:
+        beacons = hardened_preview.beacons(snapshot)
+        render = functools.partial(hardened_preview.table, beacons=beacons)
+        outward.set_results(event, tables.fitted(form, found, render))
+        return
+    cut_off = [each for each in found if each.outlook is hardened_preview.Outlook.CUT_OFF]
+    losing = [each for each in found if each.loses]
     outward.set_results(
         event,
         {
-            **tables.fitted("table", found, hardened_preview.table),
-            **tables.fitted("workloads", found, _reading.as_json),
+            **tables.fitted(form, found, _reading.as_json),
             **tables.fitted("cut-off", cut_off, _names),
-            **tables.fitted("unopened", without_sources, _names),
+            **tables.fitted("losing", losing, _names),
         },
     )
 
 
-def _names(found: Iterable[hardened_preview.WorkloadPreview]) -> str:
+def _names(found: Iterable[hardened_preview.ApplicationPreview]) -> str:
     return tables.as_json([f"{each.namespace}/{each.application}" for each in found])
 
 

@@ -1,26 +1,40 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What hardened mode would change for every workload on the mesh; nothing is changed.
+"""What hardened mode would change for every application on the mesh; nothing is changed.
 
-The accesses to a workload are compared with and without the policies of hardened mode.
+What clients may do is compared with and without the policies of hardened mode.
 """
 
+import collections
 import dataclasses
-from collections.abc import Iterable
+import enum
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 
-from istio_ambient import kube
+from istio_ambient import gateways, kube, resources
 from istio_ambient.authorization import evaluator, hardened_mode
-from istio_ambient.values import tables
+from istio_ambient.explain import access_list
 
-CUT_OFF, CLOSED, REACHABLE = "cut off", "closed already", "stays reachable"
+WIDTH = 78
+"""Columns of the text: `juju run` indents it by two, and a terminal has 80."""
 
-_HEADINGS = ("WORKLOAD", "PODS", "POLICIES", "ALLOWED", "IN HARDENED MODE")
+
+class Outlook(enum.StrEnum):
+    """What becomes of an application in hardened mode."""
+
+    CUT_OFF = "cut off"
+    """Some client may reach it now, and none in hardened mode."""
+    FEWER = "reachable for fewer"
+    """Some clients lose access, or a part of it."""
+    SAME = "stays as it is"
+    CLOSED = "closed already"
+    """No client may reach it now either."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class WorkloadPreview:
-    """One workload in hardened mode; the members are the keys of the action's JSON."""
+class ApplicationPreview:
+    """One application in hardened mode; the members are the keys of the action's JSON."""
 
     namespace: str
     application: str
@@ -28,53 +42,144 @@ class WorkloadPreview:
     policies: tuple[str, ...]
     """Namespace and name of its ALLOW policies, without those of hardened mode."""
     admits: tuple[str, ...]
-    """Sources that may reach it in hardened mode, as `shop/productpage`; `*` is any client."""
-    outlook: str
-    """`cut off`: some source may reach it now, and none in hardened mode; `closed already`; `stays
-    reachable`."""
+    """Clients that may reach it in hardened mode: `shop/productpage`, `any client`."""
+    loses: tuple[str, ...]
+    """Clients that lose access at its Services and pods, in whole or in part:
+    `shop/details: any client but not shop/productpage`."""
+    outlook: Outlook
 
 
-def previews(snapshot: evaluator.Snapshot) -> list[WorkloadPreview]:
-    """Return each workload on the mesh as it would be in hardened mode, sorted."""
+def previews(snapshot: evaluator.Snapshot) -> list[ApplicationPreview]:
+    """Return each application on the mesh as it would be in hardened mode, sorted."""
     root = snapshot.root_namespace
     others = tuple(each for each in snapshot.policies if not hardened_mode.is_meshwide(each, root))
     own = tuple(map(kube.manifest_of, hardened_mode.policies(root, "istio-k8s")))
-    off = evaluator.workloads(dataclasses.replace(snapshot, policies=others))
-    on = evaluator.workloads(dataclasses.replace(snapshot, policies=(*others, *own)))
-    return sorted(_preview(*pair) for pair in zip(off, on, strict=True))
-
-
-def table(found: Iterable[WorkloadPreview]) -> str:
-    """Return a table with a line for each workload."""
-    return tables.table(_HEADINGS, map(_row, found), empty="no workload is on the mesh")
-
-
-def _row(each: WorkloadPreview) -> tuple[str, ...]:
-    return (
-        f"{each.namespace}/{each.application}",
-        str(each.pods),
-        ", ".join(each.policies) or "none",
-        ", ".join(each.admits) or "no client",
-        each.outlook,
+    off = evaluator.Reach(dataclasses.replace(snapshot, policies=others))
+    on = evaluator.Reach(dataclasses.replace(snapshot, policies=(*others, *own)))
+    lost: dict[evaluator.Destination, list[evaluator.Difference]] = collections.defaultdict(list)
+    for each in evaluator.differences(off, on):
+        lost[_destination(each.where)].append(each)
+    return sorted(
+        _preview(off, on, application, targets, lost)
+        for application, targets in _applications(off).items()
     )
 
 
-def _preview(off: evaluator.Workload, on: evaluator.Workload) -> WorkloadPreview:
-    allows = (ref for ref in off.policies if ref.action == "ALLOW" and not ref.synthetic)
-    own = {f"{ref.namespace}/{ref.name}" for ref in allows}
-    admits = _allowed_sources(on)
-    unreachable = CUT_OFF if _allowed_sources(off) else CLOSED
-    return WorkloadPreview(
-        namespace=off.namespace,
-        application=off.application,
-        pods=len(off.pods),
-        policies=tuple(sorted(own)),
-        admits=admits,
-        outlook=REACHABLE if admits else unreachable,
+def table(found: Sequence[ApplicationPreview], beacons: Iterable[str] = ()) -> str:
+    """Return a text with a paragraph for each application, at most 80 columns wide.
+
+    Args:
+        found: the applications.
+        beacons: the beacons of the mesh, `<model>/<application>`, whose own preview has more.
+    """
+    if not found:
+        return "no application is on the mesh"
+    counts = collections.Counter(each.outlook for each in found)
+    summary = ", ".join(f"{counts[each]} {each}" for each in Outlook if counts[each])
+    paragraphs = [summary, *("\n".join(_paragraph(each)) for each in found)]
+    commands = [_command(*each.split("/")) for each in sorted(beacons)]
+    if commands:
+        paragraphs.append("\n".join(["the same for one beacon, request by request:", *commands]))
+    return "\n\n".join(paragraphs)
+
+
+def beacons(snapshot: evaluator.Snapshot) -> list[str]:
+    """Return the beacons of the mesh, `<model>/<application>`: the owners of waypoints."""
+    owners = {
+        kube.section(gateway["metadata"], "annotations").get(resources.OWNER_ANNOTATION, "")
+        for gateway in snapshot.gateways
+        if gateway.get("spec", {}).get("gatewayClassName") == gateways.WAYPOINT_CLASS
+    }
+    return sorted(each for each in owners if each.count("/") == 1)
+
+
+def _command(model: str, app: str) -> str:
+    command = f"  juju run -m {model} {app}/leader preview"
+    last = "hardened-mode=true"
+    if len(command) + 1 + len(last) <= WIDTH:
+        return f"{command} {last}"
+    return f"  juju run -m {model} \\\n    {app}/leader preview {last}"
+
+
+def _paragraph(each: ApplicationPreview) -> Iterator[str]:
+    yield f"{each.namespace}/{each.application}: {each.outlook}"
+    yield from _wrapped("keeps", each.admits)
+    yield from _wrapped("loses", each.loses)
+    yield from _wrapped("policies", each.policies)
+
+
+def _wrapped(title: str, items: Sequence[str]) -> list[str]:
+    if not items:
+        return []
+    return textwrap.wrap(
+        f"{title}: {'; '.join(items)}",
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+        break_long_words=False,
     )
 
 
-def _allowed_sources(workload: evaluator.Workload) -> tuple[str, ...]:
-    """Return the sources that may reach a workload, without waypoints that istiod allows."""
-    found = {access.source for access in workload.accesses if not access.is_generated}
-    return tuple(sorted(found))
+def _applications(
+    reach: evaluator.Reach,
+) -> dict[tuple[str, str], list[evaluator.Target]]:
+    """Return the targets by the application whose pods they are, or would be."""
+    found: dict[tuple[str, str], list[evaluator.Target]] = collections.defaultdict(list)
+    workload = evaluator.DestinationKind.WORKLOAD
+    for target in reach.targets:
+        destination = target.destination
+        if destination.kind is workload:
+            found[destination.namespace, destination.name].append(target)
+    for target in reach.targets:
+        if target.destination.kind is not workload:
+            pods = reach.pods_of(target)
+            names = {(target.destination.namespace, evaluator.application(pod)) for pod in pods}
+            for each in names & found.keys():
+                found[each].append(target)
+    return found
+
+
+def _preview(
+    off: evaluator.Reach,
+    on: evaluator.Reach,
+    application: tuple[str, str],
+    targets: Sequence[evaluator.Target],
+    lost: dict[evaluator.Destination, list[evaluator.Difference]],
+) -> ApplicationPreview:
+    pods = on.topology.pods_of_application(evaluator.Destination.workload(*application))
+    after = [access for target in targets for access in on.accesses(target)]
+    destinations = sorted({target.destination for target in targets})
+    loses = [_loss(each) for destination in destinations for each in lost[destination]]
+    refs = {
+        f"{policy.ref.namespace}/{policy.ref.name}"
+        for target in targets
+        for policy in off.policies(target)
+        if policy.ref.action == "ALLOW"
+    }
+    if after:
+        outlook = Outlook.FEWER if loses else Outlook.SAME
+    else:
+        outlook = Outlook.CUT_OFF if loses else Outlook.CLOSED
+    return ApplicationPreview(
+        *application,
+        pods=len(pods),
+        policies=tuple(sorted(refs)),
+        admits=tuple(dict.fromkeys(access_list.who(access) for access in after)),
+        loses=tuple(loses),
+        outlook=outlook,
+    )
+
+
+def _loss(each: evaluator.Difference) -> str:
+    """Return who loses what: `shop/details: any client`."""
+    _, target, _ = access_list.row(each.where)
+    text = f"{target}: {access_list.who(each.where)}"
+    if each.after is None and each.before is not None:
+        ports = access_list.requests(dataclasses.replace(each.before, operations="", unless=()))
+        return f"{text} {ports}".rstrip()
+    return f"{text}, all but {access_list.requests(each.where)}"
+
+
+def _destination(access: evaluator.Access) -> evaluator.Destination:
+    return evaluator.Destination(access.kind, *access.destination.split("/"))

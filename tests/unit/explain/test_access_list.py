@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may reach whom, in every form, whatever text policies hold."""
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -28,8 +29,8 @@ def lines(snapshot: evaluator.Snapshot, app: str = "") -> list[list[str]]:
 
 
 def test_the_table_has_sources_destinations_and_operations():
-    assert ["shop/productpage", "shop/details", "GET /details/* on 80"] in lines(NORMAL)
-    assert ["any client", "shop/ratings", "everything"] in lines(NORMAL)
+    assert ["shop/productpage", "shop/details", "GET /details/*"] in lines(NORMAL)
+    assert ["any workload on the mesh", "shop/ratings", "everything"] in lines(NORMAL)
     assert lines(HARDENED).count(["no client", "shop/ratings"]) == 1
     # The accesses of waypoints to pods, which istiod itself allows, are left out.
     assert "shop/way" not in {line[0] for line in lines(HARDENED)}
@@ -57,7 +58,7 @@ def test_one_application_is_listed_as_source_and_as_destination():
 def test_the_json_form_has_the_rules_that_allow():
     entries = json.loads(FORMS["json"](access_list.access_list(HARDENED, "shop").entries))
     (allowed,) = [entry for entry in entries if entry["source"] == "shop/productpage"]
-    assert allowed["operations"] == "GET /details/* on 80"
+    assert allowed["operations"] == "GET /details/*"
     assert allowed["policies"][0].startswith("shop/beacon-shop-policy-details-")
     assert [each["target"] for each in entries if each["source"] is None].count(
         "shop/ratings"
@@ -67,7 +68,7 @@ def test_the_json_form_has_the_rules_that_allow():
 def test_diagrams_have_an_arrow_for_each_access_and_show_unreached_destinations():
     entries = access_list.access_list(HARDENED, "shop", "details").entries
     dot, mermaid = FORMS["dot"](entries), FORMS["mermaid"](entries)
-    assert 'label="GET /details/* on 80"' in dot
+    assert 'label="GET /details/*"' in dot
     assert mermaid.count("-->") == dot.count("->") == 1
     entries = access_list.access_list(HARDENED, "shop", "ratings").entries
     assert '[label="shop/ratings: no client" style="rounded,dashed"]' in FORMS["dot"](entries)
@@ -103,12 +104,27 @@ def test_changes_are_accesses_that_differ():
     found = access_changes.changes(
         NORMAL, access_changes.with_hardened_mode(NORMAL, "mesh/istio-k8s", on=True)
     )
-    assert not any(change.gained for change in found)
+    assert {change.change for change in found} == {access_changes.Change.LOSES}
     lost = {(change.access.source, change.access.destination) for change in found}
-    assert ("*", "shop/ratings") in lost
+    assert ("*/*", "shop/ratings") in lost
     assert ("shop/productpage", "shop/details") not in lost
-    assert "loses   any client  shop/ratings" in access_changes.table(found)
+    assert "loses   any workload on the mesh  shop/ratings" in access_changes.table(found)
     back = access_changes.with_hardened_mode(HARDENED, "mesh/istio-k8s", on=False)
     assert access_changes.changes(NORMAL, back) == []
     assert access_changes.table([]) == "no access changes"
     assert json.loads(access_changes.as_json(found))[0]["gained"] is False
+
+
+def test_a_change_says_what_a_client_could_do_before():
+    open_to_all = dataclasses.replace(NORMAL, policies=())
+    found = access_changes.changes(open_to_all, NORMAL)
+    assert access_changes.table(found).splitlines()[1:] == [
+        "narrows  shop/productpage                                   shop/details"
+        "  GET /details/*; before: everything",
+        "loses    any workload on the mesh but not shop/productpage  shop/details  everything",
+    ]
+    back = access_changes.changes(NORMAL, open_to_all)
+    assert [each.change for each in back] == ["gains", "widens"]
+    (data,) = [each for each in json.loads(access_changes.as_json(back)) if each["before"]]
+    assert data["before"]["operations"] == "GET /details/*"
+    assert (data["source"], data["gained"]) == ("shop/productpage", True)

@@ -13,18 +13,14 @@ The way of a request through the files:
    proxy enforces, `_match` compares single values, and `_decide` applies the policies' precedence.
 5. `_verdict` is the answer: a `Verdict` with its `Hop`s. `_describe` writes rules as text.
 
-`_accesses` reads the same policies for a list of all that is allowed, instead of for one request.
+`_reach` asks the evaluator for all clients that `_clients` tells apart and all targets: an `_access`
+each. Nothing else says who may reach whom.
 `make truth` compares the evaluator with the decisions of real proxies.
 """
 
 from istio_ambient.authorization.evaluator._access import Access, Client
-from istio_ambient.authorization.evaluator._accesses import (
-    Workload,
-    accesses,
-    destinations,
-    workloads,
-)
-from istio_ambient.authorization.evaluator._describe import ANY_CLIENT, ANY_OPERATION
+from istio_ambient.authorization.evaluator._clients import OUTSIDE
+from istio_ambient.authorization.evaluator._describe import ANY_CLIENT, ANY_IDENTITY, ANY_OPERATION
 from istio_ambient.authorization.evaluator._evaluate import (
     Evaluator,
     UnknownDestinationError,
@@ -32,6 +28,7 @@ from istio_ambient.authorization.evaluator._evaluate import (
 )
 from istio_ambient.authorization.evaluator._match import normalized
 from istio_ambient.authorization.evaluator._ports import offers
+from istio_ambient.authorization.evaluator._reach import Difference, Reach, Target, differences
 from istio_ambient.authorization.evaluator._request import (
     ClientKind,
     Destination,
@@ -43,6 +40,7 @@ from istio_ambient.authorization.evaluator._snapshot import (
     Manifest,
     MeshSettings,
     Snapshot,
+    identity,
     key,
     labels,
 )
@@ -59,8 +57,10 @@ from istio_ambient.authorization.evaluator._verdict import (
 
 __all__ = [
     "ANY_CLIENT",
+    "ANY_IDENTITY",
     "ANY_OPERATION",
     "DEFAULT_TRUST_DOMAIN",
+    "OUTSIDE",
     "Access",
     "Client",
     "ClientKind",
@@ -68,26 +68,27 @@ __all__ = [
     "Decision",
     "Destination",
     "DestinationKind",
+    "Difference",
     "Evaluator",
     "Hop",
     "Manifest",
     "MeshSettings",
     "PolicyRef",
     "Proxy",
+    "Reach",
     "Reason",
     "Request",
     "Snapshot",
+    "Target",
     "Topology",
     "UnknownDestinationError",
     "Verdict",
-    "Workload",
-    "accesses",
     "application",
-    "destinations",
+    "differences",
     "evaluate",
+    "identity",
     "key",
     "labels",
     "normalized",
     "offers",
-    "workloads",
 ]

@@ -106,6 +106,7 @@ def of_ports(hops: Sequence[tuple[tuple[int, ...] | None, Hop]]) -> Hop:
         only=tuple(only) if has_only else (),
         unless=tuple(condition for ports, hop in hops for condition in _unless(ports, hop)),
         asks=tuple(dict.fromkeys(ref for _, hop in hops for ref in hop.asks)),
+        asked=tuple(dict.fromkeys(each for _, hop in hops for each in hop.asked)),
         applied=tuple(dict.fromkeys(ref for _, hop in hops for ref in hop.applied)),
     )
 
@@ -150,12 +151,17 @@ def decide(hop: Hop, policies: Sequence[Policy], rules: Rules) -> Hop:
             return dataclasses.replace(hop, decision=Decision.DENIED, reason=reason, policy=ref)
     unless = tuple(condition for _, _, condition in denies if condition)
     customs = _matches(_with_action(policies, _policies.CUSTOM), rules)
-    asks = tuple(ref for ref, truth, _ in customs if truth is not False)
+    asked = tuple(
+        condition or Condition(ref, _describe.ANY_OPERATION)
+        for ref, truth, condition in customs
+        if truth is not False
+    )
+    asks = tuple(condition.policy for condition in asked)
     decision, reason, policy, only = _decide_by_allow(policies, rules)
     if decision is not Decision.DENIED and (unless or asks):
         decision = Decision.CONDITIONAL
         reason = Reason.CUSTOM if asks else Reason.ALLOW if only else Reason.DENY
-        hop = dataclasses.replace(hop, unless=unless, asks=asks)
+        hop = dataclasses.replace(hop, unless=unless, asks=asks, asked=asked)
     return dataclasses.replace(hop, decision=decision, reason=reason, policy=policy, only=only)
 
 

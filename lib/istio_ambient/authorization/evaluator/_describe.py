@@ -15,12 +15,13 @@ ANY_IDENTITY = "*/*"
 ANY_OPERATION = "everything"
 """Part of the JSON of actions."""
 
-_IDENTITY = (
+IDENTITY = (
     _policies.PRINCIPAL,
     _policies.SERVICE_ACCOUNT,
     _policies.NAMESPACE,
     _policies.TRUST_DOMAIN,
 )
+"""Attributes that are about the identity of a source."""
 _WORDS = {
     _policies.METHOD: "",
     _policies.PATH: "",
@@ -46,18 +47,19 @@ def restrictions(rule: Rule, wanted: Filter = _all) -> str:
     Returns:
         `ANY_OPERATION` where no check that is wanted restricts the request.
     """
-    parts = [
-        _alternatives(rule.operations, wanted, "; "),
-        _alternatives(rule.sources, wanted, " or "),
-        _clause(rule.conditions, wanted),
+    conditions = _clause(rule.conditions, wanted)
+    texts = [
+        " ".join(part for part in (operation, source, conditions) if part)
+        for operation in _alternatives(rule.operations, wanted)
+        for source in _alternatives(rule.sources, wanted)
     ]
-    return " ".join(part for part in parts if part) or ANY_OPERATION
+    return "; ".join(dict.fromkeys(texts)) or ANY_OPERATION
 
 
-def _alternatives(clauses: Sequence[Clause], wanted: Filter, separator: str) -> str:
-    """Return clauses as text; empty where one of them restricts nothing."""
-    described = [_clause(clause, wanted) for clause in clauses]
-    return separator.join(sorted(described)) if all(described) else ""
+def _alternatives(clauses: Sequence[Clause], wanted: Filter) -> list[str]:
+    """Return clauses as text, sorted; one empty text where one of them restricts nothing."""
+    described = sorted({_clause(clause, wanted) for clause in clauses})
+    return described if described and all(described) else [""]
 
 
 def sources(rule: Rule, namespace: str) -> list[str]:
@@ -67,7 +69,7 @@ def sources(rule: Rule, namespace: str) -> list[str]:
         rule: the rule.
         namespace: of its policy.
     """
-    conditions = [check for check in rule.conditions if check.attribute in _IDENTITY]
+    conditions = [check for check in rule.conditions if check.attribute in IDENTITY]
     found = [
         source
         for clause in rule.sources or ((),)
@@ -89,7 +91,7 @@ def _sources(clause: Iterable[Check], namespace: str) -> list[str]:
     sources: list[str] = [ANY_CLIENT]
     excluded: list[str] = []
     for check in clause:
-        if check.attribute not in _IDENTITY:
+        if check.attribute not in IDENTITY:
             continue
         named = [_identity(check.attribute, value, namespace) for value in check.values]
         excluded += [_identity(check.attribute, value, namespace) for value in check.not_values]
@@ -115,7 +117,7 @@ def _identity(attribute: str, value: str, namespace: str) -> str:
 def _clause(clause: Sequence[Check], wanted: Filter) -> str:
     order = [*_WORDS]
     checks = sorted(
-        (check for check in clause if wanted(check) and check.attribute not in _IDENTITY),
+        (check for check in clause if wanted(check) and check.attribute not in IDENTITY),
         key=lambda c: order.index(c.attribute) if c.attribute in order else len(order),
     )
     return " ".join(words for check in checks for words in _words(check))

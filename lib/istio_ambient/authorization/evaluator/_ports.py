@@ -41,14 +41,10 @@ def service_ports(service: Manifest, port: int | None) -> list[Port]:
     Raises:
         LookupError: the Service has other ports, and not this one.
     """
-    offered: list[Port] = [
-        each
-        for each in kube.items(_snapshot.spec(service), "ports")
-        if each.get("protocol") != "UDP"
-    ]
-    if port is None or not offered:
-        return offered or ([{"port": port}] if port is not None else [])
-    found = [each for each in offered if each.get("port") == port]
+    known = offered(service)
+    if port is None or not known:
+        return known or ([{"port": port}] if port is not None else [])
+    found = [each for each in known if each.get("port") == port]
     if not found:
         raise LookupError(f"Service {'/'.join(_snapshot.key(service))} has no port {port}")
     return found[:1]
@@ -70,6 +66,17 @@ def target_ports(ports: Sequence[Port], pod: Manifest) -> tuple[int, ...] | None
     found = [target_port(port, pod) for port in ports]
     known = tuple(dict.fromkeys(each for each in found if each is not None))
     return known if found and None not in found else None
+
+
+def offered(service: Manifest) -> list[Port]:
+    """Return the ports of a Service that carry connections."""
+    ports = kube.items(_snapshot.spec(service), "ports")
+    return [each for each in ports if each.get("protocol") != "UDP"]
+
+
+def numbers(service: Manifest) -> list[int]:
+    """Return the numbers of these ports, sorted."""
+    return sorted({port for each in offered(service) if isinstance(port := each.get("port"), int)})
 
 
 def offers(service: Manifest, port: int | None) -> bool:

@@ -84,6 +84,11 @@ def annotations(manifest: Manifest) -> dict[str, str]:
     return manifest["metadata"].get("annotations") or {}
 
 
+def identity(pod: Manifest) -> str:
+    """Return the workload identity of a pod, `<namespace>/<service account>`."""
+    return f"{namespace(pod)}/{spec(pod).get('serviceAccountName') or 'default'}"
+
+
 def address(pod: Manifest) -> str:
     """Return the IP address of a pod; empty while it has none."""
     return str(kube.section(pod, "status").get("podIP") or "")

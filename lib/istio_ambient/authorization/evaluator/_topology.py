@@ -243,10 +243,10 @@ class Topology:
 
     def is_ingress_gateway(self, source: str) -> bool:
         """Return whether an ingress gateway runs as an identity."""
-        return source in self._ingress_gateways
+        return source in self.ingress_gateways
 
     @functools.cached_property
-    def _ingress_gateways(self) -> set[str]:
+    def ingress_gateways(self) -> set[str]:
         """Identities of the gateways that are no waypoints."""
         classes = (
             (key, _snapshot.spec(gateway).get("gatewayClassName"))
@@ -256,6 +256,17 @@ class Topology:
             f"{namespace}/{name}-{gateway_class}"
             for (namespace, name), gateway_class in classes
             if gateway_class != gateways.WAYPOINT_CLASS
+        }
+
+    @functools.cached_property
+    def waypoint_identities(self) -> set[str]:
+        """Identities of the waypoints."""
+        return {
+            source
+            for gateway in self.gateways.values()
+            if _snapshot.spec(gateway).get("gatewayClassName") == gateways.WAYPOINT_CLASS
+            for found in [self._waypoint(gateway)]
+            for source in (found.source, *found.sources)
         }
 
     def pods_of_identity(self, source: str) -> list[Manifest]:

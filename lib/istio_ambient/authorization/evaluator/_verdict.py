@@ -101,6 +101,8 @@ class Hop:
     """Conditional: denied if one of these holds."""
     asks: tuple[PolicyRef, ...] = ()
     """CUSTOM rules that match or may match: their external authorizer has to allow the request."""
+    asked: tuple[Condition, ...] = ()
+    """The requests of which an external authorizer decides, by the rules of `asks`."""
     checks_token: bool = False
     """Whether the proxy looks at the request's token, of which it is not known whether it is
     valid."""

@@ -144,6 +144,6 @@ def test_allowed_requests_have_a_listed_access(case: Case):
         if case.layer is Layer.L7
         else evaluator.DestinationKind.WORKLOAD
     )
-    found = [a for a in evaluator.accesses(snapshot(case, policies)) if a.kind is kind]
+    found = [a for a in evaluator.Reach(snapshot(case, policies)).all() if a.kind is kind]
     if Decision.ALLOWED in decisions(case, policies):
         assert found

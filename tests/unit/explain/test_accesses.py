@@ -1,12 +1,13 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may reach whom, as a list."""
+"""Who may reach whom, as a list: one situation each."""
 
 from typing import Any
 
 import pytest
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import DestinationKind, Proxy
+from istio_ambient.explain import access_list
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.authorization.evaluator.samples import FROM_WEB, TO_DETAILS, policy, snapshot
@@ -21,17 +22,29 @@ ALLOW = policy("allow", targetRefs=TO_DETAILS, rules=[RULE])
 def listed(
     *policies: Any, kind: DestinationKind = DestinationKind.SERVICE, **changes: Any
 ) -> list[tuple[str, str, tuple[str, ...]]]:
-    found = evaluator.accesses(snapshot(*policies, **changes))
-    return [(each.source, each.operations, each.unless) for each in found if each.kind is kind]
+    found = evaluator.Reach(snapshot(*policies, **changes)).all()
+    return [
+        (access_list.who(each), access_list.requests(each), each.unless)
+        for each in found
+        if each.kind is kind
+    ]
+
+
+ON_MESH = "any workload on the mesh"
 
 
 def test_without_a_policy_any_client_is_allowed():
-    assert listed() == [("*", "everything", ())]
+    assert listed(auto_allow=False) == [("any client", "everything", ())]
+
+
+def test_clients_outside_bypass_the_waypoint_and_are_denied_at_pods_that_only_it_may_reach():
+    assert listed() == [(ON_MESH, "everything", ())]
+    assert listed(kind=DestinationKind.WORKLOAD) == []
 
 
 def test_a_rule_is_listed_with_sources_and_operations():
     assert listed(ALLOW) == [("shop/web", "GET /health on 80", ())]
-    found = evaluator.accesses(snapshot(ALLOW))
+    found = evaluator.Reach(snapshot(ALLOW)).all()
     (access,) = [each for each in found if each.kind is DestinationKind.SERVICE]
     assert [str(ref) for ref in access.policies] == ["shop/allow rule 0"]
     assert (access.destination, access.proxy) == ("shop/details", Proxy.WAYPOINT)
@@ -39,7 +52,8 @@ def test_a_rule_is_listed_with_sources_and_operations():
 
 def test_a_policy_without_rules_allows_no_client():
     assert listed(policy(targetRefs=TO_DETAILS)) == []
-    assert evaluator.Destination.service("shop", "details") in evaluator.destinations(snapshot())
+    known = evaluator.Reach(snapshot()).destinations()
+    assert evaluator.Destination.service("shop", "details") in known
 
 
 def test_hardened_mode_closes_what_no_policy_opens():
@@ -53,21 +67,22 @@ def test_requests_that_the_pods_deny_to_the_waypoint_are_not_listed():
     port = {"to": [{"operation": {"ports": ["9080"]}}]}
     some = policy("some", rules=[port])
     assert listed(ALLOW, some, auto_allow=False) == [
-        ("shop/web", "GET /health on 80", ("at shop/details-0 only on 9080",))
+        ("any client outside the mesh", "on 80", ()),
+        ("shop/web", "GET /health on 80", ()),
     ]
 
 
 def test_deny_policies_take_away_or_are_told():
     deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[FROM_WEB])
     assert listed(ALLOW, deny) == []
-    assert listed(deny) == [("*", "everything", ("shop/web: everything",))]
+    assert listed(deny) == [(f"{ON_MESH} but not shop/web", "everything", ())]
     post = policy(
         "post",
         targetRefs=TO_DETAILS,
         action="DENY",
         rules=[{"to": [{"operation": {"methods": ["POST"]}}]}],
     )
-    assert listed(ALLOW, post) == [("shop/web", "GET /health on 80", ("POST",))]
+    assert listed(ALLOW, post) == [("shop/web", "GET /health on 80, but not: POST", ("POST",))]
     other = {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/other"]}}]}
     assert listed(ALLOW, policy("o", targetRefs=TO_DETAILS, action="DENY", rules=[other])) == [
         ("shop/web", "GET /health on 80", ())
@@ -78,16 +93,18 @@ def test_deny_policies_take_away_or_are_told():
 def test_any_identity_is_not_any_client(identities: dict[str, Any]):
     rule = {"from": [{"source": identities}]}
     deny = policy("deny", targetRefs=TO_DETAILS, action="DENY", rules=[rule])
-    assert listed(deny) == [("*", "everything", ("*/*: everything",))]
+    assert listed(deny) == []
+    assert listed(deny, auto_allow=False) == [("any client outside the mesh", "everything", ())]
     assert listed(ALLOW, deny) == []
     allow = policy("any", targetRefs=TO_DETAILS, rules=[rule])
-    assert listed(allow) == [("*/*", "everything", ())]
+    assert listed(allow) == [(ON_MESH, "everything", ())]
     assert listed(allow, deny) == []
 
 
 def test_the_condition_of_an_external_authorizer_is_listed():
     ask = policy("ask", targetRefs=TO_DETAILS, action="CUSTOM", provider={"name": "p"}, rules=[{}])
-    assert listed(ask) == [("*", "everything", ("everything, if the external authorizer denies",))]
+    denied = "everything, if the external authorizer denies"
+    assert listed(ask) == [(ON_MESH, f"everything, but not: {denied}", (denied,))]
 
 
 def test_sources_of_every_kind_have_words():
@@ -99,25 +116,21 @@ def test_sources_of_every_kind_have_words():
     ]
     rule = {"from": [{"source": each} for each in sources]}
     found = listed(policy("l4", rules=[rule]), kind=DestinationKind.WORKLOAD, auto_allow=False)
-    assert [who for who, _, _ in found] == [
-        "*",
-        "* but not evil/*",
-        "other/cron",
-        "shop/*",
-        "shop/job",
+    # The source evil/* has an address only; the others may do everything.
+    assert [(who, what) for who, what, _ in found] == [
+        ("any client but not evil/*", "everything"),
+        ("evil/*", "from 10.0.0.0/8"),
     ]
-
-
-def test_pods_by_themselves_are_listed_with_the_waypoint_let_in():
-    found = evaluator.accesses(snapshot())
-    (workload,) = [each for each in found if each.kind is DestinationKind.WORKLOAD]
-    assert (workload.source, workload.proxy) == ("shop/way", Proxy.ZTUNNEL)
-    assert workload.policies[0].synthetic
-    # ztunnel cannot check HTTP attributes, and such a rule allows no request there.
-    l7 = policy(
-        "l7", selector={"matchLabels": {"app.kubernetes.io/name": "details"}}, rules=[RULE]
+    found = listed(
+        policy("l4", rules=[{"from": [{"source": each} for each in (*sources[:2], sources[3])]}]),
+        kind=DestinationKind.WORKLOAD,
+        auto_allow=False,
     )
-    assert listed(l7, kind=DestinationKind.WORKLOAD, auto_allow=False) == []
+    assert [(who, what) for who, what, _ in found] == [
+        ("any client but not other/cron, shop/*", "from 10.0.0.0/8"),
+        ("other/cron", "everything"),
+        ("shop/*", "everything"),
+    ]
 
 
 def test_a_service_without_a_waypoint_is_judged_at_its_pods():
@@ -125,16 +138,5 @@ def test_a_service_without_a_waypoint_is_judged_at_its_pods():
         "namespaces": (samples.namespace(**samples.AMBIENT),),
         "auto_allow": False,
     }
-    assert listed(ALLOW, **plain) == [("*", "everything", ())]
+    assert listed(ALLOW, **plain) == [("any client", "everything", ())]
     assert listed(policy("l4", rules=[FROM_WEB]), **plain) == [("shop/web", "everything", ())]
-
-
-def test_workloads_join_what_comes_by_every_way():
-    l4 = policy("l4", rules=[{"from": [{"source": {"namespaces": ["ops"]}}]}])
-    (workload,) = evaluator.workloads(snapshot(ALLOW, l4))
-    assert [access.source for access in workload.accesses] == ["ops/*", "shop/way", "shop/web"]
-    assert [ref.name for ref in workload.policies] == [
-        "allow",
-        "istio_allow_waypoint_shop_way",
-        "l4",
-    ]

@@ -1,0 +1,247 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The clients that policies may treat differently, and short names for many of them together."""
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from istio_ambient import gateways
+from istio_ambient.authorization.evaluator import (
+    _describe,
+    _match,
+    _policies,
+    _request,
+    _snapshot,
+    _topology,
+    _waypoint,
+    _ztunnel,
+)
+from istio_ambient.authorization.evaluator._access import Client
+from istio_ambient.authorization.evaluator._policies import Policy
+
+V = TypeVar("V")
+
+OUTSIDE = "outside"
+"""Label of any client outside of the mesh; part of the JSON of actions."""
+_OTHER = "~other"
+"""Namespace and service account that no object can have: they stand for all that are not named."""
+_NS, _SA = "/ns/", "/sa/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A value that a policy compares with the identity of a source."""
+
+    attribute: str
+    value: str
+    policy: Policy = dataclasses.field(compare=False, repr=False)
+    namespace: str = ""
+    """Of the policy, where the value is read in it."""
+
+    @functools.cached_property
+    def named(self) -> str:
+        """The one identity that has the value; empty: it is none, or several have it."""
+        if self.attribute == _policies.SERVICE_ACCOUNT:
+            return self.value if "/" in self.value else f"{self.namespace}/{self.value}"
+        is_one = self.attribute == _policies.PRINCIPAL and _match.ANY not in self.value
+        return _label(self.value) if is_one and _SA in self.value else ""
+
+    @functools.cached_property
+    def whole_namespace(self) -> str:
+        """The namespace whose identities have the value; empty: it is about something else."""
+        if self.attribute == _policies.NAMESPACE and _match.ANY not in self.value:
+            return self.value
+        if self.attribute != _policies.PRINCIPAL or not self.value.startswith(_TRUST_DOMAIN + _NS):
+            return ""
+        found, slash, rest = self.value.removeprefix(_TRUST_DOMAIN + _NS).partition("/")
+        return found if slash and rest in ("*", "sa/*") else ""
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Source:
+    """A class of clients, and a member of it that the evaluator is asked about."""
+
+    label: str
+    client: Client
+    identity: str | None
+    """`<namespace>/<service account>` or a principal; None: it has none."""
+    pattern: Check | None = dataclasses.field(default=None, compare=False)
+    """The value of a policy that all members have, where that is not one namespace or identity."""
+
+
+_TRUST_DOMAIN = (_request.principal("/") or "").partition("/")[0]
+MESH = Source(_describe.ANY_IDENTITY, Client.MESH, f"{_OTHER}/{_OTHER}")
+NO_IDENTITY = Source(OUTSIDE, Client.OUTSIDE, None)
+ANY = Source(_describe.ANY_CLIENT, Client.ANY, None)
+"""`MESH`, `NO_IDENTITY` and the ingress gateways together."""
+
+
+class Clients:
+    """The clients of a cluster, as far as policies and the ways of requests tell them apart."""
+
+    def __init__(self, topology: _topology.Topology):
+        self._gateways = topology.ingress_gateways
+        pods = [
+            pod
+            for pod in topology.pods.values()
+            if gateways.NAME_LABEL not in _snapshot.labels(pod)
+        ]
+        on_mesh = {_snapshot.identity(pod) for pod in pods if topology.on_mesh(pod)}
+        # Proxies, and pods whose identity no proxy learns.
+        self._without = topology.waypoint_identities | {_snapshot.identity(pod) for pod in pods}
+        self._without |= self._gateways
+        self._without -= on_mesh
+        self._workloads = on_mesh - self._gateways
+        self._seen: dict[tuple[Check, str], tuple[_match.Truth, ...]] = {}
+
+    def sources(self, checks: Collection[Check]) -> list[Source]:
+        """Return the sources that policies with these checks may treat differently, sorted."""
+        named = {each.named for each in checks if each.named} | self._workloads
+        namespaces = {each.whole_namespace for each in checks if each.whole_namespace}
+        namespaces |= {each.partition("/")[0] for each in named if _NS not in each}
+        return sorted(
+            {
+                MESH,
+                NO_IDENTITY,
+                *(Source(name, Client.GATEWAY, name) for name in self._gateways),
+                *(Source(name, Client.IDENTITY, name) for name in named - self._without),
+                *(Source(f"{name}/*", Client.MESH, f"{name}/{_OTHER}") for name in namespaces),
+                *(pattern for check in checks if (pattern := _pattern(check))),
+            },
+            key=lambda each: (each.label, each.identity or ""),
+        )
+
+    def signature(self, source: Source, checks: Iterable[Check]) -> tuple[object, ...]:
+        """Return what the checks make of a source; sources with the same are treated alike."""
+        if source.identity is None or source.client is Client.GATEWAY:
+            return (source.label,)
+        return tuple(self._values(check, source.identity) for check in checks)
+
+    def describes(self, pattern: Source, source: Source) -> bool:
+        """Return whether a source is one of those that a pattern describes."""
+        if pattern.pattern is None or source.identity is None:
+            return False
+        return any(self._values(pattern.pattern, source.identity))
+
+    def _values(self, check: Check, identity: str) -> tuple[_match.Truth, ...]:
+        found = self._seen.get((check, identity))
+        if found is None:
+            seen = _match.Attributes(_request.principal(identity))
+            found = self._seen[check, identity] = tuple(
+                value(check.policy, check.attribute, check.value, seen)
+                for value in (_waypoint.value, _ztunnel.value)
+            )
+        return found
+
+
+def checks(policies: Iterable[Policy]) -> list[Check]:
+    """Return the values that policies compare with the identity of a source."""
+    found: dict[Check, None] = {}
+    for policy in policies:
+        for rule in policy.rules:
+            for check in (*(each for clause in rule.sources for each in clause), *rule.conditions):
+                if check.attribute in _describe.IDENTITY:
+                    is_relative = check.attribute == _policies.SERVICE_ACCOUNT
+                    where = policy.ref.namespace if is_relative else ""
+                    for value in (*check.values, *check.not_values):
+                        found[Check(check.attribute, value, policy, where)] = None
+    return list(found)
+
+
+def together(
+    found: Mapping[Source, V | None], clients: Clients
+) -> Iterator[tuple[Source, tuple[str, ...], V]]:
+    """Yield few sources that describe many, with their value and the labels that they exclude.
+
+    Args:
+        found: a value for each source of `Clients.sources`; None: nothing is yielded for it.
+        clients: which the sources are from.
+    """
+    excluded: dict[Source, list[str]] = collections.defaultdict(list)
+    apart = _apart(found, clients, excluded)
+    mesh = found[MESH]
+    proxies = [each for each in found if each.client is Client.GATEWAY]
+    if mesh is not None and mesh == found[NO_IDENTITY]:
+        differing = [each.label for each in proxies if found[each] != mesh]
+        yield ANY, tuple(sorted([*excluded[MESH], *differing])), mesh
+        # An excluded namespace may be that of a gateway.
+        proxies = proxies if excluded[MESH] else [each for each in proxies if found[each] != mesh]
+    else:
+        apart = [MESH, NO_IDENTITY, *apart]
+    for source in (*apart, *proxies):
+        value = found[source]
+        if value is not None:
+            yield source, tuple(sorted(excluded[source])), value
+
+
+def _apart(
+    found: Mapping[Source, V | None], clients: Clients, excluded: dict[Source, list[str]]
+) -> list[Source]:
+    """Return the sources of the mesh whose value is not that of the wider ones they belong to.
+
+    Args:
+        found: as for `together`.
+        clients: as for `together`.
+        excluded: the labels are added by which wider sources exclude these.
+    """
+    patterns = [each for each in found if each.pattern and found[each] != found[MESH]]
+    excluded[MESH] += [each.label for each in patterns]
+    apart = list(patterns)
+    namespaces: dict[str, Source] = {}
+    spaces = [each for each in found if each.client is Client.MESH and not each.pattern]
+    for source in (*spaces, *(each for each in found if each.client is Client.IDENTITY)):
+        namespace = (source.identity or "").partition("/")[0]
+        wider = [each for each in patterns if clients.describes(each, source)]
+        if namespace in namespaces:
+            wider.append(namespaces[namespace])
+        wider = wider or [MESH]
+        if all(found[each] == found[source] for each in wider):
+            continue
+        apart.append(source)
+        for each in wider:
+            excluded[each].append(source.label)
+        if source.client is Client.MESH:
+            namespaces[namespace] = source
+    return apart
+
+
+def _pattern(check: Check) -> Source | None:
+    """Return the source of a value that identities of several namespaces may have."""
+    value = check.value
+    if check.named or check.whole_namespace or value == _match.ANY:
+        return None
+    other = f"{_TRUST_DOMAIN}{_NS}{_OTHER}{_SA}{_OTHER}"
+    if check.attribute == _policies.NAMESPACE:
+        namespace = value.replace(_match.ANY, _OTHER)
+        return Source(f"{value}/*", Client.MESH, f"{namespace}/{_OTHER}", check)
+    if check.attribute == _policies.TRUST_DOMAIN:
+        if _match.trust_domain(value, other):
+            return None
+        domain = value.replace(_match.ANY, "")
+        return Source(f"{value}/…", Client.MESH, f"{domain}{_NS}{_OTHER}{_SA}{_OTHER}", check)
+    if check.attribute != _policies.PRINCIPAL or _match.ANY not in value:
+        return None
+    return Source(_describe.short(value), Client.MESH, _member(value), check)
+
+
+def _member(pattern: str) -> str:
+    """Return a principal that `prefix*` or `*suffix` matches, and few other patterns do."""
+    if pattern.endswith(_match.ANY):
+        found = pattern[:-1] + _OTHER
+        found = found if _NS in found else f"{found}{_NS}{_OTHER}"
+        return found if _SA in found else f"{found}{_SA}{_OTHER}"
+    suffix = pattern[1:]
+    if _NS in suffix:
+        return _OTHER + suffix
+    found = f"{_TRUST_DOMAIN}{_NS}{_OTHER}"
+    return found + suffix if _SA in suffix else f"{found}{_SA}{_OTHER}{suffix}"
+
+
+def _label(principal: str) -> str:
+    """Return `<namespace>/<service account>` of a principal of the mesh's own trust domain."""
+    named = _describe.short(principal)
+    return named if _request.principal(named) == principal else principal

@@ -1,0 +1,406 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which clients may reach which targets, with what: the evaluator, asked for all of them.
+
+Each target is asked about at each of its ports, for a member of each class of clients that its
+policies may treat differently. What is not given, such as method and path, is in the conditions of
+the verdict: they are the operations that are allowed.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+
+from istio_ambient import kube
+from istio_ambient.authorization.evaluator import (
+    _clients,
+    _describe,
+    _policies,
+    _ports,
+    _snapshot,
+    _topology,
+)
+from istio_ambient.authorization.evaluator._access import Access
+from istio_ambient.authorization.evaluator._clients import Source
+from istio_ambient.authorization.evaluator._evaluate import Evaluator
+from istio_ambient.authorization.evaluator._policies import Policy
+from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
+from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
+from istio_ambient.authorization.evaluator._verdict import (
+    Condition,
+    Decision,
+    Hop,
+    PolicyRef,
+    Proxy,
+    Verdict,
+)
+
+_MAX_PORT = 65535
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """What a client may do at one port; allowances with the same requests are equal."""
+
+    operations: str
+    unless: tuple[str, ...] = ()
+    proxy: Proxy | None = dataclasses.field(default=None, compare=False)
+    policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Target:
+    """A Service, or pods of one application that have the same policies."""
+
+    destination: Destination
+    """Of kind SERVICE or WORKLOAD."""
+    pods: tuple[str, ...] = ()
+    """Of a WORKLOAD: names of the pods, where the application has others; empty: all its pods."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """What clients may do before a change and after it, at the same place; None: nothing."""
+
+    before: Access | None
+    after: Access | None
+
+    @property
+    def where(self) -> Access:
+        """The access of one of the two, for the clients and the place."""
+        access = self.after or self.before
+        if access is None:
+            raise ValueError("there is no difference between nothing and nothing")
+        return access
+
+
+class Reach:
+    """Who may reach whom in one snapshot.
+
+    A Service is a target where it has a waypoint or a pod on the mesh; the pods of an application
+    are where they are on the mesh, or behind a waypoint. The addresses of a headless Service are
+    those of its pods.
+    """
+
+    def __init__(self, snapshot: Snapshot):
+        self._evaluator = Evaluator(snapshot)
+        self.topology = self._evaluator.topology
+        self.clients = _clients.Clients(self.topology)
+        """Who may be treated differently."""
+        self._policies = {(p.ref.namespace, p.ref.name): p for p in self.topology.policies}
+
+    @functools.cached_property
+    def targets(self) -> list[Target]:
+        """The Services and workloads, sorted."""
+        return sorted([*self._services(), *self._workloads()])
+
+    def destinations(self) -> list[Destination]:
+        """Return the Services and workloads that the list is about, sorted."""
+        return sorted({target.destination for target in self.targets})
+
+    def all(self) -> list[Access]:
+        """Return the accesses to all targets, sorted; to some there may be none."""
+        return sorted(access for target in self.targets for access in self.accesses(target))
+
+    def pods_of(self, target: Target) -> list[Manifest]:
+        """Return the pods of a target."""
+        destination = target.destination
+        if destination.kind is DestinationKind.SERVICE:
+            service = self.topology.services[destination.namespace, destination.name]
+            return self.topology.pods_of(service)
+        if not target.pods:
+            return self.topology.pods_of_application(destination)
+        return [self.topology.pods[destination.namespace, name] for name in target.pods]
+
+    def policies(self, target: Target) -> list[Policy]:
+        """Return the policies that any proxy enforces for requests to a target, sorted by name."""
+        refs = {
+            (ref.namespace, ref.name)
+            for source in (_clients.MESH, _clients.NO_IDENTITY)
+            for hop in self._ask(target, self._declared(target)[0], source).hops
+            for ref in hop.applied
+        }
+        return [self._policies[ref] for ref in sorted(refs & self._policies.keys())]
+
+    def sources(self, target: Target) -> set[Source]:
+        """Return the clients that may be treated differently at a target."""
+        return set(self.clients.sources(_clients.checks(self.policies(target))))
+
+    def accesses(self, target: Target) -> list[Access]:
+        """Return the clients that may reach a target, sorted."""
+        policies = self.policies(target)
+        checks = _clients.checks(policies)
+        sources = self.clients.sources(checks)
+        ports = self.ports(target, policies)
+        merged: dict[Access, list[tuple[int | None, Allowed]]] = {}
+        for port in ports:
+            found = self._allowed(target, port, sources, checks)
+            for source, excluded, allowed in _clients.together(found, self.clients):
+                access = _access(target, source, excluded, allowed)
+                merged.setdefault(access, []).append((port, allowed))
+        return sorted(_at_ports(target, access, found, ports) for access, found in merged.items())
+
+    def allowed(
+        self, target: Target, port: int | None, sources: Iterable[Source]
+    ) -> dict[Source, Allowed | None]:
+        """Return what clients may do at a port of a target; None: nothing.
+
+        Args:
+            target: of this snapshot.
+            port: of the Service or of the pods.
+            sources: the clients.
+        """
+        return self._allowed(target, port, sources, _clients.checks(self.policies(target)))
+
+    def ports(self, target: Target, policies: Iterable[Policy]) -> list[int | None]:
+        """Return the ports that are asked about; of pods, the last one stands for all others.
+
+        Args:
+            target: of this snapshot.
+            policies: which may treat ports differently.
+        """
+        declared = self._declared(target)
+        if target.destination.kind is DestinationKind.SERVICE:
+            return declared
+        known = {each for each in declared if each is not None}
+        known |= {port for policy in policies for port in _named_ports(policy)}
+        other = next(port for port in range(_MAX_PORT, 0, -1) if port not in known)
+        return [*sorted(port for port in known if 0 < port <= _MAX_PORT), other]
+
+    def _allowed(
+        self,
+        target: Target,
+        port: int | None,
+        sources: Iterable[Source],
+        checks: Sequence[_clients.Check],
+    ) -> dict[Source, Allowed | None]:
+        asked: dict[tuple[object, ...], Allowed | None] = {}
+        found: dict[Source, Allowed | None] = {}
+        for source in sources:
+            signature = self.clients.signature(source, checks)
+            if signature not in asked:
+                asked[signature] = _of(self._ask(target, port, source))
+            found[source] = asked[signature]
+        return found
+
+    def _ask(self, target: Target, port: int | None, source: Source) -> Verdict:
+        destination = target.destination
+        if target.pods:
+            destination = Destination.pod(destination.namespace, target.pods[0])
+        return self._evaluator.evaluate(Request(source.identity, destination, port))
+
+    def _services(self) -> Iterator[Target]:
+        for service in self.topology.services.values():
+            if self.topology.is_headless(service):
+                continue
+            has_waypoint = self.topology.service_waypoint(service)[0] is not None
+            if has_waypoint or any(map(self.topology.on_mesh, self.topology.pods_of(service))):
+                yield Target(Destination.service(*_snapshot.key(service)))
+
+    def _workloads(self) -> Iterator[Target]:
+        by_application: dict[Destination, list[list[Manifest]]] = {}
+        for group in self._groups():
+            pod = group[0]
+            where = Destination.workload(_snapshot.namespace(pod), _topology.application(pod))
+            by_application.setdefault(where, []).append(group)
+        for destination, groups in by_application.items():
+            if not any(self._concerns(group[0]) for group in groups):
+                continue
+            for group in groups:
+                names = tuple(map(_snapshot.name, group)) if len(groups) > 1 else ()
+                yield Target(destination, names)
+
+    def _groups(self) -> Iterator[list[Manifest]]:
+        """Yield the pods of the cluster in groups that are reached alike."""
+        tells_apart = any(
+            check.attribute == _policies.DESTINATION_IP
+            for policy in self.topology.policies
+            for rule in policy.rules
+            for check in rule.conditions
+        )
+        for group in _topology.workloads(self.topology.pods.values()):
+            by_capture: dict[object, list[Manifest]] = {}
+            for pod in group:
+                key = self.topology.on_mesh(pod), _snapshot.name(pod) if tells_apart else ""
+                by_capture.setdefault(key, []).append(pod)
+            yield from by_capture.values()
+
+    def _concerns(self, pod: Manifest) -> bool:
+        """Return whether a pod is on the mesh or behind a waypoint."""
+        if self.topology.on_mesh(pod) or self.topology.pod_waypoint(pod):
+            return True
+        services = self.topology.services_of(pod)
+        return any(self.topology.service_waypoint(each)[0] for each in services)
+
+    def _declared(self, target: Target) -> list[int | None]:
+        """Return the ports that a target is known to have, sorted; [None]: none is known."""
+        if target.destination.kind is DestinationKind.SERVICE:
+            service = self.topology.services[target.destination.namespace, target.destination.name]
+            return list(_ports.numbers(service)) or [None]
+        pod = self.pods_of(target)[0]
+        found = {
+            each.get("containerPort")
+            for container in kube.items(_snapshot.spec(pod), "containers")
+            for each in kube.items(container, "ports")
+            if each.get("protocol") != "UDP"
+        }
+        for service in self.topology.services_of(pod):
+            found |= {_ports.target_port(port, pod) for port in _ports.offered(service)}
+        return sorted(port for port in found if isinstance(port, int)) or [None]
+
+
+def differences(before: Reach, after: Reach) -> list[Difference]:
+    """Return what clients may do in one snapshot and not in another, sorted.
+
+    Args:
+        before: of a snapshot.
+        after: of one that differs in its policies only.
+    """
+    return sorted(
+        (
+            each
+            for target in max(before.targets, after.targets, key=len)
+            for each in _differences(before, after, target)
+        ),
+        key=lambda each: each.where,
+    )
+
+
+def _differences(before: Reach, after: Reach, target: Target) -> Iterator[Difference]:
+    policies = [*before.policies(target), *after.policies(target)]
+    sources = before.sources(target) | after.sources(target)
+    ports = before.ports(target, policies)
+    merged: dict[tuple[Access, Allowed | None, Allowed | None], list[int | None]] = {}
+    for port in ports:
+        old = before.allowed(target, port, sources)
+        new = after.allowed(target, port, sources)
+        pairs = {each: (old[each], new[each]) for each in sources}
+        found = {each: None if old == new else (old, new) for each, (old, new) in pairs.items()}
+        for source, excluded, (was, becomes) in _clients.together(found, before.clients):
+            access = _access(target, source, excluded, becomes or was or Allowed(""))
+            merged.setdefault((access, was, becomes), []).append(port)
+    for (access, was, becomes), at in merged.items():
+        shown, hidden = _numbers(target, at, ports)
+        yield Difference(
+            _placed(access, was, shown, hidden), _placed(access, becomes, shown, hidden)
+        )
+
+
+def _placed(
+    access: Access, allowed: Allowed | None, ports: tuple[int, ...], other_than: tuple[int, ...]
+) -> Access | None:
+    if allowed is None:
+        return None
+    return dataclasses.replace(
+        access,
+        operations=allowed.operations,
+        unless=allowed.unless,
+        ports=ports,
+        other_than=other_than,
+        proxy=allowed.proxy,
+        policies=allowed.policies,
+    )
+
+
+def _named_ports(policy: Policy) -> Iterator[int]:
+    """Yield the ports that a policy names."""
+    for rule in policy.rules:
+        for clause in (*rule.sources, *rule.operations, rule.conditions):
+            for check in clause:
+                if check.attribute == _policies.PORT:
+                    values = (*check.values, *check.not_values)
+                    yield from (int(each) for each in values if each.isascii() and each.isdigit())
+
+
+def _access(target: Target, source: Source, excluded: tuple[str, ...], allowed: Allowed) -> Access:
+    where = target.destination
+    return Access(
+        source=source.label,
+        destination=f"{where.namespace}/{where.name}",
+        operations=allowed.operations,
+        kind=where.kind,
+        client=source.client,
+        excluded=excluded,
+        pods=target.pods,
+        unless=allowed.unless,
+    )
+
+
+def _at_ports(
+    target: Target,
+    access: Access,
+    found: Sequence[tuple[int | None, Allowed]],
+    asked: Sequence[int | None],
+) -> Access:
+    """Return an access with the ports at which it is, and with the rules that allow it there."""
+    refs = {ref.order: ref for _, allowed in found for ref in allowed.policies}
+    ports, other_than = _numbers(target, [port for port, _ in found], asked)
+    return dataclasses.replace(
+        access,
+        ports=ports,
+        other_than=other_than,
+        proxy=found[0][1].proxy,
+        policies=tuple(refs[each] for each in sorted(refs)),
+    )
+
+
+def _numbers(
+    target: Target, ports: Sequence[int | None], asked: Sequence[int | None]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return ports as `Access` has them: those that are meant, else those that are not."""
+    if len(ports) == len(asked):
+        return (), ()
+    if target.destination.kind is not DestinationKind.SERVICE and asked[-1] in ports:
+        return (), tuple(port for port in asked if port is not None and port not in ports)
+    return tuple(port for port in ports if port is not None), ()
+
+
+def _of(verdict: Verdict) -> Allowed | None:
+    """Return what a verdict allows; None: nothing."""
+    if verdict.decision is Decision.DENIED:
+        return None
+    waypoints = [hop for hop in verdict.hops if hop.proxy is not Proxy.ZTUNNEL]
+    pods = [hop for hop in verdict.hops if hop.proxy is Proxy.ZTUNNEL]
+    unless: list[str] = []
+    if waypoints or len({(hop.decision, hop.only, hop.unless) for hop in pods}) > 1:
+        unless = [text for hop in pods for text in _denied_at(hop)]
+    deciding = (waypoints or ([] if unless else pods))[:1]
+    unless = [text for hop in deciding for text in _denied(hop)] + unless
+    texts = [condition.text for hop in deciding for condition in hop.only]
+    rules = [ref for hop in (waypoints or pods) for ref in _rules(hop)]
+    return Allowed(
+        operations="; ".join(sorted(set(texts))) or _describe.ANY_OPERATION,
+        unless=tuple(dict.fromkeys(unless)),
+        proxy=verdict.hops[0].proxy if verdict.hops else None,
+        policies=tuple(rules),
+    )
+
+
+def _rules(hop: Hop) -> list[PolicyRef]:
+    """Return the rules by which a proxy allows requests."""
+    found = [condition.policy for condition in hop.only]
+    return [*found, hop.policy] if hop.policy and hop.decision is not Decision.DENIED else found
+
+
+def _denied(hop: Hop) -> Iterator[str]:
+    """Yield the requests that a proxy denies of those that an ALLOW policy allows."""
+    yield from (condition.text for condition in hop.unless)
+    for condition in hop.asked:
+        yield f"{condition.text}, if the external authorizer denies"
+
+
+def _denied_at(hop: Hop) -> Iterator[str]:
+    """Yield the requests that ztunnel denies in front of some pods, or to a waypoint."""
+    if hop.decision is Decision.DENIED:
+        yield f"at {hop.where}"
+    if hop.decision is not Decision.CONDITIONAL:
+        return
+    if hop.only:
+        yield f"at {hop.where} only {' or '.join(_texts(hop.only))}"
+    for text in _denied(hop):
+        yield f"at {hop.where} {text}"
+
+
+def _texts(conditions: Iterable[Condition]) -> list[str]:
+    return sorted({condition.text for condition in conditions})

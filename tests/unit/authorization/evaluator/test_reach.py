@@ -1,0 +1,87 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The list of who may reach whom says what the evaluator says of each single request."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from istio_ambient.authorization import evaluator
+from istio_ambient.authorization.evaluator import Decision, Destination, DestinationKind
+
+from tests.unit.authorization.evaluator import clusters, reading, samples
+
+STRANGERS = ("shop/stranger", "ops/stranger", "elsewhere/stranger")
+POD_PORTS = (9080, 9081, 9090, 80, 7)
+
+
+def requests(snapshot: evaluator.Snapshot) -> Iterator[tuple[evaluator.Request, reading.Asked]]:
+    """Yield requests of all clients to all targets, as asked of the evaluator and of the list."""
+    topology = evaluator.Topology(snapshot)
+    clients: list[str | None] = [None, *clusters.IDENTITIES, *STRANGERS]
+    targets: list[tuple[Destination, str, str, tuple[int, ...]]] = []
+    for key, service in topology.services.items():
+        if service["spec"]["clusterIP"] != "None":
+            ports = tuple(each["port"] for each in service["spec"]["ports"])
+            targets.append((Destination.service(*key), "/".join(key), "", ports))
+    for key, pod in topology.pods.items():
+        name = f"{key[0]}/{evaluator.application(pod)}"
+        targets.append((Destination.pod(*key), name, key[1], POD_PORTS))
+    for identity, (destination, name, pod, ports) in itertools.product(clients, targets):
+        off_mesh = identity is not None and topology.is_off_mesh(identity)
+        service = destination.kind is DestinationKind.SERVICE
+        for port, method, path in itertools.product(ports, clusters.METHODS, clusters.PATHS):
+            asked = reading.Asked(
+                identity=None if off_mesh else identity,
+                is_gateway=identity == clusters.GATEWAY,
+                destination=name,
+                kind=str(DestinationKind.SERVICE if service else DestinationKind.WORKLOAD),
+                pod=pod,
+                port=port,
+                method=method,
+                path=path,
+            )
+            members = {"method": method, "path": path, "host": "h", "headers": {}}
+            yield evaluator.Request(identity, destination, port, **members), asked
+
+
+def decided(evaluation: evaluator.Evaluator, request: evaluator.Request) -> Decision:
+    return evaluation.evaluate(request).decision
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_the_list_says_of_each_request_what_the_evaluator_decides(seed: int):
+    snapshot = clusters.cluster(seed)
+    evaluation, reach = evaluator.Evaluator(snapshot), evaluator.Reach(snapshot)
+    listed, known = reach.all(), set(reach.destinations())
+    wrong: list[str] = []
+    for request, asked in requests(snapshot):
+        expected = decided(evaluation, request)
+        target = Destination(DestinationKind(asked.kind), *asked.destination.split("/"))
+        said = reading.decision(listed, asked) if target in known else Decision.ALLOWED
+        if said is not expected:
+            wrong.append(f"{asked}: {said}, not {expected}")
+    assert not wrong
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_differences_are_those_of_single_requests(seed: int):
+    opened = clusters.cluster(seed, hardened=False)
+    closed = dataclasses.replace(opened, policies=(*opened.policies, *samples.hardened()))
+    before, after = evaluator.Evaluator(opened), evaluator.Evaluator(closed)
+    found = evaluator.differences(evaluator.Reach(opened), evaluator.Reach(closed))
+    wrong: list[str] = []
+    for request, asked in requests(opened):
+        expected = decided(before, request), decided(after, request)
+        about = [each for each in found if reading.about([each.where], asked)]
+        said = expected[0], expected[0]
+        if about:
+            old = [each.before for each in about if each.before]
+            new = [each.after for each in about if each.after]
+            said = reading.decision(old, asked), reading.decision(new, asked)
+        if said != expected:
+            wrong.append(f"{asked}: {said}, not {expected}")
+    assert not wrong
