@@ -56,7 +56,7 @@ def access_list(snapshot: evaluator.Snapshot, model: str, app: str = "") -> Acce
             is listed for its destination only.
     """
     reach = evaluator.Reach(snapshot)
-    own = _names(reach.topology, model, app) if app else frozenset()
+    own = _names(reach.topology, model, app) if app else frozenset[str]()
 
     def concerns(name: str) -> bool:
         return name in own if app else name.startswith(f"{model}/")

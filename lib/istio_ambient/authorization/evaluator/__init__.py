@@ -13,8 +13,8 @@ The way of a request through the files:
    proxy enforces, `_match` compares single values, and `_decide` applies the policies' precedence.
 5. `_verdict` is the answer: a `Verdict` with its `Hop`s. `_describe` writes rules as text.
 
-`_reach` asks the evaluator for all clients that `_clients` tells apart and all targets: an `_access`
-each. Nothing else says who may reach whom.
+`_reach` asks for all targets and all clients that `_clients` tells apart, `_access` is an answer.
+Nothing else says who may reach whom.
 `make truth` compares the evaluator with the decisions of real proxies.
 """
 

@@ -247,7 +247,7 @@ class Reach:
         }
         for service in self.topology.services_of(pod):
             found |= {_ports.target_port(port, pod) for port in _ports.offered(service)}
-        return sorted(port for port in found if isinstance(port, int)) or [None]
+        return [*sorted(port for port in found if isinstance(port, int))] or [None]
 
 
 def differences(before: Reach, after: Reach) -> list[Difference]:

@@ -42,8 +42,10 @@ def requests(snapshot: evaluator.Snapshot) -> Iterator[tuple[evaluator.Request, 
                 method=method,
                 path=path,
             )
-            members = {"method": method, "path": path, "host": "h", "headers": {}}
-            yield evaluator.Request(identity, destination, port, **members), asked
+            request = evaluator.Request(
+                identity, destination, port, method=method, path=path, host="h", headers={}
+            )
+            yield request, asked
 
 
 def decided(evaluation: evaluator.Evaluator, request: evaluator.Request) -> Decision:
