@@ -41,6 +41,8 @@ class Check:
     policy: Policy = dataclasses.field(compare=False, repr=False)
     namespace: str = ""
     """Of the policy, where the value is read in it."""
+    trust_domains: tuple[str, ...] = (_snapshot.DEFAULT_TRUST_DOMAIN,)
+    """That of the mesh, and its aliases."""
 
     @functools.cached_property
     def named(self) -> str:
@@ -48,16 +50,20 @@ class Check:
         if self.attribute == _policies.SERVICE_ACCOUNT:
             return self.value if "/" in self.value else f"{self.namespace}/{self.value}"
         is_one = self.attribute == _policies.PRINCIPAL and _match.ANY not in self.value
-        return _label(self.value) if is_one and _SA in self.value else ""
+        if not is_one or _SA not in self.value:
+            return ""
+        domain, _, _ = self.value.partition(_NS)
+        return _describe.short(self.value) if domain in self.trust_domains else self.value
 
     @functools.cached_property
     def whole_namespace(self) -> str:
         """The namespace whose identities have the value; empty: it is about something else."""
         if self.attribute == _policies.NAMESPACE and _match.ANY not in self.value:
             return self.value
-        if self.attribute != _policies.PRINCIPAL or not self.value.startswith(_TRUST_DOMAIN + _NS):
+        domain, _, path = self.value.partition(_NS)
+        if self.attribute != _policies.PRINCIPAL or domain not in self.trust_domains:
             return ""
-        found, slash, rest = self.value.removeprefix(_TRUST_DOMAIN + _NS).partition("/")
+        found, slash, rest = path.partition("/")
         return found if slash and rest in ("*", "sa/*") else ""
 
 
@@ -73,7 +79,6 @@ class Source:
     """The value of a policy that all members have, where that is not one namespace or identity."""
 
 
-_TRUST_DOMAIN = (_request.principal("/") or "").partition("/")[0]
 MESH = Source(_describe.ANY_IDENTITY, Client.MESH, f"{_OTHER}/{_OTHER}")
 NO_IDENTITY = Source(OUTSIDE, Client.OUTSIDE, None)
 ANY = Source(_describe.ANY_CLIENT, Client.ANY, None)
@@ -84,6 +89,8 @@ class Clients:
     """The clients of a cluster, as far as policies and the ways of requests tell them apart."""
 
     def __init__(self, topology: _topology.Topology):
+        mesh = topology.snapshot.mesh
+        self._trust_domains = (mesh.trust_domain, *mesh.trust_domain_aliases)
         self._gateways = topology.ingress_gateways
         pods = [
             pod
@@ -115,6 +122,23 @@ class Clients:
             key=lambda each: (each.label, each.identity or ""),
         )
 
+    def checks(self, policies: Iterable[Policy]) -> list[Check]:
+        """Return the values that policies compare with the identity of a source."""
+        found: dict[Check, None] = {}
+        for policy in policies:
+            for rule in policy.rules:
+                clauses = (*rule.sources, rule.conditions)
+                for check in (each for clause in clauses for each in clause):
+                    found.update(dict.fromkeys(self._checks(policy, check)))
+        return list(found)
+
+    def _checks(self, policy: Policy, check: _policies.Check) -> Iterator[Check]:
+        if check.attribute not in _describe.IDENTITY:
+            return
+        where = policy.ref.namespace if check.attribute == _policies.SERVICE_ACCOUNT else ""
+        for value in (*check.values, *check.not_values):
+            yield Check(check.attribute, value, policy, where, self._trust_domains)
+
     def signature(self, source: Source, checks: Iterable[Check]) -> tuple[object, ...]:
         """Return what the checks make of a source; sources with the same are treated alike."""
         if source.identity is None or source.client is Client.GATEWAY:
@@ -130,26 +154,15 @@ class Clients:
     def _values(self, check: Check, identity: str) -> tuple[_match.Truth, ...]:
         found = self._seen.get((check, identity))
         if found is None:
-            seen = _match.Attributes(_request.principal(identity))
+            seen = _match.Attributes(
+                _request.principal(identity, self._trust_domains[0]),
+                trust_domains=self._trust_domains,
+            )
             found = self._seen[check, identity] = tuple(
                 value(check.policy, check.attribute, check.value, seen)
                 for value in (_waypoint.value, _ztunnel.value)
             )
         return found
-
-
-def checks(policies: Iterable[Policy]) -> list[Check]:
-    """Return the values that policies compare with the identity of a source."""
-    found: dict[Check, None] = {}
-    for policy in policies:
-        for rule in policy.rules:
-            for check in (*(each for clause in rule.sources for each in clause), *rule.conditions):
-                if check.attribute in _describe.IDENTITY:
-                    is_relative = check.attribute == _policies.SERVICE_ACCOUNT
-                    where = policy.ref.namespace if is_relative else ""
-                    for value in (*check.values, *check.not_values):
-                        found[Check(check.attribute, value, policy, where)] = None
-    return list(found)
 
 
 def together(
@@ -214,7 +227,7 @@ def _pattern(check: Check) -> Source | None:
     value = check.value
     if check.named or check.whole_namespace or value == _match.ANY:
         return None
-    other = f"{_TRUST_DOMAIN}{_NS}{_OTHER}{_SA}{_OTHER}"
+    other = f"{check.trust_domains[0]}{_NS}{_OTHER}{_SA}{_OTHER}"
     if check.attribute == _policies.NAMESPACE:
         namespace = value.replace(_match.ANY, _OTHER)
         return Source(f"{value}/*", Client.MESH, f"{namespace}/{_OTHER}", check)
@@ -225,10 +238,12 @@ def _pattern(check: Check) -> Source | None:
         return Source(f"{value}/…", Client.MESH, f"{domain}{_NS}{_OTHER}{_SA}{_OTHER}", check)
     if check.attribute != _policies.PRINCIPAL or _match.ANY not in value:
         return None
-    return Source(_describe.short(value), Client.MESH, _member(value), check)
+    return Source(
+        _describe.short(value), Client.MESH, _member(value, check.trust_domains[0]), check
+    )
 
 
-def _member(pattern: str) -> str:
+def _member(pattern: str, trust_domain: str) -> str:
     """Return a principal that `prefix*` or `*suffix` matches, and few other patterns do."""
     if pattern.endswith(_match.ANY):
         found = pattern[:-1] + _OTHER
@@ -237,11 +252,5 @@ def _member(pattern: str) -> str:
     suffix = pattern[1:]
     if _NS in suffix:
         return _OTHER + suffix
-    found = f"{_TRUST_DOMAIN}{_NS}{_OTHER}"
+    found = f"{trust_domain}{_NS}{_OTHER}"
     return found + suffix if _SA in suffix else f"{found}{_SA}{_OTHER}{suffix}"
-
-
-def _label(principal: str) -> str:
-    """Return `<namespace>/<service account>` of a principal of the mesh's own trust domain."""
-    named = _describe.short(principal)
-    return named if _request.principal(named) == principal else principal

@@ -21,11 +21,16 @@ from istio_ambient.authorization.evaluator import (
     _snapshot,
     _topology,
 )
-from istio_ambient.authorization.evaluator._access import Access
+from istio_ambient.authorization.evaluator._access import Access, Client
 from istio_ambient.authorization.evaluator._clients import Source
 from istio_ambient.authorization.evaluator._evaluate import Evaluator
 from istio_ambient.authorization.evaluator._policies import Policy
-from istio_ambient.authorization.evaluator._request import Destination, DestinationKind, Request
+from istio_ambient.authorization.evaluator._request import (
+    ClientKind,
+    Destination,
+    DestinationKind,
+    Request,
+)
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import (
     Condition,
@@ -37,6 +42,14 @@ from istio_ambient.authorization.evaluator._verdict import (
 )
 
 _MAX_PORT = 65535
+_KINDS = {
+    Client.MESH: ClientKind.MESH,
+    Client.IDENTITY: ClientKind.MESH,
+    Client.GATEWAY: ClientKind.GATEWAY,
+    Client.OUTSIDE: ClientKind.OUTSIDE,
+    Client.NODE: ClientKind.NODE,
+}
+_UNKNOWN_PODS = "at endpoints that are not known, since the Service has no selector"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +101,7 @@ class Reach:
         self.topology = self._evaluator.topology
         self.clients = _clients.Clients(self.topology)
         """Who may be treated differently."""
-        self._policies = {(p.ref.namespace, p.ref.name): p for p in self.topology.policies}
+        self._not_weighed: dict[str, None] = {}
 
     @functools.cached_property
     def targets(self) -> list[Target]:
@@ -103,11 +116,16 @@ class Reach:
         """Return the accesses to all targets, sorted; to some there may be none."""
         return sorted(access for target in self.targets for access in self.accesses(target))
 
+    @property
+    def not_weighed(self) -> tuple[str, ...]:
+        """What the answers so far leave out, in words for an operator."""
+        return tuple(self._not_weighed)
+
     def pods_of(self, target: Target) -> list[Manifest]:
         """Return the pods of a target."""
         destination = target.destination
         if destination.kind is DestinationKind.SERVICE:
-            service = self.topology.services[destination.namespace, destination.name]
+            service = self.topology.services[_key(target)]
             return self.topology.pods_of(service)
         if not target.pods:
             return self.topology.pods_of_application(destination)
@@ -115,22 +133,28 @@ class Reach:
 
     def policies(self, target: Target) -> list[Policy]:
         """Return the policies that any proxy enforces for requests to a target, sorted by name."""
-        refs = {
-            (ref.namespace, ref.name)
-            for source in (_clients.MESH, _clients.NO_IDENTITY)
-            for hop in self._ask(target, self._declared(target)[0], source).hops
-            for ref in hop.applied
+        pods = self.pods_of(target)
+        if target.destination.kind is DestinationKind.SERVICE:
+            service = self.topology.services[_key(target)]
+            waypoint, _ = self.topology.service_waypoint(service)
+        else:
+            service, waypoint = None, self.topology.pod_waypoint(pods[0])
+        found = self.topology.policies_at_waypoint(waypoint, service) if waypoint else []
+        for group in self.topology.groups_on_mesh(pods):
+            found += self.topology.policies_at_ztunnel(group[0])
+        named = {
+            (p.ref.kind, p.ref.namespace, p.ref.name): p for p in found if not p.ref.synthetic
         }
-        return [self._policies[ref] for ref in sorted(refs & self._policies.keys())]
+        return [named[each] for each in sorted(named)]
 
     def sources(self, target: Target) -> set[Source]:
         """Return the clients that may be treated differently at a target."""
-        return set(self.clients.sources(_clients.checks(self.policies(target))))
+        return set(self.clients.sources(self.clients.checks(self.policies(target))))
 
     def accesses(self, target: Target) -> list[Access]:
         """Return the clients that may reach a target, sorted."""
         policies = self.policies(target)
-        checks = _clients.checks(policies)
+        checks = self.clients.checks(policies)
         sources = self.clients.sources(checks)
         ports = self.ports(target, policies)
         merged: dict[Access, list[tuple[int | None, Allowed]]] = {}
@@ -151,7 +175,7 @@ class Reach:
             port: of the Service or of the pods.
             sources: the clients.
         """
-        return self._allowed(target, port, sources, _clients.checks(self.policies(target)))
+        return self._allowed(target, port, sources, self.clients.checks(self.policies(target)))
 
     def ports(self, target: Target, policies: Iterable[Policy]) -> list[int | None]:
         """Return the ports that are asked about; of pods, the last one stands for all others.
@@ -175,12 +199,15 @@ class Reach:
         sources: Iterable[Source],
         checks: Sequence[_clients.Check],
     ) -> dict[Source, Allowed | None]:
+        service = self.topology.services.get(_key(target))
+        is_workload = target.destination.kind is not DestinationKind.SERVICE
+        knows_pods = is_workload or (service is not None and _snapshot.has_selector(service))
         asked: dict[tuple[object, ...], Allowed | None] = {}
         found: dict[Source, Allowed | None] = {}
         for source in sources:
             signature = self.clients.signature(source, checks)
             if signature not in asked:
-                asked[signature] = _of(self._ask(target, port, source))
+                asked[signature] = _of(self._ask(target, port, source), knows_pods=knows_pods)
             found[source] = asked[signature]
         return found
 
@@ -188,7 +215,10 @@ class Reach:
         destination = target.destination
         if target.pods:
             destination = Destination.pod(destination.namespace, target.pods[0])
-        return self._evaluator.evaluate(Request(source.identity, destination, port))
+        request = Request(source.identity, destination, port, client=_KINDS[source.client])
+        verdict = self._evaluator.evaluate(request)
+        self._not_weighed.update(dict.fromkeys(verdict.not_weighed))
+        return verdict
 
     def _services(self) -> Iterator[Target]:
         for service in self.topology.services.values():
@@ -236,7 +266,7 @@ class Reach:
     def _declared(self, target: Target) -> list[int | None]:
         """Return the ports that a target is known to have, sorted; [None]: none is known."""
         if target.destination.kind is DestinationKind.SERVICE:
-            service = self.topology.services[target.destination.namespace, target.destination.name]
+            service = self.topology.services[_key(target)]
             return list(_ports.numbers(service)) or [None]
         pod = self.pods_of(target)[0]
         found = {
@@ -313,6 +343,10 @@ def _named_ports(policy: Policy) -> Iterator[int]:
                     yield from (int(each) for each in values if each.isascii() and each.isdigit())
 
 
+def _key(target: Target) -> _snapshot.Name:
+    return target.destination.namespace, target.destination.name
+
+
 def _access(target: Target, source: Source, excluded: tuple[str, ...], allowed: Allowed) -> Access:
     where = target.destination
     return Access(
@@ -356,8 +390,13 @@ def _numbers(
     return tuple(port for port in ports if port is not None), ()
 
 
-def _of(verdict: Verdict) -> Allowed | None:
-    """Return what a verdict allows; None: nothing."""
+def _of(verdict: Verdict, *, knows_pods: bool) -> Allowed | None:
+    """Return what a verdict allows; None: nothing.
+
+    Args:
+        verdict: on a request with unspecified members.
+        knows_pods: whether the pods behind the destination are known.
+    """
     if verdict.decision is Decision.DENIED:
         return None
     waypoints = [hop for hop in verdict.hops if hop.proxy is not Proxy.ZTUNNEL]
@@ -367,6 +406,7 @@ def _of(verdict: Verdict) -> Allowed | None:
         unless = [text for hop in pods for text in _denied_at(hop)]
     deciding = (waypoints or ([] if unless else pods))[:1]
     unless = [text for hop in deciding for text in _denied(hop)] + unless
+    unless += [] if knows_pods else [_UNKNOWN_PODS]
     texts = [condition.text for hop in deciding for condition in hop.only]
     rules = [ref for hop in (waypoints or pods) for ref in _rules(hop)]
     return Allowed(

@@ -42,6 +42,8 @@ def cluster(seed: int, *, hardened: bool | None = None) -> evaluator.Snapshot:
         pods=tuple(_pods(chance)),
         services=tuple(_services(chance)),
         gateways=tuple(_gateways(chance)),
+        peer_authentications=tuple(_peer_authentications(chance)),
+        with_waypoint_pods=False,
     )
 
 
@@ -78,6 +80,9 @@ def _pods(chance: random.Random) -> list[Manifest]:
             "istio.io/dataplane-mode": "none",
         }
         found.append(samples.pod(f"{name}-0", name, account, "shop", labels))
+    for pod in found:
+        if chance.random() < 0.2:
+            pod["metadata"]["annotations"] = {}
     for number, pod in enumerate(found):
         pod["status"]["podIP"] = f"10.244.0.{10 + number}"
     return found
@@ -114,6 +119,22 @@ def _gateways(chance: random.Random) -> list[Manifest]:
     door = samples.gateway("door")
     door["spec"]["gatewayClassName"] = "istio"
     return [samples.gateway(labels=labels, ready=chance.random() < 0.9), door]
+
+
+def _peer_authentications(chance: random.Random) -> list[Manifest]:
+    modes = ("STRICT", "STRICT", "PERMISSIVE", "UNSET")
+    found: list[Manifest] = []
+    for where in ("mesh", *NAMESPACES):
+        if chance.random() < 0.3:
+            found.append(samples.policy("peers", where, mtls={"mode": chance.choice(modes)}))
+        if where != "mesh" and chance.random() < 0.3:
+            labels = {"app.kubernetes.io/name": chance.choice(APPS)}
+            ports = {chance.choice(("9080", "9081")): {"mode": chance.choice(modes)}}
+            spec: dict[str, Any] = {"selector": {"matchLabels": labels}, "portLevelMtls": ports}
+            found.append(
+                samples.policy("ports", where, mtls={"mode": chance.choice(modes)}, **spec)
+            )
+    return found
 
 
 def _policy(chance: random.Random, name: str) -> Manifest:
