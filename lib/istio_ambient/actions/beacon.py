@@ -6,13 +6,15 @@
 import dataclasses
 
 from istio_ambient import beacon, charm, gateways, kube
-from istio_ambient.actions import _policies, _reading
+from istio_ambient.actions import _policies, _questions, _reading
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import (
     access_changes,
     access_list,
     applications,
     explanation,
+    names,
+    origins,
     outcomes,
     remedies,
 )
@@ -31,7 +33,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         endpoint: of the relations that have access requests.
     """
 
-    EXPECTED = (applications.UnknownNameError, evaluator.UnknownDestinationError)
+    EXPECTED = (names.UnknownNameError, evaluator.UnknownDestinationError)
 
     def __init__(self, of: charm.ReconcilingCharm[beacon.Facts], endpoint: str):
         super().__init__(
@@ -48,47 +50,49 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
 
     def _explain(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
-        model = self.charm.model.name
-        names = (
-            _reading.required(params, "source", "application"),
-            _reading.required(params, "target", "application"),
-        )
-        port, path = _reading.port(params), _path(params)
-        control_plane, snapshot = self.read()
-        evaluation = evaluator.Evaluator(snapshot)
-        source = applications.source(evaluation.topology, names[0], model)
-        destination = applications.destination(evaluation.topology, names[1], model)
-        destination = applications.at_port(evaluation.topology, destination, port)
-        request = evaluator.Request(
-            source=source.identity,
-            destination=destination.address,
-            port=port,
-            method=_reading.text_of(params, "method").upper() or None,
-            path=path,
-            host=_reading.text_of(params, "host") or None,
-        )
-        _, facts = self.charm.look()
-        verdict = evaluation.evaluate(request)
-        explained = explanation.Explanation(
-            case=remedies.Case(
-                facts=facts,
-                members=self._members(),
-                control_plane=control_plane.owner,
-                root_namespace=control_plane.root_namespace,
-                source=source,
-                destination=destination,
-                verdict=verdict,
-            ),
-            request=request,
-            snapshot=snapshot,
-            straight=_straight(evaluation, request, destination, verdict),
-        )
-        results = {"verdict": str(verdict.decision), "decided-by": explained.where or "no proxy"}
+        asked = _questions.question(params)
+        explained = self._explained(asked)
+        verdict = explained.decision
+        results = {"verdict": str(verdict), "decided-by": explained.where or "no proxy"}
         if form == _reading.JSON:
             data = _reading.whole(tables.as_json(explanation.data(explained)))
             return {**results, _reading.JSON: data}
         text, _ = tables.fitting(explanation.text(explained).split("\n"), "\n".join)
         return {**results, "explanation": text}
+
+    def _explained(self, asked: _questions.Question) -> explanation.Explanation:
+        """Return the explanation of one request, from the facts and the cluster of now."""
+        model = self.charm.model.name
+        control_plane, snapshot = self.read()
+        _, facts = self.charm.look()
+        evaluation = evaluator.Evaluator(snapshot)
+        topology = evaluation.topology
+        source = applications.source(topology, asked.source, model)
+        named = applications.destination(topology, asked.target, model)
+        known = origins.ports_requested(facts, named)
+        destination = applications.at_port(topology, named, asked.port, known)
+        request = evaluator.Request(
+            source=source.identity,
+            destination=destination.address,
+            port=asked.port,
+            method=asked.method,
+            path=asked.path,
+            host=asked.host,
+        )
+        verdict = evaluation.evaluate(request)
+        case = remedies.Case(
+            facts=facts,
+            members=self._members(),
+            control_plane=control_plane.owner,
+            root_namespace=control_plane.root_namespace,
+            source=source,
+            destination=destination,
+            verdict=verdict,
+            request=request,
+            beacons=applications.beacons(snapshot),
+        )
+        straight = _straight(evaluation, request, destination, verdict)
+        return explanation.Explanation(case=case, snapshot=snapshot, straight=straight)
 
     def _list_access(self, params: _reading.Params) -> _reading.Results:
         model = self.charm.model.name
@@ -194,10 +198,3 @@ def _straight(
     port = ports[0] if ports else None
     direct = dataclasses.replace(request, destination=destination.pods, port=port)
     return evaluation.evaluate(direct)
-
-
-def _path(params: _reading.Params) -> str | None:
-    path = _reading.text_of(params, "path")
-    if path and not path.startswith("/"):
-        raise _reading.ParameterError("path: begin it with /")
-    return path or None

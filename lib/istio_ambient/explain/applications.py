@@ -1,22 +1,29 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Applications as operators name them, `app` or `model/app`, looked up in pods and Services."""
+"""Applications, units, Services and accounts as operators name them, looked up in the cluster."""
 
 import dataclasses
-import difflib
-from collections.abc import Collection, Mapping
+import enum
+from collections.abc import Iterator, Mapping
 
-from istio_ambient import authorization, gateways
+from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.authorization import evaluator
-from istio_ambient.values.text import printable
+from istio_ambient.explain import names
+from istio_ambient.explain.names import Kind, UnknownNameError
 
-_MOST_NAMES = 20
-_LONGEST_NAME = 120
+_MODEL_MARK = "model.juju.is/"
 
 
-class UnknownNameError(ValueError):
-    """A name that nothing has, or several objects have; the message lists the choices."""
+class SourceKind(enum.StrEnum):
+    """What a source is to Juju."""
+
+    APPLICATION = "application"
+    """Its service account has the name of the application, as Juju and charms have it."""
+    GATEWAY = "gateway"
+    """Proxies that istiod made of a Gateway."""
+    OTHER = "workload"
+    """Unknown to Juju, or with a service account that no charm names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +37,20 @@ class NamedSource:
     """`<namespace>/<service account>`."""
     on_mesh: bool = True
     """Otherwise no proxy learns its identity."""
+    kind: SourceKind = SourceKind.APPLICATION
+    owner: str = ""
+    """Of a gateway: `<model>/<application>` that wrote it; empty: not known."""
+    note: str = ""
+    """What the operator may not know of it; empty: nothing."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def account(self) -> authorization.Source:
+        """The identity as access requests have it."""
+        namespace, _, account = self.identity.partition("/")
+        return authorization.Source(namespace, account)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +64,10 @@ class NamedDestination:
     """Labels of one of the pods, else the selector of the Service."""
     note: str = ""
     """Why the address is another one than the operator named; empty: it is the same."""
+    listens: tuple[int, ...] = ()
+    """Ports of the Service and of the pods' containers, sorted; empty: not known."""
+    is_wrong_port: bool = False
+    """Whether the port of the request is none of these."""
 
     @property
     def application(self) -> str:
@@ -58,48 +80,155 @@ def source(topology: evaluator.Topology, text: str, model: str) -> NamedSource:
 
     Args:
         topology: of the cluster.
-        text: `app`, `model/app`, or a service account in place of the application.
+        text: any spelling of `names.read`.
         model: the model of a name that has none.
 
     Raises:
         UnknownNameError: nothing has the name, or the application has several service accounts.
     """
-    namespace, name = split(topology, text, model)
-    pods = _pods(topology, namespace)
-    found = (
-        [pod for pod in pods if evaluator.labels(pod).get(gateways.NAME_LABEL) == name]
-        or [pod for pod in pods if evaluator.application(pod) == name]
-        or [pod for pod in pods if _account(pod) == name]
-    )
-    if not found and (namespace, name) in topology.services:
-        # Scaled to zero: Juju gives the service account the name of the application.
-        return NamedSource(namespace, name, f"{namespace}/{name}")
+    named = names.read(text, model, topology.namespaces)
+    found = _sending(topology, named)
     if not found:
-        raise _unknown("application", namespace, name, set(map(evaluator.application, pods)))
+        return _without_pods(topology, named)
     accounts = sorted(set(map(_account, found)))
     if len(accounts) > 1:
-        choices = ", ".join(f"{namespace}/{account}" for account in accounts)
-        message = f"{namespace}/{name} runs with more than one service account: name one"
-        raise UnknownNameError(f"{message}: {choices}")
-    identity = f"{namespace}/{accounts[0]}"
-    return NamedSource(namespace, name, identity, not topology.is_off_mesh(identity))
+        choices = ", ".join(f"{named.namespace}/{account}" for account in accounts)
+        message = f"{named.namespace}/{named.name} runs with more than one service account"
+        raise UnknownNameError(f"{message}: name one: {choices}")
+    identity = f"{named.namespace}/{accounts[0]}"
+    gateway = evaluator.labels(found[0]).get(gateways.NAME_LABEL, "")
+    app = gateway or evaluator.application(found[0])
+    name = named.name if named.kind is Kind.ANY and app != accounts[0] else app
+    return NamedSource(
+        named.namespace,
+        name,
+        identity,
+        on_mesh=not topology.is_off_mesh(identity),
+        kind=_kind(topology, named.namespace, found[0]),
+        owner=_gateway_owner(topology, named.namespace, gateway),
+    )
+
+
+def _sending(topology: evaluator.Topology, named: names.Name) -> list[evaluator.Manifest]:
+    """Return the pods that a name of a source stands for."""
+    pods = _pods(topology, named.namespace)
+    own = topology.pods.get((named.namespace, named.name))
+    of_account = [pod for pod in pods if _account(pod) == named.name]
+    if named.kind is Kind.POD:
+        return [own] if own else []
+    if named.kind is Kind.ACCOUNT:
+        return of_account
+    return (
+        [pod for pod in pods if evaluator.labels(pod).get(gateways.NAME_LABEL) == named.name]
+        or [pod for pod in pods if evaluator.application(pod) == named.name]
+        or of_account
+        or ([own] if own else [])
+    )
+
+
+def _without_pods(topology: evaluator.Topology, named: names.Name) -> NamedSource:
+    """Return the source of a name that no pod has.
+
+    Raises:
+        UnknownNameError: nothing else says that it exists.
+    """
+    identity = f"{named.namespace}/{named.name}"
+    is_model = _is_model(topology, named.namespace)
+    if (named.namespace, named.name) in topology.services and named.kind is Kind.ANY:
+        # Scaled to zero: Juju gives the service account the name of the application.
+        kind = SourceKind.APPLICATION if is_model else SourceKind.OTHER
+        return NamedSource(named.namespace, named.name, identity, kind=kind)
+    if named.kind is Kind.ACCOUNT or (named.kind is Kind.ANY and not is_model):
+        note = f"no pod runs with the service account {identity} now"
+        return NamedSource(named.namespace, named.name, identity, kind=SourceKind.OTHER, note=note)
+    raise names.unknown(*_looked_for(topology, named, _pods(topology, named.namespace)))
+
+
+def _looked_for(
+    topology: evaluator.Topology, named: names.Name, pods: list[evaluator.Manifest]
+) -> tuple[str, names.Name, set[str]]:
+    if named.kind is Kind.POD:
+        return "pod or unit", named, {pod["metadata"]["name"] for pod in pods}
+    return "application", named, _names(topology, named.namespace)
+
+
+def _kind(topology: evaluator.Topology, namespace: str, pod: evaluator.Manifest) -> SourceKind:
+    if gateways.NAME_LABEL in evaluator.labels(pod):
+        return SourceKind.GATEWAY
+    label = evaluator.labels(pod).get(authorization.NAME_LABEL)
+    is_named = label == _account(pod) and _is_model(topology, namespace)
+    return SourceKind.APPLICATION if is_named else SourceKind.OTHER
+
+
+def _is_model(topology: evaluator.Topology, namespace: str) -> bool:
+    """Return whether a namespace is a Juju model: Juju marks it, in its labels or annotations."""
+    for each in topology.snapshot.namespaces:
+        if each["metadata"]["name"] == namespace:
+            marks = (*evaluator.labels(each), *kube.section(each["metadata"], "annotations"))
+            return any(mark.startswith(_MODEL_MARK) for mark in marks)
+    return False
+
+
+def _gateway_owner(topology: evaluator.Topology, namespace: str, gateway: str) -> str:
+    found = topology.gateways.get((namespace, gateway))
+    annotations = kube.section(found["metadata"], "annotations") if found else {}
+    return str(annotations.get(resources.OWNER_ANNOTATION) or "")
+
+
+def beacons(snapshot: evaluator.Snapshot) -> frozenset[str]:
+    """Return the applications, `<model>/<application>`, that own a waypoint."""
+    waypoints = (
+        kube.section(each["metadata"], "annotations")
+        for each in snapshot.gateways
+        if kube.section(each, "spec").get("gatewayClassName") == gateways.WAYPOINT_CLASS
+    )
+    owners = (each.get(resources.OWNER_ANNOTATION) for each in waypoints)
+    return frozenset(str(owner) for owner in owners if owner)
 
 
 def at_port(
-    topology: evaluator.Topology, destination: NamedDestination, port: int | None
+    topology: evaluator.Topology,
+    destination: NamedDestination,
+    port: int | None,
+    known: frozenset[int] = frozenset(),
 ) -> NamedDestination:
     """Return a destination with the address that a request to a port is sent to.
 
     Where the Service has no such port, that is its pods' own address, as scrapers use it.
+
+    Args:
+        topology: of the cluster.
+        destination: as `destination` returns it.
+        port: of the request; None: any.
+        known: ports that access requests name for the destination.
     """
     address, pods = destination.address, destination.pods
     service = topology.services.get((address.namespace, address.name))
     if address.kind is not evaluator.DestinationKind.SERVICE or service is None or pods is None:
         return destination
-    if evaluator.offers(service, port):
+    if port is None or evaluator.offers(service, port):
         return destination
+    declared = set(_container_ports(topology.pods_of(service)))
+    offered = {each["port"] for each in kube.items(kube.section(service, "spec"), "ports")}
+    is_wrong = port not in declared | known
+    ports = tuple(sorted(offered or declared))
     note = f"{address} has no port {port}: this is about the addresses of its pods"
-    return dataclasses.replace(destination, address=pods, note=note)
+    if is_wrong and ports:
+        note = f"{address} has no port {port}, it listens on {_listed(ports)}"
+    return dataclasses.replace(
+        destination, address=pods, note=note, listens=ports, is_wrong_port=is_wrong and bool(ports)
+    )
+
+
+def _listed(ports: tuple[int, ...]) -> str:
+    return ", ".join(map(str, ports))
+
+
+def _container_ports(pods: list[evaluator.Manifest]) -> Iterator[int]:
+    for pod in pods:
+        for container in kube.items(kube.section(pod, "spec"), "containers"):
+            for port in kube.items(container, "ports"):
+                yield int(port.get("containerPort") or 0)
 
 
 def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDestination:
@@ -109,13 +238,18 @@ def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDes
 
     Args:
         topology: of the cluster.
-        text: `app`, `model/app`, or a Service in place of the application.
+        text: any spelling of `names.read`, but no service account.
         model: the model of a name that has none.
 
     Raises:
         UnknownNameError: nothing has the name, or the application has several Services.
     """
-    namespace, name = split(topology, text, model)
+    named = names.read(text, model, topology.namespaces)
+    namespace, name = named.namespace, named.name
+    if named.kind is Kind.POD:
+        return _pod(topology, named)
+    if named.kind is Kind.ACCOUNT:
+        raise UnknownNameError(f"{text}: a target is an application, a Service or a pod")
     own = topology.pods_of_application(evaluator.Destination.workload(namespace, name))
     services = {
         key: service
@@ -129,7 +263,9 @@ def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDes
         message = f"{namespace}/{name} has more than one Service: name one"
         raise UnknownNameError(f"{message}: {choices}")
     if not services and not own:
-        raise _unknown("application or Service", namespace, name, _names(topology, namespace))
+        if (namespace, name) in topology.pods:
+            return _pod(topology, named)
+        raise names.unknown("application or Service", named, _names(topology, namespace))
     selector: Mapping[str, str] = {}
     for service in services.values():
         own = topology.pods_of(service)
@@ -142,23 +278,30 @@ def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDes
     return NamedDestination(address, pods, evaluator.labels(pod) if pod else selector)
 
 
-def split(topology: evaluator.Topology, text: str, model: str) -> tuple[str, str]:
-    """Return namespace and name of `app` or `model/app`.
+def _pod(topology: evaluator.Topology, named: names.Name) -> NamedDestination:
+    """Return one pod as a destination, at its own address.
 
     Raises:
-        UnknownNameError: it is neither, or there is no such model.
+        UnknownNameError: there is no such pod.
     """
-    namespace, slash, name = text.partition("/")
-    if not slash:
-        namespace, name = model, text
-    if not namespace or not name or "/" in name:
-        shown = printable(text, _LONGEST_NAME)
-        raise UnknownNameError(f"{shown}: name an application, or <model>/<application>")
-    if namespace not in topology.namespaces:
-        shown = printable(namespace, _LONGEST_NAME)
-        guesses = _guesses(namespace, topology.namespaces)
-        raise UnknownNameError(f"there is no model {shown} in this cluster; {guesses}")
-    return namespace, name
+    pod = topology.pods.get((named.namespace, named.name))
+    if pod is None:
+        raise names.unknown(*_looked_for(topology, named, _pods(topology, named.namespace)))
+    address = evaluator.Destination.pod(named.namespace, named.name)
+    return NamedDestination(address, address, evaluator.labels(pod))
+
+
+def split(topology: evaluator.Topology, text: str, model: str) -> tuple[str, str]:
+    """Return namespace and name of a spelling.
+
+    Raises:
+        UnknownNameError: it is none, or there is no such model.
+    """
+    named = names.read(text, model, topology.namespaces)
+    pod = topology.pods.get((named.namespace, named.name))
+    if named.kind is Kind.POD and pod:
+        return named.namespace, evaluator.application(pod)
+    return named.namespace, named.name
 
 
 def check(topology: evaluator.Topology, namespace: str, name: str) -> None:
@@ -169,23 +312,7 @@ def check(topology: evaluator.Topology, namespace: str, name: str) -> None:
     """
     known = _names(topology, namespace) | set(map(_account, _pods(topology, namespace)))
     if name not in known:
-        raise _unknown("application", namespace, name, known)
-
-
-def _unknown(what: str, namespace: str, name: str, known: Collection[str]) -> UnknownNameError:
-    shown = printable(name, _LONGEST_NAME)
-    return UnknownNameError(f"there is no {what} {shown} in {namespace}; {_guesses(name, known)}")
-
-
-def _guesses(name: str, known: Collection[str]) -> str:
-    """Return the name that is probably meant, and the names that exist."""
-    listed = sorted(known)
-    if not listed:
-        return "there are none"
-    close = difflib.get_close_matches(name, listed, n=1)
-    more = f" and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
-    existing = f"there are {', '.join(listed[:_MOST_NAMES])}{more}"
-    return f"did you mean {close[0]}? {existing}" if close else existing
+        raise names.unknown("application", names.Name(namespace, name), known)
 
 
 def _names(topology: evaluator.Topology, namespace: str) -> set[str]:

@@ -21,11 +21,15 @@ class Explanation:
     """The verdict on a request, its hops, and the remedies."""
 
     case: remedies.Case
-    request: evaluator.Request
     snapshot: evaluator.Snapshot
     straight: evaluator.Verdict | None = None
     """The verdict on the same request, sent to one of the pods and past the waypoint; None: the
     request is sent there already."""
+
+    @property
+    def request(self) -> evaluator.Request:
+        """The request that is explained."""
+        return self.case.request
 
     @property
     def decision(self) -> evaluator.Decision:
@@ -41,7 +45,7 @@ class Explanation:
     @property
     def note(self) -> str:
         """Facts that are no policies."""
-        notes = (self.case.destination.note, self.case.verdict.note)
+        notes = (self.case.source.note, self.case.destination.note, self.case.verdict.note)
         return "; ".join(note for note in notes if note)
 
     def origin(self, ref: evaluator.PolicyRef) -> origins.Origin:
@@ -122,7 +126,7 @@ def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
         *(f"  but not {condition.text}" for condition in hop.unless),
     ]
     if hop.reason is evaluator.Reason.LACK_OF_ALLOW and not hop.policy:
-        lines += [f"  policy {each}" for each in _some(map(str, hop.applied))]
+        lines += [f"  {each}" for each in _some(map(_policy_text, hop.applied))]
     return "\n".join(map(printable, lines))
 
 
@@ -134,15 +138,19 @@ def _decision(hop: evaluator.Hop) -> str:
 
 
 def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[str]:
+    yield f"  {_policy_text(ref)}"
     if ref.synthetic:
-        yield f"  {_ISTIODS_OWN}"
         return
-    yield f"  policy {ref}"
     origin = explained.origin(ref)
     if origin.requested_by:
         yield f"    requested by {', '.join(_some(origin.requested_by))}"
     if origin.owner:
         yield f"    written by {origin.owner}"
+
+
+def _policy_text(ref: evaluator.PolicyRef) -> str:
+    """Return a policy; one that istiod generates is no object that could be looked up."""
+    return _ISTIODS_OWN if ref.synthetic else f"policy {ref}"
 
 
 def _straight(verdict: evaluator.Verdict) -> str:
@@ -178,7 +186,8 @@ def _hop_data(explained: Explanation, hop: evaluator.Hop) -> dict[str, Any]:
         "only": [_condition(explained, each) for each in hop.only],
         "unless": [_condition(explained, each) for each in hop.unless],
         "asks": [_policy(explained, each) for each in hop.asks],
-        "policies": [f"{each.namespace}/{each.name}" for each in hop.applied],
+        "policies": [f"{e.namespace}/{e.name}" for e in hop.applied if not e.synthetic],
+        "istiods-own": any(each.synthetic for each in hop.applied),
     }
 
 
@@ -189,8 +198,8 @@ def _condition(explained: Explanation, condition: evaluator.Condition) -> dict[s
 def _policy(explained: Explanation, ref: evaluator.PolicyRef) -> dict[str, Any]:
     origin = explained.origin(ref)
     return {
-        "namespace": ref.namespace,
-        "name": ref.name,
+        "namespace": None if ref.synthetic else ref.namespace,
+        "name": None if ref.synthetic else ref.name,
         "rule": ref.rule,
         "made-by": origin.owner,
         "requested-by": list(origin.requested_by),

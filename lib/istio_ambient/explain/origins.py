@@ -71,6 +71,17 @@ def requests_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequ
             yield request
 
 
+def ports_requested(facts: beacon.Facts, destination: NamedDestination) -> frozenset[int]:
+    """Return the ports that access requests, those of the charm itself too, name for pods."""
+    return frozenset(
+        port
+        for request in (*facts.requests, *facts.own_requests)
+        if is_about(request.target, destination)
+        for operation in request.operations
+        for port in operation.ports
+    )
+
+
 def is_about(target: Target, destination: NamedDestination) -> bool:
     """Return whether a policy for a target applies to a destination."""
     if target.kind is TargetKind.SERVICE:

@@ -1,17 +1,22 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Remedies for a denied request: what to integrate, to set, or to ask for."""
+"""Remedies for a denied request: what to type so that it is allowed."""
 
 import dataclasses
 from collections.abc import Iterator
 
 from istio_ambient import beacon, resources
-from istio_ambient.authorization import evaluator
-from istio_ambient.explain import origins, outcomes
-from istio_ambient.explain.applications import NamedDestination, NamedSource
+from istio_ambient.authorization import AccessRequest, evaluator
+from istio_ambient.explain import origins, outcomes, own_policy
+from istio_ambient.explain.applications import NamedDestination, NamedSource, SourceKind
 
 ENDPOINT = "service-mesh"
+METRICS_ENDPOINT = "metrics-endpoint"
+_PROVIDES_IDENTITY, _REQUIRES_IDENTITY = "provide-cmr-mesh", "require-cmr-mesh"
+"""Endpoints of the published library over which models tell each other names."""
+_UNKNOWN_SOURCE = "remote-"
+"""The beginning of the names under which Juju shows applications of other models."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +32,19 @@ class Case:
     source: NamedSource
     destination: NamedDestination
     verdict: evaluator.Verdict
+    request: evaluator.Request
+    beacons: frozenset[str] = frozenset()
+    """`<model>/<application>` of the beacons of the cluster."""
 
     @property
     def beacon(self) -> str:
         """Application and endpoint to integrate with."""
         return f"{self.facts.app}:{ENDPOINT}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the source is of the beacon's model."""
+        return self.source.namespace == self.facts.model
 
 
 def remedies(case: Case) -> list[str]:
@@ -39,20 +52,48 @@ def remedies(case: Case) -> list[str]:
     hop = case.verdict.decisive
     if hop is None or hop.decision is not evaluator.Decision.DENIED:
         return []
+    if case.destination.is_wrong_port:
+        return [_right_port(case)]
     if hop.reason is evaluator.Reason.DENY:
-        return [f"a DENY policy takes precedence over ALLOW: change {hop.policy}, {_owned(hop)}"]
+        return [_lift_denial(hop)]
     if any(each.proxy is evaluator.Proxy.WAYPOINT for each in _earlier(case.verdict, hop)):
         return list(_allow_waypoint(case, hop))
-    return [*_join_mesh(case), *_request_access(case), *_leave_hardened_mode(case, hop)]
+    return [
+        *_join_mesh(case),
+        *_request_access(case, hop),
+        *_own_policy(case, hop),
+        *_leave_hardened_mode(case, hop),
+    ]
 
 
 def _earlier(verdict: evaluator.Verdict, hop: evaluator.Hop) -> tuple[evaluator.Hop, ...]:
     return verdict.hops[: verdict.hops.index(hop)]
 
 
-def _owned(hop: evaluator.Hop) -> str:
-    owner = hop.policy.annotations.get(resources.OWNER_ANNOTATION) if hop.policy else None
-    return f"which {owner} wrote" if owner else "which none of these charms wrote"
+def _right_port(case: Case) -> str:
+    """Return the remedy for a port that nothing is known to listen on."""
+    listens = case.destination.listens
+    app = case.destination.application or case.destination.address.name
+    return (
+        f"port {case.request.port} is the wrong port: {app} listens on "
+        f"{', '.join(map(str, listens))}; send the request there: port={listens[0]}"
+    )
+
+
+def _lift_denial(hop: evaluator.Hop) -> str:
+    policy = hop.policy
+    if policy is None:
+        return "a DENY policy takes precedence over ALLOW"
+    owner = policy.annotations.get(resources.OWNER_ANNOTATION, "")
+    if owner:
+        model, _, app = owner.partition("/")
+        way = f"change its options or relations: juju run -m {model} {app}/leader list-policies"
+        return f"a DENY policy of {owner} takes precedence over ALLOW, {policy}: {way}"
+    what = f"authorizationpolicies.security.istio.io {policy.name} -n {policy.namespace}"
+    return (
+        f"a DENY policy takes precedence over ALLOW: change {policy}, which none of these charms "
+        f"wrote (kubectl edit {what}), or delete it: kubectl delete {what}"
+    )
 
 
 def _allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
@@ -63,46 +104,68 @@ def _allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         )
     else:
         yield "set PILOT_AUTO_ALLOW_WAYPOINT_POLICY=true in istiod's environment"
-    yield f"or allow {hop.source}, the waypoint, in a policy that selects the pods"
+    command = own_policy.command(case.source, case.destination, case.request, hop)
+    if command:
+        yield f"or allow {hop.source}, the waypoint, in a policy that selects the pods: {command}"
 
 
 def _join_mesh(case: Case) -> Iterator[str]:
     """Yield how the source gets an identity."""
-    app = case.source.name
-    if case.source.on_mesh:
+    source = case.source
+    if source.on_mesh:
         return
-    if case.source.namespace == case.facts.model:
-        yield f"put {app} on the mesh, so that it has an identity: {_integrate(app, case.beacon)}"
+    if source.kind is not SourceKind.APPLICATION:
+        label = f"kubectl label namespace {source.namespace} istio.io/dataplane-mode=ambient"
+        yield f"put the pods of {source} on the mesh, so that they have an identity: {label}"
+    elif case.is_local:
+        integrate = f"juju integrate {source.name} {case.beacon}"
+        yield f"put {source.name} on the mesh, so that it has an identity: {integrate}"
     else:
-        yield f"put {app} on the mesh in model {case.source.namespace}, with a beacon there"
+        offer = f"juju offer {case.facts.model}.{case.beacon}"
+        integrate = (
+            f"juju integrate -m {source.namespace} {source.name} "
+            f"{case.facts.model}.{case.facts.app}"
+        )
+        yield f"put {source} on the mesh, so that it has an identity: {offer}; {integrate}"
 
 
-def _request_access(case: Case) -> Iterator[str]:
+def _request_access(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     """Yield why requests for this access do not allow it, or who has to request it."""
     facts, destination = case.facts, case.destination
-    namespace = destination.address.namespace
-    if namespace != facts.model:
-        yield f"run explain on the beacon of model {namespace}, which decides there"
+    if destination.address.namespace != facts.model:
+        yield _ask_other_beacon(case)
         return
     if not facts.config.manage_authorization_policies:
         option = "manage-authorization-policies=true"
         yield f"turn access requests into policies: juju config {facts.app} {option}"
     if _is_closed(case):
+        app = destination.application
         yield (
-            f"requests of {destination.application} cannot be read, so it is closed: "
-            f"juju run {facts.app}/leader list-requests app={destination.application}"
+            f"requests of {app} cannot be read, so it is closed; upgrade its charm, and see "
+            f"which: juju run {facts.app}/leader list-requests app={app}"
         )
         return
     found = [
         outcomes.of_request(facts, request)
         for request in facts.requests
-        if request.source is not None
-        and str(request.source) == case.source.identity
+        if str(request.source) == case.source.identity
         and origins.is_about(request.target, destination)
     ]
     yield from (_insufficient(e) for e in found if e.outcome is not outcomes.Outcome.UNMANAGED)
     if not found:
-        yield from _not_requested(case)
+        yield from _not_requested(case, hop)
+
+
+def _ask_other_beacon(case: Case) -> str:
+    """Return the command that explains the request where the target is."""
+    namespace = case.destination.address.namespace
+    target = f"{namespace}/{case.destination.address.name}"
+    there = sorted(each for each in case.beacons if each.startswith(f"{namespace}/"))
+    if not there:
+        return f"model {namespace} has no beacon, which would request access to {target}"
+    app = there[0].partition("/")[2]
+    command = f"juju run -m {namespace} {app}/leader explain source={case.source} target={target}"
+    return f"the beacon of model {namespace} decides there: {command}"
 
 
 def _is_closed(case: Case) -> bool:
@@ -120,23 +183,100 @@ def _insufficient(request: outcomes.RequestOutcome) -> str:
     return f"{where} requests it, {request.outcome}: {request.reason}{remedy}"
 
 
-def _not_requested(case: Case) -> Iterator[str]:
-    app, source = case.destination.application, case.source.name
+def _not_requested(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+    source, app = case.source, case.destination.application
     if not app:
-        yield f"no application owns {case.destination.address}: write a policy for it"
+        yield f"no application owns {case.destination.address}, so that none requests access to it"
+    elif source.kind is SourceKind.GATEWAY:
+        yield from _integrate_gateway(case, hop)
+    elif app == case.facts.app:
+        yield (
+            f"no relation of {app} lets {source} in: "
+            f"juju integrate {source.name} {app}:{METRICS_ENDPOINT}"
+        )
+    else:
+        if app not in case.members:
+            yield (
+                f"integrate {app} with the beacon, to request access to itself: "
+                f"juju integrate {app} {case.beacon}"
+            )
+        if source.kind is SourceKind.APPLICATION:
+            yield _integrate(case, app)
+        else:
+            yield f"{source} is no Juju application, so that no charm requests access for it"
+
+
+def _integrate_gateway(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+    """Yield how an ingress gateway gets access: its own application writes the policy."""
+    app, owner = case.destination.application, case.source.owner
+    if not owner:
+        yield f"{case.source} is a gateway of another installer, so that no charm requests access"
         return
-    if app not in case.members:
-        integrate = _integrate(app, case.beacon)
-        yield f"integrate {app} with the beacon, to request access to itself: {integrate}"
-    reason = (
-        f"no application requests it: {app} has to request access for {source} over {ENDPOINT}"
+    model, _, ingress = owner.partition("/")
+    written = [
+        ref for ref in hop.applied if ref.annotations.get(resources.OWNER_ANNOTATION) == owner
+    ]
+    if written:
+        yield (
+            f"{ingress} is integrated with {app} and wrote {written[0]}, which allows other "
+            f"requests: juju run -m {model} {ingress}/leader list-policies"
+        )
+    elif model == case.facts.model:
+        yield f"expose {app} at the gateway: juju integrate {app} {ingress}:ingress"
+    else:
+        yield (
+            f"expose {app} at the gateway: juju offer {model}.{ingress}:ingress; "
+            f"juju integrate -m {case.facts.model} {app} {model}.{ingress}"
+        )
+
+
+def _integrate(case: Case, app: str) -> str:
+    """Return how an application comes to request access for the source.
+
+    Juju's client alone knows the endpoints of other applications. Two charms with the published
+    library have a pair for `cross_model_mesh` in both directions, so that a command without
+    endpoints is ambiguous.
+    """
+    source, model = case.source, case.facts.model
+    reason = f"no application requests it: {app} has to request access for {source.name}"
+    if case.is_local:
+        return (
+            f"{reason} over {ENDPOINT}; its charm does so for applications on the endpoints that "
+            f"it serves. List the endpoints of both: juju show-application {source.name} {app}; "
+            f"and connect these: juju integrate {source.name}:<endpoint> {app}:<endpoint> "
+            f"(not {ENDPOINT}, {_REQUIRES_IDENTITY} or {_PROVIDES_IDENTITY})"
+        )
+    identity = (
+        f"juju offer {model}.{app}:{_PROVIDES_IDENTITY} {app}-cmr-mesh; "
+        f"juju integrate -m {source.namespace} {source.name}:{_REQUIRES_IDENTITY} "
+        f"{model}.{app}-cmr-mesh"
     )
-    yield f"{reason}; its charm does so for the applications that it serves: " + (
-        _integrate(source, app)
-        if case.source.namespace == case.facts.model
-        else f"juju offer {app}:<endpoint>, and in model {case.source.namespace} "
-        f"juju integrate {source} {case.facts.model}.{app}"
+    if any(_is_for_unknown_source(request, case) for request in case.facts.requests):
+        return (
+            f"{app} requests access for an application of another model whose name it does not "
+            f"know; if that is {source}, let it know: {identity}"
+        )
+    return (
+        f"{reason}, of another model. List the endpoints of both: juju show-application -m "
+        f"{model} {app}; juju show-application -m {source.namespace} {source.name}; connect "
+        f"these: juju offer {model}.{app}:<endpoint>; juju integrate -m {source.namespace} "
+        f"{source.name}:<endpoint> {model}.{app}; and let it know the name: {identity}"
     )
+
+
+def _is_for_unknown_source(request: AccessRequest, case: Case) -> bool:
+    account = request.source.service_account if request.source else ""
+    is_about = origins.is_about(request.target, case.destination)
+    return account.startswith(_UNKNOWN_SOURCE) and is_about
+
+
+def _own_policy(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+    """Yield how an operator allows the request without any charm."""
+    if case.destination.address.namespace != case.facts.model:
+        return
+    command = own_policy.command(case.source, case.destination, case.request, hop)
+    if command:
+        yield f"or allow it by a policy of your own, until you delete it: {command}"
 
 
 def _leave_hardened_mode(case: Case, hop: evaluator.Hop) -> Iterator[str]:
@@ -154,7 +294,3 @@ def _leave_hardened_mode(case: Case, hop: evaluator.Hop) -> Iterator[str]:
 def _of(owner: str) -> str:
     model, _, app = owner.partition("/")
     return f"-m {model} {app}"
-
-
-def _integrate(left: str, right: str) -> str:
-    return f"juju integrate {left} {right}"

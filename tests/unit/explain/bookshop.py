@@ -13,9 +13,12 @@ from tests.unit.authorization.evaluator import samples
 APPS = ("details", "productpage", "ratings")
 ASKER = authorization.Requester("details", "service-mesh")
 GET = authorization.Operation(methods=("GET",), paths=("/details/*",), ports=(80,))
+MODEL = {"model.juju.is/id": "5d3f0b1c-0000-4000-8000-6c6162000001"}
+"""The label with which Juju marks the namespace of a model."""
 NAMESPACES = (
-    samples.namespace(**samples.AMBIENT, **samples.WAYPOINT),
-    samples.namespace("other"),
+    samples.namespace(**samples.AMBIENT, **samples.WAYPOINT, **MODEL),
+    samples.namespace("other", **MODEL),
+    samples.namespace("plain"),
 )
 DETAILS = authorization.Target.service("shop", "details")
 

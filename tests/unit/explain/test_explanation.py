@@ -4,13 +4,14 @@
 
 import dataclasses
 import json
+import shlex
 from typing import Any
 
 import pytest
 from istio_ambient import authorization, beacon
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import _evaluate
-from istio_ambient.explain import applications, explanation, remedies
+from istio_ambient.explain import applications, explanation, origins, remedies
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.explain import bookshop
@@ -34,12 +35,21 @@ def explained(
     sender = applications.source(evaluation.topology, source, "shop")
     fields: dict[str, Any] = {**REQUEST, **(request or {})}
     receiver = applications.destination(evaluation.topology, target, "shop")
-    receiver = applications.at_port(evaluation.topology, receiver, fields["port"])
+    known = origins.ports_requested(facts, receiver)
+    receiver = applications.at_port(evaluation.topology, receiver, fields["port"], known)
     wanted = evaluator.Request(sender.identity, receiver.address, **fields)
     case = remedies.Case(
-        facts, members, control_plane, "mesh", sender, receiver, evaluation.evaluate(wanted)
+        facts=facts,
+        members=members,
+        control_plane=control_plane,
+        root_namespace="mesh",
+        source=sender,
+        destination=receiver,
+        verdict=evaluation.evaluate(wanted),
+        request=wanted,
+        beacons=applications.beacons(snapshot),
     )
-    return explanation.Explanation(case, wanted, snapshot)
+    return explanation.Explanation(case, snapshot)
 
 
 def test_an_allowed_request_is_traced_to_the_field_that_requests_it():
@@ -120,6 +130,9 @@ THEIRS = dataclasses.replace(
 LATER = bookshop.request("ratings", target=authorization.Target.service("shop", "later"))
 
 
+OWN = "or allow it by a policy of your own, until you delete it: echo "
+
+
 @pytest.mark.parametrize(
     ("facts", "case", "said"),
     [
@@ -128,8 +141,10 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             {},
             [
                 "no application requests it: details has to request access for ratings over "
-                "service-mesh; its charm does so for the applications that it serves: "
-                "juju integrate ratings details"
+                "service-mesh; its charm does so for applications on the endpoints that it serves."
+                " List the endpoints of both: juju show-application ratings details; "
+                "and connect these: juju integrate ratings:<endpoint> details:<endpoint> (not",
+                OWN,
             ],
         ),
         (
@@ -139,27 +154,30 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
                 "integrate details with the beacon, to request access to itself: "
                 "juju integrate details beacon:service-mesh",
                 "no application requests it",
+                OWN,
             ],
         ),
         (
             bookshop.facts(bookshop.request("ratings")),
             {"request": {"method": "POST"}},
-            ["details requests GET /details/* on 80 only"],
+            ["details requests GET /details/* on 80 only", OWN],
         ),
         (
             bookshop.facts(bookshop.request(), THEIRS),
             {},
             [
                 "ratings:service-mesh policies[0] requests it, refused: "
-                "asks for Service shop/details, which is not its own; ask for a Service"
+                "asks for Service shop/details, which is not its own; ask for a Service",
+                OWN,
             ],
         ),
         (
             bookshop.facts(bookshop.request(), UNREAD),
             {},
             [
-                "requests of details cannot be read, so it is closed: "
-                "juju run beacon/leader list-requests app=details"
+                "requests of details cannot be read, so it is closed; upgrade its charm, and see "
+                "which: juju run beacon/leader list-requests app=details",
+                OWN,
             ],
         ),
         (
@@ -169,6 +187,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
                 "turn access requests into policies: "
                 "juju config beacon manage-authorization-policies=true",
                 "no application requests it",
+                OWN,
             ],
         ),
         (
@@ -177,6 +196,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             [
                 "turn access requests",
                 "no application requests it",
+                OWN,
                 "or allow all requests that no other policy applies to, in the whole mesh: "
                 "juju config -m mesh istio-k8s hardened-mode=false",
             ],
@@ -190,7 +210,9 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             },
             [
                 "a DENY policy takes precedence over ALLOW: change shop/no rule 0, "
-                "which none of these charms wrote"
+                "which none of these charms wrote (kubectl edit authorizationpolicies.security."
+                "istio.io no -n shop), or delete it: kubectl delete authorizationpolicies."
+                "security.istio.io no -n shop"
             ],
         ),
         (
@@ -199,7 +221,7 @@ LATER = bookshop.request("ratings", target=authorization.Target.service("shop", 
             [
                 "allow waypoints to reach the pods of their Services: "
                 "juju config -m mesh istio-k8s auto-allow-waypoint-policy=true",
-                "or allow shop/way",
+                "or allow shop/way, the waypoint, in a policy that selects the pods: echo",
             ],
         ),
     ],
@@ -248,10 +270,20 @@ def test_between_models_the_remedy_names_the_beacon_and_the_integration():
         samples.pod("web-0", "web", "web", "other", samples.AMBIENT),
     )
     ways = {"pods": pods}
+    names_it = (
+        "juju offer shop.details:provide-cmr-mesh details-cmr-mesh; "
+        "juju integrate -m other web:require-cmr-mesh shop.details-cmr-mesh"
+    )
     incoming = explained(bookshop.facts(), source="other/web", changes=ways)
-    (remedy,) = remedies.remedies(incoming.case)
-    assert remedy.endswith(
-        "juju offer details:<endpoint>, and in model other juju integrate web shop.details"
+    remedy, own = remedies.remedies(incoming.case)
+    assert "juju integrate -m other web:<endpoint> shop.details; and let it know" in remedy
+    assert remedy.endswith(names_it)
+    assert "cluster.local/ns/other/sa/web" in own
+    related = bookshop.facts(bookshop.request("remote-5d3f0b1c"))
+    remedy, _ = remedies.remedies(explained(related, source="other/web", changes=ways).case)
+    assert remedy == (
+        "details requests access for an application of another model whose name it does not "
+        f"know; if that is other/web, let it know: {names_it}"
     )
     closed = samples.policy("closed", "other")
     outgoing = explained(
@@ -259,7 +291,24 @@ def test_between_models_the_remedy_names_the_beacon_and_the_integration():
     )
     assert outgoing.decision is evaluator.Decision.DENIED
     (remedy,) = remedies.remedies(outgoing.case)
-    assert remedy.startswith("run explain on the beacon of model other, which decides there")
+    assert remedy == "model other has no beacon, which would request access to other/web"
+    theirs = {
+        "metadata": {
+            "name": "way",
+            "namespace": "other",
+            "annotations": {"charmed-istio.io/owner": "other/theirs"},
+        },
+        "spec": {"gatewayClassName": "istio-waypoint"},
+    }
+    ways["gateways"] = (theirs,)
+    outgoing = explained(
+        bookshop.facts(), closed, source="details", target="other/web", changes=ways
+    )
+    (remedy,) = remedies.remedies(outgoing.case)
+    assert remedy == (
+        "the beacon of model other decides there: "
+        "juju run -m other theirs/leader explain source=shop/details target=other/web"
+    )
 
 
 def test_a_conditional_verdict_has_its_conditions():
@@ -280,3 +329,100 @@ def test_the_json_form_has_the_same():
     policy = waypoint["policy"]
     assert waypoint["policies"] == [f"{policy['namespace']}/{policy['name']}"]
     assert data["remedies"] == []
+
+
+def test_a_wrong_port_is_said_to_be_the_wrong_port():
+    found = explained(bookshop.facts(), *samples.hardened(), request={"port": 8080})
+    assert remedies.remedies(found.case) == [
+        "port 8080 is the wrong port: details listens on 80; send the request there: port=80"
+    ]
+    assert "Service shop/details has no port 8080, it listens on 80\n" in explanation.text(found)
+
+
+def test_a_source_that_is_no_juju_application_gets_no_integration():
+    pods = (
+        samples.pod("details-0", "details", "details"),
+        samples.pod("agent-x", "", "scraper", "plain", samples.AMBIENT),
+    )
+    for spelled in ("plain/scraper", "plain/agent-x", "ns/plain/sa/scraper", "plain/absent"):
+        found = explained(bookshop.facts(), source=spelled, changes={"pods": pods})
+        reason, own = remedies.remedies(found.case)
+        assert reason.endswith("is no Juju application, so that no charm requests access for it")
+        assert "juju integrate" not in explanation.text(found)
+        account = "absent" if "absent" in spelled else "scraper"
+        policy = json.loads(
+            shlex.split(own.removeprefix("or allow it by a policy of your own, "))[5]
+        )
+        (rule,) = policy["spec"]["rules"]
+        assert rule == {
+            "from": [{"source": {"principals": [f"cluster.local/ns/plain/sa/{account}"]}}],
+            "to": [{"operation": {"methods": ["GET"], "paths": ["/details/0"], "ports": ["80"]}}],
+        }
+        allowed = explained(bookshop.facts(), policy, source=spelled, changes={"pods": pods})
+        assert allowed.decision is evaluator.Decision.ALLOWED
+    assert "no pod runs with the service account plain/absent now" in explanation.text(found)
+
+
+def test_a_source_off_the_mesh_that_is_no_application_is_labelled():
+    pods = (samples.pod("details-0", "details", "details"), samples.pod("x", "", "x", "plain"))
+    found = explained(
+        bookshop.facts(), *samples.hardened(), source="plain/x", changes={"pods": pods}
+    )
+    assert remedies.remedies(found.case)[0].endswith(
+        "kubectl label namespace plain istio.io/dataplane-mode=ambient"
+    )
+
+
+GATEWAY = {
+    "metadata": {
+        "name": "gate",
+        "namespace": "shop",
+        "annotations": {"charmed-istio.io/owner": "shop/gate"},
+    },
+    "spec": {"gatewayClassName": "istio"},
+}
+
+
+def test_a_gateway_is_integrated_unless_its_application_wrote_a_policy_already():
+    proxy = samples.pod(
+        "gate-x", "", "gate-istio", labels={"gateway.networking.k8s.io/gateway-name": "gate"}
+    )
+    changes = {
+        "pods": (samples.pod("details-0", "details", "details"), proxy),
+        "gateways": (GATEWAY, *samples.snapshot().gateways),
+    }
+    ways = {"source": "gate", "changes": changes}
+    found = explained(bookshop.facts(), *samples.hardened(), **ways)
+    assert remedies.remedies(found.case)[0] == (
+        "expose details at the gateway: juju integrate details gate:ingress"
+    )
+    written = samples.policy(
+        "details-gate",
+        annotations={"charmed-istio.io/owner": "shop/gate"},
+        selector={"matchLabels": {"app.kubernetes.io/name": "details"}},
+        rules=[{"to": [{"operation": {"ports": ["7"]}}]}],
+    )
+    listed = remedies.remedies(explained(bookshop.facts(), written, **ways).case)
+    assert listed[0] == (
+        "gate is integrated with details and wrote shop/details-gate, which allows other "
+        "requests: juju run -m shop gate/leader list-policies"
+    )
+    assert not any("juju integrate" in remedy for remedy in listed)
+
+
+def test_a_policy_that_istiod_generates_is_not_named():
+    found = explained(
+        bookshop.facts(), *samples.hardened(), source="ratings", target="productpage"
+    )
+    direct = dataclasses.replace(
+        found.case.request,
+        destination=evaluator.Destination.pod("shop", "productpage-0"),
+        port=9080,
+    )
+    verdict = evaluator.Evaluator(found.snapshot).evaluate(direct)
+    case = dataclasses.replace(found.case, request=direct, verdict=verdict)
+    found = dataclasses.replace(found, case=case)
+    assert found.decision is evaluator.Decision.DENIED
+    assert "istio_allow_waypoint" not in explanation.text(found)
+    assert "istiod's own policy, which allows the waypoint" in explanation.text(found)
+    assert "istio_allow_waypoint" not in json.dumps(explanation.data(found))

@@ -428,11 +428,11 @@ def application(pod: Manifest) -> str:
     """Return the application of a pod: from its labels, else its controller, else its name."""
     labels = _snapshot.labels(pod)
     owners = kube.items(pod["metadata"], "ownerReferences")
-    return (
-        labels.get(_requests.NAME_LABEL)
-        or labels.get("app")
-        or (owners[0]["name"] if owners else _snapshot.name(pod))
-    )
+    named = labels.get(_requests.NAME_LABEL) or labels.get("app")
+    if named or not owners:
+        return named or _snapshot.name(pod)
+    # The Deployment of a ReplicaSet, whose name ends with the hash of the pod template.
+    return owners[0]["name"].removesuffix(f"-{labels.get('pod-template-hash')}")
 
 
 def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:

@@ -1,0 +1,64 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The policy by which an operator allows one request, where no charm can."""
+
+import hashlib
+import json
+import shlex
+from typing import Any
+
+from istio_ambient import authorization
+from istio_ambient.authorization import evaluator
+from istio_ambient.explain.applications import NamedDestination, NamedSource
+
+_HASH_LENGTH = 8
+
+
+def command(
+    source: NamedSource,
+    destination: NamedDestination,
+    request: evaluator.Request,
+    hop: evaluator.Hop,
+) -> str:
+    """Return a command that allows a request at the proxy that denies it; empty: there is none.
+
+    Names and values of a request are data: the policy is JSON, in one quoted word.
+    """
+    spec: dict[str, Any] = {"action": "ALLOW"}
+    operation: dict[str, list[str]] = {}
+    address, port = destination.address, hop.port
+    if hop.proxy is evaluator.Proxy.WAYPOINT:
+        if address.kind is not evaluator.DestinationKind.SERVICE:
+            return ""
+        spec["targetRefs"] = [{"group": "", "kind": "Service", "name": address.name}]
+        if request.method:
+            operation["methods"] = [request.method]
+        if request.path:
+            operation["paths"] = [request.path.partition("?")[0]]
+    elif destination.application:
+        labels = {authorization.NAME_LABEL: destination.application}
+        spec["selector"] = {"matchLabels": labels}
+    else:
+        return ""
+    if port is not None:
+        operation["ports"] = [str(port)]
+    sender = hop.source or source.identity
+    namespace, _, account = sender.partition("/")
+    principal = authorization.Source(namespace, account).principal
+    rule: dict[str, Any] = {"from": [{"source": {"principals": [principal]}}]}
+    if operation:
+        rule["to"] = [{"operation": operation}]
+    spec["rules"] = [rule]
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:_HASH_LENGTH]
+    manifest = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {
+            "name": f"allow-{account}-{digest}",
+            "namespace": address.namespace,
+        },
+        "spec": spec,
+    }
+    text = json.dumps(manifest, separators=(",", ":"))
+    return f"echo {shlex.quote(text)} | kubectl apply -f -"
