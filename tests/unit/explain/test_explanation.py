@@ -364,7 +364,10 @@ def test_a_source_that_is_no_juju_application_gets_no_integration():
 
 
 def test_a_source_off_the_mesh_that_is_no_application_is_labelled():
-    pods = (samples.pod("details-0", "details", "details"), samples.pod("x", "", "x", "plain"))
+    pods = (
+        samples.pod("details-0", "details", "details"),
+        samples.pod("x", "", "x", "plain", captured=False),
+    )
     found = explained(
         bookshop.facts(), *samples.hardened(), source="plain/x", changes={"pods": pods}
     )
@@ -388,7 +391,8 @@ def test_a_gateway_is_integrated_unless_its_application_wrote_a_policy_already()
         "gate-x", "", "gate-istio", labels={"gateway.networking.k8s.io/gateway-name": "gate"}
     )
     changes = {
-        "pods": (samples.pod("details-0", "details", "details"), proxy),
+        "pods": (samples.pod("details-0", "details", "details"), proxy, samples.waypoint_pod()),
+        "with_waypoint_pods": False,
         "gateways": (GATEWAY, *samples.snapshot().gateways),
     }
     ways = {"source": "gate", "changes": changes}
