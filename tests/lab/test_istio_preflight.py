@@ -209,13 +209,15 @@ def test_a_preview_shows_what_hardened_mode_would_cut_off_and_changes_nothing(
     admin(cluster).create(resources.AuthorizationPolicy(metadata=metadata, spec=spec))
     try:
         with mesh.requests(UNIT) as seen:
-            results = mesh.run(UNIT, "preview-hardened-mode")
+            results = mesh.run(UNIT, "preview-hardened-mode", format="json")
         assert seen.writes == []
         assert json.loads(results["cut-off"]) == ["default/lonely"]
-        workloads = {each["application"]: each for each in json.loads(results["workloads"])}
-        assert workloads["opened"]["admits"] == ["*"]
+        workloads = {each["application"]: each for each in json.loads(results["json"])}
+        assert workloads["opened"]["admits"] == ["any client"]
         assert workloads["opened"]["policies"] == ["default/open"]
-        assert "default/lonely  1     none" in results["table"]
+        table = mesh.run(UNIT, "preview-hardened-mode")["table"]
+        assert "default/lonely: cut off\n  loses: pods of default/lonely: any client" in table
+        assert max(map(len, table.splitlines())) <= 78
     finally:
         for name in ("lonely", "opened"):
             admin(cluster).delete(Pod, name, namespace="default")

@@ -106,7 +106,10 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             model, app = applications.split(topology, app, model)
             applications.check(topology, model, app)
         found = access_list.access_list(snapshot, model, app)
-        return tables.fitted(form, found.entries, forms[form])
+        return {
+            **tables.fitted(form, found.entries, forms[form]),
+            "not-weighed": "; ".join(found.not_weighed),
+        }
 
     def _list_policies(self, params: _reading.Params) -> _reading.Results:
         name = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)
@@ -146,15 +149,19 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         if hardened is not None:
             owner = control_plane.owner or f"{control_plane.root_namespace}/{_CONTROL_PLANE}"
             after = access_changes.with_hardened_mode(after, owner, on=bool(hardened))
-        changes = access_changes.changes(before, after)
+        reach = evaluator.Reach(after)
+        changes = access_changes.changes(evaluator.Reach(before), reach)
+        not_weighed = {"not-weighed": "; ".join(reach.not_weighed)}
         if form == _reading.JSON:
             return {
                 **tables.fitted("plan", steps, _reading.as_json),
                 **tables.fitted("access", changes, access_changes.as_json),
+                **not_weighed,
             }
         return {
             **tables.fitted("plan", [str(step) for step in steps] or ["no change"], "\n".join),
             **tables.fitted("access", changes, access_changes.table),
+            **not_weighed,
         }
 
     def _steps(self, desired: Desired, live: kube.Live) -> tuple[list["Step"], kube.Plan]:

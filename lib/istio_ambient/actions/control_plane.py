@@ -14,7 +14,8 @@ from lightkube.resources.core_v1 import ConfigMap
 from istio_ambient import kube, manifests, resources
 from istio_ambient.actions import _reading
 from istio_ambient.charm import outward
-from istio_ambient.cluster import mesh_snapshot
+from istio_ambient.authorization import evaluator
+from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.explain import hardened_preview
 from istio_ambient.values import tables
 
@@ -33,17 +34,22 @@ def preview_hardened_mode(
     """
     try:
         form = _reading.choice(event.params, "format", (_reading.TABLE, _reading.JSON))
-        snapshot = mesh_snapshot.read(kube.connect(), root_namespace, auto_allow=auto_allow)
+        client = kube.connect()
+        mesh = _mesh_settings(client)
+        snapshot = mesh_snapshot.read(client, root_namespace, auto_allow=auto_allow, mesh=mesh)
     except _reading.ParameterError as error:
         outward.fail(event, str(error))
         return
     except kube.RequestError as error:
         outward.fail(event, f"the cluster cannot be read: {error}")
         return
-    found = hardened_preview.previews(snapshot)
+    off, on = hardened_preview.reaches(snapshot)
+    found = hardened_preview.previews(off, on)
     if form == _reading.TABLE:
         beacons = hardened_preview.beacons(snapshot)
-        render = functools.partial(hardened_preview.table, beacons=beacons)
+        render = functools.partial(
+            hardened_preview.table, beacons=beacons, not_weighed=on.not_weighed
+        )
         outward.set_results(event, tables.fitted(form, found, render))
         return
     cut_off = [each for each in found if each.outlook is hardened_preview.Outlook.CUT_OFF]
@@ -54,8 +60,17 @@ def preview_hardened_mode(
             **tables.fitted(form, found, _reading.as_json),
             **tables.fitted("cut-off", cut_off, _names),
             **tables.fitted("losing", losing, _names),
+            "not-weighed": "; ".join(on.not_weighed),
         },
     )
+
+
+def _mesh_settings(client: kube.Client) -> evaluator.MeshSettings:
+    """Return what of the mesh config decides about requests; without an istiod, its defaults."""
+    try:
+        return istiod.find(client).mesh
+    except istiod.NoIstiodError:
+        return evaluator.MeshSettings()
 
 
 def _names(found: Iterable[hardened_preview.ApplicationPreview]) -> str:

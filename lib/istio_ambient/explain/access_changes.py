@@ -49,14 +49,14 @@ class AccessChange:
     """None: it is gained."""
 
 
-def changes(before: evaluator.Snapshot, after: evaluator.Snapshot) -> list[AccessChange]:
+def changes(before: evaluator.Reach, after: evaluator.Reach) -> list[AccessChange]:
     """Return the changes of access between two snapshots, those that give access first.
 
     Args:
         before: of the cluster.
-        after: the same with other policies.
+        after: of the same with other policies.
     """
-    found = evaluator.differences(evaluator.Reach(before), evaluator.Reach(after))
+    found = evaluator.differences(before, after)
     order = list(Change)
     changed = (AccessChange(_change(each), each.where, each.before) for each in found)
     return sorted(changed, key=lambda each: (order.index(each.change), each.access))

@@ -33,6 +33,8 @@ class AccessList:
     accesses: tuple[evaluator.Access, ...]
     destinations: tuple[evaluator.Destination, ...]
     """Destinations that no source may reach are among them."""
+    not_weighed: tuple[str, ...] = ()
+    """What the list leaves out, in words for an operator."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -68,6 +70,7 @@ def access_list(snapshot: evaluator.Snapshot, model: str, app: str = "") -> Acce
             if concerns(each.destination) or concerns(each.source) or each.source == f"{model}/*"
         ),
         tuple(each for each in reach.destinations() if concerns(_name(each))),
+        reach.not_weighed,
     )
 
 

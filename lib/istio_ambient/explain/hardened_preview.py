@@ -49,13 +49,17 @@ class ApplicationPreview:
     outlook: Outlook
 
 
-def previews(snapshot: evaluator.Snapshot) -> list[ApplicationPreview]:
-    """Return each application on the mesh as it would be in hardened mode, sorted."""
+def reaches(snapshot: evaluator.Snapshot) -> tuple[evaluator.Reach, evaluator.Reach]:
+    """Return who may reach whom without hardened mode and with it."""
     root = snapshot.root_namespace
     others = tuple(each for each in snapshot.policies if not hardened_mode.is_meshwide(each, root))
     own = tuple(map(kube.manifest_of, hardened_mode.policies(root, "istio-k8s")))
     off = evaluator.Reach(dataclasses.replace(snapshot, policies=others))
-    on = evaluator.Reach(dataclasses.replace(snapshot, policies=(*others, *own)))
+    return off, evaluator.Reach(dataclasses.replace(snapshot, policies=(*others, *own)))
+
+
+def previews(off: evaluator.Reach, on: evaluator.Reach) -> list[ApplicationPreview]:
+    """Return each application on the mesh as it would be in hardened mode, sorted."""
     lost: dict[evaluator.Destination, list[evaluator.Difference]] = collections.defaultdict(list)
     for each in evaluator.differences(off, on):
         lost[_destination(each.where)].append(each)
@@ -65,12 +69,17 @@ def previews(snapshot: evaluator.Snapshot) -> list[ApplicationPreview]:
     )
 
 
-def table(found: Sequence[ApplicationPreview], beacons: Iterable[str] = ()) -> str:
+def table(
+    found: Sequence[ApplicationPreview],
+    beacons: Iterable[str] = (),
+    not_weighed: Sequence[str] = (),
+) -> str:
     """Return a text with a paragraph for each application, at most 80 columns wide.
 
     Args:
         found: the applications.
         beacons: the beacons of the mesh, `<model>/<application>`, whose own preview has more.
+        not_weighed: what the preview leaves out.
     """
     if not found:
         return "no application is on the mesh"
@@ -80,7 +89,8 @@ def table(found: Sequence[ApplicationPreview], beacons: Iterable[str] = ()) -> s
     commands = [_command(*each.split("/")) for each in sorted(beacons)]
     if commands:
         paragraphs.append("\n".join(["the same for one beacon, request by request:", *commands]))
-    return "\n\n".join(paragraphs)
+    paragraphs += ["\n".join(_wrapped("not weighed", not_weighed, indent=""))]
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def beacons(snapshot: evaluator.Snapshot) -> list[str]:
@@ -108,14 +118,14 @@ def _paragraph(each: ApplicationPreview) -> Iterator[str]:
     yield from _wrapped("policies", each.policies)
 
 
-def _wrapped(title: str, items: Sequence[str]) -> list[str]:
+def _wrapped(title: str, items: Sequence[str], indent: str = "  ") -> list[str]:
     if not items:
         return []
     return textwrap.wrap(
         f"{title}: {'; '.join(items)}",
         WIDTH,
-        initial_indent="  ",
-        subsequent_indent="    ",
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
         break_on_hyphens=False,
         break_long_words=False,
     )

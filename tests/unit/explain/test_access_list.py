@@ -23,6 +23,12 @@ FORMS = access_list.forms("Access")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def changes(
+    before: evaluator.Snapshot, after: evaluator.Snapshot
+) -> list[access_changes.AccessChange]:
+    return access_changes.changes(evaluator.Reach(before), evaluator.Reach(after))
+
+
 def lines(snapshot: evaluator.Snapshot, app: str = "") -> list[list[str]]:
     text = access_list.table(access_list.access_list(snapshot, "shop", app).entries)
     return [re.split(r" {2,}", line) for line in text.splitlines()[1:]]
@@ -53,6 +59,12 @@ def test_one_application_is_listed_as_source_and_as_destination():
     }
     assert not any("ratings" in line[1] for line in lines(HARDENED, "productpage"))
     assert access_list.access_list(NORMAL, "other").entries == []
+
+
+def test_what_the_list_does_not_weigh_is_said():
+    found = access_list.access_list(dataclasses.replace(NORMAL, unread=("Secrets",)), "shop")
+    assert "Secrets (cannot be read)" in found.not_weighed
+    assert any("the kubelet" in each for each in found.not_weighed)
 
 
 def test_the_json_form_has_the_rules_that_allow():
@@ -101,29 +113,27 @@ def test_foreign_text_stays_text(source: str, target: str, operations: str):
 
 
 def test_changes_are_accesses_that_differ():
-    found = access_changes.changes(
-        NORMAL, access_changes.with_hardened_mode(NORMAL, "mesh/istio-k8s", on=True)
-    )
+    found = changes(NORMAL, access_changes.with_hardened_mode(NORMAL, "mesh/istio-k8s", on=True))
     assert {change.change for change in found} == {access_changes.Change.LOSES}
     lost = {(change.access.source, change.access.destination) for change in found}
     assert ("*/*", "shop/ratings") in lost
     assert ("shop/productpage", "shop/details") not in lost
     assert "loses   any workload on the mesh  shop/ratings" in access_changes.table(found)
     back = access_changes.with_hardened_mode(HARDENED, "mesh/istio-k8s", on=False)
-    assert access_changes.changes(NORMAL, back) == []
+    assert changes(NORMAL, back) == []
     assert access_changes.table([]) == "no access changes"
     assert json.loads(access_changes.as_json(found))[0]["gained"] is False
 
 
 def test_a_change_says_what_a_client_could_do_before():
     open_to_all = dataclasses.replace(NORMAL, policies=())
-    found = access_changes.changes(open_to_all, NORMAL)
+    found = changes(open_to_all, NORMAL)
     assert access_changes.table(found).splitlines()[1:] == [
         "narrows  shop/productpage                                   shop/details"
         "  GET /details/*; before: everything",
         "loses    any workload on the mesh but not shop/productpage  shop/details  everything",
     ]
-    back = access_changes.changes(NORMAL, open_to_all)
+    back = changes(NORMAL, open_to_all)
     assert [each.change for each in back] == ["gains", "widens"]
     (data,) = [each for each in json.loads(access_changes.as_json(back)) if each["before"]]
     assert data["before"]["operations"] == "GET /details/*"

@@ -23,8 +23,12 @@ from tests.unit.authorization.evaluator.samples import (
 
 
 def only(of: evaluator.Snapshot) -> hardened_preview.ApplicationPreview:
-    (found,) = hardened_preview.previews(of)
+    (found,) = previews(of)
     return found
+
+
+def previews(of: evaluator.Snapshot) -> list[hardened_preview.ApplicationPreview]:
+    return hardened_preview.previews(*hardened_preview.reaches(of))
 
 
 def test_what_no_policy_speaks_of_would_be_cut_off():
@@ -119,9 +123,9 @@ def test_hardened_modes_own_policies_are_not_taken_for_policies_of_the_workload(
 def test_only_workloads_on_the_mesh_are_told():
     uncaptured = (samples.pod(captured=False),)
     plain = (samples.namespace(),)
-    assert hardened_preview.previews(snapshot(namespaces=plain, pods=uncaptured)) == []
+    assert previews(snapshot(namespaces=plain, pods=uncaptured)) == []
     assert only(snapshot(namespaces=plain, pods=(_joined("ambient"),))).outlook == Outlook.CUT_OFF
-    assert hardened_preview.previews(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
+    assert previews(snapshot(pods=(samples.pod(phase="Succeeded"),))) == []
 
 
 def test_the_pods_of_an_application_are_one_workload():
@@ -133,7 +137,7 @@ def test_the_text_says_who_keeps_and_who_loses_access():
         policy(targetRefs=TO_DETAILS, rules=[FROM_WEB]),
         services=(samples.service(), samples.service("details-admin")),
     )
-    text = hardened_preview.table(hardened_preview.previews(opened), ["shop/beacon"])
+    text = hardened_preview.table(previews(opened), ["shop/beacon"], ["tokens"])
     assert text.splitlines() == [
         "1 reachable for fewer",
         "",
@@ -144,6 +148,8 @@ def test_the_text_says_who_keeps_and_who_loses_access():
         "",
         "the same for one beacon, request by request:",
         "  juju run -m shop beacon/leader preview hardened-mode=true",
+        "",
+        "not weighed: tokens",
     ]
     assert hardened_preview.table([]) == "no application is on the mesh"
 

@@ -49,6 +49,7 @@ _KINDS = {
     Client.OUTSIDE: ClientKind.OUTSIDE,
     Client.NODE: ClientKind.NODE,
 }
+_NODES = "processes on the node of a pod, such as the kubelet: they pass by the pod's ztunnel"
 _UNKNOWN_PODS = "at endpoints that are not known, since the Service has no selector"
 
 
@@ -118,8 +119,8 @@ class Reach:
 
     @property
     def not_weighed(self) -> tuple[str, ...]:
-        """What the answers so far leave out, in words for an operator."""
-        return tuple(self._not_weighed)
+        """What the answers so far leave out, in words for an operator, sorted."""
+        return (_NODES, *sorted(self._not_weighed))
 
     def pods_of(self, target: Target) -> list[Manifest]:
         """Return the pods of a target."""

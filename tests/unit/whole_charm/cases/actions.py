@@ -13,10 +13,14 @@ NAME = "app.kubernetes.io/name"
 CALLER = {"source": {"principals": ["cluster.local/ns/shop/sa/caller"]}}
 
 
+CAPTURED = {"ambient.istio.io/redirection": "enabled"}
+"""istio-cni marks a pod so whose traffic ztunnel carries."""
+
+
 def pod(app: str) -> Mapping[str, Any]:
     """Return a pod of an application that is on the mesh with its namespace."""
     return {
-        "metadata": {"labels": {NAME: app}},
+        "metadata": {"labels": {NAME: app}, "annotations": CAPTURED},
         "spec": {
             "serviceAccountName": app,
             "containers": [{"name": app, "ports": [{"containerPort": 9080}]}],
@@ -46,6 +50,11 @@ def meshed(root: str) -> Mapping[str, Any]:
         },
         "Pod shop/details-0": pod("details"),
         "Pod shop/caller-0": pod("caller"),
+        "Pod shop/way-0": {
+            "metadata": {"labels": {"gateway.networking.k8s.io/gateway-name": "way"}},
+            "spec": {"serviceAccountName": "way", "containers": [{"name": "proxy"}]},
+            "status": {"phase": "Running", "podIP": "10.244.0.11"},
+        },
         "Gateway shop/way": {
             "spec": {
                 "gatewayClassName": "istio-waypoint",
@@ -71,7 +80,7 @@ def meshed(root: str) -> Mapping[str, Any]:
 
 
 PREVIEWED: Patch = {
-    "event": {"action": "preview-hardened-mode"},
+    "event": {"action": "preview-hardened-mode", "params": {"format": "json"}},
     "objects": meshed("istio-system"),
 }
 
@@ -102,7 +111,7 @@ PREVIEW: Mapping[str, Case] = {
         {"objects": {"Namespace shop": {"metadata": {"labels": {"istio.io/use-waypoint": None}}}}}
     ),
     "the preview: a pod is gone": Case(
-        without("Pod shop/caller-0"), {"action: workloads[1]": ABSENT}, given=PREVIEWED
+        without("Pod shop/caller-0"), {"action: json[1]": ABSENT}, given=PREVIEWED
     ),
     "the preview: the root namespace lets a client in": Case(
         {
@@ -110,7 +119,7 @@ PREVIEW: Mapping[str, Case] = {
                 "AuthorizationPolicy istio-system/all": {"spec": {"rules": [{"from": [CALLER]}]}}
             }
         },
-        {"action: table": Has("istio-system/all")},
+        {"action: json": Has("istio-system/all")},
         given=PREVIEWED,
     ),
 }
