@@ -13,8 +13,8 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, manifests, resources
 from istio_ambient.actions import _reading
-from istio_ambient.charm import outward
 from istio_ambient.authorization import evaluator
+from istio_ambient.charm import outward
 from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.explain import hardened_preview
 from istio_ambient.values import tables

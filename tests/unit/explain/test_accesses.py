@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from istio_ambient.authorization import evaluator
-from istio_ambient.authorization.evaluator import DestinationKind, Proxy
+from istio_ambient.authorization.evaluator import Client, DestinationKind, Proxy
 from istio_ambient.explain import access_list
 
 from tests.unit.authorization.evaluator import samples
@@ -140,3 +140,79 @@ def test_a_service_without_a_waypoint_is_judged_at_its_pods():
     }
     assert listed(ALLOW, **plain) == [("any client", "everything", ())]
     assert listed(policy("l4", rules=[FROM_WEB]), **plain) == [("shop/web", "everything", ())]
+
+
+HARDENED = tuple(samples.hardened())
+OFF_MESH = samples.pod(labels={"istio.io/dataplane-mode": "none"})
+
+
+def test_hardened_mode_leaves_pods_off_the_mesh_open_past_their_waypoint():
+    found = listed(*HARDENED, pods=(OFF_MESH,))
+    assert found == [("any client outside the mesh", "everything", ())]
+    straight = listed(*HARDENED, kind=DestinationKind.WORKLOAD, pods=(OFF_MESH,))
+    assert straight == [("any client", "everything", ())]
+
+
+def test_a_waypoint_without_pods_is_no_way_and_the_pods_stay_open():
+    scaled = {"with_waypoint_pods": False, "auto_allow": False}
+    assert listed(**scaled) == [("any client outside the mesh", "everything", ())]
+    assert listed(kind=DestinationKind.WORKLOAD, **scaled) == [("any client", "everything", ())]
+
+
+@pytest.mark.parametrize("traffic", ["all", "workload"])
+def test_pods_without_a_policy_behind_a_waypoint_of_their_own_are_open_through_it(traffic: str):
+    gateway = samples.gateway(labels={"istio.io/waypoint-for": traffic})
+    found = listed(kind=DestinationKind.WORKLOAD, gateways=(gateway,))
+    assert found == [(ON_MESH, "everything", ())]
+
+
+def test_a_rule_about_methods_refuses_everything_on_a_port_without_http_and_only_there():
+    ports = [{"name": "http", "port": 80}, {"name": "tcp-db", "port": 81}]
+    deny = policy(
+        "deny",
+        targetRefs=TO_DETAILS,
+        action="DENY",
+        rules=[{"to": [{"operation": {"methods": ["DELETE"]}}]}],
+    )
+    found = listed(deny, services=(samples.service(ports=ports),))
+    assert found == [(ON_MESH, "on 80, but not: DELETE", ("DELETE",))]
+
+
+def test_a_strict_peer_authentication_takes_clients_outside_from_the_list():
+    strict = samples.policy("strict", "mesh", mtls={"mode": "STRICT"})
+    found = listed(auto_allow=False, peer_authentications=(strict,))
+    assert found == [(ON_MESH, "everything", ())]
+    pods = listed(kind=DestinationKind.WORKLOAD, auto_allow=False, peer_authentications=(strict,))
+    assert pods == [(ON_MESH, "everything", ())]
+
+
+def test_endpoints_that_nobody_knows_are_said_to_be_unknown():
+    service = samples.service(selector={})
+    ((who, what, (unknown,)),) = listed(services=(service,))
+    assert (who, what.partition(",")[0]) == ("any client", "everything")
+    assert unknown.startswith("at endpoints that are not known")
+
+
+def test_a_waypoints_own_account_and_pods_off_the_mesh_are_no_clients():
+    rule = {"from": [{"source": {"serviceAccounts": ["way", "lost", "web"]}}]}
+    lost = samples.pod("lost-0", "lost", "lost", labels={"istio.io/dataplane-mode": "none"})
+    found = listed(
+        policy("l4", rules=[rule]),
+        kind=DestinationKind.WORKLOAD,
+        pods=(samples.pod(), lost),
+    )
+    assert [who for who, _, _ in found] == ["shop/web"]
+
+
+def test_an_ingress_gateway_is_listed_on_its_own():
+    door = samples.gateway("door")
+    door["spec"]["gatewayClassName"] = "istio"
+    rule = {"from": [{"source": {"serviceAccounts": ["door-istio"]}}]}
+    found = evaluator.Reach(
+        snapshot(policy("l4", rules=[rule]), gateways=(samples.gateway(), door))
+    ).all()
+    at_service = [each for each in found if each.kind is DestinationKind.SERVICE]
+    assert [(each.source, each.client) for each in at_service] == [
+        ("*/*", Client.MESH),
+        ("shop/door-istio", Client.GATEWAY),
+    ]

@@ -90,3 +90,52 @@ def test_differences_are_those_of_single_requests(seed: int):
         if said != expected:
             wrong.append(f"{asked}: {said}, not {expected}")
     assert not wrong
+
+
+def test_the_evaluator_is_asked_a_few_times_for_each_application(monkeypatch: pytest.MonkeyPatch):
+    asked = 0
+    evaluate = evaluator.Evaluator.evaluate
+
+    def counted(self: evaluator.Evaluator, request: evaluator.Request) -> evaluator.Verdict:
+        nonlocal asked
+        asked += 1
+        return evaluate(self, request)
+
+    monkeypatch.setattr(evaluator.Evaluator, "evaluate", counted)
+    counts: dict[int, int] = {}
+    for applications in (10, 100):
+        asked = 0
+        listed = evaluator.Reach(_many(applications)).all()
+        # Three clients of each Service, each from a policy of its own.
+        assert sum(each.client is evaluator.Client.IDENTITY for each in listed) == 3 * applications
+        counts[applications] = asked
+    assert counts[100] == 10 * counts[10]
+    assert counts[100] <= 25 * 100
+
+
+def _many(applications: int) -> evaluator.Snapshot:
+    """Return a mesh in hardened mode with three policies for each application."""
+    names = [f"app-{number}" for number in range(applications)]
+    policies = [
+        samples.policy(
+            f"{name}-{caller}",
+            targetRefs=[{"group": "", "kind": "Service", "name": name}],
+            rules=[{"from": [{"source": {"principals": [_principal(names, number, caller)]}}]}],
+        )
+        for number, name in enumerate(names)
+        for caller in (1, 2, 3)
+    ]
+    selectors = [{"app.kubernetes.io/name": name} for name in names]
+    return samples.snapshot(
+        *policies,
+        *samples.hardened(),
+        pods=tuple(samples.pod(f"{name}-0", name, name) for name in names),
+        services=tuple(
+            samples.service(name, selector=selector, clusterIP="10.96.0.1")
+            for name, selector in zip(names, selectors, strict=True)
+        ),
+    )
+
+
+def _principal(names: list[str], number: int, caller: int) -> str:
+    return f"cluster.local/ns/shop/sa/{names[(number + caller) % len(names)]}"
