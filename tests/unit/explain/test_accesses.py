@@ -154,7 +154,7 @@ def test_hardened_mode_leaves_pods_off_the_mesh_open_past_their_waypoint():
 
 
 def test_a_waypoint_without_pods_is_no_way_and_the_pods_stay_open():
-    scaled = {"with_waypoint_pods": False, "auto_allow": False}
+    scaled: dict[str, Any] = {"with_waypoint_pods": False, "auto_allow": False}
     assert listed(**scaled) == [("any client outside the mesh", "everything", ())]
     assert listed(kind=DestinationKind.WORKLOAD, **scaled) == [("any client", "everything", ())]
 
