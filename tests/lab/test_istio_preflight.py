@@ -199,7 +199,12 @@ def test_a_preview_shows_what_hardened_mode_would_cut_off_and_changes_nothing(
         labels = {"app": name, "istio.io/dataplane-mode": "ambient"}
         pod: Any = Pod.from_dict(  # pyright: ignore[reportUnknownMemberType]
             {
-                "metadata": {"name": name, "namespace": "default", "labels": labels},
+                "metadata": {
+                    "name": name,
+                    "namespace": "default",
+                    "labels": labels,
+                    "annotations": {"ambient.istio.io/redirection": "enabled"},
+                },
                 "spec": {"containers": [{"name": "app", "image": "example/app"}]},
             }
         )

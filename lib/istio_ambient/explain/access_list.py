@@ -15,8 +15,13 @@ Entry = evaluator.Access | evaluator.Destination
 """An access; or a destination that no source may reach."""
 Render = Callable[[Sequence[Entry]], str]
 
-NO_CLIENT, ANY_CLIENT = "no client", "any client"
-ON_MESH, OUTSIDE = "any workload on the mesh", "any client outside the mesh"
+NO_CLIENT = "no client"
+NAMES = {
+    evaluator.ANY_CLIENT: "any client",
+    evaluator.ANY_IDENTITY: "any workload on the mesh",
+    evaluator.OUTSIDE: "any client outside the mesh",
+}
+"""The text for sources that are no names."""
 FORMS = ("table", "json", "dot", "mermaid", "svg")
 HEADINGS = ("WHO", "MAY REACH", "WITH")
 _BY = {
@@ -155,12 +160,7 @@ def row(entry: Entry) -> tuple[str, str, str]:
 
 def who(access: evaluator.Access) -> str:
     """Return the clients of an access: `any client but not shop/web`."""
-    names = {
-        evaluator.ANY_CLIENT: ANY_CLIENT,
-        evaluator.ANY_IDENTITY: ON_MESH,
-        evaluator.OUTSIDE: OUTSIDE,
-    }
-    named = names.get(access.source, access.source)
+    named = NAMES.get(access.source, access.source)
     return f"{named} but not {', '.join(access.excluded)}" if access.excluded else named
 
 

@@ -11,6 +11,7 @@ import rich.panel
 import rich.table
 import rich.text
 from istio_ambient.authorization import evaluator
+from istio_ambient.explain import access_list
 
 from tests.lab import bookshop, suite
 
@@ -79,7 +80,7 @@ def access_table(listed: Iterable[dict[str, Any]], title: str) -> rich.table.Tab
     table.add_column("may reach", no_wrap=True)
     table.add_column("with", overflow="fold")
     for entry in listed:
-        who = "any client" if entry["source"] == evaluator.ANY_CLIENT else entry["source"]
+        who = access_list.NAMES.get(entry["source"], entry["source"])
         target = f"pods of {entry['target']}" if entry.get("by") == "pods" else entry["target"]
         operations = entry.get("operations", "")
         style = "yellow" if operations == evaluator.ANY_OPERATION else ""
