@@ -90,8 +90,11 @@ GRPCRoute = _namespaced(_GATEWAY, "v1", "GRPCRoute", "grpcroutes")
 
 FIELD_MANAGER = "charmed-istio"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
-OWNER_ANNOTATION = "charmed-istio.io/owner"
-HASH_ANNOTATION = "charmed-istio.io/applied-hash"
+_FORMER_DOMAIN = "charmed-istio.io"
+"""Domain of our annotations in earlier releases: `istioctl` takes names that end like Istio's own
+for Istio's, and warns of each."""
+OWNER_ANNOTATION = "charmed-istio/owner"
+HASH_ANNOTATION = "charmed-istio/applied-hash"
 ACCEPTANCE_ACCOUNT = "charmed-istio-acceptance"
 """ServiceAccount in istiod's namespace, without any rights, with whose token istiod is asked what
 it and the proxies took."""
@@ -125,10 +128,16 @@ def identity(
         owner_annotation=OWNER_ANNOTATION,
         hash_annotation=HASH_ANNOTATION,
         field_manager=FIELD_MANAGER,
+        former_domain=_FORMER_DOMAIN,
         access=access,
         adopts=functools.partial(_is_of_public_charm, app, adopted_scopes),
         permission_hint=f"juju trust {app} --scope=cluster",
     )
+
+
+def mark(annotations: Mapping[str, Any], key: str) -> str | None:
+    """Return the value of an annotation of these charms, also as earlier releases named it."""
+    return kube.mark(annotations, key, _FORMER_DOMAIN)
 
 
 def _is_of_public_charm(app: str, scopes: frozenset[str], live: kube.Manifest) -> bool:

@@ -81,13 +81,13 @@ INTENDED: tuple[Intended, ...] = (
     ),
     Intended(
         _ISTIOD_DEPLOYMENT,
-        "spec.template.metadata.annotations.charmed-istio.io/jwks-ca",
+        "spec.template.metadata.annotations.charmed-istio/jwks-ca",
         "istiod reads the CAs for JWKS when it starts only: changed ones replace its pods",
         theirs=ABSENT,
     ),
     Intended(
         _ISTIOD_DEPLOYMENT,
-        "spec.template.metadata.annotations.charmed-istio.io/mesh-ca",
+        "spec.template.metadata.annotations.charmed-istio/mesh-ca",
         "istiod reads its own CA when it starts: another CA replaces its pods",
         theirs=ABSENT,
     ),

@@ -198,7 +198,7 @@ class Cluster:
 
     def _retry_images(self, pattern: str) -> None:
         """Change the pods that kwok holds back, so that kwok evaluates its Stages again."""
-        change = {"metadata": {"annotations": {"lab.charmed-istio.io/retried": pattern}}}
+        change = {"metadata": {"annotations": {"lab.charmed-istio/retried": pattern}}}
         api: Any = self.client
         for pod in api.list(core_v1.Pod, namespace="*"):
             found: _objects.Object = pod.to_dict()
@@ -323,6 +323,15 @@ class Cluster:
             AssertionError: There is no such pod, or no answer within ten seconds.
         """
         return _metrics.of_pod(self._kubelet, namespace, name, port)
+
+    def ztunnel_config(self, namespace: str, name: str) -> str:
+        """Return what the ztunnel of a real pod has of istiod, as JSON: its `/config_dump`.
+
+        Args:
+            namespace: The pod's.
+            name: Beginning of the pod's name.
+        """
+        return _metrics.of_pod(self._kubelet, namespace, name, 15000, "/config_dump")
 
     def node_ztunnel_metrics(self, namespace: str) -> str:
         """Return the metrics of a node's ztunnel before its first pod.

@@ -14,8 +14,10 @@ _TIMEOUT = 10.0
 _ZTUNNEL_PORT = 15020
 
 
-def of_pod(kubelet: _kubelet.Kubelet, namespace: str, name: str, port: int | None) -> str:
-    """See `Cluster.metrics`."""
+def of_pod(
+    kubelet: _kubelet.Kubelet, namespace: str, name: str, port: int | None, path: str = "/metrics"
+) -> str:
+    """See `Cluster.metrics` and `Cluster.ztunnel_config`."""
 
     def scraped() -> str:
         found = [
@@ -27,10 +29,10 @@ def of_pod(kubelet: _kubelet.Kubelet, namespace: str, name: str, port: int | Non
         real = found[0]
         try:
             if port is not None:
-                return _namespaces.get(real.namespace, port, "/metrics")
+                return _namespaces.get(real.namespace, port, path)
             annotations = _objects.texts(real.pod, "metadata", "annotations")
-            path = annotations.get("prometheus.io/path", "/metrics")
-            url = f"http://{real.address}:{annotations['prometheus.io/port']}{path}"
+            where = annotations.get("prometheus.io/path", path)
+            url = f"http://{real.address}:{annotations['prometheus.io/port']}{where}"
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return answer.read().decode()
         except OSError as error:

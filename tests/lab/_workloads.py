@@ -25,7 +25,7 @@ from tests.lab import (
     _ztunnel,
 )
 
-APP_ANNOTATION = "lab.charmed-istio.io/app"
+APP_ANNOTATION = "lab.charmed-istio/app"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 
 _PROBE_TIMEOUT = 1.0

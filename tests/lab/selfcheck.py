@@ -40,7 +40,7 @@ spec:
   template:
     metadata:
       labels: {app.kubernetes.io/name: NAME, istio.io/dataplane-mode: ambient}
-      annotations: {lab.charmed-istio.io/app: "true"}
+      annotations: {lab.charmed-istio/app: "true"}
     spec:
       serviceAccountName: NAME
       containers: [{name: NAME, image: NAME, ports: [{containerPort: 9080}]}]

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """istio-beacon-k8s on a real control plane: membership, cost of a hook, repair, removal."""
 
+import itertools
 import json
 from typing import Any
 
 import pytest
-from istio_ambient import resources
+from istio_ambient import kube, resources
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
@@ -247,3 +248,46 @@ def test_a_waypoint_that_cannot_start_is_reported_with_its_cause(
         shop.deploy()
         lab.eventually(is_reported, timeout=60)
     shop.model.wait_active(APP)
+
+
+def test_objects_of_an_earlier_release_get_the_marks_of_today_once(shop: beacon.Shop):
+    shop.consumer("details")
+    shop.model.settle()
+    kinds = (resources.Gateway, HorizontalPodAutoscaler, resources.AuthorizationPolicy)
+
+    def objects() -> list[dict[str, Any]]:
+        listed = (shop.client.list(kind, namespace=shop.name) for kind in kinds)
+        return [kube.manifest_of(obj) for obj in itertools.chain.from_iterable(listed)]
+
+    def marks() -> dict[str, list[str]]:
+        found = ((obj["kind"], obj["metadata"]) for obj in objects())
+        return {f"{kind} {one['name']}": sorted(one["annotations"]) for kind, one in found}
+
+    before = marks()
+    assert len(before) >= len(kinds)
+    for kind in kinds:
+        for obj in shop.client.list(kind, namespace=shop.name):
+            found = kube.manifest_of(obj)
+            annotations = {
+                key.replace("charmed-istio/", "charmed-istio.io/"): text
+                for key, text in found["metadata"]["annotations"].items()
+            }
+            metadata = {
+                "name": found["metadata"]["name"],
+                "namespace": shop.name,
+                "labels": found["metadata"]["labels"],
+                "annotations": annotations,
+            }
+            old = {**found, "metadata": metadata}
+            old.pop("status", None)
+            manager = resources.FIELD_MANAGER
+            shop.client.apply(kind.from_dict(old), field_manager=manager, force=True)
+    assert not any(resources.OWNER_ANNOTATION in names for names in marks().values())
+    with shop.model.requests(UNIT) as migrated:
+        shop.refresh()
+    assert marks() == before
+    assert len(migrated.writes) == len(before)
+    assert shop.status.startswith("active")
+    with shop.model.requests(UNIT) as again:
+        shop.refresh()
+    assert again.writes == []

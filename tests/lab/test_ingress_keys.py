@@ -89,7 +89,7 @@ def faults(shop: Shop, app: str) -> list[str]:  # noqa: F811
     client: Any = shop.cluster.client
     name = f"request-auth-{app}-{GATE}"
     found = kube.manifest_of(client.get(resources.RequestAuthentication, name, namespace="shop"))
-    told = json.loads(found["metadata"]["annotations"]["charmed-istio.io/jwks-sources"])
+    told = json.loads(found["metadata"]["annotations"]["charmed-istio/jwks-sources"])
     assert [rule["jwks"] for rule in found["spec"]["jwtRules"]] == len(told) * [jwks.UNUSABLE]
     return [each["fault"] for each in told]
 

@@ -23,7 +23,7 @@ from istio_ambient.authorization._requests import (
 )
 from istio_ambient.values.parts import parts
 
-REQUESTED_BY = "charmed-istio.io/requested-by"
+REQUESTED_BY = "charmed-istio/requested-by"
 """Annotation of a policy: a JSON object, from each source to those that asked for it, each
 `<application>:<endpoint>`; cut at `MAX_PROVENANCE`. The keys are part of a published format:
 `nobody` is a request to close the target, `and more` the number of sources that were cut."""
@@ -105,10 +105,12 @@ def requesters_of(policies: Iterable[kube.Manifest]) -> dict[Target, Provenance]
 def _provenance_of(policy: kube.Manifest) -> Provenance:
     annotations = kube.section(policy["metadata"], "annotations")
     is_public = resources.SCOPE_LABEL in kube.section(policy["metadata"], "labels")
-    if is_public and resources.OWNER_ANNOTATION not in annotations:
+    if is_public and resources.mark(annotations, resources.OWNER_ANNOTATION) is None:
         return Provenance(adopted=True)
     try:
-        by_source: dict[str, list[str]] = json.loads(annotations.get(REQUESTED_BY, ""))
+        by_source: dict[str, list[str]] = json.loads(
+            resources.mark(annotations, REQUESTED_BY) or ""
+        )
         cut = by_source.pop(_LEFT_OUT, None)
         requesters = frozenset(itertools.chain.from_iterable(by_source.values()))
     except (ValueError, AttributeError, TypeError, RecursionError):

@@ -16,15 +16,15 @@ from typing import Any
 
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import acceptance, kube
+from istio_ambient import acceptance, kube, resources
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 CONFIG_MAP = "istio"
 """Name of the ConfigMap with the MeshConfig."""
-_HASH = "charmed-istio.io/refused-mesh-config"
-_TAKEN = "charmed-istio.io/taken-mesh-config"
-_WORDS = "charmed-istio.io/refused-mesh-config-reason"
+_HASH = "charmed-istio/refused-mesh-config"
+_TAKEN = "charmed-istio/taken-mesh-config"
+_WORDS = "charmed-istio/refused-mesh-config-reason"
 _MAX_WORDS = 300
 _SHOWN = 50
 
@@ -68,13 +68,14 @@ def overlay_digest(overlay: Mapping[str, Any]) -> str:
 def refused_overlay(live: kube.Live) -> RefusedOverlay | None:
     """Return what the live ConfigMap remembers; None: nothing was refused."""
     annotations = _annotations(live)
-    digest = annotations.get(_HASH, "")
-    return RefusedOverlay(digest=digest, words=annotations.get(_WORDS, "")) if digest else None
+    digest = resources.mark(annotations, _HASH)
+    words = resources.mark(annotations, _WORDS) or ""
+    return RefusedOverlay(digest=digest, words=words) if digest else None
 
 
 def taken_overlay(live: kube.Live) -> str:
     """Return the digest of the overlay that istiods have taken; empty: none, or not yet."""
-    return str(_annotations(live).get(_TAKEN, ""))
+    return resources.mark(_annotations(live), _TAKEN) or ""
 
 
 def taken_annotations(digest: str) -> dict[str, str]:

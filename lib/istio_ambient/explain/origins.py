@@ -60,7 +60,7 @@ def of_policy(
 
 def recorded(ref: evaluator.PolicyRef, source: str | None) -> Origin:
     """Return the owner of a policy and the requests behind it, as its annotations record them."""
-    owner = ref.annotations.get(resources.OWNER_ANNOTATION, "")
+    owner = resources.mark(ref.annotations, resources.OWNER_ANNOTATION) or ""
     return Origin(owner, tuple(_annotated(ref.annotations, source)))
 
 
@@ -142,7 +142,9 @@ def _allows(
 def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[str]:
     """Yield the requesters of an annotation, which may have been written by another owner."""
     try:
-        by_source: object = json.loads(annotations.get(authorization.REQUESTED_BY, "{}"))
+        by_source: object = json.loads(
+            resources.mark(annotations, authorization.REQUESTED_BY) or "{}"
+        )
     except (ValueError, RecursionError):
         return
     if isinstance(by_source, dict):

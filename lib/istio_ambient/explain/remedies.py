@@ -84,7 +84,7 @@ def _lift_denial(hop: evaluator.Hop) -> str:
     policy = hop.policy
     if policy is None:
         return "a DENY policy takes precedence over ALLOW"
-    owner = policy.annotations.get(resources.OWNER_ANNOTATION, "")
+    owner = resources.mark(policy.annotations, resources.OWNER_ANNOTATION) or ""
     if owner:
         model, _, app = owner.partition("/")
         way = f"change its options or relations: juju run -m {model} {app}/leader list-policies"

@@ -39,6 +39,7 @@ class Gateway:
     """Likewise; istiod copies neither into the pods."""
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """Of the pods alone: what `spec.infrastructure` names gets onto Deployment and Service too."""
     settings: Settings | None = dataclasses.field(default_factory=Settings)
     """None: an option is invalid, and the last valid settings stay."""
 
@@ -50,7 +51,7 @@ def objects(gateway: Gateway) -> tuple[kube.Resource, ...]:
     """
     settings = gateway.settings or Settings()
     return (
-        _parameters.parameters(gateway.name, gateway.namespace, settings),
+        _parameters.parameters(gateway.name, gateway.namespace, settings, gateway.pod_annotations),
         _gateway(gateway),
         _autoscaler(gateway),
     )
@@ -104,7 +105,7 @@ def _gateway(gateway: Gateway) -> resources.Namespaced:
             "gatewayClassName": gateway.gateway_class,
             "infrastructure": {
                 "labels": dict(gateway.pod_labels),
-                "annotations": dict(gateway.pod_annotations),
+                "annotations": {},
                 "parametersRef": {
                     "group": "",
                     "kind": "ConfigMap",

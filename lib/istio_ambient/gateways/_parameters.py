@@ -56,16 +56,22 @@ def parameters_name(gateway: str) -> str:
     return f"{gateway}-parameters"
 
 
-def parameters(gateway: str, namespace: str, settings: Settings) -> core_v1.ConfigMap:
+def parameters(
+    gateway: str, namespace: str, settings: Settings, pod_annotations: Mapping[str, str]
+) -> core_v1.ConfigMap:
     """Return the ConfigMap.
 
     Args:
         gateway: name of the Gateway.
         namespace: of the Gateway, and of the objects that istiod makes of it.
         settings: of the operator.
+        pod_annotations: of the pods, and of nothing else that istiod makes.
     """
+    template: dict[str, Any] = {"spec": _pod_spec(gateway, settings)}
+    if pod_annotations:
+        template["metadata"] = {"annotations": dict(pod_annotations)}
     patches = {
-        "deployment": {"spec": {"template": {"spec": _pod_spec(gateway, settings)}}},
+        "deployment": {"spec": {"template": template}},
         "podDisruptionBudget": _DISRUPTION_BUDGET,
         "service": {"spec": _service_spec(settings)},
     }

@@ -14,7 +14,7 @@ from istio_ambient.kube._client import Client, prepare_decoders
 from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._identity import RELEASED, Identity
 from istio_ambient.kube._live import PARALLEL, Live
-from istio_ambient.kube._objects import Manifest, Ref, Resource, type_of
+from istio_ambient.kube._objects import Manifest, Ref, Resource, manifest_of, section, type_of
 from istio_ambient.kube._phases import Phase
 from istio_ambient.kube._plan import WRITES, Change, Plan, Verb
 from istio_ambient.kube._write import Write, Writer
@@ -168,13 +168,13 @@ def release(client: Client, live: Live) -> tuple[RequestError, ...]:
         What failed; the others are released.
     """
     identity = live.identity
-    metadata = {
-        "labels": dict.fromkeys(identity.labels),
-        "annotations": {identity.owner_annotation: RELEASED, identity.hash_annotation: None},
-    }
+    marks = {identity.owner_annotation: RELEASED, identity.hash_annotation: None}
     failed: list[RequestError] = []
     for ref, obj in live.objects.items():
         if ref.kind in _kinds.KEPT:
+            annotations = section(manifest_of(obj)["metadata"], "annotations")
+            former = dict.fromkeys(identity.former_marks(annotations))
+            metadata = {"labels": dict.fromkeys(identity.labels), "annotations": marks | former}
             body: Manifest = {"metadata": metadata}
             try:
                 with _faults.absence_allowed():

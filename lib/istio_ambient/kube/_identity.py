@@ -36,6 +36,9 @@ class Identity:
     adopts: Callable[[Manifest], bool] = lambda _: False
     """Return whether the owner takes over a live object that carries its labels and no owner
     annotation: an object of an earlier installer."""
+    former_domain: str = ""
+    """Domain that the owner's annotations had in earlier releases; empty: the same one. They are
+    read under either domain, and written under today's."""
     permission_hint: str = ""
     """How an operator gives the owner permissions, as an instruction; part of faults."""
     token_hint: str = ""
@@ -58,9 +61,8 @@ class Identity:
             return False
         if any(owner.get("controller") for owner in items(metadata, "ownerReferences")):
             return False
-        if self.owner_annotation in annotations:
-            return annotations[self.owner_annotation] == self.owner
-        return self.adopts(live)
+        owner = mark(annotations, self.owner_annotation, self.former_domain)
+        return self.adopts(live) if owner is None else owner == self.owner
 
     def may_adopt(self, live: Manifest, abandoned: Collection[str] = ()) -> bool:
         """Return whether an object that lacks our labels may become ours all the same.
@@ -73,7 +75,8 @@ class Identity:
             abandoned: owners, as the annotation names them, that are no more.
         """
         metadata = section(live, "metadata")
-        owner = section(metadata, "annotations").get(self.owner_annotation)
+        annotations = section(metadata, "annotations")
+        owner = mark(annotations, self.owner_annotation, self.former_domain)
         if owner is not None:
             return owner == RELEASED or owner in abandoned
         applied = ("Apply", self.field_manager)
@@ -86,4 +89,25 @@ class Identity:
     def owner_of(self, live: Manifest) -> str:
         """Return the owner that an object names; empty: none."""
         annotations = section(section(live, "metadata"), "annotations")
-        return str(annotations.get(self.owner_annotation) or "")
+        return str(mark(annotations, self.owner_annotation, self.former_domain) or "")
+
+    def former_marks(self, annotations: Mapping[str, str]) -> list[str]:
+        """Return the annotations that have their names of earlier releases."""
+        start = f"{self.former_domain}/"
+        return sorted(key for key in annotations if self.former_domain and key.startswith(start))
+
+
+def mark(annotations: Mapping[str, str], key: str, former_domain: str) -> str | None:
+    """Return the value of an annotation, also under its name of earlier releases.
+
+    Args:
+        annotations: of a live object.
+        key: the name of today, which counts before the other one.
+        former_domain: the domain of the other name; empty: there is none.
+    """
+    return annotations.get(key, annotations.get(former_name(key, former_domain)))
+
+
+def former_name(key: str, former_domain: str) -> str:
+    """Return an annotation's name of earlier releases, which had another domain."""
+    return f"{former_domain}/{key.rpartition('/')[2]}" if former_domain else key

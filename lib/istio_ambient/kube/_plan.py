@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from istio_ambient.kube import _compare, _kinds, _objects
-from istio_ambient.kube._identity import Identity
+from istio_ambient.kube._identity import Identity, former_name
 from istio_ambient.kube._labels import LabelPatch
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, ResourceType
@@ -260,7 +260,9 @@ def _interim(change: Change, content: Manifest, live: Live) -> Manifest:
     }
     manifest = stamped(content, live.identity)
     current = live.manifest(change.ref)
-    return _replacement(manifest, current) if change.verb is Verb.REPLACE and current else manifest
+    if change.verb is Verb.REPLACE and current:
+        return _replacement(manifest, current, live.identity)
+    return manifest
 
 
 def others_wrote(current: Manifest, identity: Identity) -> bool:
@@ -279,9 +281,35 @@ def others_wrote(current: Manifest, identity: Identity) -> bool:
 
 def is_applied(obj: Resource, live: Live) -> bool:
     """Return whether the desired version of an object was applied last, drifted since or not."""
-    desired = stamped(_objects.manifest_of(obj), live.identity)
-    key = live.identity.hash_annotation
-    return _annotation(live.manifest(_objects.ref_of(obj)), key) == _annotation(desired, key)
+    desired, applied = _objects.manifest_of(obj), live.manifest(_objects.ref_of(obj))
+    identity = live.identity
+    if not _annotation(applied, identity.hash_annotation) and identity.former_domain:
+        # Its hash is that of the content with the marks of an earlier release.
+        desired, identity = _with_former_marks(desired, identity)
+    desired = stamped(desired, identity)
+    key = identity.hash_annotation
+    return _annotation(applied, key) == _annotation(desired, key)
+
+
+def _with_former_marks(manifest: Manifest, identity: Identity) -> tuple[Manifest, Identity]:
+    def renamed(key: str) -> str:
+        return former_name(key, identity.former_domain)
+
+    ours = identity.owner_annotation.rpartition("/")[0]
+    annotations = _objects.section(manifest["metadata"], "annotations")
+    metadata = {
+        **manifest["metadata"],
+        "annotations": {
+            renamed(key) if key.startswith(f"{ours}/") else key: text
+            for key, text in annotations.items()
+        },
+    }
+    former = replace(
+        identity,
+        owner_annotation=renamed(identity.owner_annotation),
+        hash_annotation=renamed(identity.hash_annotation),
+    )
+    return {**manifest, "metadata": metadata}, former
 
 
 def _or_held(change: Change, live: Live, held: Mapping[Ref, str]) -> Change:
@@ -334,7 +362,7 @@ def _change(
     )
     manifest = _kinds.keep_what_others_set(manifest, current)
     if verb is Verb.REPLACE:
-        manifest = _replacement(manifest, current)
+        manifest = _replacement(manifest, current, live.identity)
     was = current["metadata"]
     return Change(
         verb,
@@ -367,11 +395,13 @@ def _compared(manifest: Manifest, current: Manifest, identity: Identity) -> tupl
     elif applied != _annotation(manifest, key):
         reason = f"changed: {_first(drift, key)}" if drift else "changed"
     if not reason:
-        return Verb.UNCHANGED, ""
+        # An apply removes its own marks of an earlier release, and none that a patch wrote.
+        left = identity.former_marks(_objects.section(current["metadata"], "annotations"))
+        return (Verb.REPLACE, f"still has {left[0]}") if left else (Verb.UNCHANGED, "")
     return (Verb.REPLACE if others_wrote(current, identity) else Verb.UPDATE), reason
 
 
-def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
+def _replacement(manifest: Manifest, current: Manifest, identity: Identity) -> Manifest:
     """Return the object to PUT: the desired content, and the metadata that others added.
 
     With the resourceVersion the API server refuses it (409) if the object changed since it was
@@ -382,6 +412,8 @@ def _replacement(manifest: Manifest, current: Manifest) -> Manifest:
     metadata = {key: was[key] for key in kept if key in was} | manifest["metadata"]
     for group in ("labels", "annotations"):
         metadata[group] = {**_objects.section(was, group), **metadata[group]}
+    for key in identity.former_marks(metadata["annotations"]):
+        del metadata["annotations"][key]
     replaced = {**manifest, "metadata": metadata}
     if manifest["kind"] == "Deployment" and "replicas" in _objects.section(current, "spec"):
         replicas = current["spec"]["replicas"]

@@ -10,12 +10,13 @@ from typing import cast
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 
+from istio_ambient import resources
 from istio_ambient.values.labels import NAME_LABEL, PART_OF_LABEL
 
 from ._values import MeshCA
 
 CACERTS = "cacerts"
-SOURCE = "charmed-istio.io/ca-secret"
+SOURCE = "charmed-istio/ca-secret"
 """Annotation: id of the Juju secret that the content is from."""
 
 _FILES: Mapping[str, str] = {
@@ -54,4 +55,4 @@ def mesh_ca_of(live: Secret) -> MeshCA | None:
         }
     except (KeyError, ValueError):
         return None
-    return MeshCA(**texts, source=annotations.get(SOURCE, ""))
+    return MeshCA(**texts, source=resources.mark(annotations, SOURCE) or "")

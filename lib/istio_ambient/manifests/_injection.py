@@ -37,6 +37,8 @@ def injection_values(control_plane: ControlPlane) -> dict[str, Any]:
     config = control_plane.config
     return {
         "revision": "",
+        # istioctl reads it, and fails without it.
+        "sidecarInjectorWebhook": {"enableNamespacesByDefault": False},
         "global": {
             "hub": config.hub,
             "tag": config.tag,

@@ -133,7 +133,7 @@ class Code(enum.Enum):
         "The name of an object that the application needs is taken by an object of another owner. "
         "That object is left as it is, and whatever needs ours is missing.",
         "Rename or remove the other object. If its owner is gone, remove the annotation "
-        "`charmed-istio.io/owner`.",
+        "`charmed-istio/owner`.",
     )
     KIND_NOT_SERVED = Meaning(
         10,

@@ -172,7 +172,7 @@ def test_istios_definitions_of_another_installer_are_used_where_they_have_all_fi
 
 
 def test_definitions_that_a_removed_application_released_are_adopted():
-    released = crd(GATEWAYS, **{"charmed-istio.io__owner": "released"})
+    released = crd(GATEWAYS, **{"charmed-istio__owner": "released"})
     wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
     assert {GATEWAYS, GUARD} <= names(wanted)
 
@@ -199,7 +199,7 @@ def test_ours_of_the_experimental_channel_are_not_taken_back(
     wanted = desired(control_plane.Surroundings(), ours, *running)
     assert not {GATEWAYS, GUARD} & names(wanted)
     (problem,) = wanted.problems
-    assert problem.remedy.endswith(f"kubectl annotate crd {GATEWAYS} charmed-istio.io/owner-")
+    assert problem.remedy.endswith(f"kubectl annotate crd {GATEWAYS} charmed-istio/owner-")
     assert wanted.hold is not bool(running)
     # Given up, they are another installer's, and are used.
     others = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, **EXPERIMENTAL)})
@@ -207,7 +207,7 @@ def test_ours_of_the_experimental_channel_are_not_taken_back(
 
 
 def test_released_definitions_of_the_experimental_channel_are_not_adopted():
-    released = crd(GATEWAYS, **EXPERIMENTAL, **{"charmed-istio.io__owner": "released"})
+    released = crd(GATEWAYS, **EXPERIMENTAL, **{"charmed-istio__owner": "released"})
     wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
     assert not {GATEWAYS, GUARD} & names(wanted)
     assert "of another channel" in texts(wanted)

@@ -108,7 +108,7 @@ def test_a_policy_of_another_beacon_is_traced_by_its_annotation():
     allow = samples.policy(
         "theirs",
         annotations={
-            "charmed-istio.io/owner": "shop/another",
+            "charmed-istio/owner": "shop/another",
             authorization.REQUESTED_BY: json.dumps({"shop/ratings": ["reviews:service-mesh"]}),
         },
         targetRefs=samples.TO_DETAILS,

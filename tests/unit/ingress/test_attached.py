@@ -142,7 +142,7 @@ def test_only_istiod_says_whether_istiod_accepts_it(value: str):
 
 @pytest.mark.parametrize("text", ["", "{}", "[7]", "[", '"a:ingress"'])
 def test_a_requester_that_cannot_be_read_is_not_known(text: str):
-    annotated = route(metadata={"annotations": {"charmed-istio.io/requested-by": text}})
+    annotated = route(metadata={"annotations": {"charmed-istio/requested-by": text}})
     assert attached(annotated)[0].requested_by == frozenset()
 
 

@@ -95,7 +95,7 @@ def test_changed_authorities_for_jwks_replace_istiods_pods_and_no_others():
     assert changed == {("Deployment", "istiod"), ("ConfigMap", "pilot-jwks-extra-cacerts")}
     pods = [pod(each, "Deployment", "istiod") for each in (one, other, render())]
     assert pods[0]["spec"] == pods[1]["spec"]
-    annotation = "charmed-istio.io/jwks-ca"
+    annotation = "charmed-istio/jwks-ca"
     found = [each["metadata"]["annotations"].get(annotation) for each in pods]
     assert None not in found[:2]
     assert found[2] is None

@@ -24,7 +24,7 @@ WORKLOAD: Mapping[str, Any] = {
     "status": {"availableReplicas": 1},
 }
 OVERLAY = "connectTimeout: 7s"
-TAKEN = "charmed-istio.io/taken-mesh-config"
+TAKEN = "charmed-istio/taken-mesh-config"
 
 
 class Site:

@@ -30,7 +30,7 @@ from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.text import printable
 
-SOURCES_ANNOTATION = "charmed-istio.io/jwks-sources"
+SOURCES_ANNOTATION = "charmed-istio/jwks-sources"
 """A JSON list: for each rule of the object `jwksUri`, `fault` and `transient` of its keys."""
 MAX_SOURCES_OF_APPLICATION = 8
 MAX_SOURCES = 64
@@ -165,7 +165,7 @@ def keys_in_force(live: kube.Live) -> dict[KeySource, SigningKeys]:
 
 def _read(manifest: kube.Manifest, live: kube.Live) -> Iterator[tuple[KeySource, SigningKeys]]:
     metadata, spec = manifest["metadata"], kube.section(manifest, "spec")
-    text = kube.section(metadata, "annotations").get(SOURCES_ANNOTATION)
+    text = resources.mark(kube.section(metadata, "annotations"), SOURCES_ANNOTATION)
     if text is None:
         return
     written = _object(metadata["name"], metadata["namespace"], spec, {SOURCES_ANNOTATION: text})

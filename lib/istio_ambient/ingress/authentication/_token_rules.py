@@ -100,7 +100,8 @@ def _uses_of(manifest: kube.Manifest) -> Iterator[_Use]:
 
 def _uris(manifest: kube.Manifest) -> list[str]:
     """Return where the keys of each rule are from, of rules that hold their keys."""
-    text = kube.section(kube.section(manifest, "metadata"), "annotations").get(SOURCES_ANNOTATION)
+    annotations = kube.section(kube.section(manifest, "metadata"), "annotations")
+    text = resources.mark(annotations, SOURCES_ANNOTATION)
     try:
         sources: Any = json.loads(text) if text else []
         return [str(each.get("jwksUri", "")) for each in sources]

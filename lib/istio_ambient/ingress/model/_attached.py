@@ -13,7 +13,7 @@ from istio_ambient.ingress.model._gateway import CONTROLLER, GatewayRef
 from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 from istio_ambient.values import decoded
 
-REQUESTED_BY = "charmed-istio.io/requested-by"
+REQUESTED_BY = "charmed-istio/requested-by"
 """Annotation of our own routes: a JSON list of the requesters, each `<application>:<endpoint>`."""
 
 _UNAUTHENTICATED = "-unauthenticated"
@@ -90,8 +90,9 @@ def _attached(route: kube.Resource, gateway: GatewayRef) -> Iterator[AttachedRou
 
 
 def _requesters(metadata: Mapping[str, Any]) -> frozenset[str]:
+    text = resources.mark(kube.section(metadata, "annotations"), REQUESTED_BY)
     try:
-        names: object = json.loads(kube.section(metadata, "annotations").get(REQUESTED_BY, "[]"))
+        names: object = json.loads(text or "[]")
     except (ValueError, RecursionError):
         return frozenset()
     return frozenset(name for name in decoded.elements(names) if isinstance(name, str))

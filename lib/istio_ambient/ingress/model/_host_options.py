@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from istio_ambient.values import decoded
 
-HOSTNAMES = "charmed-istio.io/hostnames"
+HOSTNAMES = "charmed-istio/hostnames"
 """Annotation of our Gateway: a JSON object of the options, without those that are unset."""
 _EXTERNAL, _LISTENER = "external_hostname", "listener-hostname"
 

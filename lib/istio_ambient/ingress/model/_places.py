@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from istio_ambient.values import decoded
 
-SERVED = "charmed-istio.io/served"
+SERVED = "charmed-istio/served"
 """Annotation of our Gateway: a JSON object from each requester, `<application>:<endpoint>`, to a
 list of `[<port>, <hostname>, <type of path>, <path>]`."""
 MAX_BYTES = 192 * 1024

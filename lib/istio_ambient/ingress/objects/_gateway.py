@@ -3,6 +3,7 @@
 
 """The ingress gateway: a Gateway from which istiod makes pods and a Service."""
 
+import json
 from collections.abc import Collection, Mapping
 
 from istio_ambient import gateways, kube, resources
@@ -24,6 +25,7 @@ from istio_ambient.ingress.routing import Listeners
 
 TLS_METRICS = ("ssl.handshake", "ssl.connection_error", "expiration_unix_time_seconds")
 """Suffixes of Envoy's metrics that Istio's proxies leave out by default."""
+_PROXY_CONFIG = {"proxyStatsMatcher": {"inclusionSuffixes": TLS_METRICS}}
 
 
 def gateway(
@@ -55,19 +57,19 @@ def gateway(
         replicas=facts.replicas,
         annotations={key: text for key, text in annotations.items() if text},
         pod_labels=facts.pod_labels,
-        pod_annotations={"sidecar.istio.io/statsInclusionSuffixes": ",".join(TLS_METRICS)},
+        pod_annotations={"proxy.istio.io/config": json.dumps(_PROXY_CONFIG)},
         settings=facts.config.gateway,
     )
 
 
 def remembered(live: kube.Live, gateway: GatewayRef) -> frozenset[Place]:
     """Return where requesters were served when routes were served last, by our own Gateway."""
-    return parse_places(_annotations(live, gateway).get(SERVED, ""))
+    return parse_places(resources.mark(_annotations(live, gateway), SERVED) or "")
 
 
 def hostnames_in_use(live: kube.Live, gateway: GatewayRef) -> HostOptions:
     """Return the options with which our own Gateway was written last."""
-    return parse_host_options(_annotations(live, gateway).get(HOSTNAMES, ""))
+    return parse_host_options(resources.mark(_annotations(live, gateway), HOSTNAMES) or "")
 
 
 def _annotations(live: kube.Live, gateway: GatewayRef) -> Mapping[str, str]:

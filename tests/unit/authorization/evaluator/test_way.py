@@ -48,13 +48,13 @@ def test_a_waypoint_that_the_pod_denies_allows_no_client():
 def test_the_deciding_rule_is_named_with_its_annotations():
     allow = samples.policy(
         "allow",
-        annotations={"charmed-istio.io/requested-by": "{}"},
+        annotations={"charmed-istio/requested-by": "{}"},
         targetRefs=samples.TO_DETAILS,
         rules=[{"to": [{"operation": {"ports": ["81"]}}]}, samples.FROM_WEB],
     )
     policy = verdict(allow).hops[0].policy
     assert policy == evaluator.PolicyRef("shop", "allow", 1)
-    assert policy and policy.annotations == {"charmed-istio.io/requested-by": "{}"}
+    assert policy and policy.annotations == {"charmed-istio/requested-by": "{}"}
     assert verdict().hops[1].policy == evaluator.PolicyRef(
         "shop", "istio_allow_waypoint_shop_way", 0, synthetic=True
     )

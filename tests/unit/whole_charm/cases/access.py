@@ -42,7 +42,7 @@ CASES: Mapping[str, Case] = {
     "the application of another model that asks": Case(
         {"relations": {"stock": {"app": "remote-other"}}},
         {
-            f"{STOCK}: metadata.annotations[charmed-istio.io/requested-by]": Has(
+            f"{STOCK}: metadata.annotations[charmed-istio/requested-by]": Has(
                 "remote-other:service-mesh"
             )
         },

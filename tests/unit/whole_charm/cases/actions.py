@@ -132,7 +132,7 @@ def istiod(*variables: str, owner: str = "mesh/control") -> Mapping[str, Any]:
     return {
         "metadata": {
             "labels": {"app": "istiod"},
-            "annotations": {"charmed-istio.io/owner": owner},
+            "annotations": {"charmed-istio/owner": owner},
         },
         "spec": {"selector": {}, "template": pods},
     }

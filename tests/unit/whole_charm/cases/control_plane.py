@@ -130,7 +130,7 @@ OPTIONS: Mapping[str, Option] = {
         SECRET,
         {
             f"{CACERTS}: data[ca-cert.pem]": encoded(AUTHORITY["ca-cert"]),
-            f"{ISTIOD}.metadata.annotations[charmed-istio.io/mesh-ca]": PRESENT,
+            f"{ISTIOD}.metadata.annotations[charmed-istio/mesh-ca]": PRESENT,
         },
     ),
     "mesh-config": Option("accessLogFile: /dev/null", {f"{MESH}.accessLogFile": "/dev/null"}),

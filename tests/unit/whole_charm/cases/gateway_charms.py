@@ -40,7 +40,7 @@ CONTROL_PLANE: Mapping[str, Any] = {
     "Deployment mesh/istiod": {
         "metadata": {
             "labels": {"app": "istiod"},
-            "annotations": {"charmed-istio.io/owner": "mesh/control"},
+            "annotations": {"charmed-istio/owner": "mesh/control"},
         },
         "spec": {"selector": {}, "template": {}},
     },

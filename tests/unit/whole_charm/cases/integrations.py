@@ -146,7 +146,7 @@ CASES: Mapping[str, Case] = {
     ),
     "another secret with the same authority": Case(
         {"config": {"ca-secret": COPY}, "secrets": {COPY: AUTHORITY}},
-        {f"{CACERTS}: metadata.annotations[charmed-istio.io/ca-secret]": COPY},
+        {f"{CACERTS}: metadata.annotations[charmed-istio/ca-secret]": COPY},
         given={"config": {"ca-secret": SECRET}},
     ),
 }
