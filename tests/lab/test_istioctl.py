@@ -1,14 +1,20 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""Istio's own tools on what the charms install: they run, and complain of nothing."""
+"""What operators look at besides Juju: Istio's own tools, and the metrics of refusals.
+
+The tools run on what the charms install, and complain of nothing. Alerts about a source and a
+target read metrics and labels that the real proxies serve.
+"""
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import lab
 from tests.lab import _binaries, suite
@@ -81,3 +87,60 @@ def test_ztunnel_config_reads_what_a_ztunnel_has(deployed: suite.Suite, tmp_path
     assert any(row[1] == "details" and waypoint in row for row in rows("service")[1:])
     assert any(row[-2:] == ["Allow", "Global"] for row in rows("policy")[1:])
     assert all("Available" in row for row in rows("certificate")[1:] if row)
+
+
+def connection_rules() -> str:
+    """Return the expressions of istio-k8s' alerts about connections."""
+    path = suite.CHARMS / "istio-k8s/src/prometheus_alert_rules/data-plane.yaml"
+    groups = yaml.safe_load(path.read_text())["groups"]
+    rules = next(group["rules"] for group in groups if group["name"] == "connections")
+    return " ".join(rule["expr"] for rule in rules)
+
+
+def samples(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield metric and labels of each sample in the text format of Prometheus."""
+    for name, labels in re.findall(r"^(\w+)\{(.*)\} ", text, re.M):
+        yield name, dict(re.findall(r'(\w+)="([^"]*)"', labels))
+
+
+def test_refusals_and_plain_text_are_counted_by_source_and_target(deployed: suite.Suite):
+    if not deployed.cluster.has_ztunnel:
+        if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
+            pytest.fail("not run without a ztunnel")
+        pytest.skip("not run without a ztunnel")
+    cluster, details = deployed.cluster, f"{suite.SHOP}/details:9080"
+    assert lab.eventually(lambda: cluster.request("shop/ratings", details).status == 403)
+    assert cluster.request("shop/ratings", details, via="pod").hop == "ztunnel"
+    assert cluster.request(None, details, via="pod", timeout=2).hop == "ztunnel"
+
+    def served() -> list[tuple[str, dict[str, str]]]:
+        found = list(samples(cluster.metrics(suite.SHOP, "details-", port=15020)))
+        assert any(labels.get("response_flags") == "DENY" for _, labels in found)
+        return found
+
+    found = lab.eventually(served)
+    refused = {
+        "reporter": "destination",
+        "response_flags": "DENY",
+        "source_principal": "spiffe://cluster.local/ns/shop/sa/ratings",
+        "destination_workload_namespace": "shop",
+        "destination_workload": "details",
+    }
+    failed = [labels for name, labels in found if name == "istio_tcp_connections_failed_total"]
+    assert any(refused.items() <= labels.items() for labels in failed)
+
+    read = re.findall(r"(istio_tcp_\w+)\{([^}]*)\}", connection_rules())
+    assert {name for name, _ in read} <= {name for name, _ in found}
+    for name, selector in read:
+        wanted = dict(re.findall(r'(\w+)="([^"]*)"', selector))
+        # ztunnels of pods that only answer have no connection of their own.
+        if wanted["reporter"] == "destination":
+            assert any(name == n and wanted.items() <= labels.items() for n, labels in found)
+    grouped = re.findall(r"(?:by|on) \(([^)]+)\)", connection_rules())
+    named = {label.strip() for group in grouped for label in group.split(",")}
+    assert named <= failed[0].keys()
+
+    waypoint = samples(cluster.metrics(suite.SHOP, f"{suite.SHOP}-{suite.BEACON}-waypoint"))
+    assert ("envoy_http_rbac", "denied") in {
+        (name, labels.get("authz_enforce_result")) for name, labels in waypoint
+    }

@@ -14,6 +14,8 @@ from istio_ambient.interfaces import cos
 
 PLACEHOLDER = "%%juju_topology%%"
 """Placeholder in each selector of a rule file, for the labels that Prometheus adds to metrics."""
+RUNBOOKS = "docs/reference/runbooks.md"
+"""The page with a section for each alert, in the project's sources."""
 
 
 def rules_of(topology: cos.Topology, files: Iterable[str]) -> dict[str, Any]:
@@ -53,4 +55,8 @@ def _rule(selector: str, labels: Mapping[str, str], rule: Mapping[str, Any]) -> 
         **rule,
         "expr": rule["expr"].replace(PLACEHOLDER, selector),
         "labels": {**labels, **rule.get("labels", {})},
+        "annotations": {
+            **rule["annotations"],
+            "runbook_url": f"{RUNBOOKS}#{rule['alert'].lower()}",
+        },
     }

@@ -172,7 +172,7 @@ def _is_model(topology: evaluator.Topology, namespace: str) -> bool:
 def _gateway_owner(topology: evaluator.Topology, namespace: str, gateway: str) -> str:
     found = topology.gateways.get((namespace, gateway))
     annotations = kube.section(found["metadata"], "annotations") if found else {}
-    return str(annotations.get(resources.OWNER_ANNOTATION) or "")
+    return resources.mark(annotations, resources.OWNER_ANNOTATION) or ""
 
 
 def beacons(snapshot: evaluator.Snapshot) -> frozenset[str]:
@@ -182,7 +182,7 @@ def beacons(snapshot: evaluator.Snapshot) -> frozenset[str]:
         for each in snapshot.gateways
         if kube.section(each, "spec").get("gatewayClassName") == gateways.WAYPOINT_CLASS
     )
-    owners = (each.get(resources.OWNER_ANNOTATION) for each in waypoints)
+    owners = (resources.mark(each, resources.OWNER_ANNOTATION) for each in waypoints)
     return frozenset(str(owner) for owner in owners if owner)
 
 

@@ -95,11 +95,12 @@ def table(
 
 def beacons(snapshot: evaluator.Snapshot) -> list[str]:
     """Return the beacons of the mesh, `<model>/<application>`: the owners of waypoints."""
-    owners = {
-        kube.section(gateway["metadata"], "annotations").get(resources.OWNER_ANNOTATION, "")
+    annotations = (
+        kube.section(gateway["metadata"], "annotations")
         for gateway in snapshot.gateways
         if gateway.get("spec", {}).get("gatewayClassName") == gateways.WAYPOINT_CLASS
-    }
+    )
+    owners = {resources.mark(each, resources.OWNER_ANNOTATION) or "" for each in annotations}
     return sorted(each for each in owners if each.count("/") == 1)
 
 

@@ -214,7 +214,9 @@ def _integrate_gateway(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         return
     model, _, ingress = owner.partition("/")
     written = [
-        ref for ref in hop.applied if ref.annotations.get(resources.OWNER_ANNOTATION) == owner
+        ref
+        for ref in hop.applied
+        if resources.mark(ref.annotations, resources.OWNER_ANNOTATION) == owner
     ]
     if written:
         yield (

@@ -296,7 +296,7 @@ def test_between_models_the_remedy_names_the_beacon_and_the_integration():
         "metadata": {
             "name": "way",
             "namespace": "other",
-            "annotations": {"charmed-istio.io/owner": "other/theirs"},
+            "annotations": {"charmed-istio/owner": "other/theirs"},
         },
         "spec": {"gatewayClassName": "istio-waypoint"},
     }
@@ -380,7 +380,7 @@ GATEWAY = {
     "metadata": {
         "name": "gate",
         "namespace": "shop",
-        "annotations": {"charmed-istio.io/owner": "shop/gate"},
+        "annotations": {"charmed-istio/owner": "shop/gate"},
     },
     "spec": {"gatewayClassName": "istio"},
 }
@@ -402,7 +402,7 @@ def test_a_gateway_is_integrated_unless_its_application_wrote_a_policy_already()
     )
     written = samples.policy(
         "details-gate",
-        annotations={"charmed-istio.io/owner": "shop/gate"},
+        annotations={"charmed-istio/owner": "shop/gate"},
         selector={"matchLabels": {"app.kubernetes.io/name": "details"}},
         rules=[{"to": [{"operation": {"ports": ["7"]}}]}],
     )

@@ -44,16 +44,20 @@ def run(folder: Path, *arguments: str) -> None:
     Raises:
         AssertionError: it is not content.
     """
+    done = _run(folder, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("promtool")
     if program is None:
         reason = "no promtool: tools/bootstrap puts it into .venv/bin"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    done = subprocess.run(
+    return subprocess.run(
         [program, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Case:
     values: Mapping[str, str]
     """Metric, or `metric;label="value"`, to values in promtool's notation."""
     expected: Set[str] = field(default_factory=frozenset[str])
+    says: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Alert to a text that its only firing instance has in its description."""
 
     def __str__(self) -> str:
         return self.title
@@ -97,7 +103,7 @@ def check(charm: str, case: Case, usual: Mapping[str, str], folder: Path) -> Non
         }
         for name in names
     ]
-    test = {
+    test: dict[str, Any] = {
         "name": case.title,
         "interval": "1m",
         "input_series": list(_series({**usual, **case.values}, usual)),
@@ -106,6 +112,13 @@ def check(charm: str, case: Case, usual: Mapping[str, str], folder: Path) -> Non
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
     (folder / "test.yaml").write_text(yaml.safe_dump(document))
     run(folder, "test", "rules", "test.yaml")
+    for alert, text in case.says.items():
+        # promtool prints the alerts that fire where none is expected.
+        wrong = {"eval_time": "45m", "alertname": alert, "exp_alerts": []}
+        test.update({"promql_expr_test": [], "alert_rule_test": [wrong]})
+        (folder / "test.yaml").write_text(yaml.safe_dump(document))
+        printed = _run(folder, "test", "rules", "test.yaml").stderr
+        assert printed.count(text) == 1, printed
 
 
 def _series(values: Mapping[str, str], usual: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -11,7 +11,35 @@ from tests.unit.charm.observability import promtool
 from tests.unit.charm.observability.promtool import Case, constant
 
 DAY = 24 * 3600
+IDENTITY = "spiffe://cluster.local/ns/shop/sa/productpage"
+DETAILS = 'reporter="destination",destination_workload_namespace="shop",destination_workload="details"'
+
+
+def opened(source: str = "", policy: str = "mutual_tls") -> str:
+    """Return the series of connections to `shop/details`, encrypted or from this workload."""
+    name = f'source_workload_namespace="shop",source_workload="{source or "unknown"}"'
+    principal = IDENTITY if policy == "mutual_tls" else "unknown"
+    return (
+        f"istio_tcp_connections_opened_total;{DETAILS},{name},"
+        f'source_principal="{principal}",connection_security_policy="{policy}"'
+    )
+
+
+def failed(flags: str, principal: str = IDENTITY) -> str:
+    """Return the series of connections to `shop/details` that failed."""
+    return (
+        f"istio_tcp_connections_failed_total;{DETAILS},"
+        f'source_principal="{principal}",response_flags="{flags}"'
+    )
+
+
+OF_PRODUCTPAGE = (
+    'istio_tcp_connections_opened_total;reporter="{}",{}_workload_namespace="shop",'
+    '{}_workload="productpage",connection_security_policy="mutual_tls"'
+)
 WELL = {
+    "up": constant(1),
+    opened(): "0+100x60",
     "pilot_info": constant(1),
     "istio_cni_install_ready": constant(1),
     "ztunnel_connected": constant(1),
@@ -19,6 +47,50 @@ WELL = {
 """What is missing of this is told."""
 CASES = [
     Case("all is well", {"ztunnel_connected": constant(1)}),
+    Case(
+        "metrics-proxy cannot be reached",
+        {
+            "up": constant(0),
+            "pilot_info": "_x60",
+            "istio_cni_install_ready": "_x60",
+            "ztunnel_connected": "_x60",
+        },
+        {"IstioControlPlaneMetricsMissing"},
+    ),
+    Case(
+        "connections of one source are refused",
+        {failed("DENY"): "0+50x60"},
+        {"IstioConnectionsRefused"},
+        {
+            "IstioConnectionsRefused": "juju run -m shop istio-beacon-k8s/leader explain "
+            "source=shop/productpage target=shop/details"
+        },
+    ),
+    Case("one connection in a hundred is refused", {failed("DENY"): "0+1x60"}),
+    Case("connections fail without a policy", {failed("CONNECT"): "0+50x60"}),
+    Case(
+        "clients without an identity are refused",
+        {failed("DENY", "unknown"): "0+1x60"},
+        {"IstioConnectionsRefused"},
+        {"IstioConnectionsRefused": "no policy can name them"},
+    ),
+    Case(
+        "an application on the mesh sends plain text",
+        {
+            opened("productpage", "unknown"): "0+1x60",
+            OF_PRODUCTPAGE.format("destination", "destination", "destination"): "0+1x60",
+        },
+        {"IstioPlainTextOnMesh"},
+    ),
+    Case(
+        "an application that ztunnel sends for sends plain text too",
+        {
+            opened("productpage", "unknown"): "0+1x60",
+            OF_PRODUCTPAGE.format("source", "source", "source"): "0+1x60",
+        },
+        {"IstioPlainTextOnMesh"},
+    ),
+    Case("clients off the mesh send plain text", {opened("prometheus", "unknown"): "0+9x60"}),
     Case("istiod is gone", {"pilot_info": "_x60"}, {"IstioControlPlaneDown"}),
     Case("istio-cni is gone", {"istio_cni_install_ready": "_x60"}, {"IstioNodeAgentMissing"}),
     Case(

@@ -31,7 +31,7 @@ def test_rules_speak_of_one_application_and_say_whose_they_are(charm: str):
         assert promtool.labels("app") in rule["expr"]
         assert rule["labels"]["juju_charm"] == charm
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert set(rule["annotations"]) == {"summary", "description"}
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
 
 
 @pytest.mark.parametrize("charm", promtool.NAMES)
@@ -40,7 +40,7 @@ def test_every_selector_is_of_one_application(charm: str):
         for group in yaml.safe_load(path.read_text())["groups"]:
             for rule in group["rules"]:
                 without = re.sub(r"\w*\{[^}]*%%juju_topology%%\}", "", rule["expr"])
-                assert not re.search(r"(pilot|citadel|istio|ztunnel|envoy)_|__name__", without)
+                assert not re.search(r"(pilot|citadel|istio|ztunnel|envoy)_(?!principal)|__name__|\bup\b", without)
 
 
 @pytest.mark.parametrize("charm", promtool.NAMES)
@@ -49,12 +49,25 @@ def test_promtool_accepts_the_rules(charm: str, tmp_path: Path):
     promtool.run(tmp_path, "check", "rules", "rules.yaml")
 
 
+def test_every_alert_has_a_section_in_the_runbooks_and_every_section_an_alert():
+    named = {
+        rule["annotations"]["runbook_url"]
+        for charm in promtool.NAMES
+        for group in promtool.rules_of(charm)["groups"]
+        for rule in group["rules"]
+    }
+    page = (promtool.CHARMS.parent / _alert_rules.RUNBOOKS).read_text()
+    sections = {heading.lower() for heading in re.findall(r"^### (\w+)$", page, re.M)}
+    assert named == {f"{_alert_rules.RUNBOOKS}#{section}" for section in sections}
+
+
 def test_every_alert_is_in_the_reference():
     reference = (promtool.CHARMS.parent / "docs" / "reference" / "alerts.md").read_text()
     for charm in promtool.NAMES:
         for group in promtool.rules_of(charm)["groups"]:
             for rule in group["rules"]:
-                row = rf"\| `{rule['alert']}` \| {rule['labels']['severity']} \|"
+                link = rf"\[`{rule['alert']}`\]\(runbooks\.md#{rule['alert'].lower()}\)"
+                row = rf"\| {link} \| {rule['labels']['severity']} \|"
                 assert re.search(row, reference), rule["alert"]
 
 

@@ -15,7 +15,14 @@ GOOD, BAD = (f'istio_requests_total;{TARGET},response_code="{code}"' for code in
 BUCKET = f"istio_request_duration_milliseconds_bucket;{TARGET}"
 EXPIRY = "envoy_listener_ssl_certificate_of_shop_gate_expiration_unix_time_seconds"
 DAY = 24 * 3600
+DENIED = 'envoy_http_rbac;authz_enforce_result="denied"'
+REFUSED = (
+    f'istio_requests_total;{TARGET},response_code="403",response_flags="{{}}",'
+    'destination_workload="{}"'
+)
 WELL = {
+    "up": constant(1),
+    DENIED: constant(0),
     "envoy_server_live": constant(1),
     "istio_agent_cert_expiry_seconds": constant(80_000),
     GOOD: "0+100x60",
@@ -26,6 +33,29 @@ CASES = [
     Case("all is well, without TLS", {}),
     Case("all is well, with TLS", {EXPIRY: constant(60 * DAY)}),
     Case("it is gone", {"envoy_server_live": "_x60"}, {"IstioGatewayDown"}),
+    Case(
+        "metrics-proxy cannot be reached",
+        {"up": constant(0), "envoy_server_live": "_x60"},
+        {"IstioGatewayMetricsMissing"},
+    ),
+    Case(
+        "clients are refused",
+        {DENIED: "0+11x60", REFUSED.format("-", "unknown"): "0+11x60"},
+        {"IstioIngressRefused"},
+        {"IstioIngressRefused": "juju run -m mesh app/leader list-routes"},
+    ),
+    Case(
+        "one client in a hundred is refused",
+        {DENIED: "0+1x60", REFUSED.format("-", "unknown"): "0+1x60"},
+    ),
+    Case(
+        "the authorizer and the application answer 403",
+        {
+            DENIED: "0+1x60",
+            REFUSED.format("UAEX", "unknown"): "0+50x60",
+            REFUSED.format("-", "productpage"): "0+50x60",
+        },
+    ),
     Case(
         "it refuses clusters",
         {
