@@ -83,12 +83,9 @@ def test_the_name_of_today_counts_before_the_old_one():
 
 
 def test_content_of_an_earlier_release_that_nobody_changed_counts_as_applied():
-    wanted = config_map(a="1")
-    content = kube.manifest_of(wanted)
-    content["metadata"]["annotations"] = {"charmed-istio/jwks-sources": "[]"}
-    wanted = type(wanted).from_dict(content)
-    old, identity = _plan._with_former_marks(content, IDENTITY)
-    applied = type(wanted).from_dict(_plan.stamped(old, identity))
+    wanted = edited(config_map(a="1"), annotations={"charmed-istio/jwks-sources": "[]"})
+    old, identity = _plan._with_former_marks(kube.manifest_of(wanted), IDENTITY)
+    applied = edited(wanted, **_plan.stamped(old, identity)["metadata"])
     assert f"{FORMER}/applied-hash" in kube.manifest_of(applied)["metadata"]["annotations"]
     assert kube.is_applied(wanted, live(applied))
     assert not kube.is_applied(config_map(a="2"), live(applied))

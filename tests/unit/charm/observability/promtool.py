@@ -114,7 +114,7 @@ def check(charm: str, case: Case, usual: Mapping[str, str], folder: Path) -> Non
     run(folder, "test", "rules", "test.yaml")
     for alert, text in case.says.items():
         # promtool prints the alerts that fire where none is expected.
-        wrong = {"eval_time": "45m", "alertname": alert, "exp_alerts": []}
+        wrong: dict[str, Any] = {"eval_time": "45m", "alertname": alert, "exp_alerts": []}
         test.update({"promql_expr_test": [], "alert_rule_test": [wrong]})
         (folder / "test.yaml").write_text(yaml.safe_dump(document))
         printed = _run(folder, "test", "rules", "test.yaml").stderr

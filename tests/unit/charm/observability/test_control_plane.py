@@ -12,7 +12,9 @@ from tests.unit.charm.observability.promtool import Case, constant
 
 DAY = 24 * 3600
 IDENTITY = "spiffe://cluster.local/ns/shop/sa/productpage"
-DETAILS = 'reporter="destination",destination_workload_namespace="shop",destination_workload="details"'
+DETAILS = (
+    'reporter="destination",destination_workload_namespace="shop",destination_workload="details"'
+)
 
 
 def opened(source: str = "", policy: str = "mutual_tls") -> str:

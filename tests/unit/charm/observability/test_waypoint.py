@@ -14,7 +14,9 @@ ALLOWED, DENIED = (f'envoy_http_rbac;authz_enforce_result="{r}"' for r in ("allo
 TARGET = 'destination_service_namespace="shop",destination_service_name="details"'
 
 
-def requests(code: int, *, source: str = "productpage", workload: str = "details", **more: str) -> str:
+def requests(
+    code: int, *, source: str = "productpage", workload: str = "details", **more: str
+) -> str:
     """Return the series of requests to `shop/details`."""
     principal = f"spiffe://cluster.local/ns/shop/sa/{source}" if source else "unknown"
     given = {
@@ -98,7 +100,9 @@ CASES = [
         "calls of gRPC are refused",
         {
             DENIED: "0+1x60",
-            requests(200, source="ratings", workload="unknown", grpc_response_status="7"): "0+1x60",
+            requests(
+                200, source="ratings", workload="unknown", grpc_response_status="7"
+            ): "0+1x60",
         },
         {"IstioRequestsRefused"},
         {"IstioRequestsRefused": EXPLAIN.format("ratings")},
