@@ -23,6 +23,7 @@ from lightkube.resources import apiextensions_v1, core_v1
 
 from tests.lab import (
     _audit,
+    _container_logs,
     _control_plane,
     _eventually,
     _kubelet,
@@ -127,6 +128,10 @@ class Cluster:
         own = _client(self._control_plane.component_kubeconfig("kubelet"))
         self._kubelet = _kubelet.Kubelet(own, folder, self.logs)
         stack.callback(self._kubelet.stop)
+        self._log_server = _container_logs.LogServer(
+            _network.NODE_ADDRESS, self._control_plane.kubelet_files(), self._kubelet.log_files
+        )
+        stack.callback(self._log_server.stop)
         self._load_balancer = _load_balancer.LoadBalancer(own)
         stack.callback(self._load_balancer.stop)
         self._requests = _requests.Requests(own, self._kubelet, self._load_balancer)
@@ -210,6 +215,15 @@ class Cluster:
                     _objects.patch(self.client, core_v1.Pod, _objects.key(found), change)
 
     @contextlib.contextmanager
+    def without_logs(self) -> Generator[None]:
+        """Let the kubelet refuse to serve logs in the context."""
+        self._log_server.reachable = False
+        try:
+            yield
+        finally:
+            self._log_server.reachable = True
+
+    @contextlib.contextmanager
     def unschedulable(self) -> Generator[None]:
         """Cordon the node: pods that are created in the context stay pending (not DaemonSets')."""
         self._cordon(True)
@@ -254,6 +268,7 @@ class Cluster:
         via: str | None = None,
         timeout: float = 5.0,
         source_ip: str | None = None,
+        pod: str | None = None,
     ) -> _requests.Response:
         """Send a request as a workload.
 
@@ -269,6 +284,7 @@ class Cluster:
                 namespace names, else to the pod). "pod" bypasses the waypoint.
             timeout: Seconds for each step.
             source_ip: The sender's address, one of `CLIENT_ADDRESSES`; None is the node's own.
+            pod: The real pod that sends it, `namespace/name`, and so its address; None: the node.
 
         Raises:
             ComponentError: A component of the lab died.
@@ -276,7 +292,8 @@ class Cluster:
                 certificate.
         """
         self.check()
-        call = _requests.Call(method, path, dict(headers or {}), body, timeout, source_ip)
+        network = self._requests.network_of(pod) if pod else None
+        call = _requests.Call(method, path, dict(headers or {}), body, timeout, source_ip, network)
         return self._requests.request(source, service, call, via)
 
     def keeping_connections(self) -> contextlib.AbstractContextManager[None]:

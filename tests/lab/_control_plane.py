@@ -12,7 +12,7 @@ import urllib.request
 
 import yaml
 
-from tests.lab import _binaries, _certificates, _network, _process
+from tests.lab import _binaries, _certificates, _container_logs, _network, _process
 
 NODE_NAME = "lab-0"
 API_SERVER = "https://127.0.0.1:6443"
@@ -66,6 +66,9 @@ class ControlPlane:
         names = ["localhost", "127.0.0.1", _network.NODE_ADDRESS, KUBERNETES_SERVICE]
         names += ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
         certificate, key = self.certificate_authority.server("kube-apiserver", names)
+        client_certificate, client_key = self.certificate_authority.user(
+            "kube-apiserver-kubelet-client", ADMINISTRATORS
+        )
         policy = self.folder / "audit-policy.yaml"
         policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
         self._start(
@@ -83,6 +86,11 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             f"--service-cluster-ip-range={_network.SERVICE_CIDR}",
             "--allow-privileged=true",
+            # For the logs of pods, see `_container_logs`.
+            f"--kubelet-client-certificate={client_certificate}",
+            f"--kubelet-client-key={client_key}",
+            f"--kubelet-certificate-authority={self.certificate_authority.certificate}",
+            "--kubelet-preferred-address-types=InternalIP",
             f"--audit-policy-file={policy}",
             f"--audit-log-path={self.logs / 'audit.log'}",
         )
@@ -117,6 +125,12 @@ class ControlPlane:
             {"client-certificate": str(certificate), "client-key": str(key)},
         )
 
+    def kubelet_files(self) -> tuple[pathlib.Path, pathlib.Path, pathlib.Path]:
+        """Return the kubelet's certificate and key, and the certificate of the authority."""
+        names = [NODE_NAME, _network.NODE_ADDRESS]
+        certificate, key = self.certificate_authority.server("kubelet-server", names)
+        return certificate, key, self.certificate_authority.certificate
+
     def component_kubeconfig(self, name: str) -> pathlib.Path:
         """Return a kubeconfig of one of the lab's own clients, which the audit log omits."""
         return self.kubeconfig(f"{COMPONENT_PREFIX}{name}", (*ADMINISTRATORS, "lab:components"))
@@ -129,6 +143,9 @@ class ControlPlane:
             "--manage-all-nodes=true",
             f"--cidr={_network.KWOK_POD_CIDR}",
             f"--node-ip={_network.NODE_ADDRESS}",
+            # In the node's status: kwok's own server listens elsewhere.
+            f"--node-port={_container_logs.PORT}",
+            "--server-address=127.0.0.1:10247",
             "--enable-crds=Stage",
         )
 

@@ -19,6 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.lab import _namespaces
+
 PORT = 15008
 TRUST_DOMAIN = "cluster.local"
 
@@ -142,16 +144,26 @@ class Connection:
         context: Made by `client_context`.
         timeout: Seconds for each step.
         source_ip: The source address, one of this machine; None: as routed.
+        network: The network namespace to connect from; None: the node's.
 
     Raises:
         OSError: No connection, or no TLS.
     """
 
     def __init__(
-        self, address: str, context: ssl.SSLContext, timeout: float, source_ip: str | None = None
+        self,
+        address: str,
+        context: ssl.SSLContext,
+        timeout: float,
+        source_ip: str | None = None,
+        network: str | None = None,
     ) -> None:
         origin = (source_ip, 0) if source_ip else None
-        plain = socket.create_connection((address, PORT), timeout, origin)
+
+        def connected() -> socket.socket:
+            return socket.create_connection((address, PORT), timeout, origin)
+
+        plain = _namespaces.socket_in(network, connected) if network else connected()
         try:
             self._socket = context.wrap_socket(plain)
         except BaseException:

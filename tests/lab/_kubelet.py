@@ -188,6 +188,17 @@ class Kubelet:
             for real in list(self._real.values())
         }
 
+    def log_files(self, namespace: str, name: str) -> list[pathlib.Path]:
+        """Return the files with the log of a pod; of a ztunnel, those of all pods of the node.
+
+        In the lab each pod has a ztunnel of its own, in place of that of the DaemonSet.
+        """
+        pod = self._pods.get(namespace, name)
+        if _objects.texts(pod, "metadata", "labels").get("app") == "ztunnel":
+            return sorted(self.logs.glob("ztunnel_*.log"))
+        file = self.logs / f"{namespace}_{name}.log"
+        return [file] if file.exists() else []
+
     def _run(self) -> None:
         try:
             for watched in (self._pods, self._config_maps, self._services, self._namespaces):

@@ -69,6 +69,8 @@ class Call:
     timeout: float
     source_ip: str | None = None
     """The source address, one of the node; None: as routed."""
+    network: str | None = None
+    """The network namespace that it comes from; None: the node's."""
 
 
 class _Stream(Protocol):
@@ -134,7 +136,11 @@ class _Alone:
 
 def _plain_socket(where: tuple[str, int], call: Call) -> socket.socket:
     origin = (call.source_ip, 0) if call.source_ip else None
-    return socket.create_connection(where, call.timeout, origin)
+
+    def connected() -> socket.socket:
+        return socket.create_connection(where, call.timeout, origin)
+
+    return _namespaces.socket_in(call.network, connected) if call.network else connected()
 
 
 class Requests:
@@ -163,6 +169,18 @@ class Requests:
             for connection in self._kept.values():
                 connection.close()
             self._kept = None
+
+    def network_of(self, pod: str) -> str:
+        """Return the network namespace of a real pod, `namespace/name`.
+
+        Raises:
+            RequestError: There is no such pod.
+        """
+        namespace, _, name = pod.partition("/")
+        found = self._kubelet.real_pods().get((namespace, name))
+        if not found:
+            raise RequestError(f"no pod {pod} runs")
+        return found.namespace
 
     def request(self, source: str | None, service: str, call: Call, via: str | None) -> Response:
         """See `Cluster.request`."""
@@ -263,12 +281,12 @@ class Requests:
         )
 
     def _tunnel(self, source: str, address: str, authority: str, call: Call) -> _Stream:
-        key = (source, address, call.source_ip)
+        key = (source, address, call.source_ip or call.network)
         kept = (self._kept or {}).get(key)
         if kept and not kept.closed:
             return kept.tunnel(authority)
         context = self._context(source)
-        made = _hbone.Connection(address, context, call.timeout, call.source_ip)
+        made = _hbone.Connection(address, context, call.timeout, call.source_ip, call.network)
         if self._kept is None:
             return _Alone(made, authority)
         self._kept[key] = made

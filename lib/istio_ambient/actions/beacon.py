@@ -6,13 +6,15 @@
 import dataclasses
 
 from istio_ambient import beacon, charm, gateways, kube
-from istio_ambient.actions import _policies, _questions, _reading
+from istio_ambient.actions import _denials, _policies, _questions, _reading
 from istio_ambient.authorization import evaluator
+from istio_ambient.cluster import proxy_logs
 from istio_ambient.explain import (
     access_changes,
     access_list,
     applications,
     explanation,
+    judgements,
     names,
     origins,
     outcomes,
@@ -26,7 +28,7 @@ _CONTROL_PLANE = "istio-k8s"
 
 
 class MeshActions(_reading.ReadingActions[beacon.Facts]):
-    """Answers `explain`, `list-access`, `list-policies`, `list-requests` and `preview`.
+    """Answers `explain`, `preview`, and the lists: access, denials, policies, requests.
 
     Args:
         of: the charm, which declares these actions.
@@ -41,6 +43,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             {
                 "explain": self._explain,
                 "list-access": self._list_access,
+                "list-denials": self._list_denials,
                 "list-policies": self._list_policies,
                 "list-requests": self._list_requests,
                 "preview": self._preview,
@@ -110,6 +113,18 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             **tables.fitted(form, found.entries, forms[form]),
             "not-weighed": "; ".join(found.not_weighed),
         }
+
+    def _list_denials(self, params: _reading.Params) -> _reading.Results:
+        model = self.charm.model.name
+        control_plane, snapshot = self.read()
+        _, facts = self.charm.look()
+        evaluation = evaluator.Evaluator(snapshot)
+        judge = judgements.MeshJudge(evaluation, facts, self._members(), control_plane.owner)
+        waypoint = gateways.waypoint_name(model, self.charm.app.name)
+        proxies = proxy_logs.proxies(snapshot, model, waypoint, ztunnel=True)
+        return _denials.list_denials(
+            self.charm.client, params, proxies, judge, evaluation.topology
+        )
 
     def _list_policies(self, params: _reading.Params) -> _reading.Results:
         name = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)

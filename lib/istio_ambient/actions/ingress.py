@@ -7,7 +7,10 @@ import ipaddress
 from typing import Any
 
 from istio_ambient import charm, ingress, kube, resources
-from istio_ambient.actions import _policies, _reading
+from istio_ambient.actions import _denials, _policies, _reading
+from istio_ambient.authorization import evaluator
+from istio_ambient.cluster import proxy_logs
+from istio_ambient.explain import judgements
 from istio_ambient.ingress.reports import ingress_trace, lookup, route_list
 from istio_ambient.values import tables
 
@@ -19,7 +22,7 @@ class NoGatewayError(LookupError):
 
 
 class IngressActions(_reading.ReadingActions[ingress.Facts]):
-    """Answers `list-policies`, `list-routes`, `get-proxied-endpoints` and `check`."""
+    """Answers `check`, `get-proxied-endpoints`, and the lists: denials, policies, routes."""
 
     EXPECTED = (NoGatewayError, lookup.UrlError)
 
@@ -27,11 +30,23 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         super().__init__(
             of,
             {
+                "list-denials": self._list_denials,
                 "list-policies": self._list_policies,
                 "list-routes": self._list_routes,
                 "get-proxied-endpoints": self._get_proxied_endpoints,
                 "check": self._check,
             },
+        )
+
+    def _list_denials(self, params: _reading.Params) -> _reading.Results:
+        model, app = self.charm.model.name, self.charm.app.name
+        _, snapshot = self.read()
+        _, facts = self.charm.look()
+        evaluation = evaluator.Evaluator(snapshot)
+        judge = judgements.GatewayJudge(evaluation, facts)
+        proxies = proxy_logs.proxies(snapshot, model, app, ztunnel=False)
+        return _denials.list_denials(
+            self.charm.client, params, proxies, judge, evaluation.topology
         )
 
     def _list_policies(self, params: _reading.Params) -> _reading.Results:

@@ -57,7 +57,7 @@ def remedies(case: Case) -> list[str]:
     if hop.reason is evaluator.Reason.DENY:
         return [_lift_denial(hop)]
     if any(each.proxy is evaluator.Proxy.WAYPOINT for each in _earlier(case.verdict, hop)):
-        return list(_allow_waypoint(case, hop))
+        return list(allow_waypoint(case, hop))
     return [
         *_join_mesh(case),
         *_request_access(case, hop),
@@ -96,7 +96,13 @@ def _lift_denial(hop: evaluator.Hop) -> str:
     )
 
 
-def _allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+def allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
+    """Yield how a waypoint, which let a request pass, may reach the pods.
+
+    Args:
+        case: the request.
+        hop: ztunnel's, whose source is the waypoint.
+    """
     if case.control_plane:
         yield (
             "allow waypoints to reach the pods of their Services: "

@@ -61,6 +61,8 @@ from istio_ambient.kube._requests import (
     first_of,
     list_kind,
     read,
+    read_from_pod,
+    read_log,
     request_token,
     server_version,
 )
@@ -114,7 +116,9 @@ __all__ = [
     "plan_of",
     "prepare_decoders",
     "read",
+    "read_from_pod",
     "read_live",
+    "read_log",
     "read_taken",
     "read_until",
     "ref_in",

@@ -4,7 +4,7 @@
 """The API client: lightkube's, with our transport, and decoders that threads may share."""
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
 import httpx2
@@ -109,6 +109,19 @@ class _Client(lightkube.Client):
         """Return what the API server says of its version."""
         http: httpx2.Client = cast(Any, self._client)._client
         return http.get(VERSION).raise_for_status().json()
+
+    def text(self, path: str, query: Mapping[str, str]) -> str:
+        """Return an answer of the API server that is text; bytes that are no UTF-8 are replaced.
+
+        Args:
+            path: one of `TEXTS`, each part of it quoted.
+            query: parameters.
+        """
+        generic: Any = self._client
+        http: httpx2.Client = generic._client
+        answer = http.get(path, params=dict(query))
+        generic.raise_for_status(answer)
+        return answer.content.decode(errors="replace")
 
 
 def connect(silence_seconds: float = RETRY_SECONDS) -> Client:

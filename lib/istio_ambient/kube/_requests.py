@@ -6,6 +6,7 @@
 import dataclasses
 import datetime
 import re
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -182,6 +183,58 @@ def server_version(client: Client) -> tuple[int, int] | None:
         return (int(found[1]), int(found[2])) if found else None
 
     return _faults.attempt("read the version of the API server", request)
+
+
+def read_log(
+    client: Client,
+    pod: Ref,
+    container: str,
+    *,
+    since_seconds: int,
+    tail_lines: int,
+    limit_bytes: int,
+) -> str:
+    """Return the end of a container's log; lines end in a newline, the last one may be cut.
+
+    The kubelet takes the last `tail_lines` lines that are new enough, and sends the first
+    `limit_bytes` bytes of these.
+
+    Raises:
+        RequestError: on any answer but success; `is_absence`: there is no such pod.
+    """
+    query = {
+        "container": container,
+        "sinceSeconds": str(since_seconds),
+        "tailLines": str(tail_lines),
+        "limitBytes": str(limit_bytes),
+    }
+    return _text(client, pod, "log", query, f"read the log of {pod}")
+
+
+def read_from_pod(client: Client, pod: Ref, port: int, path: str) -> str:
+    """Return what a pod answers to a GET that the API server passes on to one of its ports.
+
+    Args:
+        client: sends one request.
+        pod: the pod.
+        port: at which the pod answers with HTTP.
+        path: begins with a slash.
+
+    Raises:
+        RequestError: on any answer but success.
+    """
+    address = dataclasses.replace(pod, name=f"{pod.name}:{port}")
+    return _text(client, address, f"proxy{path}", {}, f"read {path} of {pod}")
+
+
+def _text(client: Client, pod: Ref, what: str, query: Mapping[str, str], doing: str) -> str:
+    namespace, name = (urllib.parse.quote(each, safe=":") for each in (pod.namespace, pod.name))
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/{what}"
+
+    def request() -> str:
+        return cast(Any, client).text(path, query)
+
+    return _faults.attempt(doing, request)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ between may answer with anything, with any status and content type.
 import dataclasses
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -51,6 +52,8 @@ ALWAYS_SERVED = frozenset(
 """API groups of every API server, beside that of `/api`."""
 VERSION = "/version"
 """Path of the one answer that is no Kubernetes object."""
+TEXTS = re.compile(r"/api/v1/namespaces/[^/]+/pods/[^/]+/(?:log$|proxy/)")
+"""Paths of answers that are text: of a pod's log, and what a pod itself answers."""
 NO_API_ANSWER = 502
 """The status in place of that of an answer that is none of the Kubernetes API."""
 
@@ -252,8 +255,10 @@ def _not_sent(
 
 def _answer(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """Return an answer of the Kubernetes API; one that says what came, in place of another."""
+    is_success = 200 <= response.status_code < 300
+    if is_success and TEXTS.match(request.url.path):
+        return httpx2.Response(response.status_code, content=response.content)
     code, kind = response.status_code, _kind_of(response.content)
-    is_success = 200 <= code < 300
     is_list = kind.endswith("List") and request.method != "GET"
     is_object = kind and not is_list and (kind != "Status" or request.method == "DELETE")
     if (is_success and (is_object or request.url.path == VERSION)) or (

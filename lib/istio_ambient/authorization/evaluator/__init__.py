@@ -20,7 +20,12 @@ Nothing else says who may reach whom.
 
 from istio_ambient.authorization.evaluator._access import Access, Client
 from istio_ambient.authorization.evaluator._clients import OUTSIDE
-from istio_ambient.authorization.evaluator._describe import ANY_CLIENT, ANY_IDENTITY, ANY_OPERATION
+from istio_ambient.authorization.evaluator._describe import (
+    ANY_CLIENT,
+    ANY_IDENTITY,
+    ANY_OPERATION,
+    short,
+)
 from istio_ambient.authorization.evaluator._evaluate import (
     Evaluator,
     UnknownDestinationError,
@@ -91,4 +96,5 @@ __all__ = [
     "labels",
     "normalized",
     "offers",
+    "short",
 ]

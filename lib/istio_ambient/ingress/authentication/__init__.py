@@ -12,9 +12,11 @@ several applications have in common. Requirements come from `model`, routes from
 from istio_ambient.ingress.authentication._authentication import Authentication, authentication
 from istio_ambient.ingress.authentication._in_force import InForce, in_force
 from istio_ambient.ingress.authentication._policies import (
+    asks_authorizer,
     authentication_in_force,
     authentication_policies,
     gateway_policy,
+    requires_token,
 )
 from istio_ambient.ingress.authentication._token_keys import (
     key_problems,
@@ -30,6 +32,7 @@ __all__ = [
     "Authentication",
     "InForce",
     "TokenUses",
+    "asks_authorizer",
     "authentication",
     "authentication_in_force",
     "authentication_policies",
@@ -42,5 +45,6 @@ __all__ = [
     "keys_in_force",
     "left_to_istiod",
     "renewed",
+    "requires_token",
     "uses_in_force",
 ]

@@ -73,6 +73,20 @@ def _is_further_part(name: str, first: str) -> bool:
     return name.startswith(f"{first}-") and name.removeprefix(f"{first}-").isdecimal()
 
 
+def asks_authorizer(app: str, name: str) -> bool:
+    """Return whether a policy at the gateway of `app` is one that asks the authorizer."""
+    return _is_part(name, _ext_authz_name(app))
+
+
+def requires_token(app: str, name: str) -> bool:
+    """Return whether a policy at the gateway of `app` is one that denies without a token."""
+    return _is_part(name, _deny_name(app))
+
+
+def _is_part(name: str, first: str) -> bool:
+    return name == first or _is_further_part(name, first)
+
+
 def authentication_in_force(live: kube.Live) -> frozenset[str]:
     """Return the names of our policies in the cluster that require a login or a token."""
     model, app = live.identity.namespace, live.identity.name
@@ -81,7 +95,7 @@ def authentication_in_force(live: kube.Live) -> frozenset[str]:
         ref.name
         for ref in refs
         for first in (_ext_authz_name(app), _deny_name(app))
-        if ref.namespace == model and (ref.name == first or _is_further_part(ref.name, first))
+        if ref.namespace == model and _is_part(ref.name, first)
     )
 
 

@@ -1,0 +1,99 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The action `list-denials` of beacon and ingress: what proxies refused lately, and why."""
+
+import datetime
+import re
+from collections.abc import Iterable, Sequence
+
+from istio_ambient import kube
+from istio_ambient.actions import _reading
+from istio_ambient.authorization import evaluator
+from istio_ambient.cluster import proxy_logs
+from istio_ambient.explain import denials
+from istio_ambient.values import tables, text
+
+_SINCE = re.compile(r"(\d{1,5})([smh])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_LONGEST = datetime.timedelta(hours=24)
+_DEFAULT = "1h"
+MAX_GROUPS = 200
+"""Kinds of refused requests that are judged and shown, the newest ones."""
+
+
+def since(params: _reading.Params) -> datetime.timedelta:
+    """Return parameter `since`; an hour where it is not given.
+
+    Raises:
+        ParameterError: it is no duration, or longer than a day.
+    """
+    found = _SINCE.fullmatch(_reading.text_of(params, "since") or _DEFAULT)
+    duration = datetime.timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    if not duration or duration > _LONGEST:
+        raise _reading.ParameterError("since: use 30s, 15m or 2h; at most 24h")
+    return duration
+
+
+def list_denials(
+    client: kube.Client,
+    params: _reading.Params,
+    proxies: Sequence[denials.ProxyPod],
+    judge: denials.Judge,
+    topology: evaluator.Topology,
+) -> _reading.Results:
+    """Return what proxies refused lately: recorded facts first, then what policies say now.
+
+    Args:
+        client: reads logs.
+        params: of the action.
+        proxies: whose logs are read.
+        judge: says what the policies say now.
+        topology: of the cluster.
+
+    Raises:
+        ParameterError: `since` or the format is not known.
+    """
+    form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    age, app = since(params), _reading.text_of(params, "app")
+    now = datetime.datetime.now(datetime.UTC)
+    logs = proxy_logs.read(client, proxies, age)
+    directory = denials.Directory(topology)
+    attempts = [
+        each for each in denials.refused(directory, logs.entries) if not app or app in _names(each)
+    ]
+    groups = denials.groups(attempts)
+    policies = topology.snapshot.policies
+    found = [denials.denial(group, judge, policies) for group in groups[:MAX_GROUPS]]
+    render = denials.table if form == _reading.TABLE else denials.as_json
+    results = tables.fitted(form, found, render)
+    if len(groups) > MAX_GROUPS:
+        left_out = int(results.get(f"{form}-left-out", 0)) + len(groups) - MAX_GROUPS
+        results[f"{form}-left-out"] = left_out
+    return {
+        "refused": len(attempts),
+        "recorded": f"{denials.moment(now - age)} to {denials.moment(now)}, in {logs.read} of "
+        f"{len(proxies)} logs",
+        "policies-of": denials.moment(now),
+        **results,
+        **_notes(logs, proxies),
+    }
+
+
+def _notes(logs: denials.Logs, proxies: Sequence[denials.ProxyPod]) -> dict[str, str]:
+    notes = list(logs.notes)
+    if not proxies:
+        notes.append("there is no pod of a proxy yet: see juju status")
+    elif logs.read and not logs.entries:
+        notes.append("no request is in the logs: there was none, or accessLogFile is empty")
+    return {"notes": "\n".join(map(text.printable, notes))} if notes else {}
+
+
+def _names(attempt: denials.Attempt) -> Iterable[str]:
+    """Yield the names by which an operator may select an attempt."""
+    for name in (attempt.sender.name, attempt.target):
+        yield name
+        yield name.rpartition("/")[2]
+    if attempt.destination:
+        yield attempt.destination.application
+        yield f"{attempt.destination.address.namespace}/{attempt.destination.application}"

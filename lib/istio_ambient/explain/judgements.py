@@ -1,0 +1,222 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the policies of now say about a recorded request, and what would let it pass. Pure.
+
+The cause is the recorded one where only the proxy knew it, such as a token or an authorizer's
+decision; the rest is the evaluator's.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+from istio_ambient import beacon, gateways, ingress, kube, resources
+from istio_ambient.authorization import evaluator
+from istio_ambient.explain import remedies
+from istio_ambient.explain.access_log import Cause
+from istio_ambient.explain.applications import NamedSource
+from istio_ambient.explain.denials import Attempt, Judgement, Origin
+from istio_ambient.ingress import authentication
+
+_NOBODY = NamedSource("", "a client without an identity", "", on_mesh=False)
+_GONE = "cannot be told: nothing has the address {} now"
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshJudge:
+    """Judges requests that a waypoint or ztunnel recorded.
+
+    Args:
+        evaluation: of the cluster as it is now.
+        facts: of the beacon.
+        members: applications that are integrated with the beacon over `service-mesh`.
+        control_plane: `<model>/<application>` that installed istiod; empty: another installer.
+    """
+
+    evaluation: evaluator.Evaluator
+    facts: beacon.Facts
+    members: frozenset[str]
+    control_plane: str
+
+    def __call__(self, attempt: Attempt) -> Judgement:
+        """Return the judgement of a recorded request."""
+        destination = attempt.destination
+        if destination is None:
+            return Judgement(_GONE.format(attempt.recorded.destination_ip))
+        request = request_of(attempt)
+        try:
+            verdict = self.evaluation.evaluate(request)
+        except evaluator.UnknownDestinationError as error:
+            return Judgement(f"cannot be told: {error}")
+        case = remedies.Case(
+            facts=self.facts,
+            members=self.members,
+            control_plane=self.control_plane,
+            root_namespace=self.evaluation.topology.snapshot.root_namespace,
+            source=attempt.sender.named or _NOBODY,
+            destination=destination,
+            verdict=verdict,
+        )
+        instructions = tuple(self._remedies(attempt, case))
+        return _judgement(verdict, attempt.proxy, instructions)
+
+    def _remedies(self, attempt: Attempt, case: remedies.Case) -> Iterator[str]:
+        cause = attempt.recorded.refusal.cause if attempt.recorded.refusal else None
+        app = case.destination.application or "the target"
+        if cause is Cause.PLAIN_TEXT:
+            if attempt.sender.origin is Origin.WORKLOAD and attempt.sender.named:
+                source = attempt.sender.named.name
+                yield f"put {source} on the mesh: juju integrate {source} {case.beacon}"
+            else:
+                yield f"clients outside the mesh reach {app} through an ingress gateway"
+            if self.control_plane:
+                model, _, control_plane = self.control_plane.partition("/")
+                option = "mtls-mode=permissive"
+                yield f"or accept plain text: juju config -m {model} {control_plane} {option}"
+            return
+        if case.verdict.decision is evaluator.Decision.ALLOWED:
+            return
+        if cause in (Cause.AUTHORIZER, Cause.AUTHORIZER_FAILED):
+            yield "see the log of the external authorizer, which decides about this request"
+            return
+        is_workload = attempt.sender.origin is Origin.WORKLOAD
+        if not is_workload and not _is_denied_by_rule(case.verdict):
+            yield (
+                f"the client is not on the mesh, so it has no identity: {app} is for clients "
+                "outside through an ingress gateway only"
+            )
+            return
+        hop = case.verdict.decisive
+        if cause is Cause.LACK_OF_ALLOW and hop and self._is_waypoint(attempt):
+            yield from remedies.allow_waypoint(case, hop)
+            return
+        yield from remedies.remedies(case)
+
+    def _is_waypoint(self, attempt: Attempt) -> bool:
+        """Return whether a waypoint sent a request, on behalf of a client that it let pass."""
+        sender = attempt.sender.named
+        found = self.evaluation.topology.gateways.get(
+            (sender.namespace, sender.name) if sender else ("", "")
+        )
+        spec = kube.section(found, "spec") if found else {}
+        return spec.get("gatewayClassName") == gateways.WAYPOINT_CLASS
+
+
+@dataclasses.dataclass(frozen=True)
+class GatewayJudge:
+    """Judges requests that an ingress gateway recorded.
+
+    Args:
+        evaluation: of the cluster as it is now.
+        facts: of the ingress.
+    """
+
+    evaluation: evaluator.Evaluator
+    facts: ingress.Facts
+
+    def __call__(self, attempt: Attempt) -> Judgement:
+        """Return the judgement of a recorded request."""
+        recorded = attempt.recorded
+        where, name = self.facts.model, self.facts.app
+        request = evaluator.Request(
+            source=None,
+            destination=evaluator.Destination.service(where, name),
+            port=recorded.port,
+            method=recorded.method or None,
+            path=recorded.path or None,
+            host=recorded.host or None,
+            source_ip=recorded.source_ip or None,
+        )
+        hop = self.evaluation.at_gateway((where, name), request)
+        verdict = evaluator.Verdict(hop.decision, (hop,))
+        return _judgement(verdict, attempt.proxy, tuple(self._remedies(attempt, hop)))
+
+    def _remedies(self, attempt: Attempt, hop: evaluator.Hop) -> Iterator[str]:
+        refusal = attempt.recorded.refusal
+        if refusal is None:
+            return
+        app, policy = self.facts.app, refusal.policy
+        authorizer = "the application at forward-auth, which decides about logins"
+        if refusal.cause is Cause.JWT:
+            yield "send a token that is valid: signed by the issuer, not expired, for the audience"
+        elif refusal.cause is Cause.AUTHORIZER:
+            yield f"log in, or see the log of {authorizer}"
+        elif refusal.cause is Cause.AUTHORIZER_FAILED:
+            yield f"see juju status of {authorizer}: it gives the gateway no answer"
+        elif refusal.cause is Cause.AT_THE_POD:
+            namespace = attempt.destination.address.namespace if attempt.destination else "?"
+            yield (
+                "the gateway let it pass, and ztunnel at the backend refused the gateway: "
+                f"run list-denials on the beacon of model {namespace}"
+            )
+        elif policy and authentication.requires_token(app, policy.name):
+            yield "send a token of an issuer that the application trusts: the request had none"
+        elif policy and authentication.asks_authorizer(app, policy.name):
+            yield f"the login is not set up, so that it is refused: see juju status {app}"
+        elif refusal.cause is Cause.LACK_OF_ALLOW:
+            yield from self._admit(attempt.recorded.source_ip, hop)
+        elif policy:
+            yield f"change {policy}, {_owner(policy, hop)}"
+
+    def _admit(self, source_ip: str, hop: evaluator.Hop) -> Iterator[str]:
+        """Yield how clients of a network are admitted, where they are not."""
+        if hop.decision is evaluator.Decision.ALLOWED:
+            return
+        networks = self.facts.config.external_traffic_policy_cidrs.replace(" ", "")
+        length = 128 if ":" in source_ip else 32
+        wanted = ",".join(filter(None, (networks, f"{source_ip}/{length}")))
+        option = f"external-traffic-policy-cidrs={wanted}"
+        yield f"admit the client's network: juju config {self.facts.app} {option}"
+
+
+def request_of(attempt: Attempt) -> evaluator.Request:
+    """Return the request for the evaluator; the attempt has a destination.
+
+    Raises:
+        UnknownDestinationError: it has none.
+    """
+    recorded, sender = attempt.recorded, attempt.sender
+    if attempt.destination is None:
+        raise evaluator.UnknownDestinationError(_GONE.format(recorded.destination_ip))
+    named = sender.named
+    # What ztunnel did not identify came as plain text, whoever has the address.
+    is_plain = attempt.proxy is evaluator.Proxy.ZTUNNEL and not sender.identified
+    source = named.identity if named and named.on_mesh and not is_plain else None
+    return evaluator.Request(
+        source=source,
+        destination=attempt.destination.address,
+        port=recorded.port,
+        method=recorded.method or None,
+        path=recorded.path or None,
+        host=recorded.host or None,
+        source_ip=recorded.source_ip or None,
+    )
+
+
+def _judgement(
+    verdict: evaluator.Verdict, proxy: evaluator.Proxy, instructions: tuple[str, ...]
+) -> Judgement:
+    hop = verdict.decisive
+    applied = tuple(ref for each in verdict.hops if each.proxy is proxy for ref in each.applied)
+    decided = f", {hop.reason}, by {hop.proxy} {hop.where}" if hop else ""
+    note = f"; {verdict.note}" if verdict.note and not hop else ""
+    policy = f" ({hop.policy})" if hop and hop.policy else ""
+    return Judgement(
+        f"{verdict.decision}{decided}{policy}{note}",
+        verdict.decision is evaluator.Decision.DENIED,
+        applied,
+        instructions,
+    )
+
+
+def _is_denied_by_rule(verdict: evaluator.Verdict) -> bool:
+    hop = verdict.decisive
+    return hop is not None and hop.reason is evaluator.Reason.DENY
+
+
+def _owner(policy: evaluator.PolicyRef, hop: evaluator.Hop) -> str:
+    """Return who wrote a policy, by the object of that name that is enforced now."""
+    name = policy.namespace, policy.name
+    same = (ref for ref in hop.applied if (ref.namespace, ref.name) == name)
+    owner = next((ref.annotations.get(resources.OWNER_ANNOTATION) for ref in same), None)
+    return f"which {owner} wrote" if owner else "which none of these charms wrote"
