@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The action `list-denials` of beacon and ingress: what proxies refused lately, and why."""
+"""What proxies recorded: action `list-denials` of beacon and ingress, and `explain log=`."""
 
 import datetime
 import re
@@ -11,7 +11,7 @@ from istio_ambient import kube
 from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import proxy_logs
-from istio_ambient.explain import denials
+from istio_ambient.explain import access_log, denials
 from istio_ambient.values import tables, text
 
 _SINCE = re.compile(r"(\d{1,5})([smh])")
@@ -76,8 +76,15 @@ def list_denials(
         f"{len(proxies)} logs",
         "policies-of": denials.moment(now),
         **results,
+        **_not_weighed(found),
         **_notes(logs, proxies),
     }
+
+
+def _not_weighed(found: Sequence[denials.Denial]) -> dict[str, str]:
+    """Return once what no judgement of these weighs."""
+    texts = dict.fromkeys(each for denial in found for each in denial.not_weighed)
+    return {"not-weighed": "\n".join(map(text.printable, texts))} if texts else {}
 
 
 def _notes(logs: denials.Logs, proxies: Sequence[denials.ProxyPod]) -> dict[str, str]:
@@ -97,3 +104,47 @@ def _names(attempt: denials.Attempt) -> Iterable[str]:
     if attempt.destination:
         yield attempt.destination.application
         yield f"{attempt.destination.address.namespace}/{attempt.destination.application}"
+
+
+def explain_line(
+    params: _reading.Params, judge: denials.Judge, topology: evaluator.Topology
+) -> _reading.Results:
+    """Return what a line of an access log records, then what the policies say about it now.
+
+    Args:
+        params: of the action; `log` is the line.
+        judge: says what the policies say now.
+        topology: of the cluster.
+
+    Raises:
+        ParameterError: it is no such line, or the format is not known.
+    """
+    form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    found = access_log.parse(_reading.text_of(params, "log"))
+    if found is None:
+        raise _reading.ParameterError(
+            "log: use one line of the access log of Envoy, in Istio's format, or of ztunnel"
+        )
+    directory = denials.Directory(topology)
+    attempt = directory.attempt(directory.pasted(found))
+    judgement = judge(attempt)
+    changed = denials.changes_since(attempt, judgement, topology.snapshot.policies)
+    time = denials.moment(datetime.datetime.now(datetime.UTC))
+    results: _reading.Results = {
+        "recorded": str(found.refusal or "not refused"),
+        "verdict-now": denials.now(attempt, judgement, changed),
+    }
+    if form == _reading.JSON:
+        content = {
+            "recorded": denials.data(attempt),
+            "now": {
+                "time": time,
+                "verdict": denials.now(attempt, judgement, changed),
+                "changed": list(changed),
+                "remedies": list(judgement.remedies),
+                "not-weighed": list(judgement.not_weighed),
+            },
+        }
+        return {**results, _reading.JSON: _reading.whole(tables.as_json(content))}
+    explained = denials.line_text(attempt, judgement, changed, time)
+    return {**results, "explanation": explained}

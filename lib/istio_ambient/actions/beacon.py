@@ -52,6 +52,8 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         self._endpoint = endpoint
 
     def _explain(self, params: _reading.Params) -> _reading.Results:
+        if _reading.text_of(params, "log"):
+            return _denials.explain_line(params, *self._judge())
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
         asked = _questions.question(params)
         explained = self._explained(asked)
@@ -115,16 +117,21 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         }
 
     def _list_denials(self, params: _reading.Params) -> _reading.Results:
-        model = self.charm.model.name
+        judge, topology = self._judge()
+        waypoint = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)
+        proxies = proxy_logs.proxies(
+            topology.snapshot, self.charm.model.name, waypoint, ztunnel=True
+        )
+        return _denials.list_denials(self.charm.client, params, proxies, judge, topology)
+
+    def _judge(self) -> tuple[judgements.MeshJudge, evaluator.Topology]:
+        """Return what judges recorded requests by the policies of now, and the cluster."""
         control_plane, snapshot = self.read()
         _, facts = self.charm.look()
         evaluation = evaluator.Evaluator(snapshot)
-        judge = judgements.MeshJudge(evaluation, facts, self._members(), control_plane.owner)
-        waypoint = gateways.waypoint_name(model, self.charm.app.name)
-        proxies = proxy_logs.proxies(snapshot, model, waypoint, ztunnel=True)
-        return _denials.list_denials(
-            self.charm.client, params, proxies, judge, evaluation.topology
-        )
+        members = self._members()
+        judge = judgements.MeshJudge(evaluation, facts, members, control_plane.owner)
+        return judge, evaluation.topology
 
     def _list_policies(self, params: _reading.Params) -> _reading.Results:
         name = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)

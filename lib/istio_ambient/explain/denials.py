@@ -109,6 +109,8 @@ class Judgement:
     policies: tuple[evaluator.PolicyRef, ...] = ()
     """Those that the proxy enforces."""
     remedies: tuple[str, ...] = ()
+    not_weighed: tuple[str, ...] = ()
+    """What may decide otherwise and is not known here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +136,8 @@ class Denial:
     changed: tuple[str, ...]
     """Policies that were written after the last refusal."""
     remedies: tuple[str, ...]
+    not_weighed: tuple[str, ...]
+    """What may decide otherwise now and is not known here."""
 
 
 Judge = Callable[[Attempt], Judgement]
@@ -290,7 +294,7 @@ def denial(
     """
     last = group[-1]
     request, judgement = last.recorded, judge(last)
-    changed = changes(request.time, _about(last, judgement), policies)
+    changed = changes_since(last, judgement, policies)
     return Denial(
         source=last.sender.name,
         target=last.target,
@@ -305,6 +309,7 @@ def denial(
         now=now(last, judgement, changed),
         changed=changed,
         remedies=judgement.remedies,
+        not_weighed=judgement.not_weighed,
     )
 
 
@@ -321,19 +326,17 @@ def now(attempt: Attempt, judgement: Judgement, changed: Sequence[str]) -> str:
     return verdict
 
 
-def changes(
-    since: datetime.datetime | None,
-    refs: Iterable[tuple[str, str]],
-    policies: Iterable[evaluator.Manifest],
+def changes_since(
+    attempt: Attempt, judgement: Judgement, policies: Iterable[evaluator.Manifest]
 ) -> tuple[str, ...]:
-    """Return the policies that were written after a time, with the time: `shop/a at 2026-…`.
+    """Return the policies that were written after a request, with the time: `shop/a at 2026-…`.
 
     Args:
-        since: the time; None: not known, so nothing is said.
-        refs: namespace and name of the policies that matter.
+        attempt: the request; where its time is not known, nothing is said.
+        judgement: names the policies that matter now.
         policies: of the cluster.
     """
-    wanted = set(refs)
+    since, wanted = attempt.recorded.time, set(_about(attempt, judgement))
     found = sorted(
         (*evaluator.key(each), written)
         for each in policies
@@ -427,6 +430,20 @@ def recorded(attempt: Attempt) -> list[str]:
         "outcome": f"{status}{outcome}",
     }
     return [printable(f"{name:<8} {fact}", 500) for name, fact in facts.items() if fact]
+
+
+def line_text(attempt: Attempt, judgement: Judgement, changed: Sequence[str], time: str) -> str:
+    """Return what one line records, then what the policies say, as text in paragraphs."""
+    parts = ["\n".join(["recorded", *(f"  {line}" for line in recorded(attempt))])]
+    lines = [f"now, {time}", f"  {now(attempt, judgement, changed)}"]
+    lines += [f"  changed since: {each}" for each in changed]
+    parts.append("\n".join(map(printable, lines)))
+    if judgement.remedies:
+        steps = (f"- {printable(each)}" for each in judgement.remedies)
+        parts.append("\n".join(["To allow it:", *steps]))
+    if judgement.not_weighed:
+        parts.append(printable(f"not weighed: {'; '.join(judgement.not_weighed)}"))
+    return "\n\n".join(parts)
 
 
 def data(attempt: Attempt) -> dict[str, Any]:

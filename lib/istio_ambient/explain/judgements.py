@@ -19,6 +19,7 @@ from istio_ambient.explain.denials import Attempt, Judgement, Origin
 from istio_ambient.ingress import authentication
 
 _NOBODY = NamedSource("", "a client without an identity", "", on_mesh=False)
+_NOT_AT_GATEWAY = "tokens and decisions of the external authorizer"
 _GONE = "cannot be told: nothing has the address {} now"
 
 
@@ -128,7 +129,7 @@ class GatewayJudge:
             source_ip=recorded.source_ip or None,
         )
         hop = self.evaluation.at_gateway((where, name), request)
-        verdict = evaluator.Verdict(hop.decision, (hop,))
+        verdict = evaluator.Verdict(hop.decision, (hop,), not_weighed=(_NOT_AT_GATEWAY,))
         return _judgement(verdict, attempt.proxy, tuple(self._remedies(attempt, hop)))
 
     def _remedies(self, attempt: Attempt, hop: evaluator.Hop) -> Iterator[str]:
@@ -182,7 +183,9 @@ def request_of(attempt: Attempt) -> evaluator.Request:
     # What ztunnel did not identify came as plain text, whoever has the address.
     is_plain = attempt.proxy is evaluator.Proxy.ZTUNNEL and not sender.identified
     source = named.identity if named and named.on_mesh and not is_plain else None
+    client = evaluator.ClientKind.OUTSIDE if source is None else None
     return evaluator.Request(
+        client=client,
         source=source,
         destination=attempt.destination.address,
         port=recorded.port,
@@ -206,6 +209,7 @@ def _judgement(
         verdict.decision is evaluator.Decision.DENIED,
         applied,
         instructions,
+        verdict.not_weighed,
     )
 
 

@@ -1,0 +1,232 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded refusals: names for addresses, groups, what is recorded before what is so now."""
+
+import dataclasses
+import datetime
+import json
+from typing import Any
+
+import pytest
+from istio_ambient import kube
+from istio_ambient.authorization import evaluator
+from istio_ambient.explain import access_log, denials, judgements
+
+from tests.unit.authorization.evaluator import samples
+from tests.unit.explain import bookshop
+from tests.unit.explain.test_access_log import NOT_ALLOWED, WAYPOINT, ZTUNNEL, gateway
+
+WAY = denials.ProxyPod(
+    kube.Ref("v1", "Pod", "shop", "way-1"), evaluator.Proxy.WAYPOINT, "shop/way"
+)
+NODE = denials.ProxyPod(kube.Ref("v1", "Pod", "mesh", "ztunnel-1"), evaluator.Proxy.ZTUNNEL)
+GATE = denials.ProxyPod(
+    kube.Ref("v1", "Pod", "shop", "gate-1"), evaluator.Proxy.GATEWAY, "shop/gate"
+)
+WRITTEN = "2026-11-26T09:50:00Z"
+
+
+def pod(app: str, number: int, **metadata: Any) -> dict[str, Any]:
+    """Return a pod with an address of its own."""
+    made = samples.pod(f"{app}-0", app, app)
+    made["status"] = {"phase": "Running", "podIP": f"10.244.128.{number}", "hostIP": "172.18.0.2"}
+    made["spec"]["nodeName"] = "node-1"
+    made["metadata"].update(metadata)
+    return made
+
+
+PODS = (pod("details", 70), pod("ratings", 7), pod("productpage", 8))
+
+
+def evaluation(*policies: Any, **changes: Any) -> evaluator.Evaluator:
+    """Return the bookshop, where productpage may GET details."""
+    facts = bookshop.facts(bookshop.request())
+    return evaluator.Evaluator(bookshop.snapshot(facts, *policies, **{"pods": PODS, **changes}))
+
+
+def judge(found: evaluator.Evaluator) -> judgements.MeshJudge:
+    """Return the judge of the bookshop's beacon."""
+    facts = bookshop.facts(bookshop.request())
+    return judgements.MeshJudge(found, facts, frozenset(bookshop.APPS), "mesh/istio-k8s")
+
+
+def entry(line: str, proxy: denials.ProxyPod = WAY) -> denials.Entry:
+    """Return a line as the proxy wrote it."""
+    request = access_log.parse(line)
+    assert request is not None
+    return denials.Entry(request, proxy)
+
+
+def listed(found: evaluator.Evaluator, *entries: denials.Entry) -> list[denials.Denial]:
+    """Return the groups of these lines."""
+    attempts = denials.refused(denials.Directory(found.topology), entries)
+    policies = found.topology.snapshot.policies
+    return [denials.denial(each, judge(found), policies) for each in denials.groups(attempts)]
+
+
+def waypoint(
+    path: str = "/details/0", method: str = "GET", source: int = 7, minute: int = 43
+) -> str:
+    """Return a line of the waypoint."""
+    line = WAYPOINT.replace("GET /details/0", f"{method} {path}").replace("09:43", f"09:{minute}")
+    return (
+        line.replace("10.244.128.7:", f"10.244.128.{source}:")
+        .replace("|9080|", "|80|")
+        .replace(":9080 10.244", ":80 10.244")
+    )
+
+
+def test_equal_requests_are_one_group_whatever_ids_are_in_their_paths():
+    paths = (
+        "/details/7",
+        "/details/12345?page=2",
+        "/details/3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "/details/d41d8cd98f00b204e9800998ecf8427e",
+    )
+    found = evaluation()
+    lines = [entry(waypoint(path, minute=40 + n)) for n, path in enumerate(paths)]
+    (group, other) = listed(found, *lines, entry(waypoint("/details/deadbeefs", minute=39)))
+    assert (group.path, group.count, other.path) == ("/details/*", 4, "/details/deadbeefs")
+    assert (group.first, group.last) == ("2026-11-26T09:40:05Z", "2026-11-26T09:43:05Z")
+    assert (group.source, group.target, group.port) == ("shop/ratings", "shop/details", 80)
+
+
+def test_a_refusal_has_the_remedy_of_explain_and_the_policies_of_now():
+    (group,) = listed(evaluation(), entry(waypoint()))
+    assert group.why == "no ALLOW policy matched"
+    assert group.now.startswith("denied, no ALLOW policy matches, by waypoint shop/way")
+    assert group.changed == ()
+    assert [each for each in group.remedies if "juju integrate" in each]
+    (group,) = listed(evaluation(), entry(waypoint(method="POST", source=8)))
+    assert [each for each in group.remedies if "details requests" in each and "only" in each]
+
+
+def test_what_is_allowed_now_is_said_to_have_changed_and_has_no_remedy():
+    (group,) = listed(evaluation(), entry(waypoint(source=8)))
+    assert group.why == "no ALLOW policy matched"
+    assert group.now.startswith("allowed")
+    assert "what refused it has changed" in group.now
+    assert group.remedies == ()
+
+
+def test_a_policy_that_was_written_later_is_named():
+    policy = samples.policy("late", targetRefs=samples.TO_DETAILS, action="DENY", rules=[{}])
+    policy["metadata"].update(
+        creationTimestamp="2026-01-01T00:00:00Z",
+        managedFields=[
+            {"time": WRITTEN},
+            {"time": "2026-11-26T10:00:00Z", "subresource": "status"},
+        ],
+    )
+    (group,) = listed(evaluation(policy), entry(waypoint()))
+    assert group.changed == (f"shop/late at {WRITTEN}",)
+    assert group.now.endswith("policies have changed since")
+    (group,) = listed(evaluation(policy), entry(waypoint(minute=51)))
+    assert group.changed == ()
+
+
+def test_ztunnel_tells_the_identity_and_a_waypoint_the_address():
+    line = ZTUNNEL.format(reason=NOT_ALLOWED)
+    at_pod, at_waypoint = listed(evaluation(), entry(line, NODE), entry(waypoint(minute=42)))
+    assert at_pod.source == at_waypoint.source == "shop/ratings"
+    assert (at_pod.by, at_waypoint.by) == ("ztunnel shop/details-0", "waypoint shop/way")
+    assert (at_pod.target, at_pod.port, at_pod.path) == ("shop/details", 9080, "")
+
+
+@pytest.mark.parametrize(
+    ("address", "pods", "name"),
+    [
+        ("10.244.128.7", PODS, "shop/ratings"),
+        ("10.244.128.7", (pod("ratings", 7, creationTimestamp=WRITTEN),), "10.244.128.7"),
+        ("172.18.0.2", PODS, "node node-1"),
+        ("198.51.100.7", PODS, "198.51.100.7"),
+    ],
+)
+def test_an_address_has_the_name_that_it_had_then(address: str, pods: Any, name: str):
+    line = waypoint().replace("10.244.128.7", address)
+    (group,) = listed(evaluation(pods=pods), entry(line))
+    assert group.source == name
+
+
+def test_one_refusal_is_listed_once_though_several_proxies_record_it():
+    line = ZTUNNEL.format(reason=NOT_ALLOWED)
+    outbound = line.replace("inbound", "outbound").replace(
+        f"connection closed due to policy rejection: {NOT_ALLOWED}",
+        "http status: 401 Unauthorized",
+    )
+    tunnel = waypoint().replace(
+        "inbound-vip|80|http|details.shop.svc.cluster.local", "connect_originate"
+    )
+    unavailable = gateway("via_upstream", 503, "UF").replace(
+        '- "-" 0', '- "tunnel_response:401" 0', 1
+    )
+    entries = [entry(line, NODE), entry(outbound, NODE), entry(tunnel), entry(unavailable)]
+    assert len(listed(evaluation(), *entries)) == 1
+
+
+def test_plain_text_has_no_source_though_its_address_is_of_a_pod():
+    strict = "explicitly denied by: mesh/istio_converted_static_strict"
+    line = ZTUNNEL.format(reason=strict).replace("172.18.0.2", "10.244.128.7")
+    line = line.replace('src.identity="spiffe://cluster.local/ns/shop/sa/ratings" ', "")
+    found = evaluation()
+    (group,) = listed(found, entry(line, NODE))
+    assert group.remedies == (
+        "put ratings on the mesh: juju integrate ratings beacon:service-mesh",
+        "or accept plain text: juju config -m mesh istio-k8s mtls-mode=permissive",
+    )
+    attempt = denials.Directory(found.topology).attempt(entry(line, NODE))
+    assert judgements.request_of(attempt).source is None
+
+
+def test_the_table_has_facts_before_judgements_and_stays_on_its_lines():
+    (group,) = listed(evaluation(), entry(waypoint()), entry(waypoint(minute=44)))
+    lines = denials.table([dataclasses.replace(group, path="/a\nnow: allowed")]).splitlines()
+    arrow = "\N{RIGHTWARDS ARROW}"
+    replaced = "/a\N{REPLACEMENT CHARACTER}now: allowed"
+    assert lines[0] == f"2x shop/ratings {arrow} shop/details:80, GET {replaced}"
+    assert lines[1].startswith("  recorded: no ALLOW policy matched, by waypoint shop/way; last ")
+    assert lines[2].startswith("  now: denied")
+    assert lines[3].startswith("  - ")
+    assert denials.table([]) == "no refused requests"
+    assert json.loads(denials.as_json([group]))[0]["count"] == 2
+
+
+def test_a_pasted_line_says_which_proxy_wrote_it():
+    found = evaluation(
+        pods=(*PODS, pod("x", 124, labels={"gateway.networking.k8s.io/gateway-name": "gate"}))
+    )
+    directory = denials.Directory(found.topology)
+    for line, proxy, where in (
+        (waypoint(), evaluator.Proxy.WAYPOINT, ""),
+        (gateway("ext_authz_denied"), evaluator.Proxy.GATEWAY, "shop/gate"),
+        (ZTUNNEL.format(reason=NOT_ALLOWED), evaluator.Proxy.ZTUNNEL, "shop/details-0"),
+    ):
+        attempt = directory.attempt(directory.pasted(entry(line).request))
+        assert (attempt.proxy, attempt.where) == (proxy, where or attempt.where)
+
+
+def test_the_text_about_a_line_begins_with_when_who_and_what():
+    found = evaluation()
+    attempt = denials.Directory(found.topology).attempt(entry(waypoint(source=8)))
+    text = denials.line_text(attempt, judge(found)(attempt), (), "2026-11-26T10:00:00Z")
+    then, now = text.split("\n\n")[:2]
+    assert then.splitlines() == [
+        "recorded",
+        "  time     2026-11-26T09:43:05Z",
+        "  source   shop/productpage (by its address), 10.244.128.8",
+        "  target   shop/details:80",
+        "  request  GET /details/0",
+        "  host     details.shop.svc.cluster.local:9080",
+        "  proxy    waypoint shop/way",
+        "  outcome  403, no ALLOW policy matched",
+    ]
+    assert now.startswith("now, 2026-11-26T10:00:00Z\n  allowed")
+    assert "To allow it" not in text
+
+
+def test_times_without_a_clock_are_said_to_be_unknown():
+    assert denials.moment(None) == ""
+    hour = datetime.timezone(datetime.timedelta(hours=1))
+    assert (
+        denials.moment(datetime.datetime(2026, 1, 1, 0, 30, tzinfo=hour)) == "2025-12-31T23:30:00Z"
+    )
