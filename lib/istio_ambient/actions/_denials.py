@@ -11,7 +11,7 @@ from istio_ambient import kube
 from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import proxy_logs
-from istio_ambient.explain import access_log, denials
+from istio_ambient.explain import access_log, denial_counters, denials
 from istio_ambient.values import tables, text
 
 _SINCE = re.compile(r"(\d{1,5})([smh])")
@@ -77,6 +77,7 @@ def list_denials(
         "policies-of": denials.moment(now),
         **results,
         **_not_weighed(found),
+        **(_counted(client, proxies, form) if proxies and not logs.read else {}),
         **_notes(logs, proxies),
     }
 
@@ -85,6 +86,19 @@ def _not_weighed(found: Sequence[denials.Denial]) -> dict[str, str]:
     """Return once what no judgement of these weighs."""
     texts = dict.fromkeys(each for denial in found for each in denial.not_weighed)
     return {"not-weighed": "\n".join(map(text.printable, texts))} if texts else {}
+
+
+def _counted(
+    client: kube.Client, proxies: Sequence[denials.ProxyPod], form: str
+) -> _reading.Results:
+    """Return what proxies counted since they started, where no log could be read."""
+    found, unread = proxy_logs.read_counters(client, proxies)
+    render = denial_counters.table if form == _reading.TABLE else _reading.as_json
+    says = "from counters since the proxies started: no method, no path, no time"
+    return {
+        **tables.fitted("counters", found, render),
+        "counters-are": "\n".join([says, *unread]),
+    }
 
 
 def _notes(logs: denials.Logs, proxies: Sequence[denials.ProxyPod]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import Pod
 
 from istio_ambient import gateways, kube
 from istio_ambient.authorization import evaluator
-from istio_ambient.explain import access_log, denials
+from istio_ambient.explain import access_log, denial_counters, denials
 from istio_ambient.values import text
 
 MAX_PODS = 12
@@ -25,6 +25,8 @@ MAX_LINES = 5_000
 MAX_BYTES = 2 * 1024 * 1024
 """Of one log."""
 _PARALLEL = 6
+_METRICS = {False: (15090, "/stats/prometheus"), True: (15020, "/metrics")}
+"""Port and path of metrics, of Envoy and of ztunnel (True)."""
 _ZTUNNEL = {"app": "ztunnel"}
 """Label of ztunnel's pods, whichever installer made the DaemonSet."""
 
@@ -129,6 +131,30 @@ def read(
             f"{counts['other']} lines are in another format than Istio's (accessLogFormat)"
         )
     return denials.Logs(tuple(entries), tuple(notes), counts["read"])
+
+
+def read_counters(
+    client: kube.Client, pods: Sequence[denials.ProxyPod]
+) -> tuple[list[denial_counters.Counter], list[str]]:
+    """Return what the proxies counted, and why the metrics of some were not read.
+
+    Args:
+        client: asks the pods through the API server (`get` of `pods/proxy`).
+        pods: the proxies; the first `MAX_PODS` are read.
+    """
+
+    def counted(pod: denials.ProxyPod) -> list[denial_counters.Counter] | kube.RequestError:
+        try:
+            exposition = kube.read_from_pod(client, pod.ref, *_METRICS[not pod.gateway])
+        except kube.RequestError as error:
+            return error
+        return denial_counters.counters(pod, exposition)
+
+    with concurrent.futures.ThreadPoolExecutor(_PARALLEL) as pool:
+        answers = list(pool.map(counted, pods[:MAX_PODS]))
+    found = [each for answer in answers if isinstance(answer, list) for each in answer]
+    errors = [answer for answer in answers if isinstance(answer, kube.RequestError)]
+    return found, [text.printable(f"not read: {error}", text.MAX_MESSAGE) for error in errors]
 
 
 def _is_foreign(line: str) -> bool:

@@ -317,3 +317,22 @@ def test_what_must_not_stay_half_done_gets_time_past_the_deadline_once(clock: Cl
     clock.now += 10.0
     transport.extend(10.0)
     assert calls(transport, 1, POLICIES, "GET") == {"DeadlineError"}
+
+
+@pytest.mark.parametrize(
+    ("path", "is_text"),
+    [
+        ("/api/v1/namespaces/shop/pods/way-1/log", True),
+        ("/api/v1/namespaces/shop/pods/way-1:15020/proxy/metrics", True),
+        ("/api/v1/namespaces/shop/pods/way-1", False),
+        ("/api/v1/namespaces/shop/pods/log", False),
+        ("/api/v1/namespaces/shop/configmaps/x/log", False),
+    ],
+)
+def test_text_is_an_answer_where_a_log_or_a_pod_is_asked(clock: Clock, path: str, is_text: bool):
+    lines = b"[2026-11-26T09:43:05.413Z] <html>\n"
+    server = Server(clock, answer(200, lines, Content_Type="text/plain"))
+    transport = _transport.RetryTransport(server)
+    found = transport.handle_request(httpx2.Request("GET", f"http://api{path}"))
+    assert (found.status_code == 200) is is_text
+    assert (found.content == lines) is is_text
