@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from istio_ambient import beacon, gateways, ingress, kube, resources
 from istio_ambient.authorization import evaluator
-from istio_ambient.explain import remedies
+from istio_ambient.explain import applications, remedies
 from istio_ambient.explain.access_log import Cause
 from istio_ambient.explain.applications import NamedSource
 from istio_ambient.explain.denials import Attempt, Judgement, Origin
@@ -49,17 +49,31 @@ class MeshJudge:
             verdict = self.evaluation.evaluate(request)
         except evaluator.UnknownDestinationError as error:
             return Judgement(f"cannot be told: {error}")
+        snapshot = self.evaluation.topology.snapshot
         case = remedies.Case(
             facts=self.facts,
             members=self.members,
             control_plane=self.control_plane,
-            root_namespace=self.evaluation.topology.snapshot.root_namespace,
-            source=attempt.sender.named or _NOBODY,
+            root_namespace=snapshot.root_namespace,
+            source=self._source(attempt),
             destination=destination,
             verdict=verdict,
+            request=request,
+            beacons=applications.beacons(snapshot),
         )
         instructions = tuple(self._remedies(attempt, case))
         return _judgement(verdict, attempt.proxy, instructions)
+
+    def _source(self, attempt: Attempt) -> NamedSource:
+        """Return the sender as `explain` knows it by its name."""
+        named = attempt.sender.named
+        if named is None:
+            return _NOBODY
+        try:
+            found = applications.source(self.evaluation.topology, str(named), self.facts.model)
+        except applications.UnknownNameError:
+            return named
+        return found if found.identity == named.identity else named
 
     def _remedies(self, attempt: Attempt, case: remedies.Case) -> Iterator[str]:
         cause = attempt.recorded.refusal.cause if attempt.recorded.refusal else None

@@ -41,7 +41,8 @@ PODS = (pod("details", 70), pod("ratings", 7), pod("productpage", 8))
 def evaluation(*policies: Any, **changes: Any) -> evaluator.Evaluator:
     """Return the bookshop, where productpage may GET details."""
     facts = bookshop.facts(bookshop.request())
-    return evaluator.Evaluator(bookshop.snapshot(facts, *policies, **{"pods": PODS, **changes}))
+    objects: dict[str, Any] = {"pods": PODS, **changes}
+    return evaluator.Evaluator(bookshop.snapshot(facts, *policies, **objects))
 
 
 def judge(found: evaluator.Evaluator) -> judgements.MeshJudge:
