@@ -107,7 +107,10 @@ class Clients:
 
     def sources(self, checks: Collection[Check]) -> list[Source]:
         """Return the sources that policies with these checks may treat differently, sorted."""
-        named = {each.named for each in checks if each.named} | self._workloads
+        patterns = [pattern for check in checks if (pattern := _pattern(check))]
+        named = {each.named for each in checks if each.named}
+        # Without patterns, what is not named is treated as the rest of its namespace.
+        named |= self._workloads if patterns else set()
         namespaces = {each.whole_namespace for each in checks if each.whole_namespace}
         namespaces |= {each.partition("/")[0] for each in named if _NS not in each}
         return sorted(
@@ -117,7 +120,7 @@ class Clients:
                 *(Source(name, Client.GATEWAY, name) for name in self._gateways),
                 *(Source(name, Client.IDENTITY, name) for name in named - self._without),
                 *(Source(f"{name}/*", Client.MESH, f"{name}/{_OTHER}") for name in namespaces),
-                *(pattern for check in checks if (pattern := _pattern(check))),
+                *patterns,
             },
             key=lambda each: (each.label, each.identity or ""),
         )

@@ -107,16 +107,6 @@ class Evaluator:
             return decision if decision is Decision.ALLOWED else Decision.CONDITIONAL
         return Decision.ALLOWED
 
-    def behind(self, waypoint: Waypoint, group: Sequence[Manifest]) -> Hop:
-        """Return ztunnel's decision about any request of a waypoint to equivalent pods.
-
-        Args:
-            waypoint: the source of the request.
-            group: pods with the same policies, as `_topology.workloads` returns them.
-        """
-        unspecified = Request(None, Destination.pod(*_snapshot.key(group[0])))
-        return self._at_ztunnel(unspecified, None, waypoint, group, ports=None)
-
     def at_gateway(self, gateway: tuple[str, str], request: Request) -> Hop:
         """Return the decision of an ingress gateway about a request from outside the mesh.
 

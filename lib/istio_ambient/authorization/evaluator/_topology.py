@@ -99,6 +99,8 @@ class Topology:
             for label, value in sorted(_selector(service).items())[:1]:
                 self._selecting[where, label, value].append(service)
         self._waypoints: dict[_snapshot.Name, tuple[Waypoint | None, str]] = {}
+        self._at_waypoints: dict[tuple[Waypoint, _snapshot.Name | None], list[Policy]] = {}
+        self._at_ztunnels: dict[_snapshot.Name, list[Policy]] = {}
 
     def on_mesh(self, pod: Manifest) -> bool:
         """Return whether a pod is on the mesh, so that ztunnel carries its traffic.
@@ -298,9 +300,12 @@ class Topology:
 
     def policies_at_waypoint(self, waypoint: Waypoint, service: Manifest | None) -> list[Policy]:
         """Return the policies that a waypoint enforces for a Service, or for pods (None)."""
-        named = self._named_at_waypoint(waypoint, service)
-        found = (each for each in self.policies if named(each.targets, each.ref.namespace))
-        return _custom.enforced(found, self.snapshot.mesh)
+        key = waypoint, _snapshot.key(service) if service is not None else None
+        if key not in self._at_waypoints:
+            named = self._named_at_waypoint(waypoint, service)
+            found = (each for each in self.policies if named(each.targets, each.ref.namespace))
+            self._at_waypoints[key] = _custom.enforced(found, self.snapshot.mesh)
+        return list(self._at_waypoints[key])
 
     def authentications_at_waypoint(
         self, waypoint: Waypoint, service: Manifest | None
@@ -384,6 +389,12 @@ class Topology:
 
     def policies_at_ztunnel(self, pod: Manifest) -> list[Policy]:
         """Return the policies that ztunnel enforces at a pod, with those that istiod generates."""
+        key = _snapshot.key(pod)
+        if key not in self._at_ztunnels:
+            self._at_ztunnels[key] = self._policies_at_ztunnel(pod)
+        return list(self._at_ztunnels[key])
+
+    def _policies_at_ztunnel(self, pod: Manifest) -> list[Policy]:
         namespaces = (_snapshot.namespace(pod), self.snapshot.root_namespace)
         return [
             *(
