@@ -11,6 +11,7 @@ from tests.lab.juju._kubernetes import Marks
 from tests.lab.juju._model import Model
 from tests.lab.juju._requests import Request, Requests
 from tests.lab.juju._status import AppStatus, Status, UnitStatus
+from tests.lab.juju._terminal import Terminal
 
 __all__ = [
     "ActionError",
@@ -25,6 +26,7 @@ __all__ = [
     "Request",
     "Requests",
     "Status",
+    "Terminal",
     "UnitStatus",
 ]
 
