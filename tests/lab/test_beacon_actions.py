@@ -91,15 +91,16 @@ def test_a_denied_request_is_explained_with_remedies(shop: beacon.Shop):
     results = run(shop, "explain", source="ratings", target="details", format="json")
     assert results["verdict"] == "denied"
     assert results["decided-by"] == f"waypoint {shop.name}/{shop.waypoint}"
-    (remedy,) = json.loads(results["json"])["remedies"]
-    assert remedy.endswith("juju integrate ratings details")
+    remedy, own = json.loads(results["json"])["remedies"]
+    assert "juju integrate ratings:<endpoint> details:<endpoint>" in remedy
+    assert own.endswith("| kubectl apply -f -")
 
 
 @pytest.mark.parametrize(
     ("params", "said"),
     [
         ({"target": "details"}, "source is missing: use source=<application>"),
-        ({"source": "detail", "target": "details"}, "did you mean details?"),
+        ({"source": "detail", "target": "details"}, "did you mean details,"),
         ({"source": "ratings", "target": "a/details"}, "there is no model a in this cluster"),
         ({"source": "ratings", "target": "details", "port": 0}, "port: use a number from 1 to"),
         ({"source": "ratings", "target": "details", "path": "x"}, "path: begin it with /"),

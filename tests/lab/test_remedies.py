@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import resources
+from lightkube.models.meta_v1 import ObjectMeta
 
 from tests import lab
 from tests.lab import apps, beacon, conftest, juju
@@ -106,7 +107,7 @@ def arranged(site: Site, denial: Denial) -> Generator[None]:
     """Let a request be denied, and take back what that needs."""
     shop = site.shop
     policy = resources.AuthorizationPolicy(
-        metadata={"name": "no", "namespace": shop.name},
+        metadata=ObjectMeta(name="no", namespace=shop.name),
         spec={
             "action": "DENY",
             "targetRefs": [{"group": "", "kind": "Service", "name": denial.target}],

@@ -117,10 +117,9 @@ class Terminal:
         self._undo.append(lambda: label_it(None))
 
     def _apply(self, manifest: dict[str, Any]) -> None:
-        policy = resources.AuthorizationPolicy.from_dict(manifest)
-        metadata = ObjectMeta.from_dict(manifest["metadata"])
-        self._client.create(policy)
-        name, namespace = metadata.name, metadata.namespace
-        self._undo.append(
-            lambda: self._client.delete(resources.AuthorizationPolicy, name, namespace=namespace)
-        )
+        meta, spec = manifest["metadata"], manifest["spec"]
+        name, namespace = meta["name"], meta["namespace"]
+        metadata = ObjectMeta(name=name, namespace=namespace)
+        self._client.create(resources.AuthorizationPolicy(metadata=metadata, spec=spec))
+        kind = resources.AuthorizationPolicy
+        self._undo.append(lambda: self._client.delete(kind, name, namespace=namespace))

@@ -55,20 +55,17 @@ def snapshot(given: beacon.Facts, *policies: Any, **changes: Any) -> evaluator.S
     ]
     for policy in own:
         policy["metadata"]["annotations"][resources.OWNER_ANNOTATION] = identity.owner
-    return samples.snapshot(
-        *own,
-        *policies,
-        **{
-            "namespaces": NAMESPACES,
-            "services": tuple(
-                samples.service(
-                    app,
-                    selector={authorization.NAME_LABEL: app},
-                    ports=[{"port": 80, "targetPort": 9080}],
-                )
-                for app in APPS
-            ),
-            "pods": tuple(samples.pod(f"{app}-0", app, app) for app in APPS),
-            **changes,
-        },
-    )
+    members: dict[str, Any] = {
+        "namespaces": NAMESPACES,
+        "services": tuple(
+            samples.service(
+                app,
+                selector={authorization.NAME_LABEL: app},
+                ports=[{"port": 80, "targetPort": 9080}],
+            )
+            for app in APPS
+        ),
+        "pods": tuple(samples.pod(f"{app}-0", app, app) for app in APPS),
+        **changes,
+    }
+    return samples.snapshot(*own, *policies, **members)

@@ -269,7 +269,7 @@ def test_between_models_the_remedy_names_the_beacon_and_the_integration():
         samples.pod("details-0", "details", "details"),
         samples.pod("web-0", "web", "web", "other", samples.AMBIENT),
     )
-    ways = {"pods": pods}
+    ways: dict[str, Any] = {"pods": pods}
     names_it = (
         "juju offer shop.details:provide-cmr-mesh details-cmr-mesh; "
         "juju integrate -m other web:require-cmr-mesh shop.details-cmr-mesh"
@@ -390,12 +390,12 @@ def test_a_gateway_is_integrated_unless_its_application_wrote_a_policy_already()
     proxy = samples.pod(
         "gate-x", "", "gate-istio", labels={"gateway.networking.k8s.io/gateway-name": "gate"}
     )
-    changes = {
+    changes: dict[str, Any] = {
         "pods": (samples.pod("details-0", "details", "details"), proxy, samples.waypoint_pod()),
         "with_waypoint_pods": False,
         "gateways": (GATEWAY, *samples.snapshot().gateways),
     }
-    ways = {"source": "gate", "changes": changes}
+    ways: dict[str, Any] = {"source": "gate", "changes": changes}
     found = explained(bookshop.facts(), *samples.hardened(), **ways)
     assert remedies.remedies(found.case)[0] == (
         "expose details at the gateway: juju integrate details gate:ingress"
