@@ -106,7 +106,7 @@ def rules_of(databag: dict[str, str]) -> dict[str, list[str]]:
     cluster = authorization.Cluster(services=services)
     requester = authorization.Requester("details", "service-mesh")
     requests, problems = access_requests.of_applications([(requester, databag)], cluster, "shop")
-    objections = authorization.objections(requests, cluster, namespace="shop")
+    objections = authorization.objections(requests, cluster, namespace="shop", app="beacon")
     outcomes = authorization.outcomes(requests, objections)
     assert (problems, outcomes.refused, outcomes.pending) == ([], (), ())
     built = authorization.policies(outcomes.granted, model="shop", app="beacon")

@@ -77,7 +77,7 @@ def test_the_published_protocol_with_another_provider(cluster: lab.Cluster, shop
     given = json.dumps({"url": "https://www.example.com:8443/shop-inner/"})
     shop.set_databag("traefik", "upstream-ingress", "ingress", given)
     shop.settle()
-    assert status(shop) == "active: "
+    assert status(shop).startswith("active: serves https://www.example.com:8443/")
     assert url(shop) == f"https://www.example.com:8443/shop-inner{PATH}"
 
     shop.remove_relation(endpoint, "traefik")

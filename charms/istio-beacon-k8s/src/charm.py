@@ -105,6 +105,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         )
         return cluster_acceptance.of_gateway(client, live, workload, contents, wrote=wrote)
 
+    def version(self, facts: beacon.Facts) -> str:
+        """Return the version of the waypoint's proxy."""
+        return gateway_workloads.version_of(self.image_of(f"waypoint {facts.waypoint}"))
+
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return the Pebble check of the waypoint, through its Service."""
         name = gateways.waypoint_name(self.model.name, self.app.name)

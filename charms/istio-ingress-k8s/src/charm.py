@@ -243,6 +243,10 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         )
         return cluster_acceptance.of_gateway(client, live, workload, contents, wrote=wrote)
 
+    def version(self, facts: ingress.Facts) -> str:
+        """Return the version of the gateway's proxy."""
+        return gateway_workloads.version_of(self.image_of(f"gateway {facts.gateway.name}"))
+
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""
         url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)

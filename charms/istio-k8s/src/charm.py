@@ -157,9 +157,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         return plan
 
     def publish(self, facts: control_plane.Facts, live: kube.Live) -> None:
-        """Publish Istio's version, and to ingresses the provider names of their authorizers."""
-        with self.relations.tolerating("application-version-set"):
-            self.unit.set_workload_version(manifests.VERSION)
+        """Publish to ingresses the provider names of their authorizers."""
         applied = live.get(core_v1.ConfigMap, "istio", facts.model)
         data: Mapping[str, str] = (applied.data if applied else None) or {}
         replies = control_plane.provider_replies(facts.integrations, data.get("mesh", ""))
@@ -212,6 +210,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def _write_mesh_config(self, facts: control_plane.Facts, live: kube.Live) -> None:
         """Write the MeshConfig of the facts; what was refused before is not tried again."""
         self._apply(super().plan(self.desired(facts), live), live)
+
+    def version(self, facts: control_plane.Facts) -> str:
+        """Return the version of Istio."""
+        return manifests.VERSION
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return a Pebble check of istiod's xDS and certificate port, through its Service."""

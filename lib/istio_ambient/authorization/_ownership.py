@@ -163,6 +163,7 @@ def objections(
     cluster: Cluster,
     *,
     namespace: str,
+    app: str,
     trusted: Collection[str] = (),
 ) -> dict[AccessRequest, Objection]:
     """Return the requests that are not granted, with the reason.
@@ -171,6 +172,7 @@ def objections(
         requests: what applications ask for.
         cluster: Services and namespaces.
         namespace: our own.
+        app: our own application, whose option `trusted-requesters` an operator may set.
         trusted: applications of our model that may ask for access to others of the model.
     """
     ownership = Ownership(
@@ -179,7 +181,7 @@ def objections(
         deployed=made_by_juju(cluster.services),
         trusted=trusted,
     )
-    found = ((request, _objection(request, cluster, ownership)) for request in requests)
+    found = ((request, _objection(request, cluster, ownership, app)) for request in requests)
     return {request: objection for request, objection in found if objection}
 
 
@@ -239,7 +241,9 @@ _OWNER_LABELS = {
 """Labels whose values name the applications that a target belongs to."""
 
 
-def _objection(request: AccessRequest, cluster: Cluster, ownership: Ownership) -> Objection | None:
+def _objection(
+    request: AccessRequest, cluster: Cluster, ownership: Ownership, app: str
+) -> Objection | None:
     target, requester = request.target, request.requester
     labels = _labels(target, cluster)
     owners = {labels[key] for key in _OWNER_LABELS[target.kind] if labels and key in labels}
@@ -267,8 +271,10 @@ def _objection(request: AccessRequest, cluster: Cluster, ownership: Ownership) -
                 "ask for access to itself, by the name it has in its own model",
             )
         case _:
-            message = f"asks for {target}, which is not its own"
-            return Objection(Code.NOT_ITS_OWN, message, _own(target, requester))
+            message = f"asks for {target}, which is not its own; {_own(target, requester)}"
+            names = ",".join(sorted({*ownership.trusted, requester.app}))
+            remedy = f"if you trust it: juju config {app} trusted-requesters={names}"
+            return Objection(Code.NOT_ITS_OWN, message, remedy)
 
 
 def _labels(target: Target, cluster: Cluster) -> Mapping[str, str] | None:
@@ -282,5 +288,5 @@ def _labels(target: Target, cluster: Cluster) -> Mapping[str, str] | None:
 def _own(target: Target, requester: Requester) -> str:
     labels = " or ".join(_OWNER_LABELS[target.kind])
     if target.kind is TargetKind.SERVICE:
-        return f"ask for a Service whose selector has {labels}: {requester.app}"
-    return f"select by {labels}: {requester.app}"
+        return f"its own Services have {labels}: {requester.app} in their selector"
+    return f"its own pods have {labels}: {requester.app}"

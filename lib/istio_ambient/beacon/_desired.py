@@ -34,6 +34,7 @@ def desired(facts: Facts) -> Desired:
         ),
         problems=(*obstacles, *facts.config.problems, *found, *facts.outcomes.refused),
         held=gateways.held(waypoint),
+        message=facts.message,
     )
 
 

@@ -78,6 +78,7 @@ class Facts:
             self.requests,
             self.cluster,
             namespace=self.model,
+            app=self.app,
             trusted=self.config.trusted_requesters,
         )
 
@@ -88,6 +89,16 @@ class Facts:
             return authorization.Outcomes()
         found = authorization.outcomes(self.requests, self.objections)
         return dataclasses.replace(found, pending=(*self.pending, *found.pending))
+
+    @property
+    def message(self) -> str:
+        """The text of an active status: how many applications are on the mesh."""
+        if self.config.model_on_mesh:
+            return "the whole model is on the mesh"
+        count = len({requester.app for requester in self.requesters})
+        if not count:
+            return "no application is on the mesh: integrate them with service-mesh"
+        return "1 application on the mesh" if count == 1 else f"{count} applications on the mesh"
 
     @property
     def watched(self) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ import datetime
 import functools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import ops
 
@@ -26,6 +26,7 @@ from istio_ambient.charm._details import StatusDetails
 from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
 from istio_ambient.values import problems
+from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 NO_OPTIONS = "Juju refuses config-get: run the action again"
 """The failure of an action that needs the options of the application."""
 
+C = TypeVar("C")
 F = TypeVar("F")
 """The facts of one charm: a frozen dataclass of config, databags and cluster reads."""
 
@@ -132,6 +134,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """Return what has to be ready for an active status; the order is that of the status."""
         return ()
 
+    def version(self, facts: F) -> str:
+        """Return the version of the workload, once its readiness is known; empty: unknown."""
+        return ""
+
     def acceptance(
         self, client: kube.Client, facts: F, live: kube.Live, *, wrote: bool
     ) -> Iterable[kube.Readiness | Problem]:
@@ -204,6 +210,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     # Methods that a charm may use.
 
+    def load_config(self, cls: type[C], *args: Any, **kwargs: Any) -> C:
+        """Return the options; the remedies of their problems have the application's own name."""
+        options = super().load_config(cls, *args, **kwargs)
+        if isinstance(options, CharmConfig):
+            options.name_application(self.app.name)
+        return options
+
     @property
     def client(self) -> kube.Client:
         """The API client of this hook."""
@@ -238,6 +251,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         order: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/.
         """
         return self.unit.name.endswith("/0")
+
+    def image_of(self, what: str) -> str:
+        """Return the image of what `readiness` reported in this hook, by its name; else empty."""
+        return next((each.image for each in self.findings.readiness if each.what == what), "")
 
     def is_ready(self, what: str) -> bool:
         """Return whether `readiness` reported something as ready in this hook, by its name."""
@@ -334,6 +351,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             late = self.late_facts(self.client, facts)
             facts, plan, live = self._write_more(late or facts, facts, plan, live)
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
+        version = self.version(facts)
+        if version:
+            with self.relations.tolerating("application-version-set"):
+                self.unit.set_workload_version(version)
         wrote = bool(self.findings.written)
         for found in self.acceptance(self.client, facts, live, wrote=wrote):
             if isinstance(found, Problem):

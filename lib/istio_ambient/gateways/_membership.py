@@ -58,9 +58,7 @@ def namespace_labels(
     labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
         message = f"namespace {model} was already put on a mesh by {owner or 'another owner'}"
-        remedy = (
-            f"remove its labels {DATAPLANE_MODE}, {USE_WAYPOINT} and {MANAGED_BY}, or set false"
-        )
+        remedy = f"remove its mesh labels, or juju config {app} model-on-mesh=false"
         return {}, [
             problem_of_option(
                 "model-on-mesh", InvalidValueError(message, remedy), Code.ALREADY_ON_MESH

@@ -247,7 +247,7 @@ def desired(ingress: Ingress) -> Desired:
             *ingress.authentication_problems,
             *authentication.key_problems(facts.request_auth, facts.keys),
         ),
-        message=_message(ingress.foreign_routes),
+        message=_message(ingress, cidrs),
     )
 
 
@@ -265,10 +265,24 @@ def _excepted(ingress: Ingress) -> Iterator[kube.Ref]:
             yield kube.ref_in(objects.KINDS[route.protocol], route.name, route.namespace)
 
 
-def _message(routes: Sequence[AttachedRoute]) -> str:
-    """Return the status text about routes of other owners; empty where there are none."""
+def _message(ingress: Ingress, cidrs: Sequence[str]) -> str:
+    """Return the text of an active status: whether clients are allowed, the URL, other routes."""
+    return "; ".join(
+        filter(
+            None,
+            (
+                "" if cidrs else f"no client is allowed: {objects.CIDRS} is empty",
+                f"serves {ingress.hosts.url}" if ingress.hosts.url else "",
+                _other_routes(ingress.foreign_routes),
+            ),
+        )
+    )
+
+
+def _other_routes(routes: Sequence[AttachedRoute]) -> str:
+    """Return the text about routes of other owners; empty where there are none."""
     names = sorted({str(route) for route in routes})
     if not names:
         return ""
     count = f"{len(names)} routes" if len(names) > 1 else "1 route"
-    return f"{count} of another owner: {names[0]}: see list-routes"
+    return f"{count} of another owner, see list-routes: {names[0]}"

@@ -78,8 +78,7 @@ def login(
     provider, missing = "", ""
     if control_plane is None:
         message = "is not integrated, so no client can log in: the gateway serves nothing"
-        command = f"juju integrate {app}:{INGRESS_CONFIG} istio-k8s"
-        remedy = f"run: {command} (where it is in another model: its offer)"
+        remedy = f"juju integrate {app}:{INGRESS_CONFIG} istio-k8s (or its offer)"
         problems.append(
             Problem(
                 app="",

@@ -44,6 +44,8 @@ class Readiness:
     """The wait is usual and hinders nothing else: it is reported only once it is too long."""
     remedy: str = ""
     """What to do about it; empty: to wait, or what the reason says."""
+    image: str = ""
+    """Of the workload's first container; empty: it has none, or does not exist."""
     code: Code = field(kw_only=True)
     """What kind of problem it is while it is not ready."""
 
@@ -74,12 +76,14 @@ def workload_readiness(
     """
     if workload is None:
         return Readiness(what, ready=False, reason="not created yet", code=_CODE)
-    if rolled_out(workload):
-        return Readiness(what, ready=True, code=_CODE)
     manifest = manifest_of(workload)
+    image = _image(manifest)
+    if rolled_out(workload):
+        return Readiness(what, ready=True, image=image, code=_CODE)
     pods = _pods(client, manifest)
     reason = _pods_reason(pods) or _replica_failure(manifest) or _progress(workload)
-    return Readiness(what, ready=False, reason=reason, since=_since(manifest, pods), code=_CODE)
+    since = _since(manifest, pods)
+    return Readiness(what, ready=False, reason=reason, since=since, image=image, code=_CODE)
 
 
 def deployment_readiness(
@@ -94,6 +98,11 @@ def deployment_readiness(
         deployment = _requests.read(client, Deployment, name, namespace)
         return workload_readiness(client, deployment, what)
     return unmade
+
+
+def _image(workload: Manifest) -> str:
+    pod = section(section(section(workload, "spec"), "template"), "spec")
+    return str(next((each.get("image") for each in items(pod, "containers")), None) or "")
 
 
 def _replica_failure(workload: Manifest) -> str:

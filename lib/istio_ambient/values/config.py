@@ -36,6 +36,10 @@ class InvalidEntriesError(ValueError):
         self.errors = tuple(errors)
 
 
+APPLICATION = "<application>"
+"""In commands of remedies, until `CharmConfig.name_application` puts the name there."""
+
+
 class CharmConfig(pydantic.BaseModel):
     """Base of the options of one charm: fields are named as the options, with underscores.
 
@@ -58,6 +62,13 @@ class CharmConfig(pydantic.BaseModel):
     def invalid(self) -> frozenset[str]:
         """The options that have their default because their value is invalid."""
         return self._invalid
+
+    def name_application(self, app: str) -> None:
+        """Put the application's name into the commands of remedies."""
+        self._problems = tuple(
+            dataclasses.replace(each, remedy=each.remedy.replace(APPLICATION, app))
+            for each in self._problems
+        )
 
     @pydantic.model_validator(mode="wrap")
     @classmethod
@@ -110,7 +121,7 @@ def _problem(fault: ErrorDetails) -> Problem:
     name, *place = fault["loc"]
     option = _option(str(name))
     fault["loc"] = tuple(part for part in place if part != _KEY)
-    remedy = f"change it, or reset it: juju config <application> --reset {option}"
+    remedy = f"change it, or reset it: juju config {APPLICATION} --reset {option}"
     problem = validation.problem_of(
         fault,
         app="",

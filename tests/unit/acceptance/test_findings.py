@@ -13,6 +13,7 @@ from hypothesis import strategies
 from istio_ambient import acceptance, kube
 from istio_ambient.acceptance import Finding, Report, _proxies
 from istio_ambient.values.problems import Problem
+from istio_ambient.values.problem_codes import Code
 
 from tests.unit.acceptance import samples
 from tests.unit.acceptance.samples import GATEWAY, WAYPOINT
@@ -301,3 +302,11 @@ def test_readiness_is_what_is_waited_for():
         isinstance(each, Problem | kube.Readiness)
         for each in acceptance.istiod_findings([Report("", fault="x")])
     )
+
+
+def test_findings_about_istiod_and_proxies_have_their_codes():
+    earlier = [using("charmed-istio.applied.0")]
+    (finding,) = acceptance.mesh_findings(earlier, MARKER, hardened=False, late=True)
+    assert finding.code is Code.MESH_CONFIG_NOT_USED
+    (finding,) = acceptance.proxy_findings([unanswered(11)], WAYPOINT, {})
+    assert finding.code is Code.PROXY_BEHIND

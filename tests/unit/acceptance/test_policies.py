@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from istio_ambient import acceptance
+from istio_ambient.values.problem_codes import Code
 
 from tests.unit.acceptance import samples
 from tests.unit.acceptance.test_findings import texts
@@ -152,3 +153,10 @@ def test_the_table_has_a_line_for_each_policy():
     assert lines[0].split() == ["POLICY", "TARGET", "ACCEPTED", "HELD", "BY", "SINCE"]
     assert lines[1].startswith("shop/p")
     assert acceptance.table([]) == "no policies"
+
+
+def test_each_finding_about_a_policy_has_its_code():
+    deleted = policy(condition(), deletionTimestamp=OLD, finalizers=["x.io/y"])
+    given = (policy(), policy(condition(status="False", message="no")), deleted)
+    found = (each.code for each in acceptance.policy_findings(given, samples.LATER))
+    assert list(found) == [Code.POLICY_NOT_SEEN, Code.POLICY_NOT_ACCEPTED, Code.POLICY_NOT_DELETED]

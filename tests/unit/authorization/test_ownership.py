@@ -36,7 +36,9 @@ S, W = authorization.Target.service, authorization.Target.workload
 def decide(
     requests: list[authorization.AccessRequest], trusted: tuple[str, ...] = ()
 ) -> authorization.Outcomes:
-    objections = authorization.objections(requests, CLUSTER, namespace="shop", trusted=trusted)
+    objections = authorization.objections(
+        requests, CLUSTER, namespace="shop", app="beacon", trusted=trusted
+    )
     return authorization.outcomes(requests, objections)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from istio_ambient import resources
 from istio_ambient.cluster import istiod
+from istio_ambient.values.problem_codes import Code
 
 
 def deployment(namespace: str = "mesh", revision: str = "", **variables: str) -> dict[str, Any]:
@@ -55,10 +56,12 @@ def test_the_default_revision_is_preferred_and_a_deleted_one_is_skipped():
 
 
 def test_no_istiod_and_several_raise():
-    with pytest.raises(istiod.NoIstiodError, match="deploy istio-k8s"):
+    with pytest.raises(istiod.NoIstiodError, match="deploy istio-k8s") as none:
         istiod.choose([])
-    with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)"):
+    assert none.value.readiness(None).code is Code.NO_ISTIOD
+    with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)") as several:
         istiod.choose([of_others("mesh"), of_others("other")])
+    assert several.value.readiness(None).code is Code.SEVERAL_ISTIODS
 
 
 def of_others(namespace: str, **annotations: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from istio_ambient import control_plane, kube, manifests, resources
 from istio_ambient.manifests import _served
+from istio_ambient.values.problem_codes import Code
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
 
@@ -200,6 +201,7 @@ def test_ours_of_the_experimental_channel_are_not_taken_back(
     assert not {GATEWAYS, GUARD} & names(wanted)
     (problem,) = wanted.problems
     assert problem.remedy.endswith(f"kubectl annotate crd {GATEWAYS} charmed-istio/owner-")
+    assert problem.code is Code.DEFINITIONS_REPLACED
     assert wanted.hold is not bool(running)
     # Given up, they are another installer's, and are used.
     others = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, **EXPERIMENTAL)})

@@ -199,8 +199,8 @@ def test_routes_of_other_namespaces_count_where_the_gateway_takes_them():
     text = route_list.foreign_table(route_list.foreign_entries(resolved))
     assert "HTTPRoute team-b/by-hand" in text and "team-a" not in text
     message = ingress.desired(resolved).message
-    assert message == "3 routes of another owner: HTTPRoute shop/by-hand: see list-routes"
-    assert ingress.desired(ingress.resolve(samples.facts())).message == ""
+    assert message.endswith("3 routes of another owner, see list-routes: HTTPRoute shop/by-hand")
+    assert "another owner" not in ingress.desired(ingress.resolve(samples.facts())).message
 
 
 def test_a_route_that_the_gateway_does_not_take_closes_no_path():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress.reports import backends
 from istio_ambient.ingress.routing import Match
+from istio_ambient.values.problem_codes import Code
 
 from tests.unit.ingress import samples
 from tests.unit.ingress.samples import (
@@ -387,6 +388,8 @@ def test_one_application_that_contradicts_itself_is_not_served():
     )
     assert served(wanted) == set()
     assert "none of these routes is served" in messages(wanted)
+    (problem,) = ingress.desired(ingress.resolve(wanted)).problems
+    assert problem.code is Code.ROUTES_CONTRADICT
 
 
 def test_long_names_stay_apart_and_fit():

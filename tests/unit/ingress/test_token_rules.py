@@ -13,6 +13,7 @@ from istio_ambient import ingress, kube, resources
 from istio_ambient.ingress import GatewayRef, Trust
 from istio_ambient.ingress.authentication import _token_keys, _token_rules
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
+from istio_ambient.values.problem_codes import Code
 
 ISSUER, OTHER = "https://issuer.example.com", "https://other.example.com"
 KEYS, THEIRS = "https://issuer.example.com/keys", "https://evil.example.com/keys"
@@ -226,3 +227,10 @@ def test_what_shares_the_gateway_agrees_and_whoever_is_in_force_stays(
         assert len({frozenset(ways) for ways in by_app.values()}) == 1
     refused = {trust.app for trust, kept in zip(wanted, found, strict=True) if trust != kept}
     assert refused == {problem.app for problem in problems}
+
+
+def test_what_applications_cannot_share_has_its_code():
+    found = ingress.compatible((VICTIM, OTHER_KEYS), {}, gateway="gate")[1]
+    assert {problem.code for problem in found} == {Code.ISSUER_CONTRADICTS}
+    found = ingress.compatible((VICTIM, OTHER_CLAIM), {}, gateway="gate")[1]
+    assert {problem.code for problem in found} == {Code.HEADER_CONTRADICTS}

@@ -45,7 +45,9 @@ def requests_of(
 def policies(text: str, **asked: Any) -> list[Any]:
     trusted = asked.pop("trusted", ())
     requests = requests_of(text, **asked)
-    objections = authorization.objections(requests, CLUSTER, namespace="shop", trusted=trusted)
+    objections = authorization.objections(
+        requests, CLUSTER, namespace="shop", app="beacon", trusted=trusted
+    )
     granted = authorization.outcomes(requests, objections).granted
     return list(authorization.policies(granted, model="shop", app="beacon"))
 

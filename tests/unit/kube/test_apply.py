@@ -265,6 +265,7 @@ def test_an_answer_that_is_not_what_was_sent_is_a_fault():
     assert fault.text.startswith(
         "AuthorizationPolicy shop/allow: a webhook changes what is written"
     )
+    assert fault.problem.code is Code.CHANGED_ON_WRITE
     # The next hook finds out by a dry run that another write would not last either.
     again = kube.plan([policy()], applied.live(live()))
     assert len(kube.apply(client, again, IDENTITY).faults) == 1

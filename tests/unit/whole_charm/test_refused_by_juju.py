@@ -127,7 +127,7 @@ def run_refused(
 
 def others(outcome: Outcome, *, but: str = BROKEN) -> dict[str, Any]:
     """Return the cluster and the databags of all relations but one."""
-    left_out = {"status", "plan", "requests", "reads", "version", "action", "log"}
+    left_out = {"status", "plan", "requests", "reads", "version", "action", "log", "codes"}
     left_out |= {f"app databag {but}", f"unit databag {but}"}
     return {place: each for place, each in outcome.sections.items() if place not in left_out}
 
@@ -139,7 +139,8 @@ def databags(places: Mapping[str, Any]) -> dict[str, Any]:
 
 def names(outcome: Outcome, endpoint: str) -> bool:
     """Return whether a finding, which is one of those in the status, names the relation."""
-    return any(line.startswith(f"reviews:{endpoint}: Juju ") for line in outcome.at("log"))
+    texts = tuple(f"{code} reviews:{endpoint}: Juju " for code in ("CI-202", "CI-203"))
+    return any(line.startswith(texts) for line in outcome.at("log"))
 
 
 def denials(outcome: Outcome) -> set[str]:

@@ -6,6 +6,7 @@
 Their content is decided in `routing` and `authentication`.
 """
 
+from istio_ambient.ingress.objects._cidrs import OPTION as CIDRS
 from istio_ambient.ingress.objects._cidrs import parse_cidrs
 from istio_ambient.ingress.objects._destination_rules import destination_rules
 from istio_ambient.ingress.objects._gateway import gateway
@@ -14,6 +15,7 @@ from istio_ambient.ingress.objects._routes import KINDS, routes
 from istio_ambient.ingress.objects.listener_certificate import Secret, secret, uncovered_by
 
 __all__ = [
+    "CIDRS",
     "KINDS",
     "Secret",
     "backend_policies",

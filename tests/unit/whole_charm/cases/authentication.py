@@ -79,7 +79,7 @@ CERTIFICATES: Mapping[str, Case] = {
             f"{PAGE}: spec.rules[0].filters[0].requestRedirect.scheme": "https",
             "app databag productpage: ingress.url": "https://shop.example.com/shop-productpage",
             "app databag tempo: tls_enabled": "True",
-            "status": "active: ",
+            "status": "active: serves https://shop.example.com",
         },
         given=merged(ASKED, api(hostnames=[])),
     ),
