@@ -73,7 +73,9 @@ def test_two_beacons_in_one_model_keep_to_their_own(beacons: tuple[beacon.Shop, 
         shop.refresh()
     assert one.status.startswith("active")
     reason = f"namespace {one.name} was already put on a mesh by {one.name}.{APP}"
-    assert two.status.startswith(f"blocked: config model-on-mesh: {reason}; remove its mesh labels")
+    assert two.status.startswith(
+        f"blocked: config model-on-mesh: {reason}; remove its mesh labels"
+    )
     assert one.namespace_labels[MANAGED_BY] == f"{one.name}.{APP}"
     assert mesh_labels(one, "details") == {}
     assert mesh_labels(two, "reviews")["istio.io/use-waypoint"] == two.waypoint

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import strategies
 from istio_ambient import acceptance, kube
 from istio_ambient.acceptance import Finding, Report, _proxies
-from istio_ambient.values.problems import Problem
 from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import Problem
 
 from tests.unit.acceptance import samples
 from tests.unit.acceptance.samples import GATEWAY, WAYPOINT

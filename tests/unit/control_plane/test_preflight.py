@@ -101,7 +101,7 @@ def test_with_warn_it_installs_with_the_same_message():
     assert not wanted.hold
     assert not wanted.problems
     assert wanted.objects
-    assert wanted.message == texts(desired(exclusive))
+    assert wanted.message == f"CI-601 {texts(desired(exclusive))}"
 
 
 def test_to_warn_is_about_the_cni_and_nothing_else():

@@ -52,7 +52,10 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "trusted-requesters": Option(
         "details",
-        {"access to Service shop/reviews: spec.rules": PRESENT, "status": "active: 2 applications on the mesh"},
+        {
+            "access to Service shop/reviews: spec.rules": PRESENT,
+            "status": "active: 2 applications on the mesh",
+        },
         given=changed(target_app_name="reviews"),
     ),
     "route-namespaces": Option(

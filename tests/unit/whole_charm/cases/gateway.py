@@ -131,7 +131,11 @@ CASES: Mapping[str, Case] = {
     ),
     "a route of another owner at the gateway": Case(
         BY_HAND,
-        {"status": Has("active: ", "1 route of another owner, see list-routes: HTTPRoute shop/by-hand")},
+        {
+            "status": Has(
+                "active: ", "1 route of another owner, see list-routes: HTTPRoute shop/by-hand"
+            )
+        },
     ),
     "the listener of a route of another owner": Case(
         by_hand(spec={"parentRefs": [{"name": "gate", "sectionName": "http-8080"}]}),
