@@ -19,9 +19,10 @@ T = TypeVar("T")
 
 SOURCES = ("team-a/web", "team-a/web-2", "team-ab/web", "team-b/api", "truth/web")
 ADDRESSES = ("172.18.0.2", "172.18.1.10", "172.18.2.10")
-SERVICE_PORTS = (80, 81, 82)
-"""HTTP by name, TCP by name, and without a name."""
+SERVICE_PORTS = (80, 81, 82, 83)
+"""HTTP by name, TCP by name, without a name, and by name UDP, though it is TCP."""
 POD_PORTS = (9080, 9081)
+UNKNOWN_PROVIDER = "nobody"
 
 
 class Layer(enum.StrEnum):
@@ -99,6 +100,9 @@ def policies(layer: Layer) -> st.SearchStrategy[Spec]:
     rare = st.one_of(
         _policy("AUDIT", st.lists(_rules(layer), min_size=1, max_size=1)),
         _policy("CUSTOM", st.lists(_CUSTOM_RULES, min_size=1, max_size=1)),
+        _policy("CUSTOM", st.lists(_CUSTOM_RULES, min_size=1, max_size=1)).map(
+            lambda policy: {**policy, "annotations": {"istio.io/dry-run": "true"}}
+        ),
         allow.map(lambda policy: {**policy, "annotations": {"istio.io/dry-run": "true"}}),
         deny.map(lambda policy: {**policy, "annotations": {"istio.io/dry-run": "true"}}),
     )
@@ -106,7 +110,7 @@ def policies(layer: Layer) -> st.SearchStrategy[Spec]:
 
 
 def _policy(action: str, rules: st.SearchStrategy[list[Spec]]) -> st.SearchStrategy[Spec]:
-    extra = {"provider": {"name": "nobody"}} if action == "CUSTOM" else {}
+    extra = {"provider": {"name": UNKNOWN_PROVIDER}} if action == "CUSTOM" else {}
 
     def spec(found: list[Spec]) -> Spec:
         said = {} if action == "ALLOW" and len(found) == 1 else {"action": action}
@@ -153,6 +157,10 @@ _PATHS = _some(
     "/{*}/{**}",
     "/a/{*}/c",
     "/a;v=1/{*}",
+    "/a%3Cb",
+    "/a<b",
+    "/a%7C*",
+    "*%60",
 )
 _METHODS = _some("GET", "POST", "PUT", "P*", "*T", "*", "get")
 _HOSTS = _some(
@@ -229,6 +237,7 @@ _L7_CONDITIONS = (
     _condition("request.headers[x-team]", _TEAMS),
     _condition("request.headers[X-Team]", _TEAMS),
     _condition("request.headers[:method]", _METHODS),
+    _condition("request.headers[:path]", _some("/a/b", "/a*", "*y.txt", "/a%3Cb", "/A/b", "*%7C")),
     _condition("source.serviceAccount", _ACCOUNTS),
     _condition("source.trustDomain", _TRUST),
     _condition("remote.ip", _BLOCKS),
@@ -281,7 +290,9 @@ def _calls(layer: Layer) -> st.SearchStrategy[Call]:
         Call,
         source=st.sampled_from((*SOURCES, *nobody)),
         source_ip=st.sampled_from(ADDRESSES),
-        port=st.sampled_from((80, 80, 81, 82) if layer is Layer.L7 else (80, 81)),
+        port=st.sampled_from(
+            (80, 80, 80, 80, 81, 81, 82, 82, 83) if layer is Layer.L7 else (80, 81)
+        ),
         method=st.sampled_from(("GET", "GET", "POST", "PUT", "DELETE")),
         path=st.sampled_from(
             (
@@ -300,12 +311,27 @@ def _calls(layer: Layer) -> st.SearchStrategy[Call]:
                 "/a\\b",
                 "/a;v=1/b",
                 "/x/y.txt",
+                "/a<b",
+                "/a>b",
+                "/a|",
+                "/a%3cb",
+                "/a`",
+                "/a^{b}",
+                "/a/x/../b?x=/../y.txt",
             )
         ),
         host=st.sampled_from(
             ("shop.example", "shop.example:80", "SHOP.example", "api.shop.example", "other:80")
         ),
         headers=st.sampled_from(
-            ((), (("x-team", "a"),), (("x-team", "ab"),), (("x-team", "a,b"),))
+            (
+                (),
+                (("x-team", "a"),),
+                (("x-team", "ab"),),
+                (("x-team", "a,b"),),
+                (("x-forwarded-for", "172.18.2.10"),),
+                (("x-forwarded-for", "10.0.0.9, 172.18.1.10"),),
+                (("x-forwarded-for", "nowhere"),),
+            )
         ),
     )

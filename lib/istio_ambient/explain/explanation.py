@@ -62,6 +62,7 @@ def text(explained: Explanation) -> str:
     parts += _hops(explained)
     if explained.straight:
         parts.append(_straight(explained.straight))
+    parts.append(printable(f"not weighed: {'; '.join(verdict.not_weighed)}"))
     instructions = remedies.remedies(explained.case)
     if instructions:
         parts.append(_listed("To allow it:", instructions))
@@ -86,6 +87,7 @@ def data(explained: Explanation) -> dict[str, Any]:
         "hops": [_hop_data(explained, hop) for hop in verdict.hops],
         "straight-to-a-pod": _straight_data(explained.straight),
         "remedies": remedies.remedies(explained.case),
+        "not-weighed": list(verdict.not_weighed),
     }
 
 

@@ -71,6 +71,8 @@ def _batch(
         policies += _to_pods(app, case)
         pairs += [Pair(Layer.L4, _bed.direct(app), call) for call in case.calls]
     policies += _shared(root, seed + 2, chance)
+    policies += _peer_authentications(root, guarded, chance)
+    pairs = [pair for pair in pairs if not (pair.call.port == _TCP and _SNI in str(policies))]
     chance.shuffle(pairs)
     return Batch(tuple(policies), tuple(pairs))
 
@@ -119,6 +121,38 @@ def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
     if chance.random() < 0.25:
         for hardened in hardened_mode.policies(root, "istio-k8s"):
             yield _policy(root, hardened.metadata.name, {"spec": hardened["spec"]}, {})
+
+
+_TCP, _SNI = 81, "connection.sni"
+"""The server name inside of TLS, on a port that is not HTTP, is no member of a request."""
+_MODES = ("STRICT", "PERMISSIVE", "DISABLE", "UNSET")
+
+
+def _peer_authentications(
+    root: str, guarded: Sequence[tuple[str, str]], chance: random.Random
+) -> Iterator[Manifest]:
+    """Yield, at random, PeerAuthentications of the mesh, of namespaces and of applications."""
+    for where, odds in ((root, 0.3), (_bed.NEAR, 0.3), (_bed.FAR, 0.3)):
+        if chance.random() < odds:
+            yield _peer_authentication(where, "default", {"mtls": _mode(chance)})
+    for where, name in guarded:
+        if chance.random() < 0.3:
+            spec: Manifest = {"selector": {"matchLabels": {_bed.NAME: name}}}
+            if chance.random() < 0.7:
+                spec["mtls"] = _mode(chance)
+            if chance.random() < 0.7:
+                ports = chance.sample(authorization_cases.POD_PORTS, chance.randint(1, 2))
+                spec["portLevelMtls"] = {str(port): _mode(chance) for port in ports}
+            yield _peer_authentication(where, name, spec)
+
+
+def _mode(chance: random.Random) -> dict[str, str]:
+    return {"mode": chance.choice(_MODES)}
+
+
+def _peer_authentication(where: str, name: str, spec: Manifest) -> Manifest:
+    metadata = {"namespace": where, "name": name}
+    return {"apiVersion": _API, "kind": "PeerAuthentication", "metadata": metadata, "spec": spec}
 
 
 def _policy(where: str, name: str, policy: Spec, target: Spec) -> Manifest:

@@ -91,11 +91,15 @@ class Bed:
 
     def snapshot(self, policies: Iterable[Manifest]) -> evaluator.Snapshot:
         """Return the input of the evaluator under these policies."""
+        objects = list(policies)
         return dataclasses.replace(
             self._layout,
             auto_allow=self.auto_allow,
-            policies=tuple(policies),
-            authorizers=frozenset(),
+            policies=tuple(each for each in objects if each["kind"] == "AuthorizationPolicy"),
+            peer_authentications=tuple(
+                each for each in objects if each["kind"] == "PeerAuthentication"
+            ),
+            mesh=evaluator.MeshSettings(authorizers=frozenset()),
         )
 
     def refresh(self, *, auto_allow: bool) -> None:
@@ -106,7 +110,8 @@ class Bed:
 
     def _delete_policies(self) -> None:
         for where in (NEAR, FAR, self.root):
-            self._client.deletecollection(resources.AuthorizationPolicy, namespace=where)
+            for kind in (resources.AuthorizationPolicy, resources.PeerAuthentication):
+                self._client.deletecollection(kind, namespace=where)
 
     def _create(self, manifests: Iterable[Manifest]) -> None:
         with concurrent.futures.ThreadPoolExecutor(_PARALLEL) as pool:
@@ -173,8 +178,8 @@ def _waypoint() -> Manifest:
 
 def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
     waypoint_labels = {"istio.io/use-waypoint": WAYPOINT, "istio.io/use-waypoint-namespace": NEAR}
-    names = ("http-web", "tcp-web", "web")
-    targets = (*authorization_cases.POD_PORTS, authorization_cases.POD_PORTS[0])
+    names = ("http-web", "tcp-web", "web", "udp-web")
+    targets = authorization_cases.POD_PORTS * 2
     ports = [
         {"name": called, "port": port, "targetPort": target}
         for called, port, target in zip(

@@ -253,8 +253,11 @@ class Evaluator:
         number = ports[0] if ports and len(ports) == 1 else None
         hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(client.source), number)
         applied = self.topology.policies_at_waypoint(waypoint, service)
-        if not waypoint.is_reachable or protocol is _ports.Protocol.UDP:
-            return dataclasses.replace(hop, decision=Decision.DENIED, reason=Reason.UNREACHABLE)
+        obstacle = _obstacle(waypoint, service, protocol)
+        if obstacle:
+            return dataclasses.replace(
+                hop, decision=Decision.DENIED, reason=Reason.UNREACHABLE, policy=obstacle
+            )
         address = (
             _snapshot.spec(service).get("clusterIP") if service else _snapshot.address(pod or {})
         )
@@ -316,6 +319,17 @@ class Evaluator:
             token=None if _UNREAD_TOKENS in self.topology.snapshot.unread else False,
             trust_domains=(mesh.trust_domain, *mesh.trust_domain_aliases),
         )
+
+
+def _obstacle(
+    waypoint: Waypoint, service: Manifest | None, protocol: _ports.Protocol
+) -> PolicyRef | None:
+    """Return the object for which no proxy answers; None: one does."""
+    if not waypoint.is_reachable:
+        return PolicyRef(waypoint.namespace, waypoint.name, action="", kind="Gateway")
+    if service is not None and protocol is _ports.Protocol.UDP:
+        return PolicyRef(*_snapshot.key(service), action="", kind="Service")
+    return None
 
 
 def _with_token(

@@ -54,7 +54,8 @@ class PolicyRef:
         default_factory=dict[str, str], compare=False
     )
     kind: str = "AuthorizationPolicy"
-    """`PeerAuthentication` where istiod makes a DENY policy of one for ztunnel."""
+    """Another one than AuthorizationPolicy for another object that decides: a PeerAuthentication, a
+    RequestAuthentication, a Gateway without pods, a Service with a port that no waypoint serves."""
     synthetic: bool = False
     """Whether istiod generates the policy (PILOT_AUTO_ALLOW_WAYPOINT_POLICY), so that no object in
     the cluster has it."""

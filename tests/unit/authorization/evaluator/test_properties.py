@@ -19,7 +19,12 @@ from tests.unit.authorization.evaluator import samples
 CASES = st.sampled_from(Layer).flatmap(authorization_cases.cases)
 PORTS = [
     {"name": name, "port": port, "targetPort": target}
-    for name, port, target in (("http", 80, 9080), ("tcp", 81, 9081), ("", 82, 9080))
+    for name, port, target in (
+        ("http", 80, 9080),
+        ("tcp", 81, 9081),
+        ("", 82, 9080),
+        ("udp-x", 83, 9081),
+    )
 ]
 TARGETS: dict[Layer, dict[str, Any]] = {
     Layer.L7: {"targetRefs": samples.TO_DETAILS},
