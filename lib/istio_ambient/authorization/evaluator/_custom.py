@@ -3,9 +3,9 @@
 
 """CUSTOM policies as waypoints and gateways enforce them, which may be as DENY.
 
-istiod makes two filters of them: one that asks the external authorizer, and one that matches. Where
-it cannot make the first, it makes the second deny (istio.io/istio,
-pilot/pkg/security/authz/builder).
+istiod makes two filters of them: one that matches, and one that asks the external authorizer.
+Where it cannot make the second, it makes the first deny (istio.io/istio,
+pilot/pkg/security/authz).
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ def enforced(policies: Iterable[Policy], mesh: MeshSettings) -> list[Policy]:
     """Return all policies of one proxy and destination, as it enforces them.
 
     A CUSTOM policy denies what it matches where its provider is unknown, and where policies name
-    several providers. A dry run of one with a known provider denies too: istiod puts its rules into
-    a filter that enforces them.
+    several providers. A dry run of one with a known provider denies too: istiod puts its rules
+    into a filter that enforces them.
     """
     found = list(policies)
     providers = {each.authorizer for each in found if each.action == _policies.CUSTOM}

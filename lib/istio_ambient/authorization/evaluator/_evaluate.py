@@ -92,20 +92,16 @@ class Evaluator:
         if _NO_SELECTOR in notes and decision is Decision.ALLOWED:
             decision = Decision.CONDITIONAL
         if client.kind is ClientKind.NODE:
-            decision = self._from_node(request, decision)
             notes.append(_FROM_NODE)
+            if request.destination.kind is not DestinationKind.SERVICE:
+                decision, hops = Decision.ALLOWED, []
+            elif decision is Decision.DENIED:
+                decision = Decision.CONDITIONAL  # The pod may be on another node.
         return Verdict(decision, tuple(hops), "; ".join(notes), self.not_weighed(hops))
 
     def not_weighed(self, hops: Sequence[Hop]) -> tuple[str, ...]:
         """Return what a verdict on these hops leaves out, in words for an operator."""
         return _not_weighed.not_weighed(self.topology.snapshot, hops)
-
-    @staticmethod
-    def _from_node(request: Request, decision: Decision) -> Decision:
-        """Return the decision about a process on a node: by a Service, the pod may be on another."""
-        if request.destination.kind is DestinationKind.SERVICE:
-            return decision if decision is Decision.ALLOWED else Decision.CONDITIONAL
-        return Decision.ALLOWED
 
     def at_gateway(self, gateway: tuple[str, str], request: Request) -> Hop:
         """Return the decision of an ingress gateway about a request from outside the mesh.

@@ -13,8 +13,8 @@ from istio_ambient.authorization.evaluator._verdict import Hop, Proxy
 
 _ALWAYS = ("NetworkPolicies", "connections that are open already")
 _AT_ENVOY = "routes (HTTPRoute, GRPCRoute), EnvoyFilters and WasmPlugins at its proxies"
-TOKEN = "whether a token of the request is valid"
-LOGIN = "what the external authorizer answers"
+_CREDENTIAL = "whether a token of the request is valid"
+_ANSWER = "what the external authorizer answers"
 
 
 def not_weighed(snapshot: Snapshot, hops: Sequence[Hop]) -> tuple[str, ...]:
@@ -32,9 +32,9 @@ def _named(snapshot: Snapshot, hops: Sequence[Hop]) -> Iterator[str]:
     if snapshot.mesh.authorizers is None and any(hop.asks for hop in hops):
         yield "whether the external authorizer is known to the mesh"
     if any(hop.asks for hop in hops):
-        yield LOGIN
+        yield _ANSWER
     if any(hop.checks_token for hop in hops):
-        yield TOKEN
+        yield _CREDENTIAL
     if any(hop.proxy is not Proxy.ZTUNNEL for hop in hops):
         yield _AT_ENVOY
     yield from _ALWAYS

@@ -4,7 +4,7 @@
 """Tokens of requests, which RequestAuthentications make waypoints and gateways look at.
 
 A token that is malformed, expired or of an unknown issuer is answered with 401, whatever the
-policies allow; a request without a token passes on. Only the form of a token is looked at here. See
+policies allow; a request without a token passes on. Only the form of a token is looked at. See
 https://istio.io/latest/docs/reference/config/security/request_authentication/.
 """
 

@@ -321,7 +321,7 @@ class Topology:
     def _named_at_waypoint(
         self, waypoint: Waypoint, service: Manifest | None
     ) -> Callable[[Sequence[Reference], str], bool]:
-        """Return the function that says whether targets of an object, in a namespace, are these."""
+        """Return the function that says whether an object, by its targets, is about these."""
         root = self.snapshot.root_namespace
         applied = {(root, _policies.GATEWAY_API, "GatewayClass", gateways.WAYPOINT_CLASS)}
         if service is not None:
