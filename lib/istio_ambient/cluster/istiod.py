@@ -66,7 +66,7 @@ class Istiod:
     """Whether a workload accepts requests of its own waypoint without a policy for them."""
     owner: str = ""
     """`<model>/<application>` that installed it; empty: another installer."""
-    mesh: evaluator.MeshSettings = evaluator.MeshSettings()
+    mesh: evaluator.MeshSettings = dataclasses.field(default_factory=evaluator.MeshSettings)
     """What of the mesh config decides about requests."""
 
 
@@ -153,11 +153,11 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
 def mesh_settings(mesh_config: Mapping[str, Any]) -> evaluator.MeshSettings:
     """Return what of a MeshConfig in JSON form decides about requests.
 
-    Members of another type than istiod takes count as missing: istiod keeps its last good MeshConfig
-    then, or its defaults.
+    Members of another type than istiod takes count as missing: istiod then keeps its last good
+    MeshConfig, or its defaults.
     """
     aliases = decoded.elements(mesh_config.get("trustDomainAliases"))
-    providers = kube.items(mesh_config, "extensionProviders")
+    providers = map(decoded.members, decoded.elements(mesh_config.get("extensionProviders")))
     named = {
         name: each for each in providers if (name := _text(each, "name")) and _is_authorizer(each)
     }

@@ -14,7 +14,7 @@ def read(
     root_namespace: str,
     *,
     auto_allow: bool,
-    mesh: evaluator.MeshSettings = evaluator.MeshSettings(),
+    mesh: evaluator.MeshSettings | None = None,
 ) -> evaluator.Snapshot:
     """Return the objects of the whole cluster, by one LIST for each kind.
 
@@ -24,17 +24,19 @@ def read(
         client: may list these kinds in all namespaces; a kind that is not served has no objects.
         root_namespace: Istio's root namespace.
         auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
-        mesh: what of the mesh config decides about requests.
+        mesh: what of the mesh config decides about requests; None: its defaults.
 
     Raises:
         kube.RequestError: on any other answer but success, to a LIST of another kind.
     """
-    peers, unread_peers = _optional(client, resources.PeerAuthentication)
-    tokens, unread_tokens = _optional(client, resources.RequestAuthentication)
+    peers, unread_peers = _optional(client, resources.PeerAuthentication, "PeerAuthentication")
+    tokens, unread_tokens = _optional(
+        client, resources.RequestAuthentication, "RequestAuthentication"
+    )
     return evaluator.Snapshot(
         root_namespace=root_namespace,
         auto_allow=auto_allow,
-        mesh=mesh,
+        mesh=mesh or evaluator.MeshSettings(),
         namespaces=_all(client, Namespace),
         services=_all(client, Service),
         pods=_all(client, Pod),
@@ -47,13 +49,13 @@ def read(
 
 
 def _optional(
-    client: kube.Client, kind: kube.ResourceType
+    client: kube.Client, kind: kube.ResourceType, name: str
 ) -> tuple[tuple[kube.Manifest, ...], tuple[str, ...]]:
     """Return the objects of a kind, and the kind's name where they cannot be read."""
     try:
         return _all(client, kind), ()
     except kube.RequestError:
-        return (), (f"{kube.kind_of(kind)}s",)
+        return (), (f"{name}s",)
 
 
 def _all(client: kube.Client, kind: kube.ResourceType) -> tuple[kube.Manifest, ...]:

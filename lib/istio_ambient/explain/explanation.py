@@ -152,7 +152,8 @@ def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[
 
 def _policy_text(ref: evaluator.PolicyRef) -> str:
     """Return a policy; one that istiod generates is no object that could be looked up."""
-    return _ISTIODS_OWN if ref.synthetic else f"policy {ref}"
+    word = "policy " if ref.kind == "AuthorizationPolicy" else ""
+    return _ISTIODS_OWN if ref.synthetic else f"{word}{ref}"
 
 
 def _straight(verdict: evaluator.Verdict) -> str:

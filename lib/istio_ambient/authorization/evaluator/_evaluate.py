@@ -342,7 +342,11 @@ def _with_token(
     ref = _token_ref(authentications[0])
     if token is _tokens.Token.MALFORMED:
         return dataclasses.replace(
-            hop, decision=Decision.DENIED, reason=Reason.TOKEN, policy=ref, applied=(ref,)
+            hop,
+            decision=Decision.DENIED,
+            reason=Reason.UNAUTHORIZED,
+            policy=ref,
+            applied=(ref,),
         )
     attributes = dataclasses.replace(seen, token=None)
     decided = _decide.decide(hop, applied, dataclasses.replace(rules, attributes=attributes))
@@ -350,7 +354,7 @@ def _with_token(
     if token is _tokens.Token.UNSPECIFIED or decided.decision is Decision.DENIED:
         return decided
     unless = (*decided.unless, Condition(ref, "if the token is not valid"))
-    reason = Reason.TOKEN if decided.decision is Decision.ALLOWED else decided.reason
+    reason = Reason.UNAUTHORIZED if decided.decision is Decision.ALLOWED else decided.reason
     return dataclasses.replace(
         decided, decision=Decision.CONDITIONAL, reason=reason, unless=unless
     )

@@ -27,7 +27,7 @@ class Reason(enum.StrEnum):
     LACK_OF_ALLOW = "no ALLOW policy matches"
     CUSTOM = "an external authorizer decides"
     PLAIN_TEXT = "plain text is refused by a PeerAuthentication"
-    TOKEN = "the token is malformed, so that a RequestAuthentication refuses it"
+    UNAUTHORIZED = "the token is malformed, so that a RequestAuthentication refuses it"
     UNREACHABLE = "no proxy answers there"
 
 
@@ -54,8 +54,8 @@ class PolicyRef:
         default_factory=dict[str, str], compare=False
     )
     kind: str = "AuthorizationPolicy"
-    """Another one than AuthorizationPolicy for another object that decides: a PeerAuthentication, a
-    RequestAuthentication, a Gateway without pods, a Service with a port that no waypoint serves."""
+    """Another one where another object decides: PeerAuthentication, RequestAuthentication, a
+    Gateway without pods, a Service with a port that no waypoint serves."""
     synthetic: bool = False
     """Whether istiod generates the policy (PILOT_AUTO_ALLOW_WAYPOINT_POLICY), so that no object in
     the cluster has it."""

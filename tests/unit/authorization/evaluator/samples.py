@@ -60,7 +60,8 @@ def pod(
     """A pod, captured by istio-cni unless its labels say otherwise."""
     marks = {"app.kubernetes.io/name": app, "statefulset.kubernetes.io/pod-name": name}
     ports = [{"name": "http", "containerPort": 9080}, {"name": "admin", "containerPort": 9081}]
-    mode = (labels or {}).get("istio.io/dataplane-mode")
+    given: dict[str, str] = labels or {}
+    mode = given.get("istio.io/dataplane-mode")
     is_captured = mode in (None, "ambient") if captured is None else captured
     return {
         "metadata": {
@@ -128,4 +129,5 @@ def verdict(
 ) -> evaluator.Verdict:
     members: dict[str, Any] = {"port": 80, **request}
     asked = evaluator.Request(source, target, **members)
-    return evaluator.evaluate(snapshot(*policies, **(changes or {})), asked)
+    changed: dict[str, Any] = changes or {}
+    return evaluator.evaluate(snapshot(*policies, **changed), asked)

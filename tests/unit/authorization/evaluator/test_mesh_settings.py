@@ -1,6 +1,6 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""What decides beside policies: PeerAuthentications, the mesh config, tokens, written addresses."""
+"""What decides beside policies: PeerAuthentications, the mesh config, tokens, addresses."""
 
 import base64
 from typing import Any
@@ -184,7 +184,9 @@ def test_a_malformed_token_is_refused(
     changes = {"request_authentications": (TOKENS,)}
     found = verdict(headers=headers, changes=changes)
     assert found.decision is without_policy
-    assert (found.hops[0].reason is Reason.TOKEN) == (without_policy is not Decision.ALLOWED)
+    assert (found.hops[0].reason is Reason.UNAUTHORIZED) == (
+        without_policy is not Decision.ALLOWED
+    )
     assert verdict(WITH_TOKEN, headers=headers, changes=changes).decision is with_policy
     assert verdict(headers=headers).allowed
     told = "whether a token of the request is valid" in found.not_weighed
