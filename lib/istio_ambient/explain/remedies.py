@@ -157,7 +157,11 @@ def _request_access(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         if str(request.source) == case.source.identity
         and origins.is_about(request.target, destination)
     ]
-    yield from (_insufficient(e) for e in found if e.outcome is not outcomes.Outcome.UNMANAGED)
+    # What is granted to an identity that the source does not have yet may well suffice.
+    satisfied = {outcomes.Outcome.UNMANAGED}
+    if not case.source.on_mesh:
+        satisfied.add(outcomes.Outcome.GRANTED)
+    yield from (_insufficient(each) for each in found if each.outcome not in satisfied)
     if not found:
         yield from _not_requested(case, hop)
 
@@ -280,7 +284,7 @@ def _is_for_unknown_source(request: AccessRequest, case: Case) -> bool:
 
 def _own_policy(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     """Yield how an operator allows the request without any charm."""
-    if case.destination.address.namespace != case.facts.model:
+    if case.destination.address.namespace != case.facts.model or not case.source.on_mesh:
         return
     command = own_policy.command(case.source, case.destination, case.request, hop)
     if command:

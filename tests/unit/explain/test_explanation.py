@@ -258,10 +258,12 @@ def test_a_source_outside_of_the_mesh_has_to_join_it_first():
         changes={"pods": tuple(pods)},
     )
     assert found.decision is evaluator.Decision.DENIED
-    assert remedies.remedies(found.case)[0] == (
+    join, leave = remedies.remedies(found.case)
+    assert join == (
         "put ratings on the mesh, so that it has an identity: "
         "juju integrate ratings beacon:service-mesh"
     )
+    assert leave.endswith("juju config -m mesh istio-k8s hardened-mode=false")
 
 
 def test_between_models_the_remedy_names_the_beacon_and_the_integration():
