@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from istio_ambient import resources
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ServiceAccount
 
 from tests import lab
 from tests.lab import apps, beacon, conftest, juju
@@ -77,7 +78,7 @@ DENIALS = {
     "unreadable": Denial(unreadable=True, first="requests of details cannot", solves=False),
     "cross-model": Denial(source="away/front", related=False, first="put away/front on the mesh"),
     "no application": Denial(
-        source="away/default", related=False, first="away/default is no Juju", solves=False
+        source="away/robot", related=False, first="away/robot is no Juju", solves=False
     ),
     "wrong port": Denial(port=8080, hardened=True, first="port 8080 is the wrong port"),
 }
@@ -97,6 +98,8 @@ def site(
     shop.model.integrate("details", MESH)
     shop.model.integrate("other:details", "details:details")
     away.deploy(apps.PRODUCTPAGE, "front")
+    account = ServiceAccount(metadata=ObjectMeta(name="robot", namespace=away.name))
+    cluster.client.create(account)
     shop.model.wait_active()
     away.wait_active()
     return Site(shop, away, control_plane)
@@ -150,8 +153,8 @@ def name_of(site: Site, denial: Denial) -> str:
 def explain(site: Site, denial: Denial, port: int) -> dict[str, Any]:
     url = f"http://{denial.target}.{site.shop.name}.svc.cluster.local:{port}/{denial.target}/0"
     source = name_of(site, denial)
-    if source.endswith("/default"):  # No pod runs with it.
-        source = f"ns/{site.away.name}/sa/default"
+    if source.endswith("/robot"):  # No pod runs with it.
+        source = f"ns/{site.away.name}/sa/robot"
     params = {"source": source, "url": url, "method": denial.method, "format": "json"}
     return json.loads(site.shop.model.run(UNIT, "explain", **params)["json"])
 

@@ -98,7 +98,8 @@ def source(topology: evaluator.Topology, text: str, model: str) -> NamedSource:
     identity = f"{named.namespace}/{accounts[0]}"
     gateway = evaluator.labels(found[0]).get(gateways.NAME_LABEL, "")
     app = gateway or evaluator.application(found[0])
-    name = named.name if named.kind is Kind.ANY and app != accounts[0] else app
+    is_spelled = named.kind is Kind.ACCOUNT or (named.kind is Kind.ANY and app != accounts[0])
+    name = named.name if is_spelled else app
     return NamedSource(
         named.namespace,
         name,
