@@ -167,7 +167,7 @@ OWN = "or allow it by a policy of your own, until you delete it: echo "
             {},
             [
                 "ratings:service-mesh policies[0] requests it, refused: "
-                "asks for Service shop/details, which is not its own; ask for a Service",
+                "asks for Service shop/details, which is not its own; ",
                 OWN,
             ],
         ),
