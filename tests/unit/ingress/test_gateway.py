@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway itself: listeners, hostnames, scale, and what istiod is told to copy."""
 
+import json
+
 import pytest
 from istio_ambient import ingress
 from istio_ambient.ingress import Config
@@ -32,7 +34,16 @@ def test_pods_get_the_telemetry_label_and_nothing_that_identifies_the_gateway_ob
         "charms.canonical.com/shop.gate.telemetry": "aggregated"
     }
     # Absent, istiod would copy the Gateway's own annotations, our hash among them.
-    assert spec["infrastructure"]["annotations"] is not None
+    assert spec["infrastructure"]["annotations"] == {}
+
+
+def test_only_the_pods_have_the_configuration_of_their_metrics():
+    # On Deployment and Service `istioctl analyze` warns of it.
+    data = objects(facts())["ConfigMap shop/gate-parameters"]["data"]
+    template = json.loads(data["deployment"])["spec"]["template"]
+    (config,) = template["metadata"]["annotations"].values()
+    suffixes = json.loads(config)["proxyStatsMatcher"]["inclusionSuffixes"]
+    assert "expiration_unix_time_seconds" in suffixes
 
 
 @pytest.mark.parametrize("replicas", [1, 3])

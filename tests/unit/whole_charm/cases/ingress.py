@@ -99,7 +99,9 @@ CHARM: Mapping[str, Case] = {
         {
             "Gateway shop/door: spec.gatewayClassName": "istio",
             "Gateway shop/door: spec.infrastructure.labels": Has("shop.door."),
-            "Gateway shop/door: spec.infrastructure.annotations": Has("ssl.handshake"),
+            "ConfigMap shop/door-parameters: data.deployment.spec.template.metadata": Has(
+                "ssl.handshake"
+            ),
             f"access to pods shop/{NAME}=door: metadata.name": Has("door-shop-policy-door-"),
             f"access to pods shop/{NAME}=productpage: spec.rules[0].from": Has(
                 "'cluster.local/ns/shop/sa/door-istio'"
