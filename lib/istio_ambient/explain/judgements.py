@@ -42,6 +42,11 @@ class MeshJudge:
     def __call__(self, attempt: Attempt) -> Judgement:
         """Return the judgement of a recorded request."""
         destination = attempt.destination
+        if attempt.proxy is evaluator.Proxy.GATEWAY:
+            namespace, _, name = attempt.where.partition("/")
+            verdict = _at_gateway(self.evaluation, (namespace, name), attempt)
+            remedy = f"juju run -m {namespace} {name}/leader list-denials has what would allow it"
+            return _judgement(verdict, attempt.proxy, (remedy,))
         if destination is None:
             return Judgement(_GONE.format(attempt.recorded.destination_ip))
         request = request_of(attempt)
@@ -131,20 +136,9 @@ class GatewayJudge:
 
     def __call__(self, attempt: Attempt) -> Judgement:
         """Return the judgement of a recorded request."""
-        recorded = attempt.recorded
-        where, name = self.facts.model, self.facts.app
-        request = evaluator.Request(
-            source=None,
-            destination=evaluator.Destination.service(where, name),
-            port=recorded.port,
-            method=recorded.method or None,
-            path=recorded.path or None,
-            host=recorded.host or None,
-            source_ip=recorded.source_ip or None,
-        )
-        hop = self.evaluation.at_gateway((where, name), request)
-        verdict = evaluator.Verdict(hop.decision, (hop,), not_weighed=(_NOT_AT_GATEWAY,))
-        return _judgement(verdict, attempt.proxy, tuple(self._remedies(attempt, hop)))
+        verdict = _at_gateway(self.evaluation, (self.facts.model, self.facts.app), attempt)
+        remedies_now = tuple(self._remedies(attempt, verdict.hops[0]))
+        return _judgement(verdict, attempt.proxy, remedies_now)
 
     def _remedies(self, attempt: Attempt, hop: evaluator.Hop) -> Iterator[str]:
         refusal = attempt.recorded.refusal
@@ -208,6 +202,24 @@ def request_of(attempt: Attempt) -> evaluator.Request:
         host=recorded.host or None,
         source_ip=recorded.source_ip or None,
     )
+
+
+def _at_gateway(
+    evaluation: evaluator.Evaluator, gateway: tuple[str, str], attempt: Attempt
+) -> evaluator.Verdict:
+    """Return the verdict of an ingress gateway, whose only hop is the gateway."""
+    recorded = attempt.recorded
+    request = evaluator.Request(
+        source=None,
+        destination=evaluator.Destination.service(*gateway),
+        port=recorded.port,
+        method=recorded.method or None,
+        path=recorded.path or None,
+        host=recorded.host or None,
+        source_ip=recorded.source_ip or None,
+    )
+    hop = evaluation.at_gateway(gateway, request)
+    return evaluator.Verdict(hop.decision, (hop,), not_weighed=(_NOT_AT_GATEWAY,))
 
 
 def _judgement(

@@ -231,3 +231,20 @@ def test_times_without_a_clock_are_said_to_be_unknown():
     assert (
         denials.moment(datetime.datetime(2026, 1, 1, 0, 30, tzinfo=hour)) == "2025-12-31T23:30:00Z"
     )
+
+
+def test_a_line_of_a_gateway_is_judged_by_the_policies_at_the_gateway():
+    labels = {"gateway.networking.k8s.io/gateway-name": "gate"}
+    door = samples.policy(
+        "door",
+        targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}],
+        rules=[{"from": [{"source": {"ipBlocks": ["198.51.100.0/24"]}}]}],
+    )
+    found = evaluation(door, pods=(*PODS, pod("gate", 124, labels=labels)))
+    directory = denials.Directory(found.topology)
+    line = entry(gateway("rbac_access_denied_matched_policy[none]")).request
+    judgement = judge(found)(directory.attempt(directory.pasted(line)))
+    assert judgement.verdict.startswith("denied, no ALLOW policy matches, by gateway shop/gate")
+    assert judgement.remedies == (
+        "juju run -m shop gate/leader list-denials has what would allow it",
+    )
