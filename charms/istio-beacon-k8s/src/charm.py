@@ -27,6 +27,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
 
     MANAGED = (*gateways.KINDS, resources.AuthorizationPolicy)
     APART = gateways.APART
+    SEPARABLE = frozenset({resources.Gateway})
     ACCESS = order.ACCESS
     ADOPTED_SCOPES = frozenset(
         {

@@ -35,11 +35,13 @@ class Movement(enum.Flag):
     BOTH = NARROWS | WIDENS
 
 
-def placements(transitions: Sequence[Transition]) -> Mapping[kube.Ref, Placement]:
+def placements(
+    transitions: Sequence[Transition], stepwise: bool = False
+) -> Mapping[kube.Ref, Placement]:
     """Return when each changed object is written; see `kube.Access`."""
     moves = {each.ref: _movement(each) for each in transitions}
     changed = [move for move in moves.values() if move]
-    mixed = len(changed) > 1 and Movement.BOTH in _union(changed)
+    mixed = stepwise or (len(changed) > 1 and Movement.BOTH in _union(changed))
     found: _Placements = {}
     groups: dict[str, list[Transition]] = collections.defaultdict(list)
     for each in transitions:

@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 import functools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import ops
@@ -52,6 +52,9 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     """Those of the kinds whose live objects no fact, databag or readiness follows from. While one
     cannot be read, its objects stay and the rest goes on. Without any other kind, an object that
     is there would be taken for one that is not, so the hook ends with that fault."""
+    SEPARABLE: ClassVar[frozenset[kube.ResourceType]] = frozenset()
+    """Those from which databags, labels and readiness follow, but no fact. While one cannot be
+    read, the other objects are written as far as that takes access away; all else stays."""
     ADOPTED_SCOPES: ClassVar[frozenset[str]] = frozenset()
     """Scopes of the public charm of the same name, whose objects are adopted."""
     ACCESS: ClassVar[kube.Access] = kube.NO_ACCESS
@@ -298,15 +301,18 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             self._add_fault(error)
         return kube.Plan()
 
-    def look(self) -> tuple[kube.Live, F]:
+    def look(self, optional: Collection[kube.ResourceType] = ()) -> tuple[kube.Live, F]:
         """Return the application's live objects, and the facts of this hook; nothing is written.
+
+        Args:
+            optional: kinds that need not be read.
 
         Raises:
             kube.RequestError: the cluster cannot be read.
         """
         live = kube.read_live(self.client, self.identity, self.MANAGED)
         for kind, error in live.unread.items():
-            if kind not in self.APART:
+            if kind not in self.APART and kind not in optional:
                 raise error
         return live, self.gather(self.client, live)
 
@@ -329,9 +335,11 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         return kube.withheld(plan, live)
 
     def _reconcile(self) -> kube.Plan:
-        live, facts = self.look()
+        live, facts = self.look(self.SEPARABLE)
         for error in live.unread.values():
             self._add_fault(error)
+        if not self.APART.issuperset(live.unread):
+            return self._reconcile_part(facts, live)
         watched = self.watched(facts) if self.unit.is_leader() else ()
         observability.watch(self.unit.get_container(observability.CONTAINER), watched)
         self.announce(facts)
@@ -365,6 +373,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             # Last: it may restart the pod that this process runs in.
             self._label(patch for patch in desired.labels if patch.pod_template)
         return plan
+
+    def _reconcile_part(self, facts: F, live: kube.Live) -> kube.Plan:
+        """Write what takes access away; the rest depends on objects that cannot be read."""
+        desired = self._desired(facts)
+        if not self.unit.is_leader() or desired.hold or self.relations.unlisted:
+            return kube.Plan()
+        return self._write(desired, live)[0]
 
     def _desired(self, facts: F) -> Desired:
         desired = self.desired(facts)

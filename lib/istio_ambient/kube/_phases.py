@@ -53,6 +53,10 @@ class Placement:
     """The content that is written in phase NARROW already, before the change itself."""
 
 
+def _unplaced(_transitions: Sequence[Transition], _stepwise: bool) -> Mapping[Ref, Placement]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Access:
     """What the engine has to know of the kinds that decide about access."""
@@ -64,8 +68,9 @@ class Access:
     served by the API server, nothing that is guarded is created."""
     guarded: frozenset[str] = frozenset()
     """Kinds that are created and changed only while the guards are in force."""
-    placements: Callable[[Sequence[Transition]], Mapping[Ref, Placement]] = lambda _: {}
-    """Return when each changed object is written; of all transitions of one plan."""
+    placements: Callable[[Sequence[Transition], bool], Mapping[Ref, Placement]] = _unplaced
+    """Return when each changed object is written; of all transitions of one plan. With True, what
+    gives access is always a step of its own, after what takes it away."""
 
 
 NO_ACCESS = Access()

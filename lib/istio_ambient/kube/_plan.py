@@ -157,8 +157,9 @@ def plan(
         for ref, obj in live.objects.items()
         if ref not in changes and ref.kind not in _kinds.KEPT
     ]
-    known = [_or_unknown(change, live) for change in (*changes.values(), *stale)]
-    placed = list(_placed(known, live, guards))
+    placed = [
+        _or_unknown(change, live) for change in _placed((*changes.values(), *stale), live, guards)
+    ]
 
     def order(change: Change) -> tuple[int, Ref]:
         return _kinds.stage_of(change.ref), change.ref
@@ -206,17 +207,28 @@ def _deletion(ref: Ref, obj: Resource) -> Change:
 
 
 def _or_unknown(change: Change, live: Live) -> Change:
-    """Return a change, or that it is held since it depends on what could not be read.
+    """Return a change, or what of it takes access away where others could not be read.
 
-    Among the objects that decide about access, one without the others means something else. What
-    gives access is deleted all the same.
+    Among the objects that decide about access, one without the others means something else: the
+    rest of the change is held. What gives access is deleted all the same.
     """
-    access = live.identity.access
-    unread = sorted({_objects.kind_of(kind) for kind in live.unread} & access.kinds)
+    access, unread = live.identity.access, _unread_access(live)
     gives = change.verb is Verb.DELETE and change.ref.kind in access.guarded
     if not unread or gives or change.verb not in WRITES or change.ref.kind not in access.kinds:
         return change
+    if change.phase in (Phase.NARROW, Phase.WITHDRAW):
+        return change
+    if change.interim is not None:
+        verb = Verb.UPDATE if change.verb is Verb.DELETE else change.verb
+        return replace(
+            change, verb=verb, manifest=change.interim, interim=None, phase=Phase.NARROW
+        )
     return Change(Verb.HELD, change.ref, change.kind, f"waits until {unread[0]} can be read")
+
+
+def _unread_access(live: Live) -> list[str]:
+    """Return the kinds that decide about access and could not be read, sorted."""
+    return sorted({_objects.kind_of(kind) for kind in live.unread} & live.identity.access.kinds)
 
 
 def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:
@@ -236,7 +248,7 @@ def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> I
     is_changed = any(change.verb in WRITES for change in listed)
     placements: Mapping[Ref, Placement] = {}
     if is_changed and transitions:
-        placements = access.placements(transitions)
+        placements = access.placements(transitions, bool(_unread_access(live)))
     for change in listed:
         default = Phase.REMOVE if change.verb is Verb.DELETE else Phase.NEUTRAL
         placement = placements.get(change.ref, Placement(default))

@@ -143,7 +143,10 @@ def test_where_a_kind_that_decides_about_access_cannot_be_read_only_access_is_ta
     plan = kube.plan([route, policy()], found, guards=[kube.ref_of(policy())])
     verbs = {change.ref.name: change.verb for change in plan.changes}
     held = kube.Verb.HELD
-    assert verbs == {"open": held, "allow": held, "old": kube.Verb.DELETE}
+    assert verbs == {"open": held, "allow": kube.Verb.UPDATE, "old": kube.Verb.DELETE}
+    wider = unread(as_live(old), as_live(policy()), kind=resources.GRPCRoute)
+    plan = kube.plan([route, policy(rules=[{}])], wider)
+    assert {change.verb for change in plan.changes if change.ref.name == "allow"} == {held}
 
 
 def test_nothing_is_served_while_its_guards_cannot_be_read():
