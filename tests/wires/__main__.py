@@ -93,6 +93,10 @@ TESTED_ALONE: Mapping[str, str] = {
             "claim_to_headers from_headers",
             "ingress/test_token_rules",
         ),
+        ("ingress._ingress", "Desired", "excepted", "ingress/test_routes"),
+        ("ingress.authentication._in_force", "InForce", "closed", "ingress/test_attached"),
+        ("ingress.authentication._paths", "_Rule", "has_paths", "ingress/test_paths"),
+        ("ingress.model._attached", "AttachedRoute", "requested_by", "ingress/test_attached"),
         ("ingress.model._attached", "Match", "headers", "ingress/test_attached"),
         (
             "ingress.routing._backends",
@@ -110,7 +114,11 @@ TESTED_ALONE: Mapping[str, str] = {
     for name in names.split()
 } | {
     f"charm_of_istio_k8s: {call}": "tests/unit/whole_charm/test_mesh_config_trial.py"
-    for call in ("control_plane.RefusedOverlay(words)", "dataclasses.replace(taken)")
+    for call in (
+        "control_plane.RefusedOverlay(words)",
+        "dataclasses.replace(taken)",
+        "trial.run(refused_before)",
+    )
 }
 """Wires that no case of a whole charm detects, and the tests that hold what goes over them.
 
