@@ -48,78 +48,89 @@ EQUIVALENT: Mapping[str, str] = {
 }
 """Wires whose cut has no effect, and why: `<callee>(<parameter>)`, wherever it stands."""
 
-TESTED_ALONE: Mapping[str, str] = {
-    f"istio_ambient.{module}: {call}({name})": f"tests/unit/{test}.py"
-    for module, call, names, test in (
-        (
-            "authorization._policies",
-            "Provenance",
-            "adopted complete",
-            "authorization/test_policies",
-        ),
-        (
-            "authorization._policies",
-            "parts",
-            "limit most",
-            "authorization/test_policies",
-        ),
-        (
-            "ingress.authentication._policies",
-            "parts",
-            "most",
-            "ingress/test_authentication",
-        ),
-        (
-            "ingress.authentication._token_keys",
-            "SigningKeys",
-            "fault transient",
-            "ingress/test_token_keys",
-        ),
-        (
-            "ingress.authentication._token_rules",
-            "Problem",
-            "app endpoint field message remedy",
-            "ingress/test_token_rules",
-        ),
-        (
-            "ingress.authentication._token_rules",
-            "_Use",
-            "kind name way",
-            "ingress/test_token_rules",
-        ),
-        (
-            "ingress.authentication._token_rules",
-            "rule.model_copy",
-            "claim_to_headers from_headers",
-            "ingress/test_token_rules",
-        ),
-        ("ingress._ingress", "Desired", "excepted", "ingress/test_routes"),
-        ("ingress.authentication._in_force", "InForce", "closed", "ingress/test_attached"),
-        ("ingress.authentication._paths", "_Rule", "has_paths", "ingress/test_paths"),
-        ("ingress.model._attached", "AttachedRoute", "requested_by", "ingress/test_attached"),
-        ("ingress.model._attached", "Match", "headers", "ingress/test_attached"),
-        (
-            "ingress.routing._backends",
-            "self.ownership.backend_refusal",
-            "external_name",
-            "ingress/test_authentication",
-        ),
-        (
-            "ingress.routing._served",
-            "kube.Readiness",
-            "reason what",
-            "ingress/test_authentication",
-        ),
-    )
-    for name in names.split()
-} | {
-    f"charm_of_istio_k8s: {call}": "tests/unit/whole_charm/test_mesh_config_trial.py"
-    for call in (
-        "control_plane.RefusedOverlay(words)",
-        "dataclasses.replace(taken)",
-        "trial.run(refused_before)",
-    )
-}
+TESTED_ALONE: Mapping[str, str] = (
+    {
+        f"istio_ambient.{module}: {call}({name})": f"tests/unit/{test}.py"
+        for module, call, names, test in (
+            (
+                "authorization._policies",
+                "Provenance",
+                "adopted complete",
+                "authorization/test_policies",
+            ),
+            (
+                "authorization._policies",
+                "parts",
+                "limit most",
+                "authorization/test_policies",
+            ),
+            (
+                "ingress.authentication._policies",
+                "parts",
+                "most",
+                "ingress/test_authentication",
+            ),
+            (
+                "ingress.authentication._token_keys",
+                "SigningKeys",
+                "fault transient",
+                "ingress/test_token_keys",
+            ),
+            (
+                "ingress.authentication._token_rules",
+                "Problem",
+                "app endpoint field message remedy",
+                "ingress/test_token_rules",
+            ),
+            (
+                "ingress.authentication._token_rules",
+                "_Use",
+                "kind name way",
+                "ingress/test_token_rules",
+            ),
+            (
+                "ingress.authentication._token_rules",
+                "rule.model_copy",
+                "claim_to_headers from_headers",
+                "ingress/test_token_rules",
+            ),
+            ("ingress._ingress", "Desired", "excepted", "ingress/test_routes"),
+            ("ingress.authentication._in_force", "InForce", "closed", "ingress/test_attached"),
+            ("ingress.authentication._paths", "_Rule", "has_paths", "ingress/test_paths"),
+            ("ingress.model._attached", "AttachedRoute", "requested_by", "ingress/test_attached"),
+            ("ingress.model._attached", "Match", "headers", "ingress/test_attached"),
+            (
+                "ingress.routing._backends",
+                "self.ownership.backend_refusal",
+                "external_name",
+                "ingress/test_authentication",
+            ),
+            (
+                "ingress.routing._served",
+                "kube.Readiness",
+                "reason what",
+                "ingress/test_authentication",
+            ),
+        )
+        for name in names.split()
+    }
+    | {
+        f"charm_of_istio_k8s: {call}": "tests/unit/whole_charm/test_mesh_config_trial.py"
+        for call in (
+            "control_plane.RefusedOverlay(words)",
+            "dataclasses.replace(taken)",
+            "control_plane.Facts(taken)",
+            "trial.run(refused_before)",
+            "trial.run(wrote)",
+        )
+    }
+    | {
+        f"charm_of_istio_ingress_k8s: {call}(forgotten)": (
+            "tests/unit/whole_charm/test_refused_by_juju.py"
+        )
+        for call in ("self._databags", "self.relations.of")
+    }
+)
 """Wires that no case of a whole charm detects, and the tests that hold what goes over them.
 
 Each is `<module>: <callee>(<parameter>)`: the same call in another module has to be detected.
