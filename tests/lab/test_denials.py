@@ -373,13 +373,15 @@ def test_a_line_of_a_real_log_is_explained(mesh: Mesh, listed: object, why: str)
     else:
         line = line_of(mesh, waypoint_pod(mesh), lambda each: "POST /details/0" in each)
         pair = ("source   shop/productpage (by its address)", "shop/details:9080")
-    results = mesh.model.run(f"{BEACON}/0", "explain", log=line)
+    results = mesh.model.run(f"{BEACON}/0", "explain", f"log={json.dumps(line)}")
     then, now, *_ = results["explanation"].split("\n\n")
     assert pair[0] in then
     assert pair[1] in then
     assert LACK in then
     assert now.splitlines()[1].startswith("  denied")
-    found = json.loads(mesh.model.run(f"{BEACON}/0", "explain", log=line, format="json")["json"])
+    found = json.loads(
+        mesh.model.run(f"{BEACON}/0", "explain", f"log={json.dumps(line)}", format="json")["json"]
+    )
     assert found["recorded"]["why"] == LACK
     assert found["now"]["remedies"]
 

@@ -20,7 +20,7 @@ MAX_LINE = 8_192
 _SAMPLE = re.compile(r"([a-z_][a-z0-9_]{0,200})(?:\{(.*)\})? ([0-9.e+]{1,30})(?: \d+)?$")
 _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 _REFUSED = frozenset({"401", "403"})
-_RBAC = re.compile(r"envoy_(?:[a-z0-9_]*_)?rbac_denied")
+_RBAC = "envoy_http_rbac"
 _UNKNOWN = frozenset({"", "unknown"})
 
 
@@ -73,7 +73,8 @@ def _pair(name: str, labels: Mapping[str, str]) -> tuple[str, str] | None:
         where = labels.get("source_workload_namespace", "")
         workload = labels.get("source_workload", "")
         return ("unknown" if workload in _UNKNOWN else f"{where}/{workload}"), target
-    return ("", "") if _RBAC.fullmatch(name) else None
+    is_refusal = name == _RBAC and labels.get("authz_enforce_result") == "denied"
+    return ("", "") if is_refusal else None
 
 
 def _samples(exposition: str) -> Iterator[tuple[str, Mapping[str, str], int]]:

@@ -32,7 +32,8 @@ def test_ztunnel_counts_by_identity_and_service():
 
 
 def test_a_waypoint_counts_pairs_or_at_least_a_number():
-    rbac = "envoy_http_inbound_10_0_0_1_rbac_denied{} 4\nenvoy_http_x_rbac_allowed 9\n"
+    rbac = 'envoy_http_rbac{authz_enforce_result="denied"} 4\n'
+    rbac += 'envoy_http_rbac{authz_enforce_result="allowed"} 9\n'
     (counter,) = denial_counters.counters(WAYPOINT, rbac)
     assert counter == denial_counters.Counter("any source", "", 4, "waypoint shop/way")
     requests = (
