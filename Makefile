@@ -1,5 +1,5 @@
 # Every target sets up what it needs automatically. `make unit ARGS="-k plan"` passes arguments on.
-ENVIRONMENTS = demo lint unit wires interface fidelity lab pack bench truth integration docs format generate lock
+ENVIRONMENTS = demo lint unit wires interface page fidelity lab pack bench truth integration docs format generate lock
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -10,11 +10,12 @@ help: ## list the targets
 
 demo: ## deploy the three charms on a real control plane on this machine, and send requests
 check: bootstrap ; @tox run-parallel --parallel-no-spinner -e lint,fast ## what to run after each change: style, types and fast unit tests
-test: bootstrap ; @tox -e lint,unit,wires,interface,docs,fidelity,lab,pack ## all tests that CI runs
+test: bootstrap ; @tox -e lint,unit,wires,interface,page,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
 unit: ## unit tests
 wires: ## cut each argument between options, databags and objects: a unit test must detect it
 interface: ## test the relation interfaces with the published libraries
+page: ## open the page of list-access in a browser
 fidelity: ## compare our manifests with those of the pinned istioctl
 lab: ## tests on the real control plane
 bench: ## measure the reconciler on the real control plane

@@ -129,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
         project.parent for project in (ROOT / "charms").glob("*/charmcraft.yaml")
     )
     STAGING.mkdir(parents=True, exist_ok=True)
+    subprocess.run([ROOT / "tools" / "page_libraries"], check=True)
     host = host_platform()
     for folder in folders:
         started = time.monotonic()

@@ -129,6 +129,10 @@ class Suite:
         """Return the allowed access, as the beacon lists it."""
         return str(self._run_beacon_action("list-access", format=form)[form])
 
+    def access_page(self) -> Path:
+        """Return the file that the beacon makes: the allowed access as an interactive map."""
+        return Path(self._run_beacon_action("list-access", format="html")["file"])
+
     def _run_beacon_action(self, action: str, **params: Any) -> dict[str, Any]:
         return self.shop.run(f"{BEACON}/0", action, **params)
 

@@ -6,6 +6,8 @@
 """
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -126,6 +128,18 @@ def test_access_is_listed_in_every_format(shop: beacon.Shop):
     assert ElementTree.fromstring(run(shop, "list-access", format="svg")["svg"])  # noqa: S314
     with pytest.raises(juju.ActionError, match="there is no application rating"):
         run(shop, "list-access", app="rating")
+
+
+def test_access_is_a_page_of_both_modes_in_a_file_of_the_charm(shop: beacon.Shop):
+    results = run(shop, "list-access", format="html")
+    file = Path(results["file"])
+    assert results["fetch"] == f"juju scp {UNIT}:{file} {file.name}"
+    found = re.search(r'id="data">(.*?)</script>', file.read_text(encoding="utf-8"))
+    assert found
+    entries = json.loads(found[1])["entries"]
+    assert {entry["hardened"] for entry in entries} == {True, False}
+    reached = {(entry["source"], entry["target"]) for entry in entries}
+    assert (f"{shop.name}/productpage", f"{shop.name}/details") in reached
 
 
 def test_refused_requests_are_listed_with_their_remedy(shop: beacon.Shop):

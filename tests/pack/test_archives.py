@@ -65,6 +65,15 @@ def test_the_archive_contains_the_complete_library(archive: zipfile.ZipFile):
     assert same(archive, LIBRARY, "lib")
 
 
+def test_the_archive_contains_the_libraries_of_the_page_with_their_licences(
+    archive: zipfile.ZipFile,
+):
+    folder = "lib/istio_ambient/explain/page/libraries"
+    for library in ("cytoscape", "dagre"):
+        assert len(archive.read(f"{folder}/{library}.min.js")) > 10_000
+        assert b"Permission is hereby granted" in archive.read(f"{folder}/LICENSE.{library}")
+
+
 def test_the_archive_contains_the_complete_charm(charm: str, archive: zipfile.ZipFile):
     folder = _archive.ROOT / "charms" / charm
     assert same(archive, folder / "src", "src")

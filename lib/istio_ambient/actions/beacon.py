@@ -4,14 +4,16 @@
 """The actions of istio-beacon-k8s about access, which only read."""
 
 import dataclasses
+import datetime
 
 from istio_ambient import beacon, charm, gateways, kube
-from istio_ambient.actions import _denials, _policies, _questions, _reading
+from istio_ambient.actions import _denials, _page, _policies, _questions, _reading
 from istio_ambient.authorization import evaluator
-from istio_ambient.cluster import proxy_logs
+from istio_ambient.cluster import istiod, proxy_logs
 from istio_ambient.explain import (
     access_changes,
     access_list,
+    access_page,
     applications,
     explanation,
     judgements,
@@ -25,6 +27,7 @@ from istio_ambient.values import tables
 
 _CONTROL_PLANE = "istio-k8s"
 """Application whose hardened mode is previewed where istiod has no owner annotation."""
+_HTML, _PAGE = "html", "who-may-reach-whom.html"
 
 
 class MeshActions(_reading.ReadingActions[beacon.Facts]):
@@ -35,7 +38,12 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         endpoint: of the relations that have access requests.
     """
 
-    EXPECTED = (names.UnknownNameError, evaluator.UnknownDestinationError)
+    EXPECTED = (
+        access_list.TooLargeError,
+        access_page.NotBuiltError,
+        names.UnknownNameError,
+        evaluator.UnknownDestinationError,
+    )
 
     def __init__(self, of: charm.ReconcilingCharm[beacon.Facts], endpoint: str):
         super().__init__(
@@ -101,8 +109,8 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
 
     def _list_access(self, params: _reading.Params) -> _reading.Results:
         model = self.charm.model.name
-        form = _reading.choice(params, "format", access_list.FORMS)
-        _, snapshot = self.read()
+        form = _reading.choice(params, "format", (*access_list.FORMS, _HTML))
+        control_plane, snapshot = self.read()
         hardened = access_list.is_hardened(snapshot)
         forms = access_list.forms(f"Who may reach whom, {model}", hardened=hardened)
         app = _reading.text_of(params, "app")
@@ -110,11 +118,38 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             topology = evaluator.Topology(snapshot)
             model, app = applications.split(topology, app, model)
             applications.check(topology, model, app)
+        if form == _HTML:
+            return self._page(control_plane, snapshot, model, app)
         found = access_list.access_list(snapshot, model, app)
         return {
             **tables.fitted(form, found.entries, forms[form]),
             "not-weighed": "; ".join(found.not_weighed),
         }
+
+    def _page(
+        self, control_plane: istiod.Istiod, snapshot: evaluator.Snapshot, model: str, app: str
+    ) -> _reading.Results:
+        """Write the page of who may reach whom, with and without hardened mode."""
+        owner = _owner(control_plane)
+        modes = (True, False)
+        by_mode = {
+            on: access_list.access_list(
+                access_changes.with_hardened_mode(snapshot, owner, on=on), model, app
+            )
+            for on in modes
+        }
+        now = datetime.datetime.now(datetime.UTC)
+        page = access_page.html(
+            access_page.Map(
+                model=model,
+                scope=f"application {model}/{app}" if app else f"model {model}",
+                made=f"{now:%Y-%m-%d %H:%M} UTC",
+                hardened=access_list.is_hardened(snapshot),
+                entries_by_mode={on: found.entries for on, found in by_mode.items()},
+                not_weighed=by_mode[True].not_weighed,
+            )
+        )
+        return _page.write(self.charm, _PAGE, page)
 
     def _list_denials(self, params: _reading.Params) -> _reading.Results:
         judge, topology = self._judge()
@@ -169,7 +204,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         after = access_changes.after_plan(before, plan)
         hardened = params.get("hardened-mode")
         if hardened is not None:
-            owner = control_plane.owner or f"{control_plane.root_namespace}/{_CONTROL_PLANE}"
+            owner = _owner(control_plane)
             after = access_changes.with_hardened_mode(after, owner, on=bool(hardened))
         reach = evaluator.Reach(after)
         changes = access_changes.changes(evaluator.Reach(before), reach)
@@ -212,6 +247,11 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.verb}: {self.object}" + (f" ({self.reason})" if self.reason else "")
+
+
+def _owner(control_plane: istiod.Istiod) -> str:
+    """Return the `<model>/<application>` whose hardened mode is previewed."""
+    return control_plane.owner or f"{control_plane.root_namespace}/{_CONTROL_PLANE}"
 
 
 def _straight(

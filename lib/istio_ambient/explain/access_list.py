@@ -31,6 +31,14 @@ _BY = {
 }
 
 
+LARGEST_PICTURE = 40
+"""Arrows of an SVG, which has a row for each source and target; `access_page` draws any number."""
+
+
+class TooLargeError(ValueError):
+    """A list that the form cannot show; the message has the form that can."""
+
+
 @dataclasses.dataclass(frozen=True)
 class AccessList:
     """The accesses of a model or application, and the destinations that they are about."""
@@ -147,8 +155,21 @@ def forms(title: str, *, hardened: bool = False) -> Mapping[str, Render]:
         "json": json_form(hardened=hardened),
         "dot": drawing(diagrams.dot, title),
         "mermaid": drawing(diagrams.mermaid, title),
-        "svg": drawing(picture.svg, title),
+        "svg": _legible(drawing(picture.svg, title)),
     }
+
+
+def _legible(render: Render) -> Render:
+    """Return a function that draws small lists, and refuses others: lines would hide the names."""
+
+    def checked(entries: Sequence[Entry]) -> str:
+        arrows = sum(isinstance(each, evaluator.Access) for each in entries)
+        if arrows > LARGEST_PICTURE:
+            message = f"svg: {arrows} arrows are illegible; use format=html, or app=<application>"
+            raise TooLargeError(message)
+        return render(entries)
+
+    return checked
 
 
 def row(entry: Entry) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 """Run the demo; exit status 0 only when every request got the expected verdict."""
 
 import json
+import shutil
 import sys
 
 import rich.console
@@ -13,6 +14,7 @@ from tests.lab import _binaries, bookshop, leftovers, suite
 from tests.lab.demo import _show
 
 PICTURE = suite.ROOT / "build" / "who-may-reach-whom.svg"
+PAGE = PICTURE.with_suffix(".html")
 
 
 def main() -> int:
@@ -76,10 +78,14 @@ def send_requests(
 
 
 def save_picture(console: rich.console.Console, shown: suite.Suite) -> None:
-    """Save the allowed access as a picture."""
+    """Save the allowed access as a picture, and as an interactive page."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(shown.list_access("svg"))
-    console.print(f"\nThe same as a picture: {PICTURE.relative_to(suite.ROOT)}\n")
+    shutil.copyfile(shown.access_page(), PAGE)
+    console.print(
+        f"\nThe same as a picture: {PICTURE.relative_to(suite.ROOT)}"
+        f"\nand as a map for a browser: {PAGE.relative_to(suite.ROOT)}\n"
+    )
 
 
 def explain(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
