@@ -109,7 +109,8 @@ def run(
         unit.log += context.juju_log
         results = dict(context.action_results or {})
     changed = tuple(_absorb(unit, state, after, world))
-    unit.status = _whole(unit.status, [line.message for line in context.juju_log])
+    if after.unit_status != state.unit_status:  # An action leaves the status, whole, as it was.
+        unit.status = _whole(unit.status, [line.message for line in context.juju_log])
     return Outcome(changed, results)
 
 
