@@ -139,7 +139,8 @@ def read(manifest: Manifest) -> Policy | None:
         action=action,
         rules=tuple(_rule(rule) for rule in _maps(spec, "rules")),
         targets=references(spec),
-        selector=None if spec.get("selector") is None else selector or {},
+        # istiod attaches `matchLabels: {}` to every pod, and `selector: {}` to none.
+        selector=None if spec.get("selector") is None or selector == {} else selector or {},
         authorizer=kube.section(spec, "provider").get("name", ""),
         is_dry_run=is_dry_run,
     )

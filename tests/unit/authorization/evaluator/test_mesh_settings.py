@@ -70,6 +70,14 @@ def test_a_peer_authentication_refuses_plain_text(peers: list[Any], ports: set[i
         assert verdict(client=ClientKind.NODE, **request).allowed
 
 
+@pytest.mark.parametrize(("selector", "applies"), [({}, False), ({"matchLabels": {}}, True)])
+def test_an_empty_map_of_labels_selects_all_pods(selector: Any, applies: bool):
+    for where in ("shop", "mesh"):
+        closed = samples.policy("closed", where, selector=selector)
+        found = verdict(closed, changes={"auto_allow": False}, **TO_POD)
+        assert found.allowed is not applies
+
+
 def with_mesh(**settings: Any) -> dict[str, Any]:
     return {"mesh": evaluator.MeshSettings(**settings)}
 
