@@ -161,7 +161,8 @@ AMBIENT = "istio.io/dataplane-mode"
 
 def pod(app: str) -> dict[str, Any]:
     labels = {NAME: app, AMBIENT: "ambient"}
-    return {"metadata": {"labels": labels}, "spec": {"serviceAccount": app}}
+    metadata = {"labels": labels, "annotations": {"ambient.istio.io/redirection": "enabled"}}
+    return {"metadata": metadata, "spec": {"serviceAccountName": app}}
 
 
 def of_kind(objects: Mapping[str, Manifest], kind: str) -> tuple[Manifest, ...]:
