@@ -281,7 +281,8 @@ def test_objects_of_an_earlier_release_get_the_marks_of_today_once(shop: beacon.
             old = {**found, "metadata": metadata}
             old.pop("status", None)
             manager = resources.FIELD_MANAGER
-            shop.client.apply(kind.from_dict(old), field_manager=manager, force=True)
+            written: Any = kind.from_dict(old)  # pyright: ignore[reportUnknownMemberType]
+            shop.client.apply(written, field_manager=manager, force=True)
     assert not any(resources.OWNER_ANNOTATION in names for names in marks().values())
     with shop.model.requests(UNIT) as migrated:
         shop.refresh()
