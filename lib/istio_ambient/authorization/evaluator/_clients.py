@@ -53,7 +53,7 @@ class Check:
         if not is_one or _SA not in self.value:
             return ""
         domain, _, _ = self.value.partition(_NS)
-        return _describe.short(self.value) if domain in self.trust_domains else self.value
+        return _describe.short(self.value) if self._is_ours(domain) else self.value
 
     @functools.cached_property
     def whole_namespace(self) -> str:
@@ -61,10 +61,17 @@ class Check:
         if self.attribute == _policies.NAMESPACE and _match.ANY not in self.value:
             return self.value
         domain, _, path = self.value.partition(_NS)
-        if self.attribute != _policies.PRINCIPAL or domain not in self.trust_domains:
+        if self.attribute != _policies.PRINCIPAL:
             return ""
-        found, slash, rest = path.partition("/")
-        return found if slash and rest in ("*", "sa/*") else ""
+        found, _, rest = path.partition("/")
+        # istiod replaces the trust domain of principals with all their parts only.
+        is_ours = self._is_ours(domain) if rest == "sa/*" else domain in self.trust_domains
+        return found if is_ours and rest in ("*", "sa/*") else ""
+
+    def _is_ours(self, trust_domain: str) -> bool:
+        """Return whether policies name identities of the mesh by a trust domain."""
+        # `cluster.local` stands for that of the mesh, whatever that is.
+        return trust_domain in (*self.trust_domains, _snapshot.DEFAULT_TRUST_DOMAIN)
 
 
 @dataclasses.dataclass(frozen=True, order=True)

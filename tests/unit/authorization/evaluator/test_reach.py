@@ -113,6 +113,16 @@ def test_the_evaluator_is_asked_a_few_times_for_each_application(monkeypatch: py
     assert counts[100] <= 16 * 100
 
 
+@pytest.mark.parametrize("identity", ["shop/sa/web", "shop/sa/*"])
+def test_cluster_local_names_identities_of_the_mesh_whatever_its_trust_domain(identity: str):
+    rules = [{"from": [{"source": {"principals": [f"cluster.local/ns/{identity}"]}}]}]
+    policy = samples.policy(targetRefs=samples.TO_DETAILS, rules=rules)
+    mesh = evaluator.MeshSettings(trust_domain="other.example")
+    found = evaluator.Reach(samples.snapshot(policy, mesh=mesh)).all()
+    at_service = [each for each in found if each.kind is DestinationKind.SERVICE]
+    assert [each.source for each in at_service] == [identity.replace("/sa/", "/")]
+
+
 def _many(applications: int) -> evaluator.Snapshot:
     """Return a mesh in hardened mode with three policies for each application."""
     names = [f"app-{number}" for number in range(applications)]

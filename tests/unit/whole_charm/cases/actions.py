@@ -11,6 +11,7 @@ from tests.unit.whole_charm.scenarios import Case, Patch, merged, patched
 
 NAME = "app.kubernetes.io/name"
 CALLER = {"source": {"principals": ["cluster.local/ns/shop/sa/caller"]}}
+FORMER_CALLER = {"source": {"principals": ["former/ns/shop/sa/caller"]}}
 
 
 CAPTURED = {"ambient.istio.io/redirection": "enabled"}
@@ -95,6 +96,19 @@ def without(name: str) -> Patch:
     return {"objects": {name: None}}
 
 
+def istiod(*variables: str, owner: str = "mesh/control") -> Mapping[str, Any]:
+    """Return istiod's Deployment, in whose environment these variables are true."""
+    env = [{"name": name, "value": "true"} for name in variables]
+    pods = {"spec": {"containers": [{"name": "discovery", "env": env}]}}
+    return {
+        "metadata": {
+            "labels": {"app": "istiod"},
+            "annotations": {"charmed-istio/owner": owner},
+        },
+        "spec": {"selector": {}, "template": pods},
+    }
+
+
 PREVIEW: Mapping[str, Case] = {
     "the preview: waypoints are not let through": cut_off(
         {"config": {"auto-allow-waypoint-policy": False}}
@@ -122,20 +136,26 @@ PREVIEW: Mapping[str, Case] = {
         {"action: json": Has("istio-system/all")},
         given=PREVIEWED,
     ),
-}
-
-
-def istiod(*variables: str, owner: str = "mesh/control") -> Mapping[str, Any]:
-    """Return istiod's Deployment, in whose environment these variables are true."""
-    env = [{"name": name, "value": "true"} for name in variables]
-    pods = {"spec": {"containers": [{"name": "discovery", "env": env}]}}
-    return {
-        "metadata": {
-            "labels": {"app": "istiod"},
-            "annotations": {"charmed-istio/owner": owner},
+    "the preview: identities have an alias of their trust domain": Case(
+        {
+            "objects": {
+                "ConfigMap istio-system/istio": {"data": {"mesh": "trustDomainAliases: [former]"}}
+            }
         },
-        "spec": {"selector": {}, "template": pods},
-    }
+        {"action: json": Has('"admits": ["shop/caller"]')},
+        given=merged(
+            PREVIEWED,
+            {
+                "objects": {
+                    "Deployment istio-system/istiod": istiod(),
+                    "AuthorizationPolicy shop/open": {
+                        "spec": {"rules": [{"from": [FORMER_CALLER]}]}
+                    },
+                }
+            },
+        ),
+    ),
+}
 
 
 AUTO_ALLOW = "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"
