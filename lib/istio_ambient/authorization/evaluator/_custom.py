@@ -16,23 +16,34 @@ from istio_ambient.authorization.evaluator._policies import Policy
 from istio_ambient.authorization.evaluator._snapshot import MeshSettings
 
 
-def enforced(policies: Iterable[Policy], mesh: MeshSettings) -> list[Policy]:
+def enforced(policies: Iterable[Policy], mesh: MeshSettings, *, http: bool) -> list[Policy]:
     """Return all policies of one proxy and destination, as it enforces them.
 
     A CUSTOM policy denies what it matches where its provider is unknown, and where policies name
     several providers. A dry run of one with a known provider denies too: istiod puts its rules
-    into a filter that enforces them.
+    into a filter that enforces them. On a port that is not HTTP, those whose only provider is
+    known and is asked about HTTP only are left out.
+
+    Args:
+        policies: that apply there.
+        mesh: has the providers.
+        http: whether the port is HTTP.
     """
     found = list(policies)
     providers = {each.authorizer for each in found if each.action == _policies.CUSTOM}
-    return [each for policy in found for each in _enforced(policy, mesh, len(providers) > 1)]
+    denies = len(providers) > 1 or not all(_is_known(each, mesh) for each in providers)
+    if not denies and not http and providers <= mesh.http_authorizers:
+        return [each for each in found if each.action != _policies.CUSTOM]
+    return [each for policy in found for each in _enforced(policy, denies=denies)]
 
 
-def _enforced(policy: Policy, mesh: MeshSettings, is_ambiguous: bool) -> Iterable[Policy]:
+def _is_known(provider: str, mesh: MeshSettings) -> bool:
+    return mesh.authorizers is None or provider in mesh.authorizers
+
+
+def _enforced(policy: Policy, *, denies: bool) -> Iterable[Policy]:
     if policy.action != _policies.CUSTOM:
         return [policy]
-    is_known = mesh.authorizers is None or policy.authorizer in mesh.authorizers
-    denies = is_ambiguous or not is_known
     if policy.is_dry_run and denies:
         return []
     if policy.is_dry_run or denies:

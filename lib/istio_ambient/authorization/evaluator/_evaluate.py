@@ -248,7 +248,8 @@ class Evaluator:
     ) -> Hop:
         number = ports[0] if ports and len(ports) == 1 else None
         hop = Hop(Proxy.WAYPOINT, str(waypoint), _identity(client.source), number)
-        applied = self.topology.policies_at_waypoint(waypoint, service)
+        http = protocol is _ports.Protocol.HTTP
+        applied = self.topology.policies_at_waypoint(waypoint, service, http=http)
         obstacle = _obstacle(waypoint, service, protocol)
         if obstacle:
             return dataclasses.replace(
@@ -257,7 +258,6 @@ class Evaluator:
         address = (
             _snapshot.spec(service).get("clusterIP") if service else _snapshot.address(pod or {})
         )
-        http = protocol is _ports.Protocol.HTTP
         attributes = dataclasses.replace(
             self._attributes(request, client.source),
             destination_ip=_address(address),

@@ -99,7 +99,7 @@ class Topology:
             for label, value in sorted(_selector(service).items())[:1]:
                 self._selecting[where, label, value].append(service)
         self._waypoints: dict[_snapshot.Name, tuple[Waypoint | None, str]] = {}
-        self._at_waypoints: dict[tuple[Waypoint, _snapshot.Name | None], list[Policy]] = {}
+        self._at_waypoints: dict[tuple[Waypoint, _snapshot.Name | None, bool], list[Policy]] = {}
         self._at_ztunnels: dict[_snapshot.Name, list[Policy]] = {}
 
     def on_mesh(self, pod: Manifest) -> bool:
@@ -298,13 +298,18 @@ class Topology:
             and any((ref.group, ref.kind, ref.name) == own for ref in policy.targets)
         ]
 
-    def policies_at_waypoint(self, waypoint: Waypoint, service: Manifest | None) -> list[Policy]:
-        """Return the policies that a waypoint enforces for a Service, or for pods (None)."""
-        key = waypoint, _snapshot.key(service) if service is not None else None
+    def policies_at_waypoint(
+        self, waypoint: Waypoint, service: Manifest | None, *, http: bool = True
+    ) -> list[Policy]:
+        """Return the policies that a waypoint enforces for a Service, or for pods (None).
+
+        On a port that is not HTTP there are fewer of them, and none that HTTP ports do not have.
+        """
+        key = waypoint, _snapshot.key(service) if service is not None else None, http
         if key not in self._at_waypoints:
             named = self._named_at_waypoint(waypoint, service)
             found = (each for each in self.policies if named(each.targets, each.ref.namespace))
-            self._at_waypoints[key] = _custom.enforced(found, self.snapshot.mesh)
+            self._at_waypoints[key] = _custom.enforced(found, self.snapshot.mesh, http=http)
         return list(self._at_waypoints[key])
 
     def authentications_at_waypoint(
@@ -350,7 +355,7 @@ class Topology:
             for policy in self.policies
             if applies(policy.targets, policy.ref.namespace, policy.selector or {})
         )
-        return _custom.enforced(found, self.snapshot.mesh)
+        return _custom.enforced(found, self.snapshot.mesh, http=True)
 
     def authentications_at_gateway(self, namespace: str, name: str) -> list[Manifest]:
         """Return the RequestAuthentications of an ingress gateway."""

@@ -146,6 +146,29 @@ def test_providers_of_custom_policies(policies: list[Any], decision: Decision):
 
 
 @pytest.mark.parametrize(
+    ("policies", "decision"),
+    [
+        ([custom("a", "login")], Decision.ALLOWED),
+        ([custom("a", "login", dry_run=True)], Decision.ALLOWED),
+        ([custom("a", "grpc")], Decision.CONDITIONAL),
+        ([custom("a", "grpc", dry_run=True)], Decision.DENIED),
+        ([custom("a", "nobody")], Decision.DENIED),
+        ([custom("a", "login"), custom("b", "grpc")], Decision.DENIED),
+    ],
+)
+def test_an_authorizer_that_speaks_http_is_not_asked_on_other_ports(
+    policies: list[Any], decision: Decision
+):
+    ports = [{"name": "http", "port": 80}, {"name": "tcp-x", "port": 81}]
+    settings = with_mesh(
+        authorizers=frozenset({"login", "grpc"}), http_authorizers=frozenset({"login"})
+    )
+    changes = {**settings, "services": (samples.service(ports=ports),)}
+    assert verdict(*policies, port=81, changes=changes).decision is decision
+    assert verdict(*policies, port=80, changes=changes).decision is not Decision.ALLOWED
+
+
+@pytest.mark.parametrize(
     ("sent", "allowed"),
     [
         ({}, True),
