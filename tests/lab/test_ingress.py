@@ -13,7 +13,7 @@ from istio_ambient import kube, resources
 from lightkube.models.core_v1 import ServicePort, ServiceSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import Service, ServiceAccount
+from lightkube.resources.core_v1 import Pod, Service, ServiceAccount
 from lightkube.types import PatchType
 
 from tests import lab
@@ -394,6 +394,50 @@ def test_the_route_of_a_removed_requester_is_deleted(cluster: lab.Cluster, shop:
     shop.integrate("productpage:ingress", f"{APP}:ingress")
     shop.settle()
     answers(cluster, 200)
+
+
+def test_a_route_is_served_once_its_application_opens_the_port(
+    cluster: lab.Cluster, shop: juju.Model
+):
+    """Juju runs no hook of the gateway then; a Pebble check does."""
+    client, merge = admin(cluster), PatchType.MERGE
+    on_mesh = {"metadata": {"labels": {"istio.io/dataplane-mode": "ambient"}}}
+    client.patch(Pod, "productpage-0", on_mesh, namespace="shop", patch_type=merge)
+    # As in hardened mode: the pods accept nothing but what a policy allows.
+    nothing = resources.AuthorizationPolicy(
+        metadata=ObjectMeta(name="nothing", namespace="shop"),
+        spec={"selector": {"matchLabels": {"app.kubernetes.io/name": "productpage"}}},
+    )
+    client.create(nothing)
+    shop.remove_relation("productpage:ingress", f"{APP}:ingress")
+    shop.settle()
+
+    def open_port(*ports: dict[str, Any]) -> None:
+        changed = {"spec": {"ports": ports}}
+        client.patch(Service, "productpage", changed, namespace="shop", patch_type=merge)
+
+    open_port({"name": "placeholder", "port": 65535})
+    shop.integrate("productpage:ingress", f"{APP}:ingress")
+    shop.settle()
+    answers(cluster, 500)
+    assert not exists(cluster, resources.AuthorizationPolicy, L4)
+    # It fails as soon as Pebble tries, long before the port is there.
+    check = f"{UNIT}: metrics-proxy-pebble-check"
+    assert shop.run_checks() == [f"{check}-failed (watch-0)"]
+    assert shop.run_checks() == []
+
+    open_port({"name": "9080-tcp", "port": 9080})
+    assert lab.eventually(lambda: get(cluster).status in (403, 503))
+
+    def recovered() -> bool:
+        return shop.run_checks() == [f"{check}-recovered (watch-0)"]
+
+    assert lab.eventually(recovered)
+    answers(cluster, 200)
+    assert shop.run_checks() == []
+    client.delete(resources.AuthorizationPolicy, "nothing", namespace="shop")
+    off_mesh = {"metadata": {"labels": {"istio.io/dataplane-mode": None}}}
+    client.patch(Pod, "productpage-0", off_mesh, namespace="shop", patch_type=merge)
 
 
 def test_gateway_metadata_names_existing_objects(cluster: lab.Cluster, shop: juju.Model):
