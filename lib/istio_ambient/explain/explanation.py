@@ -114,11 +114,11 @@ def _hops(explained: Explanation) -> Iterator[str]:
 def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
     step = f"{hop.source or 'a client without an identity'} {_ARROW} {hop.proxy} {hop.where}"
     if not reached:
-        return printable(f"{step}: not reached; it would be {_decision(hop)}")
+        return printable(f"{step}: not reached; it would be {hop.decided}")
     conditions = (*hop.only, *hop.unless)
     named = [hop.policy] if hop.policy else [condition.policy for condition in conditions]
     lines = [
-        f"{step}: {_decision(hop)}",
+        f"{step}: {hop.decided}",
         *(
             line
             for ref in dict.fromkeys((*named, *hop.asks))
@@ -130,13 +130,6 @@ def _hop(explained: Explanation, hop: evaluator.Hop, *, reached: bool) -> str:
     if hop.reason is evaluator.Reason.LACK_OF_ALLOW and not hop.policy:
         lines += [f"  {each}" for each in _some(map(_policy_text, hop.applied))]
     return "\n".join(map(printable, lines))
-
-
-def _decision(hop: evaluator.Hop) -> str:
-    decision, reason = str(hop.decision), str(hop.reason)
-    if hop.decision is evaluator.Decision.CONDITIONAL and not hop.asks:
-        return decision
-    return reason if reason.startswith(decision) else f"{decision}, {reason}"
 
 
 def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[str]:
@@ -158,9 +151,7 @@ def _policy_text(ref: evaluator.PolicyRef) -> str:
 
 def _straight(verdict: evaluator.Verdict) -> str:
     hop = verdict.decisive
-    decision = (
-        _decision(hop) if hop else f"{verdict.decision}, {verdict.note or 'no proxy decides'}"
-    )
+    decision = hop.decided if hop else f"{verdict.decision}, {verdict.note or 'no proxy decides'}"
     policy = hop.policy if hop else None
     by = f" ({_ISTIODS_OWN if policy.synthetic else policy})" if policy else ""
     return printable(f"straight to a pod, past the waypoint: {decision}{by}")

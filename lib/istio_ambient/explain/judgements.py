@@ -19,7 +19,6 @@ from istio_ambient.explain.denials import Attempt, Judgement, Origin
 from istio_ambient.ingress import authentication
 
 _NOBODY = NamedSource("", "a client without an identity", "", on_mesh=False)
-_NOT_AT_GATEWAY = "tokens and decisions of the external authorizer"
 _GONE = "cannot be told: nothing has the address {} now"
 
 
@@ -219,7 +218,7 @@ def _at_gateway(
         source_ip=recorded.source_ip or None,
     )
     hop = evaluation.at_gateway(gateway, request)
-    return evaluator.Verdict(hop.decision, (hop,), not_weighed=(_NOT_AT_GATEWAY,))
+    return evaluator.Verdict(hop.decision, (hop,), not_weighed=evaluation.not_weighed((hop,)))
 
 
 def _judgement(
@@ -227,11 +226,11 @@ def _judgement(
 ) -> Judgement:
     hop = verdict.decisive
     applied = tuple(ref for each in verdict.hops if each.proxy is proxy for ref in each.applied)
-    decided = f", {hop.reason}, by {hop.proxy} {hop.where}" if hop else ""
+    decided = f"{hop.decided}, by {hop.proxy} {hop.where}" if hop else str(verdict.decision)
     note = f"; {verdict.note}" if verdict.note and not hop else ""
     policy = f" ({hop.policy})" if hop and hop.policy else ""
     return Judgement(
-        f"{verdict.decision}{decided}{policy}{note}",
+        f"{decided}{policy}{note}",
         verdict.decision is evaluator.Decision.DENIED,
         applied,
         instructions,

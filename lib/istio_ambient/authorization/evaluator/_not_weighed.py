@@ -12,7 +12,8 @@ from istio_ambient.authorization.evaluator._snapshot import Snapshot
 from istio_ambient.authorization.evaluator._verdict import Hop, Proxy
 
 _ALWAYS = ("NetworkPolicies", "connections that are open already")
-_AT_ENVOY = "routes (HTTPRoute, GRPCRoute), EnvoyFilters and WasmPlugins at its proxies"
+_ROUTES = "routes (HTTPRoute, GRPCRoute) at waypoints"
+_EXTENSIONS = "EnvoyFilters and WasmPlugins at its proxies"
 _CREDENTIAL = "whether a token of the request is valid"
 _ANSWER = "what the external authorizer answers"
 
@@ -35,6 +36,8 @@ def _named(snapshot: Snapshot, hops: Sequence[Hop]) -> Iterator[str]:
         yield _ANSWER
     if any(hop.checks_token for hop in hops):
         yield _CREDENTIAL
+    if any(hop.proxy is Proxy.WAYPOINT for hop in hops):
+        yield _ROUTES
     if any(hop.proxy is not Proxy.ZTUNNEL for hop in hops):
-        yield _AT_ENVOY
+        yield _EXTENSIONS
     yield from _ALWAYS

@@ -110,6 +110,14 @@ class Hop:
     applied: tuple[PolicyRef, ...] = ()
     """All policies that this proxy enforces for the destination, sorted."""
 
+    @property
+    def decided(self) -> str:
+        """The decision with its reason, as text: `denied, no ALLOW policy matches`."""
+        decision, reason = str(self.decision), str(self.reason)
+        if self.decision is Decision.CONDITIONAL and not self.asks:
+            return decision
+        return reason if reason.startswith(decision) else f"{decision}, {reason}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:

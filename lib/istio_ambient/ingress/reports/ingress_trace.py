@@ -33,6 +33,8 @@ class IngressTrace:
     gateway: evaluator.Hop | None = None
     """None: the request does not get as far as to a listener."""
     backends: tuple[BackendTrace, ...] = ()
+    not_weighed: tuple[str, ...] = ()
+    """What may decide otherwise and is not known here."""
 
     @property
     def verdict(self) -> str:
@@ -75,10 +77,10 @@ def ingress_trace(
         snapshot: the objects of the cluster that policies are evaluated with.
     """
     found = lookup.look_up(request, gateway, routes)
-    if not found.listener:
-        return IngressTrace(request, found)
-    metadata = gateway["metadata"]
     policies = evaluator.Evaluator(snapshot)
+    if not found.listener:
+        return IngressTrace(request, found, not_weighed=policies.not_weighed(()))
+    metadata = gateway["metadata"]
     default = request.port == DEFAULT_PORTS[request.scheme]
     target = evaluator.Destination.service(metadata["namespace"], metadata["name"])
     at_gateway = evaluator.Request(
@@ -94,7 +96,9 @@ def ingress_trace(
     hop = policies.at_gateway((metadata["namespace"], metadata["name"]), at_gateway)
     account = f"{metadata['namespace']}/{workload_name(metadata['name'])}"
     backends = tuple(_backend(policies, account, ref, request) for ref in found.backends)
-    return IngressTrace(request, found, hop, backends)
+    verdicts = (each.verdict for each in backends if each.verdict)
+    hops = [hop, *(each for verdict in verdicts for each in verdict.hops)]
+    return IngressTrace(request, found, hop, backends, policies.not_weighed(hops))
 
 
 def _backend(
@@ -127,7 +131,10 @@ def _name(ref: lookup.BackendRef) -> str:
 
 
 def text(trace: IngressTrace) -> str:
-    """Return the trace as text: lines for listener, policies, route, backends and verdict."""
+    """Return the trace as text: lines for listener, policies, route, backends and verdict.
+
+    A paragraph about what is not weighed follows.
+    """
     found = trace.found
     lines = [("request", _asked(trace.request))]
     if trace.gateway is not None:
@@ -142,7 +149,8 @@ def text(trace: IngressTrace) -> str:
         lines.append(("backend", _name(each.ref)))
         lines += [("", line) for line in _reached(each)]
     lines.append(("verdict", trace.verdict))
-    return "\n".join(f"{printable(label):<9} {printable(line)}".rstrip() for label, line in lines)
+    shown = [f"{printable(label):<9} {printable(line)}".rstrip() for label, line in lines]
+    return "\n".join([*shown, "", printable(f"not weighed: {'; '.join(trace.not_weighed)}")])
 
 
 def _asked(request: lookup.ClientRequest) -> str:
@@ -154,7 +162,7 @@ def _asked(request: lookup.ClientRequest) -> str:
 def _decision(hop: evaluator.Hop) -> list[str]:
     """Return the decision of a proxy and the policies behind it, one a line."""
     by = f" ({hop.policy})" if hop.policy else ""
-    lines = [f"{hop.proxy} {hop.where}: {hop.decision}, {hop.reason}{by}"]
+    lines = [f"{hop.proxy} {hop.where}: {hop.decided}{by}"]
     lines += [f"asks the external authorizer ({ref})" for ref in hop.asks]
     lines += [f"denied if {each.text} ({each.policy})" for each in hop.unless]
     lines += [f"allowed if {each.text} ({each.policy})" for each in hop.only]
@@ -183,4 +191,5 @@ def data(trace: IngressTrace) -> dict[str, Any]:
             for each in trace.backends
         ],
         "verdict": trace.verdict,
+        "not-weighed": list(trace.not_weighed),
     }
