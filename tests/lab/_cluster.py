@@ -269,6 +269,7 @@ class Cluster:
         timeout: float = 5.0,
         source_ip: str | None = None,
         pod: str | None = None,
+        captured: bool = False,
     ) -> _requests.Response:
         """Send a request as a workload.
 
@@ -285,6 +286,8 @@ class Cluster:
             timeout: Seconds for each step.
             source_ip: The sender's address, one of `CLIENT_ADDRESSES`; None is the node's own.
             pod: The real pod that sends it, `namespace/name`, and so its address; None: the node.
+            captured: Whether the ztunnel of that pod captures it, as plain text (no `source`), and
+                so proves the pod's identity and chooses the way.
 
         Raises:
             ComponentError: A component of the lab died.
@@ -293,7 +296,8 @@ class Cluster:
         """
         self.check()
         network = self._requests.network_of(pod) if pod else None
-        call = _requests.Call(method, path, dict(headers or {}), body, timeout, source_ip, network)
+        sent = dict(headers or {})
+        call = _requests.Call(method, path, sent, body, timeout, source_ip, network, captured)
         return self._requests.request(source, service, call, via)
 
     def keeping_connections(self) -> contextlib.AbstractContextManager[None]:

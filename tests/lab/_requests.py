@@ -25,6 +25,7 @@ from tests.lab import (
     _network,
     _objects,
     _pod,
+    _ztunnel,
 )
 
 Hop = Literal["application", "waypoint", "gateway", "ztunnel", "none"]
@@ -71,6 +72,8 @@ class Call:
     """The source address, one of the node; None: as routed."""
     network: str | None = None
     """The network namespace that it comes from; None: the node's."""
+    captured: bool = False
+    """Whether the ztunnel of the pod that it comes from sends it on."""
 
 
 class _Stream(Protocol):
@@ -138,7 +141,13 @@ def _plain_socket(where: tuple[str, int], call: Call) -> socket.socket:
     origin = (call.source_ip, 0) if call.source_ip else None
 
     def connected() -> socket.socket:
-        return socket.create_connection(where, call.timeout, origin)
+        if not call.captured:
+            return socket.create_connection(where, call.timeout, origin)
+        connection = socket.socket()
+        connection.settimeout(call.timeout)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, _ztunnel.CAPTURED_MARK)
+        connection.connect(where)
+        return connection
 
     return _namespaces.socket_in(call.network, connected) if call.network else connected()
 
@@ -193,7 +202,7 @@ class Requests:
         host = f"{name}.{namespace}.svc.cluster.local:{port}"
         address = found["spec"]["clusterIP"]
         if source is None and via is None:
-            return self._plain(address, port, host, call)
+            return self._plain(address, port, host, call, call.captured)
         waypoint = None if via else self._kubelet.waypoint_address(found)
         if waypoint and source:
             authority = f"{address}:{port}"

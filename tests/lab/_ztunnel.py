@@ -16,8 +16,12 @@ from tests.lab import _namespaces, _network, _objects, _process, _volumes
 REDIRECTION = "ambient.istio.io/redirection"
 """Annotation by which istio-cni reports that a pod's traffic passes ztunnel."""
 INBOUND_HBONE = 15008
+CAPTURED_MARK = 0x1A7
+"""Packets that a pod sends with this mark go to its ztunnel. istio-cni captures all but those that
+ztunnel marks: the lab's own connections from within a pod are captured only if they ask for it."""
 
 _INBOUND_PLAINTEXT = 15006
+_OUTBOUND = 15001
 _READINESS = 15021
 
 
@@ -58,7 +62,7 @@ class Pod(_volumes.Cluster, Protocol):
 
 
 class Ztunnel:
-    """Captures the inbound traffic of the pod's eth0 and enforces L4 policies on it."""
+    """Captures traffic to the pod's eth0 and enforces L4 policies, and marked traffic from it."""
 
     def __init__(self, pod: Pod, settings: Settings) -> None:
         self._pod = pod
@@ -69,6 +73,10 @@ class Ztunnel:
               chain prerouting {{
                 type nat hook prerouting priority dstnat;
                 iifname "eth0" tcp dport != {INBOUND_HBONE} redirect to :{_INBOUND_PLAINTEXT}
+              }}
+              chain output {{
+                type nat hook output priority -100;
+                meta mark {CAPTURED_MARK} meta l4proto tcp redirect to :{_OUTBOUND}
               }}
             }}
             """,

@@ -28,4 +28,5 @@ def test_the_evaluator_agrees_with_the_proxies(bed: _bed.Bed):
     first = [str(_minimal.reduced(bed, each)) for each in trial.tally.disagreements[:1]]
     assert not trial.tally.disagreements, "\n".join([str(trial.tally), *first])
     assert trial.tally.kinds.total() == PAIRS
+    assert not bed.senders or trial.tally.senders > PAIRS / 10
     assert all(trial.tally.share(kind) >= 0.1 for kind in _trial.Kind), trial.tally.kinds

@@ -25,9 +25,17 @@ class Pair:
     layer: Layer
     service: tuple[str, str]
     call: Call
+    by_sender: bool = False
+    """Whether a pod of the source sends it through its own ztunnel, which chooses the way."""
+
+    @property
+    def sender(self) -> str | None:
+        """The source whose pod sends it; None: the test's own client does."""
+        return self.call.source if self.by_sender else None
 
     def __str__(self) -> str:
-        return f"{self.layer}, to {'/'.join(self.service)}: {self.call}"
+        how = f" by the ztunnel of {self.sender}" if self.sender else ""
+        return f"{self.layer}, to {'/'.join(self.service)}{how}: {self.call}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +82,10 @@ def _batch(
     policies += _peer_authentications(root, guarded, chance)
     pairs = [pair for pair in pairs if not (pair.call.port == _TCP and _SNI in str(policies))]
     chance.shuffle(pairs)
+    if guarded:
+        pairs = [
+            dataclasses.replace(pair, by_sender=chance.random() < _BY_SENDER) for pair in pairs
+        ]
     return Batch(tuple(policies), tuple(pairs))
 
 
@@ -123,6 +135,8 @@ def _shared(root: str, seed: int, chance: random.Random) -> Iterator[Manifest]:
             yield _policy(root, hardened.metadata.name, {"spec": hardened["spec"]}, {})
 
 
+_BY_SENDER = 0.3
+"""Share of the pairs that a pod sends."""
 _TCP, _SNI = 81, "connection.sni"
 """The server name inside of TLS, on a port that is not HTTP, is no member of a request."""
 _MODES = ("STRICT", "PERMISSIVE", "DISABLE", "UNSET")

@@ -27,6 +27,8 @@ GUARDED = (*((NEAR, f"guarded{n}") for n in range(5)), (FAR, "guarded5"))
 """Applications whose pods have a ztunnel."""
 WITH_WAYPOINT = GUARDED[::2]
 """Those with a Service at the waypoint too; istiod then allows the waypoint at their pods."""
+SENDER = "sender"
+"""In each namespace of a source, `<this>-<service account>` is a pod of it, with a ztunnel."""
 _PARALLEL = 8
 
 Manifest = dict[str, Any]
@@ -35,6 +37,12 @@ Manifest = dict[str, Any]
 def direct(guarded: tuple[str, str]) -> tuple[str, str]:
     """Return the Service of a guarded application that has no waypoint."""
     return guarded[0], f"direct-{guarded[1]}"
+
+
+def sender(source: str) -> str:
+    """Return the pod that sends as a source, `<namespace>/<service account>`."""
+    where, _, account = source.partition("/")
+    return f"{where}/{SENDER}-{account}-0"
 
 
 def through(guarded: tuple[str, str]) -> tuple[str, str]:
@@ -54,6 +62,7 @@ class Bed:
         self.cluster = cluster
         self.root = root_namespace
         self.guarded = GUARDED if cluster.has_ztunnel else ()
+        self.senders = authorization_cases.SOURCES if cluster.has_ztunnel else ()
         # As untyped as lightkube's generic resources are.
         self._client: Any = cluster.client
         self.auto_allow = True
@@ -69,6 +78,9 @@ class Bed:
             self.cluster.wait_gateway(WAYPOINT, NEAR)
             for where, name in (*self.guarded, (NEAR, "plain"), (FAR, "plain")):
                 self.cluster.wait_ready(apps_v1.Deployment, name, where)
+            for source in self.senders:
+                where, _, account = source.partition("/")
+                self.cluster.wait_ready(apps_v1.StatefulSet, f"{SENDER}-{account}", where)
             self.cluster.wait_synced()
             self._layout = self.read()
             yield
@@ -102,6 +114,12 @@ class Bed:
             mesh=evaluator.MeshSettings(authorizers=frozenset()),
         )
 
+    def address_of(self, source: str) -> str:
+        """Return the address of the pod that sends as a source."""
+        where, name = sender(source).split("/")
+        pods = {evaluator.key(pod): pod for pod in self._layout.pods}
+        return pods[where, name]["status"]["podIP"]
+
     def refresh(self, *, auto_allow: bool) -> None:
         """Read the mesh again after a restart of istiod with another setting."""
         self.auto_allow = auto_allow
@@ -133,6 +151,9 @@ class Bed:
             yield _deployment(where, "plain", ambient=False)
         for where, name in SERVICES:
             yield _service(where, name, "plain", waypoint=True)
+        for source in self.senders:
+            where, _, account = source.partition("/")
+            yield _workload("StatefulSet", where, f"{SENDER}-{account}", account, ambient=True)
         for guarded in self.guarded:
             where, name = guarded
             yield _deployment(where, name, ambient=True)
@@ -191,14 +212,20 @@ def _service(where: str, name: str, app: str, *, waypoint: bool) -> Manifest:
 
 
 def _deployment(where: str, name: str, *, ambient: bool) -> Manifest:
+    return _workload("Deployment", where, name, name, ambient=ambient)
+
+
+def _workload(kind: str, where: str, name: str, account: str, *, ambient: bool) -> Manifest:
     mode = {"istio.io/dataplane-mode": "ambient" if ambient else "none"}
     ports = [{"containerPort": port} for port in authorization_cases.POD_PORTS]
     template = {
         "metadata": {"labels": {NAME: name, **mode}, "annotations": {lab.APP_ANNOTATION: "true"}},
         "spec": {
-            "serviceAccountName": name,
+            "serviceAccountName": account,
             "containers": [{"name": name, "image": name, "ports": ports}],
         },
     }
-    spec = {"selector": {"matchLabels": {NAME: name}}, "template": template}
-    return _object("apps/v1", "Deployment", where, name, spec=spec)
+    spec: Manifest = {"selector": {"matchLabels": {NAME: name}}, "template": template}
+    if kind == "StatefulSet":
+        spec["serviceName"] = name
+    return _object("apps/v1", kind, where, name, spec=spec)

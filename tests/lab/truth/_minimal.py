@@ -35,7 +35,7 @@ def reduced(bed: Bed, found: Disagreement) -> Disagreement:
 
 def _relevant(bed: Bed, found: Disagreement) -> Disagreement:
     """Leave out the policies that no proxy on the way applies."""
-    verdict = _trial.evaluated(evaluator.Evaluator(bed.snapshot(found.policies)), found.pair)
+    verdict = _trial.evaluated(bed, evaluator.Evaluator(bed.snapshot(found.policies)), found.pair)
     applied = {(ref.namespace, ref.name) for hop in verdict.hops for ref in hop.applied}
     kept = tuple(
         each

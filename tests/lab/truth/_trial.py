@@ -66,6 +66,8 @@ class Tally:
     kinds: collections.Counter[tuple[Layer, Kind]] = dataclasses.field(
         default_factory=collections.Counter[tuple[Layer, Kind]]
     )
+    senders: int = 0
+    """Pairs that a pod sent through its own ztunnel."""
     late: int = 0
     """Requests that agreed when sent again: the proxy had older policies at first."""
     disagreements: list[Disagreement] = dataclasses.field(default_factory=list[Disagreement])
@@ -82,7 +84,8 @@ class Tally:
     def __str__(self) -> str:
         l4, l7 = self.count(Layer.L4), self.count(Layer.L7)
         found = len(self.disagreements)
-        return f"truth: {self.kinds.total()} pairs ({l4} at L4, {l7} at L7), {found} disagreements"
+        layers = f"{l4} at L4, {l7} at L7, {self.senders} by a pod's own ztunnel"
+        return f"truth: {self.kinds.total()} pairs ({layers}), {found} disagreements"
 
 
 class Trial:
@@ -129,15 +132,16 @@ class Trial:
 
     def _agreed(self, evaluation: evaluator.Evaluator, batch: Batch, pair: Pair) -> bool:
         """Count a pair, and return whether the proxies agree at once."""
-        verdict = evaluated(evaluation, pair)
+        verdict = evaluated(self.bed, evaluation, pair)
         self.tally.kinds[pair.layer, kind_of(verdict)] += 1
+        self.tally.senders += pair.sender is not None
         response = self._send(pair)
         if response.status == 403 and response.hop == "waypoint":
             self._refused[self._sent] = pair, batch, _expected_name(verdict)
         return _agrees(verdict, response)
 
     def _again(self, evaluation: evaluator.Evaluator, batch: Batch, pair: Pair) -> None:
-        verdict, response = evaluated(evaluation, pair), self._send(pair)
+        verdict, response = evaluated(self.bed, evaluation, pair), self._send(pair)
         if _agrees(verdict, response):
             self.tally.late += 1
         else:
@@ -165,7 +169,7 @@ class Trial:
             time.sleep(0.5)
 
 
-def evaluated(evaluation: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
+def evaluated(bed: Bed, evaluation: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
     """Return the evaluator's verdict on a pair."""
     call = pair.call
     where, name = pair.service
@@ -178,7 +182,7 @@ def evaluated(evaluation: evaluator.Evaluator, pair: Pair) -> evaluator.Verdict:
         path=call.path,
         host=call.host,
         headers=dict(call.headers),
-        source_ip=call.source_ip,
+        source_ip=bed.address_of(pair.sender) if pair.sender else call.source_ip,
     )
     return evaluation.evaluate(request)
 
@@ -209,14 +213,17 @@ def sent(bed: Bed, pair: Pair, number: int) -> lab.Response:
     call = pair.call
     # ztunnel decides about connections: none may remain from before a policy changed.
     own = {"host": call.host, "user-agent": f"truth-{number}", lab.CLOSE_HEADER: "true"}
+    sender = pair.sender
     return bed.cluster.request(
-        call.source,
+        None if sender else call.source,
         f"{'/'.join(pair.service)}:{call.port}",
         method=call.method,
         path=call.path,
         headers={**own, **dict(call.headers)},
-        via="pod" if pair.layer is Layer.L4 else None,
-        source_ip=call.source_ip,
+        via="pod" if pair.layer is Layer.L4 and not sender else None,
+        source_ip=None if sender else call.source_ip,
+        pod=_bed.sender(sender) if sender else None,
+        captured=sender is not None,
     )
 
 
