@@ -121,16 +121,18 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         if form == _HTML:
             return self._page(control_plane, snapshot, model, app)
         found = access_list.access_list(snapshot, model, app)
+        nodes = access_list.about_nodes(found)
         return {
             **tables.fitted(form, found.entries, forms[form]),
             "not-weighed": "; ".join(found.not_weighed),
+            **({"from-nodes": nodes} if nodes else {}),
         }
 
     def _page(
         self, control_plane: istiod.Istiod, snapshot: evaluator.Snapshot, model: str, app: str
     ) -> _reading.Results:
         """Write the page of who may reach whom, with and without hardened mode."""
-        owner = _owner(control_plane)
+        owner, hardened = _owner(control_plane), access_list.is_hardened(snapshot)
         modes = (True, False)
         by_mode = {
             on: access_list.access_list(
@@ -144,9 +146,10 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
                 model=model,
                 scope=f"application {model}/{app}" if app else f"model {model}",
                 made=f"{now:%Y-%m-%d %H:%M} UTC",
-                hardened=access_list.is_hardened(snapshot),
+                hardened=hardened,
                 entries_by_mode={on: found.entries for on, found in by_mode.items()},
                 not_weighed=by_mode[True].not_weighed,
+                about_nodes=access_list.about_nodes(by_mode[hardened]),
             )
         )
         return _page.write(self.charm, _PAGE, page)

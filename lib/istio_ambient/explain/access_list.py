@@ -10,6 +10,7 @@ from typing import Any
 from istio_ambient.authorization import evaluator, hardened_mode
 from istio_ambient.explain import diagrams, origins, picture
 from istio_ambient.values import tables
+from istio_ambient.values.text import printable
 
 Entry = evaluator.Access | evaluator.Destination
 """An access; or a destination that no source may reach."""
@@ -31,6 +32,8 @@ _BY = {
 }
 
 
+_MOST_NAMED = 10
+"""Applications that are named in a sentence."""
 LARGEST_PICTURE = 40
 """Arrows of an SVG, which has a row for each source and target; `access_page` draws any number."""
 
@@ -48,6 +51,8 @@ class AccessList:
     """Destinations that no source may reach are among them."""
     not_weighed: tuple[str, ...] = ()
     """What the list leaves out, in words for an operator."""
+    reached_by_nodes: tuple[str, ...] = ()
+    """Applications that are more open to the nodes of their pods than to clients outside."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -84,6 +89,7 @@ def access_list(snapshot: evaluator.Snapshot, model: str, app: str = "") -> Acce
         ),
         tuple(each for each in reach.destinations() if concerns(_name(each))),
         reach.not_weighed,
+        tuple(name for name in map(_name, reach.reached_by_nodes()) if concerns(name)),
     )
 
 
@@ -97,6 +103,19 @@ def _names(topology: evaluator.Topology, model: str, app: str) -> frozenset[str]
             *("/".join(key) for key in services),
             *map(evaluator.identity, pods),
         }
+    )
+
+
+def about_nodes(found: AccessList) -> str:
+    """Return what processes on the nodes may reach, which the list leaves out; empty: no more."""
+    names = found.reached_by_nodes
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    named = printable(", ".join(names[:_MOST_NAMED])) + more
+    return (
+        "processes on a pod's own node, such as the kubelet and pods with hostNetwork, pass by "
+        f"ztunnel: they also reach the pods of {named}"
     )
 
 

@@ -54,6 +54,8 @@ class Map:
     """The list with hardened mode's policies (True), and without."""
     not_weighed: Sequence[str] = ()
     """What the list cannot know."""
+    about_nodes: str = ""
+    """What processes on the nodes may reach beside; empty: no more."""
 
 
 def data(shown: Map) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def data(shown: Map) -> dict[str, Any]:
         "made": shown.made,
         "hardened": shown.hardened,
         "notWeighed": list(shown.not_weighed),
+        "aboutNodes": shown.about_nodes,
         "entries": [
             {**access_list.data(entry), "hardened": mode}
             for mode, entries in shown.entries_by_mode.items()

@@ -64,7 +64,18 @@ def test_one_application_is_listed_as_source_and_as_destination():
 def test_what_the_list_does_not_weigh_is_said():
     found = access_list.access_list(dataclasses.replace(NORMAL, unread=("Secrets",)), "shop")
     assert "Secrets (cannot be read)" in found.not_weighed
-    assert any("the kubelet" in each for each in found.not_weighed)
+
+
+def test_what_nodes_may_reach_is_said_once_for_all_applications():
+    said = access_list.about_nodes(access_list.access_list(HARDENED, "shop"))
+    assert said.startswith("processes on a pod's own node, such as the kubelet")
+    names = said.partition("the pods of ")[2].split(", ")
+    assert {"shop/details", "shop/ratings"} <= set(names)
+    one = access_list.about_nodes(access_list.access_list(HARDENED, "shop", "details"))
+    assert one.endswith("the pods of shop/details")
+    assert access_list.about_nodes(access_list.access_list(HARDENED, "other")) == ""
+    many = access_list.AccessList((), (), reached_by_nodes=tuple(f"m/a{n}" for n in range(12)))
+    assert access_list.about_nodes(many).endswith("m/a9 and 2 more")
 
 
 def test_the_json_form_has_the_rules_that_allow():

@@ -22,8 +22,6 @@ class Client(enum.StrEnum):
     GATEWAY = "gateway"
     OUTSIDE = "outside"
     """Without an identity, such as pods that are not on the mesh."""
-    NODE = "node"
-    """The kubelet, and what else runs in the network of a node."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)

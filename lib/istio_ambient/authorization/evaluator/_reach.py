@@ -47,9 +47,8 @@ _KINDS = {
     Client.IDENTITY: ClientKind.MESH,
     Client.GATEWAY: ClientKind.GATEWAY,
     Client.OUTSIDE: ClientKind.OUTSIDE,
-    Client.NODE: ClientKind.NODE,
 }
-_NODES = "processes on the node of a pod, such as the kubelet: they pass by the pod's ztunnel"
+_WORKLOAD = DestinationKind.WORKLOAD
 _UNKNOWN_PODS = "at endpoints that are not known, since the Service has no selector"
 
 
@@ -120,7 +119,23 @@ class Reach:
     @property
     def not_weighed(self) -> tuple[str, ...]:
         """What the answers so far leave out, in words for an operator, sorted."""
-        return (_NODES, *sorted(self._not_weighed))
+        return tuple(sorted(self._not_weighed))
+
+    def reached_by_nodes(self) -> list[Destination]:
+        """Return the workloads that are more open to the nodes of their pods than to others, sorted.
+
+        Processes in the network of a node are no clients of the list, since they pass by ztunnel
+        at all pods of the node; on other nodes they are clients outside of the mesh.
+        """
+        workloads = (each for each in self.targets if each.destination.kind is _WORKLOAD)
+        return sorted({each.destination for each in workloads if self._is_open_to_nodes(each)})
+
+    def _is_open_to_nodes(self, target: Target) -> bool:
+        by_node, by_others = (
+            self._verdict(target, None, None, kind).decision
+            for kind in (ClientKind.NODE, ClientKind.OUTSIDE)
+        )
+        return by_node is not Decision.DENIED and by_node is not by_others
 
     def pods_of(self, target: Target) -> list[Manifest]:
         """Return the pods of a target."""
@@ -213,10 +228,15 @@ class Reach:
         return found
 
     def _ask(self, target: Target, port: int | None, source: Source) -> Verdict:
+        return self._verdict(target, port, source.identity, _KINDS[source.client])
+
+    def _verdict(
+        self, target: Target, port: int | None, source: str | None, client: ClientKind
+    ) -> Verdict:
         destination = target.destination
         if target.pods:
             destination = Destination.pod(destination.namespace, target.pods[0])
-        request = Request(source.identity, destination, port, client=_KINDS[source.client])
+        request = Request(source, destination, port, client=client)
         verdict = self._evaluator.evaluate(request)
         self._not_weighed.update(dict.fromkeys(verdict.not_weighed))
         return verdict

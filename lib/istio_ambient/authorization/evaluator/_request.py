@@ -61,7 +61,9 @@ class ClientKind(enum.StrEnum):
     """A client in plain text, without an identity, which no waypoint is asked about."""
     NODE = "node"
     """A process on the node of the destination's pod: the kubelet with its probes, pods with
-    `hostNetwork`. istio-cni lets it pass by the pod's ztunnel."""
+    `hostNetwork`. istio-cni gives its connections an address of their own (169.254.7.127), which
+    the pod's rules let pass by ztunnel, on any port (istio.io/istio, cni/pkg/iptables). To pods of
+    other nodes, it is `OUTSIDE`."""
     GATEWAY = "ingress gateway"
     """A proxy with an identity that bypasses waypoints, unless a Service asks for its own."""
 

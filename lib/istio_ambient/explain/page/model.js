@@ -9,10 +9,9 @@ const CLIENTS = [
   ["gateway", "an ingress gateway"],
   ["mesh", "any source on the mesh"],
   ["outside", "outside of the mesh"],
-  ["node", "a node of the cluster"],
   ["any", "any client"],
 ];
-const PLAIN_NAMES = { "*": "any client", "*/*": "any source on the mesh", outside: "outside of the mesh", node: "nodes" };
+const PLAIN_NAMES = { "*": "any client", "*/*": "any source on the mesh", outside: "outside of the mesh" };
 const EVERYTHING = "everything";
 /** A source of more targets is drawn as a dot at each of them: lines would hide the others. */
 const WIDE = 12;

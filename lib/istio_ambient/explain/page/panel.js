@@ -53,6 +53,7 @@ function overviewPanel(graph, found, read, choose) {
     made("h2", "", found ? plural(found.length, "name") + " found" : "Everything"),
     made("p", "", text),
     made("p", "", "Click a box or a line of the map, or a name: ← sources that may reach it, → targets that it may reach."),
+    read.aboutNodes ? made("p", "", `Beside: ${read.aboutNodes}.`) : null,
     read.notWeighed.length ? made("p", "", `Not weighed: ${read.notWeighed.join("; ")}.`) : null,
     list,
   ];

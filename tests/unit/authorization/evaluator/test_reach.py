@@ -113,6 +113,39 @@ def test_the_evaluator_is_asked_a_few_times_for_each_application(monkeypatch: py
     assert counts[100] <= 16 * 100
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_nodes_reach_what_is_said_of_them(seed: int):
+    snapshot = clusters.cluster(seed)
+    evaluation, reach = evaluator.Evaluator(snapshot), evaluator.Reach(snapshot)
+    more_open = set(reach.reached_by_nodes())
+    for destination in reach.destinations():
+        if destination.kind is not DestinationKind.WORKLOAD:
+            continue
+        decisions = {
+            kind: {
+                evaluation.evaluate(
+                    evaluator.Request(None, evaluator.Destination.pod(*key), port, client=kind)
+                ).decision
+                for key, pod in evaluation.topology.pods.items()
+                if (key[0], evaluator.application(pod))
+                == (destination.namespace, destination.name)
+                for port in POD_PORTS
+            }
+            for kind in (evaluator.ClientKind.NODE, evaluator.ClientKind.OUTSIDE)
+        }
+        assert decisions[evaluator.ClientKind.NODE] == {Decision.ALLOWED}
+        closed = decisions[evaluator.ClientKind.OUTSIDE] != {Decision.ALLOWED}
+        assert (destination in more_open) is closed
+
+
+def test_without_policies_nodes_reach_no_more_than_others():
+    open_to_all = evaluator.Reach(samples.snapshot(auto_allow=False))
+    assert open_to_all.reached_by_nodes() == []
+    behind = evaluator.Reach(samples.snapshot(auto_allow=True))
+    assert behind.reached_by_nodes() == [samples.PODS]
+
+
 @pytest.mark.parametrize("identity", ["shop/sa/web", "shop/sa/*"])
 def test_cluster_local_names_identities_of_the_mesh_whatever_its_trust_domain(identity: str):
     rules = [{"from": [{"source": {"principals": [f"cluster.local/ns/{identity}"]}}]}]
