@@ -122,7 +122,7 @@ class Reach:
         return tuple(sorted(self._not_weighed))
 
     def reached_by_nodes(self) -> list[Destination]:
-        """Return the workloads that are more open to the nodes of their pods than to others, sorted.
+        """Return the workloads that are more open to their pods' nodes than to others, sorted.
 
         Processes in the network of a node are no clients of the list, since they pass by ztunnel
         at all pods of the node; on other nodes they are clients outside of the mesh.
