@@ -384,6 +384,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _desired(self, facts: F) -> Desired:
         desired = self.desired(facts)
         self.findings.problems = problems.bounded(desired.problems)
+        self.findings.warnings = [*desired.warnings]
         self.findings.message = desired.message
         return desired
 

@@ -10,6 +10,7 @@ message names where it leaves something out.
 
 import dataclasses
 import datetime
+import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -42,6 +43,8 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list[Problem])
     """What an operator has to correct."""
+    warnings: list[Problem] = field(default_factory=list[Problem])
+    """Problems in spite of which the status may be active."""
     faults: list[kube.Fault] = field(default_factory=list[kube.Fault])
     """Failed requests to the API server."""
     failed: dict[kube.Ref, kube.Change] = field(default_factory=dict[kube.Ref, kube.Change])
@@ -66,18 +69,34 @@ class Findings:
     """The text of an active status."""
 
 
+class Effect(enum.StrEnum):
+    """What a problem makes of the unit status, which is that of the first problem."""
+
+    BLOCKED = "blocked"
+    """An operator has to act."""
+    WAITING = "waiting"
+    ACTIVE = "active"
+    """It is shown and does no harm, as an operator said by an option."""
+
+
+_STATUSES = {
+    Effect.BLOCKED: ops.BlockedStatus,
+    Effect.WAITING: ops.WaitingStatus,
+    Effect.ACTIVE: ops.ActiveStatus,
+}
+
+
 @dataclass(frozen=True)
 class Reported:
     """One problem that the status reports, or leaves to the action."""
 
     problem: Problem
-    blocks: bool
-    """Whether an operator has to act; otherwise it is waited for."""
+    effect: Effect
 
     @property
     def data(self) -> dict[str, str]:
         """The problem for programs, with the status that it causes."""
-        return {**self.problem.data, "status": "blocked" if self.blocks else "waiting"}
+        return {**self.problem.data, "status": str(self.effect)}
 
     def __str__(self) -> str:
         """One line for the log: code, place, what is wrong, what to do."""
@@ -87,7 +106,7 @@ class Reported:
 def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
     """Return the unit status: blocked where an operator has to act, else waiting, else active.
 
-    The message is the first problem, and the number of all others.
+    The message is the first problem, and the number of all others; without any, what works.
 
     Args:
         findings: of the reconcile.
@@ -96,8 +115,7 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
     found = reported(findings, ready_timeout)
     if not found:
         return ops.ActiveStatus(shortened(printable(findings.message), MAX_MESSAGE))
-    text = message(found[0].problem, others=len(found) - 1)
-    return ops.BlockedStatus(text) if found[0].blocks else ops.WaitingStatus(text)
+    return _STATUSES[found[0].effect](message(found[0].problem, others=len(found) - 1))
 
 
 def message(problem: Problem, *, others: int) -> str:
@@ -128,7 +146,7 @@ def _beginning(text: str, limit: int) -> str:
 
 
 def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
-    """Return the problems for which an operator has to act, then those that are waited for.
+    """Return the problems for which an operator has to act, those that are waited for, warnings.
 
     Args:
         findings: of the reconcile.
@@ -150,8 +168,10 @@ def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
         *(_of_change(Code.RESTORED, each, "find out who changes it") for each in restored),
     ]
     # The same may be found in two ways, such as a fault of two requests.
-    ordered = dict.fromkeys(blocking) | dict.fromkeys(waiting)
-    return [Reported(each, each in blocking) for each in ordered]
+    effects = dict.fromkeys(findings.warnings, Effect.ACTIVE)
+    effects |= dict.fromkeys(waiting, Effect.WAITING) | dict.fromkeys(blocking, Effect.BLOCKED)
+    ordered = dict.fromkeys([*blocking, *waiting, *findings.warnings])
+    return [Reported(each, effects[each]) for each in ordered]
 
 
 def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:

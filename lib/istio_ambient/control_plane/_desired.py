@@ -49,7 +49,7 @@ def desired(facts: Facts) -> Desired:
         objects=objects,
         problems=tuple(itertools.chain(facts.problems, findings)),
         held=_rollout.held(objects, live),
-        message="; ".join(f"{warning.code} {warning}" for warning in warnings),
+        warnings=tuple(warnings),
         hold=bool(findings) and not runs,
     )
 

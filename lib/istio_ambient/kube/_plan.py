@@ -107,6 +107,8 @@ class Desired:
     """Labels on objects of other owners; a patch that restarts the caller's own pod comes last."""
     problems: tuple[Problem, ...] = ()
     """What an operator has to correct. With problems the rest is still applied, unless `hold`."""
+    warnings: tuple[Problem, ...] = ()
+    """Problems in spite of which the status may be active."""
     held: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     """Objects that keep their live version for now, each with the reason; see `plan`."""
     guards: frozenset[Ref] = frozenset()

@@ -126,4 +126,18 @@ def test_a_transient_fault_beside_what_blocks_is_counted():
     busy = fault("update Gateway shop/way", "busy", transient=True)
     found = status.Findings(problems=[PROBLEM], faults=[busy])
     assert of(found).message.endswith(" (+1 more: status-details)")
-    assert [each.blocks for each in status.reported(found, 100)] == [True, False]
+    effects = [each.effect for each in status.reported(found, 100)]
+    assert effects == [status.Effect.BLOCKED, status.Effect.WAITING]
+
+
+def test_a_warning_is_shown_in_an_active_status_and_after_what_waits():
+    warned = status.Findings(warnings=[PROBLEM], message="all well")
+    text = "CI-201 use 1 to 65535; details:service-mesh policies[0].ports: not a port"
+    assert of(warned) == ops.ActiveStatus(text)
+    (found,) = status.reported(warned, 100)
+    assert found.data["status"] == "active"
+    busy = fault("update Gateway shop/way", "busy", transient=True)
+    warned.faults.append(busy)
+    effects = [each.effect for each in status.reported(warned, 100)]
+    assert effects == [status.Effect.WAITING, status.Effect.ACTIVE]
+    assert isinstance(of(warned), ops.WaitingStatus)

@@ -101,7 +101,8 @@ def test_with_warn_it_installs_with_the_same_message():
     assert not wanted.hold
     assert not wanted.problems
     assert wanted.objects
-    assert wanted.message == f"CI-601 {texts(desired(exclusive))}"
+    assert wanted.warnings == desired(exclusive).problems
+    assert [each.code.id for each in wanted.warnings] == ["CI-601"]
 
 
 def test_to_warn_is_about_the_cni_and_nothing_else():

@@ -107,7 +107,7 @@ def pending(place: str, *texts: str) -> Has:
 
 def warning(place: str, *texts: str) -> Has:
     """Return the status that names a problem in spite of which everything works."""
-    return Matches(rf"^active: CI-\d+ {re.escape(place)}: [^;]+; \S", *texts)
+    return Matches(rf"^active: {re.escape(place)}: [^;]+; \S", *texts)
 
 
 def _problem(status: str, place: str, *texts: str) -> Has:

@@ -124,7 +124,7 @@ FACTS: Mapping[str, Case] = {
         {"status": late("waypoint shop-beacon-waypoint")},
         given={"leader": False},
     ),
-    **acceptance("waypoint"),
+    **acceptance("waypoint", WAYPOINT),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {f"Deployment shop/{WAYPOINT}": None}},
         {"status": late("waypoint shop-beacon-waypoint")},

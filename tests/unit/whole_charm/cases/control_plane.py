@@ -316,6 +316,7 @@ FACTS: Mapping[str, Case] = {
     "a mesh that works, with Cilium that disables other plugins": Case(
         {"config": {"cni-preflight": "warn"}},
         {"status": warning("preflight cilium-config cni-exclusive")},
+        same={"codes": ["CI-601"]},
         given={"objects": {CILIUM: EXCLUSIVE}, "earlier": {"objects": {CILIUM: None}}}
         | {"meanwhile": WORKS},
     ),

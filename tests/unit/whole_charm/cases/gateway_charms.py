@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.unit.whole_charm.fake_istiod import FAULTS
-from tests.unit.whole_charm.outcomes import Has
+from tests.unit.whole_charm.outcomes import Has, late, waiting
 from tests.unit.whole_charm.scenarios import Case, Option, Patch
 
 STORE, COS = "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
@@ -55,12 +55,16 @@ def istiod_that(fault: str) -> Patch:
     return {"objects": {"EndpointSlice mesh/istiod-1": annotated}}
 
 
-def acceptance(what: str) -> dict[str, Case]:
+def acceptance(what: str, workload: str) -> dict[str, Case]:
     """Return what the status says of an istiod and of proxies that do not take what was written.
 
     Args:
         what: `waypoint` or `gateway`.
+        workload: name of its Deployment.
     """
+    removed = {"objects": {"Deployment mesh/istiod": None}}
+    proxy = {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.2.3-distroless"}
+    pods = {"spec": {"template": {"spec": {"containers": [proxy]}}}}
     gone = {"objects": {"EndpointSlice mesh/istiod-1": None}}
     other = {"Deployment mesh/istiod": {"metadata": {"annotations": None}}}
     return {
@@ -80,6 +84,15 @@ def acceptance(what: str) -> dict[str, Case]:
             },
             {"status": Has("waiting: istiod: does not answer")},
             same={"reads": Has("token charmed-istio-acceptance in mesh")},
+        ),
+        "no istiod": Case(removed, {"status": late("istiod", "there is no istiod")}),
+        "no istiod for a short time": Case(
+            removed,
+            {"status": waiting("istiod", "there is no istiod", "deploy istio-k8s")},
+            given={"config": {"ready-timeout": 10**10}},
+        ),
+        "the version of the proxy": Case(
+            {"objects": {f"Deployment shop/{workload}": pods}}, {"version": "1.2.3"}
         ),
         "an istiod that does not answer": Case(
             istiod_that("silent"), {"status": Has("waiting: istiod: does not answer")}

@@ -124,7 +124,7 @@ CHARM: Mapping[str, Case] = {
             "status": waiting("gateway gate"),
         },
     ),
-    **acceptance("gateway"),
+    **acceptance("gateway", "gate-istio"),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {"Deployment shop/gate-istio": None}},
         {"status": late("gateway gate")},
@@ -169,6 +169,22 @@ CHARM: Mapping[str, Case] = {
     "a hostname of listeners that is none": Case(
         {"config": {"listener-hostname": "no host"}},
         {"status": blocked("config listener-hostname")},
+    ),
+    "no networks": Case(
+        {"config": {"external-traffic-policy-cidrs": ""}},
+        {
+            "status": "active: no client is allowed: external-traffic-policy-cidrs is empty; "
+            "serves http://203.0.113.10",
+            f"{CLIENTS}": ABSENT,
+        },
+    ),
+    "an option is reset at the application that has it": Case(
+        {"app": "door", "config": {"gateway-service-type": "Lots"}},
+        {
+            "status": blocked(
+                "config gateway-service-type", "juju config door --reset gateway-service-type"
+            )
+        },
     ),
     "networks that are none": Case(
         {"config": {"external-traffic-policy-cidrs": "ten"}},
