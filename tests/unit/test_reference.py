@@ -40,12 +40,3 @@ def test_actions_are_in_the_reference(charm: Path):
     actions = declared(charm, "actions")
     assert actions
     assert [name for name in unnamed(actions, "actions.md") if name not in headings] == []
-
-
-def test_alerts_are_in_the_reference_with_their_severity():
-    files = [file for charm in CHARMS for file in charm.glob("src/prometheus_alert_rules/*.yaml")]
-    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
-    rules = {rule["alert"]: rule for group in groups for rule in group["rules"]}
-    lines = (REFERENCE / "alerts.md").read_text().splitlines()
-    rows = dict(line.strip("| ").split(" | ")[:2] for line in lines if line.startswith("| `Istio"))
-    assert rows == {f"`{name}`": rule["labels"]["severity"] for name, rule in rules.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from istio_ambient.charm import _alert_rules
+from istio_ambient.values.problem_codes import Code
 
 from tests.unit.charm.observability import promtool
 
@@ -31,7 +32,41 @@ def test_rules_speak_of_one_application_and_say_whose_they_are(charm: str):
         assert promtool.labels("app") in rule["expr"]
         assert rule["labels"]["juju_charm"] == charm
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+        assert set(rule["annotations"]) - {"problem"} == {"summary", "description", "runbook_url"}
+
+
+PROBLEMS = {
+    Code.WORKLOAD_NOT_READY: {
+        "IstioCniNotReady",
+        "IstioControlPlaneDown",
+        "IstioGatewayDown",
+        "IstioNodeAgentMissing",
+        "IstioWaypointDown",
+        "IstioZtunnelNotOnEveryNode",
+    },
+    Code.PROXY_REFUSES: {
+        "IstioConfigurationRejected",
+        "IstioGatewayConfigurationRejected",
+        "IstioWaypointConfigurationRejected",
+    },
+    Code.PROXY_BEHIND: {"IstioPushErrors", "IstioPushesSlow"},
+    Code.PROXY_NOT_CONNECTED: {
+        "IstioGatewayCertificateNotRenewed",
+        "IstioWaypointCertificateNotRenewed",
+    },
+}
+"""The alerts about what a status reports too."""
+
+
+def test_alerts_have_the_code_of_the_problem_that_the_status_reports():
+    found: dict[str, set[str]] = {}
+    for charm in promtool.NAMES:
+        for rule in (
+            rule for group in promtool.rules_of(charm)["groups"] for rule in group["rules"]
+        ):
+            if "problem" in rule["annotations"]:
+                found.setdefault(rule["annotations"]["problem"], set()).add(rule["alert"])
+    assert found == {code.id: alerts for code, alerts in PROBLEMS.items()}
 
 
 @pytest.mark.parametrize("charm", promtool.NAMES)
