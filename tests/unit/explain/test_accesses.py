@@ -178,6 +178,40 @@ def test_a_rule_about_methods_refuses_everything_on_a_port_without_http_and_only
     assert found == [(ON_MESH, "on 80, but not: DELETE", ("DELETE",))]
 
 
+def test_a_headless_service_is_listed_at_its_pods_whose_ports_are_those_that_clients_dial():
+    # The port of the Service is the pods' 9080, except where the Service is headless.
+    only = policy("only", rules=[{"to": [{"operation": {"ports": ["80"]}}]}])
+    headless = samples.service(clusterIP="None")
+    straight = listed(only, kind=DestinationKind.WORKLOAD, services=(headless,), auto_allow=False)
+    assert straight == [("any client", "on 80", ())]
+    assert listed(only, services=(headless,), auto_allow=False) == []
+    assert listed(only, auto_allow=False) == []
+    known = evaluator.Reach(snapshot(services=(headless,))).destinations()
+    assert known == [samples.PODS]
+
+
+def test_ports_that_are_named_udp_are_served_by_no_waypoint():
+    ports = [{"name": "http", "port": 80}, {"name": "udp-dns", "port": 81}]
+    services = (samples.service(ports=ports),)
+    assert listed(services=services) == [(ON_MESH, "on 80", ())]
+    assert listed(services=services, auto_allow=False) == [
+        ("any client", "on 80", ()),
+        ("any client outside the mesh", "on 81", ()),
+    ]
+
+
+def test_a_gateway_that_use_waypoint_names_takes_no_requests_of_the_mesh():
+    edge = samples.gateway()
+    edge["spec"]["gatewayClassName"] = "istio"
+    assert listed(gateways=(edge,), auto_allow=False) == [
+        ("any client outside the mesh", "everything", ()),
+        ("shop/way-istio", "everything", ()),
+    ]
+    straight = listed(kind=DestinationKind.WORKLOAD, gateways=(edge,), auto_allow=False)
+    assert straight == [("any client", "everything", ())]
+    assert listed(gateways=(edge,)) == []
+
+
 def test_a_strict_peer_authentication_takes_clients_outside_from_the_list():
     strict = samples.policy("strict", "mesh", mtls={"mode": "STRICT"})
     found = listed(auto_allow=False, peer_authentications=(strict,))

@@ -29,7 +29,7 @@ class Access:
     """One class of clients that may reach one destination, and what it may do there."""
 
     source: str
-    """Namespace and service account, `shop/productpage`; `shop/*` is a whole namespace, `*/*` any
+    """Label of the class of clients: `shop/productpage`; `shop/*` is a whole namespace, `*/*` any
     source on the mesh, `*` any client, `outside` any client outside of the mesh."""
     destination: str
     """Namespace and name of the Service, or of the workload (its application)."""

@@ -75,7 +75,7 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Source:
+class ClientClass:
     """A class of clients, and a member of it that the evaluator is asked about."""
 
     label: str
@@ -86,9 +86,9 @@ class Source:
     """The value of a policy that all members have, where that is not one namespace or identity."""
 
 
-MESH = Source(_describe.ANY_IDENTITY, Client.MESH, f"{_OTHER}/{_OTHER}")
-NO_IDENTITY = Source(OUTSIDE, Client.OUTSIDE, None)
-ANY = Source(_describe.ANY_CLIENT, Client.ANY, None)
+MESH = ClientClass(_describe.ANY_IDENTITY, Client.MESH, f"{_OTHER}/{_OTHER}")
+NO_IDENTITY = ClientClass(OUTSIDE, Client.OUTSIDE, None)
+ANY = ClientClass(_describe.ANY_CLIENT, Client.ANY, None)
 """`MESH`, `NO_IDENTITY` and the ingress gateways together."""
 
 
@@ -112,7 +112,7 @@ class Clients:
         self._workloads = on_mesh - self._gateways
         self._seen: dict[tuple[Check, str], tuple[_match.Truth, ...]] = {}
 
-    def sources(self, checks: Collection[Check]) -> list[Source]:
+    def sources(self, checks: Collection[Check]) -> list[ClientClass]:
         """Return the sources that policies with these checks may treat differently, sorted."""
         patterns = [pattern for check in checks if (pattern := _pattern(check))]
         named = {each.named for each in checks if each.named}
@@ -124,9 +124,12 @@ class Clients:
             {
                 MESH,
                 NO_IDENTITY,
-                *(Source(name, Client.GATEWAY, name) for name in self._gateways),
-                *(Source(name, Client.IDENTITY, name) for name in named - self._without),
-                *(Source(f"{name}/*", Client.MESH, f"{name}/{_OTHER}") for name in namespaces),
+                *(ClientClass(name, Client.GATEWAY, name) for name in self._gateways),
+                *(ClientClass(name, Client.IDENTITY, name) for name in named - self._without),
+                *(
+                    ClientClass(f"{name}/*", Client.MESH, f"{name}/{_OTHER}")
+                    for name in namespaces
+                ),
                 *patterns,
             },
             key=lambda each: (each.label, each.identity or ""),
@@ -149,13 +152,13 @@ class Clients:
         for value in (*check.values, *check.not_values):
             yield Check(check.attribute, value, policy, where, self._trust_domains)
 
-    def signature(self, source: Source, checks: Iterable[Check]) -> tuple[object, ...]:
+    def signature(self, source: ClientClass, checks: Iterable[Check]) -> tuple[object, ...]:
         """Return what the checks make of a source; sources with the same are treated alike."""
         if source.identity is None or source.client is Client.GATEWAY:
             return (source.label,)
         return tuple(self._values(check, source.identity) for check in checks)
 
-    def describes(self, pattern: Source, source: Source) -> bool:
+    def describes(self, pattern: ClientClass, source: ClientClass) -> bool:
         """Return whether a source is one of those that a pattern describes."""
         if pattern.pattern is None or source.identity is None:
             return False
@@ -176,15 +179,15 @@ class Clients:
 
 
 def together(
-    found: Mapping[Source, V | None], clients: Clients
-) -> Iterator[tuple[Source, tuple[str, ...], V]]:
+    found: Mapping[ClientClass, V | None], clients: Clients
+) -> Iterator[tuple[ClientClass, tuple[str, ...], V]]:
     """Yield few sources that describe many, with their value and the labels that they exclude.
 
     Args:
         found: a value for each source of `Clients.sources`; None: nothing is yielded for it.
         clients: which the sources are from.
     """
-    excluded: dict[Source, list[str]] = collections.defaultdict(list)
+    excluded: dict[ClientClass, list[str]] = collections.defaultdict(list)
     apart = _apart(found, clients, excluded)
     mesh = found[MESH]
     proxies = [each for each in found if each.client is Client.GATEWAY]
@@ -202,8 +205,8 @@ def together(
 
 
 def _apart(
-    found: Mapping[Source, V | None], clients: Clients, excluded: dict[Source, list[str]]
-) -> list[Source]:
+    found: Mapping[ClientClass, V | None], clients: Clients, excluded: dict[ClientClass, list[str]]
+) -> list[ClientClass]:
     """Return the sources of the mesh whose value is not that of the wider ones they belong to.
 
     Args:
@@ -214,7 +217,7 @@ def _apart(
     patterns = [each for each in found if each.pattern and found[each] != found[MESH]]
     excluded[MESH] += [each.label for each in patterns]
     apart = list(patterns)
-    namespaces: dict[str, Source] = {}
+    namespaces: dict[str, ClientClass] = {}
     spaces = [each for each in found if each.client is Client.MESH and not each.pattern]
     for source in (*spaces, *(each for each in found if each.client is Client.IDENTITY)):
         namespace = (source.identity or "").partition("/")[0]
@@ -232,7 +235,7 @@ def _apart(
     return apart
 
 
-def _pattern(check: Check) -> Source | None:
+def _pattern(check: Check) -> ClientClass | None:
     """Return the source of a value that identities of several namespaces may have."""
     value = check.value
     if check.named or check.whole_namespace or value == _match.ANY:
@@ -240,15 +243,15 @@ def _pattern(check: Check) -> Source | None:
     other = f"{check.trust_domains[0]}{_NS}{_OTHER}{_SA}{_OTHER}"
     if check.attribute == _policies.NAMESPACE:
         namespace = value.replace(_match.ANY, _OTHER)
-        return Source(f"{value}/*", Client.MESH, f"{namespace}/{_OTHER}", check)
+        return ClientClass(f"{value}/*", Client.MESH, f"{namespace}/{_OTHER}", check)
     if check.attribute == _policies.TRUST_DOMAIN:
         if _match.trust_domain(value, other):
             return None
         domain = value.replace(_match.ANY, "")
-        return Source(f"{value}/…", Client.MESH, f"{domain}{_NS}{_OTHER}{_SA}{_OTHER}", check)
+        return ClientClass(f"{value}/…", Client.MESH, f"{domain}{_NS}{_OTHER}{_SA}{_OTHER}", check)
     if check.attribute != _policies.PRINCIPAL or _match.ANY not in value:
         return None
-    return Source(
+    return ClientClass(
         _describe.short(value), Client.MESH, _member(value, check.trust_domains[0]), check
     )
 

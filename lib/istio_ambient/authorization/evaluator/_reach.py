@@ -22,7 +22,7 @@ from istio_ambient.authorization.evaluator import (
     _topology,
 )
 from istio_ambient.authorization.evaluator._access import Access, Client
-from istio_ambient.authorization.evaluator._clients import Source
+from istio_ambient.authorization.evaluator._clients import ClientClass
 from istio_ambient.authorization.evaluator._evaluate import Evaluator
 from istio_ambient.authorization.evaluator._policies import Policy
 from istio_ambient.authorization.evaluator._request import (
@@ -163,7 +163,7 @@ class Reach:
         }
         return [named[each] for each in sorted(named)]
 
-    def sources(self, target: Target) -> set[Source]:
+    def sources(self, target: Target) -> set[ClientClass]:
         """Return the clients that may be treated differently at a target."""
         return set(self.clients.sources(self.clients.checks(self.policies(target))))
 
@@ -182,8 +182,8 @@ class Reach:
         return sorted(_at_ports(target, access, found, ports) for access, found in merged.items())
 
     def allowed(
-        self, target: Target, port: int | None, sources: Iterable[Source]
-    ) -> dict[Source, Allowed | None]:
+        self, target: Target, port: int | None, sources: Iterable[ClientClass]
+    ) -> dict[ClientClass, Allowed | None]:
         """Return what clients may do at a port of a target; None: nothing.
 
         Args:
@@ -212,14 +212,14 @@ class Reach:
         self,
         target: Target,
         port: int | None,
-        sources: Iterable[Source],
+        sources: Iterable[ClientClass],
         checks: Sequence[_clients.Check],
-    ) -> dict[Source, Allowed | None]:
+    ) -> dict[ClientClass, Allowed | None]:
         service = self.topology.services.get(_key(target))
         is_workload = target.destination.kind is not DestinationKind.SERVICE
         knows_pods = is_workload or (service is not None and _snapshot.has_selector(service))
         asked: dict[tuple[object, ...], Allowed | None] = {}
-        found: dict[Source, Allowed | None] = {}
+        found: dict[ClientClass, Allowed | None] = {}
         for source in sources:
             signature = self.clients.signature(source, checks)
             if signature not in asked:
@@ -227,7 +227,7 @@ class Reach:
             found[source] = asked[signature]
         return found
 
-    def _ask(self, target: Target, port: int | None, source: Source) -> Verdict:
+    def _ask(self, target: Target, port: int | None, source: ClientClass) -> Verdict:
         return self._verdict(target, port, source.identity, _KINDS[source.client])
 
     def _verdict(
@@ -368,7 +368,9 @@ def _key(target: Target) -> _snapshot.Name:
     return target.destination.namespace, target.destination.name
 
 
-def _access(target: Target, source: Source, excluded: tuple[str, ...], allowed: Allowed) -> Access:
+def _access(
+    target: Target, source: ClientClass, excluded: tuple[str, ...], allowed: Allowed
+) -> Access:
     where = target.destination
     return Access(
         source=source.label,
