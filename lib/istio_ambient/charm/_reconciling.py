@@ -283,23 +283,14 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         """
         self.findings = status.Findings()
         self._reconciled = True
-        if not self.has_options:
-            # Nothing can be decided: cluster, databags and workload stay as they are.
-            return kube.Plan()
-        observability.publish(self, self.relations)
-        observability.run_metrics_proxy(
-            self.unit.get_container(observability.CONTAINER),
-            observability.metrics_proxy_layer(self.telemetry_label, self.checks()),
-        )
-        if self.relations.planned_units() == 0:
-            # The application is being removed: `remove` deletes everything.
-            self._reconciled = False
-            return kube.Plan()
+        plan = kube.Plan()
         try:
-            return self._reconcile()
+            if self._begin():
+                plan = self._reconcile()
         except kube.RequestError as error:
             self._add_fault(error)
-        return kube.Plan()
+        observability.retry(self._container, status.awaited(self._all_findings))
+        return plan
 
     def look(self, optional: Collection[kube.ResourceType] = ()) -> tuple[kube.Live, F]:
         """Return the application's live objects, and the facts of this hook; nothing is written.
@@ -334,6 +325,18 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             plan = kube.plan_of(desired, live, taken.objects, gone)
         return kube.withheld(plan, live)
 
+    def _begin(self) -> bool:
+        """Publish what needs no cluster; return whether the cluster is to be reconciled."""
+        if not self.has_options:
+            # Nothing can be decided: cluster, databags and workload stay as they are.
+            return False
+        observability.publish(self, self.relations)
+        layer = observability.metrics_proxy_layer(self.telemetry_label, self.checks())
+        observability.run_metrics_proxy(self._container, layer)
+        # While the application is being removed, nothing is: `remove` deletes everything.
+        self._reconciled = self.relations.planned_units() != 0
+        return self._reconciled
+
     def _reconcile(self) -> kube.Plan:
         live, facts = self.look(self.SEPARABLE)
         for error in live.unread.values():
@@ -341,7 +344,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if not self.APART.issuperset(live.unread):
             return self._reconcile_part(facts, live)
         watched = self.watched(facts) if self.unit.is_leader() else ()
-        observability.watch(self.unit.get_container(observability.CONTAINER), watched)
+        observability.watch(self._container, watched)
         self.announce(facts)
         desired = self._desired(facts)
         plan = kube.Plan()
@@ -400,6 +403,10 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             return facts, plan, live
         more, live = self._write(self._desired(renewed), live)
         return renewed, kube.Plan((*plan.writes, *more.changes)), live
+
+    @property
+    def _container(self) -> ops.Container:
+        return self.unit.get_container(observability.CONTAINER)
 
     def _add_fault(self, error: kube.RequestError) -> None:
         self.findings.faults.append(kube.fault_of(error, self.identity))

@@ -3,9 +3,10 @@
 
 """What a charm sends to observability: metrics, alert rules, dashboards, and its own traces."""
 
+import hashlib
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import ops
@@ -29,6 +30,12 @@ METRICS, GRAFANA, TRACING = "metrics-endpoint", "grafana-dashboard", "charm-trac
 
 _WATCH = "watch-"
 """Start of the names of checks whose addresses differ from hook to hook."""
+_RETRY = "retry-"
+"""Start of the names of checks that fail after some time, so that Juju runs a hook."""
+_RETRIES = (1, 4, 16)
+"""How often each of them fails before it does, with 10 seconds from one to the next."""
+_NOWHERE = "http://127.0.0.1:1"
+"""Refuses connections at once."""
 _CHECK: ops.pebble.CheckDict = {
     "override": "replace",
     "startup": "enabled",
@@ -100,9 +107,8 @@ def run_metrics_proxy(container: ops.Container, layer: ops.pebble.LayerDict) -> 
 def watch(container: ops.Container, addresses: Sequence[tuple[str, int]]) -> None:
     """Try to connect to these hosts and ports, and to no others that were watched before.
 
-    Each is a Pebble check: Juju runs a hook as soon as one that has failed succeeds. Pebble
-    removes no check of a layer, so those that are not needed are disabled and used again. One
-    whose address stays is left alone, since another one starts anew.
+    Each is a Pebble check: Juju runs a hook as soon as one that has failed succeeds. One whose
+    address stays is left alone, since another one starts anew.
 
     Args:
         container: runs the checks. Where its pod is on the mesh, ztunnel accepts connections to
@@ -111,8 +117,7 @@ def watch(container: ops.Container, addresses: Sequence[tuple[str, int]]) -> Non
     """
     if not container.can_connect():
         return
-    checks = container.get_plan().to_dict().get("checks", {})
-    before = {name: each for name, each in checks.items() if name.startswith(_WATCH)}
+    before = _checks(container, _WATCH)
     kept = {
         name: each
         for name, each in before.items()
@@ -121,15 +126,57 @@ def watch(container: ops.Container, addresses: Sequence[tuple[str, int]]) -> Non
     watched = [_address(each) for each in kept.values()]
     names = (name for name in map(_WATCH.__add__, map(str, itertools.count())) if name not in kept)
     new = {next(names): tcp_check(*address) for address in addresses if address not in watched}
+    _run_checks(container, before, {**kept, **new})
+
+
+def retry(container: ops.Container, awaited: Collection[str]) -> None:
+    """Let Juju run a hook 10, 40 and 160 seconds after something began to be waited for.
+
+    These are Pebble checks that never succeed: nothing listens at their address, and each fails
+    once, when its threshold is reached. They start anew as soon as something else is waited for,
+    and are stopped when nothing is. A wait that lasts longer is left to update-status.
+
+    Args:
+        container: runs the checks.
+        awaited: names of what is waited for, which are the same as long as the wait is.
+    """
+    if not container.can_connect():
+        return
+    digest = hashlib.sha256("\n".join(sorted(awaited)).encode()).hexdigest()[:16]
+    check: ops.pebble.CheckDict = {**http_check(f"{_NOWHERE}/{digest}"), "period": "10s"}
+    wanted: dict[str, ops.pebble.CheckDict] = {
+        f"{_RETRY}{10 * failures}s": {**check, "threshold": failures} for failures in _RETRIES
+    }
+    _run_checks(container, _checks(container, _RETRY), wanted if awaited else {})
+
+
+def _checks(container: ops.Container, prefix: str) -> dict[str, ops.pebble.CheckDict]:
+    checks = container.get_plan().to_dict().get("checks", {})
+    return {name: each for name, each in checks.items() if name.startswith(prefix)}
+
+
+def _run_checks(
+    container: ops.Container,
+    before: Mapping[str, ops.pebble.CheckDict],
+    wanted: Mapping[str, ops.pebble.CheckDict],
+) -> None:
+    """Run the wanted checks, and stop the others. Those that are as they were go on.
+
+    Pebble removes no check of a layer, so the others are disabled, and used again. One that runs
+    is not stopped by that (Pebble's `CheckManager.PlanChanged`).
+    """
     idle: dict[str, ops.pebble.CheckDict] = {
         name: {**each, "startup": "disabled"}
         for name, each in before.items()
-        if name not in kept and name not in new
+        if name not in wanted
     }
-    changed = {name: each for name, each in {**new, **idle}.items() if each != before.get(name)}
+    changed = {name: each for name, each in {**wanted, **idle}.items() if each != before.get(name)}
     if changed:
         container.add_layer(CONTAINER, {"checks": changed}, combine=True)
         container.replan()
+    stopped = sorted(changed.keys() & idle.keys())
+    if stopped:
+        container.stop_checks(*stopped)
 
 
 def _address(check: ops.pebble.CheckDict) -> tuple[str, int]:

@@ -174,6 +174,23 @@ def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
     return [Reported(each, effects[each]) for each in ordered]
 
 
+def awaited(findings: Findings) -> tuple[str, ...]:
+    """Return the names of what is waited for: the same ones as long as the wait is the same.
+
+    How far it is, is left out, and so is what has a Pebble check of its own.
+
+    Args:
+        findings: of the reconcile.
+    """
+    waits = (*_deferred(findings), *findings.readiness)
+    names = {wait.what for wait in waits if not (wait.ready or wait.told_late)}
+    names |= {change.reason for change in findings.held}
+    names |= {str(change.ref) for change in findings.repaired}
+    if any(fault.transient for fault in findings.faults):
+        names.add("the API server")
+    return tuple(sorted(names))
+
+
 def pending(problems: Iterable[Problem]) -> Iterator[kube.Readiness]:
     """Yield what requests wait for, as something that is not ready.
 

@@ -21,29 +21,35 @@ TIMEOUT = 3.0
 def run(unit: Unit) -> Iterator[_events.Hook]:
     """Probe every check of a unit once; yield a hook for each that failed or recovered.
 
-    One failed probe counts as many as the check's threshold requires.
+    As with Pebble, a check whose definition has changed starts anew.
     """
-    for name in sorted(unit.containers):
-        checks = unit.containers[name].plan.checks
-        for info in sorted(unit.containers[name].check_infos, key=lambda info: info.name):
-            if info.name not in checks or info.status is pebble.CheckStatus.INACTIVE:
-                continue
-            up = _probe(checks[info.name])
-            if up == (info.status is pebble.CheckStatus.UP):
-                continue
-            _set(unit, name, info, up)
+    names = [(name, check) for name, each in unit.containers.items() for check in each.plan.checks]
+    for container, name in sorted(names):
+        # Read anew: a hook of another check may have changed this one.
+        found = {info.name: info for info in unit.containers[container].check_infos}
+        info = found.get(name)
+        if info is None or info.status is pebble.CheckStatus.INACTIVE:
+            continue
+        check = unit.containers[container].plan.checks[name]
+        begins = unit.checks.get((container, name)) != check
+        unit.checks[container, name] = check
+        was_up = begins or info.status is pebble.CheckStatus.UP
+        failures = 0 if _probe(check) else 1 + (0 if begins else info.failures)
+        up = failures < info.threshold if was_up else not failures
+        _set(unit, container, info, up=up, failures=failures)
+        if up != was_up:
             kind = "pebble-check-recovered" if up else "pebble-check-failed"
-            yield _events.Hook(kind, container=name, check=info.name)
+            yield _events.Hook(kind, container=container, check=name)
 
 
-def _set(unit: Unit, container: str, info: testing.CheckInfo, up: bool) -> None:
+def _set(unit: Unit, container: str, info: testing.CheckInfo, *, up: bool, failures: int) -> None:
     changed = testing.CheckInfo(
         info.name,
         level=info.level,
         startup=info.startup,
         status=pebble.CheckStatus.UP if up else pebble.CheckStatus.DOWN,
-        successes=1 if up else 0,
-        failures=0 if up else info.threshold,
+        successes=0 if failures else 1,
+        failures=failures,
         threshold=info.threshold,
     )
     before = unit.containers[container]

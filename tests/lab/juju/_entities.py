@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ops import testing
+from ops import pebble, testing
 
 from tests.lab.juju._charm import Charm
 
@@ -115,6 +115,11 @@ class Unit:
     """Containers whose pebble-ready hook has run."""
     scopes: dict[tuple[int, str], Scope] = field(default_factory=dict[tuple[int, str], Scope])
     """By relation id and endpoint."""
+
+    checks: dict[tuple[str, str], pebble.Check] = field(
+        default_factory=dict[tuple[str, str], pebble.Check]
+    )
+    """Checks as they were probed last, by container and name."""
 
     deferred: list[testing.DeferredEvent] = field(default_factory=list[testing.DeferredEvent])
     stored_states: frozenset[testing.StoredState] = frozenset()

@@ -74,9 +74,10 @@ class Observed(_agents.Agents):
             if time.monotonic() > end:
                 raise AssertionError(f"not active: {', '.join(waiting)}\n{self.status()}")
             time.sleep(0.5)
-            self.run_checks()
+            ran = {line.partition(":")[0] for line in self.run_checks()}
             for unit in [unit for unit in self.units if unit.app.name in waiting]:
-                self.run_hook(unit, _events.Hook("update-status"))
+                if unit.name not in ran:
+                    self.run_hook(unit, _events.Hook("update-status"))
 
     def status(self) -> _status.Status:
         """Return the status of the model, as ``juju status`` shows it."""

@@ -130,6 +130,30 @@ def test_the_charms_own_pods_are_labelled_last(monkeypatch: pytest.MonkeyPatch):
     assert steps(monkeypatch, refuses="StatefulSet") == ["Namespace", "publish"]
 
 
+class Unanswered(Labelling):
+    """Reads something that the API server does not answer."""
+
+    def gather(self, client: kube.Client, live: kube.Live) -> None:
+        """Fail."""
+        raise kube.RequestError("list Node", "no answer", transient=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "retries"), [(Unanswered, True), (Labelling, False), (Holding, False)]
+)
+@pytest.mark.parametrize("leader", [True, False])
+def test_a_hook_follows_where_the_api_server_did_not_answer(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Labelling], retries: bool, leader: bool
+):
+    monkeypatch.setattr(kube, "connect", Cluster)
+    context = testing.Context(kind, meta=META)
+    container = testing.Container("metrics-proxy", can_connect=True)
+    state = testing.State(leader=leader, containers={container})
+    found = context.run(context.on.update_status(), state)
+    plan = found.get_container("metrics-proxy").plan
+    assert ("retry-10s" in plan.checks) == retries
+
+
 def ran(
     monkeypatch: pytest.MonkeyPatch, kind: type[Labelling], *, leader: bool
 ) -> tuple[dict[str, Any], list[str]]:

@@ -3,6 +3,7 @@
 """The unit status from everything that a reconcile found: what an operator must do comes first."""
 
 import datetime
+from typing import Any
 
 import ops
 from istio_ambient import kube, resources
@@ -141,3 +142,27 @@ def test_a_warning_is_shown_in_an_active_status_and_after_what_waits():
     effects = [each.effect for each in status.reported(warned, 100)]
     assert effects == [status.Effect.WAITING, status.Effect.ACTIVE]
     assert isinstance(of(warned), ops.WaitingStatus)
+
+
+def test_what_is_waited_for_has_the_same_names_however_far_it_is():
+    def named(**found: Any) -> tuple[str, ...]:
+        return status.awaited(status.Findings(**found))
+
+    def wait(what: str, reason: str, **members: Any) -> kube.Readiness:
+        return kube.Readiness(what, False, reason, code=Code.WORKLOAD_NOT_READY, **members)
+
+    one, two = (wait("ztunnel", f"{number} of 3 pods ready") for number in (1, 2))
+    assert named(readiness=[one]) == named(readiness=[two]) == ("ztunnel",)
+    ready = kube.Readiness("istiod", True, code=Code.WORKLOAD_NOT_READY)
+    # What is told late has a check of its own; an operator's mistake is not waited for.
+    late = wait("ingress of web", "no port", told_late=True)
+    assert named(readiness=[ready, late], problems=[PROBLEM]) == ()
+    deferred = kube.Change(kube.Verb.DEFERRED, REF, resources.Gateway, "is not served")
+    assert named(deferred=[deferred]) == ("the cluster",)
+    held = kube.Change(kube.Verb.HELD, REF, resources.Gateway, "waits until istiod is ready")
+    assert named(held=[held]) == ("waits until istiod is ready",)
+    repaired = kube.Change(kube.Verb.UPDATE, REF, resources.Gateway, "changed")
+    assert named(repaired=[repaired]) == (str(REF),)
+    faults = [fault(f"list {kind}", "busy", transient=True) for kind in ("Node", "Pod")]
+    assert named(faults=faults[:1]) == named(faults=faults) == ("the API server",)
+    assert named(faults=[fault("list Pod", "no such field", transient=False)]) == ()

@@ -1,7 +1,8 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Pebble checks of what is waited for: one for each address, as long as it is needed."""
+"""The Pebble checks of what is waited for: of an address, and those that fail after some time."""
 
+import urllib.request
 from collections.abc import Sequence
 
 import ops
@@ -16,6 +17,7 @@ class Watching(ops.CharmBase):
     """Watches the addresses of the class in each hook."""
 
     addresses: Sequence[tuple[str, int]] = ()
+    awaited: Sequence[str] = ()
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
@@ -28,11 +30,14 @@ class Watching(ops.CharmBase):
         )
         observability.run_metrics_proxy(container, layer)
         observability.watch(container, self.addresses)
+        observability.retry(container, self.awaited)
 
 
-def watched(state: testing.State, *addresses: tuple[str, int]) -> testing.State:
+def watched(
+    state: testing.State, *addresses: tuple[str, int], awaited: Sequence[str] = ()
+) -> testing.State:
     context = testing.Context(Watching, meta={"name": "x", "containers": {"metrics-proxy": {}}})
-    Watching.addresses = addresses
+    Watching.addresses, Watching.awaited = addresses, awaited
     return context.run(context.on.update_status(), state)
 
 
@@ -69,6 +74,62 @@ def test_what_is_watched_keeps_its_check_and_idle_checks_are_used_again():
     assert plan.services.keys() == {"metrics-proxy"}
 
 
+def running(state: testing.State) -> set[str]:
+    """Return the checks that Pebble runs, but the gateway's."""
+    infos = state.get_container("metrics-proxy").check_infos
+    inactive = ops.pebble.CheckStatus.INACTIVE
+    return {each.name for each in infos if each.status is not inactive} - {"gateway"}
+
+
+def test_a_check_that_is_not_needed_is_stopped():
+    container = testing.Container("metrics-proxy", can_connect=True)
+    state = watched(testing.State(containers={container}), A, B)
+    assert running(state) == {"watch-0", "watch-1"}
+    state = watched(state, B)
+    assert running(state) == {"watch-1"}
+    assert running(watched(state, B, C)) == {"watch-0", "watch-1"}
+
+
+RETRIES = {"retry-10s": 1, "retry-40s": 4, "retry-160s": 16}
+
+
+def retries(state: testing.State) -> dict[str, ops.pebble.Check]:
+    found = state.get_container("metrics-proxy").plan.checks
+    return {name: each for name, each in found.items() if name.startswith("retry-")}
+
+
+def test_hooks_follow_as_long_as_something_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    container = testing.Container("metrics-proxy", can_connect=True)
+    state = watched(testing.State(containers={container}))
+    assert retries(state) == {}
+    state = watched(state, awaited=["istiod", "ztunnel"])
+    first = retries(state)
+    assert {name: each.threshold for name, each in first.items()} == RETRIES
+    assert {(each.period, each.startup.value) for each in first.values()} == {("10s", "enabled")}
+    assert running(state) == set(RETRIES)
+    # Nothing starts anew while the wait is the same, in whichever order it is named.
+    replans: list[ops.Container] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(ops.Container, "replan", replans.append)
+        assert (watched(state, awaited=["ztunnel", "istiod"]), replans) == (state, [])
+    state = watched(state, awaited=["ztunnel"])
+    # Pebble starts a check anew whose definition has changed.
+    assert all(each != first[name] for name, each in retries(state).items())
+    state = watched(state)
+    assert running(state) == set()
+    assert {each.startup.value for each in retries(state).values()} == {"disabled"}
+    assert running(watched(state, awaited=["ztunnel"])) == set(RETRIES)
+
+
+def test_a_retry_never_succeeds():
+    container = testing.Container("metrics-proxy", can_connect=True)
+    state = watched(testing.State(containers={container}), awaited=["istiod"])
+    for check in retries(state).values():
+        assert check.http
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(check.http["url"])  # noqa: S310  (its scheme is ours)
+
+
 def test_a_hook_that_changes_nothing_replans_nothing(monkeypatch: pytest.MonkeyPatch):
     container = testing.Container("metrics-proxy", can_connect=True)
     state = watched(testing.State(containers={container}), A, B)
@@ -80,5 +141,5 @@ def test_a_hook_that_changes_nothing_replans_nothing(monkeypatch: pytest.MonkeyP
 
 def test_without_pebble_nothing_is_watched():
     container = testing.Container("metrics-proxy", can_connect=False)
-    state = watched(testing.State(containers={container}), A)
+    state = watched(testing.State(containers={container}), A, awaited=["istiod"])
     assert state.get_container("metrics-proxy").layers == {}

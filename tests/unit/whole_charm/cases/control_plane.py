@@ -303,7 +303,12 @@ FACTS: Mapping[str, Case] = {
         {"config": {"mesh-config": "trustDomainAliases: [old.example]"}},
         {f"{MESH}.trustDomainAliases": ["old.example"]},
     ),
-    "a mesh that works": Case({"meanwhile": WORKS}, {"status": "active: "}, given={"earlier": {}}),
+    "a mesh that works": Case(
+        {"meanwhile": WORKS},
+        # Without it hooks follow, until everything is ready.
+        {"status": "active: ", "plan: checks.retry-10s": ABSENT},
+        given={"earlier": {}},
+    ),
     "an upgrade": Case(
         {"earlier": {"config": {"tag": OTHER_TAG}}, "meanwhile": WORKS},
         {
@@ -311,7 +316,11 @@ FACTS: Mapping[str, Case] = {
             f"{CNI}.spec.containers[install-cni].image": Has(f":{OTHER_TAG}-"),
             f"{ZTUNNEL}.spec.containers[istio-proxy].image": Has(f":{OTHER_TAG}-"),
         },
-        same={f"{ISTIOD}.spec.containers[discovery].image": Has(f":{manifests.VERSION}-")},
+        same={
+            f"{ISTIOD}.spec.containers[discovery].image": Has(f":{manifests.VERSION}-"),
+            # No event tells that istiod is ready.
+            "plan: checks.retry-10s": PRESENT,
+        },
     ),
     "a mesh that works, with Cilium that disables other plugins": Case(
         {"config": {"cni-preflight": "warn"}},
