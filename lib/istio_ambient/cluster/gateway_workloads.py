@@ -61,7 +61,7 @@ def version_of(image: str) -> str:
     """Return the version of Istio's proxy by the tag of its image; empty: it has no tag.
 
     Args:
-        image: `docker.io/istio/proxyv2:1.29.0-distroless`, without or with a digest.
+        image: `docker.io/istio/proxyv2:<version>-distroless`, without or with a digest.
     """
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     return tag.removesuffix("-distroless").removesuffix("-debug")

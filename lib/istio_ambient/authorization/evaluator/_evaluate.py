@@ -264,6 +264,8 @@ class Evaluator:
             port=number,
             ports=ports,
             tls=not http,
+            # A connection that is not HTTP has no headers, and so the address that it comes from.
+            headers=request.headers if http else {},
             tunnelled=True,
         )
         rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, attributes)

@@ -184,6 +184,16 @@ def test_a_waypoint_takes_the_address_that_the_client_writes(sent: Any, allowed:
     assert verdict(allow, source_ip="10.0.0.1").decision is Decision.CONDITIONAL
 
 
+def test_on_other_ports_the_address_is_that_of_the_connection():
+    rules = [{"from": [{"source": {"remoteIpBlocks": ["10.0.0.0/8"]}}]}]
+    allow = samples.policy(targetRefs=samples.TO_DETAILS, rules=rules)
+    changes = {"services": (samples.service(ports=[{"name": "tcp-x", "port": 81}]),)}
+    written = {"x-forwarded-for": "192.0.2.1"}
+    found = verdict(allow, port=81, source_ip="10.0.0.1", headers=written, changes=changes)
+    assert found.allowed
+    assert verdict(allow, port=81, source_ip="10.0.0.1", changes=changes).allowed
+
+
 def token(*parts: str) -> str:
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
 
