@@ -76,7 +76,8 @@ def _pass(
     left = {kind: list[str]() for kind in live.unread if not kube.is_kept(kind)}
     plan = kube.plan((), live)
     applied = kube.apply(client, plan, identity)
-    held = (*plan.of(kube.Verb.HELD), *applied.held)
+    # What is changed here is narrowed, and stays.
+    held = (*plan.of(kube.Verb.HELD), *plan.of(kube.Verb.UPDATE), *applied.held)
     for change in (*applied.failed.values(), *held):
         left.setdefault(change.kind, []).append(str(change.ref))
     errors = (*live.unread.values(), *kube.release(client, live))

@@ -220,12 +220,14 @@ def _or_unknown(change: Change, live: Live) -> Change:
         return change
     if change.phase in (Phase.NARROW, Phase.WITHDRAW):
         return change
+    reason = f"waits until {unread[0]} can be read"
     if change.interim is not None:
         verb = Verb.UPDATE if change.verb is Verb.DELETE else change.verb
+        content, phase = change.interim, Phase.NARROW
         return replace(
-            change, verb=verb, manifest=change.interim, interim=None, phase=Phase.NARROW
+            change, verb=verb, manifest=content, interim=None, phase=phase, reason=reason
         )
-    return Change(Verb.HELD, change.ref, change.kind, f"waits until {unread[0]} can be read")
+    return Change(Verb.HELD, change.ref, change.kind, reason)
 
 
 def _unread_access(live: Live) -> list[str]:
