@@ -63,7 +63,7 @@ def acceptance(what: str, workload: str) -> dict[str, Case]:
         workload: name of its Deployment.
     """
     removed = {"objects": {"Deployment mesh/istiod": None}}
-    proxy = {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.2.3-distroless"}
+    proxy = {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.2.3-debug"}
     pods = {"spec": {"template": {"spec": {"containers": [proxy]}}}}
     gone = {"objects": {"EndpointSlice mesh/istiod-1": None}}
     other = {"Deployment mesh/istiod": {"metadata": {"annotations": None}}}
