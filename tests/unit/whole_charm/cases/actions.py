@@ -181,6 +181,44 @@ EXPLAINED: Patch = {
     "event": {"action": "explain", "params": {"source": "caller", "target": "details"}},
     "objects": merged(meshed("root"), ISTIOD),
 }
+ASKED: Patch = {
+    "objects": {
+        "AuthorizationPolicy shop/ask": {
+            "spec": {
+                "targetRefs": [{"group": "", "kind": "Service", "name": "details"}],
+                "action": "CUSTOM",
+                "provider": {"name": "login"},
+                "rules": [{}],
+            }
+        }
+    }
+}
+"""A policy that sends requests to the authorizer `login`."""
+WITHOUT_HTTP: Patch = {
+    "objects": {
+        "Service shop/details": {
+            "spec": {"ports": [{"name": "tcp-db", "port": 80, "targetPort": 9080}]}
+        }
+    }
+}
+
+
+def opened(**rule: Any) -> Patch:
+    """Return the change by which one rule alone opens `details`."""
+    return {"objects": {"AuthorizationPolicy shop/open": {"spec": {"rules": [rule]}}}}
+
+
+def mesh_config(*lines: str) -> Patch:
+    """Return the change of istiod's mesh config."""
+    content = "\n".join(("rootNamespace: root", *lines))
+    return {"objects": {"ConfigMap mesh/istio": {"data": {"mesh": content}}}}
+
+
+def authorizer(kind: str) -> Patch:
+    """Return the mesh config that has the authorizer `login`, of a kind."""
+    return mesh_config(f"extensionProviders: [{{name: login, {kind}: {{service: a, port: 80}}}}]")
+
+
 NOT_OPEN = patched(EXPLAINED, {"objects": {"AuthorizationPolicy shop/open": None}})
 
 EXPLAIN: Mapping[str, Case] = {
@@ -201,5 +239,29 @@ EXPLAIN: Mapping[str, Case] = {
         {"objects": {"ConfigMap mesh/istio": {"data": {"mesh": "rootNamespace: elsewhere"}}}},
         {"action: verdict": "allowed"},
         given=NOT_OPEN,
+    ),
+    "an explanation: identities have another trust domain": Case(
+        mesh_config("trustDomain: former"),
+        {"action: verdict": "allowed"},
+        given=patched(EXPLAINED, opened(**{"from": [FORMER_CALLER]})),
+    ),
+    "an explanation: slashes of paths are merged": Case(
+        mesh_config("pathNormalization: {normalization: MERGE_SLASHES}"),
+        {"action: verdict": "allowed"},
+        given=patched(
+            EXPLAINED,
+            {"event": {"params": {"path": "/a//b"}}},
+            opened(to=[{"operation": {"paths": ["/a/b"]}}]),
+        ),
+    ),
+    "an explanation: an authorizer is known": Case(
+        authorizer("envoyExtAuthzHttp"),
+        {"action: verdict": "conditional"},
+        given=patched(EXPLAINED, ASKED),
+    ),
+    "an explanation: an authorizer is asked about HTTP only": Case(
+        authorizer("envoyExtAuthzHttp"),
+        {"action: verdict": "allowed"},
+        given=patched(EXPLAINED, ASKED, WITHOUT_HTTP, authorizer("envoyExtAuthzGrpc")),
     ),
 }
