@@ -19,7 +19,7 @@ from lightkube import generic_resource
 from lightkube.core import resource, resource_registry
 
 from istio_ambient import kube
-from istio_ambient.values.names import model_app_name
+from istio_ambient.values.names import is_owner, model_app_name
 
 Namespaced = generic_resource.GenericNamespacedResource
 Cluster = generic_resource.GenericGlobalResource
@@ -94,6 +94,8 @@ _FORMER_DOMAIN = "charmed-istio.io"
 """Domain of our annotations in earlier releases: `istioctl` takes names that end like Istio's own
 for Istio's, and warns of each."""
 OWNER_ANNOTATION = "charmed-istio/owner"
+UNKNOWN_OWNER = "an unknown owner"
+"""What is shown in place of an owner whose name is none."""
 HASH_ANNOTATION = "charmed-istio/applied-hash"
 ACCEPTANCE_ACCOUNT = "charmed-istio-acceptance"
 """ServiceAccount in istiod's namespace, without any rights, with whose token istiod is asked what
@@ -138,6 +140,21 @@ def identity(
 def mark(annotations: Mapping[str, Any], key: str) -> str | None:
     """Return the value of an annotation of these charms, also as earlier releases named it."""
     return kube.mark(annotations, key, _FORMER_DOMAIN)
+
+
+def owner(annotations: Mapping[str, Any]) -> str:
+    """Return the owner that annotations name, `<model>/<application>`; empty: none.
+
+    Anybody may write the annotation. Only names that Juju gives count: they are fit for commands.
+    """
+    named = mark(annotations, OWNER_ANNOTATION)
+    return named if isinstance(named, str) and is_owner(named) else ""
+
+
+def owner_text(annotations: Mapping[str, Any]) -> str:
+    """Return the owner in a text: `UNKNOWN_OWNER` where the name is none; empty: no annotation."""
+    is_named = mark(annotations, OWNER_ANNOTATION) is not None
+    return owner(annotations) or (UNKNOWN_OWNER if is_named else "")
 
 
 def _is_of_public_charm(app: str, scopes: frozenset[str], live: kube.Manifest) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from istio_ambient import resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_page
 from selenium import webdriver
@@ -133,8 +134,25 @@ def test_a_line_says_what_is_allowed_by_which_relation_and_policy(some: Page):
     said = some.panel
     assert said.startswith(f"{access.source} → {access.destination}")
     assert f"{access.operations} on {access.ports[0]}" in said
-    assert f"shop/policy-{app} rule 0\nwritten by\nshop/istio-beacon-k8s" in said
-    assert f"relation\n{app}:service-mesh policies[0]" in said
+    assert f"shop/policy-{app} rule 0\nsays it was written by\nshop/istio-beacon-k8s" in said
+    assert f"says it was requested by\n{app}:service-mesh policies[0]" in said
+
+
+def test_each_policy_has_its_own_origin(browser: webdriver.Chrome, file: Path):
+    owners = {"allow": "evil/app", "allow-web": "shop/beacon", "allow-w": ""}
+    refs = tuple(
+        evaluator.PolicyRef("shop", name, 0, "ALLOW", annotations=annotations)
+        for name, owner in owners.items()
+        for annotations in [{resources.OWNER_ANNOTATION: owner} if owner else {}]
+    )
+    accesses = [evaluator.Access("shop/web", "shop/details", "GET", policies=refs)]
+    shown = access_page.Map("shop", "model shop", "now", False, {False: accesses, True: []})
+    page = Page(browser, file, shown)
+    page.open("shop/details")
+    page.open("shop/web")
+    assert "shop/allow rule 0\nsays it was written by\nevil/app" in page.panel
+    assert "shop/allow-web rule 0\nsays it was written by\nshop/beacon" in page.panel
+    assert "shop/allow-w rule 0\nwritten by\nnone of these charms" in page.panel
 
 
 def test_boxes_and_lines_are_clicked_on_the_map(browser: webdriver.Chrome, file: Path):

@@ -25,7 +25,8 @@ def write(charm: ops.CharmBase, name: str, text: str) -> _reading.Results:
     path = Path(charm.charm_dir).resolve() / FOLDER / name
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        # A lone surrogate, which JSON of others may hold, has no encoding.
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise _reading.ParameterError(f"{path} cannot be written: {error.strerror}") from error
     return {"file": str(path), "fetch": f"juju scp {charm.unit.name}:{path} {name}"}

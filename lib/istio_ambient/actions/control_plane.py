@@ -16,7 +16,7 @@ from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
 from istio_ambient.charm import outward
 from istio_ambient.cluster import istiod, mesh_snapshot
-from istio_ambient.explain import hardened_preview
+from istio_ambient.explain import applications, hardened_preview
 from istio_ambient.values import tables
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def preview_hardened_mode(
     off, on = hardened_preview.reaches(snapshot)
     found = hardened_preview.previews(off, on)
     if form == _reading.TABLE:
-        beacons = hardened_preview.beacons(snapshot)
+        beacons = applications.beacons(snapshot)
         render = functools.partial(
             hardened_preview.table, beacons=beacons, not_weighed=on.not_weighed
         )

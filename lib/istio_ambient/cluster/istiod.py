@@ -120,7 +120,7 @@ def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:
 def is_ours(deployment: kube.Manifest) -> bool:
     """Return whether istio-k8s installed an istiod: its owner is in the model that it runs in."""
     metadata = deployment["metadata"]
-    owner = resources.mark(metadata.get("annotations", {}), resources.OWNER_ANNOTATION) or ""
+    owner = resources.owner(kube.section(metadata, "annotations"))
     return owner.partition("/")[0] == metadata["namespace"]
 
 
@@ -145,7 +145,7 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
     return Istiod(
         root_namespace=_text(members, "rootNamespace") or metadata["namespace"],
         auto_allow=_environment(deployment).get(AUTO_ALLOW) in _TRUE,
-        owner=resources.mark(metadata.get("annotations", {}), resources.OWNER_ANNOTATION) or "",
+        owner=resources.owner(kube.section(metadata, "annotations")),
         mesh=mesh_settings(members),
     )
 

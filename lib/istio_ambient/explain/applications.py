@@ -173,7 +173,7 @@ def _is_model(topology: evaluator.Topology, namespace: str) -> bool:
 def _gateway_owner(topology: evaluator.Topology, namespace: str, gateway: str) -> str:
     found = topology.gateways.get((namespace, gateway))
     annotations = kube.section(found["metadata"], "annotations") if found else {}
-    return resources.mark(annotations, resources.OWNER_ANNOTATION) or ""
+    return resources.owner(annotations)
 
 
 def beacons(snapshot: evaluator.Snapshot) -> frozenset[str]:
@@ -183,8 +183,7 @@ def beacons(snapshot: evaluator.Snapshot) -> frozenset[str]:
         for each in snapshot.gateways
         if kube.section(each, "spec").get("gatewayClassName") == gateways.WAYPOINT_CLASS
     )
-    owners = (resources.mark(each, resources.OWNER_ANNOTATION) for each in waypoints)
-    return frozenset(str(owner) for owner in owners if owner)
+    return frozenset(filter(None, map(resources.owner, waypoints)))
 
 
 def at_port(

@@ -137,10 +137,11 @@ def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[
     if ref.synthetic:
         return
     origin = explained.origin(ref)
+    says = "" if origin.is_confirmed else "says it was "
     if origin.requested_by:
-        yield f"    requested by {', '.join(_some(origin.requested_by))}"
+        yield f"    {says}requested by {', '.join(_some(origin.requested_by))}"
     if origin.owner:
-        yield f"    written by {origin.owner}"
+        yield f"    {says}written by {origin.owner}"
 
 
 def _policy_text(ref: evaluator.PolicyRef) -> str:

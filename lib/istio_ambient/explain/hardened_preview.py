@@ -12,9 +12,10 @@ import enum
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from istio_ambient import gateways, kube, resources
+from istio_ambient import kube
 from istio_ambient.authorization import evaluator, hardened_mode
 from istio_ambient.explain import access_list
+from istio_ambient.values.text import printable
 
 WIDTH = 78
 """Columns of the text: `juju run` indents it by two, and a terminal has 80."""
@@ -93,17 +94,6 @@ def table(
     return "\n\n".join(filter(None, paragraphs))
 
 
-def beacons(snapshot: evaluator.Snapshot) -> list[str]:
-    """Return the beacons of the mesh, `<model>/<application>`: the owners of waypoints."""
-    annotations = (
-        kube.section(gateway["metadata"], "annotations")
-        for gateway in snapshot.gateways
-        if gateway.get("spec", {}).get("gatewayClassName") == gateways.WAYPOINT_CLASS
-    )
-    owners = {resources.mark(each, resources.OWNER_ANNOTATION) or "" for each in annotations}
-    return sorted(each for each in owners if each.count("/") == 1)
-
-
 def _command(model: str, app: str) -> str:
     command = f"  juju run -m {model} {app}/leader preview"
     last = "hardened-mode=true"
@@ -113,7 +103,7 @@ def _command(model: str, app: str) -> str:
 
 
 def _paragraph(each: ApplicationPreview) -> Iterator[str]:
-    yield f"{each.namespace}/{each.application}: {each.outlook}"
+    yield printable(f"{each.namespace}/{each.application}: {each.outlook}")
     yield from _wrapped("keeps", each.admits)
     yield from _wrapped("loses", each.loses)
     yield from _wrapped("policies", each.policies)
@@ -123,7 +113,7 @@ def _wrapped(title: str, items: Sequence[str], indent: str = "  ") -> list[str]:
     if not items:
         return []
     return textwrap.wrap(
-        f"{title}: {'; '.join(items)}",
+        printable(f"{title}: {'; '.join(items)}"),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",

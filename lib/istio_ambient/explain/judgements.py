@@ -247,5 +247,5 @@ def _owner(policy: evaluator.PolicyRef, hop: evaluator.Hop) -> str:
     """Return who wrote a policy, by the object of that name that is enforced now."""
     name = policy.namespace, policy.name
     same = (ref for ref in hop.applied if (ref.namespace, ref.name) == name)
-    owner = next((ref.annotations.get(resources.OWNER_ANNOTATION) for ref in same), None)
+    owner = next((resources.owner_text(ref.annotations) for ref in same), "")
     return f"which {owner} wrote" if owner else "which none of these charms wrote"

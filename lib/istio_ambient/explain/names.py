@@ -16,6 +16,8 @@ LONGEST_NAME = 120
 _NEAREST = 3
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PRINCIPAL = re.compile(r"(?:spiffe://)?(?:[^/]+/)?ns/([^/]+)/sa/([^/]+)")
+# Names of objects and values of labels (`app.kubernetes.io/name`): no other text is a name.
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?")
 _KUBERNETES_USER = re.compile(r"system:serviceaccount:([^:/]+):([^:/]+)")
 
 
@@ -68,7 +70,7 @@ def read(text: str, model: str, namespaces: Collection[str]) -> Name:
         UnknownNameError: it is none of these, or there is no such namespace.
     """
     found = _principal(text) or _dns_name(text) or _path(text, model, namespaces)
-    if found is None:
+    if found is None or not _NAME.fullmatch(found.name):
         shown = printable(text, LONGEST_NAME)
         raise UnknownNameError(
             f"{shown}: name an application, <model>/<application>, a unit, a pod, "

@@ -4,6 +4,7 @@
 """Tracing: from the policy that decides to the application and endpoint that asked for it."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
@@ -12,6 +13,10 @@ from istio_ambient import authorization, beacon, gateways, kube, resources
 from istio_ambient.authorization import AccessRequest, Target, TargetKind, evaluator
 from istio_ambient.explain import outcomes
 from istio_ambient.explain.applications import NamedDestination
+from istio_ambient.values.text import MAX_NAME, printable
+
+_MOST_REQUESTERS = 50
+"""Requesters of one policy that are shown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +24,14 @@ class Origin:
     """The owner of a policy, and the requests behind it."""
 
     owner: str = ""
-    """`<model>/<application>` that wrote it; empty: none of these charms."""
+    """`<model>/<application>` that wrote it, or `resources.UNKNOWN_OWNER`; empty: none of these
+    charms."""
     requested_by: tuple[str, ...] = ()
     """The requests that allow the source: `details:service-mesh policies[2]`; of a policy that
     another application wrote, without the field."""
+    is_confirmed: bool = False
+    """Whether applications make these requests now; else, only the policy itself says so, whose
+    annotations anybody may have written."""
 
 
 def of_policy(
@@ -55,13 +64,17 @@ def of_policy(
         for each in requests_for(facts, request.source)
         if each.target == target and _allows(each, facts, request, excerpt)
     )
-    return Origin(owner, tuple(behind))
+    requested_by = tuple(behind)
+    return Origin(owner, requested_by, is_confirmed=bool(requested_by))
 
 
 def recorded(ref: evaluator.PolicyRef, source: str | None) -> Origin:
     """Return the owner of a policy and the requests behind it, as its annotations record them."""
-    owner = resources.mark(ref.annotations, resources.OWNER_ANNOTATION) or ""
-    return Origin(owner, tuple(_annotated(ref.annotations, source)))
+    requesters = itertools.islice(_annotated(ref.annotations, source), _MOST_REQUESTERS)
+    return Origin(
+        resources.owner_text(ref.annotations),
+        tuple(printable(each, MAX_NAME) for each in requesters),
+    )
 
 
 def requests_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequest]:
@@ -145,7 +158,7 @@ def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[s
         by_source: object = json.loads(
             resources.mark(annotations, authorization.REQUESTED_BY) or "{}"
         )
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return
     if isinstance(by_source, dict):
         requesters = cast(dict[str, object], by_source).get(source or "")

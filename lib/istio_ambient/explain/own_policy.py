@@ -61,4 +61,4 @@ def command(
         "spec": spec,
     }
     text = json.dumps(manifest, separators=(",", ":"))
-    return f"echo {shlex.quote(text)} | kubectl apply -f -"
+    return f"printf %s {shlex.quote(text)} | kubectl apply -f -"

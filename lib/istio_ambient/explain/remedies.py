@@ -4,6 +4,7 @@
 """Remedies for a denied request: what to type so that it is allowed."""
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
 
 from istio_ambient import beacon, resources
@@ -84,14 +85,16 @@ def _lift_denial(hop: evaluator.Hop) -> str:
     policy = hop.policy
     if policy is None:
         return "a DENY policy takes precedence over ALLOW"
-    owner = resources.mark(policy.annotations, resources.OWNER_ANNOTATION) or ""
+    owner = resources.owner(policy.annotations)
     if owner:
         model, _, app = owner.partition("/")
         way = f"change its options or relations: juju run -m {model} {app}/leader list-policies"
         return f"a DENY policy of {owner} takes precedence over ALLOW, {policy}: {way}"
-    what = f"authorizationpolicies.security.istio.io {policy.name} -n {policy.namespace}"
+    name, namespace = _word(policy.name), _word(policy.namespace)
+    what = f"authorizationpolicies.security.istio.io {name} -n {namespace}"
+    writer = resources.owner_text(policy.annotations) or "none of these charms"
     return (
-        f"a DENY policy takes precedence over ALLOW: change {policy}, which none of these charms "
+        f"a DENY policy takes precedence over ALLOW: change {policy}, which {writer} "
         f"wrote (kubectl edit {what}), or delete it: kubectl delete {what}"
     )
 
@@ -121,15 +124,17 @@ def _join_mesh(case: Case) -> Iterator[str]:
     if source.on_mesh:
         return
     if source.kind is not SourceKind.APPLICATION:
-        label = f"kubectl label namespace {source.namespace} istio.io/dataplane-mode=ambient"
+        label = (
+            f"kubectl label namespace {_word(source.namespace)} istio.io/dataplane-mode=ambient"
+        )
         yield f"put the pods of {source} on the mesh, so that they have an identity: {label}"
     elif case.is_local:
-        integrate = f"juju integrate {source.name} {case.beacon}"
+        integrate = f"juju integrate {_word(source.name)} {case.beacon}"
         yield f"put {source.name} on the mesh, so that it has an identity: {integrate}"
     else:
         offer = f"juju offer {case.facts.model}.{case.beacon}"
         integrate = (
-            f"juju integrate -m {source.namespace} {source.name} "
+            f"juju integrate -m {_word(source.namespace)} {_word(source.name)} "
             f"{case.facts.model}.{case.facts.app}"
         )
         yield f"put {source} on the mesh, so that it has an identity: {offer}; {integrate}"
@@ -148,7 +153,7 @@ def _request_access(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         app = destination.application
         yield (
             f"requests of {app} cannot be read, so it is closed; upgrade its charm, and see "
-            f"which: juju run {facts.app}/leader list-requests app={app}"
+            f"which: juju run {facts.app}/leader list-requests app={_word(app)}"
         )
         return
     found = [
@@ -174,7 +179,8 @@ def _ask_other_beacon(case: Case) -> str:
     if not there:
         return f"model {namespace} has no beacon, which would request access to {target}"
     app = there[0].partition("/")[2]
-    command = f"juju run -m {namespace} {app}/leader explain source={case.source} target={target}"
+    asked = f"source={_word(str(case.source))} target={_word(target)}"
+    command = f"juju run -m {_word(namespace)} {app}/leader explain {asked}"
     return f"the beacon of model {namespace} decides there: {command}"
 
 
@@ -202,13 +208,13 @@ def _not_requested(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     elif app == case.facts.app:
         yield (
             f"no relation of {app} lets {source} in: "
-            f"juju integrate {source.name} {app}:{METRICS_ENDPOINT}"
+            f"juju integrate {_word(source.name)} {_word(app)}:{METRICS_ENDPOINT}"
         )
     else:
         if app not in case.members:
             yield (
                 f"integrate {app} with the beacon, to request access to itself: "
-                f"juju integrate {app} {case.beacon}"
+                f"juju integrate {_word(app)} {case.beacon}"
             )
         if source.kind is SourceKind.APPLICATION:
             yield _integrate(case, app)
@@ -223,22 +229,18 @@ def _integrate_gateway(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         yield f"{case.source} is a gateway of another installer, so that no charm requests access"
         return
     model, _, ingress = owner.partition("/")
-    written = [
-        ref
-        for ref in hop.applied
-        if resources.mark(ref.annotations, resources.OWNER_ANNOTATION) == owner
-    ]
+    written = [ref for ref in hop.applied if resources.owner(ref.annotations) == owner]
     if written:
         yield (
             f"{ingress} is integrated with {app} and wrote {written[0]}, which allows other "
             f"requests: juju run -m {model} {ingress}/leader list-policies"
         )
     elif model == case.facts.model:
-        yield f"expose {app} at the gateway: juju integrate {app} {ingress}:ingress"
+        yield f"expose {app} at the gateway: juju integrate {_word(app)} {ingress}:ingress"
     else:
         yield (
             f"expose {app} at the gateway: juju offer {model}.{ingress}:ingress; "
-            f"juju integrate -m {case.facts.model} {app} {model}.{ingress}"
+            f"juju integrate -m {case.facts.model} {_word(app)} {model}.{ingress}"
         )
 
 
@@ -251,17 +253,18 @@ def _integrate(case: Case, app: str) -> str:
     """
     source, model = case.source, case.facts.model
     reason = f"no application requests it: {app} has to request access for {source.name}"
+    sender, owner, there = _word(source.name), _word(app), _word(source.namespace)
     if case.is_local:
         return (
             f"{reason} over {ENDPOINT}; its charm does so for applications on the endpoints that "
-            f"it serves. List the endpoints of both: juju show-application {source.name} {app}; "
-            f"and connect these: juju integrate {source.name}:<endpoint> {app}:<endpoint> "
+            f"it serves. List the endpoints of both: juju show-application {sender} {owner}; "
+            f"and connect these: juju integrate {sender}:<endpoint> {owner}:<endpoint> "
             f"(not {ENDPOINT}, {_REQUIRES_IDENTITY} or {_PROVIDES_IDENTITY})"
         )
     identity = (
-        f"juju offer {model}.{app}:{_PROVIDES_IDENTITY} {app}-cmr-mesh; "
-        f"juju integrate -m {source.namespace} {source.name}:{_REQUIRES_IDENTITY} "
-        f"{model}.{app}-cmr-mesh"
+        f"juju offer {model}.{owner}:{_PROVIDES_IDENTITY} {owner}-cmr-mesh; "
+        f"juju integrate -m {there} {sender}:{_REQUIRES_IDENTITY} "
+        f"{model}.{owner}-cmr-mesh"
     )
     if any(_is_for_unknown_source(request, case) for request in case.facts.requests):
         return (
@@ -270,9 +273,9 @@ def _integrate(case: Case, app: str) -> str:
         )
     return (
         f"{reason}, of another model. List the endpoints of both: juju show-application -m "
-        f"{model} {app}; juju show-application -m {source.namespace} {source.name}; connect "
-        f"these: juju offer {model}.{app}:<endpoint>; juju integrate -m {source.namespace} "
-        f"{source.name}:<endpoint> {model}.{app}; and let it know the name: {identity}"
+        f"{model} {owner}; juju show-application -m {there} {sender}; connect "
+        f"these: juju offer {model}.{owner}:<endpoint>; juju integrate -m {there} "
+        f"{sender}:<endpoint> {model}.{owner}; and let it know the name: {identity}"
     )
 
 
@@ -301,6 +304,11 @@ def _leave_hardened_mode(case: Case, hop: evaluator.Hop) -> Iterator[str]:
             "or allow all requests that no other policy applies to, in the whole mesh: "
             f"juju config {_of(case.control_plane)} hardened-mode=false"
         )
+
+
+def _word(name: str) -> str:
+    """Return a name as one word of a command: names of other objects are data."""
+    return shlex.quote(name)
 
 
 def _of(owner: str) -> str:

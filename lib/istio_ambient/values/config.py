@@ -12,6 +12,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from istio_ambient.values import hostnames, validation
+from istio_ambient.values.names import is_application
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.text import shown
@@ -137,11 +138,6 @@ def _option(name: str) -> str:
     return name.replace("_", "-")
 
 
-# Juju's `names.ApplicationSnippet`.
-_APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
-_MAX_NAME = 63
-
-
 def parse_applications(names: object) -> object:
     """Return the names of a list with commas or whitespace between them, as a frozenset.
 
@@ -153,7 +149,7 @@ def parse_applications(names: object) -> object:
             access that it asked for, and with it what it had closed for others.
     """
     remedy = "use names of applications in this model, with commas or spaces between them"
-    return _names(names, _is_application, "no application", remedy)
+    return _names(names, is_application, "no application", remedy)
 
 
 def parse_namespaces(names: object) -> object:
@@ -178,10 +174,6 @@ def _names(names: object, is_valid: Callable[[str], bool], fault: str, remedy: s
         errors = (InvalidValueError(message, remedy) for message in invalid)
         raise InvalidEntriesError(frozenset(valid), errors)
     return frozenset(valid)
-
-
-def _is_application(name: str) -> bool:
-    return len(name) <= _MAX_NAME and bool(_APPLICATION.fullmatch(name))
 
 
 Applications = Annotated[frozenset[str], pydantic.BeforeValidator(parse_applications)]

@@ -7,6 +7,17 @@ from typing import Any, cast
 
 import yaml
 
+_UNREADABLE = (
+    yaml.YAMLError,
+    ValueError,  # `2026-13-01` looks like a date.
+    ArithmeticError,  # A date before the year 1, in another time zone.
+    AttributeError,  # `!!timestamp foo`
+    LookupError,  # `!!bool x`, `!!int ''`
+    TypeError,
+    RecursionError,
+)
+"""What PyYAML raises: its constructors expect the text that a tag promises."""
+
 
 def members(value: object) -> dict[str, Any]:
     """Return a mapping; an empty one in place of any other value."""
@@ -20,8 +31,7 @@ def yaml_members(text: str) -> dict[str, Any]:
     """
     try:
         return members(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        # ValueError: `2026-13-01` looks like a date.
+    except _UNREADABLE:
         return {}
 
 

@@ -1,12 +1,28 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names and label values within Kubernetes' limits, distinct for distinct inputs."""
+"""Juju's names; and names within Kubernetes' limits, distinct for distinct inputs."""
 
 import hashlib
+import re
 
 LABEL_LIMIT = 63
 """Characters allowed in a label value, and in the name part of a label key."""
+# Juju's `names.ApplicationSnippet`, and `names.validModelName` of https://github.com/juju/names.
+_APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
+_MODEL = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def is_application(name: str) -> bool:
+    """Return whether Juju gives this name to an application."""
+    return len(name) <= LABEL_LIMIT and bool(_APPLICATION.fullmatch(name))
+
+
+def is_owner(text: str) -> bool:
+    """Return whether a text is `<model>/<application>`, both with names that Juju gives."""
+    model, _, app = text.partition("/")
+    is_model = len(model) <= LABEL_LIMIT and bool(_MODEL.fullmatch(model))
+    return is_model and is_application(app)
 
 
 def name_with_hash(text: str, limit: int = LABEL_LIMIT) -> str:

@@ -22,7 +22,7 @@ class Charm(ops.CharmBase):
         self.results: _reading.Results = {}
 
     def _on_start(self, _: ops.StartEvent) -> None:
-        self.results = _page.write(self, "page.html", "é")
+        self.results = _page.write(self, "page.html", "é\ud800")
 
 
 def copied_from_pod(command: str, there: Path) -> Path:
@@ -59,7 +59,7 @@ def test_the_command_fetches_the_page(tmp_path: Path):
         results = manager.charm.results
     assert Path(results["file"]) == root / "pages" / "page.html"
     assert copied_from_pod(results["fetch"], tmp_path) == tmp_path / "page.html"
-    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "é"
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "é?"
 
 
 def test_a_file_that_cannot_be_written_fails_the_action(tmp_path: Path):

@@ -90,7 +90,7 @@ def test_a_port_that_the_service_does_not_have_is_the_pods_own():
         ("shp/details", "there is no model shp in this cluster; did you mean shop,"),
         ("a/b/c", "a/b/c: name an application, <model>/<application>, a unit, a pod"),
         ("shop/", "shop/: name an application"),
-        ("\x1b[31m", "there is no application \N{REPLACEMENT CHARACTER}[31m in shop"),
+        ("\x1b[31m", "\N{REPLACEMENT CHARACTER}[31m: name an application"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_names_that_exist(text: str, said: str):

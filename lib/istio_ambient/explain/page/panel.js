@@ -91,13 +91,15 @@ function edgePanel(edge, actions) {
     add("decided by", entry.proxy ? entry.proxy : "no proxy of the mesh is on the way");
     if (!entry.policies.length) add("policy", "none applies: without a policy, every request is allowed");
     const origins = entry.origins ?? [];
-    for (const policy of entry.policies) {
+    // One origin for each policy, in the same order. Its annotations are what anybody may write.
+    entry.policies.forEach((policy, index) => {
       add("policy", policy);
-      const origin = origins.find((each) => policy.startsWith(each.policy));
-      if (!origin) continue;
-      add("written by", origin.owner ?? "none of these charms");
-      for (const request of origin["requested-by"]) add("relation", request);
-    }
+      const origin = origins[index];
+      if (!origin) return;
+      if (origin.owner) add("says it was written by", origin.owner);
+      else add("written by", "none of these charms");
+      for (const request of origin["requested-by"]) add("says it was requested by", request);
+    });
     return list;
   });
   return [
