@@ -118,7 +118,9 @@ def read(
         if isinstance(answer, kube.RequestError):
             notes.append(text.printable(f"not read: {answer}", text.MAX_MESSAGE))
             continue
-        lines = answer.splitlines()
+        # Clients may write the other characters that end a line for Python, such as U+2028. What
+        # follows the last newline is a line that was cut, whose fields are not where they belong.
+        lines = answer.split("\n")[:-1]
         counts["read"] += 1
         parsed = [(line, access_log.parse(line)) for line in lines]
         counts["other"] += sum(_is_foreign(line) for line, found in parsed if found is None)

@@ -6,13 +6,15 @@
 Envoy's are read in Istio's default formats, text and JSON (istio/istio,
 `pilot/pkg/model/telemetry_logging.go`, `EnvoyTextLogFormat` and `EnvoyJSONLogFormatIstio`),
 ztunnel's in both of its formats (istio/ztunnel, `src/proxy/metrics.rs` and `src/telemetry.rs`).
-Clients choose paths, hosts and agents: the text format is read from both ends, so that nothing
-that a client quotes can pass for an address or a status.
+Clients choose paths, hosts, agents and any other header: the text format is read from both ends,
+so that nothing that a client quotes can pass for an address or a status. What is neither an
+address nor a name of Kubernetes, where one is due, is not recorded: these become part of commands.
 """
 
 import dataclasses
 import datetime
 import enum
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -27,21 +29,26 @@ _PREFIX = re.compile(
     r"^(?:\[pod/[^\]\s]{1,512}\]\s+)?(?:\d{4}-\d\d-\d\dT[0-9:.]{8,20}Z? (?=[\[{]))?"
 )
 """What `kubectl logs --prefix --timestamps` writes before a line."""
+_PLACE = r'(?:-|[0-9.]{7,15}(?::\d+)?|\[[0-9a-fA-F:.]{2,45}\](?::\d+)?|envoy:[^ "]*)'
+"""An address of a connection; `envoy://…` is within the proxy."""
 _ENVOY_HEAD = re.compile(
-    r'\[(?P<start_time>[^\]\s]*)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>\S+)" '
+    r'\[(?P<start_time>[^\]\s]*)\] "(?P<method>[^ ]+) (?P<path>[^ ]+) (?P<protocol>[^ ]+)" '
     r"(?P<response_code>\d{1,3}|-) (?P<response_flags>\S+) (?P<response_code_details>\S+) "
     r"(?P<connection_termination_details>\S+) "
-    r'"(?P<upstream_transport_failure_reason>[^"]*)" [\d-]+ [\d-]+ [\d-]+ '
+    r'"(?P<upstream_transport_failure_reason>[^"]*)" [\d-]+ [\d-]+ [\d-]+ [\d-]+ '
 )
 _ENVOY_TAIL = re.compile(
-    r'"(?P<authority>[^"]*)" "(?P<upstream_host>[^"]*)" (?P<upstream_cluster>\S+) '
-    r"(?P<upstream_local_address>\S+) (?P<downstream_local_address>\S+) "
-    r"(?P<downstream_remote_address>\S+) (?P<requested_server_name>\S+) (?P<route_name>\S+)$"
+    r'"(?P<authority>[^"]*)" "(?P<upstream_host>[^"]*)" (?P<upstream_cluster>[^ "]+) '
+    rf"(?P<upstream_local_address>{_PLACE}) (?P<downstream_local_address>{_PLACE}) "
+    rf"(?P<downstream_remote_address>{_PLACE}) "
+    r'(?P<requested_server_name>[^ "]+) (?P<route_name>[^ "]+)$'
 )
+_NOT_FORWARDED = re.compile(r'"-" "[^"]*" "[^"]*" ')
+"""X-Forwarded-For, agent and id of a request without the first; clients may write quotes."""
 _ZTUNNEL = re.compile(
     r"(?P<time>\S+)\t\w+\taccess\t(?P<message>connection [a-z]+)\t(?P<fields>.*)$"
 )
-_FIELD = re.compile(r'([a-z_.]+)=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+_FIELD = re.compile(r'(?<![a-z_.])([a-z_.]{1,64})=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 _ESCAPED = re.compile(r"\\(.)")
 _MATCHED = re.compile(
     r"rbac_access_denied_matched_policy\[(?:none|ns\[([^\]]*)\]-policy\[([^\]]*)\]-rule\[(\d+)\])\]"
@@ -50,6 +57,9 @@ _REJECTED = re.compile(r"explicitly denied by: ([^/\s]+)/(\S+)")
 _STRICT = "istio_converted_static_strict"
 """Name of the policy that istiod makes for ztunnel of PeerAuthentications with mode STRICT."""
 _CLUSTER = re.compile(r"(?:inbound-vip|outbound)\|(\d*)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\b")
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+"""A name of Kubernetes: a DNS subdomain."""
 
 
 class Recorder(enum.StrEnum):
@@ -103,6 +113,10 @@ class LoggedRequest:
     status: int | None = None
     """Of the response; None: no response of HTTP."""
     source_ip: str = ""
+    is_forwarded: bool = False
+    """Whether the request had X-Forwarded-For. A waypoint takes the address out of it (Envoy's
+    `use_remote_address` is false there, istio/istio `listener_waypoint.go`): whoever sends the
+    request chooses the address."""
     source_identity: str = ""
     """`<namespace>/<service account>`; ztunnel alone records it."""
     destination_ip: str = ""
@@ -127,7 +141,7 @@ def parse(line: str) -> LoggedRequest | None:
     Args:
         line: of any length and content; a prefix of `kubectl logs` is left out.
     """
-    line = line.strip()
+    line = line.strip(" \t\r\n")
     if not 0 < len(line) <= MAX_LINE:
         return None
     line = _PREFIX.sub("", line, count=1)
@@ -138,7 +152,9 @@ def parse(line: str) -> LoggedRequest | None:
         return _of_ztunnel({**fields, "time": found["time"]})
     head, tail = _ENVOY_HEAD.match(line), _ENVOY_TAIL.search(line)
     if head and tail and head.end() <= tail.start():
-        return _of_envoy({**head.groupdict(), **tail.groupdict()})
+        between = line[head.end() : tail.start()]
+        is_forwarded = not _NOT_FORWARDED.fullmatch(between)
+        return _of_envoy({**head.groupdict(), **tail.groupdict()}, is_forwarded=is_forwarded)
     return None
 
 
@@ -159,7 +175,7 @@ def _of_json(line: str) -> LoggedRequest | None:
     if texts.get("scope") == "access" and texts.get("message", "").startswith("connection "):
         return _of_ztunnel(texts)
     if {"start_time", "response_code", "downstream_remote_address"} <= texts.keys():
-        return _of_envoy(texts)
+        return _of_envoy(texts, is_forwarded=texts.get("x_forwarded_for") not in ("", "-"))
     return None
 
 
@@ -170,14 +186,17 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-def _of_envoy(fields: Mapping[str, str]) -> LoggedRequest:
+def _of_envoy(fields: Mapping[str, str], *, is_forwarded: bool) -> LoggedRequest:
     def field(name: str) -> str:
         value = fields.get(name) or ""
         return "" if value == "-" else value
 
-    destination, port = _address(field("downstream_local_address"))
+    local = field("downstream_local_address")
+    destination, port = _address(local)
     cluster = field("upstream_cluster")
     service = _CLUSTER.match(cluster)
+    if service and not (_is_name(service[2]) and _is_name(service[3])):
+        service = None
     status = _number(field("response_code"))
     return LoggedRequest(
         Recorder.ENVOY,
@@ -187,10 +206,11 @@ def _of_envoy(fields: Mapping[str, str]) -> LoggedRequest:
         host=field("authority") if field("method") else "",
         status=status or None,
         source_ip=_address(field("downstream_remote_address"))[0],
+        is_forwarded=is_forwarded,
         destination_ip=destination,
         port=port,
         service=(service[3], service[2], _number(service[1])) if service else None,
-        is_tunnel=cluster == "connect_originate" or destination.startswith("envoy:"),
+        is_tunnel=cluster == "connect_originate" or local.startswith("envoy:"),
         refusal=_envoy_refusal(
             status or 0,
             field("response_code_details"),
@@ -205,8 +225,7 @@ def _envoy_refusal(status: int, details: str, termination: str, failure: str) ->
     if matched and matched[1] is None:
         return Refusal(Cause.LACK_OF_ALLOW)
     if matched:
-        ref = evaluator.PolicyRef(matched[1], matched[2], int(matched[3][:9]), action="DENY")
-        return Refusal(Cause.DENY, ref)
+        return Refusal(Cause.DENY, _policy(matched[1], matched[2], int(matched[3][:9])))
     if status < 400 and "tunnel_response:4" not in failure:
         # A redirect of the authorizer to its login is part of a login.
         return None
@@ -221,20 +240,32 @@ def _envoy_refusal(status: int, details: str, termination: str, failure: str) ->
     return None
 
 
+def _policy(namespace: str, name: str, rule: int | None = None) -> evaluator.PolicyRef | None:
+    if not (_is_name(namespace) and _is_name(name)):
+        return None
+    return evaluator.PolicyRef(namespace, name, rule, action="DENY")
+
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
 def _of_ztunnel(fields: Mapping[str, str]) -> LoggedRequest:
     destination, port = _address(fields.get("dst.hbone_addr") or fields.get("dst.addr", ""))
     workload, namespace = fields.get("dst.workload", ""), fields.get("dst.namespace", "")
     host = fields.get("dst.service", "").split(".")
+    is_service = host[2:3] == ["svc"] and all(map(_is_name, host[:2]))
+    identity = evaluator.short(fields.get("src.identity", "").removeprefix("spiffe://"))
     is_inbound = fields.get("direction") != "outbound"
     return LoggedRequest(
         Recorder.ZTUNNEL,
         time=_time(fields.get("time", "")),
         source_ip=_address(fields.get("src.addr", ""))[0],
-        source_identity=evaluator.short(fields.get("src.identity", "").removeprefix("spiffe://")),
+        source_identity=identity if _is_identity(identity) else "",
         destination_ip=destination,
         port=port,
-        service=(host[1], host[0], None) if host[2:3] == ["svc"] else None,
-        pod=(namespace, workload) if workload and namespace else None,
+        service=(host[1], host[0], None) if is_service else None,
+        pod=(namespace, workload) if _is_name(workload) and _is_name(namespace) else None,
         is_inbound=is_inbound,
         refusal=_ztunnel_refusal(fields.get("error", ""), is_inbound=is_inbound),
     )
@@ -246,7 +277,7 @@ def _ztunnel_refusal(error: str, *, is_inbound: bool) -> Refusal | None:
         if named and named[2] == _STRICT:
             return Refusal(Cause.PLAIN_TEXT)
         if named:
-            return Refusal(Cause.DENY, evaluator.PolicyRef(named[1], named[2], action="DENY"))
+            return Refusal(Cause.DENY, _policy(named[1], named[2]))
         return Refusal(Cause.LACK_OF_ALLOW)
     if "policy change" in error:
         return Refusal(Cause.POLICY_CHANGED)
@@ -255,12 +286,25 @@ def _ztunnel_refusal(error: str, *, is_inbound: bool) -> Refusal | None:
     return None
 
 
+def _is_identity(text: str) -> bool:
+    namespace, slash, account = text.partition("/")
+    return bool(slash) and _is_name(namespace) and _is_name(account)
+
+
 def _address(value: str) -> tuple[str, int | None]:
-    """Return IP address and port of `10.0.0.1:80` or `[fd00::1]:80`; a host name stays one."""
+    """Return IP address and port of `10.0.0.1:80` or `[fd00::1]:80`; empty: it is none."""
     host, colon, port = value.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit():
-        return value.strip("[]"), None
-    return host.strip("[]"), _number(port)
+    if not colon or not port.isascii() or not port.isdigit() or (":" in host and "]" not in host):
+        return _ip(value), None
+    return _ip(host), _number(port)
+
+
+def _ip(text: str) -> str:
+    # Python takes any text behind `%` for a zone.
+    try:
+        return "" if "%" in text else str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        return ""
 
 
 def _number(value: str) -> int | None:

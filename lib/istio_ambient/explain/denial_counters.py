@@ -18,7 +18,7 @@ from istio_ambient.values import tables
 
 MAX_LINE = 8_192
 _SAMPLE = re.compile(r"([a-z_][a-z0-9_]{0,200})(?:\{(.*)\})? ([0-9.e+]{1,30})(?: \d+)?$")
-_LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(?<![a-z_])([a-z_]{1,64})="((?:[^"\\]|\\.)*)"')
 _REFUSED = frozenset({"401", "403"})
 _RBAC = "envoy_http_rbac"
 _UNKNOWN = frozenset({"", "unknown"})
@@ -78,7 +78,7 @@ def _pair(name: str, labels: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _samples(exposition: str) -> Iterator[tuple[str, Mapping[str, str], int]]:
-    for line in exposition.splitlines():
+    for line in exposition.split("\n"):
         found = _SAMPLE.match(line) if len(line) <= MAX_LINE else None
         if not found:
             continue

@@ -6,6 +6,7 @@
 import dataclasses
 import datetime
 import enum
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from istio_ambient import gateways, kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_log
 from istio_ambient.explain.access_log import Cause, LoggedRequest
-from istio_ambient.explain.applications import NamedDestination, NamedSource
+from istio_ambient.explain.applications import NamedDestination, NamedSource, SourceKind
 from istio_ambient.values import tables
 from istio_ambient.values.text import printable
 
@@ -34,6 +35,10 @@ class Origin(enum.StrEnum):
     NODE = "node"
     OUTSIDE = "outside"
     """An address that no pod has, or had at that time."""
+    INSIDE = "inside"
+    """An address of the pods' network that no pod has: a node's, or of a pod that is gone."""
+    CLAIMED = "claimed"
+    """The client may have written the address itself: nobody knows who it was."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +96,14 @@ class Attempt:
     """`<namespace>/<application or Service>`, or the host at a gateway."""
     destination: NamedDestination | None = None
     """None: nothing in the cluster has the address now."""
+
+    @property
+    def model(self) -> str:
+        """The namespace of the target; empty: not known."""
+        recorded = self.recorded
+        if self.destination:
+            return self.destination.address.namespace
+        return (recorded.pod or recorded.service or ("",))[0]
 
     @property
     def folded_path(self) -> str:
@@ -157,10 +170,12 @@ class Directory:
         for pod in topology.pods.values():
             status = kube.section(pod, "status")
             node = str(kube.section(pod, "spec").get("nodeName") or "")
-            self._nodes[str(status.get("hostIP"))] = node
+            for each in (status.get("hostIP"), *_addresses(status, "hostIPs")):
+                self._nodes[str(each)] = node
             if not kube.section(pod, "spec").get("hostNetwork"):
                 for each in (status.get("podIP"), *_addresses(status)):
                     self._pods[str(each)] = pod
+        self._networks = frozenset({_network(each) for each in self._pods} - {""})
         self._services = {
             str(address): service
             for service in topology.services.values()
@@ -173,6 +188,8 @@ class Directory:
         request, proxy = entry.request, entry.proxy
         destination = self._destination(request, proxy.proxy)
         target = request.host if proxy.proxy is evaluator.Proxy.GATEWAY else ""
+        if not target and destination is None and request.pod:
+            target = f"{'/'.join(request.pod)} (gone)"
         if not target and destination:
             address = destination.address
             name = destination.application if request.pod else address.name
@@ -182,7 +199,7 @@ class Directory:
             request,
             proxy.proxy,
             where,
-            self._sender(request),
+            self.sender(request, proxy.proxy),
             printable(target or request.destination_ip, _MAX_PATH),
             destination,
         )
@@ -199,15 +216,19 @@ class Directory:
             proxy = evaluator.Proxy.GATEWAY
         return Entry(request, ProxyPod(kube.Ref("v1", "Pod", "", ""), proxy, where))
 
-    def _sender(self, request: LoggedRequest) -> Sender:
+    def sender(self, request: LoggedRequest, proxy: evaluator.Proxy) -> Sender:
+        """Return who sent a request that a proxy recorded, unless the client can choose that."""
+        if request.is_forwarded and proxy is evaluator.Proxy.WAYPOINT:
+            claim = f"X-Forwarded-For, which a client can write, says {request.source_ip or '?'}"
+            return Sender(Origin.CLAIMED, f"unknown: {claim}")
         if request.source_identity:
             namespace, _, account = request.source_identity.partition("/")
             pods = self.topology.pods_of_identity(request.source_identity)
             gateway = next((evaluator.labels(p).get(gateways.NAME_LABEL) for p in pods), None)
             name = gateway or (evaluator.application(pods[0]) if pods else account)
             return _workload(namespace, name, request.source_identity, identified=True)
-        pod = self._pods.get(request.source_ip)
-        if pod and _existed(pod, request.time):
+        pod = _then(self._pods.get(request.source_ip), request)
+        if pod:
             namespace = evaluator.key(pod)[0]
             account = kube.section(pod, "spec").get("serviceAccountName") or "default"
             name = evaluator.labels(pod).get(gateways.NAME_LABEL) or evaluator.application(pod)
@@ -217,23 +238,35 @@ class Directory:
             return dataclasses.replace(sender, named=named)
         if request.source_ip in self._nodes:
             return Sender(Origin.NODE, f"{_NODE} {self._nodes[request.source_ip]}")
-        return Sender(Origin.OUTSIDE, request.source_ip or "unknown address")
+        is_inside = _network(request.source_ip) in self._networks
+        origin = Origin.INSIDE if is_inside else Origin.OUTSIDE
+        return Sender(origin, request.source_ip or "unknown address")
 
     def _destination(
         self, request: LoggedRequest, proxy: evaluator.Proxy
     ) -> NamedDestination | None:
         if proxy is evaluator.Proxy.ZTUNNEL:
-            pod = self.topology.pods.get(request.pod) if request.pod else None
-            return self._to_pod(pod or self._pods.get(request.destination_ip))
+            return self._to_pod(self._guarded(request))
         if request.service:
             service = self.topology.services.get(request.service[:2])
         else:
-            service = self._services.get(request.destination_ip)
+            service = _then(self._services.get(request.destination_ip), request)
         if service is not None:
             return self._to_service(service)
         if proxy is evaluator.Proxy.GATEWAY:
             return None
-        return self._to_pod(self._pods.get(request.destination_ip))
+        return self._to_pod(_then(self._pods.get(request.destination_ip), request))
+
+    def _guarded(self, request: LoggedRequest) -> evaluator.Manifest | None:
+        """Return the pod that ztunnel guarded, or one in its place if it is gone."""
+        if request.pod is None:
+            return _then(self._pods.get(request.destination_ip), request)
+        pod = self.topology.pods.get(request.pod)
+        # Somebody else may have the address by now.
+        service = self.topology.services.get(request.service[:2]) if request.service else None
+        is_own = request.service is not None and request.service[0] == request.pod[0]
+        others = self.topology.pods_of(service) if service and is_own else []
+        return pod or next(iter(others), None)
 
     def _to_pod(self, pod: evaluator.Manifest | None) -> NamedDestination | None:
         if pod is None:
@@ -258,14 +291,16 @@ def refused(directory: Directory, entries: Iterable[Entry]) -> Iterator[Attempt]
     """Yield the attempts that were refused, each once.
 
     A tunnel of a waypoint, and ztunnel at the source, record what the proxy at the target records
-    too. What an Envoy logs about a pod that refused it is in the log of that pod's ztunnel.
+    too. What a waypoint logs about a pod that refused it is in the log of that pod's ztunnel.
     """
     for entry in entries:
         request = entry.request
         refusal = request.refusal
         if refusal is None or request.is_tunnel or not request.is_inbound:
             continue
-        if refusal.cause is not Cause.AT_THE_POD:
+        # The list of a gateway has no ztunnel's log.
+        is_gateway = entry.proxy.proxy is evaluator.Proxy.GATEWAY
+        if is_gateway or refusal.cause is not Cause.AT_THE_POD:
             yield directory.attempt(entry)
 
 
@@ -416,13 +451,15 @@ def recorded(attempt: Attempt) -> list[str]:
     request, sender = attempt.recorded, attempt.sender
     proof = "its identity was verified" if sender.identified else "by its address"
     by_whom = f"{sender.name} ({proof})" if sender.origin is Origin.WORKLOAD else sender.name
+    if sender.origin is not Origin.CLAIMED:
+        by_whom = f"{by_whom}, {request.source_ip}"
     operation = " ".join(part for part in (request.method, request.path) if part)
     port = f":{request.port}" if request.port is not None else ""
     outcome = str(request.refusal) if request.refusal else "no proxy refused it"
     status = f"{request.status}, " if request.status is not None else ""
     facts: Mapping[str, str] = {
         "time": moment(request.time) or "not recorded",
-        "source": f"{by_whom}, {request.source_ip}",
+        "source": by_whom,
         "target": f"{attempt.target}{port}",
         "request": operation or "not read: the proxy does not read HTTP",
         "host": request.host,
@@ -468,8 +505,14 @@ def data(attempt: Attempt) -> dict[str, Any]:
 
 
 def _workload(namespace: str, name: str, identity: str, *, identified: bool = False) -> Sender:
-    named = NamedSource(namespace, name, identity)
+    # Whether Juju knows it is looked up where it matters.
+    named = NamedSource(namespace, name, identity, kind=SourceKind.OTHER)
     return Sender(Origin.WORKLOAD, printable(str(named), _MAX_PATH), named, identified)
+
+
+def _then(found: evaluator.Manifest | None, request: LoggedRequest) -> evaluator.Manifest | None:
+    """Return what has an address now, if it had the address at the time of a request."""
+    return found if found and _existed(found, request.time) else None
 
 
 def _existed(pod: evaluator.Manifest, time: datetime.datetime | None) -> bool:
@@ -478,8 +521,17 @@ def _existed(pod: evaluator.Manifest, time: datetime.datetime | None) -> bool:
     return made is None or time is None or made <= time
 
 
-def _addresses(status: Mapping[str, Any]) -> list[object]:
-    return [each.get("ip") for each in kube.items(status, "podIPs")]
+def _addresses(status: Mapping[str, Any], field: str = "podIPs") -> list[object]:
+    return [each.get("ip") for each in kube.items(status, field)]
+
+
+def _network(address: str) -> str:
+    """Return the network that a pod's address usually shares with its node's bridge."""
+    try:
+        length = 24 if ipaddress.ip_address(address).version == 4 else 64
+        return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+    except ValueError:
+        return ""
 
 
 def _moment(attempt: Attempt) -> datetime.datetime:

@@ -8,6 +8,7 @@ decision; the rest is the evaluator's.
 """
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
 
 from istio_ambient import beacon, gateways, ingress, kube, resources
@@ -19,6 +20,14 @@ from istio_ambient.explain.denials import Attempt, Judgement, Origin
 from istio_ambient.ingress import authentication
 
 _NOBODY = NamedSource("", "a client without an identity", "", on_mesh=False)
+_CLAIMED = (
+    "cannot be told: the source is not known, since a client, or a proxy before the waypoint, "
+    "wrote X-Forwarded-For"
+)
+_ASK_WHO = (
+    "find out who sent it, such as from the logs of the proxy in between, and ask for that one: "
+    "explain source=… target=…"
+)
 _GONE = "cannot be told: nothing has the address {} now"
 
 
@@ -48,6 +57,8 @@ class MeshJudge:
             return _judgement(verdict, attempt.proxy, (remedy,))
         if destination is None:
             return Judgement(_GONE.format(attempt.recorded.destination_ip))
+        if attempt.sender.origin is Origin.CLAIMED:
+            return Judgement(_CLAIMED, remedies=(_ASK_WHO,))
         request = request_of(attempt)
         try:
             verdict = self.evaluation.evaluate(request)
@@ -83,9 +94,9 @@ class MeshJudge:
         cause = attempt.recorded.refusal.cause if attempt.recorded.refusal else None
         app = case.destination.application or "the target"
         if cause is Cause.PLAIN_TEXT:
-            if attempt.sender.origin is Origin.WORKLOAD and attempt.sender.named:
-                source = attempt.sender.named.name
-                yield f"put {source} on the mesh: juju integrate {source} {case.beacon}"
+            if attempt.sender.origin is Origin.WORKLOAD:
+                plain = dataclasses.replace(case.source, on_mesh=False)
+                yield from remedies.join_mesh(dataclasses.replace(case, source=plain))
             else:
                 yield f"clients outside the mesh reach {app} through an ingress gateway"
             if self.control_plane:
@@ -162,18 +173,28 @@ class GatewayJudge:
         elif policy and authentication.asks_authorizer(app, policy.name):
             yield f"the login is not set up, so that it is refused: see juju status {app}"
         elif refusal.cause is Cause.LACK_OF_ALLOW:
-            yield from self._admit(attempt.recorded.source_ip, hop)
+            yield from self._admit(attempt, hop)
         elif policy:
             yield f"change {policy}, {_owner(policy, hop)}"
 
-    def _admit(self, source_ip: str, hop: evaluator.Hop) -> Iterator[str]:
+    def _admit(self, attempt: Attempt, hop: evaluator.Hop) -> Iterator[str]:
         """Yield how clients of a network are admitted, where they are not."""
-        if hop.decision is evaluator.Decision.ALLOWED:
+        source_ip, config = attempt.recorded.source_ip, self.facts.config
+        if hop.decision is evaluator.Decision.ALLOWED or not source_ip:
             return
-        networks = self.facts.config.external_traffic_policy_cidrs.replace(" ", "")
+        if attempt.sender.origin is not Origin.OUTSIDE:
+            # Whoever comes by way of the node has its address.
+            shared = f"do not admit {source_ip}, which is of the cluster and of many clients"
+            if config.external_traffic_policy == "Local":
+                yield f"{shared}: clients within the cluster do not need the gateway"
+                return
+            command = f"juju config {self.facts.app} external-traffic-policy=Local"
+            yield f"{shared}; let the gateway see the client's own address: {command}"
+            return
+        networks = config.external_traffic_policy_cidrs.replace(" ", "")
         length = 128 if ":" in source_ip else 32
         wanted = ",".join(filter(None, (networks, f"{source_ip}/{length}")))
-        option = f"external-traffic-policy-cidrs={wanted}"
+        option = shlex.quote(f"external-traffic-policy-cidrs={wanted}")
         yield f"admit the client's network: juju config {self.facts.app} {option}"
 
 

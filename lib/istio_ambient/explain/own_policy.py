@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 from typing import Any
 
@@ -13,6 +14,9 @@ from istio_ambient.authorization import evaluator
 from istio_ambient.explain.applications import NamedDestination, NamedSource
 
 _HASH_LENGTH = 8
+_METHOD = re.compile(r"[A-Z]{1,30}")
+_PATH = re.compile(r"(?=/)(?:/(?!\.{1,2}(?:/|$))[\w.~!$&'()+,;=:@-]+)*/?", re.ASCII)
+"""No pattern (`*`, `{`), and the same once it is normalized: no `//`, `/../`, backslash, `%`."""
 
 
 def command(
@@ -23,6 +27,9 @@ def command(
 ) -> str:
     """Return a command that allows a request at the proxy that denies it; empty: there is none.
 
+    There is none for a method or a path that a policy would read as a pattern, or that Envoy
+    compares in another form than it came in: clients choose them.
+
     Names and values of a request are data: the policy is JSON, in one quoted word.
     """
     spec: dict[str, Any] = {"action": "ALLOW"}
@@ -32,10 +39,12 @@ def command(
         if address.kind is not evaluator.DestinationKind.SERVICE:
             return ""
         spec["targetRefs"] = [{"group": "", "kind": "Service", "name": address.name}]
+        if not is_exact(request):
+            return ""
         if request.method:
             operation["methods"] = [request.method]
         if request.path:
-            operation["paths"] = [request.path.partition("?")[0]]
+            operation["paths"] = [_without_query(request.path)]
     elif destination.application:
         labels = {authorization.NAME_LABEL: destination.application}
         spec["selector"] = {"matchLabels": labels}
@@ -62,3 +71,13 @@ def command(
     }
     text = json.dumps(manifest, separators=(",", ":"))
     return f"printf %s {shlex.quote(text)} | kubectl apply -f -"
+
+
+def is_exact(request: evaluator.Request) -> bool:
+    """Return whether a policy can name method and path of a request, and match nothing else."""
+    is_method = not request.method or _METHOD.fullmatch(request.method)
+    return bool(is_method and (not request.path or _PATH.fullmatch(_without_query(request.path))))
+
+
+def _without_query(path: str) -> str:
+    return path.partition("?")[0]

@@ -60,7 +60,7 @@ def remedies(case: Case) -> list[str]:
     if any(each.proxy is evaluator.Proxy.WAYPOINT for each in _earlier(case.verdict, hop)):
         return list(allow_waypoint(case, hop))
     return [
-        *_join_mesh(case),
+        *join_mesh(case),
         *_request_access(case, hop),
         *_own_policy(case, hop),
         *_leave_hardened_mode(case, hop),
@@ -118,8 +118,8 @@ def allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         yield f"or allow {hop.source}, the waypoint, in a policy that selects the pods: {command}"
 
 
-def _join_mesh(case: Case) -> Iterator[str]:
-    """Yield how the source gets an identity."""
+def join_mesh(case: Case) -> Iterator[str]:
+    """Yield how the source of a case gets an identity, if it has none."""
     source = case.source
     if source.on_mesh:
         return
@@ -292,6 +292,11 @@ def _own_policy(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     command = own_policy.command(case.source, case.destination, case.request, hop)
     if command:
         yield f"or allow it by a policy of your own, until you delete it: {command}"
+    elif not own_policy.is_exact(case.request):
+        yield (
+            "no policy is shown that allows it: its method or path has characters that a policy "
+            "reads as a pattern, or that proxies compare in another form"
+        )
 
 
 def _leave_hardened_mode(case: Case, hop: evaluator.Hop) -> Iterator[str]:

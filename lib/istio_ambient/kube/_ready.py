@@ -218,7 +218,7 @@ def _end(terminated: Manifest) -> str:
 
 def _decisive_line(log: str) -> str:
     """Return the last line about an error, without time and level; else the last line."""
-    lines = [line.strip() for line in log[-_MAX_LOG:].splitlines() if line.strip()]
+    lines = [line.strip() for line in log[-_MAX_LOG:].split("\n") if line.strip()]
     errors = [line for line in lines if _LOG_ERROR.search(line)]
     return _LOG_PREFIX.sub("", next(reversed(errors or lines), ""))
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from istio_ambient import kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import proxy_logs
@@ -105,3 +107,32 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch):
         "1 lines are in another format than Istio's (accessLogFormat)",
     )
     assert len(logs.queries) == 1
+
+
+HEADER = st.text(st.characters(exclude_characters="\r\n\0"), max_size=60)
+"""What Envoy lets through in a header, and writes to its log as it is."""
+FORGED = st.sampled_from(
+    [f"x{separator}{WAYPOINT}{separator}" for separator in "\u2028\u2029\x85\x0b\x0c\x1c\x1e"]
+)
+
+
+@given(
+    agent=st.one_of(HEADER, FORGED),
+    forwarded=st.one_of(HEADER, FORGED),
+    path=HEADER.map(lambda text: "/" + text.replace(" ", "")),
+)
+def test_one_line_is_one_request_with_the_address_that_the_proxy_wrote(
+    agent: str, forwarded: str, path: str
+):
+    line = WAYPOINT.replace("GET /details/0", f"DELETE {path}")
+    line = line.replace('"-" "-" "0fb', f'"{forwarded}" "{agent}" "0fb')
+    found = read(Logs({"way-0": f"{line}\n{WAYPOINT}\n"}), "way-0")
+    assert [each.request.method for each in found.entries] == ["DELETE", "GET"]
+    assert {each.request.source_ip for each in found.entries} == {"10.244.128.7"}
+    assert found.entries[0].request.path == path
+    assert found.entries[0].request.is_forwarded or forwarded == "-"
+
+
+def test_a_line_without_its_end_is_not_read():
+    found = read(Logs({"way-0": f"{WAYPOINT}\n{WAYPOINT}"}), "way-0")
+    assert len(found.entries) == 1

