@@ -11,6 +11,7 @@ message names where it leaves something out.
 import dataclasses
 import datetime
 import enum
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,9 @@ MAX_MESSAGE = 120
 """Bytes of a status message; Juju cuts a longer one."""
 DETAILS = "status-details"
 """The action that shows what a message leaves out."""
+_LEAST = 8
+"""Bytes of a place or text that are worth showing behind a remedy."""
+_COMMAND = re.compile(r"\b(juju|kubectl|istioctl) ")
 MAX_LOGGED = 50
 """Problems that one hook writes to the log."""
 
@@ -133,8 +137,18 @@ def message(problem: Problem, *, others: int) -> str:
         return f"{code}{text}"
     note = f" (+{others} more: {DETAILS})" if others else f" (see {DETAILS})"
     room = MAX_MESSAGE - len(f"{code}{note}".encode())
-    cut = _beginning if problem.remedy else shortened
-    return f"{code}{cut(text, room)}{note}"
+    if not problem.remedy:
+        return f"{code}{shortened(text, room)}{note}"
+    start = f"{problem.code} {problem.remedy}"
+    left = room - len(start.encode())
+    if left < 0 and _COMMAND.search(problem.remedy):
+        # A part of a command may do something else: of a list in an option, it drops the rest.
+        return f"{_beginning(f'{problem.code} {what}', room)}{note}"
+    if 0 <= left < _LEAST:
+        return f"{start}{note}"
+    # Whatever is cut is behind the remedy, and no sign is part of a command.
+    cut = _beginning(f"; {what}", left) if left >= 0 else ""
+    return f"{start}{cut}{note}" if cut else f"{_beginning(text, room)}{note}"
 
 
 def _beginning(text: str, limit: int) -> str:

@@ -41,7 +41,7 @@ def definitions(
     """
     wanted: list[kube.Resource] = []
     too_old: list[kube.Manifest] = []
-    replaced: list[str] = []
+    replaced: dict[str, str] = {}
     guarded = True
     for crd in manifests.crds():
         # The schemas are large, so they are compared only for definitions of other installers.
@@ -53,7 +53,7 @@ def definitions(
         present = _outline(ours) if ours else other
         if free and present and manifests.is_of_other_channel(present, outline):
             guarded = False
-            replaced.append(name)
+            replaced[name] = live.identity.owner_key(present["metadata"]["annotations"])
         elif free and not (present and manifests.is_newer(present, outline)):
             wanted.append(crd)
         elif other and not free:
@@ -61,7 +61,7 @@ def definitions(
             if not manifests.serves(other, kube.manifest_of(crd)):
                 too_old.append(other)
     guard = manifests.gateway_api_admission() if guarded else []
-    problems = (*_channel_problems(replaced, live.identity), *_problems(too_old))
+    problems = (*_channel_problems(replaced), *_problems(too_old))
     return Definitions((*wanted, *guard), problems)
 
 
@@ -75,13 +75,13 @@ def _outline(crd: CustomResourceDefinition) -> kube.Manifest:
     }
 
 
-def _channel_problems(replaced: list[str], identity: kube.Identity) -> Iterator[Problem]:
+def _channel_problems(replaced: Mapping[str, str]) -> Iterator[Problem]:
     if replaced:
         yield problem(
             Code.DEFINITIONS_REPLACED,
             "Gateway API",
             f"{len(replaced)} of our CRDs are of another channel now, and stay so",
-            f"kubectl annotate crd {min(replaced)} {identity.owner_annotation}-",
+            f"kubectl annotate crd {min(replaced)} {replaced[min(replaced)]}-",
         )
 
 

@@ -91,6 +91,12 @@ class Identity:
         annotations = section(section(live, "metadata"), "annotations")
         return str(mark(annotations, self.owner_annotation, self.former_domain) or "")
 
+    def owner_key(self, annotations: Mapping[str, str]) -> str:
+        """Return the annotation under which an object names its owner, maybe an earlier one."""
+        former = former_name(self.owner_annotation, self.former_domain)
+        is_former = former in annotations and self.owner_annotation not in annotations
+        return former if is_former else self.owner_annotation
+
     def former_marks(self, annotations: Mapping[str, str]) -> list[str]:
         """Return the annotations that have their names of earlier releases."""
         start = f"{self.former_domain}/"

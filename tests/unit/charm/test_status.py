@@ -3,9 +3,11 @@
 """The unit status from everything that a reconcile found: what an operator must do comes first."""
 
 import datetime
+import re
 from typing import Any
 
 import ops
+import pytest
 from istio_ambient import kube, resources
 from istio_ambient.charm import status
 from istio_ambient.values.problem_codes import Code
@@ -166,3 +168,22 @@ def test_what_is_waited_for_has_the_same_names_however_far_it_is():
     faults = [fault(f"list {kind}", "busy", transient=True) for kind in ("Node", "Pod")]
     assert named(faults=faults[:1]) == named(faults=faults) == ("the API server",)
     assert named(faults=[fault("list Pod", "no such field", transient=False)]) == ()
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_command_is_whole_or_not_shown(others: int):
+    for length in range(1, 120):
+        remedy = f"if you trust it: juju config beacon trusted-requesters={'a' * length},b"
+        problem = Problem(
+            app="web",
+            endpoint="mesh",
+            field="",
+            message="is refused, and this takes a long while to say " * 2,
+            remedy=remedy,
+            code=Code.INVALID_ENTRY,
+        )
+        shown = status.message(problem, others=others)
+        assert len(shown.encode()) <= status.MAX_MESSAGE
+        assert status.DETAILS in shown
+        assert "juju" not in shown or re.search(rf"{re.escape(remedy)}(;| \()", shown)
+    assert shown.startswith("CI-201 web:mesh: is refused")

@@ -202,6 +202,11 @@ def test_ours_of_the_experimental_channel_are_not_taken_back(
     assert not {GATEWAYS, GUARD} & names(wanted)
     (problem,) = wanted.problems
     assert problem.remedy.endswith(f"kubectl annotate crd {GATEWAYS} charmed-istio/owner-")
+    former: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version, **EXPERIMENTAL))  # pyright: ignore
+    marks = former.metadata.annotations
+    marks["charmed-istio.io/owner"] = marks.pop("charmed-istio/owner", "istio-system/istio-k8s")
+    (earlier,) = desired(control_plane.Surroundings(), former, *running).problems
+    assert earlier.remedy.endswith(f"annotate crd {GATEWAYS} charmed-istio.io/owner-")
     assert problem.code is Code.DEFINITIONS_REPLACED
     assert wanted.hold is not bool(running)
     # Given up, they are another installer's, and are used.
