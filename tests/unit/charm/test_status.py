@@ -172,6 +172,7 @@ def test_what_is_waited_for_has_the_same_names_however_far_it_is():
 
 @pytest.mark.parametrize("others", [0, 2])
 def test_a_command_is_whole_or_not_shown(others: int):
+    shown = ""
     for length in range(1, 120):
         remedy = f"if you trust it: juju config beacon trusted-requesters={'a' * length},b"
         problem = Problem(
