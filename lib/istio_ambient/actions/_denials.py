@@ -41,6 +41,7 @@ def list_denials(
     proxies: Sequence[denials.ProxyPod],
     judge: denials.Judge,
     topology: evaluator.Topology,
+    model: str,
 ) -> _reading.Results:
     """Return what proxies refused lately: recorded facts first, then what policies say now.
 
@@ -50,6 +51,7 @@ def list_denials(
         proxies: whose logs are read.
         judge: says what the policies say now.
         topology: of the cluster.
+        model: the model of the application; what ztunnels logged about others is left out.
 
     Raises:
         ParameterError: `since` or the format is not known.
@@ -59,9 +61,9 @@ def list_denials(
     now = datetime.datetime.now(datetime.UTC)
     logs = proxy_logs.read(client, proxies, age)
     directory = denials.Directory(topology)
-    attempts = [
-        each for each in denials.refused(directory, logs.entries) if not app or app in _names(each)
-    ]
+    refused = list(denials.refused(directory, logs.entries))
+    own = [each for each in refused if each.is_of(model)]
+    attempts = [each for each in own if not app or app in _names(each)]
     groups = denials.groups(attempts)
     policies = topology.snapshot.policies
     found = [denials.denial(group, judge, policies) for group in groups[:MAX_GROUPS]]
@@ -77,8 +79,8 @@ def list_denials(
         "policies-of": denials.moment(now),
         **results,
         **_not_weighed(found),
-        **(_counted(client, proxies, form) if proxies and not logs.read else {}),
-        **_notes(logs, proxies),
+        **(_counted(client, proxies, form, model) if proxies and not logs.read else {}),
+        **_notes(logs, proxies, len(refused) - len(own), topology, model),
     }
 
 
@@ -89,10 +91,11 @@ def _not_weighed(found: Sequence[denials.Denial]) -> dict[str, str]:
 
 
 def _counted(
-    client: kube.Client, proxies: Sequence[denials.ProxyPod], form: str
+    client: kube.Client, proxies: Sequence[denials.ProxyPod], form: str, model: str
 ) -> _reading.Results:
     """Return what proxies counted since they started, where no log could be read."""
-    found, unread = proxy_logs.read_counters(client, proxies)
+    counted, unread = proxy_logs.read_counters(client, proxies)
+    found = [each for each in counted if each.is_of(model)]
     render = denial_counters.table if form == _reading.TABLE else _reading.as_json
     says = "from counters since the proxies started: no method, no path, no time"
     return {
@@ -101,13 +104,33 @@ def _counted(
     }
 
 
-def _notes(logs: denials.Logs, proxies: Sequence[denials.ProxyPod]) -> dict[str, str]:
+def _notes(
+    logs: denials.Logs,
+    proxies: Sequence[denials.ProxyPod],
+    left_out: int,
+    topology: evaluator.Topology,
+    model: str,
+) -> dict[str, str]:
     notes = list(logs.notes)
+    if left_out:
+        notes.append(f"left out: {left_out} refusals of other models, on the same nodes")
+    has_gateway = any(each.proxy is evaluator.Proxy.GATEWAY for each in proxies)
+    has_ztunnel = any(each.proxy is evaluator.Proxy.ZTUNNEL for each in proxies)
+    if not has_ztunnel and not has_gateway and _has_meshed_pods(topology, model):
+        notes.append(
+            f"no ztunnel was found in {topology.snapshot.root_namespace}, Istio's root namespace, "
+            "on the nodes of this model: refusals at pods are not listed"
+        )
     if not proxies:
         notes.append("there is no pod of a proxy yet: see juju status")
     elif logs.read and not logs.entries:
         notes.append("no request is in the logs: there was none, or accessLogFile is empty")
     return {"notes": "\n".join(map(text.printable, notes))} if notes else {}
+
+
+def _has_meshed_pods(topology: evaluator.Topology, model: str) -> bool:
+    pods = topology.pods.values()
+    return any(evaluator.key(each)[0] == model and topology.on_mesh(each) for each in pods)
 
 
 def _names(attempt: denials.Attempt) -> Iterable[str]:

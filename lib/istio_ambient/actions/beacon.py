@@ -157,10 +157,9 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
     def _list_denials(self, params: _reading.Params) -> _reading.Results:
         judge, topology = self._judge()
         waypoint = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)
-        proxies = proxy_logs.proxies(
-            topology.snapshot, self.charm.model.name, waypoint, ztunnel=True
-        )
-        return _denials.list_denials(self.charm.client, params, proxies, judge, topology)
+        model = self.charm.model.name
+        proxies = proxy_logs.proxies(topology.snapshot, model, waypoint, ztunnel=True)
+        return _denials.list_denials(self.charm.client, params, proxies, judge, topology, model)
 
     def _judge(self) -> tuple[judgements.MeshJudge, evaluator.Topology]:
         """Return what judges recorded requests by the policies of now, and the cluster."""

@@ -46,7 +46,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         judge = judgements.GatewayJudge(evaluation, facts)
         proxies = proxy_logs.proxies(snapshot, model, app, ztunnel=False)
         return _denials.list_denials(
-            self.charm.client, params, proxies, judge, evaluation.topology
+            self.charm.client, params, proxies, judge, evaluation.topology, model
         )
 
     def _list_policies(self, params: _reading.Params) -> _reading.Results:

@@ -34,6 +34,11 @@ class Counter:
     count: int
     by: str
 
+    def is_of(self, model: str) -> bool:
+        """Return whether source or target are of a model; ztunnels count those of all models."""
+        is_named = f"{model}/" in (self.source[: len(model) + 1], self.target[: len(model) + 1])
+        return is_named or not self.by.startswith(evaluator.Proxy.ZTUNNEL)
+
 
 def counters(proxy: denials.ProxyPod, exposition: str) -> list[Counter]:
     """Return what a proxy counted, each source and target once.

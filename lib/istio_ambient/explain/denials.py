@@ -105,6 +105,16 @@ class Attempt:
             return self.destination.address.namespace
         return (recorded.pod or recorded.service or ("",))[0]
 
+    def is_of(self, model: str) -> bool:
+        """Return whether a model may see a request: its own proxies, its target or its source.
+
+        The ztunnel of a node logs the connections of all models; a source counts if verified.
+        """
+        if self.proxy is not evaluator.Proxy.ZTUNNEL or self.model == model:
+            return True
+        named = self.sender.named if self.sender.identified else None
+        return named is not None and named.namespace == model
+
     @property
     def folded_path(self) -> str:
         """The path without query, ids replaced by `*`."""

@@ -53,3 +53,14 @@ def test_a_waypoint_counts_pairs_or_at_least_a_number():
 )
 def test_no_metrics_raise(text: str):
     denial_counters.counters(ZTUNNEL, text)
+
+
+def test_what_a_ztunnel_counts_about_other_models_is_not_of_this_one():
+    def is_of_shop(source: str, target: str, by: str = "ztunnel") -> bool:
+        return denial_counters.Counter(source, target, 1, by).is_of("shop")
+
+    assert is_of_shop("shop/a", "other/b")
+    assert is_of_shop("other/a", "shop/b")
+    assert not is_of_shop("other/a", "other/b")
+    assert not is_of_shop("shopping/a", "shopping/b")
+    assert is_of_shop("other/a", "other/b", "waypoint shop/way")

@@ -393,3 +393,20 @@ def test_no_text_of_a_line_becomes_part_of_a_command(texts: list[str]):
                 assert not set(bare.replace(" | kubectl apply", "")) & set("$`|&\\{*\u2028"), (
                     remedy
                 )
+
+
+def test_what_a_ztunnel_logs_about_other_models_is_not_of_this_one():
+    line = ZTUNNEL.format(reason=NOT_ALLOWED)
+    payroll = line.replace("ns/shop/sa/ratings", "ns/other/sa/payroll")
+    secret = line.replace('dst.namespace="shop"', 'dst.namespace="other"')
+    secret = secret.replace('"details.shop', '"details.other')
+    foreign = secret.replace("ns/shop/sa/ratings", "ns/other/sa/payroll")
+    unproven = foreign.replace('src.identity="spiffe://cluster.local/ns/other/sa/payroll" ', "")
+    unproven = unproven.replace("172.18.0.2", "10.244.128.7")
+    directory = denials.Directory(evaluation().topology)
+    found = [
+        directory.attempt(entry(each, NODE)).is_of("shop")
+        for each in (line, payroll, secret, foreign, unproven)
+    ]
+    assert found == [True, True, True, False, False]
+    assert directory.attempt(entry(waypoint())).is_of("other")
