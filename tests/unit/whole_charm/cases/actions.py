@@ -259,6 +259,11 @@ EXPLAIN: Mapping[str, Case] = {
         {"action: verdict": "conditional"},
         given=patched(EXPLAINED, ASKED),
     ),
+    "an explanation: an authorizer is unknown": Case(
+        mesh_config(),
+        {"action: verdict": "denied"},
+        given=patched(EXPLAINED, ASKED, authorizer("envoyExtAuthzHttp")),
+    ),
     "an explanation: an authorizer is asked about HTTP only": Case(
         authorizer("envoyExtAuthzHttp"),
         {"action: verdict": "allowed"},
