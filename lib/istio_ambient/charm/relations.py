@@ -116,15 +116,7 @@ class Relations(ops.Object):
         is_known = self.databag(relation) != {} or self._has_addresses(relation)
         if is_known or not self._is_unknown(relation):
             return False
-        unit = self._charm.unit.name.replace("/", "-")
-        self._forgotten[relation.id] = Problem(
-            app=relation.app.name,
-            endpoint=relation.name,
-            field="",
-            message="Juju has forgotten this relation",
-            remedy=f"kubectl -n {self.model.name} delete pod {unit}",
-            code=Code.RELATION_FORGOTTEN,
-        )
+        self._forget(relation, relation.app.name, "Juju has forgotten this relation")
         return True
 
     def model_uuid(self, relation: ops.Relation) -> str | None:
@@ -252,6 +244,17 @@ class Relations(ops.Object):
         named = (relation if relation.app else self._named(relation) for relation in listed)
         return sorted(filter(None, named), key=lambda relation: relation.id)
 
+    def _forget(self, relation: ops.Relation, app: str, message: str) -> None:
+        unit = self._charm.unit.name.replace("/", "-")
+        self._forgotten[relation.id] = Problem(
+            app=app,
+            endpoint=relation.name,
+            field="",
+            message=message,
+            remedy=f"kubectl -n {self.model.name} delete pod {unit}",
+            code=Code.RELATION_FORGOTTEN,
+        )
+
     def _named(self, relation: ops.Relation) -> ops.Relation | None:
         """Return a relation with the application that it had in an earlier hook.
 
@@ -264,6 +267,12 @@ class Relations(ops.Object):
         self._refuse(relation.name, "relation-list", error, app)
         if not app:
             self.unlisted.add(relation.name)
+            entry: dict[str, Any] = {"refused": now(), **self._entry(relation)}
+            self._remember(relation, entry)
+            if now() - entry["refused"] > KEPT:
+                # It will not pass by itself, and all writes wait for it.
+                text = f"Juju names no application of relation {relation.id}; nothing is written"
+                self._forget(relation, "", text)
             return None
         # Published libraries read the relation itself, and expect it to be as ops has it.
         named = copy.copy(relation)

@@ -376,6 +376,21 @@ def test_what_an_application_has_that_juju_does_not_name_stays_as_it_is(
     assert any(f" {endpoint}{named}" in line for line in outcome.at("log"))
 
 
+def test_an_application_that_juju_never_names_gets_a_remedy_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    scenario = patched(
+        EMPTY, BASES["istio-beacon-k8s"], related("istio-beacon-k8s", "service-mesh")
+    )
+    outcome, left, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN)
+    assert not any("delete pod" in line for line in outcome.at("log"))
+    monkeypatch.setattr(relations, "now", lambda: 2e9)
+    outcome, _, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+    assert outcome.at("status").startswith("blocked: service-mesh: Juju names no application")
+    assert outcome.at("status").endswith("; kubectl -n shop delete pod beacon-0")
+    assert outcome.at("requests") == []
+
+
 @pytest.mark.slow
 def test_what_such_an_application_restricts_stays_restricted_for_ever(
     monkeypatch: pytest.MonkeyPatch,
