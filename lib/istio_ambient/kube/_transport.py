@@ -33,6 +33,8 @@ MIN_PAUSE, MAX_PAUSE = 0.2, 1.0
 """Seconds between two attempts; the API server may ask for a longer pause, not for a shorter."""
 MAX_BYTES = 256 * 1024 * 1024
 """Of an answer."""
+MAX_TEXT = 16 * 1024 * 1024
+"""Bytes of a log or of a pod's own answer, which may come from any program."""
 MAX_FAILURES = 5
 """How many requests of one sort may fail after each other, repetitions included. The others are
 sent once; where the failures are slow, or there is no answer at all, not even that."""
@@ -165,7 +167,11 @@ class RetryTransport(httpx2.BaseTransport):
         try:
             response = self._inner.handle_request(request)
             try:
-                content = _content(response, time.monotonic() + min(TIMEOUT.read or 0, left))
+                content = _content(
+                    response,
+                    time.monotonic() + min(TIMEOUT.read or 0, left),
+                    MAX_TEXT if TEXTS.match(request.url.path) else MAX_BYTES,
+                )
             finally:
                 response.close()
         except httpx2.HTTPError as error:
@@ -296,8 +302,13 @@ def _status(response: httpx2.Response, code: int, message: str) -> httpx2.Respon
     return _json_response(response, body, code)
 
 
-def _content(response: httpx2.Response, end: float) -> bytes:
+def _content(response: httpx2.Response, end: float, most: int) -> bytes:
     """Return the body; a read timeout counts from one byte to the next, and `end` for all.
+
+    Args:
+        response: whose body is read.
+        end: by the monotonic clock.
+        most: bytes of a body that is not too large.
 
     Raises:
         httpx2.HTTPError: the body ends early, is too large, or takes too long.
@@ -307,7 +318,7 @@ def _content(response: httpx2.Response, end: float) -> bytes:
     for part in response.iter_bytes():
         parts.append(part)
         size += len(part)
-        if size > MAX_BYTES:
+        if size > most:
             raise httpx2.ReadError("the answer is too large")
         if time.monotonic() > end:
             raise httpx2.ReadTimeout("the answer takes too long")

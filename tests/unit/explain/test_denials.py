@@ -410,3 +410,21 @@ def test_what_a_ztunnel_logs_about_other_models_is_not_of_this_one():
     ]
     assert found == [True, True, True, False, False]
     assert directory.attempt(entry(waypoint())).is_of("other")
+
+
+def test_pods_are_looked_through_once_however_many_lines_there_are():
+    class Pods(dict[tuple[str, str], Any]):
+        reads = 0
+
+        def values(self) -> Any:
+            self.reads += 1
+            return super().values()
+
+    topology = evaluation().topology
+    pods = Pods(topology.pods)
+    topology.pods = pods
+    directory = denials.Directory(topology)
+    first = pods.reads
+    for _ in range(5):
+        directory.attempt(entry(ZTUNNEL.format(reason=NOT_ALLOWED), NODE))
+    assert pods.reads == first + 1

@@ -336,3 +336,12 @@ def test_text_is_an_answer_where_a_log_or_a_pod_is_asked(clock: Clock, path: str
     found = transport.handle_request(httpx2.Request("GET", f"http://api{path}"))
     assert (found.status_code == 200) is is_text
     assert (found.content == lines) is is_text
+
+
+def test_what_a_pod_answers_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_transport, "MAX_TEXT", 100)
+    path = "/api/v1/namespaces/shop/pods/way-0:15090/proxy/stats/prometheus"
+    assert sent(Server(clock, answer(200, b"x" * 100)), path).content == b"x" * 100
+    with pytest.raises(httpx2.ReadError, match="too large"):
+        sent(Server(clock, answer(200, b"x" * 101)), path)
+    assert sent(Server(clock, answer(200, OBJECT + b" " * 101))).status_code == 200
