@@ -226,6 +226,16 @@ CONFIGURATIONS: Mapping[str, Case] = {
         api(backends=[{"service": "tempo", "port": 9096, "weight": 10}]),
         {f"{BACKEND}.port": 9096},
     ),
+    "the Service of a described route lacks a port": Case(
+        {"objects": {"Service shop/tempo": service("tempo", 3200)}},
+        {"plan: checks.watch-0.tcp": {"host": "tempo.shop.svc", "port": 9096}},
+        same={CALLS: PRESENT},
+    ),
+    "the Service of a described route is missing": Case(
+        {"objects": {"Service shop/tempo": None}},
+        {"plan: checks.watch-0.tcp.host": "tempo.shop.svc"},
+        same={f"{BACKEND}.weight": 10},
+    ),
     "another weight of a backend": Case(
         api(backends=[{"service": "tempo", "port": 3200, "weight": 20}]), {f"{BACKEND}.weight": 20}
     ),
