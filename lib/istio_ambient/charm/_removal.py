@@ -60,8 +60,9 @@ def tell_command(identity: kube.Identity, kinds: Iterable[kube.ResourceType]) ->
     selector = ",".join(f"{key}={value}" for key, value in identity.labels.items())
     resources = ",".join(sorted(_resource(kind) for kind in kinds if not kube.is_kept(kind)))
     logger.error("to delete them: kubectl delete %s -A -l %s", resources, selector)
-    mark = f"{identity.owner_annotation}: {identity.owner}"
-    logger.error("before that, see that each has the annotation %s", mark)
+    former = kube.former_name(identity.owner_annotation, identity.former_domain)
+    keys = " or ".join(dict.fromkeys((identity.owner_annotation, former)))
+    logger.error("before that, see that each has the annotation %s: %s", keys, identity.owner)
 
 
 def _pass(

@@ -14,7 +14,7 @@ from istio_ambient.kube._apply import apply, release
 from istio_ambient.kube._client import Client, connect, prepare_decoders
 from istio_ambient.kube._faults import Fault, RequestError, failure, fault_of
 from istio_ambient.kube._guards import missing, withheld
-from istio_ambient.kube._identity import Identity, mark
+from istio_ambient.kube._identity import Identity, former_name, mark
 from istio_ambient.kube._kinds import is_kept
 from istio_ambient.kube._labels import LabelPatch, apply_labels, describe, label_changes
 from istio_ambient.kube._live import (
@@ -105,6 +105,7 @@ __all__ = [
     "failure",
     "fault_of",
     "first_of",
+    "former_name",
     "is_applied",
     "is_kept",
     "items",
