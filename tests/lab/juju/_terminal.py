@@ -19,7 +19,7 @@ from tests.lab.juju import _model
 from tests.lab.juju._endpoints import JujuError, Offer
 
 _COMMAND = re.compile(
-    r"echo '[^']*' \| kubectl apply -f -|(?:juju|kubectl) (?!edit)[a-z-]+ [^;()]*"
+    r"printf %s '[^']*' \| kubectl apply -f -|(?:juju|kubectl) (?!edit)[a-z-]+ [^;()]*"
 )
 """A command within the text of a remedy, up to the next one."""
 
@@ -56,8 +56,8 @@ class Terminal:
         """
         words = shlex.split(line.replace("<endpoint>", self._endpoint))
         name = f"_{words[0]}_{words[1].replace('-', '_')}"
-        if words[0] == "echo":
-            return self._apply(json.loads(words[1]))
+        if words[0] == "printf":
+            return self._apply(json.loads(words[2]))
         carry_out = getattr(self, name, None)
         if carry_out is None:
             raise JujuError(f"the lab has no command {line}")
