@@ -5,7 +5,6 @@
 
 import logging
 import os
-import re
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -109,8 +108,6 @@ def run(
         unit.log += context.juju_log
         results = dict(context.action_results or {})
     changed = tuple(_absorb(unit, state, after, world))
-    if after.unit_status != state.unit_status:  # An action leaves the status, whole, as it was.
-        unit.status = _whole(unit.status, [line.message for line in context.juju_log])
     return Outcome(changed, results)
 
 
@@ -289,16 +286,6 @@ def _hook_error(
     return HookError(model, unit.name, str(hook), trace, log[-LOG_TAIL:])
 
 
-def _whole(status: ops.StatusBase, log: list[str]) -> ops.StatusBase:
-    """Return a status with the text that the log has, where Juju's limit has cut it."""
-    assert len(status.message.encode()) <= MAX_MESSAGE, status.message
-    start, cut, end = status.message.partition("\N{HORIZONTAL ELLIPSIS}")
-    more = re.search(r"( \(\+\d+ more\))?$", end)
-    rest = more[0] if more else ""
-    found = (text[text.index(start) :] + rest for text in log if cut and start in text)
-    return ops.StatusBase.from_name(status.name, next(found, status.message))
-
-
 def _absorb(
     unit: Unit, before: testing.State, after: testing.State, world: World
 ) -> Iterable[str]:
@@ -306,7 +293,9 @@ def _absorb(
     unit.deferred = list(after.deferred)
     unit.stored_states = after.stored_states
     unit.opened_ports = after.opened_ports
-    unit.status = ops.StatusBase.from_name(after.unit_status.name, after.unit_status.message)
+    message = after.unit_status.message
+    assert len(message.encode()) <= MAX_MESSAGE, message
+    unit.status = ops.StatusBase.from_name(after.unit_status.name, message)
     unit.version = after.workload_version
     unit.app.status = ops.StatusBase.from_name(after.app_status.name, after.app_status.message)
     _secrets.absorb(world.secrets, unit, {s.id for s in before.secrets}, after.secrets)
