@@ -146,7 +146,7 @@ def test_refused_requests_are_listed_with_their_remedy(shop: beacon.Shop):
     results = run(shop, "list-requests", app="greedy")
     assert (results["granted"], results["refused"]) == (1, 1)
     assert (
-        f"asks for Service {shop.name}/ratings, which is not its own; ask for a Service"
+        f"asks for Service {shop.name}/ratings, which is not its own; its own Services have"
         in (results["table"])
     )
     listed = json.loads(run(shop, "list-requests", format="json")["json"])
