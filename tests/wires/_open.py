@@ -38,3 +38,7 @@ OPEN: Mapping[str, str] = {
     ),
 }
 """Module and callee → parameters."""
+
+OPEN_NAMES = frozenset({"code"})
+"""Parameters whose wires are not cut: cases expect the words of a problem, and not yet its code.
+`tests/unit/whole_charm/test_problem_codes.py` holds that each code occurs."""
