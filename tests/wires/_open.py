@@ -9,7 +9,6 @@ Each is to get a case, or a test that `TESTED_ALONE` names.
 from collections.abc import Mapping
 
 OPEN: Mapping[str, str] = {
-    "charm_of_istio_beacon_k8s: beacon.Facts": "requesters",
     "charm_of_istio_beacon_k8s: cluster_acceptance.of_gateway": "wrote",
     "charm_of_istio_ingress_k8s: cluster_acceptance.of_gateway": "wrote",
     "charm_of_istio_ingress_k8s: ingress.Facts": "authentication_in_force live_routes",
