@@ -15,7 +15,10 @@ import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from istio_ambient.values.problem_codes import Code
+
 from tests.unit.whole_charm import running
+from tests.unit.whole_charm.outcomes import Has
 from tests.unit.whole_charm.scenarios import Case, Suite, patched
 from tests.wires import _switch
 from tests.wires._switch import Wire
@@ -48,10 +51,27 @@ class Trial:
         return bool(found.mismatches({**self.case.expect, **self.case.same}))
 
 
-def trials_of(suites: Iterable[Suite]) -> list[Trial]:
-    """Return a trial for each case."""
+def trials_of(suites: Iterable[Suite], codes: Mapping[Code, tuple[str, str]]) -> list[Trial]:
+    """Return a trial for each case.
+
+    Args:
+        suites: the cases of the charms.
+        codes: of problems → charm and name of a case that is also expected to provoke the code.
+    """
+    provoked: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    for code, case_name in codes.items():
+        provoked[case_name].append(code.id)
+
+    def expecting(case: Case, found: Sequence[str]) -> Case:
+        same = {"codes": Has(*found), **case.same} if found else case.same
+        return dataclasses.replace(case, same=same)
+
     return [
-        Trial(f"{suite.charm}: {name}", patched(suite.base, case.given, case.change), case)
+        Trial(
+            f"{suite.charm}: {name}",
+            patched(suite.base, case.given, case.change),
+            expecting(case, provoked[suite.charm, name]),
+        )
         for suite in suites
         for name, case in suite.cases.items()
     ]

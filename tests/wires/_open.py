@@ -3,7 +3,7 @@
 
 """Wires that no case of a whole charm detects, and for which no other test has been shown to.
 
-Each is to get a case, or a test that `TESTED_ALONE` names.
+Each is to get a case, or a test that `TESTED_ALONE` names. None is to be added.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,8 @@ OPEN: Mapping[str, str] = {
     "charm_of_istio_ingress_k8s: ingress_authentication.tokens": "app",
     "charm_of_istio_ingress_k8s: ingress_services.read": "authorizer route_namespaces",
     "charm_of_istio_k8s: trial.run": "hardened on_trial",
-    "istio_ambient.authorization._ownership: Objection": "remedy",
     "istio_ambient.authorization._rule_sets: RuleSet": "operations",
-    "istio_ambient.beacon._facts: authorization.objections": "app",
     "istio_ambient.cluster.ingress_services: kube.list_kind": "namespace",
-    "istio_ambient.cluster.mesh_snapshot: evaluator.Snapshot": (
-        "peer_authentications request_authentications unread"
-    ),
     "istio_ambient.control_plane._desired: manifests.ControlPlane": "mesh_config_annotations",
     "istio_ambient.control_plane._mesh_ca: _check_signer": "is_root",
     "istio_ambient.control_plane._mesh_ca: _signers.signing_defect": "is_root",
@@ -42,7 +37,3 @@ OPEN: Mapping[str, str] = {
     ),
 }
 """Module and callee → parameters."""
-
-OPEN_NAMES = frozenset({"code"})
-"""Parameters whose wires are not cut: cases expect the words of a problem, and not yet its code.
-`tests/unit/whole_charm/test_problem_codes.py` holds that each code occurs."""

@@ -35,6 +35,7 @@ LOADER = importlib.machinery.SourceFileLoader
 
 API_VERSIONS: Mapping[str, str] = {
     "AuthorizationPolicy": "security.istio.io/v1",
+    "PeerAuthentication": "security.istio.io/v1",
     "ConfigMap": "v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "Deployment": "apps/v1",

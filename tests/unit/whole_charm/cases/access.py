@@ -130,7 +130,13 @@ CASES: Mapping[str, Case] = {
     ),
     "a Service selects other pods": Case(
         {"objects": {"Service shop/details": {"spec": {"selector": {NAME: "other"}}}}},
-        {"status": blocked("details:service-mesh policies[0]", "shop/details")},
+        {
+            "status": blocked(
+                "details:service-mesh policies[0]",
+                "shop/details",
+                "juju config beacon trusted-requesters=",
+            )
+        },
     ),
     "there is no such Service": Case(
         {"objects": {"Service shop/details": None, "Service shop/other": service("details")}},

@@ -221,6 +221,18 @@ def authorizer(kind: str) -> Patch:
 
 NOT_OPEN = patched(EXPLAINED, {"objects": {"AuthorizationPolicy shop/open": None}})
 
+WITHOUT_IDENTITY = patched(
+    EXPLAINED,
+    {
+        "objects": {
+            "Deployment mesh/istiod": istiod(),
+            "AuthorizationPolicy root/nothing": None,
+            "Pod shop/caller-0": {"metadata": {"annotations": None}},
+        }
+    },
+)
+"""`caller` is not captured, and no policy keeps plain text out."""
+
 EXPLAIN: Mapping[str, Case] = {
     "an explanation: no client is let in": Case(
         without("AuthorizationPolicy shop/open"), {"action: verdict": "denied"}, given=EXPLAINED
@@ -253,6 +265,26 @@ EXPLAIN: Mapping[str, Case] = {
             {"event": {"params": {"path": "/a//b"}}},
             opened(to=[{"operation": {"paths": ["/a/b"]}}]),
         ),
+    ),
+    "an explanation: plain text is refused": Case(
+        {"objects": {"PeerAuthentication root/default": {"spec": {"mtls": {"mode": "STRICT"}}}}},
+        {"action: verdict": "denied"},
+        given=WITHOUT_IDENTITY,
+        same={"action: explanation": Has("shop/caller is not on the mesh")},
+    ),
+    "an explanation: tokens are looked at": Case(
+        {
+            "objects": {
+                "RequestAuthentication shop/tokens": {
+                    "spec": {
+                        "targetRefs": [{"group": "", "kind": "Service", "name": "details"}],
+                        "jwtRules": [{"issuer": "https://login.example"}],
+                    }
+                }
+            }
+        },
+        {"action: explanation": Has("whether a token of the request is valid")},
+        given=EXPLAINED,
     ),
     "an explanation: an authorizer is known": Case(
         authorizer("envoyExtAuthzHttp"),

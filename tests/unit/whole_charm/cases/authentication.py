@@ -93,7 +93,7 @@ CERTIFICATES: Mapping[str, Case] = {
             "config": {"external_hostname": "new.example.com"},
             "earlier": {"config": {"external_hostname": HOST}, "earlier": {}},
         },
-        {"status": waiting("certificates", "new.example.com")},
+        {"status": waiting("certificates", "new.example.com"), "codes": Has("CI-504")},
         given=CERTIFIED,
         same={
             "certificate: issuer": "CN=authority",

@@ -123,11 +123,12 @@ FACTS: Mapping[str, Case] = {
         {"earlier": {"leader": True}, "meanwhile": {GATEWAY: None}},
         {"status": late("waypoint shop-beacon-waypoint")},
         given={"leader": False},
+        same={"codes": Has("CI-013")},
     ),
     **acceptance("waypoint", WAYPOINT),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {f"Deployment shop/{WAYPOINT}": None}},
-        {"status": late("waypoint shop-beacon-waypoint")},
+        {"status": late("waypoint shop-beacon-waypoint"), "codes": Has("CI-013")},
     ),
     "no application of another model": Case(
         {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},

@@ -85,7 +85,9 @@ def acceptance(what: str, workload: str) -> dict[str, Case]:
             {"status": Has("waiting: istiod: does not answer")},
             same={"reads": Has("token charmed-istio-acceptance in mesh")},
         ),
-        "no istiod": Case(removed, {"status": late("istiod", "there is no istiod")}),
+        "no istiod": Case(
+            removed, {"status": late("istiod", "there is no istiod"), "codes": Has("CI-701")}
+        ),
         "no istiod for a short time": Case(
             removed,
             {"status": waiting("istiod", "there is no istiod", "deploy istio-k8s")},
