@@ -167,16 +167,17 @@ def explain_line(
     judgement = judge(attempt)
     changed = denials.changes_since(attempt, judgement, topology.snapshot.policies)
     time = denials.moment(datetime.datetime.now(datetime.UTC))
+    verdict = denials.now(attempt, judgement, changed)
     results: _reading.Results = {
         "recorded": str(found.refusal or "not refused"),
-        "verdict-now": denials.now(attempt, judgement, changed),
+        "verdict-now": verdict,
     }
     if form == _reading.JSON:
         content = {
             "recorded": denials.data(attempt),
             "now": {
                 "time": time,
-                "verdict": denials.now(attempt, judgement, changed),
+                "verdict": verdict,
                 "changed": list(changed),
                 "remedies": list(judgement.remedies),
                 "not-weighed": list(judgement.not_weighed),

@@ -111,8 +111,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         model = self.charm.model.name
         form = _reading.choice(params, "format", (*access_list.FORMS, _HTML))
         control_plane, snapshot = self.read()
-        hardened = access_list.is_hardened(snapshot)
-        forms = access_list.forms(f"Who may reach whom, {model}", hardened=hardened)
+        title = f"Who may reach whom, {model}"
         app = _reading.text_of(params, "app")
         if app:
             topology = evaluator.Topology(snapshot)
@@ -120,6 +119,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             applications.check(topology, model, app)
         if form == _HTML:
             return self._page(control_plane, snapshot, model, app)
+        forms = access_list.forms(title, hardened=access_list.is_hardened(snapshot))
         found = access_list.access_list(snapshot, model, app)
         nodes = access_list.about_nodes(found)
         return {
@@ -133,12 +133,11 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
     ) -> _reading.Results:
         """Write the page of who may reach whom, with and without hardened mode."""
         owner, hardened = _owner(control_plane), access_list.is_hardened(snapshot)
-        modes = (True, False)
         by_mode = {
             on: access_list.access_list(
                 access_changes.with_hardened_mode(snapshot, owner, on=on), model, app
             )
-            for on in modes
+            for on in (True, False)
         }
         now = datetime.datetime.now(datetime.UTC)
         page = access_page.html(

@@ -458,13 +458,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             return
         self.renews = True
         plan = self.reconcile()
-        for each in self._reported[: status.MAX_LOGGED]:
+        found, reported = self._status()
+        for each in found[: status.MAX_LOGGED]:
             event.log(str(each))
         if not self.unit.is_leader():
             # "No change" would be untrue: a unit that is not the leader plans nothing.
             outward.fail(event, self.leader_only("reconcile"))
             return
-        reported = self._status()
         outward.set_results(
             event,
             {
@@ -482,18 +482,17 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if not self._reconciled:
             # An action that reads, or the removal: nothing was found, and nothing is better.
             return
-        found, shown = self._reported, self._status()
+        found, shown = self._status()
         for each in found[: status.MAX_LOGGED]:
             logger.warning("%s", each)
         self._details.keep(shown, found, datetime.datetime.now(datetime.UTC))
         event.add_status(shown)
 
-    @property
-    def _reported(self) -> list[status.Reported]:
-        return status.reported(self._all_findings, self._ready_timeout)
-
-    def _status(self) -> ops.StatusBase:
-        return status.status_of(self._all_findings, self._ready_timeout)
+    def _status(self) -> tuple[list[status.Reported], ops.StatusBase]:
+        """Return what the findings report, and the unit status that is made of it."""
+        findings = self._all_findings
+        found = status.reported(findings, self._ready_timeout)
+        return found, status.shown(found, findings)
 
     @property
     def _all_findings(self) -> status.Findings:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from lightkube.core import resource as lightkube_resource
 
 from istio_ambient import kube
+from istio_ambient.charm import status
 from istio_ambient.values.problem_codes import Code
-from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -83,13 +83,8 @@ def _pass(
         left.setdefault(change.kind, []).append(str(change.ref))
     errors = (*live.unread.values(), *kube.release(client, live))
     faults = [*applied.faults, *(kube.fault_of(error, identity) for error in errors)]
-    return left, [*faults, *map(_waiting, held)]
-
-
-def _waiting(change: kube.Change) -> kube.Fault:
-    place, message = str(change.ref), change.reason
-    problem = Problem("", place, "", message=message, remedy="", code=Code.HELD)
-    return kube.Fault(problem, transient=False)
+    waiting = (status.of_change(Code.HELD, change) for change in held)
+    return left, [*faults, *(kube.Fault(each, transient=False) for each in waiting)]
 
 
 def _resource(kind: kube.ResourceType) -> str:

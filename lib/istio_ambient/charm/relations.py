@@ -315,11 +315,12 @@ class Relations(ops.Object):
     def _is_unknown(self, relation: ops.Relation) -> bool:
         """Return whether the hook tool says that there is no such relation."""
         backend: Any = cast(Any, self.model)._backend
-        with contextlib.suppress(*REFUSALS):
-            try:
-                backend.relation_get(relation.id, self._charm.unit.name, False)
-            except ops.RelationNotFoundError:
-                return True
+        try:
+            backend.relation_get(relation.id, self._charm.unit.name, False)
+        except ops.RelationNotFoundError:
+            return True
+        except REFUSALS:
+            return False
         return False
 
     def _entry(self, relation: ops.Relation) -> dict[str, Any]:

@@ -116,7 +116,16 @@ def status_of(findings: Findings, ready_timeout: float) -> ops.StatusBase:
         findings: of the reconcile.
         ready_timeout: seconds after which something that is not ready blocks.
     """
-    found = reported(findings, ready_timeout)
+    return shown(reported(findings, ready_timeout), findings)
+
+
+def shown(found: Sequence[Reported], findings: Findings) -> ops.StatusBase:
+    """Return the unit status; see `status_of`.
+
+    Args:
+        found: what `reported` returns for the findings.
+        findings: of the reconcile.
+    """
     if not found:
         return ops.ActiveStatus(shortened(printable(findings.message), MAX_MESSAGE))
     return _STATUSES[found[0].effect](message(found[0].problem, others=len(found) - 1))
@@ -171,7 +180,7 @@ def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
     blocking = [
         *(fault.problem for fault in findings.faults if not fault.transient),
         *findings.problems,
-        *(_of_change(Code.NAME_TAKEN, each, "rename or remove it") for each in findings.refused),
+        *(of_change(Code.NAME_TAKEN, each, "rename or remove it") for each in findings.refused),
         *(_of_readiness(each, f"not ready for more than {ready_timeout:g} s: ") for each in late),
     ]
     restored = (dataclasses.replace(c, reason=f"{c.reason}: restored") for c in findings.repaired)
@@ -179,7 +188,7 @@ def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
         *(fault.problem for fault in findings.faults if fault.transient),
         *(_of_readiness(e) for e in waits if not (e.ready or e.told_late or e in late)),
         *(_held(reason) for reason in sorted({change.reason for change in findings.held})),
-        *(_of_change(Code.RESTORED, each, "find out who changes it") for each in restored),
+        *(of_change(Code.RESTORED, each, "find out who changes it") for each in restored),
     ]
     # The same may be found in two ways, such as a fault of two requests.
     effects = dict.fromkeys(findings.warnings, Effect.ACTIVE)
@@ -244,7 +253,14 @@ def _of_readiness(wait: kube.Readiness, prefix: str = "") -> Problem:
     return Problem("", wait.what, "", message=text, remedy=wait.remedy, code=wait.code)
 
 
-def _of_change(code: Code, change: kube.Change, remedy: str) -> Problem:
+def of_change(code: Code, change: kube.Change, remedy: str = "") -> Problem:
+    """Return a change that was not made, or had to be made again, as a problem.
+
+    Args:
+        code: of the problem.
+        change: its reason is what is wrong.
+        remedy: what to do; empty: to wait.
+    """
     place, message = str(change.ref), change.reason
     return Problem("", place, "", message=message, remedy=remedy, code=code)
 

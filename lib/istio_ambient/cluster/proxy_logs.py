@@ -48,10 +48,11 @@ def proxies(
         for pod in snapshot.pods
         if evaluator.key(pod)[0] == namespace
     )
+    proxy = _proxy_of(snapshot, namespace, gateway)
     for pod in snapshot.pods:
         where, labels = evaluator.key(pod)[0], evaluator.labels(pod)
         if where == namespace and labels.get(gateways.NAME_LABEL) == gateway:
-            found.append((pod, _proxy_of(snapshot, namespace, gateway), f"{where}/{gateway}"))
+            found.append((pod, proxy, f"{where}/{gateway}"))
         # In another namespace anybody could label a pod of their own so.
         elif (
             ztunnel
@@ -74,11 +75,8 @@ def proxies(
 
 
 def _proxy_of(snapshot: evaluator.Snapshot, namespace: str, name: str) -> evaluator.Proxy:
-    classes = {
-        evaluator.key(each): each.get("spec", {}).get("gatewayClassName")
-        for each in snapshot.gateways
-    }
-    is_waypoint = classes.get((namespace, name)) == gateways.WAYPOINT_CLASS
+    waypoints = map(evaluator.key, filter(gateways.is_waypoint, snapshot.gateways))
+    is_waypoint = (namespace, name) in waypoints
     return evaluator.Proxy.WAYPOINT if is_waypoint else evaluator.Proxy.GATEWAY
 
 
@@ -113,7 +111,7 @@ def read(
         answers = list(pool.map(logged, chosen))
     entries: list[denials.Entry] = []
     notes: list[str] = []
-    counts = dict.fromkeys(("read", "other"), 0)
+    read_logs = unknown_lines = 0
     for pod, answer in zip(chosen, answers, strict=True):
         if isinstance(answer, kube.RequestError):
             notes.append(text.printable(f"not read: {answer}", text.MAX_MESSAGE))
@@ -121,18 +119,16 @@ def read(
         # Clients may write the other characters that end a line for Python, such as U+2028. What
         # follows the last newline is a line that was cut, whose fields are not where they belong.
         lines = answer.split("\n")[:-1]
-        counts["read"] += 1
+        read_logs += 1
         parsed = [(line, access_log.parse(line)) for line in lines]
-        counts["other"] += sum(_is_foreign(line) for line, found in parsed if found is None)
+        unknown_lines += sum(_is_foreign(line) for line, found in parsed if found is None)
         entries += (denials.Entry(found, pod) for _, found in parsed if found is not None)
         notes += _cut(pod, lines, answer)
     if len(pods) > MAX_PODS:
         notes.append(f"not read: {len(pods) - MAX_PODS} more pods; {MAX_PODS} are read at most")
-    if counts["other"]:
-        notes.append(
-            f"{counts['other']} lines are in another format than Istio's (accessLogFormat)"
-        )
-    return denials.Logs(tuple(entries), tuple(notes), counts["read"])
+    if unknown_lines:
+        notes.append(f"{unknown_lines} lines are in another format than Istio's (accessLogFormat)")
+    return denials.Logs(tuple(entries), tuple(notes), read_logs)
 
 
 def read_counters(

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 
 from istio_ambient.authorization import evaluator
 from istio_ambient.values import decoded, text
+from istio_ambient.values.hostnames import is_dns_subdomain
 
 MAX_LINE = 16_384
 """Characters of a line; a longer one is not read."""
@@ -57,9 +58,6 @@ _REJECTED = re.compile(r"explicitly denied by: ([^/\s]+)/(\S+)")
 _STRICT = "istio_converted_static_strict"
 """Name of the policy that istiod makes for ztunnel of PeerAuthentications with mode STRICT."""
 _CLUSTER = re.compile(r"(?:inbound-vip|outbound)\|(\d*)\|[^|]*\|([^.|]+)\.([^.|]+)\.svc\b")
-
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
-"""A name of Kubernetes: a DNS subdomain."""
 
 
 class Recorder(enum.StrEnum):
@@ -195,7 +193,7 @@ def _of_envoy(fields: Mapping[str, str], *, is_forwarded: bool) -> LoggedRequest
     destination, port = _address(local)
     cluster = field("upstream_cluster")
     service = _CLUSTER.match(cluster)
-    if service and not (_is_name(service[2]) and _is_name(service[3])):
+    if service and not (is_dns_subdomain(service[2]) and is_dns_subdomain(service[3])):
         service = None
     status = _number(field("response_code"))
     return LoggedRequest(
@@ -241,20 +239,16 @@ def _envoy_refusal(status: int, details: str, termination: str, failure: str) ->
 
 
 def _policy(namespace: str, name: str, rule: int | None = None) -> evaluator.PolicyRef | None:
-    if not (_is_name(namespace) and _is_name(name)):
+    if not (is_dns_subdomain(namespace) and is_dns_subdomain(name)):
         return None
     return evaluator.PolicyRef(namespace, name, rule, action="DENY")
 
 
-def _is_name(text: str) -> bool:
-    return _NAME.fullmatch(text) is not None
-
-
 def _of_ztunnel(fields: Mapping[str, str]) -> LoggedRequest:
     destination, port = _address(fields.get("dst.hbone_addr") or fields.get("dst.addr", ""))
-    workload, namespace = fields.get("dst.workload", ""), fields.get("dst.namespace", "")
+    pod = fields.get("dst.namespace", ""), fields.get("dst.workload", "")
     host = fields.get("dst.service", "").split(".")
-    is_service = host[2:3] == ["svc"] and all(map(_is_name, host[:2]))
+    is_service = host[2:3] == ["svc"] and all(map(is_dns_subdomain, host[:2]))
     identity = evaluator.short(fields.get("src.identity", "").removeprefix("spiffe://"))
     is_inbound = fields.get("direction") != "outbound"
     return LoggedRequest(
@@ -265,7 +259,7 @@ def _of_ztunnel(fields: Mapping[str, str]) -> LoggedRequest:
         destination_ip=destination,
         port=port,
         service=(host[1], host[0], None) if is_service else None,
-        pod=(namespace, workload) if _is_name(workload) and _is_name(namespace) else None,
+        pod=pod if all(map(is_dns_subdomain, pod)) else None,
         is_inbound=is_inbound,
         refusal=_ztunnel_refusal(fields.get("error", ""), is_inbound=is_inbound),
     )
@@ -288,7 +282,7 @@ def _ztunnel_refusal(error: str, *, is_inbound: bool) -> Refusal | None:
 
 def _is_identity(text: str) -> bool:
     namespace, slash, account = text.partition("/")
-    return bool(slash) and _is_name(namespace) and _is_name(account)
+    return bool(slash) and is_dns_subdomain(namespace) and is_dns_subdomain(account)
 
 
 def _address(value: str) -> tuple[str, int | None]:

@@ -5,7 +5,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.authorization import evaluator
@@ -180,8 +180,7 @@ def beacons(snapshot: evaluator.Snapshot) -> frozenset[str]:
     """Return the applications, `<model>/<application>`, that own a waypoint."""
     waypoints = (
         kube.section(each["metadata"], "annotations")
-        for each in snapshot.gateways
-        if kube.section(each, "spec").get("gatewayClassName") == gateways.WAYPOINT_CLASS
+        for each in filter(gateways.is_waypoint, snapshot.gateways)
     )
     return frozenset(filter(None, map(resources.owner, waypoints)))
 
@@ -208,7 +207,8 @@ def at_port(
         return destination
     if port is None or evaluator.offers(service, port):
         return destination
-    declared = set(_container_ports(topology.pods_of(service)))
+    exposed = (each for pod in topology.pods_of(service) for each in evaluator.exposed(pod))
+    declared = {int(each.get("containerPort") or 0) for each in exposed}
     offered = {each["port"] for each in kube.items(kube.section(service, "spec"), "ports")}
     is_wrong = port not in declared | known
     ports = tuple(sorted(offered or declared))
@@ -222,13 +222,6 @@ def at_port(
 
 def _listed(ports: tuple[int, ...]) -> str:
     return ", ".join(map(str, ports))
-
-
-def _container_ports(pods: list[evaluator.Manifest]) -> Iterator[int]:
-    for pod in pods:
-        for container in kube.items(kube.section(pod, "spec"), "containers"):
-            for port in kube.items(container, "ports"):
-                yield int(port.get("containerPort") or 0)
 
 
 def destination(topology: evaluator.Topology, text: str, model: str) -> NamedDestination:
@@ -326,4 +319,4 @@ def _pods(topology: evaluator.Topology, namespace: str) -> list[evaluator.Manife
 
 
 def _account(pod: evaluator.Manifest) -> str:
-    return pod.get("spec", {}).get("serviceAccountName") or "default"
+    return evaluator.identity(pod).partition("/")[2]

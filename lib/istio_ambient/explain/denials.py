@@ -234,15 +234,11 @@ class Directory:
         if request.source_identity:
             namespace, _, account = request.source_identity.partition("/")
             pods = self.topology.pods_of_identity(request.source_identity)
-            gateway = next((evaluator.labels(p).get(gateways.NAME_LABEL) for p in pods), None)
-            name = gateway or (evaluator.application(pods[0]) if pods else account)
+            name = _name(pods[0]) if pods else account
             return _workload(namespace, name, request.source_identity, identified=True)
         pod = _then(self._pods.get(request.source_ip), request)
         if pod:
-            namespace = evaluator.key(pod)[0]
-            account = kube.section(pod, "spec").get("serviceAccountName") or "default"
-            name = evaluator.labels(pod).get(gateways.NAME_LABEL) or evaluator.application(pod)
-            sender = _workload(namespace, name, f"{namespace}/{account}")
+            sender = _workload(evaluator.key(pod)[0], _name(pod), evaluator.identity(pod))
             on_mesh = self.topology.on_mesh(pod) or gateways.NAME_LABEL in evaluator.labels(pod)
             named = dataclasses.replace(sender.named, on_mesh=on_mesh) if sender.named else None
             return dataclasses.replace(sender, named=named)
@@ -512,6 +508,11 @@ def data(attempt: Attempt) -> dict[str, Any]:
         "where": attempt.where,
         "why": str(request.refusal or ""),
     }
+
+
+def _name(pod: evaluator.Manifest) -> str:
+    """Return the Gateway that a pod is a proxy of, else its application."""
+    return evaluator.labels(pod).get(gateways.NAME_LABEL) or evaluator.application(pod)
 
 
 def _workload(namespace: str, name: str, identity: str, *, identified: bool = False) -> Sender:

@@ -11,7 +11,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator
 
-from istio_ambient import beacon, gateways, ingress, kube, resources
+from istio_ambient import beacon, gateways, ingress
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import applications, remedies
 from istio_ambient.explain.access_log import Cause
@@ -128,8 +128,7 @@ class MeshJudge:
         found = self.evaluation.topology.gateways.get(
             (sender.namespace, sender.name) if sender else ("", "")
         )
-        spec = kube.section(found, "spec") if found else {}
-        return spec.get("gatewayClassName") == gateways.WAYPOINT_CLASS
+        return found is not None and gateways.is_waypoint(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +174,10 @@ class GatewayJudge:
         elif refusal.cause is Cause.LACK_OF_ALLOW:
             yield from self._admit(attempt, hop)
         elif policy:
-            yield f"change {policy}, {_owner(policy, hop)}"
+            # By the object of that name that is enforced now.
+            name = policy.namespace, policy.name
+            same = (ref for ref in hop.applied if (ref.namespace, ref.name) == name)
+            yield f"change {policy}, which {remedies.writer(next(same, policy))} wrote"
 
     def _admit(self, attempt: Attempt, hop: evaluator.Hop) -> Iterator[str]:
         """Yield how clients of a network are admitted, where they are not."""
@@ -262,11 +264,3 @@ def _judgement(
 def _is_denied_by_rule(verdict: evaluator.Verdict) -> bool:
     hop = verdict.decisive
     return hop is not None and hop.reason is evaluator.Reason.DENY
-
-
-def _owner(policy: evaluator.PolicyRef, hop: evaluator.Hop) -> str:
-    """Return who wrote a policy, by the object of that name that is enforced now."""
-    name = policy.namespace, policy.name
-    same = (ref for ref in hop.applied if (ref.namespace, ref.name) == name)
-    owner = next((resources.owner_text(ref.annotations) for ref in same), "")
-    return f"which {owner} wrote" if owner else "which none of these charms wrote"

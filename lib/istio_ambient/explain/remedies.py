@@ -92,11 +92,15 @@ def _lift_denial(hop: evaluator.Hop) -> str:
         return f"a DENY policy of {owner} takes precedence over ALLOW, {policy}: {way}"
     name, namespace = _word(policy.name), _word(policy.namespace)
     what = f"authorizationpolicies.security.istio.io {name} -n {namespace}"
-    writer = resources.owner_text(policy.annotations) or "none of these charms"
     return (
-        f"a DENY policy takes precedence over ALLOW: change {policy}, which {writer} "
+        f"a DENY policy takes precedence over ALLOW: change {policy}, which {writer(policy)} "
         f"wrote (kubectl edit {what}), or delete it: kubectl delete {what}"
     )
+
+
+def writer(policy: evaluator.PolicyRef) -> str:
+    """Return who wrote a policy, as the policy itself says: `none of these charms`."""
+    return resources.owner_text(policy.annotations) or "none of these charms"
 
 
 def allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:

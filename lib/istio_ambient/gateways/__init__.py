@@ -34,6 +34,7 @@ from istio_ambient.gateways._waypoint import (
     HBONE_PORT,
     WAYPOINT_CLASS,
     WAYPOINT_FOR_LABEL,
+    is_waypoint,
     waypoint,
     waypoint_name,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "TrafficPolicy",
     "allowed_routes",
     "held",
+    "is_waypoint",
     "label_removals",
     "labels_config_map",
     "labels_config_map_name",

@@ -4,13 +4,20 @@
 """The waypoint: the Gateway whose pods decide about requests between workloads on the mesh."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
+from istio_ambient import kube
 from istio_ambient.gateways import _gateway, _parameters
 from istio_ambient.values.names import model_app_name
 
 WAYPOINT_CLASS = "istio-waypoint"
 HBONE_PORT = 15008
 WAYPOINT_FOR_LABEL = "istio.io/waypoint-for"
+
+
+def is_waypoint(gateway: Mapping[str, Any]) -> bool:
+    """Return whether a Gateway in JSON form is of the class of waypoints."""
+    return kube.section(gateway, "spec").get("gatewayClassName") == WAYPOINT_CLASS
 
 
 def waypoint_name(model: str, app: str) -> str:

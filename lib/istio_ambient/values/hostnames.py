@@ -16,6 +16,9 @@ MAX_HOSTNAME = 253
 MAX_AUTHORITY = 255
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
 _AUTHORITY = re.compile(
     rf"(?=.{{1,{MAX_AUTHORITY}}}\Z)(\*|\*?[A-Za-z0-9._:\[\]-]+|[A-Za-z0-9._:\[\]-]+\*)"
 )
@@ -26,6 +29,11 @@ _AUTHORITY_REMEDY = "use a host name, with at most one '*', first or last in it"
 def is_dns_label(text: str) -> bool:
     """Return whether this is a DNS label in lower case (RFC 1123): the name of a namespace."""
     return bool(_LABEL.fullmatch(text))
+
+
+def is_dns_subdomain(text: str) -> bool:
+    """Return whether this is a DNS subdomain as Kubernetes has it: the name of an object."""
+    return bool(_SUBDOMAIN.fullmatch(text))
 
 
 def is_ip(text: str) -> bool:

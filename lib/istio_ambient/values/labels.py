@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias
 
 import pydantic
 
+from istio_ambient.values import hostnames
 from istio_ambient.values.validation import checked
 
 NAME_LABEL = "app.kubernetes.io/name"
@@ -21,9 +22,6 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 """`juju` on the objects that Juju makes for an application."""
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_PREFIX = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-)
 
 
 def is_label_key(value: object) -> bool:
@@ -31,7 +29,7 @@ def is_label_key(value: object) -> bool:
     if not isinstance(value, str):
         return False
     prefix, slash, name = value.rpartition("/")
-    return bool(_NAME.fullmatch(name)) and (not slash or bool(_PREFIX.fullmatch(prefix)))
+    return bool(_NAME.fullmatch(name)) and (not slash or hostnames.is_dns_subdomain(prefix))
 
 
 def is_label_value(value: object) -> bool:

@@ -32,7 +32,7 @@ from istio_ambient.authorization.evaluator._evaluate import (
     evaluate,
 )
 from istio_ambient.authorization.evaluator._match import normalized
-from istio_ambient.authorization.evaluator._ports import offers
+from istio_ambient.authorization.evaluator._ports import exposed, offers
 from istio_ambient.authorization.evaluator._reach import Difference, Reach, Target, differences
 from istio_ambient.authorization.evaluator._request import (
     ClientKind,
@@ -91,6 +91,7 @@ __all__ = [
     "application",
     "differences",
     "evaluate",
+    "exposed",
     "identity",
     "key",
     "labels",

@@ -96,7 +96,11 @@ def of_ports(hops: Sequence[tuple[tuple[int, ...] | None, Hop]]) -> Hop:
         )
     conditional = [hop for _, hop in hops if hop.decision is Decision.CONDITIONAL]
     has_only = any(hop.only for hop in conditional)
-    only = [condition for ports, hop in hops for condition in _only(ports, hop)]
+    only = [
+        condition
+        for ports, hop in hops
+        for condition in _conditions(ports, hop, Decision.ALLOWED, hop.only)
+    ]
     return dataclasses.replace(
         first,
         port=None,
@@ -104,24 +108,26 @@ def of_ports(hops: Sequence[tuple[tuple[int, ...] | None, Hop]]) -> Hop:
         reason=conditional[0].reason if conditional else Reason.DENY,
         policy=None,
         only=tuple(only) if has_only else (),
-        unless=tuple(condition for ports, hop in hops for condition in _unless(ports, hop)),
-        asks=tuple(dict.fromkeys(ref for _, hop in hops for ref in hop.asks)),
+        unless=tuple(
+            condition
+            for ports, hop in hops
+            for condition in _conditions(ports, hop, Decision.DENIED, hop.unless)
+        ),
         asked=tuple(dict.fromkeys(each for _, hop in hops for each in hop.asked)),
         applied=tuple(dict.fromkeys(ref for _, hop in hops for ref in hop.applied)),
     )
 
 
-def _only(ports: tuple[int, ...] | None, hop: Hop) -> Iterator[Condition]:
-    if hop.decision is Decision.ALLOWED and (ref := _named(hop)):
+def _conditions(
+    ports: tuple[int, ...] | None,
+    hop: Hop,
+    decision: Decision,
+    conditions: Sequence[Condition],
+) -> Iterator[Condition]:
+    """Yield conditions of a hop on its ports; on all of its requests, if that is its decision."""
+    if hop.decision is decision and (ref := _named(hop)):
         yield Condition(ref, _on(ports))
-    for each in hop.only:
-        yield dataclasses.replace(each, text=f"{each.text} {_on(ports)}")
-
-
-def _unless(ports: tuple[int, ...] | None, hop: Hop) -> Iterator[Condition]:
-    if hop.decision is Decision.DENIED and (ref := _named(hop)):
-        yield Condition(ref, _on(ports))
-    for each in hop.unless:
+    for each in conditions:
         yield dataclasses.replace(each, text=f"{each.text} {_on(ports)}")
 
 
@@ -156,12 +162,11 @@ def decide(hop: Hop, policies: Sequence[Policy], rules: Rules) -> Hop:
         for ref, truth, condition in customs
         if truth is not False
     )
-    asks = tuple(condition.policy for condition in asked)
     decision, reason, policy, only = _decide_by_allow(policies, rules)
-    if decision is not Decision.DENIED and (unless or asks):
+    if decision is not Decision.DENIED and (unless or asked):
         decision = Decision.CONDITIONAL
-        reason = Reason.CUSTOM if asks else Reason.ALLOW if only else Reason.DENY
-        hop = dataclasses.replace(hop, unless=unless, asks=asks, asked=asked)
+        reason = Reason.CUSTOM if asked else Reason.ALLOW if only else Reason.DENY
+        hop = dataclasses.replace(hop, unless=unless, asked=asked)
     return dataclasses.replace(hop, decision=decision, reason=reason, policy=policy, only=only)
 
 

@@ -4,7 +4,7 @@
 """Ports of Services: the pods' ports behind them, and whether a waypoint reads HTTP there."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from istio_ambient import kube
@@ -88,16 +88,19 @@ def offers(service: Manifest, port: int | None) -> bool:
     return True
 
 
+def exposed(pod: Manifest) -> Iterator[Port]:
+    """Yield the ports that the containers of a pod declare."""
+    for container in kube.items(_snapshot.spec(pod), "containers"):
+        yield from kube.items(container, "ports")
+
+
 def target_port(port: Port, pod: Manifest) -> int | None:
     """Return the pod's port behind a Service's; None: no port of the pod has that name."""
     target = port.get("targetPort") or port.get("port")
     if isinstance(target, int) or str(target).isdigit():
         return int(str(target))
-    for container in kube.items(_snapshot.spec(pod), "containers"):
-        for exposed in kube.items(container, "ports"):
-            if exposed.get("name") == target:
-                return exposed.get("containerPort")
-    return None
+    named = (each.get("containerPort") for each in exposed(pod) if each.get("name") == target)
+    return next(named, None)
 
 
 def takes_http(port: Port | None) -> bool:

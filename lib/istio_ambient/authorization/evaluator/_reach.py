@@ -12,7 +12,6 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 
-from istio_ambient import kube
 from istio_ambient.authorization.evaluator import (
     _clients,
     _describe,
@@ -292,8 +291,7 @@ class Reach:
         pod = self.pods_of(target)[0]
         found = {
             each.get("containerPort")
-            for container in kube.items(_snapshot.spec(pod), "containers")
-            for each in kube.items(container, "ports")
+            for each in _ports.exposed(pod)
             if each.get("protocol") != "UDP"
         }
         for service in self.topology.services_of(pod):

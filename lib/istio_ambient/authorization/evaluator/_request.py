@@ -94,16 +94,14 @@ class Request:
     gateway runs as the source."""
 
 
-def principal(source: str | None, trust_domain: str = "") -> str | None:
+def principal(source: str | None, trust_domain: str = _requests.TRUST_DOMAIN) -> str | None:
     """Return a source as policies name it: a SPIFFE id without its scheme.
 
     Args:
         source: `<namespace>/<service account>`, or a principal.
-        trust_domain: of the mesh; empty: the default.
+        trust_domain: of the mesh.
     """
     if source is None or "/ns/" in source:
         return source
     namespace, _, account = source.partition("/")
-    if trust_domain:
-        return f"{trust_domain}/ns/{namespace}/sa/{account}"
-    return _requests.Source(namespace, account).principal
+    return f"{trust_domain}/ns/{namespace}/sa/{account}"

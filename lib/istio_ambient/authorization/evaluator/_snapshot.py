@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from istio_ambient import kube
+from istio_ambient.authorization import _requests
 
 Manifest = Mapping[str, Any]
 Name = tuple[str, str]
 """Namespace and name."""
 
 
-DEFAULT_TRUST_DOMAIN = "cluster.local"
+DEFAULT_TRUST_DOMAIN = _requests.TRUST_DOMAIN
 
 
 @dataclasses.dataclass(frozen=True)

@@ -209,17 +209,15 @@ class Topology:
     def _waypoint(self, gateway: Manifest) -> Waypoint:
         where, name = _snapshot.key(gateway)
         pods = self._labelled.get((where, gateways.NAME_LABEL, name), [])
-        is_waypoint = _snapshot.spec(gateway).get("gatewayClassName") == gateways.WAYPOINT_CLASS
-        accounts = {str(_snapshot.spec(pod).get("serviceAccountName", "default")) for pod in pods}
         addresses = {_snapshot.address(pod) for pod in pods}
         return Waypoint(
             where,
             name,
             _snapshot.labels(gateway).get(gateways.WAYPOINT_FOR_LABEL, "service"),
-            tuple(f"{where}/{account}" for account in sorted(accounts)),
+            tuple(sorted(set(map(_snapshot.identity, pods)))),
             tuple(sorted(each for each in addresses if each)),
             # Gateways of other classes take no requests of ztunnels.
-            is_waypoint and any(map(_snapshot.is_ready, pods)),
+            gateways.is_waypoint(gateway) and any(map(_snapshot.is_ready, pods)),
         )
 
     def waypoint_bypass(self, service: Manifest, *, by_gateway: bool) -> str:
@@ -250,14 +248,10 @@ class Topology:
     @functools.cached_property
     def ingress_gateways(self) -> set[str]:
         """Identities of the gateways that are no waypoints."""
-        classes = (
-            (key, _snapshot.spec(gateway).get("gatewayClassName"))
-            for key, gateway in self.gateways.items()
-        )
         return {
-            f"{namespace}/{name}-{gateway_class}"
-            for (namespace, name), gateway_class in classes
-            if gateway_class != gateways.WAYPOINT_CLASS
+            f"{namespace}/{name}-{_snapshot.spec(gateway).get('gatewayClassName')}"
+            for (namespace, name), gateway in self.gateways.items()
+            if not gateways.is_waypoint(gateway)
         }
 
     @functools.cached_property
@@ -265,8 +259,7 @@ class Topology:
         """Identities of the waypoints."""
         return {
             source
-            for gateway in self.gateways.values()
-            if _snapshot.spec(gateway).get("gatewayClassName") == gateways.WAYPOINT_CLASS
+            for gateway in filter(gateways.is_waypoint, self.gateways.values())
             for found in [self._waypoint(gateway)]
             for source in (found.source, *found.sources)
         }
@@ -279,8 +272,7 @@ class Topology:
     def _by_identity(self) -> dict[str, list[Manifest]]:
         found: dict[str, list[Manifest]] = {}
         for pod in self.pods.values():
-            account = _snapshot.spec(pod).get("serviceAccountName", "default")
-            found.setdefault(f"{_snapshot.namespace(pod)}/{account}", []).append(pod)
+            found.setdefault(_snapshot.identity(pod), []).append(pod)
         return found
 
     def is_off_mesh(self, source: str) -> bool:

@@ -100,15 +100,18 @@ class Hop:
     """Conditional: allowed if one of these holds; empty: no ALLOW rule restricts the request."""
     unless: tuple[Condition, ...] = ()
     """Conditional: denied if one of these holds."""
-    asks: tuple[PolicyRef, ...] = ()
-    """CUSTOM rules that match or may match: their external authorizer has to allow the request."""
     asked: tuple[Condition, ...] = ()
-    """The requests of which an external authorizer decides, by the rules of `asks`."""
+    """The requests of which an external authorizer decides, by rule."""
     checks_token: bool = False
     """Whether the proxy looks at the request's token, of which it is not known whether it is
     valid."""
     applied: tuple[PolicyRef, ...] = ()
     """All policies that this proxy enforces for the destination, sorted."""
+
+    @property
+    def asks(self) -> tuple[PolicyRef, ...]:
+        """CUSTOM rules that match or may match: their authorizer has to allow the request."""
+        return tuple(dict.fromkeys(each.policy for each in self.asked))
 
     @property
     def decided(self) -> str:
