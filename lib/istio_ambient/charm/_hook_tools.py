@@ -8,6 +8,7 @@ a `juju-log`. Nobody but these wrappers could catch what they end in.
 """
 
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -30,6 +31,9 @@ def survive_refusals(model: ops.Model, relations: Relations) -> None:
         relations: keep the problem, for the status and the log.
     """
     backend: Any = cast(Any, model)._backend
+    # ops never lets go of a backend: tests that run many hooks would keep the charm of each, and
+    # its connections to the API server.
+    relations = weakref.proxy(relations)
     backend.is_leader = _surviving("is-leader", backend.is_leader, False, relations)
     backend.status_set = _surviving("status-set", backend.status_set, None, relations)
     backend.juju_log = _unheard(backend.juju_log)

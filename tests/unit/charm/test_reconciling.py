@@ -4,7 +4,9 @@
 """The order of a hook's writes, and the unit that sends them."""
 
 import datetime
+import gc
 import json
+import weakref
 from typing import Any
 
 import httpx2
@@ -128,6 +130,23 @@ def test_the_databag_is_written_after_the_namespace_is_labelled(
 
 def test_the_charms_own_pods_are_labelled_last(monkeypatch: pytest.MonkeyPatch):
     assert steps(monkeypatch, refuses="StatefulSet") == ["Namespace", "publish"]
+
+
+def test_nothing_keeps_the_client_when_the_hook_is_over(monkeypatch: pytest.MonkeyPatch):
+    # A process that runs many hooks, as the lab does, would run out of file descriptors.
+    clients: list[weakref.ref[Cluster]] = []
+
+    def connect() -> Cluster:
+        client = Cluster()
+        clients.append(weakref.ref(client))
+        return client
+
+    monkeypatch.setattr(kube, "connect", connect)
+    context = testing.Context(Labelling, meta=META)
+    state = testing.State(leader=True, containers={testing.Container("metrics-proxy")})
+    context.run(context.on.update_status(), state)
+    gc.collect()
+    assert [client() for client in clients] == [None]
 
 
 class Unanswered(Labelling):
