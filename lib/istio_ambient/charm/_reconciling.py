@@ -349,7 +349,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         desired = self._desired(facts)
         plan = kube.Plan()
         # Without the relations of an endpoint, what they restrict would be open.
-        writes = self.unit.is_leader() and not (desired.hold or self.relations.unlisted)
+        unlisted = self.relations.unlisted
+        writes = self.unit.is_leader() and not (desired.hold or unlisted)
         if writes:
             plan, live = self._write(desired, live)
             unguarded = kube.missing(plan, live, self.findings.failed.values())
@@ -361,6 +362,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             self.publish(facts, live)
             late = self.late_facts(self.client, facts)
             facts, plan, live = self._write_more(late or facts, facts, plan, live)
+        elif self.unit.is_leader() and not desired.hold and self.relations.stays_unlisted:
+            plan = self._narrow(desired, live, f"all relations of {', '.join(sorted(unlisted))}")
         self.findings.readiness.extend(self.readiness(self.client, facts, live))
         version = self.version(facts)
         if version:
@@ -383,6 +386,14 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         if not self.unit.is_leader() or desired.hold or self.relations.unlisted:
             return kube.Plan()
         return self._write(desired, live)[0]
+
+    def _narrow(self, desired: Desired, live: kube.Live, unknown: str) -> kube.Plan:
+        """Write what takes access away; the rest depends on relations that are not known."""
+        kinds = {kube.kind_of(kind) for kind in self.SEPARABLE}
+        reason = f"waits for {unknown}"
+        held = {ref: reason for ref in live.objects if ref.kind in kinds}
+        desired = dataclasses.replace(desired, held={**desired.held, **held})
+        return self._write(desired, dataclasses.replace(live, unknown=unknown))[0]
 
     def _desired(self, facts: F) -> Desired:
         desired = self.desired(facts)

@@ -54,7 +54,7 @@ class Relations(ops.Object):
         self._refused: dict[str, Problem] = {}
         self.unlisted: set[str] = set()
         """Endpoints whose relations are not known in this hook."""
-        self._stored.set_default(databags={})
+        self._stored.set_default(databags={}, unlisted={})
 
     @property
     def problems(self) -> Collection[Problem]:
@@ -65,6 +65,12 @@ class Relations(ops.Object):
     def refused(self) -> Collection[Problem]:
         """What else Juju refused, one for each relation or tool: the next hook tries again."""
         return self._refused.values()
+
+    @property
+    def stays_unlisted(self) -> bool:
+        """Whether the relations of each such endpoint have not been known for `KEPT` seconds."""
+        since = cast(dict[str, float], self._stored.unlisted)
+        return all(now() - since.get(each, now()) > KEPT for each in self.unlisted)
 
     # Reading.
 
@@ -78,6 +84,11 @@ class Relations(ops.Object):
         """
         if endpoint not in self._listed:
             self._listed[endpoint] = self._list(endpoint)
+            since = cast(dict[str, float], self._stored.unlisted)
+            if endpoint in self.unlisted:
+                since.setdefault(endpoint, now())
+            elif endpoint in since:
+                del since[endpoint]
         return [r for r in self._listed[endpoint] if not self.is_forgotten(r) or forgotten]
 
     def databag(self, relation: ops.Relation) -> Mapping[str, str] | None:
@@ -270,9 +281,8 @@ class Relations(ops.Object):
             entry: dict[str, Any] = {"refused": now(), **self._entry(relation)}
             self._remember(relation, entry)
             if now() - entry["refused"] > KEPT:
-                # It will not pass by itself, and all writes wait for it.
-                text = f"Juju names no application of relation {relation.id}; nothing is written"
-                self._forget(relation, "", text)
+                # It will not pass by itself, and all that gives access waits for it.
+                self._forget(relation, "", f"Juju names no application of relation {relation.id}")
             return None
         # Published libraries read the relation itself, and expect it to be as ops has it.
         named = copy.copy(relation)

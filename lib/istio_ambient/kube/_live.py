@@ -49,6 +49,9 @@ class Live:
     )
     """Kinds that could not be read, such as one whose conversion webhook is down. Nothing is known
     of their objects, so they stay as they are."""
+    unknown: str = ""
+    """What else is not known, such as "all relations of service-mesh"; empty: nothing. Only what
+    takes access away is written then, whatever the kind."""
 
     @property
     def since(self) -> datetime.datetime | None:

@@ -216,9 +216,12 @@ def _or_unknown(change: Change, live: Live) -> Change:
     """
     access, unread = live.identity.access, _unread_access(live)
     gives = change.verb is Verb.DELETE and change.ref.kind in access.guarded
-    if not unread or gives or change.verb not in WRITES or change.ref.kind not in access.kinds:
+    if not unread or gives or change.verb not in WRITES:
         return change
-    if change.phase in (Phase.NARROW, Phase.WITHDRAW):
+    decides = change.ref.kind in access.kinds
+    if (decides and change.phase in (Phase.NARROW, Phase.WITHDRAW)) or (
+        not decides and not live.unknown
+    ):
         return change
     reason = f"waits until {unread[0]} can be read"
     if change.interim is not None:
@@ -231,8 +234,9 @@ def _or_unknown(change: Change, live: Live) -> Change:
 
 
 def _unread_access(live: Live) -> list[str]:
-    """Return the kinds that decide about access and could not be read, sorted."""
-    return sorted({_objects.kind_of(kind) for kind in live.unread} & live.identity.access.kinds)
+    """Return what decides about access and could not be read."""
+    kinds = {_objects.kind_of(kind) for kind in live.unread} & live.identity.access.kinds
+    return [*filter(None, [live.unknown]), *sorted(kinds)]
 
 
 def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:

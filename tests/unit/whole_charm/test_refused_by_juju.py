@@ -4,6 +4,7 @@
 """Juju refuses hook tools for one relation: no hook fails, and all else is as without it."""
 
 import collections
+import dataclasses
 import functools
 import json
 from collections.abc import Collection, Mapping
@@ -12,6 +13,7 @@ from unittest import mock
 
 import ops
 import pytest
+from istio_ambient.authorization._rule_sets import RuleSet
 from istio_ambient.charm import relations
 from ops import testing
 from scenario import mocking
@@ -389,6 +391,67 @@ def test_an_application_that_juju_never_names_gets_a_remedy_in_the_end(
     assert outcome.at("status").startswith("blocked: service-mesh: Juju names no application")
     assert outcome.at("status").endswith("; kubectl -n shop delete pod beacon-0")
     assert outcome.at("requests") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("charm", "endpoint"), ENDPOINTS)
+def test_only_access_is_taken_away_where_an_application_stays_unknown(
+    charm: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+):
+    scenario = patched(EMPTY, BASES[charm], related(charm, endpoint))
+    live, left = running.run_with_left(scenario, earlier(scenario))
+    # The unit's own state is lost with its pod.
+    left = dataclasses.replace(left, stored=frozenset())
+    for time in (1e9, 2e9):
+        monkeypatch.setattr(relations, "now", lambda time=time: time)
+        outcome, left, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+        for place, before in others(live).items():
+            if place.startswith(DECIDING) and time > 1e9:
+                assert is_narrower(place, before, outcome.sections.get(place)), place
+            elif endpoint != "gateway-metadata" or not place.startswith("ConfigMap "):
+                assert outcome.sections.get(place) == before, place
+        assert outcome.sections.keys() - live.sections.keys() <= {"requests"}
+
+
+DECIDING = (
+    "AuthorizationPolicy ",
+    "access to ",
+    "RequestAuthentication ",
+    "HTTPRoute ",
+    "GRPCRoute ",
+)
+"""How places of objects begin that decide about access."""
+
+
+def is_narrower(place: str, before: Any, after: Any) -> bool:
+    """Return whether an object gives no more access than before."""
+    if after is None:
+        # Tokens are accepted no more. The policy that requires one is an object of its own.
+        return "Route " in place or place.startswith("RequestAuthentication ")
+    rules = [RuleSet.of(each["spec"].get("rules", [])) for each in (after, before)]
+    others = [{**each["spec"], "rules": ()} for each in (after, before)]
+    is_allowing = before["spec"].get("action", "ALLOW") == "ALLOW" and "Route " not in place
+    return after["spec"] == before["spec"] or (
+        is_allowing and others[0] == others[1] and rules[0] <= rules[1]
+    )
+
+
+def test_withdrawn_access_does_not_wait_for_ever_for_an_unknown_application(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    charm = "istio-beacon-k8s"
+    scenario = patched(EMPTY, BASES[charm], related(charm, "service-mesh"))
+    left = dataclasses.replace(earlier(scenario), stored=frozenset())
+    scenario = patched(scenario, {"relations": {"details": {"app_data": None}}})
+    for time, is_withdrawn in ((1e9, False), (2e9, True)):
+        monkeypatch.setattr(relations, "now", lambda time=time: time)
+        outcome, left, _ = run_refused(scenario, NAMELESS, refusals.FORGOTTEN, left)
+        closed = base_beacon.DETAILS in denials(outcome)
+        assert closed == is_withdrawn
+        assert base_beacon.STOCK not in denials(outcome)
+    with refusals.refused(["relation-list"], refusals.SILENT):
+        again, _ = running.run_with_left(scenario, left)
+    assert again.at("requests") == [], "what has just begun may pass"
 
 
 @pytest.mark.slow
