@@ -44,7 +44,24 @@ CHOSEN_PODS = PodSettings.model_validate(
         "node_selector": NODES,
     }
 )
-UNTOLERANT_PODS = PodSettings(tolerations=())
+UNTOLERANT_PODS = PodSettings.model_validate(
+    {"resources": {"limits": {"cpu": "1500m"}}, "tolerations": []}
+)
+EVERY_RESOURCE = {
+    "requests": {"cpu": "0.5", "memory": "3Gi", "ephemeral-storage": "1Gi"},
+    "limits": {
+        "cpu": "2",
+        "memory": "4Gi",
+        "ephemeral-storage": "2Gi",
+        "hugepages-2Mi": "64Mi",
+        "example.com/device": "1",
+    },
+}
+PODS_WITH_EVERY_RESOURCE = PodSettings.model_validate({"resources": EVERY_RESOURCE})
+PODS = (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS, PODS_WITH_EVERY_RESOURCE)
+ISTIOD_ENV = {"ISTIO_GPRC_MAXRECVMSGSIZE": "8388608", "COMPLIANCE_POLICY": "fips-140-3"}
+CNI_ENV = {"NATIVE_NFTABLES": "true", "HOST_PROBE_SNAT_IP": "169.254.7.128"}
+ZTUNNEL_ENV = {"RUST_LOG": "debug", "LOG_FORMAT": "json", "SECRET_TTL": "12h"}
 OVERLAY: dict[str, Any] = {
     "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}},
@@ -56,9 +73,9 @@ MESH_CA = manifests.MeshCA(
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
     "ext_authz_providers": ({}, HTTP_PROVIDER, {**HTTP_PROVIDER, **GRPC_PROVIDER}),
-    "istiod": (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
-    "cni": (PodSettings(), CHOSEN_PODS),
-    "ztunnel": (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS),
+    "istiod": PODS,
+    "cni": PODS,
+    "ztunnel": PODS,
     "namespace": ("istio-system", "mesh"),
     "hub": ("docker.io/istio", "registry.example.com/mirror/istio"),
     "tag": (manifests.VERSION, f"{manifests.VERSION}-site.1"),
@@ -73,6 +90,9 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "image_pull_secrets": ((), ("registry-credentials",)),
     "mesh_config": ({}, OVERLAY),
     "mesh_ca": (None, MESH_CA),
+    "istiod_env": ({}, ISTIOD_ENV),
+    "cni_env": ({}, CNI_ENV),
+    "ztunnel_env": ({}, ZTUNNEL_ENV),
 }
 """Name → its values, the default first; longest first for a small cover.
 
@@ -98,7 +118,7 @@ def _control_plane(chosen: Mapping[str, Any]) -> manifests.ControlPlane:
     for field, value in chosen.items():
         if isinstance(value, PodSettings):
             options |= _pod_options(field, value)
-        elif field == "mesh_config":
+        elif field == "mesh_config" or field.endswith("_env"):
             options[field] = json.dumps(value)
         elif field == "image_pull_secrets":
             options[field] = ",".join(value)
@@ -183,7 +203,9 @@ def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
                 | {"podLabels": labels}
                 | _pods(value_of(control_plane, "istiod")),
                 "cni": dict(_cni(control_plane)) | {"podLabels": labels},
-                "ztunnel": {"podLabels": labels} | _pods(value_of(control_plane, "ztunnel")),
+                "ztunnel": dict(_ztunnel(control_plane))
+                | {"podLabels": labels}
+                | _pods(value_of(control_plane, "ztunnel")),
             },
             # The chart of istio-cni lacks values for some fields; istioctl adds these.
             "components": {"cni": {"k8s": _pods(value_of(control_plane, "cni"))}},
@@ -197,9 +219,10 @@ def _pilot(control_plane: manifests.ControlPlane) -> dict[str, Any]:
         "autoscaleMax": control_plane.replicas,
         "jwksResolverExtraRootCA": control_plane.jwks_ca,
     }
+    env = ISTIOD_ENV.copy() if control_plane.config.istiod_env else {}
     if control_plane.config.auto_allow_waypoint_policy:
-        values["env"] = {"PILOT_AUTO_ALLOW_WAYPOINT_POLICY": "true"}
-    return values
+        env["PILOT_AUTO_ALLOW_WAYPOINT_POLICY"] = "true"
+    return values | {"env": env}
 
 
 def _pods(chosen: PodSettings) -> dict[str, Any]:
@@ -209,7 +232,9 @@ def _pods(chosen: PodSettings) -> dict[str, Any]:
             "tolerations": [TOLERATION],
             "nodeSelector": NODES,
         }
-    return {"tolerations": []} if chosen == UNTOLERANT_PODS else {}
+    if chosen == UNTOLERANT_PODS:
+        return {"resources": {"limits": {"cpu": "1500m"}}, "tolerations": []}
+    return {"resources": EVERY_RESOURCE} if chosen == PODS_WITH_EVERY_RESOURCE else {}
 
 
 def _cni(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
@@ -218,6 +243,15 @@ def _cni(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
         yield "cniBinDir", control_plane.config.cni_bin_dir
     if control_plane.config.cni_conf_dir:
         yield "cniConfDir", control_plane.config.cni_conf_dir
+    if control_plane.config.cni_env:
+        yield "env", CNI_ENV
+
+
+def _ztunnel(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
+    if control_plane.config.ztunnel_env:
+        yield "logLevel", "debug"
+        yield "logAsJson", True
+        yield "env", {"SECRET_TTL": "12h"}
 
 
 def _mesh_config(control_plane: manifests.ControlPlane) -> dict[str, Any]:

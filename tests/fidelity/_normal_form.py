@@ -3,12 +3,15 @@
 
 """A normal form for objects that Kubernetes treats as equal: a flat mapping of path to value."""
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import yaml
 from lightkube.utils import quantity
+
+from tests.lab import _mesh_configs
 
 Flat = dict[str, Any]
 
@@ -27,8 +30,20 @@ DEFAULTS: dict[tuple[str, ...], Any] = {
 
 QUANTITIES = {"limits", "requests", "hard"}
 
+
+@functools.cache
+def _as_istiod_reads(mesh_config: str) -> Mapping[str, Any]:
+    """Return the MeshConfig that istiod makes of a text, its defaults included.
+
+    Another reader of YAML has other values: `y`, `1e3` and `0o17` are no strings to istiod.
+    """
+    (verdict,) = _mesh_configs.verdicts([mesh_config])
+    assert not verdict.error, verdict.error
+    return verdict.mesh
+
+
 TEXTS = {
-    ("ConfigMap", "istio", "mesh"): yaml.safe_load,
+    ("ConfigMap", "istio", "mesh"): _as_istiod_reads,
     ("ConfigMap", "istio", "meshNetworks"): yaml.safe_load,
     ("ConfigMap", "istio-cni-config", "AMBIENT_ENABLEMENT_SELECTOR"): yaml.safe_load,
     ("ConfigMap", "istio-sidecar-injector", "values"): json.loads,

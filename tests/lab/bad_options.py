@@ -16,6 +16,10 @@ LABELS = [
     ("{a: 1}", "1 is no value of a label", "quote it"),
     ("- a", "a list, not a mapping", "key: value"),
 ]
+VARIABLES = [
+    ("[A]", "a list, not a mapping", "key: value"),
+    ("A: {", "no YAML", "correct it"),
+]
 BAD: dict[str, list[tuple[str, str, str]]] = {
     "platform": [
         ("bogus", "'bogus'", "'openshift'"),
@@ -41,12 +45,15 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
     "istiod-resources": AMOUNTS,
     "istiod-tolerations": TOLERATIONS,
     "istiod-node-selector": [("{a: 1}", "1 is no value of a label", "quote it")],
+    "istiod-env": VARIABLES,
     "cni-resources": AMOUNTS,
     "cni-tolerations": TOLERATIONS,
     "cni-node-selector": LABELS,
+    "cni-env": VARIABLES,
     "ztunnel-resources": AMOUNTS,
     "ztunnel-tolerations": TOLERATIONS,
     "ztunnel-node-selector": LABELS,
+    "ztunnel-env": VARIABLES,
     "cni-preflight": [("ignore", "'ignore'", "'warn'")],
 }
 """Option → invalid values, each with the place and the remedy that the status names."""

@@ -15,6 +15,7 @@ from istio_ambient.values.text import shown
 
 from ._mesh_overlay import parse_mesh_config
 from ._platforms import Platform
+from ._variables import NO_VARIABLES, CniVariables, IstiodVariables, ZtunnelVariables
 
 VERSION = "1.31.0"
 """The Istio release that the templates, the CRDs and the default images belong to."""
@@ -96,12 +97,16 @@ class Config(pods.PodsConfig):
     istiod_resources: pods.ResourcesOption = pods.NO_RESOURCES
     istiod_tolerations: pods.Tolerations = None
     istiod_node_selector: pods.NodeSelector = pods.NO_LABELS
+    istiod_env: IstiodVariables = NO_VARIABLES
+    """Environment variables; what the charm sets is refused (`_variables.OWNED`)."""
     cni_resources: pods.ResourcesOption = pods.NO_RESOURCES
     cni_tolerations: pods.Tolerations = None
     cni_node_selector: pods.NodeSelector = pods.NO_LABELS
+    cni_env: CniVariables = NO_VARIABLES
     ztunnel_resources: pods.ResourcesOption = pods.NO_RESOURCES
     ztunnel_tolerations: pods.Tolerations = None
     ztunnel_node_selector: pods.NodeSelector = pods.NO_LABELS
+    ztunnel_env: ZtunnelVariables = NO_VARIABLES
 
     def image(self, name: str) -> str:
         """Return the reference of one of Istio's images."""

@@ -18,7 +18,7 @@ from istio_ambient import acceptance
 from istio_ambient.values import networks
 from istio_ambient.values.pods import DEFAULT_RESOURCES, NO_LABELS
 
-from . import _cacerts, _injection
+from . import _cacerts, _injection, _variables
 from ._config import Config
 from ._mesh_config import mesh_config
 from ._platforms import PLATFORMS
@@ -86,6 +86,15 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
             "istiod": _pods(config, "istiod", tolerated=(_CNI_NOT_READY,)),
             "cni": _pods(config, "cni", tolerations=_EVERYWHERE, node_selector=_LINUX),
             "ztunnel": _pods(config, "ztunnel", tolerations=_EVERYWHERE, node_selector=_LINUX),
+        },
+        "variables": {
+            "istiod": _variables.merged("istiod", config.istiod_env),
+            "cni": _variables.merged("cni", config.cni_env),
+            "ztunnel": _variables.merged("ztunnel", config.ztunnel_env),
+        },
+        "log_arguments": {
+            "istiod": _variables.log_arguments("istiod", config.istiod_env, "default:info"),
+            "cni": _variables.log_arguments("cni", config.cni_env, "info"),
         },
         "mesh_config": json_text(acceptance.marked(mesh_config(control_plane))),
         "injection_config": json_text(_injection.injection_config()),

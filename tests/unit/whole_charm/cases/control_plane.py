@@ -135,6 +135,19 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "mesh-config": Option("accessLogFile: /dev/null", {f"{MESH}.accessLogFile": "/dev/null"}),
     **pods("istiod", ISTIOD, "discovery"),
+    "istiod-env": Option(
+        "{SITE: text}", {f"{ISTIOD}.spec.containers[discovery].env": Has("'SITE'", "'text'")}
+    ),
+    "cni-env": Option(
+        "{SITE: text}",
+        {
+            f"{CNI}.spec.containers[install-cni].env": Has("'SITE'", "'text'"),
+            f"ConfigMap {SYSTEM}/istio-cni-config: data.SITE": "text",
+        },
+    ),
+    "ztunnel-env": Option(
+        "{SITE: text}", {f"{ZTUNNEL}.spec.containers[istio-proxy].env": Has("'SITE'", "'text'")}
+    ),
     **pods("cni", CNI, "install-cni", **LINUX),
     **pods("ztunnel", ZTUNNEL, "istio-proxy", **LINUX),
     "cni-preflight": Option(
@@ -243,6 +256,15 @@ FACTS: Mapping[str, Case] = {
         {"status": blocked("config hub", "https://registry.example")},
         given={"earlier": {"config": {"hub": "docker.io/istio"}}},
         same={f"Deployment {SYSTEM}/istiod": PRESENT, "requests": []},
+    ),
+    "a variable that the charm owns": Case(
+        {"config": {"istiod-env": "{CLUSTER_ID: other, SITE: text}"}},
+        {
+            "status": blocked("config istiod-env CLUSTER_ID"),
+            f"{ISTIOD}.spec.containers[discovery].env": Has("'SITE'", "'Kubernetes'"),
+        },
+        given={"earlier": {}},
+        same={f"{MESH}.trustDomain": "cluster.local"},
     ),
     "a CA secret that is not readable any more": Case(
         {"secrets": {SECRET: None}},
