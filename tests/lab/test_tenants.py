@@ -131,7 +131,8 @@ def test_a_tenant_takes_no_url_and_sends_the_gateway_to_no_application(world: Wo
     lab.eventually(lambda: world.gets("/deputy") != 404)
     shop.model.emit(f"{GATE}/0", "update-status")
     status = shop.model.unit_status(f"{GATE}/0")
-    assert "; 2 routes of another owner, see list-routes: HTTPRoute tenant/deputy" in status.message
+    foreign = "; 2 routes of another owner, see list-routes: HTTPRoute tenant/deputy"
+    assert status.message.endswith(foreign)
     listed = shop.model.run(f"{GATE}/0", "list-routes")
     assert "HTTPRoute tenant/thief" in listed["foreign-routes"]
     world.config(GATE, "")
