@@ -7,7 +7,7 @@
 from collections.abc import Iterable
 
 import ops
-from istio_ambient import acceptance, beacon, charm, gateways, kube, resources
+from istio_ambient import acceptance, authorization, beacon, charm, gateways, kube, resources
 from istio_ambient.actions import beacon as mesh_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
@@ -65,6 +65,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             cluster=cluster,
             requests=tuple(requests),
             own_requests=tuple(own),
+            established_extra=beacon.established(authorization.requesters_of(policies)),
             requesters=frozenset(requester for requester, _ in consumers),
             config=self.load_config(beacon.Config),
             problems=(*problems, *scraped.problems),

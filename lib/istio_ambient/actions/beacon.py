@@ -5,6 +5,7 @@
 
 import dataclasses
 import datetime
+import json
 
 from istio_ambient import beacon, charm, gateways, kube
 from istio_ambient.actions import _denials, _page, _policies, _questions, _reading
@@ -196,10 +197,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
     def _preview(self, params: _reading.Params) -> _reading.Results:
         form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
         live, facts = self.charm.look()
-        managed = params.get("manage-authorization-policies")
-        if managed is not None:
-            chosen = {"manage_authorization_policies": bool(managed)}
-            facts = dataclasses.replace(facts, config=facts.config.model_copy(update=chosen))
+        facts = _assuming(facts, params)
         steps, plan = self._steps(self.charm.desired(facts), live)
         control_plane, before = self.read()
         after = access_changes.after_plan(before, plan)
@@ -248,6 +246,25 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.verb}: {self.object}" + (f" ({self.reason})" if self.reason else "")
+
+
+def _assuming(facts: beacon.Facts, params: _reading.Params) -> beacon.Facts:
+    """Return facts with the values of options that are assumed.
+
+    Raises:
+        ParameterError: an entry of `extra-access` cannot be used.
+    """
+    chosen: dict[str, object] = {}
+    managed = params.get("manage-authorization-policies")
+    if managed is not None:
+        chosen["manage_authorization_policies"] = bool(managed)
+    extra = params.get("extra-access")
+    if extra is not None:
+        assumed = beacon.Config.model_validate({"extra_access": json.dumps(extra)})
+        if assumed.problems:
+            raise _reading.ParameterError("; ".join(map(str, assumed.problems)))
+        chosen["extra_access"] = assumed.extra_access
+    return dataclasses.replace(facts, config=facts.config.model_copy(update=chosen))
 
 
 def _owner(control_plane: istiod.Istiod) -> str:

@@ -42,6 +42,7 @@ from istio_ambient.authorization._requests import (
     ServiceFacts,
     ServicePort,
     Source,
+    SourceKind,
     Target,
     TargetKind,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "ServiceFacts",
     "ServicePort",
     "Source",
+    "SourceKind",
     "Target",
     "TargetKind",
     "allow",

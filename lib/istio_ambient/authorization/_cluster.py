@@ -74,6 +74,7 @@ def _service(obj: kube.Resource) -> ServiceFacts:
         ports=tuple(_port(port) for port in spec.ports or () if port.protocol in (None, "TCP")),
         by_juju=labels.get(MANAGED_BY_LABEL) == "juju",
         external_name=spec.type == "ExternalName",
+        headless=spec.clusterIP == "None",
         type=spec.type or "ClusterIP",
         address=_address(obj.status),
         node_ports={port.port: port.nodePort for port in spec.ports or () if port.nodePort},

@@ -187,7 +187,7 @@ def _size(rule: AllowRule) -> int:
 def _provenance(requests: Iterable[AccessRequest]) -> Mapping[str, str]:
     requesters: dict[str, set[str]] = collections.defaultdict(set)
     for request in requests:
-        source = _NO_SOURCE if request.source is None else str(request.source)
+        source = _NO_SOURCE if request.source is None else request.source.label
         requesters[source].add(str(request.requester))
     kept: dict[str, list[str]] = {}
     size = 0

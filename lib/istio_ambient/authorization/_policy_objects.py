@@ -4,13 +4,13 @@
 """ALLOW policies that the charms write: as typed values, and as AuthorizationPolicy objects."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
-from istio_ambient.authorization._requests import Operation, Source, Target, TargetKind
+from istio_ambient.authorization._requests import Operation, Source, SourceKind, Target, TargetKind
 
 MAX_RULES = 512
 """Rules in one policy: `maxItems` of Istio's CRD."""
@@ -28,12 +28,27 @@ class AllowRule:
     def to_dict(self) -> dict[str, Any]:
         """Return the element of `spec.rules`."""
         rule: dict[str, Any] = {}
-        if self.sources:
-            principals = [source.principal for source in self.sources]
-            rule["from"] = [{"source": {"principals": principals}}]
+        if self.sources and not any(each.kind is SourceKind.EVERYONE for each in self.sources):
+            rule["from"] = [{"source": members} for members in _members(self.sources)]
         if self.operations:
             rule["to"] = [{"operation": _operation(operation)} for operation in self.operations]
         return rule
+
+
+def _members(sources: Sequence[Source]) -> Iterator[dict[str, list[str]]]:
+    """Yield the members of `source` elements that any of the sources has."""
+    principals = [each.principal for each in sources if each.kind is SourceKind.IDENTITY]
+    if principals:
+        yield {"principals": principals}
+    namespaces = [each.namespace for each in sources if each.kind is SourceKind.NAMESPACE]
+    if namespaces:
+        yield {"namespaces": namespaces}
+    for each in sources:
+        if each.kind is SourceKind.OUTSIDE:
+            # `*` is any identity: a workload of the mesh at one of the addresses has one, and
+            # would pass by the waypoint here (`StringMatch::Presence`, ztunnel's src/rbac.rs).
+            blocks = {"ipBlocks": list(each.networks)} if each.networks else {}
+            yield {**blocks, "notPrincipals": ["*"]}
 
 
 def _operation(operation: Operation) -> dict[str, list[str]]:

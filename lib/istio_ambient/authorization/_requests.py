@@ -6,7 +6,7 @@
 import dataclasses
 import datetime
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from istio_ambient.values.labels import NAME_LABEL
 from istio_ambient.values.problem_codes import Code
@@ -24,20 +24,83 @@ class TargetKind(enum.StrEnum):
     """The ztunnel of the pods that a selector matches, by the pods' ports alone."""
 
 
+class SourceKind(enum.StrEnum):
+    """What a source is, by what proxies learn of it."""
+
+    IDENTITY = "identity"
+    """One workload identity."""
+    NAMESPACE = "namespace"
+    """Every identity of a namespace."""
+    OUTSIDE = "outside"
+    """Clients without an identity, which reach pods in plain text and past the waypoint."""
+    EVERYONE = "everyone"
+    """Every client, with an identity or without one."""
+
+
+ANY_ACCOUNT = "*"
+"""In place of the service account, where a source is a whole namespace."""
+
+
 @dataclasses.dataclass(frozen=True, order=True)
 class Source:
-    """A workload identity: a ServiceAccount, to which Juju gives the application's name."""
+    """Clients that a rule is about; mostly one identity, a ServiceAccount.
+
+    Juju gives the ServiceAccount the application's name.
+    """
 
     namespace: str
     service_account: str
+    kind: SourceKind = SourceKind.IDENTITY
+    networks: tuple[str, ...] = ()
+    """Of kind OUTSIDE: addresses of the clients, in CIDR notation; empty: any."""
+
+    @classmethod
+    def of_namespace(cls, namespace: str) -> "Source":
+        """Return every identity of a namespace as a source."""
+        return cls(namespace, ANY_ACCOUNT, SourceKind.NAMESPACE)
+
+    @classmethod
+    def outside(cls, networks: Collection[str] = ()) -> "Source":
+        """Return the clients without an identity as a source; with networks, those in them."""
+        return cls("", "", SourceKind.OUTSIDE, tuple(sorted(networks)))
+
+    @classmethod
+    def everyone(cls) -> "Source":
+        """Return every client as a source."""
+        return cls("", "", SourceKind.EVERYONE)
 
     @property
     def principal(self) -> str:
-        """The principal of the identity, as policies name it: a SPIFFE id without its scheme."""
+        """The principal of one identity, as policies name it: a SPIFFE id without its scheme."""
         return f"{TRUST_DOMAIN}/ns/{self.namespace}/sa/{self.service_account}"
 
+    @property
+    def label(self) -> str:
+        """The label of the class of clients, as lists have it: `shop/web`, `shop/*`, `*`."""
+        match self.kind:
+            case SourceKind.OUTSIDE:
+                return "outside"
+            case SourceKind.EVERYONE:
+                return "*"
+            case _:
+                return f"{self.namespace}/{self.service_account}"
+
+    def may_include(self, identity: str | None) -> bool:
+        """Return whether a client may be one of the source.
+
+        Args:
+            identity: `<namespace>/<service account>`, which no proxy may learn; None: it has none.
+        """
+        match self.kind:
+            case SourceKind.EVERYONE | SourceKind.OUTSIDE:
+                return True
+            case SourceKind.NAMESPACE:
+                return identity is not None and identity.startswith(f"{self.namespace}/")
+            case _:
+                return identity == self.label
+
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service_account}"
+        return " ".join(filter(None, (self.label, ", ".join(self.networks))))
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -166,6 +229,8 @@ class ServiceFacts:
     """Whether Juju made the Service, which it does for every application that it deploys."""
     external_name: bool = False
     """Its type is ExternalName: it leads out of the cluster, whatever its selector is."""
+    headless: bool = False
+    """It has no address of its own: its name resolves to the addresses of its pods."""
     type: str = "ClusterIP"
     address: str = ""
     """IP address or DNS name that the load balancer assigned; empty: none yet."""

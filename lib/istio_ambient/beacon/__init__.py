@@ -9,6 +9,19 @@ Whether an access request is granted is decided in `authorization`; reports abou
 
 from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._desired import desired
+from istio_ambient.beacon._extra_access import ExtraAccess
+from istio_ambient.beacon._extra_requests import REQUESTER as EXTRA_REQUESTER
+from istio_ambient.beacon._extra_requests import ExtraRequests, established
+from istio_ambient.beacon._extra_requests import requests as extra_requests
 from istio_ambient.beacon._facts import Facts
 
-__all__ = ["Config", "Facts", "desired"]
+__all__ = [
+    "EXTRA_REQUESTER",
+    "Config",
+    "ExtraAccess",
+    "ExtraRequests",
+    "Facts",
+    "desired",
+    "established",
+    "extra_requests",
+]

@@ -4,8 +4,11 @@
 """The options of istio-beacon-k8s, as `ops.CharmBase.load_config` reads them."""
 
 from istio_ambient import gateways
+from istio_ambient.beacon._extra_access import ExtraAccess, ExtraAccessOption
 from istio_ambient.values import pods
 from istio_ambient.values.config import Applications, Namespaces
+from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import Problem
 
 
 class Config(pods.PodsConfig):
@@ -17,6 +20,8 @@ class Config(pods.PodsConfig):
     """Applications of our model that may ask for access to other applications of it."""
     route_namespaces: Namespaces = frozenset()
     """Namespaces whose Services may use the waypoint, besides those that relations name."""
+    extra_access: ExtraAccessOption = ExtraAccess()
+    """Access for clients that are no application of the model."""
     waypoint_resources: pods.ResourcesOption = pods.NO_RESOURCES
     waypoint_tolerations: pods.Tolerations = None
     waypoint_node_selector: pods.NodeSelector = pods.NO_LABELS
@@ -27,3 +32,8 @@ class Config(pods.PodsConfig):
         if self.invalid & pods.options("waypoint"):
             return None
         return gateways.Settings(self.pods("waypoint"))
+
+    @property
+    def extra_problems(self) -> list[Problem]:
+        """The problems of entries of `extra-access`."""
+        return [each for each in self.problems if each.code is Code.INVALID_EXTRA_ACCESS]

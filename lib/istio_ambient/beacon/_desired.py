@@ -33,6 +33,7 @@ def desired(facts: Facts) -> Desired:
             *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
         problems=(*obstacles, *facts.config.problems, *found, *facts.outcomes.refused),
+        warnings=tuple(facts.open_to_everyone),
         held=gateways.held(waypoint),
         message=facts.message,
     )

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 
 from istio_ambient import authorization, gateways
 from istio_ambient.beacon._config import Config
+from istio_ambient.beacon._extra_requests import OPTION, ExtraRequests, requests
 from istio_ambient.values import shares
-from istio_ambient.values.problems import Problem
+from istio_ambient.values.config import problem_of_option
+from istio_ambient.values.problem_codes import Code
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 MAX_WATCHED = 16
 """Addresses that one unit tries to connect to."""
@@ -30,6 +33,8 @@ class Facts:
     """Access requests of applications, which are granted for what belongs to them."""
     own_requests: tuple[authorization.AccessRequest, ...] = ()
     """Access requests of the charm itself, which are always granted."""
+    established_extra: frozenset[authorization.Target] = frozenset()
+    """Targets whose policies in the cluster the option `extra-access` may have a part in."""
     requesters: frozenset[authorization.Requester] = frozenset()
     """The applications that are related over `service-mesh`."""
     config: Config = dataclasses.field(default_factory=Config)
@@ -71,6 +76,27 @@ class Facts:
         """Labels that put pods and Services on the mesh, behind our waypoint."""
         return gateways.member_labels(self.waypoint, self.model)
 
+    @property
+    def open_to_everyone(self) -> list[Problem]:
+        """The applications that `extra-access` opens to every client, to show in the status."""
+        if not self.config.manage_authorization_policies:
+            return []
+        return [
+            problem_of_option(
+                OPTION,
+                InvalidValueError(f"{entry.to} is open to every client", "", f"[{number}]"),
+                Code.OPEN_TO_EVERYONE,
+            )
+            for number, entry in self.config.extra_access.entries
+            if entry.clients.is_unrestricted
+        ]
+
+    @functools.cached_property
+    def extra(self) -> ExtraRequests:
+        """What follows from the option `extra-access`, whether or not access is managed."""
+        services = self.cluster.services.values()
+        return requests(self.config.extra_access, services, self.model, self.established_extra)
+
     @functools.cached_property
     def objections(self) -> Mapping[authorization.AccessRequest, authorization.Objection]:
         """The requests of applications that are not granted, whether or not access is managed."""
@@ -88,7 +114,11 @@ class Facts:
         if not self.config.manage_authorization_policies:
             return authorization.Outcomes()
         found = authorization.outcomes(self.requests, self.objections)
-        return dataclasses.replace(found, pending=(*self.pending, *found.pending))
+        return dataclasses.replace(
+            found,
+            granted=(*found.granted, *self.extra.requests),
+            pending=(*self.pending, *self.extra.pending, *found.pending),
+        )
 
     @property
     def message(self) -> str:
@@ -114,6 +144,7 @@ class Facts:
             if objection.pending:
                 of_app = found.setdefault(request.requester.app, set())
                 of_app.update((host, port) for port in ports)
+        found[""] = set(self.extra.awaited)
         return shares.in_turn(found, MAX_WATCHED)
 
     def namespace_labels(self) -> tuple[gateways.Labels, list[Problem]]:

@@ -115,6 +115,10 @@ class MeshJudge:
                 f"the client is not on the mesh, so it has no identity: {app} is for clients "
                 "outside through an ingress gateway only"
             )
+            if attempt.recorded.source_ip and attempt.sender.origin is Origin.OUTSIDE:
+                networks = [attempt.recorded.source_ip]
+                for each in remedies.extra_access(case, {"outside": networks}):
+                    yield f"or {each}"
             return
         hop = case.verdict.decisive
         if cause is Cause.LACK_OF_ALLOW and hop and self._is_waypoint(attempt):

@@ -78,17 +78,21 @@ def recorded(ref: evaluator.PolicyRef, source: str | None) -> Origin:
 
 
 def requests_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequest]:
-    """Yield the access requests, those of the charm itself too, that name a source."""
-    for request in (*facts.requests, *facts.own_requests):
-        if request.source is not None and str(request.source) == source:
+    """Yield the access requests that may be about a source, also of the charm and its options."""
+    for request in _all_requests(facts):
+        if request.source is not None and request.source.may_include(source):
             yield request
+
+
+def _all_requests(facts: beacon.Facts) -> tuple[AccessRequest, ...]:
+    return (*facts.requests, *facts.own_requests, *facts.extra.requests)
 
 
 def ports_requested(facts: beacon.Facts, destination: NamedDestination) -> frozenset[int]:
     """Return the ports that access requests, those of the charm itself too, name for pods."""
     return frozenset(
         port
-        for request in (*facts.requests, *facts.own_requests)
+        for request in _all_requests(facts)
         if is_about(request.target, destination)
         for operation in request.operations
         for port in operation.ports
@@ -161,6 +165,16 @@ def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[s
     except (ValueError, TypeError, RecursionError):
         return
     if isinstance(by_source, dict):
-        requesters = cast(dict[str, object], by_source).get(source or "")
+        named = cast(dict[str, object], by_source)
+        requesters = next((named[each] for each in _labels(source) if each in named), None)
         if isinstance(requesters, list):
             yield from (each for each in cast(list[object], requesters) if isinstance(each, str))
+
+
+def _labels(source: str | None) -> Iterator[str]:
+    """Yield the labels under which a source may be recorded: its own, then those of wider ones."""
+    namespace, slash, _ = (source or "").partition("/")
+    yield source or evaluator.OUTSIDE
+    if slash:
+        yield f"{namespace}/*"
+    yield evaluator.ANY_CLIENT

@@ -26,7 +26,7 @@ class Outcome(enum.StrEnum):
     PENDING = "pending"
     """Something does not exist yet; nothing is created, and nothing has to be done."""
     INVALID = "invalid"
-    """The entry of the databag cannot be read; nothing is created."""
+    """The entry of the databag or option cannot be read; nothing is created."""
     CLOSED = "closed"
     """No source is allowed, because the requester's entries cannot be read."""
     UNMANAGED = "not managed"
@@ -44,7 +44,7 @@ class RequestOutcome:
     endpoint: str
     """Our endpoint of the relation."""
     field: str
-    """Path in the application's databag."""
+    """Path in the application's databag, or in the option."""
     source: str = ""
     """The source to allow: `shop/productpage`; empty where the entry cannot be read."""
     target: str = ""
@@ -81,13 +81,16 @@ def outcomes(facts: beacon.Facts) -> list[RequestOutcome]:
     ]
     granted = Outcome.GRANTED if facts.config.manage_authorization_policies else Outcome.UNMANAGED
     found += [_of_readable(request, granted) for request in facts.own_requests]
+    found += [of_request(facts, request) for request in facts.extra.requests]
     found += [_of_problem(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
     found += [_of_problem(problem, Outcome.PENDING) for problem in facts.pending]
+    found += [_of_option(problem, Outcome.PENDING) for problem in facts.extra.pending]
+    found += [_of_option(problem, Outcome.INVALID) for problem in facts.config.extra_problems]
     return sorted(set(found))
 
 
 def of_request(facts: beacon.Facts, request: AccessRequest) -> RequestOutcome:
-    """Return the outcome of one of `facts.requests`.
+    """Return the outcome of one of `facts.requests`, or of those of `extra-access`.
 
     A request that would be refused is reported as such while access is not managed, too.
     """
@@ -159,6 +162,15 @@ def _of_problem(problem: Problem, outcome: Outcome) -> RequestOutcome:
         remedy=problem.remedy,
         code=problem.code,
     )
+
+
+def _of_option(problem: Problem, outcome: Outcome) -> RequestOutcome:
+    """Return the outcome of an entry of `extra-access`, under the name that its requests have."""
+    requester, field = beacon.EXTRA_REQUESTER, problem.field.partition(" ")[2]
+    named = dataclasses.replace(
+        problem, app=requester.app, endpoint=requester.endpoint, field=field
+    )
+    return _of_problem(named, outcome)
 
 
 def _operation(operation: Operation) -> str:

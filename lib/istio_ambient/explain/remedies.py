@@ -4,10 +4,12 @@
 """Remedies for a denied request: what to type so that it is allowed."""
 
 import dataclasses
+import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from istio_ambient import beacon, resources
+from istio_ambient import authorization, beacon, resources
 from istio_ambient.authorization import AccessRequest, evaluator
 from istio_ambient.explain import origins, outcomes, own_policy
 from istio_ambient.explain.applications import NamedDestination, NamedSource, SourceKind
@@ -162,9 +164,8 @@ def _request_access(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         return
     found = [
         outcomes.of_request(facts, request)
-        for request in facts.requests
-        if str(request.source) == case.source.identity
-        and origins.is_about(request.target, destination)
+        for request in (*facts.requests, *facts.extra.requests)
+        if _names(request, case.source) and origins.is_about(request.target, destination)
     ]
     # What is granted to an identity that the source does not have yet may well suffice.
     satisfied = {outcomes.Outcome.UNMANAGED}
@@ -173,6 +174,13 @@ def _request_access(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     yield from (_insufficient(each) for each in found if each.outcome not in satisfied)
     if not found:
         yield from _not_requested(case, hop)
+
+
+def _names(request: AccessRequest, source: NamedSource) -> bool:
+    """Return whether a request is for a source by its identity, or that of its namespace."""
+    kinds = (authorization.SourceKind.IDENTITY, authorization.SourceKind.NAMESPACE)
+    found = request.source
+    return found is not None and found.kind in kinds and found.may_include(source.identity)
 
 
 def _ask_other_beacon(case: Case) -> str:
@@ -224,6 +232,32 @@ def _not_requested(case: Case, hop: evaluator.Hop) -> Iterator[str]:
             yield _integrate(case, app)
         else:
             yield f"{source} is no Juju application, so that no charm requests access for it"
+            yield from extra_access(case, {"service-account": source.identity}, hop)
+
+
+def extra_access(
+    case: Case, clients: Mapping[str, Any], hop: evaluator.Hop | None = None
+) -> Iterator[str]:
+    """Yield the entry of the option `extra-access` that allows a request.
+
+    Args:
+        case: the request.
+        clients: the member `from` of the entry.
+        hop: that denies the request; None, or ztunnel: methods and paths are of no use.
+    """
+    request, app = case.request, case.destination.application
+    if not app or case.destination.address.namespace != case.facts.model:
+        return
+    entry: dict[str, Any] = {"from": dict(clients), "to": app}
+    if request.port is not None:
+        entry["ports"] = [request.port]
+    if hop is not None and hop.proxy is evaluator.Proxy.WAYPOINT:
+        if not own_policy.is_exact(request):
+            return
+        entry |= {"methods": [request.method]} if request.method else {}
+        entry |= {"paths": [request.path.partition("?")[0]]} if request.path else {}
+    text = json.dumps([entry])
+    yield f"add this to the option extra-access of {case.facts.app}: {text}"
 
 
 def _integrate_gateway(case: Case, hop: evaluator.Hop) -> Iterator[str]:

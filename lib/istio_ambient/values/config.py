@@ -29,12 +29,19 @@ class InvalidEntriesError(ValueError):
     Args:
         valid: what the option's validator is given instead.
         errors: what is wrong, one for each invalid entry.
+        code: of the problems.
     """
 
-    def __init__(self, valid: object, errors: Iterable[InvalidValueError]):
+    def __init__(
+        self,
+        valid: object,
+        errors: Iterable[InvalidValueError],
+        code: Code = Code.INVALID_OPTION,
+    ):
         super().__init__("some entries are invalid")
         self.valid = valid
         self.errors = tuple(errors)
+        self.code = code
 
 
 APPLICATION = "<application>"
@@ -87,7 +94,9 @@ class CharmConfig(pydantic.BaseModel):
             error = cast(Mapping[str, object], fault.get("ctx", {})).get("error")
             if isinstance(error, InvalidEntriesError):
                 valid[name] = error.valid
-                problems.extend(problem_of_option(_option(name), each) for each in error.errors)
+                problems.extend(
+                    problem_of_option(_option(name), each, error.code) for each in error.errors
+                )
             else:
                 valid.pop(name, None)
                 problems.append(_problem(fault))

@@ -1,9 +1,11 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Addresses that no URL of an application may lead to, from wherever it is fetched."""
+"""Networks in CIDR notation, and addresses that no URL of an application may lead to."""
 
 import ipaddress
+import re
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -32,6 +34,32 @@ FORBIDDEN_NETWORKS = (
 """In CIDR notation. Private networks are not among them: identity providers run in the cluster."""
 
 _NETWORKS = tuple(map(ipaddress.ip_network, FORBIDDEN_NETWORKS))
+_PREFIX = re.compile(r"[0-9]{1,3}")
+
+
+def network(text: str) -> str | None:
+    """Return a network or an address in canonical CIDR notation; None: the text is neither."""
+    address, slash, prefix = text.partition("/")
+    # ipaddress also reads masks such as 10.0.0.0/0.255.255.255, which Istio does not.
+    if slash and not _PREFIX.fullmatch(prefix):
+        return None
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError:
+        return None
+    # Zones have a meaning on one host only; proxies never see mapped addresses as IPv6.
+    if "%" in address or getattr(found.network_address, "ipv4_mapped", None) is not None:
+        return None
+    return str(found)
+
+
+def has_every_address(networks: Iterable[str]) -> bool:
+    """Return whether networks together have all addresses of IPv4 or of IPv6."""
+    found = [ipaddress.ip_network(each) for each in networks]
+    four = [each for each in found if isinstance(each, ipaddress.IPv4Network)]
+    six = [each for each in found if isinstance(each, ipaddress.IPv6Network)]
+    joined = (*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six))
+    return any(each.prefixlen == 0 for each in joined)
 
 
 def is_forbidden(address: Address) -> bool:

@@ -212,6 +212,29 @@ class Code(enum.Enum):
         "`juju config <application> model-on-mesh=false`, or remove the other one's labels.",
     )
 
+    INVALID_EXTRA_ACCESS = Meaning(
+        120,
+        "an entry of extra-access is invalid",
+        _E,
+        "An entry of the option `extra-access` cannot be used, or is for every client and is not "
+        "confirmed. It is left out as a whole, and the application that it names is closed to its "
+        "clients; the other entries are in force. An option that is no YAML list closes every "
+        "target that it had opened.",
+        "Correct the member that the message names. For every client, say so twice: "
+        "`confirm: true`.",
+    )
+
+    OPEN_TO_EVERYONE = Meaning(
+        121,
+        "extra-access opens an application to every client",
+        _W,
+        "An entry of the option `extra-access` is for every client, or for every client outside "
+        "the mesh, and says `confirm: true`. It is in force. The status shows it as long as it "
+        "is, and stays *active*.",
+        "None, if it is meant. Otherwise name the clients: a service account, a namespace, or "
+        "networks.",
+    )
+
     # Relations and their databags.
 
     INVALID_ENTRY = Meaning(
@@ -298,6 +321,16 @@ class Code(enum.Enum):
         "Access to metrics is given to the application by the name that it has in its own model, "
         "which it publishes over `cross_model_mesh`.",
         "Integrate it with `provide-cmr-mesh` as well.",
+    )
+
+    EXTRA_TARGET_ABSENT = Meaning(
+        307,
+        "what an entry of extra-access names does not exist yet",
+        _W,
+        "The application has no Service with such a port, or its pods' port is known by name "
+        "only. The entry is in force as soon as it can be.",
+        "None, if the application is about to be deployed. Otherwise correct the name or the port "
+        "in `extra-access`.",
     )
 
     # Routes and the ingress gateway.

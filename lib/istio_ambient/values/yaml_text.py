@@ -3,7 +3,9 @@
 
 """YAML in options, read strictly: a mistake is an error, and never a value."""
 
+import contextlib
 import re
+from collections.abc import Generator
 from typing import Any, cast
 
 import yaml
@@ -38,21 +40,62 @@ def load(text: object) -> Any:
         InvalidValueError: the value is no text or no YAML; it is too large or nested too deep; a
             key is there twice or is no string; a member has no value; there are aliases or tags.
     """
+    with _errors_named():
+        node = _composed(text)
+        if node is None:
+            return None
+        _check(node, "")
+        return _constructed(node)
+
+
+def entries(text: object) -> list[Any]:
+    """Return the members of a YAML list, with an `InvalidValueError` in place of each invalid one.
+
+    Raises:
+        InvalidValueError: the text is no YAML, or no list; it has aliases, or is too large.
+    """
+    with _errors_named():
+        node = _composed(text)
+        if node is None:
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            raise InvalidValueError("not a list", "write `- item` lines")
+        members = cast(list[yaml.Node], node.value)
+        return [_entry(member, inside("", number)) for number, member in enumerate(members)]
+
+
+def _entry(node: yaml.Node, place: str) -> Any:
+    try:
+        _check(node, place)
+        return _constructed(node)
+    except InvalidValueError as error:
+        return error
+    except (yaml.YAMLError, ValueError):
+        return InvalidValueError("no YAML", "correct it", place)
+
+
+def _composed(text: object) -> "yaml.Node | None":
     if not isinstance(text, str):
         raise InvalidValueError(f"{text!r} is not text", "use YAML")
     if len(text) > _MAX_SIZE:
         raise InvalidValueError(f"{len(text)} characters", f"use at most {_MAX_SIZE}")
+    _check_events(text)
+    return cast("yaml.Node | None", yaml.compose(text, _Loader))  # pyright: ignore
+
+
+def _constructed(node: yaml.Node) -> Any:
+    loader = _Loader("")
     try:
-        _check_events(text)
-        node = cast("yaml.Node | None", yaml.compose(text, _Loader))  # pyright: ignore
-        if node is None:
-            return None
-        _check(node, "")
-        loader = _Loader("")
-        try:
-            return cast(Any, loader.construct_document(node))  # pyright: ignore
-        finally:
-            loader.dispose()  # pyright: ignore
+        return cast(Any, loader.construct_document(node))  # pyright: ignore
+    finally:
+        loader.dispose()  # pyright: ignore
+
+
+@contextlib.contextmanager
+def _errors_named() -> Generator[None]:
+    """Turn errors of the YAML library into an `InvalidValueError`."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" in line {mark.line + 1}" if mark else ""

@@ -35,7 +35,11 @@ def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Fact
     """Return the facts of the beacon of model shop."""
     services = {
         ("shop", app): authorization.ServiceFacts(
-            "shop", app, {authorization.NAME_LABEL: app}, by_juju=True
+            "shop",
+            app,
+            {authorization.NAME_LABEL: app},
+            (authorization.ServicePort(80, 9080),),
+            by_juju=True,
         )
         for app in APPS
     }

@@ -407,10 +407,23 @@ def test_a_source_that_is_no_juju_application_gets_no_integration():
     )
     for spelled in ("plain/scraper", "plain/agent-x", "ns/plain/sa/scraper", "plain/absent"):
         found = explained(bookshop.facts(), source=spelled, changes={"pods": pods})
-        reason, own = remedies.remedies(found.case)
+        reason, option, own = remedies.remedies(found.case)
         assert reason.endswith("is no Juju application, so that no charm requests access for it")
         assert "juju integrate" not in explanation.text(found)
         account = "absent" if "absent" in spelled else "scraper"
+        text = option.removeprefix("add this to the option extra-access of beacon: ")
+        allowed = beacon.Config.model_validate({"extra_access": text})
+        assert not allowed.problems
+        assumed = dataclasses.replace(found.case.facts, config=allowed)
+        (request,) = assumed.extra.requests
+        assert str(request.source) == f"plain/{account}"
+        assert request.target == authorization.Target.service("shop", "details")
+        (operation,) = request.operations
+        assert (operation.ports, operation.methods, operation.paths) == (
+            (80,),
+            ("GET",),
+            ("/details/0",),
+        )
         policy = json.loads(
             shlex.split(own.removeprefix("or allow it by a policy of your own, "))[6]
         )

@@ -3,14 +3,11 @@
 
 """The networks of allowed clients; with an invalid entry, no client is added."""
 
-import ipaddress
-import re
-
+from istio_ambient.values import networks
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 OPTION = "external-traffic-policy-cidrs"
-_PREFIX = re.compile(r"[0-9]{1,3}")
 _SHOWN = 3
 
 
@@ -25,26 +22,11 @@ def parse_cidrs(text: str) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
         With a problem there are no networks: part of a list of allowed clients is another list.
     """
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    found = [(entry, _network(entry)) for entry in entries]
+    found = [(entry, networks.network(entry)) for entry in entries]
     bad = [entry for entry, network in found if network is None]
     if bad:
         return (), (_problem(bad),)
     return tuple(sorted({network for _, network in found if network})), ()
-
-
-def _network(entry: str) -> str | None:
-    address, slash, prefix = entry.partition("/")
-    # ipaddress also reads masks such as 10.0.0.0/0.255.255.255, which Istio does not.
-    if slash and not _PREFIX.fullmatch(prefix):
-        return None
-    try:
-        network = ipaddress.ip_network(entry)
-    except ValueError:
-        return None
-    # Zones have a meaning on one host only; mapped addresses never reach Envoy as IPv6.
-    if "%" in address or getattr(network.network_address, "ipv4_mapped", None) is not None:
-        return None
-    return str(network)
 
 
 def _problem(bad: list[str]) -> Problem:

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 
-from tests.unit.whole_charm.cases import access, actions
+from tests.unit.whole_charm.cases import access, actions, extra_access
 from tests.unit.whole_charm.cases.base_beacon import (
     BASE,
     COS,
@@ -62,6 +62,7 @@ OPTIONS: Mapping[str, Option] = {
         "team-a", {f"{GATEWAY}: spec.listeners[0].allowedRoutes.namespaces": Has("'team-a'")}
     ),
     "ready-timeout": Option(10**10, {"status": waiting(f"waypoint {WAYPOINT}")}, given=UNREADY),
+    "extra-access": extra_access.OPTION,
     **proxy_pods("waypoint", PARAMETERS),
 }
 
@@ -225,14 +226,15 @@ CONSTANT: Mapping[str, str] = {
     "authorization.Requester.endpoint": "applications request access over one endpoint",
     "authorization.ServiceFacts.address": "the ingress alone decides by it",
     "authorization.ServiceFacts.created": "likewise",
-    "authorization.ServiceFacts.external_name": "likewise",
     "authorization.ServiceFacts.node_ports": "likewise",
-    "authorization.ServiceFacts.ports": "likewise",
-    "authorization.ServiceFacts.type": "likewise",
     "authorization.ServiceFacts.written": "likewise",
     "authorization.ServicePort.name": "likewise",
     "authorization.ServicePort.port": "likewise",
-    "authorization.ServicePort.target": "likewise",
+    "authorization.Source.kind": "only extra access has it, and that follows from other facts",
+    "authorization.Source.networks": "likewise",
+    "beacon.Entry.confirm": "an entry that needs it is no fact without it",
 }
 
-SUITE = Suite(BASE, OPTIONS, {**FACTS, **access.CASES, **actions.EXPLAIN}, CONSTANT)
+SUITE = Suite(
+    BASE, OPTIONS, {**FACTS, **access.CASES, **extra_access.CASES, **actions.EXPLAIN}, CONSTANT
+)
