@@ -60,6 +60,21 @@ EVERY_RESOURCE = {
 PODS_WITH_EVERY_RESOURCE = PodSettings.model_validate({"resources": EVERY_RESOURCE})
 PODS = (PodSettings(), CHOSEN_PODS, UNTOLERANT_PODS, PODS_WITH_EVERY_RESOURCE)
 ISTIOD_ENV = {"ISTIO_GPRC_MAXRECVMSGSIZE": "8388608", "COMPLIANCE_POLICY": "fips-140-3"}
+AFFINITY: dict[str, Any] = {
+    "podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+        ]
+    }
+}
+SPREAD: tuple[dict[str, Any], ...] = (
+    {
+        "maxSkew": 2,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "istiod"}},
+    },
+)
 CNI_ENV = {"NATIVE_NFTABLES": "true", "HOST_PROBE_SNAT_IP": "169.254.7.128"}
 ZTUNNEL_ENV = {"RUST_LOG": "debug", "LOG_FORMAT": "json", "SECRET_TTL": "12h"}
 OVERLAY: dict[str, Any] = {
@@ -91,6 +106,10 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "mesh_config": ({}, OVERLAY),
     "mesh_ca": (None, MESH_CA),
     "istiod_env": ({}, ISTIOD_ENV),
+    "istiod_affinity": ({}, AFFINITY),
+    "istiod_topology_spread": (None, SPREAD),
+    "istiod_priority_class": ("", "system-cluster-critical"),
+    "dual_stack": (False, True),
     "cni_env": ({}, CNI_ENV),
     "ztunnel_env": ({}, ZTUNNEL_ENV),
 }
@@ -118,8 +137,10 @@ def _control_plane(chosen: Mapping[str, Any]) -> manifests.ControlPlane:
     for field, value in chosen.items():
         if isinstance(value, PodSettings):
             options |= _pod_options(field, value)
-        elif field == "mesh_config" or field.endswith("_env"):
+        elif field in ("mesh_config", "istiod_affinity") or field.endswith("_env"):
             options[field] = json.dumps(value)
+        elif field == "istiod_topology_spread":
+            options[field] = json.dumps(value) if value else ""
         elif field == "image_pull_secrets":
             options[field] = ",".join(value)
         elif field in manifests.Config.model_fields:
@@ -198,6 +219,7 @@ def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
                     "platform": control_plane.platform,
                     "imagePullPolicy": config.image_pull_policy,
                     "imagePullSecrets": list(config.image_pull_secrets),
+                    "priorityClassName": config.istiod_priority_class,
                 },
                 "pilot": _pilot(control_plane)
                 | {"podLabels": labels}
@@ -219,8 +241,17 @@ def _pilot(control_plane: manifests.ControlPlane) -> dict[str, Any]:
         "autoscaleMax": control_plane.replicas,
         "jwksResolverExtraRootCA": control_plane.jwks_ca,
     }
-    env = ISTIOD_ENV.copy() if control_plane.config.istiod_env else {}
-    if control_plane.config.auto_allow_waypoint_policy:
+    config = control_plane.config
+    if config.dual_stack:
+        values["ipFamilyPolicy"] = "PreferDualStack"
+    if config.istiod_affinity:
+        values["affinity"] = AFFINITY
+    if config.istiod_topology_spread:
+        values["topologySpreadConstraints"] = list(SPREAD)
+    env = ISTIOD_ENV.copy() if config.istiod_env else {}
+    if config.dual_stack:
+        env["ISTIO_DUAL_STACK"] = "true"
+    if config.auto_allow_waypoint_policy:
         env["PILOT_AUTO_ALLOW_WAYPOINT_POLICY"] = "true"
     return values | {"env": env}
 
@@ -258,6 +289,10 @@ def _mesh_config(control_plane: manifests.ControlPlane) -> dict[str, Any]:
     settings: dict[str, Any] = {"accessLogFile": "/dev/stdout"} | dict(
         control_plane.config.mesh_config
     )
+    if control_plane.config.dual_stack:
+        own: dict[str, Any] = settings.get("defaultConfig", {})
+        metadata = {**own.get("proxyMetadata", {}), "ISTIO_DUAL_STACK": "true"}
+        settings["defaultConfig"] = {**own, "proxyMetadata": metadata}
     providers: list[dict[str, Any]] = []
     if control_plane.tracing:
         settings["enableTracing"] = True

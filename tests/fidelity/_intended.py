@@ -93,6 +93,12 @@ INTENDED: tuple[Intended, ...] = (
     ),
     Intended(
         _ISTIOD_DEPLOYMENT,
+        "*.topologySpreadConstraints*",
+        "several istiods are not all on one node, as far as there are others",
+        theirs=ABSENT,
+    ),
+    Intended(
+        _ISTIOD_DEPLOYMENT,
         "*.terminationMessagePolicy",
         "the status of the unit says why istiod ended, by the end of its log",
         ours="FallbackToLogsOnError",

@@ -45,6 +45,19 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
     "istiod-resources": AMOUNTS,
     "istiod-tolerations": TOLERATIONS,
     "istiod-node-selector": [("{a: 1}", "1 is no value of a label", "quote it")],
+    "istiod-affinity": [
+        ("{nodeAfinity: {}}", "nodeAfinity", "API reference"),
+        ("[1]", "a list, not a mapping", "key: value"),
+    ],
+    "istiod-topology-spread": [
+        (
+            "[{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: Never}]",
+            "'Never'",
+            "DoNotSchedule",
+        ),
+        ("[{maxSkew: 1}]", "[0]", "API reference"),
+    ],
+    "istiod-priority-class": [("Very High", "'Very High'", "system-cluster-critical")],
     "istiod-env": VARIABLES,
     "cni-resources": AMOUNTS,
     "cni-tolerations": TOLERATIONS,

@@ -14,6 +14,7 @@ from istio_ambient.values.problems import InvalidValueError
 from istio_ambient.values.text import shown
 
 from ._mesh_overlay import parse_mesh_config
+from ._placement import NO_AFFINITY, AffinityOption, PriorityClass, TopologySpread
 from ._platforms import Platform
 from ._variables import NO_VARIABLES, CniVariables, IstiodVariables, ZtunnelVariables
 
@@ -90,6 +91,8 @@ class Config(pods.PodsConfig):
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     image_pull_secrets: Annotated[tuple[str, ...], pydantic.BeforeValidator(_secret_names)] = ()
     """Names of Secrets in the namespace; waypoints and gateways look for them in their own."""
+    dual_stack: bool = False
+    """Whether istiod and the proxies use both IPv4 and IPv6."""
     mesh_config: Annotated[Mapping[str, Any], pydantic.BeforeValidator(parse_mesh_config)] = (
         _NO_OVERLAY
     )
@@ -97,6 +100,9 @@ class Config(pods.PodsConfig):
     istiod_resources: pods.ResourcesOption = pods.NO_RESOURCES
     istiod_tolerations: pods.Tolerations = None
     istiod_node_selector: pods.NodeSelector = pods.NO_LABELS
+    istiod_affinity: AffinityOption = NO_AFFINITY
+    istiod_topology_spread: TopologySpread = None
+    istiod_priority_class: PriorityClass = ""
     istiod_env: IstiodVariables = NO_VARIABLES
     """Environment variables; what the charm sets is refused (`_variables.OWNED`)."""
     cni_resources: pods.ResourcesOption = pods.NO_RESOURCES

@@ -96,12 +96,15 @@ def _name(provider: Any) -> Any:
 
 
 def _owned(control_plane: ControlPlane) -> dict[str, Any]:
+    metadata = {"ISTIO_META_ENABLE_HBONE": "true"}
+    if control_plane.config.dual_stack:
+        metadata["ISTIO_DUAL_STACK"] = "true"
     return {
         "rootNamespace": control_plane.namespace,
         "trustDomain": "cluster.local",
         "defaultConfig": {
             "discoveryAddress": f"istiod.{control_plane.namespace}.svc:15012",
-            "proxyMetadata": {"ISTIO_META_ENABLE_HBONE": "true"},
+            "proxyMetadata": metadata,
         },
     }
 

@@ -37,6 +37,7 @@ OWNED_FIELDS: Mapping[str, str] = {
     "trustDomain": "policies name workloads by it",
     "defaultConfig.discoveryAddress": "it is this istiod",
     "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode depends on it",
+    "defaultConfig.proxyMetadata.ISTIO_DUAL_STACK": "it is the option dual-stack",
 }
 """Fields that an overlay cannot set, and why.
 

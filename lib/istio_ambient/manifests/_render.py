@@ -18,7 +18,7 @@ from istio_ambient import acceptance
 from istio_ambient.values import networks
 from istio_ambient.values.pods import DEFAULT_RESOURCES, NO_LABELS
 
-from . import _cacerts, _injection, _variables
+from . import _cacerts, _injection, _placement, _variables
 from ._config import Config
 from ._mesh_config import mesh_config
 from ._platforms import PLATFORMS
@@ -87,6 +87,9 @@ def _context(control_plane: ControlPlane) -> dict[str, Any]:
             "cni": _pods(config, "cni", tolerations=_EVERYWHERE, node_selector=_LINUX),
             "ztunnel": _pods(config, "ztunnel", tolerations=_EVERYWHERE, node_selector=_LINUX),
         },
+        "topology_spread": _placement.topology_spread(
+            config.istiod_topology_spread, control_plane.replicas
+        ),
         "variables": {
             "istiod": _variables.merged("istiod", config.istiod_env),
             "cni": _variables.merged("cni", config.cni_env),

@@ -49,6 +49,7 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
         **_same("use the option platform", "PLATFORM"),
         **_same("use the option auto-allow-waypoint-policy", "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"),
         **_same("use limits.cpu of istiod-resources", "GOMAXPROCS"),
+        **_same("use the option dual-stack", "ISTIO_DUAL_STACK"),
         # Which istiod it is, and in which cluster.
         **_same(
             _REMOVE,

@@ -135,6 +135,30 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "mesh-config": Option("accessLogFile: /dev/null", {f"{MESH}.accessLogFile": "/dev/null"}),
     **pods("istiod", ISTIOD, "discovery"),
+    "istiod-affinity": Option(
+        "{nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: []}}",
+        {
+            f"{ISTIOD}.spec.affinity": {
+                "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}
+            }
+        },
+    ),
+    "istiod-topology-spread": Option(
+        "[{maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]",
+        {f"{ISTIOD}.spec.topologySpreadConstraints": Has("'rack'", "'istiod'")},
+    ),
+    "istiod-priority-class": Option(
+        "system-cluster-critical",
+        {f"{ISTIOD}.spec.priorityClassName": "system-cluster-critical"},
+    ),
+    "dual-stack": Option(
+        True,
+        {
+            f"Service {SYSTEM}/istiod: spec.ipFamilyPolicy": "PreferDualStack",
+            f"{ISTIOD}.spec.containers[discovery].env": Has("ISTIO_DUAL_STACK"),
+            f"{MESH}.defaultConfig.proxyMetadata[ISTIO_DUAL_STACK]": "true",
+        },
+    ),
     "istiod-env": Option(
         "{SITE: text}", {f"{ISTIOD}.spec.containers[discovery].env": Has("'SITE'", "'text'")}
     ),
@@ -245,7 +269,13 @@ FACTS: Mapping[str, Case] = {
         given={"config": {"hardened-mode": True}},
     ),
     "three units": Case(
-        {"units": 3}, {f"HorizontalPodAutoscaler {SYSTEM}/istiod: spec.minReplicas": 3}
+        {"units": 3},
+        {
+            f"HorizontalPodAutoscaler {SYSTEM}/istiod: spec.minReplicas": 3,
+            f"{ISTIOD}.spec.topologySpreadConstraints": Has(
+                "'kubernetes.io/hostname'", "'ScheduleAnyway'", "'istiod'"
+            ),
+        },
     ),
     "a unit that does not lead": Case(
         {"leader": False},
