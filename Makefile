@@ -25,7 +25,7 @@ pack: ## three .charm files in build/, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## check the documentation's links and commands
 format: ## format the code
-generate: ## generate the CRDs, the fields of MeshConfig and the page of problems (ARGS=--check compares)
+generate: ## generate the CRDs, the fields of MeshConfig and the pages of platforms and problems (ARGS=--check compares)
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
 clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove build results and environments; the lab's cache stays
 

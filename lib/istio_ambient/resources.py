@@ -88,6 +88,22 @@ Gateway = _namespaced(_GATEWAY, "v1", "Gateway", "gateways")
 HTTPRoute = _namespaced(_GATEWAY, "v1", "HTTPRoute", "httproutes")
 GRPCRoute = _namespaced(_GATEWAY, "v1", "GRPCRoute", "grpcroutes")
 
+# Of CNIs, which the preflight of istio-k8s reads.
+CiliumClusterwideNetworkPolicy = _cluster(
+    "cilium.io", "v2", "CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies"
+)
+FelixConfiguration = _cluster(
+    "crd.projectcalico.org", "v1", "FelixConfiguration", "felixconfigurations"
+)
+FelixConfigurationV3 = _cluster(
+    "projectcalico.org", "v3", "FelixConfiguration", "felixconfigurations"
+)
+SecurityGroupPolicy = _namespaced(
+    "vpcresources.k8s.aws", "v1beta1", "SecurityGroupPolicy", "securitygrouppolicies"
+)
+ClusterNetwork = _cluster("operator.openshift.io", "v1", "Network", "networks")
+"""Configuration of OpenShift's Cluster Network Operator."""
+
 FIELD_MANAGER = "charmed-istio"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 _FORMER_DOMAIN = "charmed-istio.io"

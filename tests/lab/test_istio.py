@@ -20,7 +20,7 @@ from tests.lab import conftest, juju, leftovers
 APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", conftest.CHARMS / "istio-k8s"
 KINDS = 20
 """Kinds that istio-k8s manages."""
-READS_BESIDE = 10
+READS_BESIDE = 12
 """Reads that a hook may make beside one LIST a kind."""
 
 

@@ -318,3 +318,59 @@ def _answering() -> Any:
             "ports": [{"name": "https-webhook", "port": 15017, "protocol": "TCP"}],
         }
     )
+
+
+def rows_of(mesh: juju.Model) -> dict[str, dict[str, str]]:
+    """Return the rows of `check` that do not hold, by their names."""
+    with mesh.requests(UNIT) as seen:
+        found: list[dict[str, str]] = json.loads(mesh.run(UNIT, "check", format="json")["json"])
+    # The dry run of a pod is all that is sent beside reads.
+    assert [request.method for request in seen.writes] in ([], ["PATCH"])
+    return {row["check"]: row for row in found if row["state"] != "holds"}
+
+
+def test_a_check_shows_what_prevents_the_installation_and_a_mesh_that_works(
+    cluster: lab.Cluster, mesh: juju.Model, cilium: Cilium
+):
+    cilium(**EXCLUSIVE)
+    enforced: dict[str, Any] = {"metadata": {"labels": {kube.POD_SECURITY_LABEL: "baseline"}}}
+    admin(cluster).patch(Namespace, mesh.name, enforced)
+    _, status = deployed(mesh)
+    assert status.startswith("blocked: ")
+    before = mesh.unit_status(UNIT)
+    found = rows_of(mesh)
+    assert found["cilium-exclusive"]["code"] == "CI-601"
+    assert found["pod-security"]["code"] == "CI-629"
+    # The API server itself says so of a pod.
+    assert 'violates PodSecurity "baseline' in found["pods"]["message"]
+    assert found["istiod"]["note"] == found["ztunnel"]["note"] == "not installed yet"
+    assert mesh.unit_status(UNIT) == before
+
+    cilium(**FINE)
+    enforced["metadata"]["labels"][kube.POD_SECURITY_LABEL] = "privileged"
+    admin(cluster).patch(Namespace, mesh.name, enforced)
+    mesh.wait_active()
+    found = rows_of(mesh)
+    assert {row["note"] for row in found.values()} == {
+        "Calico: not in use",
+        "Amazon EKS: not in use",
+        "OpenShift: not in use",
+    }
+
+
+def test_a_daemon_set_that_may_not_create_pods_says_why(cluster: lab.Cluster, mesh: juju.Model):
+    mesh.deploy(CHARM)
+    mesh.wait_active()
+    client = admin(cluster)
+    enforced: dict[str, Any] = {"metadata": {"labels": {kube.POD_SECURITY_LABEL: "baseline"}}}
+    client.patch(Namespace, mesh.name, enforced)
+    for pod in client.list(Pod, namespace=mesh.name, labels={"app": "ztunnel"}):
+        client.delete(Pod, pod.metadata.name, namespace=mesh.name)
+
+    def said() -> bool:
+        update_status(mesh)
+        details = json.loads(mesh.run(UNIT, "status-details", format="json")["problems"])
+        reasons = [each["message"] for each in details if each["where"] == "ztunnel"]
+        return any('violates PodSecurity "baseline' in reason for reason in reasons)
+
+    assert lab.eventually(said)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import ops
 from istio_ambient import charm, control_plane, kube, manifests, resources
+from istio_ambient.actions import check
 from istio_ambient.actions import control_plane as control_plane_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, outward, user_secrets
@@ -86,6 +87,7 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self._refused_before: frozenset[tuple[str, str]] | None = None
+        check.CheckAction(self)
         framework.observe(self.on["preview-hardened-mode"].action, self._on_preview)
         framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
@@ -117,9 +119,6 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             pod_labels=self.telemetry_label,
             config=config,
             site_ca=self._site_ca(config.ca_secret, live),
-            found_platform=manifests.platform_of(
-                kube.first_of(client, core_v1.Node) if config.platform == manifests.AUTO else None
-            ),
             integrations=integrations,
             around=surroundings.read(client, live),
             live=live,

@@ -3,20 +3,32 @@
 
 """Read what the preflight has to know of a cluster: a few requests for a cluster of any size."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lightkube.models.core_v1 import (
+    Capabilities,
+    Container,
+    HostPathVolumeSource,
+    PodSpec,
+    SecurityContext,
+    Volume,
+)
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
     ValidatingWebhookConfiguration,
 )
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import ConfigMap
+from lightkube.resources.apps_v1 import DaemonSet, Deployment
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Node, Pod
 from lightkube.resources.discovery_v1 import EndpointSlice
+from lightkube.resources.networking_v1 import NetworkPolicy
 
-from istio_ambient import control_plane, kube, manifests
+from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.charm import owners
+from istio_ambient.gateways import DATAPLANE_MODE
 
 ISTIO_LABELS: dict[str, Any] = {"app": ["istiod", "sidecar-injector"]}
 """Labels of Istio's Deployment and webhooks, whichever installer made them."""
@@ -26,9 +38,16 @@ _Service = tuple[str, str]
 _ELSEWHERE: _Service = ("", "")
 """Stands for the server behind a webhook's URL, which the API server knows nothing about."""
 _SERVICE_LABEL = "kubernetes.io/service-name"
+_AGENT_LABEL = "k8s-app"
+_SYSTEM_NAMESPACES = (preflight.SYSTEM, "calico-system")
+_FLANNEL = "flannel.alpha.coreos.com/"
+"""Prefix of the annotations that flannel gives to nodes."""
+_FORBIDDEN = 403
+_DEFAULT = {"metadata.name": "default"}
+_CLUSTER = {"metadata.name": "cluster"}
 
 
-def read(client: kube.Client, live: kube.Live) -> control_plane.Surroundings:
+def read(client: kube.Client, live: kube.Live) -> preflight.Surroundings:
     """Return the surroundings of the control plane, for the preflight.
 
     Args:
@@ -39,19 +58,128 @@ def read(client: kube.Client, live: kube.Live) -> control_plane.Surroundings:
         kube.RequestError: on any answer but success or 404.
     """
     crds = _others_crds(client, live)
-    return control_plane.Surroundings(
+    node = _node(client)
+    agents = _agents(client)
+    return preflight.Surroundings(
         kubernetes=kube.server_version(client),
-        cilium=_cilium(client),
+        node=node,
+        agents=frozenset(agents),
+        cilium=_cilium(client, agents.get(preflight.CILIUM, ())),
+        calico=_calico(client, agents),
+        security_groups=_security_groups(client, agents),
+        routes_via_host=_routes_via_host(client) if node.platform == "openshift" else None,
+        pod_security=_pod_security(client, live.identity.namespace),
         other_istios=tuple(_other_istios(client, live)),
         crds={crd.metadata.name: kube.manifest_of(crd) for crd in crds},
         abandoned=owners.abandoned(client, live.identity, crds),
     )
 
 
-def _cilium(client: kube.Client) -> dict[str, str] | None:
-    where = {"metadata.name": "cilium-config"}
-    found = kube.list_kind(client, ConfigMap, namespace="kube-system", fields=where)
-    return (found[0].data or {}) if found else None
+def read_policies(client: kube.Client) -> preflight.NetworkPolicies:
+    """Return NetworkPolicies, and who on the mesh they may be about: three requests.
+
+    Raises:
+        kube.RequestError: on any answer but success or 404.
+    """
+    on_mesh = {DATAPLANE_MODE: "ambient"}
+    pods = kube.list_kind(client, Pod, on_mesh) or ()
+    policies = kube.list_kind(client, NetworkPolicy) or ()
+    return preflight.NetworkPolicies(
+        tuple(map(kube.manifest_of, policies)),
+        frozenset(each.metadata.name for each in kube.list_kind(client, Namespace, on_mesh) or ()),
+        tuple((each.metadata.namespace, dict(each.metadata.labels or {})) for each in pods),
+    )
+
+
+def read_probe_policies(client: kube.Client) -> bool:
+    """Return whether a policy of Cilium admits kubelets' probes to every pod: one request.
+
+    Raises:
+        kube.RequestError: on any answer but success or 404.
+    """
+    found = kube.list_kind(client, resources.CiliumClusterwideNetworkPolicy) or ()
+    return preflight.admits_probes(map(kube.manifest_of, found))
+
+
+def _node(client: kube.Client) -> preflight.NodeFacts:
+    node = kube.first_of(client, Node)
+    annotations: dict[str, str] = (node.metadata.annotations or {}) if node else {}
+    has_flannel = any(name.startswith(_FLANNEL) for name in annotations)
+    return preflight.NodeFacts(manifests.platform_of(node), has_flannel)
+
+
+def _agents(client: kube.Client) -> dict[str, tuple[kube.Manifest, ...]]:
+    """Return the DaemonSets of known CNIs, by the value of their label, in one request.
+
+    Cilium may be in any namespace; the others have one that tenants do not.
+    """
+    labels: dict[str, Any] = {_AGENT_LABEL: list(preflight.AGENTS)}
+    found: dict[str, tuple[kube.Manifest, ...]] = {}
+    for each in map(kube.manifest_of, kube.list_kind(client, DaemonSet, labels) or ()):
+        name = each["metadata"]["labels"][_AGENT_LABEL]
+        if name == preflight.CILIUM or each["metadata"]["namespace"] in _SYSTEM_NAMESPACES:
+            found[name] = (*found.get(name, ()), each)
+    return found
+
+
+def _cilium(client: kube.Client, agents: Iterable[kube.Manifest]) -> preflight.Cilium | None:
+    """Return the configuration of Cilium, from its own namespace.
+
+    Anybody may name a ConfigMap so: outside of kube-system, it counts beside Cilium's agents.
+    """
+    where = {"metadata.name": preflight.CILIUM_CONFIG}
+    listed = kube.list_kind(client, ConfigMap, fields=where) or ()
+    configs: dict[str, dict[str, str]] = {
+        each.metadata.namespace: each.data or {} for each in listed
+    }
+    namespaces = [preflight.SYSTEM, *sorted(each["metadata"]["namespace"] for each in agents)]
+    namespace = next((each for each in namespaces if each in configs), None)
+    if namespace is None:
+        return None
+    config = configs[namespace]
+    # Only then something depends on it: one request less on most clusters.
+    always = config.get("enable-policy", "").strip().lower() == "always"
+    admits = read_probe_policies(client) if always else None
+    return preflight.Cilium(config, namespace, admits)
+
+
+def _calico(
+    client: kube.Client, agents: Mapping[str, tuple[kube.Manifest, ...]]
+) -> preflight.Calico | None:
+    found = (*agents.get(preflight.CALICO, ()), *agents.get(preflight.CANAL, ()))
+    if not found:
+        return None
+    # Its definitions are of the first group, and of the second alone where it is installed so.
+    for kind in (resources.FelixConfiguration, resources.FelixConfigurationV3):
+        default = kube.list_kind(client, kind, fields=_DEFAULT)
+        if default:
+            felix = kube.section(kube.manifest_of(default[0]), "spec")
+            return preflight.calico_of(found[0], felix)
+    return preflight.calico_of(found[0], {})
+
+
+def _security_groups(
+    client: kube.Client, agents: Mapping[str, tuple[kube.Manifest, ...]]
+) -> preflight.SecurityGroups | None:
+    found = agents.get(preflight.AWS, ())
+    if not found:
+        return None
+    groups = preflight.security_groups_of(found[0])
+    if not groups.pod_interfaces:
+        return groups
+    policies = kube.list_kind(client, resources.SecurityGroupPolicy) or ()
+    return dataclasses.replace(groups, policies=bool(policies))
+
+
+def _routes_via_host(client: kube.Client) -> bool | None:
+    found = kube.list_kind(client, resources.ClusterNetwork, fields=_CLUSTER) or ()
+    return preflight.routes_via_host(kube.manifest_of(found[0])) if found else None
+
+
+def _pod_security(client: kube.Client, namespace: str) -> str:
+    found = kube.list_kind(client, Namespace, fields={"metadata.name": namespace}) or ()
+    labels: dict[str, str] = (found[0].metadata.labels or {}) if found else {}
+    return labels.get(kube.POD_SECURITY_LABEL, "")
 
 
 def _other_istios(client: kube.Client, live: kube.Live) -> Iterator[str]:
@@ -99,3 +227,24 @@ def _others_crds(client: kube.Client, live: kube.Live) -> list[kube.Resource]:
     for error in taken.unread.values():
         raise error
     return list(taken.objects.values())
+
+
+def pod_refusal(client: kube.Client, identity: kube.Identity) -> str:
+    """Return why pods like those of istio-cni and ztunnel may not be created in their namespace.
+
+    A dry run decides, since neither the default of the cluster, nor webhooks, nor policies can be
+    read off the namespace. A server that cannot say, as for a webhook without dry runs, counts as
+    one that allows them. Nothing is created.
+
+    Args:
+        client: sends one request.
+        identity: of the control plane.
+    """
+    volume = Volume("node", hostPath=HostPathVolumeSource("/var/run/ztunnel"))
+    capabilities = Capabilities(add=["NET_ADMIN", "SYS_ADMIN"], drop=["ALL"])
+    security = SecurityContext(capabilities=capabilities, allowPrivilegeEscalation=True)
+    container = Container("check", image="check.invalid/check", securityContext=security)
+    metadata = ObjectMeta(name="charmed-istio-check", namespace=identity.namespace)
+    pod = Pod(metadata=metadata, spec=PodSpec(containers=[container], volumes=[volume]))
+    error = kube.refusal(client, pod, identity.field_manager)
+    return error.message if error and error.code == _FORBIDDEN and not error.denied else ""

@@ -8,7 +8,7 @@ The objects of Istio themselves are in `manifests`, the policies of hardened mod
 """
 
 from istio_ambient.control_plane._config import Config
-from istio_ambient.control_plane._desired import desired, tolerates
+from istio_ambient.control_plane._desired import definition_problems, desired, tolerates
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._integrations import (
     AUTHORITIES,
@@ -27,7 +27,6 @@ from istio_ambient.control_plane._overlay import (
     refused_overlay,
     taken_overlay,
 )
-from istio_ambient.control_plane._preflight import Surroundings
 from istio_ambient.control_plane._rollout import WORKLOADS
 
 __all__ = [
@@ -42,7 +41,7 @@ __all__ = [
     "RefusedOverlay",
     "Remote",
     "SiteCA",
-    "Surroundings",
+    "definition_problems",
     "desired",
     "is_applied",
     "overlay_digest",

@@ -11,7 +11,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from istio_ambient import kube, manifests
-from istio_ambient.control_plane._preflight import problem
+from istio_ambient.preflight import problem
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 

@@ -10,12 +10,13 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace
 
-from istio_ambient import kube, manifests, resources
+from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.authorization import hardened_mode
-from istio_ambient.control_plane import _crds, _preflight, _rollout
+from istio_ambient.control_plane import _crds, _rollout
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._overlay import overlay_digest, taken_annotations
 from istio_ambient.kube import Desired
+from istio_ambient.values.problems import Problem
 
 
 def desired(facts: Facts) -> Desired:
@@ -30,13 +31,9 @@ def desired(facts: Facts) -> Desired:
         return Desired(problems=facts.problems, hold=True)
     live = facts.live or kube.Live(resources.identity(facts.model, facts.app))
     definitions = _crds.definitions(live, facts.around.crds, facts.around.abandoned)
-    cni = _preflight.cni_findings(facts.around)
-    warnings = cni if config.cni_preflight == "warn" else []
-    findings = (
-        *(finding for finding in cni if finding not in warnings),
-        *_preflight.findings(facts.around),
-        *definitions.problems,
-    )
+    found = preflight.findings(facts.cluster)
+    warns = config.cni_preflight == "warn"
+    findings = (*(() if warns else found.cni), *found.others, *definitions.problems)
     hardened = hardened_mode.objects(facts.model, facts.app) if config.hardened_mode else ()
     objects = (
         *definitions.objects,
@@ -49,9 +46,15 @@ def desired(facts: Facts) -> Desired:
         objects=objects,
         problems=tuple(itertools.chain(facts.problems, findings)),
         held=_rollout.held(objects, live),
-        warnings=tuple(warnings),
+        warnings=(*(found.cni if warns else ()), *found.warnings),
         hold=bool(findings) and not runs,
     )
+
+
+def definition_problems(facts: Facts) -> tuple[Problem, ...]:
+    """Return what is wrong with custom resource definitions, ours and others'."""
+    live = facts.live or kube.Live(resources.identity(facts.model, facts.app))
+    return _crds.definitions(live, facts.around.crds, facts.around.abandoned).problems
 
 
 def tolerates(change: kube.Change) -> bool:
@@ -74,7 +77,7 @@ def _control_plane(facts: Facts) -> manifests.ControlPlane:
         namespace=facts.model,
         config=config,
         mesh_config_annotations=_annotations(facts),
-        found_platform=facts.found_platform,
+        found_platform=facts.around.platform,
         replicas=facts.replicas,
         tracing=facts.integrations.tracing,
         ext_authz_providers=facts.integrations.ext_authz_providers,

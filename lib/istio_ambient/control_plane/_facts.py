@@ -6,12 +6,12 @@
 import dataclasses
 from collections.abc import Mapping
 
-from istio_ambient import kube, manifests
+from istio_ambient import kube, preflight
 from istio_ambient.control_plane._config import Config
 from istio_ambient.control_plane._integrations import Integrations
 from istio_ambient.control_plane._mesh_ca import SiteCA
 from istio_ambient.control_plane._overlay import RefusedOverlay, overlay_digest
-from istio_ambient.control_plane._preflight import Surroundings
+from istio_ambient.preflight import Surroundings
 from istio_ambient.values.problems import Problem
 
 
@@ -29,8 +29,6 @@ class Facts:
     config: Config = dataclasses.field(default_factory=Config)
     site_ca: SiteCA = dataclasses.field(default_factory=SiteCA)
     """From the secret of option `ca-secret`."""
-    found_platform: manifests.Platform = ""
-    """The distribution of the nodes, for `platform=auto`."""
     integrations: Integrations = dataclasses.field(default_factory=Integrations)
     around: Surroundings = dataclasses.field(default_factory=Surroundings)
     """Other parts of the cluster."""
@@ -52,6 +50,11 @@ class Facts:
         """Whether `mesh-config` is used, and istiods have not taken it before."""
         overlay = overlay_digest(self.config.mesh_config)
         return overlay not in ("", self.taken) and self.left_out is None
+
+    @property
+    def cluster(self) -> preflight.Cluster:
+        """What the preflight's conditions are about, without what hooks do not read."""
+        return preflight.Cluster(self.around, self.config, self.model, self.app)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

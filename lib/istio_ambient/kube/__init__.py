@@ -50,7 +50,9 @@ from istio_ambient.kube._plan import (
     plan_of,
 )
 from istio_ambient.kube._ready import (
+    POD_SECURITY_LABEL,
     Readiness,
+    allow_any_pod,
     available,
     deployment_readiness,
     rolled_out,
@@ -64,6 +66,7 @@ from istio_ambient.kube._requests import (
     read,
     read_from_pod,
     read_log,
+    refusal,
     request_token,
     server_version,
 )
@@ -73,6 +76,7 @@ __all__ = [
     "HOOK_SECONDS",
     "LOOKING_SECONDS",
     "NO_ACCESS",
+    "POD_SECURITY_LABEL",
     "Access",
     "Change",
     "Client",
@@ -94,6 +98,7 @@ __all__ = [
     "Token",
     "Transition",
     "Verb",
+    "allow_any_pod",
     "apply",
     "apply_labels",
     "available",
@@ -126,6 +131,7 @@ __all__ = [
     "read_until",
     "ref_in",
     "ref_of",
+    "refusal",
     "release",
     "request_token",
     "rolled_out",

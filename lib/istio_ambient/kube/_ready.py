@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Event, Pod
 
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
@@ -18,6 +18,10 @@ from istio_ambient.kube._objects import Manifest, items, manifest_of, section
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import make_printable, printable
 
+POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
+"""The label of a namespace with the Pod Security Standard that its pods have to meet."""
+_POD_SECURITY = "violates PodSecurity"
+"""What the API server says of pods that do not."""
 _CRASHED = "CrashLoopBackOff"
 _CODE = Code.WORKLOAD_NOT_READY
 _MAX_LOG = 4096
@@ -81,8 +85,21 @@ def workload_readiness(
     if rolled_out(workload):
         return Readiness(what, ready=True, image=image, code=_CODE)
     pods = _pods(client, manifest)
-    reason = _pods_reason(pods) or _replica_failure(manifest) or _progress(workload)
     since = _since(manifest, pods)
+    reason = _pods_reason(pods) or _replica_failure(manifest)
+    refusal = "" if reason else _refusal(client, manifest, pods)
+    if _POD_SECURITY in refusal:
+        remedy = allow_any_pod(str(manifest["metadata"].get("namespace", "")))
+        return Readiness(
+            what,
+            ready=False,
+            reason=refusal,
+            since=since,
+            image=image,
+            remedy=remedy,
+            code=Code.POD_SECURITY,
+        )
+    reason = reason or refusal or _progress(workload)
     return Readiness(what, ready=False, reason=reason, since=since, image=image, code=_CODE)
 
 
@@ -111,6 +128,40 @@ def _replica_failure(workload: Manifest) -> str:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return _reason(condition, condition["type"])
     return ""
+
+
+def allow_any_pod(namespace: str) -> str:
+    """Return the command that lets a namespace have pods of any Pod Security Standard."""
+    return f"kubectl label --overwrite ns {namespace} {POD_SECURITY_LABEL}=privileged"
+
+
+def _refusal(client: Client, workload: Manifest, pods: Sequence[Manifest]) -> str:
+    """Return why pods of a DaemonSet may not be created; empty: they are, or nobody says.
+
+    Its status has no condition for it (kubernetes/kubernetes 100683), but its controller writes
+    events, which last an hour.
+    """
+    if workload["kind"] != DaemonSet.__name__:
+        return ""
+    metadata = workload["metadata"]
+    namespace = metadata.get("namespace", "")
+    fields = {
+        "involvedObject.kind": workload["kind"],
+        "involvedObject.name": metadata["name"],
+        "reason": "FailedCreate",
+    }
+    found = _requests.list_kind(client, Event, namespace=namespace, fields=fields)
+    events = sorted(map(manifest_of, found or ()), key=_time_of)
+    newest = max((each["metadata"].get("creationTimestamp", "") for each in pods), default="")
+    # What was refused before a pod was created is corrected.
+    if not events or _time_of(events[-1]) < newest:
+        return ""
+    return printable(str(events[-1].get("message") or "").removeprefix("Error creating: "))
+
+
+def _time_of(event: Manifest) -> str:
+    times = (event.get("lastTimestamp"), event.get("eventTime"), event.get("firstTimestamp"))
+    return str(next(filter(None, times), ""))
 
 
 def _reason(condition: Manifest, default: str) -> str:

@@ -18,6 +18,7 @@ from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults
 from istio_ambient.kube._client import Client
+from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._objects import (
     Manifest,
     Ref,
@@ -25,8 +26,10 @@ from istio_ambient.kube._objects import (
     ResourceType,
     is_namespaced,
     kind_of,
+    manifest_of,
     ref_in,
     ref_of,
+    type_of,
 )
 
 ALL_NAMESPACES = "*"
@@ -122,6 +125,26 @@ def send_patch(
         return _checked(answer, ref)
 
     return _faults.attempt(doing or f"change {ref}", request)
+
+
+def refusal(client: Client, obj: Resource, field_manager: str) -> RequestError | None:
+    """Return why the API server would refuse an object, by a dry run; None: it would not."""
+    ref = ref_of(obj)
+    doing = f"create {ref}"
+    try:
+        send_patch(
+            client,
+            type_of(obj),
+            ref,
+            manifest_of(obj),
+            field_manager,
+            PatchType.APPLY,
+            dry_run=True,
+            doing=doing,
+        )
+    except RequestError as error:
+        return error
+    return None
 
 
 def replace(

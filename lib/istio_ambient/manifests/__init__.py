@@ -13,7 +13,7 @@ from ._config import AUTO, VERSION, Config
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD, ROOT_CA
 from ._mesh_overlay import EXT_AUTHZ_PREFIX
-from ._platforms import Platform, platform_of
+from ._platforms import PLATFORMS, Platform, platform_of
 from ._render import render
 from ._served import (
     BUNDLE_VERSION,
@@ -34,6 +34,7 @@ __all__ = [
     "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",
     "MIN_KUBERNETES",
+    "PLATFORMS",
     "ROOT_CA",
     "VERSION",
     "Config",

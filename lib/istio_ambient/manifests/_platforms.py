@@ -76,8 +76,9 @@ _LABELS: dict[str, Platform] = {
 def platform_of(node: Node | None) -> Platform:
     """Return the distribution that a node belongs to; empty for any other, and without a node.
 
-    Labels, kubelet version (such as `v1.36.1+k3s1`) and provider id (such as
-    `k3s://k3d-mesh-server-0`) of the node are looked at.
+    Labels, kubelet version (such as `v1.36.1+k3s1`), provider id (such as
+    `k3s://k3d-mesh-server-0`) and container runtime of the node are looked at. With another
+    runtime than Docker, minikube has the folders of plain Kubernetes (istio/istio 47444).
     """
     if node is None:
         return ""
@@ -85,9 +86,11 @@ def platform_of(node: Node | None) -> Platform:
     kubelet_version = system.kubeletVersion if system else ""
     provider_id = (node.spec.providerID if node.spec else None) or ""
     labels = cast(dict[str, str], (node.metadata and node.metadata.labels) or {})  # pyright: ignore[reportUnknownMemberType]
+    runtime = system.containerRuntimeVersion if system else ""
     for prefix, platform in _LABELS.items():
         if any(label.startswith(prefix) for label in labels):
-            return platform
+            # Only Docker keeps network namespaces elsewhere, whatever minikube's driver is.
+            return "" if platform == "minikube" and not runtime.startswith("docker:") else platform
     if "-gke." in kubelet_version:
         return "gke"
     if "+k3s" in kubelet_version or provider_id.startswith("k3s://"):

@@ -539,6 +539,123 @@ class Code(enum.Enum):
         "Correct the member of the secret that the message names: `juju update-secret`.",
     )
 
+    CILIUM_HOST_ROUTING = Meaning(
+        621,
+        "Cilium routes past the host's network stack",
+        _E,
+        "With eBPF masquerading and without legacy host routing, Cilium forwards the answers of "
+        "pods past the host's network stack. Istio sends kubelets' probes from 169.254.7.127, and "
+        "their answers are lost: probes of every pod on the mesh fail, and the kubelet restarts "
+        "these pods.",
+        "Set `bpf.hostLegacyRouting=true` in Cilium, or `bpf.masquerade=false`.",
+    )
+    CILIUM_DENIES_PROBES = Meaning(
+        622,
+        "Cilium denies kubelets' probes of pods on the mesh",
+        _E,
+        "With `enable-policy: always`, Cilium denies what no policy allows. It exempts kubelets' "
+        "probes by the address of the node; Istio sends them from 169.254.7.127, so that probes "
+        "of every pod on the mesh fail.",
+        "Apply the [CiliumClusterwideNetworkPolicy](../how-to/cilium.md#allow-kubelets-probes) "
+        "that allows this address, or set `policyEnforcementMode=default` in Cilium.",
+    )
+    CILIUM_ZTUNNEL = Meaning(
+        623,
+        "Cilium runs a ztunnel of its own",
+        _E,
+        "With `enable-ztunnel`, Cilium redirects the traffic of pods to a ztunnel of its own, as "
+        "Istio does: both write rules into the same pods.",
+        "Set `encryption.type=wireguard` or `encryption.enabled=false` in Cilium.",
+    )
+    CALICO_LOAD_BALANCING = Meaning(
+        624,
+        "Calico balances load when connections are opened, past waypoints",
+        _E,
+        "Calico's eBPF data plane replaces the address of a Service by that of a pod in the "
+        "client's socket. ztunnel takes such traffic for traffic to the pod, and sends it past "
+        "the waypoint of the Service: rules about methods and paths are not enforced, without "
+        "any error.",
+        "`kubectl patch felixconfiguration default --type merge -p "
+        '\'{"spec":{"bpfConnectTimeLoadBalancing":"Disabled",'
+        '"bpfHostNetworkedNATWithoutCTLB":"Enabled"}}\'`.',
+    )
+    CALICO_TOO_OLD = Meaning(
+        625,
+        "Calico loses kubelets' probes of pods on the mesh",
+        _E,
+        "Calico's eBPF data plane before 3.29 loses the answers to Istio's probe address "
+        "169.254.7.127: probes of every pod on the mesh fail.",
+        "Upgrade Calico to 3.29 or newer.",
+    )
+    STRICT_SECURITY_GROUPS = Meaning(
+        626,
+        "security groups for pods drop kubelets' probes",
+        _E,
+        "With security groups for pods in strict mode, the Amazon VPC CNI sends the traffic of "
+        "these pods over interfaces of their own, on which Istio's probe address 169.254.7.127 "
+        "cannot be routed: probes of these pods fail on the mesh.",
+        "`kubectl set env daemonset aws-node -n kube-system "
+        "POD_SECURITY_GROUP_ENFORCING_MODE=standard`, and restart the pods that have security "
+        "groups.",
+    )
+    OVN_GATEWAY_MODE = Meaning(
+        627,
+        "OVN-Kubernetes routes past the host's network stack",
+        _E,
+        "Red Hat requires local gateway mode for ambient meshes. In shared gateway mode, traffic "
+        "between a node and its pods can pass by the host's network stack, where Istio marks "
+        "kubelets' probes: these probes fail.",
+        "`oc patch network.operator cluster --type merge -p "
+        '\'{"spec":{"defaultNetwork":{"ovnKubernetesConfig":{"gatewayConfig":'
+        '{"routingViaHost":true}}}}}\'`.',
+    )
+    PLATFORM_DIFFERS = Meaning(
+        628,
+        "the option platform is not the nodes' platform",
+        _W,
+        "The folders of CNI files, and of network namespaces, follow from `platform`. Where they "
+        "are others, istio-cni does not become ready, or no pod joins the mesh.",
+        "`juju config istio-k8s platform=auto`; or name the folders: `cni-bin-dir`, "
+        "`cni-conf-dir`.",
+    )
+    POD_SECURITY = Meaning(
+        629,
+        "the model's namespace does not allow the pods of istio-cni and ztunnel",
+        _E,
+        "istio-cni and ztunnel use folders of the node and enter network namespaces of pods. "
+        "The Pod Security Standards *baseline* and *restricted* forbid both, so that no pod of "
+        "them is created.",
+        "`kubectl label --overwrite namespace <model> "
+        "pod-security.kubernetes.io/enforce=privileged`.",
+    )
+    TUNNEL_BLOCKED = Meaning(
+        630,
+        "network policies do not allow the port of the mesh",
+        _E,
+        "Traffic between pods on the mesh has port 15008, whatever port the application uses. "
+        "NetworkPolicies that allow an application's ports and not this one cut it off.",
+        "Add port 15008 (TCP) to the rules that allow the application's ports.",
+    )
+    PROBES_BLOCKED = Meaning(
+        631,
+        "network policies do not allow kubelets' probes",
+        _W,
+        "Istio sends kubelets' probes of pods on the mesh from 169.254.7.127. Where a "
+        "NetworkPolicy isolates a pod and allows no such source, Cilium denies the probes; "
+        "whether other CNIs do depends on the CNI.",
+        "Allow the source `169.254.7.127/32` in a NetworkPolicy for these pods, or, with Cilium, "
+        "in a [CiliumClusterwideNetworkPolicy](../how-to/cilium.md#allow-kubelets-probes).",
+    )
+    MESH_CA_EXPIRES = Meaning(
+        632,
+        "the certificate authority of the mesh expires soon",
+        _W,
+        "When the certificate of the authority has expired, no workload gets a certificate, and "
+        "all connections on the mesh end.",
+        "With `ca-secret`: `juju update-secret` with a new one. istiod renews an authority of its "
+        "own in time, while it runs: see its log.",
+    )
+
     # What istiod and the proxies accept.
 
     NO_ISTIOD = Meaning(

@@ -74,6 +74,7 @@ def test_another_istio_is_named_and_what_a_removed_one_left_is_not(
         return [obj for obj in cluster if isinstance(obj, kind)]
 
     monkeypatch.setattr(kube, "list_kind", list_kind)
+    monkeypatch.setattr(kube, "first_of", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     monkeypatch.setattr(kube, "server_version", lambda _: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     monkeypatch.setattr(kube, "read_taken", lambda *_: kube.Taken())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     live = kube.Live(IDENTITY, (), {kube.ref_of(OURS): OURS})

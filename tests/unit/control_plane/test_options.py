@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from istio_ambient import control_plane, manifests, resources
+from istio_ambient import control_plane, manifests, preflight, resources
 from istio_ambient.values import pods
 from lightkube.models.core_v1 import NodeSpec, NodeStatus, NodeSystemInfo
 from lightkube.models.meta_v1 import ObjectMeta
@@ -299,28 +299,32 @@ def test_strict_mode_is_one_object_in_the_root_namespace():
 
 
 @pytest.mark.parametrize(
-    ("platform", "labels", "kubelet", "provider"),
+    ("platform", "labels", "kubelet", "provider", "runtime"),
     [
-        ("microk8s", {"microk8s.io/cluster": "true"}, "v1.32.3", ""),
-        ("k3s", {"kubernetes.io/hostname": "n1"}, "v1.33.1+k3s1", "k3s://n1"),
+        ("microk8s", {"microk8s.io/cluster": "true"}, "v1.32.3", "", "containerd://1.7.27"),
+        ("k3s", {"kubernetes.io/hostname": "n1"}, "v1.33.1+k3s1", "k3s://n1", ""),
         (
             "k3d",
             {"kubernetes.io/hostname": "k3d-a-server-0"},
             "v1.33.1+k3s1",
             "k3s://k3d-a-server-0",
+            "",
         ),
-        ("minikube", {"minikube.k8s.io/name": "minikube"}, "v1.33.1", ""),
-        ("gke", {"cloud.google.com/gke-nodepool": "p"}, "v1.33.1-gke.100", "gce://p/z/n"),
-        ("openshift", {"node.openshift.io/os_id": "rhcos"}, "v1.32.5", "aws:///z/i"),
-        ("", {"kubernetes.io/hostname": "n1"}, "v1.33.1+rke2r1", "rke2://n1"),
-        ("", {}, "v1.33.1-eks-1234", "aws:///z/i"),
-        ("", {}, "v1.33.1", "gce://p/z/n"),
+        ("minikube", {"minikube.k8s.io/name": "minikube"}, "v1.33.1", "", "docker://28.1.1"),
+        ("", {"minikube.k8s.io/name": "minikube"}, "v1.33.1", "", "containerd://1.7.23"),
+        ("", {"minikube.k8s.io/name": "minikube"}, "v1.33.1", "", "cri-o://1.24.6"),
+        ("gke", {"cloud.google.com/gke-nodepool": "p"}, "v1.33.1-gke.100", "gce://p/z/n", ""),
+        ("openshift", {"node.openshift.io/os_id": "rhcos"}, "v1.32.5", "aws:///z/i", ""),
+        ("", {"kubernetes.io/hostname": "n1"}, "v1.33.1+rke2r1", "rke2://n1", ""),
+        ("", {}, "v1.33.1-eks-1234", "aws:///z/i", ""),
+        ("", {}, "v1.33.1", "gce://p/z/n", "docker://28.1.1"),
     ],
 )
 def test_the_platform_is_read_from_a_node(
-    platform: str, labels: dict[str, str], kubelet: str, provider: str
+    platform: str, labels: dict[str, str], kubelet: str, provider: str, runtime: str
 ):
-    system = NodeSystemInfo(**UNKNOWN_SYSTEM, kubeletVersion=kubelet)
+    known: dict[str, Any] = {"kubeletVersion": kubelet, "containerRuntimeVersion": runtime}
+    system = NodeSystemInfo(**{**UNKNOWN_SYSTEM, **known})
     node = Node(
         metadata=ObjectMeta(labels=labels),
         spec=NodeSpec(providerID=provider),
@@ -338,7 +342,8 @@ def test_an_explicit_platform_takes_precedence_over_that_of_a_node():
     folders: dict[str, int] = {}
     for platform in ("auto", "gke", ""):
         config = parse(platform=platform)
-        facts = control_plane.Facts("mesh", "istio", config=config, found_platform=found)
+        around = preflight.Surroundings(node=preflight.NodeFacts(found))
+        facts = control_plane.Facts("mesh", "istio", config=config, around=around)
         text = str([o.to_dict() for o in control_plane.desired(facts).objects])
         folders[platform] = text.count("/var/snap/microk8s")
     assert folders == {"auto": 2, "gke": 0, "": 0}

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from istio_ambient import control_plane, kube, manifests, resources
+from istio_ambient import control_plane, kube, manifests, preflight, resources
 from istio_ambient.manifests import _served
 from istio_ambient.values.problem_codes import Code
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
@@ -28,7 +28,7 @@ RUNNING: Any = Deployment.from_dict(  # pyright: ignore[reportUnknownMemberType]
 )
 
 
-def desired(around: control_plane.Surroundings, *live: kube.Resource, **config: object) -> Any:
+def desired(around: preflight.Surroundings, *live: kube.Resource, **config: object) -> Any:
     objects = {kube.ref_of(obj): obj for obj in live}
     return control_plane.desired(
         dataclasses.replace(facts(**config), around=around, live=kube.Live(IDENTITY, (), objects))
@@ -39,10 +39,9 @@ def texts(wanted: Any) -> str:
     return "\n".join(map(str, wanted.problems))
 
 
-def cilium(**data: str) -> control_plane.Surroundings:
-    return control_plane.Surroundings(
-        cilium={key.replace("_", "-"): value for key, value in data.items()}
-    )
+def cilium(**data: str) -> preflight.Surroundings:
+    config = {key.replace("_", "-"): value for key, value in data.items()}
+    return preflight.Surroundings(cilium=preflight.Cilium(config))
 
 
 def crd(name: str, version: str = "", **annotations: str) -> kube.Manifest:
@@ -106,7 +105,7 @@ def test_with_warn_it_installs_with_the_same_message():
 
 
 def test_to_warn_is_about_the_cni_and_nothing_else():
-    other = control_plane.Surroundings(other_istios=("Deployment old/istiod",))
+    other = preflight.Surroundings(other_istios=("Deployment old/istiod",))
     assert desired(other, cni_preflight="warn").hold
 
 
@@ -121,21 +120,21 @@ def test_a_mesh_that_runs_is_still_updated_with_the_finding_in_the_status():
     ("version", "found"), [((1, OLDEST - 1), True), ((1, OLDEST), False), (None, False)]
 )
 def test_kubernetes_has_to_be_new_enough(version: tuple[int, int] | None, found: bool):
-    wanted = desired(control_plane.Surroundings(kubernetes=version))
+    wanted = desired(preflight.Surroundings(kubernetes=version))
     assert wanted.hold is found
     text = f"is 1.{OLDEST - 1}, and Istio {manifests.VERSION} needs 1.{OLDEST}"
     assert (text in texts(wanted)) is found
 
 
 def test_another_istio_is_named():
-    around = control_plane.Surroundings(other_istios=("Deployment old/istiod",))
+    around = preflight.Surroundings(other_istios=("Deployment old/istiod",))
     wanted = desired(around)
     assert wanted.hold
     assert "Deployment old/istiod" in texts(wanted)
 
 
 def test_absent_definitions_are_installed_with_their_guard():
-    wanted = desired(control_plane.Surroundings())
+    wanted = desired(preflight.Surroundings())
     assert {GATEWAYS, POLICIES, GUARD} <= names(wanted)
     kinds = {type(obj).__name__ for obj in wanted.objects if obj.metadata.name == GUARD}
     assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
@@ -145,7 +144,7 @@ def test_absent_definitions_are_installed_with_their_guard():
     "version", [f"v1.{BUNDLE}.0", f"v1.{BUNDLE}.3", f"v1.{BUNDLE + 4}.0", "v2.0.0-rc.1"]
 )
 def test_new_definitions_of_another_installer_are_used_without_a_guard(version: str):
-    around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
+    around = preflight.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
     wanted = desired(around)
     assert (wanted.problems, wanted.hold) == ((), False)
     assert not {GATEWAYS, GUARD} & names(wanted)
@@ -154,7 +153,7 @@ def test_new_definitions_of_another_installer_are_used_without_a_guard(version: 
 
 @pytest.mark.parametrize("version", [f"v1.{BUNDLE - 1}.9", "v1.2.1", "v0.8.0"])
 def test_old_definitions_of_another_installer_are_reported_with_the_version_needed(version: str):
-    around = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
+    around = preflight.Surroundings(crds={GATEWAYS: crd(GATEWAYS, version)})
     wanted = desired(around)
     assert wanted.hold
     assert version in texts(wanted)
@@ -163,19 +162,19 @@ def test_old_definitions_of_another_installer_are_reported_with_the_version_need
 
 
 def test_istios_definitions_of_another_installer_are_used_where_they_have_all_fields():
-    same = control_plane.Surroundings(crds={POLICIES: crd(POLICIES)})
+    same = preflight.Surroundings(crds={POLICIES: crd(POLICIES)})
     assert not desired(same).problems
     assert {GUARD} <= names(desired(same))
     lacking = crd(POLICIES)
     lacking["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] = {}
-    wanted = desired(control_plane.Surroundings(crds={POLICIES: lacking}))
+    wanted = desired(preflight.Surroundings(crds={POLICIES: lacking}))
     assert wanted.hold
     assert POLICIES in texts(wanted)
 
 
 def test_definitions_that_a_removed_application_released_are_adopted():
     released = crd(GATEWAYS, **{"charmed-istio__owner": "released"})
-    wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
+    wanted = desired(preflight.Surroundings(crds={GATEWAYS: released}))
     assert {GATEWAYS, GUARD} <= names(wanted)
 
 
@@ -184,7 +183,7 @@ def test_definitions_that_a_removed_application_released_are_adopted():
 )
 def test_ours_are_upgraded_and_never_downgraded(version: str, upgraded: bool):
     ours: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version))  # pyright: ignore
-    wanted = desired(control_plane.Surroundings(), ours)
+    wanted = desired(preflight.Surroundings(), ours)
     assert (GATEWAYS in names(wanted)) is upgraded
     assert not wanted.problems
 
@@ -198,25 +197,25 @@ def test_ours_of_the_experimental_channel_are_not_taken_back(
     version: str, running: tuple[kube.Resource, ...]
 ):
     ours: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version, **EXPERIMENTAL))  # pyright: ignore
-    wanted = desired(control_plane.Surroundings(), ours, *running)
+    wanted = desired(preflight.Surroundings(), ours, *running)
     assert not {GATEWAYS, GUARD} & names(wanted)
     (problem,) = wanted.problems
     assert problem.remedy.endswith(f"kubectl annotate crd {GATEWAYS} charmed-istio/owner-")
     former: Any = CustomResourceDefinition.from_dict(crd(GATEWAYS, version, **EXPERIMENTAL))  # pyright: ignore
     marks = former.metadata.annotations
     marks["charmed-istio.io/owner"] = marks.pop("charmed-istio/owner", "istio-system/istio-k8s")
-    (earlier,) = desired(control_plane.Surroundings(), former, *running).problems
+    (earlier,) = desired(preflight.Surroundings(), former, *running).problems
     assert earlier.remedy.endswith(f"annotate crd {GATEWAYS} charmed-istio.io/owner-")
     assert problem.code is Code.DEFINITIONS_REPLACED
     assert wanted.hold is not bool(running)
     # Given up, they are another installer's, and are used.
-    others = control_plane.Surroundings(crds={GATEWAYS: crd(GATEWAYS, **EXPERIMENTAL)})
+    others = preflight.Surroundings(crds={GATEWAYS: crd(GATEWAYS, **EXPERIMENTAL)})
     assert not desired(others).problems
 
 
 def test_released_definitions_of_the_experimental_channel_are_not_adopted():
     released = crd(GATEWAYS, **EXPERIMENTAL, **{"charmed-istio__owner": "released"})
-    wanted = desired(control_plane.Surroundings(crds={GATEWAYS: released}))
+    wanted = desired(preflight.Surroundings(crds={GATEWAYS: released}))
     assert not {GATEWAYS, GUARD} & names(wanted)
     assert "of another channel" in texts(wanted)
 

@@ -8,7 +8,7 @@ import itertools
 from typing import Any, cast
 
 import pytest
-from istio_ambient import control_plane, kube, manifests, resources
+from istio_ambient import control_plane, kube, manifests, preflight, resources
 from istio_ambient.authorization import hardened_mode
 from istio_ambient.kube import _objects
 from lightkube.models.meta_v1 import ObjectMeta
@@ -97,7 +97,7 @@ class World:
     def hook(self) -> list[str]:
         """Run one hook; return the names of what was changed of the four."""
         live = kube.Live(IDENTITY, KINDS, dict(self.objects))
-        around = control_plane.Surroundings()
+        around = preflight.Surroundings()
         wanted = control_plane.desired(dataclasses.replace(facts(), around=around, live=live))
         objects = [obj for obj in wanted.objects if kube.ref_of(obj) in NEW]
         plan = kube.plan(objects, live, held=wanted.held)

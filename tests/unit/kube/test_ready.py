@@ -12,7 +12,7 @@ from istio_ambient import kube
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import MAX_MESSAGE, shortened
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Event, Pod
 
 
 def load(kind: Any, **content: Any) -> Any:
@@ -269,3 +269,90 @@ def test_any_message_of_a_container_is_printable_and_bounded(message: str, reaso
         found = readiness(deployment(), pod)[0]
         assert found.reason.isprintable()
         assert 0 < len(found.reason) <= MAX_MESSAGE
+
+
+class WithEvents(Pods):
+    """A client that lists pods and events, and keeps what events it was asked for."""
+
+    def __init__(self, pods: tuple[Pod, ...], *events: Event):
+        super().__init__(*pods)
+        self.events, self.fields = events, dict[str, str]()
+
+    def list(self, res: Any, *_: Any, **selectors: Any) -> Any:
+        if res is not Event:
+            return self.pods
+        self.fields = {**selectors["fields"], "namespace": selectors["namespace"]}
+        return self.events
+
+
+REFUSED = (
+    'Error creating: pods "x-abcde" is forbidden: violates PodSecurity "baseline:latest": '
+    'hostPath volumes (volume "cni-bin-dir")'
+)
+
+
+def refused(message: str, minute: int) -> Event:
+    return load(
+        Event,
+        metadata={"name": f"x.{minute}", "namespace": "n"},
+        involvedObject={"kind": "DaemonSet", "name": "x"},
+        reason="FailedCreate",
+        message=message,
+        lastTimestamp=f"2026-01-01T00:{minute:02}:00Z",
+    )
+
+
+def without_pods(**status: int) -> DaemonSet:
+    """Return a DaemonSet whose pods are not created: its status does not say so."""
+    counts = {"currentNumberScheduled": 0, "desiredNumberScheduled": 1, "numberMisscheduled": 0}
+    return load(
+        DaemonSet,
+        metadata={"name": "x", "namespace": "n", "generation": 1},
+        spec={"selector": {"matchLabels": {"app": "x"}}, "template": {}},
+        status={**counts, "numberReady": 0, **status},
+    )
+
+
+def test_a_daemon_set_that_may_not_create_pods_says_why_and_what_to_do():
+    client: Any = WithEvents((), refused(REFUSED, 5), refused("Error creating: quota", 3))
+    found = kube.workload_readiness(client, without_pods(), "x")
+    assert not found.ready
+    assert found.reason.startswith('pods "x-abcde" is forbidden: violates PodSecurity "baseline')
+    assert found.code is Code.POD_SECURITY
+    command = "kubectl label --overwrite ns n pod-security.kubernetes.io/enforce=privileged"
+    assert found.remedy == command
+    assert client.fields == {
+        "involvedObject.kind": "DaemonSet",
+        "involvedObject.name": "x",
+        "reason": "FailedCreate",
+        "namespace": "n",
+    }
+
+
+def test_other_refusals_of_pods_are_quoted():
+    client: Any = WithEvents((), refused("Error creating: exceeded quota: pods", 5))
+    found = kube.workload_readiness(client, without_pods(), "x")
+    assert (found.reason, found.code, found.remedy) == (
+        "exceeded quota: pods",
+        Code.WORKLOAD_NOT_READY,
+        "",
+    )
+
+
+def test_what_was_refused_before_a_pod_was_created_is_corrected():
+    pod = load(
+        Pod,
+        metadata={"name": "x-1", "namespace": "n", "creationTimestamp": "2026-01-01T00:06:00Z"},
+        spec={"containers": []},
+        status={},
+    )
+    client: Any = WithEvents((pod,), refused(REFUSED, 5))
+    assert kube.workload_readiness(client, without_pods(), "x").reason == "0 of 1 pods ready"
+    client = WithEvents((pod,), refused(REFUSED, 7))
+    assert "violates PodSecurity" in kube.workload_readiness(client, without_pods(), "x").reason
+
+
+def test_a_deployment_has_a_condition_for_it_and_no_events_are_read():
+    client: Any = WithEvents((), refused(REFUSED, 5))
+    found = kube.workload_readiness(client, deployment(observedGeneration=1), "x")
+    assert (found.reason, client.fields) == ("0 of 2 pods ready", {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from istio_ambient import control_plane, manifests, resources
 
-from tests.unit.whole_charm.cases import actions, integrations
+from tests.unit.whole_charm.cases import actions, integrations, preflight
 from tests.unit.whole_charm.cases.base_control_plane import (
     AUTHORITY,
     BASE,
@@ -470,4 +470,5 @@ FACTS: Mapping[str, Case] = {
 }
 
 CONSTANT = {"control_plane.Config.purge_ca": "the removal reads it, and gathers no facts"}
-SUITE = Suite(BASE, OPTIONS, {**FACTS, **integrations.CASES, **actions.PREVIEW}, CONSTANT)
+MORE = {**integrations.CASES, **preflight.CASES, **preflight.with_works(WORKS), **actions.PREVIEW}
+SUITE = Suite(BASE, OPTIONS, {**FACTS, **MORE}, CONSTANT)
