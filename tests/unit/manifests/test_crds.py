@@ -50,6 +50,16 @@ def test_validations_survive_being_read_as_types():
         assert f'"{key}"' in json.dumps(found)
 
 
+OF_CNIS = (
+    "cilium.io",
+    "crd.projectcalico.org",
+    "operator.openshift.io",
+    "projectcalico.org",
+    "vpcresources.k8s.aws",
+)
+"""Groups of kinds that the preflight reads where they are served."""
+
+
 def test_every_custom_resource_that_we_use_is_defined():
     served = {
         (each["spec"]["group"], version["name"], each["spec"]["names"]["plural"])
@@ -62,6 +72,7 @@ def test_every_custom_resource_that_we_use_is_defined():
     used = {
         (info.resource.group, info.resource.version, info.plural)
         for info in (kind._api_info for kind in kinds)
+        if info.resource.group not in OF_CNIS
     }
     assert len(used) == 9
     assert used <= served
