@@ -6,9 +6,9 @@
     python tools/generate_crds.py            # write lib/istio_ambient/manifests/crds
     python tools/generate_crds.py --check    # exit 1 when the files differ
 
-They come from Go modules, in the versions that tests/lab/go/istio/go.mod pins: the build of Istio
-that the tests run, and its version of the Gateway API. This needs Go, and the network unless the
-modules are in Go's cache.
+They come from Go modules. Istio's API is of the newest patch, which tools/istio_api/go.mod pins;
+the Gateway API has the version of the build of Istio that the tests run (tests/lab/go/istio/go.mod).
+This needs Go, and the network unless the modules are in Go's cache.
 """
 
 import argparse
@@ -23,7 +23,11 @@ from typing import Any, cast
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PINS = ROOT / "tests/lab/go/istio/go.mod"
+PINS = {
+    "istio.io/api": ROOT / "tools/istio_api/go.mod",
+    "sigs.k8s.io/gateway-api": ROOT / "tests/lab/go/istio/go.mod",
+}
+"""Go module → the file that requires its version."""
 TARGET = ROOT / "lib/istio_ambient/manifests/crds"
 
 SOURCES = {
@@ -82,9 +86,10 @@ def objects_in(paths: Iterable[pathlib.Path]) -> Iterator[dict[str, Any]]:
 
 def pinned(module: str) -> str:
     """Return the version of a Go module that the pins require."""
-    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", PINS.read_text(), re.MULTILINE)
+    pins = PINS[module]
+    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", pins.read_text(), re.MULTILINE)
     if not found:
-        raise SystemExit(f"{PINS} does not require {module}")
+        raise SystemExit(f"{pins} does not require {module}")
     return found[1]
 
 

@@ -6,8 +6,8 @@
     python -m tools.generate_mesh_config            # write mesh-config-fields.yaml
     python -m tools.generate_mesh_config --check    # exit 1 when the file differs
 
-It comes from the Go module istio.io/api, in the version that tests/lab/go/istio/go.mod pins:
-`tools/mesh_config_fields.go` reads the compiled protocol buffers. This needs Go, and the network
+It comes from the Go module istio.io/api, in the version that tools/istio_api/go.mod pins:
+`mesh_config_fields.go` beside it reads the compiled protocol buffers. This needs Go, and the network
 unless the modules are in Go's cache.
 """
 
@@ -20,7 +20,6 @@ from typing import cast
 
 from tools import generate_crds
 
-PROGRAM = generate_crds.ROOT / "tools/mesh_config_fields.go"
 TARGET = generate_crds.ROOT / "lib/istio_ambient/manifests/mesh-config-fields.yaml"
 MODULE = "istio.io/api"
 
@@ -43,11 +42,12 @@ def main() -> int:
 
 def generate() -> str:
     """Return the text of the file: a comment, then JSON, which is YAML too."""
-    return content(_fields(generate_crds.PINS.parent), f"{MODULE}@{generate_crds.pinned(MODULE)}")
+    fields = _fields(generate_crds.PINS[MODULE].parent)
+    return content(fields, f"{MODULE}@{generate_crds.pinned(MODULE)}")
 
 
 def _fields(module: pathlib.Path) -> object:
-    command = ["go", "run", str(PROGRAM)]
+    command = ["go", "run", "."]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=module)
     return json.loads(done.stdout)
 

@@ -136,7 +136,7 @@ def test_every_invalid_value_of_every_option_is_reported_and_nothing_is_applied(
     reported: dict[tuple[str, str], tuple[str, str]] = {}
     with mesh.requests(UNIT) as seen:
         # Valid values are set with it, and must wait.
-        mesh.config(APP, hardened_mode=True, tag="other")
+        mesh.config(APP, hardened_mode=True, tag=f"{manifests.VERSION}-other")
         before = ""
         for option, cases in bad_options.BAD.items():
             for value, *_ in cases:

@@ -61,7 +61,7 @@ class Image:
         )
 
 
-IMAGE = Image.parse("docker.io/istio/ztunnel:1.31.0-distroless")
+IMAGE = Image.parse("docker.io/istio/ztunnel:1.31.4-distroless")
 """The pin; this is its only place. `@sha256:…` after the tag pins the content as well: without it,
 the tag is resolved to a digest when the image is fetched for the first time."""
 

@@ -16,6 +16,7 @@ from istio_ambient.cluster import gateway_workloads, mesh_services
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
+from istio_ambient.values import images
 from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import ConfigMap, Namespace
 
@@ -109,7 +110,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
 
     def version(self, facts: beacon.Facts) -> str:
         """Return the version of the waypoint's proxy."""
-        return gateway_workloads.version_of(self.image_of(f"waypoint {facts.waypoint}"))
+        return images.version_of(self.image_of(f"waypoint {facts.waypoint}"))
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return the Pebble check of the waypoint, through its Service."""

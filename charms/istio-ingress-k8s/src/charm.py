@@ -26,6 +26,7 @@ from istio_ambient.integrations import (
 )
 from istio_ambient.interfaces import forward_auth, istio_ingress_config, metadata
 from istio_ambient.kube import Desired
+from istio_ambient.values import images
 from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import Secret
 
@@ -245,7 +246,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
     def version(self, facts: ingress.Facts) -> str:
         """Return the version of the gateway's proxy."""
-        return gateway_workloads.version_of(self.image_of(f"gateway {facts.gateway.name}"))
+        return images.version_of(self.image_of(f"gateway {facts.gateway.name}"))
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Watch the gateway through its Service."""

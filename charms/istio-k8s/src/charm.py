@@ -23,6 +23,7 @@ from istio_ambient.interfaces import (
     tracing,
 )
 from istio_ambient.kube import Desired
+from istio_ambient.values import images
 from istio_ambient.values.problems import Problem
 from lightkube.resources import (
     admissionregistration_v1,
@@ -211,8 +212,8 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         self._apply(super().plan(self.desired(facts), live), live)
 
     def version(self, facts: control_plane.Facts) -> str:
-        """Return the version of Istio."""
-        return manifests.VERSION
+        """Return the version of istiod that runs; none while another one takes its place."""
+        return images.version_of(self.image_of("istiod")) if self.is_ready("istiod") else ""
 
     def checks(self) -> dict[str, ops.pebble.CheckDict]:
         """Return a Pebble check of istiod's xDS and certificate port, through its Service."""

@@ -57,16 +57,6 @@ def _absence(live: kube.Live) -> tuple[Code, str]:
     return Code.WORKLOAD_NOT_READY, "there is no Gateway yet"
 
 
-def version_of(image: str) -> str:
-    """Return the version of Istio's proxy by the tag of its image; empty: it has no tag.
-
-    Args:
-        image: `docker.io/istio/proxyv2:<version>-distroless`, without or with a digest.
-    """
-    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-    return tag.removesuffix("-distroless").removesuffix("-debug")
-
-
 def node_address(client: kube.Client, namespace: str, name: str) -> str:
     """Return the IP address of a node that runs a ready pod of a Gateway; empty while none does.
 

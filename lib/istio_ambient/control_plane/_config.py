@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from istio_ambient import manifests
+from istio_ambient.control_plane._versions import checked_tag
 
 
 def _secret_id(value: object) -> object:
@@ -21,6 +22,7 @@ class Config(manifests.Config):
     An invalid option holds the whole control plane as it is: see `desired`.
     """
 
+    tag: Annotated[manifests.Tag, pydantic.AfterValidator(checked_tag)] = manifests.VERSION
     hardened_mode: bool = False
     mtls_mode: Literal["permissive", "strict"] = "permissive"
     cni_preflight: Literal["enforce", "warn"] = "enforce"

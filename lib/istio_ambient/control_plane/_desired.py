@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Namespace
 
 from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.authorization import hardened_mode
-from istio_ambient.control_plane import _crds, _rollout
+from istio_ambient.control_plane import _crds, _rollout, _versions
 from istio_ambient.control_plane._facts import Facts
 from istio_ambient.control_plane._overlay import overlay_digest, taken_annotations
 from istio_ambient.kube import Desired
@@ -30,6 +30,9 @@ def desired(facts: Facts) -> Desired:
     if config.invalid or not facts.site_ca.is_usable:
         return Desired(problems=facts.problems, hold=True)
     live = facts.live or kube.Live(resources.identity(facts.model, facts.app))
+    ahead = tuple(_versions.findings(live))
+    if ahead:
+        return Desired(problems=(*facts.problems, *ahead), hold=True)
     definitions = _crds.definitions(live, facts.around.crds, facts.around.abandoned)
     found = preflight.findings(facts.cluster)
     warns = config.cni_preflight == "warn"
@@ -46,7 +49,11 @@ def desired(facts: Facts) -> Desired:
         objects=objects,
         problems=tuple(itertools.chain(facts.problems, findings)),
         held=_rollout.held(objects, live),
-        warnings=(*(found.cni if warns else ()), *found.warnings),
+        warnings=(
+            *(found.cni if warns else ()),
+            *found.warnings,
+            *_versions.warnings(facts.app, config.tag, live),
+        ),
         hold=bool(findings) and not runs,
     )
 

@@ -55,6 +55,7 @@ from istio_ambient.kube._ready import (
     allow_any_pod,
     available,
     deployment_readiness,
+    image_of,
     rolled_out,
     workload_readiness,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "fault_of",
     "first_of",
     "former_name",
+    "image_of",
     "is_applied",
     "is_kept",
     "items",

@@ -81,7 +81,7 @@ def workload_readiness(
     if workload is None:
         return Readiness(what, ready=False, reason="not created yet", code=_CODE)
     manifest = manifest_of(workload)
-    image = _image(manifest)
+    image = image_of(manifest)
     if rolled_out(workload):
         return Readiness(what, ready=True, image=image, code=_CODE)
     pods = _pods(client, manifest)
@@ -117,7 +117,8 @@ def deployment_readiness(
     return unmade
 
 
-def _image(workload: Manifest) -> str:
+def image_of(workload: Manifest) -> str:
+    """Return the image of the first container of a workload's pods; empty: it has none."""
     pod = section(section(section(workload, "spec"), "template"), "spec")
     return str(next((each.get("image") for each in items(pod, "containers")), None) or "")
 

@@ -9,7 +9,7 @@ of Juju or the API server belongs here; which objects are applied, and when, is 
 """
 
 from ._cacerts import CACERTS, mesh_ca_of
-from ._config import AUTO, VERSION, Config
+from ._config import AUTO, VERSION, Config, Tag
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD, ROOT_CA
 from ._mesh_overlay import EXT_AUTHZ_PREFIX
@@ -41,6 +41,7 @@ __all__ = [
     "ControlPlane",
     "MeshCA",
     "Platform",
+    "Tag",
     "bundle_version",
     "crds",
     "gateway_api_admission",

@@ -18,7 +18,7 @@ from ._placement import NO_AFFINITY, AffinityOption, PriorityClass, TopologySpre
 from ._platforms import Platform
 from ._variables import NO_VARIABLES, CniVariables, IstiodVariables, ZtunnelVariables
 
-VERSION = "1.31.0"
+VERSION = "1.31.4"
 """The Istio release that the templates, the CRDs and the default images belong to."""
 
 AUTO = "auto"
@@ -71,6 +71,8 @@ def _folder(path: str) -> str:
 
 
 _Folder = Annotated[str, pydantic.AfterValidator(_folder)]
+Tag = Annotated[str, pydantic.AfterValidator(_tag)]
+"""What may be the tag of an image, without its variant."""
 _NO_OVERLAY: Mapping[str, Any] = {}
 
 
@@ -86,7 +88,7 @@ class Config(pods.PodsConfig):
     """Folder of a node's CNI configuration; empty: where the platform keeps it."""
     hub: Annotated[str, pydantic.AfterValidator(_hub)] = "docker.io/istio"
     """Registry and repository of the images `pilot`, `proxyv2`, `install-cni` and `ztunnel`."""
-    tag: Annotated[str, pydantic.AfterValidator(_tag)] = VERSION
+    tag: Tag = VERSION
     """Tag of all images, without the variant: `-distroless` is added."""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     image_pull_secrets: Annotated[tuple[str, ...], pydantic.BeforeValidator(_secret_names)] = ()

@@ -31,6 +31,7 @@ UNKNOWN_SYSTEM: dict[str, Any] = {
 }
 CHARMCRAFT = Path(__file__).parents[3] / "charms" / "istio-k8s" / "charmcraft.yaml"
 DECLARED: dict[str, dict[str, Any]] = yaml.safe_load(CHARMCRAFT.read_text())["config"]["options"]
+MINOR = manifests.VERSION.rpartition(".")[0].replace(".", r"\.")
 YAML_OPTIONS = [
     "mesh-config",
     *(f"{c}-{o}" for c in ("istiod", "cni", "ztunnel") for o in ("resources", "tolerations")),
@@ -99,6 +100,10 @@ def test_default_options_render_the_default_manifests():
         ("tag", "1-distroless", "leave -distroless out"),
         ("tag", "-x", "'-x'"),
         ("tag", "x" * 128, "at most 117"),
+        ("tag", "latest", "begin it with the version"),
+        ("tag", "1.9.4", "1.9, and this charm"),
+        ("tag", "1.99.0-rc.1", "use a tag of 1."),
+        ("tag", f"2.{manifests.VERSION.partition('.')[2]}", "use a tag of 1."),
         ("image-pull-policy", "always", "'Always', 'IfNotPresent' or 'Never'"),
         ("image-pull-secrets", "one,Two", "'Two'"),
         ("image-pull-secrets", "a..b", "'a..b'"),
@@ -202,12 +207,13 @@ def test_an_invalid_value_is_reported_with_what_is_allowed(option: str, value: o
 def test_every_invalid_option_is_reported():
     wrong: dict[str, object] = {"hub": "", "mtls-mode": "off", "cni-resources": "x"}
     config = control_plane.Config.model_validate(
-        {name.replace("-", "_"): value for name, value in wrong.items()} | {"tag": "mine"}
+        {name.replace("-", "_"): value for name, value in wrong.items()}
+        | {"tag": f"{manifests.VERSION}-mine"}
     )
     assert len(config.problems) == len(wrong)
     assert {problem.field for problem in config.problems} == wrong.keys()
     assert config.invalid == wrong.keys()
-    assert config.tag == "mine"
+    assert config.tag == f"{manifests.VERSION}-mine"
 
 
 @pytest.mark.slow
@@ -228,7 +234,13 @@ def test_any_text_is_used_or_refused(option: str, text: str):
 _HUBS = st.from_regex(r"\A[a-z0-9]{1,5}(\.[a-z]{2,3})?(:[0-9]{2,4})?(/[a-z0-9]{1,5}){1,3}\Z")
 
 
-@given(_HUBS, st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z"))
+def _fits(tag: str) -> bool:
+    return len(tag) < 50 and not tag.endswith("-distroless")
+
+
+@given(
+    _HUBS, st.from_regex(rf"\Av?{MINOR}(\.[0-9]+)?([_.-][A-Za-z][A-Za-z0-9_.-]*)?\Z").filter(_fits)
+)
 @settings(deadline=None)
 def test_hub_and_tag_name_every_image(hub: str, tag: str):
     options = parse(hub=hub, tag=tag, platform="")

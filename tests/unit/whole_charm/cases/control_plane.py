@@ -28,7 +28,8 @@ from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked
 from tests.unit.whole_charm.scenarios import Case, Option, Patch, Suite, merged
 
 ROOT_CA = f"Secret {SYSTEM}/istio-ca-secret"
-OTHER_TAG, OLD_BUNDLE = "another-tag", "v1.2.0"
+OLDER_TAG = f"{manifests.VERSION.rpartition('.')[0]}.0"
+OTHER_TAG, OLD_BUNDLE = f"{manifests.VERSION}-another", "v1.2.0"
 OLD_KUBERNETES = f"{manifests.MIN_KUBERNETES[0]}.{manifests.MIN_KUBERNETES[1] - 1}"
 TAINT = "- {key: dedicated, operator: Exists}"
 TOLERATION = {"key": "dedicated", "operator": "Exists"}
@@ -286,6 +287,21 @@ FACTS: Mapping[str, Case] = {
         {"status": blocked("config hub", "https://registry.example")},
         given={"earlier": {"config": {"hub": "docker.io/istio"}}},
         same={f"Deployment {SYSTEM}/istiod": PRESENT, "requests": []},
+    ),
+    "a tag of an older patch": Case(
+        {"config": {"tag": OLDER_TAG}},
+        {
+            "status": Has("config tag", "juju config istio --reset tag"),
+            "codes": ["CI-653"],
+            f"{ISTIOD}.spec.containers[discovery].image": Has(f":{OLDER_TAG}-"),
+        },
+        given={"earlier": {}, "meanwhile": WORKS},
+    ),
+    "a tag of another minor version": Case(
+        {"config": {"tag": "1.9.4"}},
+        {"status": blocked("config tag", "use a tag of ")},
+        given={"earlier": {}},
+        same={"requests": []},
     ),
     "a variable that the charm owns": Case(
         {"config": {"istiod-env": "{CLUSTER_ID: other, SITE: text}"}},

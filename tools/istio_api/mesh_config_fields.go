@@ -3,7 +3,7 @@
 
 // Command mesh_config_fields prints the fields of MeshConfig, and of every message in it, as JSON.
 //
-// tools/generate_mesh_config.py runs it inside the module that pins istio.io/api.
+// tools/generate_mesh_config.py runs it in this module, which pins istio.io/api.
 package main
 
 import (
