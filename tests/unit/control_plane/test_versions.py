@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from istio_ambient import control_plane, kube, manifests
+from istio_ambient import kube, manifests, preflight
 from istio_ambient.control_plane import _versions
 from istio_ambient.control_plane._versions import OWN, Release, release_of
 from istio_ambient.kube import Desired
@@ -18,7 +18,7 @@ from tests.unit.control_plane.test_preflight import desired
 
 _, MINOR = OWN.minor
 KINDS: dict[str, Any] = {"istiod": Deployment, "istio-cni-node": DaemonSet, "ztunnel": DaemonSet}
-AROUND = control_plane.Surroundings()
+AROUND = preflight.Surroundings()
 
 
 @pytest.mark.parametrize(
