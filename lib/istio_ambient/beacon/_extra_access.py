@@ -50,10 +50,11 @@ def _account(text: str) -> bool:
 def _outside(value: object) -> Literal[True] | tuple[str, ...]:
     if value is True:
         return True
+    text = shown(value)
     found = cast(list[object], value) if isinstance(value, list) else []
     if not 0 < len(found) <= MAX_VALUES:
         remedy = "write networks: [203.0.113.0/24]; or true, for any address"
-        raise InvalidValueError(f"{shown(value)} is no list of networks", remedy)
+        raise InvalidValueError(f"{text} is no list of networks", remedy)
     return tuple(map(_network, found))
 
 

@@ -96,7 +96,7 @@ def of(*names: str, **members: Any) -> set[tuple[str, ...]]:
     [
         ({"namespace": "ci"}, {}, of("ci")),
         ({"service-account": "kf/notebook"}, {}, of("notebook")),
-        ({"service-account": "kf/other"}, {}, set()),
+        ({"service-account": "kf/other"}, {}, of()),
         ({"application": "web"}, {}, of("web")),
         ({"application": "kf/notebook"}, {}, of("notebook")),
         ({"outside": ["192.0.2.0/24"]}, {}, of("outside", addresses=[NEAR])),
@@ -109,7 +109,7 @@ def of(*names: str, **members: Any) -> set[tuple[str, ...]]:
             of("ci", methods=["GET"], where=["waypoint"]),
         ),
         ({"namespace": "ci"}, {"paths": ["/x"]}, of("ci", where=["waypoint"])),
-        ({"namespace": "ci"}, {"paths": ["/y"]}, set()),
+        ({"namespace": "ci"}, {"paths": ["/y"]}, of()),
         ({"namespace": "ci"}, {"ports": None}, of("ci")),
         ({"namespace": "ci"}, {"ports": [9080]}, of("ci", where=["pods"])),
     ],
