@@ -12,7 +12,7 @@ from istio_ambient.actions import beacon as mesh_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
-from istio_ambient.cluster import gateway_workloads, mesh_services
+from istio_ambient.cluster import exposures, gateway_workloads, mesh_services
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
@@ -53,6 +53,11 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             requester.model_uuid for requester, _ in consumers
         )
         cluster = mesh_services.read(client, self.model.name, cross_model=cross_model)
+        config = self.load_config(beacon.Config)
+        labels = cluster.namespace_labels.get(self.model.name, {})
+        ingress = beacon.IngressFacts()
+        if config.ingress_use_waypoint or gateways.passes_waypoint({}, labels):
+            ingress = exposures.read(client, self.model.name)
         policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
         requests, problems = access_requests.of_applications(
             consumers, cluster, self.model.name, policies
@@ -68,7 +73,8 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             own_requests=tuple(own),
             established_extra=beacon.established(authorization.requesters_of(policies)),
             requesters=frozenset(requester for requester, _ in consumers),
-            config=self.load_config(beacon.Config),
+            config=config,
+            ingress=ingress,
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
@@ -133,6 +139,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             cluster = mesh_services.read(client, model, cross_model=False)
             current = cluster.namespace_labels.get(model, {})
             labels = gateways.label_removals(current, model, app)
+            labels |= gateways.ingress_label_removals(current, model, app)
             patches = gateways.namespace_patches(model, labels)
             done = kube.apply_labels(client, patches, self.identity.field_manager)
             yield from (error for _, error in done.failed)

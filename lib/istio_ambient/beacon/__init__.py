@@ -9,6 +9,7 @@ Whether an access request is granted is decided in `authorization`; reports abou
 
 from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._desired import desired
+from istio_ambient.beacon._exposures import Exposure, IngressFacts, exposures
 from istio_ambient.beacon._extra_access import ExtraAccess
 from istio_ambient.beacon._extra_requests import REQUESTER as EXTRA_REQUESTER
 from istio_ambient.beacon._extra_requests import ExtraRequests, established
@@ -18,10 +19,13 @@ from istio_ambient.beacon._facts import Facts
 __all__ = [
     "EXTRA_REQUESTER",
     "Config",
+    "Exposure",
     "ExtraAccess",
     "ExtraRequests",
     "Facts",
+    "IngressFacts",
     "desired",
     "established",
+    "exposures",
     "extra_requests",
 ]

@@ -20,6 +20,8 @@ class Config(pods.PodsConfig):
     """Applications of our model that may ask for access to other applications of it."""
     route_namespaces: Namespaces = frozenset()
     """Namespaces whose Services may use the waypoint, besides those that relations name."""
+    ingress_use_waypoint: bool = False
+    """Whether requests of ingress gateways pass the waypoint."""
     extra_access: ExtraAccessOption = ExtraAccess()
     """Access for clients that are no application of the model."""
     waypoint_resources: pods.ResourcesOption = pods.NO_RESOURCES

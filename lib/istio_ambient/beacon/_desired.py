@@ -14,6 +14,7 @@ MODEL_OPERATOR_LABELS = {"juju-modeloperator": "modeloperator"}
 def desired(facts: Facts) -> Desired:
     """Return the objects and labels that should exist, and the problems to report."""
     on_namespace, obstacles = facts.namespace_labels()
+    for_ingress, more = facts.ingress_labels()
     # Problems of access requests are reported only while these become policies.
     managed = facts.config.manage_authorization_policies
     found = [each for each in facts.problems if managed or not each.app]
@@ -29,10 +30,10 @@ def desired(facts: Facts) -> Desired:
     return Desired(
         objects=(*gateways.objects(waypoint), labels, *_policies(facts)),
         labels=(
-            *gateways.namespace_patches(facts.model, on_namespace),
+            *gateways.namespace_patches(facts.model, {**on_namespace, **for_ingress}),
             *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
         ),
-        problems=(*obstacles, *facts.config.problems, *found, *facts.outcomes.refused),
+        problems=(*obstacles, *more, *facts.config.problems, *found, *facts.outcomes.refused),
         warnings=tuple(facts.open_to_everyone),
         held=gateways.held(waypoint),
         message=facts.message,

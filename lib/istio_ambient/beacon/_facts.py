@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from istio_ambient import authorization, gateways
 from istio_ambient.beacon._config import Config
+from istio_ambient.beacon._exposures import IngressFacts
+from istio_ambient.beacon._exposures import requests as gateway_requests
 from istio_ambient.beacon._extra_requests import OPTION, ExtraRequests, requests
 from istio_ambient.values import shares
 from istio_ambient.values.config import problem_of_option
@@ -33,6 +35,8 @@ class Facts:
     """Access requests of applications, which are granted for what belongs to them."""
     own_requests: tuple[authorization.AccessRequest, ...] = ()
     """Access requests of the charm itself, which are always granted."""
+    ingress: IngressFacts = dataclasses.field(default_factory=IngressFacts)
+    """What ingress gateways may reach; read where their requests pass the waypoint."""
     established_extra: frozenset[authorization.Target] = frozenset()
     """Targets whose policies in the cluster the option `extra-access` may have a part in."""
     requesters: frozenset[authorization.Requester] = frozenset()
@@ -98,6 +102,31 @@ class Facts:
         return requests(self.config.extra_access, services, self.model, self.established_extra)
 
     @functools.cached_property
+    def gateway_requests(self) -> tuple[authorization.AccessRequest, ...]:
+        """The requests by which ingress gateways pass the waypoint; none while they bypass it."""
+        if not self.gateways_pass_waypoint:
+            return ()
+        members = {each.app for each in self.requesters if not each.model_uuid}
+        services = [
+            each
+            for each in self.cluster.services.values()
+            if each.namespace == self.model
+            and not (each.headless or each.external_name)
+            and (
+                self.config.model_on_mesh or each.selector.get(authorization.NAME_LABEL) in members
+            )
+        ]
+        waypoint = authorization.Source(self.model, self.waypoint)
+        found = gateway_requests(self.ingress, services, self._granted, waypoint=waypoint)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def _granted(self) -> tuple[authorization.AccessRequest, ...]:
+        """The requests of applications and of the operator that are granted."""
+        found = authorization.outcomes(self.requests, self.objections)
+        return (*found.granted, *self.extra.requests)
+
+    @functools.cached_property
     def objections(self) -> Mapping[authorization.AccessRequest, authorization.Objection]:
         """The requests of applications that are not granted, whether or not access is managed."""
         return authorization.objections(
@@ -116,9 +145,19 @@ class Facts:
         found = authorization.outcomes(self.requests, self.objections)
         return dataclasses.replace(
             found,
-            granted=(*found.granted, *self.extra.requests),
+            granted=(*self._granted, *self.gateway_requests),
             pending=(*self.pending, *self.extra.pending, *found.pending),
         )
+
+    @property
+    def gateways_pass_waypoint(self) -> bool:
+        """Whether requests of ingress gateways pass the waypoint, or are about to.
+
+        As long as the namespace has the label, they do. So what they need is allowed before the
+        label is set, and until the label is gone.
+        """
+        labels = self.cluster.namespace_labels.get(self.model, {})
+        return self.config.ingress_use_waypoint or gateways.passes_waypoint({}, labels)
 
     @property
     def message(self) -> str:
@@ -148,11 +187,23 @@ class Facts:
         return shares.in_turn(found, MAX_WATCHED)
 
     def namespace_labels(self) -> tuple[gateways.Labels, list[Problem]]:
-        """Return the labels to set on our namespace, and why some are not set."""
+        """Return the labels to set on our namespace, and why some are not set.
+
+        Those of `model-on-mesh`; `ingress_labels` has the others.
+        """
         return gateways.namespace_labels(
             self.cluster.namespace_labels.get(self.model, {}),
             wanted=self.config.model_on_mesh,
             waypoint=self.waypoint,
+            model=self.model,
+            app=self.app,
+        )
+
+    def ingress_labels(self) -> tuple[gateways.Labels, list[Problem]]:
+        """Return the labels that send requests of gateways through waypoints, and why not."""
+        return gateways.ingress_labels(
+            self.cluster.namespace_labels.get(self.model, {}),
+            wanted=self.config.ingress_use_waypoint,
             model=self.model,
             app=self.app,
         )

@@ -85,7 +85,8 @@ def requests_for(facts: beacon.Facts, source: str | None) -> Iterator[AccessRequ
 
 
 def _all_requests(facts: beacon.Facts) -> tuple[AccessRequest, ...]:
-    return (*facts.requests, *facts.own_requests, *facts.extra.requests)
+    extra = (*facts.extra.requests, *facts.gateway_requests)
+    return (*facts.requests, *facts.own_requests, *extra)
 
 
 def ports_requested(facts: beacon.Facts, destination: NamedDestination) -> frozenset[int]:

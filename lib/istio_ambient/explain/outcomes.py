@@ -81,7 +81,8 @@ def outcomes(facts: beacon.Facts) -> list[RequestOutcome]:
     ]
     granted = Outcome.GRANTED if facts.config.manage_authorization_policies else Outcome.UNMANAGED
     found += [_of_readable(request, granted) for request in facts.own_requests]
-    found += [of_request(facts, request) for request in facts.extra.requests]
+    by_option = (*facts.extra.requests, *facts.gateway_requests)
+    found += [of_request(facts, request) for request in by_option]
     found += [_of_problem(problem, Outcome.INVALID) for problem in facts.problems if problem.app]
     found += [_of_problem(problem, Outcome.PENDING) for problem in facts.pending]
     found += [_of_option(problem, Outcome.PENDING) for problem in facts.extra.pending]

@@ -164,7 +164,7 @@ def _request_access(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         return
     found = [
         outcomes.of_request(facts, request)
-        for request in (*facts.requests, *facts.extra.requests)
+        for request in (*facts.requests, *facts.extra.requests, *facts.gateway_requests)
         if _names(request, case.source) and origins.is_about(request.target, destination)
     ]
     # What is granted to an identity that the source does not have yet may well suffice.
@@ -267,6 +267,12 @@ def _integrate_gateway(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         yield f"{case.source} is a gateway of another installer, so that no charm requests access"
         return
     model, _, ingress = owner.partition("/")
+    if hop.proxy is evaluator.Proxy.WAYPOINT and _is_exposed(case):
+        yield (
+            f"{ingress} exposes {app} since the last hook, and the next one lets its gateway pass "
+            f"the waypoint: juju run {case.facts.app}/leader reconcile"
+        )
+        return
     written = [ref for ref in hop.applied if resources.owner(ref.annotations) == owner]
     if written:
         yield (
@@ -280,6 +286,15 @@ def _integrate_gateway(case: Case, hop: evaluator.Hop) -> Iterator[str]:
             f"expose {app} at the gateway: juju offer {model}.{ingress}:ingress; "
             f"juju integrate -m {case.facts.model} {_word(app)} {model}.{ingress}"
         )
+
+
+def _is_exposed(case: Case) -> bool:
+    """Return whether an ingress lets its gateway, the source, reach the pods of the target."""
+    return any(
+        exposure.gateway.label == case.source.identity
+        and exposure.selector.items() <= case.destination.labels.items()
+        for exposure in case.facts.ingress.exposures
+    )
 
 
 def _integrate(case: Case, app: str) -> str:

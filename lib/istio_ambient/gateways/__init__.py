@@ -18,9 +18,12 @@ from istio_ambient.gateways._gateway import (
 )
 from istio_ambient.gateways._membership import (
     DATAPLANE_MODE,
+    INGRESS_USE_WAYPOINT,
     USE_WAYPOINT,
     USE_WAYPOINT_NAMESPACE,
     Labels,
+    ingress_label_removals,
+    ingress_labels,
     label_removals,
     labels_config_map,
     labels_config_map_name,
@@ -28,6 +31,7 @@ from istio_ambient.gateways._membership import (
     namespace_labels,
     namespace_patches,
     own_patches,
+    passes_waypoint,
 )
 from istio_ambient.gateways._parameters import NAME_LABEL, ServiceType, Settings, TrafficPolicy
 from istio_ambient.gateways._waypoint import (
@@ -43,6 +47,7 @@ __all__ = [
     "APART",
     "DATAPLANE_MODE",
     "HBONE_PORT",
+    "INGRESS_USE_WAYPOINT",
     "KINDS",
     "NAME_LABEL",
     "USE_WAYPOINT",
@@ -56,6 +61,8 @@ __all__ = [
     "TrafficPolicy",
     "allowed_routes",
     "held",
+    "ingress_label_removals",
+    "ingress_labels",
     "is_waypoint",
     "label_removals",
     "labels_config_map",
@@ -65,6 +72,7 @@ __all__ = [
     "namespace_patches",
     "objects",
     "own_patches",
+    "passes_waypoint",
     "unmade_reason",
     "waypoint",
     "waypoint_name",

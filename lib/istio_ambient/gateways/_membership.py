@@ -19,6 +19,11 @@ DATAPLANE_MODE = "istio.io/dataplane-mode"
 USE_WAYPOINT = "istio.io/use-waypoint"
 USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
 MANAGED_BY = "charms.canonical.com/istio.io.waypoint.managed-by"
+INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
+INGRESS_MANAGED_BY = "charmed-istio/ingress-use-waypoint-by"
+"""Label of a namespace, with its manager: the label before is ours to remove."""
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+"""Go's `strconv.ParseBool`, with which istiod reads the label."""
 
 Labels = dict[str, str | None]
 
@@ -65,6 +70,47 @@ def namespace_labels(
             )
         ]
     return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
+
+
+def passes_waypoint(service: Mapping[str, str], namespace: Mapping[str, str]) -> bool:
+    """Return whether requests of ingress gateways to a Service pass the waypoint that it has.
+
+    The label of the Service takes precedence over that of its namespace
+    (`ingressUseWaypointFromLabels`, pilot/pkg/serviceregistry/ambient/services.go).
+
+    Args:
+        service: the labels of the Service; without the label, the namespace's decides.
+        namespace: the labels of its namespace.
+    """
+    value = service.get(INGRESS_USE_WAYPOINT, namespace.get(INGRESS_USE_WAYPOINT, ""))
+    return value in _TRUE
+
+
+def ingress_labels(
+    current: Mapping[str, str], *, wanted: bool, model: str, app: str
+) -> tuple[Labels, list[Problem]]:
+    """Return the labels by which gateways' requests pass waypoints, and why they are not set.
+
+    A label of another owner stays. Arguments as for `namespace_labels`.
+    """
+    ours = manager(model, app)
+    if not wanted:
+        return ingress_label_removals(current, model, app), []
+    if INGRESS_USE_WAYPOINT in current and current.get(INGRESS_MANAGED_BY) != ours:
+        if passes_waypoint({}, current):
+            return {}, []
+        message = f"namespace {model} has {INGRESS_USE_WAYPOINT} of another owner"
+        remedy = f"kubectl label namespace {model} {INGRESS_USE_WAYPOINT}-"
+        error = InvalidValueError(message, remedy)
+        return {}, [problem_of_option("ingress-use-waypoint", error, Code.INGRESS_LABEL_TAKEN)]
+    return {INGRESS_USE_WAYPOINT: "true", INGRESS_MANAGED_BY: ours}, []
+
+
+def ingress_label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
+    """Return the removal of the labels of `ingress_labels`; empty if we set none."""
+    if current.get(INGRESS_MANAGED_BY) != manager(model, app):
+        return {}
+    return {INGRESS_USE_WAYPOINT: None, INGRESS_MANAGED_BY: None}
 
 
 def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:

@@ -235,6 +235,16 @@ class Code(enum.Enum):
         "networks.",
     )
 
+    INGRESS_LABEL_TAKEN = Meaning(
+        122,
+        "the label istio.io/ingress-use-waypoint is of another owner",
+        _E,
+        "`ingress-use-waypoint` is set, and another owner has given the namespace this label with "
+        "another value. It stays, and requests of ingress gateways bypass the waypoint.",
+        "Remove the label with the command in the message, or "
+        "`juju config <application> ingress-use-waypoint=false`.",
+    )
+
     # Relations and their databags.
 
     INVALID_ENTRY = Meaning(

@@ -488,6 +488,49 @@ def test_a_gateway_is_integrated_unless_its_application_wrote_a_policy_already()
     assert not any("juju integrate" in remedy for remedy in listed)
 
 
+def test_a_gateway_that_passes_the_waypoint_is_traced_to_the_option_or_to_the_application():
+    proxy = samples.pod(
+        "gate-x", "", "gate-istio", labels={"gateway.networking.k8s.io/gateway-name": "gate"}
+    )
+    passing = samples.namespace(
+        **samples.AMBIENT, **samples.WAYPOINT, **{"istio.io/ingress-use-waypoint": "true"}
+    )
+    changes: dict[str, Any] = {
+        "namespaces": (passing, *bookshop.NAMESPACES[1:]),
+        "pods": (samples.pod("details-0", "details", "details"), proxy, samples.waypoint_pod()),
+        "with_waypoint_pods": False,
+        "gateways": (GATEWAY, *samples.snapshot().gateways),
+    }
+    exposed = beacon.Exposure(
+        authorization.Source("shop", "gate"),
+        authorization.Source("shop", "gate-istio"),
+        {authorization.NAME_LABEL: "details"},
+        frozenset({9080}),
+    )
+    members = frozenset({authorization.Requester(app, "service-mesh") for app in bookshop.APPS})
+
+    def of(*requests: Any, exposures: Any = (exposed,)) -> explanation.Explanation:
+        given = bookshop.facts(*requests, requesters=members, ingress_use_waypoint=True)
+        facts = dataclasses.replace(given, ingress=beacon.IngressFacts(exposures, hardened=True))
+        return explained(facts, *samples.hardened(), source="gate", changes=changes)
+
+    by_option = explanation.text(of(bookshop.request()))
+    assert "shop/gate-istio \N{RIGHTWARDS ARROW} waypoint shop/way: allowed" in by_option
+    assert "requested by config:ingress-use-waypoint" in by_option
+    own = bookshop.request("gate", operations=(authorization.Operation(methods=("GET",)),))
+    assert "requested by details:service-mesh policies[0]" in explanation.text(of(own))
+    other = bookshop.request("gate", operations=(authorization.Operation(methods=("PUT",)),))
+    (insufficient, *_) = remedies.remedies(of(other).case)
+    assert insufficient == "details requests PUT only (details:service-mesh policies[0])"
+    late = of(bookshop.request(), exposures=())
+    assert remedies.remedies(late.case)[0].startswith("expose details at the gateway")
+    known = dataclasses.replace(late.case.facts, ingress=beacon.IngressFacts((exposed,)))
+    (again, *_) = remedies.remedies(
+        dataclasses.replace(late.case, facts=dataclasses.replace(known, requesters=frozenset()))
+    )
+    assert again.endswith("juju run beacon/leader reconcile")
+
+
 def test_a_policy_that_istiod_generates_is_not_named():
     found = explained(
         bookshop.facts(), *samples.hardened(), source="ratings", target="productpage"

@@ -34,6 +34,10 @@ CASES: dict[Code, tuple[str, str]] = {
     Code.ALREADY_ON_MESH: ("istio-beacon-k8s", "a namespace that is on a mesh"),
     Code.INVALID_EXTRA_ACCESS: ("istio-beacon-k8s", "extra access with an entry that is invalid"),
     Code.OPEN_TO_EVERYONE: ("istio-beacon-k8s", "extra access for everyone"),
+    Code.INGRESS_LABEL_TAKEN: (
+        "istio-beacon-k8s",
+        "gateways: the namespace has the label of another owner",
+    ),
     Code.EXTRA_TARGET_ABSENT: ("istio-beacon-k8s", "extra access to what does not exist"),
     Code.INVALID_ENTRY: ("istio-ingress-k8s", "a rule that cannot be read"),
     Code.RELATED_TWICE: ("istio-k8s", "an ingress that is integrated twice"),

@@ -31,7 +31,6 @@ from istio_ambient.authorization.evaluator._verdict import PolicyRef
 MANAGED_LABEL = "gateway.istio.io/managed"
 REDIRECTION = "ambient.istio.io/redirection"
 """Annotation by which istio-cni says that it redirects the traffic of a pod to ztunnel."""
-INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
 _POD_LABELS = frozenset(
     {
         "apps.kubernetes.io/pod-index",
@@ -229,11 +228,9 @@ class Topology:
         """
         if self.is_headless(service):
             return "requests to a headless Service go to its pods and bypass the waypoint"
-        inherited = self.namespaces.get(_snapshot.namespace(service), {}).get(
-            INGRESS_USE_WAYPOINT, ""
-        )
-        label = _snapshot.labels(service).get(INGRESS_USE_WAYPOINT, inherited)
-        if label.lower() != "true" and by_gateway:
+        namespace = self.namespaces.get(_snapshot.namespace(service), {})
+        passes = gateways.passes_waypoint(_snapshot.labels(service), namespace)
+        if by_gateway and not passes:
             return "requests of an ingress gateway bypass the waypoint"
         return ""
 

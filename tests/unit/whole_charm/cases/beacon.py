@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 
-from tests.unit.whole_charm.cases import access, actions, extra_access
+from tests.unit.whole_charm.cases import access, actions, extra_access, ingress_waypoint
 from tests.unit.whole_charm.cases.base_beacon import (
     BASE,
     COS,
@@ -63,6 +63,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "ready-timeout": Option(10**10, {"status": waiting(f"waypoint {WAYPOINT}")}, given=UNREADY),
     "extra-access": extra_access.OPTION,
+    "ingress-use-waypoint": ingress_waypoint.OPTION,
     **proxy_pods("waypoint", PARAMETERS),
 }
 
@@ -236,5 +237,14 @@ CONSTANT: Mapping[str, str] = {
 }
 
 SUITE = Suite(
-    BASE, OPTIONS, {**FACTS, **access.CASES, **extra_access.CASES, **actions.EXPLAIN}, CONSTANT
+    BASE,
+    OPTIONS,
+    {
+        **FACTS,
+        **access.CASES,
+        **extra_access.CASES,
+        **ingress_waypoint.CASES,
+        **actions.EXPLAIN,
+    },
+    CONSTANT,
 )

@@ -1,0 +1,33 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Read what decides about the requests of ingress gateways: three requests for any number."""
+
+from istio_ambient import beacon, kube, resources
+from istio_ambient.authorization import hardened_mode
+from istio_ambient.cluster import istiod
+
+
+def read(client: kube.Client, model: str) -> beacon.IngressFacts:
+    """Return what ingress gateways may reach in a model, and the settings of the mesh.
+
+    Args:
+        client: may list AuthorizationPolicies and istiod in all namespaces.
+        model: the model, which is its namespace too.
+
+    Raises:
+        kube.RequestError: on any answer but success or 404.
+    """
+    listed = kube.list_kind(client, resources.AuthorizationPolicy) or ()
+    policies = [kube.manifest_of(each) for each in listed]
+    found = beacon.exposures(policies, model)
+    try:
+        settings = istiod.find(client)
+    except istiod.NoIstiodError:
+        return beacon.IngressFacts(found)
+    hardened = any(
+        hardened_mode.is_meshwide(each, settings.root_namespace)
+        and kube.items(kube.section(each, "spec"), "targetRefs")
+        for each in policies
+    )
+    return beacon.IngressFacts(found, hardened, settings.auto_allow)
