@@ -23,6 +23,19 @@ SERVICE_PORTS = (80, 81, 82, 83)
 """HTTP by name, TCP by name, without a name, and by name UDP, though it is TCP."""
 POD_PORTS = (9080, 9081)
 UNKNOWN_PROVIDER = "nobody"
+PROVIDERS = ("permits", "refuses")
+"""Two that the mesh knows: the first allows all HTTP requests and knows of no other connections,
+the second allows nothing."""
+ISSUER, KEYS = "truth.example", "<the issuer's keys>"
+VALID_TOKEN = "<token>"
+"""Stands for a token of the issuer, as `KEYS` does for its keys: both change with time."""
+FORGED_TOKEN = (
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6InRydXRoLmV4YW1wbGUiLCJ0eXAiOiJKV1QifQ"
+    ".eyJpc3MiOiJ0cnV0aC5leGFtcGxlIiwic3ViIjoiYWxpY2UiLCJleHAiOjQxMDI0NDQ4MDB9.AAAA"
+)
+"""Of the form of a token, with a wrong signature."""
+ALIAS = "old.example"
+"""A trust domain that a mesh may have had before."""
 
 
 class Layer(enum.StrEnum):
@@ -109,14 +122,31 @@ def policies(layer: Layer) -> st.SearchStrategy[Spec]:
     return st.one_of(*[allow] * 5, *[deny] * 4, rare)
 
 
-def _policy(action: str, rules: st.SearchStrategy[list[Spec]]) -> st.SearchStrategy[Spec]:
-    extra = {"provider": {"name": UNKNOWN_PROVIDER}} if action == "CUSTOM" else {}
+def authentications() -> st.SearchStrategy[Spec]:
+    """Return RequestAuthentications, without a target."""
+    places = st.one_of(
+        *[st.just(Spec())] * 3,
+        st.just({"fromHeaders": [{"name": "x-token", "prefix": "Token "}]}),
+        st.just({"fromHeaders": [{"name": "X-Token"}], "forwardOriginalToken": True}),
+        st.just({"fromParams": ["t"]}),
+        st.just({"fromCookies": ["c"], "fromParams": ["access_token"]}),
+    )
+    issuers = st.sampled_from((ISSUER, ISSUER, "other.example"))
+    rule = st.tuples(issuers, places).map(
+        lambda found: {"issuer": found[0], "jwks": KEYS, **found[1]}
+    )
+    rules = st.lists(rule, max_size=2, unique_by=lambda each: each["issuer"])
+    return rules.map(lambda found: {"spec": {"jwtRules": found} if found else {}})
 
-    def spec(found: list[Spec]) -> Spec:
+
+def _policy(action: str, rules: st.SearchStrategy[list[Spec]]) -> st.SearchStrategy[Spec]:
+    def spec(drawn: tuple[list[Spec], str]) -> Spec:
+        found, provider = drawn
         said = {} if action == "ALLOW" and len(found) == 1 else {"action": action}
+        extra = {"provider": {"name": provider}} if action == "CUSTOM" else {}
         return {"spec": {**said, **extra, **({"rules": found} if found else {})}}
 
-    return rules.map(spec)
+    return st.tuples(rules, st.sampled_from((UNKNOWN_PROVIDER, *PROVIDERS * 2))).map(spec)
 
 
 def _some(*pool: str) -> st.SearchStrategy[list[str]]:
@@ -132,12 +162,14 @@ _PRINCIPALS = _some(
     "*web",
     "*",
     "other.example/ns/team-a/sa/web",
+    f"{ALIAS}/ns/team-a/sa/web",
+    f"{ALIAS}/ns/team-a*",
     "cluster.local/ns/truth/sa/way",
 )
 _NAMESPACES = _some("team-a", "team-a*", "*b", "*", "truth", "te*-b", "*team-b")
 _ACCOUNTS = _some("team-a/web", "web", "team-b/api", "team-ab/web", "team-a/we")
 _BLOCKS = _some("172.18.0.2", "172.18.1.0/24", "172.18.2.10", "172.18.2.10/20", "10.0.0.0/8")
-_TRUST = _some("cluster.local", "cluster*", "*.local", "*", "other.example")
+_TRUST = _some("cluster.local", "cluster*", "*.local", "*", "other.example", ALIAS)
 _PORTS = _some("80", "81", "82", "9080", "9081")
 _PATHS = _some(
     "/a",
@@ -318,6 +350,11 @@ def _calls(layer: Layer) -> st.SearchStrategy[Call]:
                 "/a`",
                 "/a^{b}",
                 "/a/x/../b?x=/../y.txt",
+                "/a%2fb//c",
+                "/x%5C..%2Fa/b",
+                "/a?access_token=nonsense",
+                f"/a/b?t={FORGED_TOKEN}",
+                f"/a/b?access_token={VALID_TOKEN}",
             )
         ),
         host=st.sampled_from(
@@ -332,6 +369,13 @@ def _calls(layer: Layer) -> st.SearchStrategy[Call]:
                 (("x-forwarded-for", "172.18.2.10"),),
                 (("x-forwarded-for", "10.0.0.9, 172.18.1.10"),),
                 (("x-forwarded-for", "nowhere"),),
+                (("authorization", "Bearer nonsense"),),
+                (("authorization", f"Bearer {FORGED_TOKEN}"),),
+                (("authorization", f"Bearer {VALID_TOKEN}"),),
+                (("authorization", "Basic bm9ib2R5"),),
+                (("x-token", "Token nonsense"),),
+                (("x-token", VALID_TOKEN),),
+                (("cookie", f"d=1; c={FORGED_TOKEN}"),),
             )
         ),
     )

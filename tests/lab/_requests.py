@@ -30,6 +30,7 @@ from tests.lab import (
 
 Hop = Literal["application", "waypoint", "gateway", "ztunnel", "none"]
 
+_HEADLESS = "None"
 _IDENTITY_LIFETIME = 1800.0
 _CONNECT_PATIENCE = 2.0
 
@@ -201,6 +202,11 @@ class Requests:
         namespace, _, name = name.partition("/")
         host = f"{name}.{namespace}.svc.cluster.local:{port}"
         address = found["spec"]["clusterIP"]
+        if address == _HEADLESS:
+            # The name resolves to the pods' addresses, and no port is translated.
+            if source:
+                raise ValueError("what is sent to a headless Service is sent by a pod")
+            return self._plain(self._pod(found).address, port, host, call, True)
         if source is None and via is None:
             return self._plain(address, port, host, call, call.captured)
         waypoint = None if via else self._kubelet.waypoint_address(found)

@@ -15,6 +15,8 @@ from tests.lab import _namespaces, _network, _objects, _process, _volumes
 
 REDIRECTION = "ambient.istio.io/redirection"
 """Annotation by which istio-cni reports that a pod's traffic passes ztunnel."""
+BYPASS = "ambient.istio.io/bypass-inbound-capture"
+"""Annotation by which istio-cni leaves what a pod receives in plain text to the pod."""
 INBOUND_HBONE = 15008
 CAPTURED_MARK = 0x1A7
 """Packets that a pod sends with this mark go to its ztunnel. istio-cni captures all but those that
@@ -66,13 +68,16 @@ class Ztunnel:
 
     def __init__(self, pod: Pod, settings: Settings) -> None:
         self._pod = pod
+        inbound = f'iifname "eth0" tcp dport != {INBOUND_HBONE} redirect to :{_INBOUND_PLAINTEXT}'
+        if _objects.texts(pod.pod, "metadata", "annotations").get(BYPASS) == "true":
+            inbound = ""
         # Before ztunnel starts: connections whose start conntrack has missed would break.
         _network.nft(
             f"""
             table ip ztunnel {{
               chain prerouting {{
                 type nat hook prerouting priority dstnat;
-                iifname "eth0" tcp dport != {INBOUND_HBONE} redirect to :{_INBOUND_PLAINTEXT}
+                {inbound}
               }}
               chain output {{
                 type nat hook output priority -100;

@@ -29,4 +29,5 @@ def test_the_evaluator_agrees_with_the_proxies(bed: _bed.Bed):
     assert not trial.tally.disagreements, "\n".join([str(trial.tally), *first])
     assert trial.tally.kinds.total() == PAIRS
     assert not bed.senders or trial.tally.senders > PAIRS / 10
-    assert all(trial.tally.share(kind) >= 0.1 for kind in _trial.Kind), trial.tally.kinds
+    kinds = [kind for kind in _trial.Kind if kind is not _trial.Kind.CONDITIONAL]
+    assert all(trial.tally.share(kind) >= 0.1 for kind in kinds), trial.tally.kinds

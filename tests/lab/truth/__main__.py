@@ -5,15 +5,24 @@
 
 import sys
 import time
+from typing import Any
 
 import rich.console
 
-from tests import lab
+from tests import authorization_cases, lab
 from tests.lab import conftest, juju
 from tests.lab.truth import _batches, _bed, _minimal, _trial
 
 MODEL = "istio-system"
 PAIRS, SEED = 2000, 1
+_ALIASES = {"trustDomainAliases": [authorization_cases.ALIAS]}
+MESHES: tuple[tuple[bool, dict[str, Any]], ...] = (
+    (True, {}),
+    (True, {"pathNormalization": {"normalization": "MERGE_SLASHES"}, **_ALIASES}),
+    (False, {"pathNormalization": {"normalization": "DECODE_AND_MERGE_SLASHES"}}),
+    (False, {"pathNormalization": {"normalization": "NONE"}, **_ALIASES}),
+)
+"""Whether istiod allows waypoints automatically, and members of MeshConfig."""
 
 
 def main(arguments: list[str]) -> int:
@@ -29,12 +38,13 @@ def main(arguments: list[str]) -> int:
         status.update("laying out the mesh")
         with bed.laid_out():
             started = time.monotonic()
-            trial.run(_batches.batches(count - count // 2, seed, MODEL, bed.guarded))
-            status.update("restarting istiod: pods no longer allow waypoints automatically")
-            mesh.config("istio-k8s", auto_allow_waypoint_policy=False)
-            mesh.wait_active()
-            bed.refresh(auto_allow=False)
-            trial.run(_batches.batches(count // 2, seed + 1, MODEL, bed.guarded))
+            for number, (auto_allow, mesh_config) in enumerate(MESHES):
+                status.update(f"auto-allow {auto_allow}, {mesh_config}")
+                mesh.config("istio-k8s", auto_allow_waypoint_policy=auto_allow)
+                mesh.wait_active()
+                bed.configure(mesh_config)
+                share = count * (number + 1) // len(MESHES) - count * number // len(MESHES)
+                trial.run(_batches.batches(share, 10 * seed + number, MODEL, bed.guarded))
             trial.compare_reasons()
             console.print(f"{time.monotonic() - started:.0f} s")
             for disagreement in trial.tally.disagreements[:5]:

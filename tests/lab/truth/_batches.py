@@ -69,7 +69,8 @@ def batches(
 def _batch(
     seed: int, chance: random.Random, root: str, guarded: Sequence[tuple[str, str]]
 ) -> Batch:
-    l7 = [*_bed.SERVICES, *(_bed.through(app) for app in guarded if app in _bed.WITH_WAYPOINT)]
+    through = [_bed.through(app) for app in guarded if app in _bed.WITH_WAYPOINT]
+    l7 = [*_bed.SERVICES, *_bed.SERVED_BY_ALL, *_bed.UNSELECTING, *through]
     policies: list[Manifest] = []
     pairs: list[Pair] = []
     for service, case in zip(l7, _drawn(Layer.L7, len(l7), seed), strict=True):
@@ -78,15 +79,34 @@ def _batch(
     for app, case in zip(guarded, _drawn(Layer.L4, len(guarded), seed + 1), strict=True):
         policies += _to_pods(app, case)
         pairs += [Pair(Layer.L4, _bed.direct(app), call) for call in case.calls]
+        pairs += [_to_pod(Layer.L4, app, call) for call in case.calls[:2]]
+    behind = [app for app in guarded if app in _bed.BEHIND]
+    for app, case in zip(behind, _drawn(Layer.L7, len(behind), seed + 3), strict=True):
+        policies += _to_gateway(_bed.BEHIND[app], case)
+        pairs += [_to_pod(Layer.L7, app, call) for call in case.calls]
     policies += _shared(root, seed + 2, chance)
     policies += _peer_authentications(root, guarded, chance)
+    policies += _request_authentications(root, l7, seed + 4, chance)
     pairs = [pair for pair in pairs if not (pair.call.port == _TCP and _SNI in str(policies))]
-    chance.shuffle(pairs)
     if guarded:
         pairs = [
-            dataclasses.replace(pair, by_sender=chance.random() < _BY_SENDER) for pair in pairs
+            dataclasses.replace(pair, by_sender=pair.by_sender or chance.random() < _BY_SENDER)
+            for pair in pairs
         ]
+        calls = _drawn(Layer.L7, len(_bed.UNSERVED), seed + 5)
+        for service, case in zip(_bed.UNSERVED, calls, strict=True):
+            pairs += [Pair(Layer.L7, service, call, by_sender=True) for call in case.calls[:2]]
+    chance.shuffle(pairs)
     return Batch(tuple(policies), tuple(pairs))
+
+
+def _to_pod(layer: Layer, app: tuple[str, str], call: Call) -> Pair:
+    """Return a request to a pod's own address, which its ztunnel or a waypoint takes."""
+    ports = dict(
+        zip(authorization_cases.SERVICE_PORTS, authorization_cases.POD_PORTS * 2, strict=True)
+    )
+    call = dataclasses.replace(call, port=ports[call.port])
+    return Pair(layer, _bed.headless(app), call, by_sender=True)
 
 
 def _drawn(layer: Layer, count: int, seed: int) -> list[Case]:
@@ -101,6 +121,12 @@ def _to_service(service: tuple[str, str], case: Case, chance: random.Random) -> 
         ref = {"group": chance.choice(("", "core")), "kind": "Service", "name": name}
         target = {"targetRef": ref} if chance.random() < 0.1 else {"targetRefs": [ref]}
         yield _policy(where, f"{name}-{number}", policy, target)
+
+
+def _to_gateway(waypoint: str, case: Case) -> Iterator[Manifest]:
+    ref = {"group": _GATEWAY_API, "kind": "Gateway", "name": waypoint}
+    for number, policy in enumerate(case.policies):
+        yield _policy(_bed.NEAR, f"{waypoint}-{number}", policy, {"targetRefs": [ref]})
 
 
 def _to_pods(guarded: tuple[str, str], case: Case) -> Iterator[Manifest]:
@@ -160,24 +186,50 @@ def _peer_authentications(
             yield _peer_authentication(where, name, spec)
 
 
+def _request_authentications(
+    root: str, services: Sequence[tuple[str, str]], seed: int, chance: random.Random
+) -> Iterator[Manifest]:
+    """Yield, at random, RequestAuthentications of Services, waypoints, pods and namespaces."""
+    gateway = {"group": _GATEWAY_API, "kind": "Gateway", "name": _bed.WAYPOINT}
+    waypoints = {"group": _GATEWAY_API, "kind": "GatewayClass", "name": "istio-waypoint"}
+    choices: list[tuple[float, str, str, Spec]] = [
+        *(
+            (0.25, where, name, {"targetRefs": [{"group": "", "kind": "Service", "name": name}]})
+            for where, name in services
+        ),
+        *(
+            (0.25, _bed.NEAR, name, {"targetRefs": [{**gateway, "name": name}]})
+            for name in (_bed.FOR_ALL, _bed.FOR_PODS)
+        ),
+        (0.05, _bed.NEAR, "gateway", {"targetRefs": [gateway]}),
+        (0.05, root, "class", {"targetRefs": [waypoints]}),
+        # Waypoints do not read these.
+        (0.2, _bed.NEAR, "namespace", {}),
+        (0.2, root, "mesh", {}),
+        (0.2, _bed.NEAR, "pods", {"selector": {"matchLabels": {_bed.NAME: _bed.PLAIN}}}),
+    ]
+    drawn = authorization_cases.drawn(authorization_cases.authentications(), len(choices), seed)
+    for (odds, where, name, target), found in zip(choices, drawn, strict=True):
+        if chance.random() < odds:
+            yield _object("RequestAuthentication", where, name, {**found["spec"], **target})
+
+
 def _mode(chance: random.Random) -> dict[str, str]:
     return {"mode": chance.choice(_MODES)}
 
 
 def _peer_authentication(where: str, name: str, spec: Manifest) -> Manifest:
-    metadata = {"namespace": where, "name": name}
-    return {"apiVersion": _API, "kind": "PeerAuthentication", "metadata": metadata, "spec": spec}
+    return _object("PeerAuthentication", where, name, spec)
 
 
 def _policy(where: str, name: str, policy: Spec, target: Spec) -> Manifest:
-    metadata = {
-        "namespace": where,
-        "name": name,
-        "annotations": policy.get("annotations", {}),
-    }
-    return {
-        "apiVersion": _API,
-        "kind": "AuthorizationPolicy",
-        "metadata": metadata,
-        "spec": {**policy["spec"], **target},
-    }
+    annotations = policy.get("annotations", {})
+    spec = {**policy["spec"], **target}
+    return _object("AuthorizationPolicy", where, name, spec, annotations)
+
+
+def _object(
+    kind: str, where: str, name: str, spec: Manifest, annotations: dict[str, str] | None = None
+) -> Manifest:
+    metadata = {"namespace": where, "name": name, "annotations": annotations or {}}
+    return {"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec}

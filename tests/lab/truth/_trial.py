@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import Reason
 
-from tests import lab
+from tests import authorization_cases, lab
 from tests.authorization_cases import Layer
 from tests.lab.truth import _bed
 from tests.lab.truth._batches import Batch, Pair
@@ -26,7 +26,7 @@ PATIENCE = 3.0
 LOG_PATIENCE = 20.0
 """Seconds within which Envoy flushes its log."""
 _DENIED = re.compile(
-    r"rbac_access_denied_matched_policy\[(?:istio-ext-authz-nobody-)?(\S*?)"
+    r"rbac_access_denied_matched_policy\[(?:istio-ext-authz-[a-z]+-)?(\S*?)"
     r'(?:-deny-due-to-bad-CUSTOM-action)?\] .*"truth-(\d+)"'
 )
 
@@ -38,8 +38,9 @@ class Kind(enum.StrEnum):
     """The kind of a verdict."""
 
     ALLOWED = "allowed"
-    DENIED = "denied by DENY"
+    DENIED = "denied by DENY, or by another object"
     LACKING = "denied by lack of ALLOW"
+    CONDITIONAL = "conditional"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,13 +137,14 @@ class Trial:
         self.tally.kinds[pair.layer, kind_of(verdict)] += 1
         self.tally.senders += pair.sender is not None
         response = self._send(pair)
-        if response.status == 403 and response.hop == "waypoint":
+        is_refused = verdict.decision is evaluator.Decision.DENIED
+        if is_refused and response.status == 403 and response.hop == "waypoint":
             self._refused[self._sent] = pair, batch, _expected_name(verdict)
-        return _agrees(verdict, response)
+        return _agrees(batch, pair, verdict, response)
 
     def _again(self, evaluation: evaluator.Evaluator, batch: Batch, pair: Pair) -> None:
         verdict, response = evaluated(self.bed, evaluation, pair), self._send(pair)
-        if _agrees(verdict, response):
+        if _agrees(batch, pair, verdict, response):
             self.tally.late += 1
         else:
             self._disagree(pair, batch, _evaluated_text(verdict), _seen_text(response))
@@ -179,26 +181,22 @@ def evaluated(bed: Bed, evaluation: evaluator.Evaluator, pair: Pair) -> evaluato
         destination=target,
         port=call.port,
         method=call.method,
-        path=call.path,
+        path=bed.filled(call.path),
         host=call.host,
-        headers=dict(call.headers),
+        headers={name: bed.filled(value) for name, value in call.headers},
         source_ip=bed.address_of(pair.sender) if pair.sender else call.source_ip,
     )
     return evaluation.evaluate(request)
 
 
 def kind_of(verdict: evaluator.Verdict) -> Kind:
-    """Return the kind of a verdict.
-
-    Raises:
-        ValueError: it is conditional, though every member of the request was given.
-    """
+    """Return the kind of a verdict."""
     if verdict.decision is evaluator.Decision.CONDITIONAL:
-        raise ValueError(f"a verdict that depends on nothing is conditional: {verdict}")
+        return Kind.CONDITIONAL
     if verdict.allowed:
         return Kind.ALLOWED
     hop = verdict.decisive
-    denied = hop is not None and hop.reason is evaluator.Reason.DENY
+    denied = hop is not None and hop.reason is not evaluator.Reason.LACK_OF_ALLOW
     return Kind.DENIED if denied else Kind.LACKING
 
 
@@ -218,8 +216,8 @@ def sent(bed: Bed, pair: Pair, number: int) -> lab.Response:
         None if sender else call.source,
         f"{'/'.join(pair.service)}:{call.port}",
         method=call.method,
-        path=call.path,
-        headers={**own, **dict(call.headers)},
+        path=bed.filled(call.path),
+        headers={**own, **{name: bed.filled(value) for name, value in call.headers}},
         via="pod" if pair.layer is Layer.L4 and not sender else None,
         source_ip=None if sender else call.source_ip,
         pod=_bed.sender(sender) if sender else None,
@@ -227,8 +225,40 @@ def sent(bed: Bed, pair: Pair, number: int) -> lab.Response:
     )
 
 
-def _agrees(verdict: evaluator.Verdict, response: lab.Response) -> bool:
-    return verdict.allowed == (response.hop == "application" and response.status == 200)
+def _agrees(batch: Batch, pair: Pair, verdict: evaluator.Verdict, response: lab.Response) -> bool:
+    passes = _passes(batch, pair, verdict)
+    return passes is None or passes == (response.hop == "application" and response.status == 200)
+
+
+def _passes(batch: Batch, pair: Pair, verdict: evaluator.Verdict) -> bool | None:
+    """Return whether a request has to pass; None: that depends on what its token says.
+
+    Raises:
+        ValueError: the verdict is conditional, though all that it depends on was given.
+    """
+    if verdict.decision is not evaluator.Decision.CONDITIONAL:
+        return verdict.allowed
+    found = [_passes_hop(batch, pair, hop) for hop in verdict.hops]
+    return False if False in found else None if None in found else True
+
+
+def _passes_hop(batch: Batch, pair: Pair, hop: evaluator.Hop) -> bool | None:
+    if hop.decision is not evaluator.Decision.CONDITIONAL:
+        return hop.decision is evaluator.Decision.ALLOWED
+    if not hop.asks and not hop.checks_token:
+        raise ValueError(f"a verdict that depends on nothing is conditional: {hop}")
+    if hop.checks_token and authorization_cases.FORGED_TOKEN in str(pair.call):
+        return False
+    names = {(ref.namespace, ref.name) for ref in hop.asks}
+    asked = {
+        each["spec"]["provider"]["name"]
+        for each in batch.policies
+        if (each["metadata"]["namespace"], each["metadata"]["name"]) in names
+        and "provider" in each["spec"]
+    }
+    if hop.checks_token:
+        return True if hop.reason is Reason.UNAUTHORIZED else None
+    return authorization_cases.PROVIDERS[1] not in asked
 
 
 def _evaluated_text(verdict: evaluator.Verdict) -> str:

@@ -59,6 +59,8 @@ _UNREAD_TOKENS = "RequestAuthentications"
 _NO_SELECTOR = (
     "the Service has no selector, so that its endpoints are unknown: policies at them may deny it"
 )
+_SOME_OFF_MESH = "some of the pods are not on the mesh"
+_BYPASSING = f"no policy is enforced for plain text at pods with the annotation {_snapshot.BYPASS}"
 _FROM_NODE = "a process on the node of a pod, such as the kubelet, passes by the pod's ztunnel"
 
 
@@ -88,7 +90,8 @@ class Evaluator:
         except LookupError as error:
             raise UnknownDestinationError(str(error).strip("'\"")) from error
         notes = [each for each in (client.note, *found) if each]
-        decision = _decision(hops)
+        has_open_pods = not {_SOME_OFF_MESH, _BYPASSING}.isdisjoint(notes)
+        decision = _decision(hops, has_open_pods=has_open_pods)
         if _NO_SELECTOR in notes and decision is Decision.ALLOWED:
             decision = Decision.CONDITIONAL
         if client.kind is ClientKind.NODE:
@@ -97,7 +100,13 @@ class Evaluator:
                 decision, hops = Decision.ALLOWED, []
             elif decision is Decision.DENIED:
                 decision = Decision.CONDITIONAL  # The pod may be on another node.
-        return Verdict(decision, tuple(hops), "; ".join(notes), self.not_weighed(hops))
+        return Verdict(
+            decision,
+            tuple(hops),
+            note="; ".join(notes),
+            not_weighed=self.not_weighed(hops),
+            has_open_pods=has_open_pods,
+        )
 
     def not_weighed(self, hops: Sequence[Hop]) -> tuple[str, ...]:
         """Return what a verdict on these hops leaves out, in words for an operator."""
@@ -146,14 +155,23 @@ class Evaluator:
             # Its name resolves to the addresses of pods: no port is translated.
             groups = _topology.workloads(pods)
             hops = [hop for group in groups for hop in self._to_group(request, client, group)]
-            return hops, [*notes, *self._about_pods(pods)]
+            return hops, [*notes, *self._about_pods(pods, client, None)]
         hops = self._at_service_waypoint(request, client, waypoint, service, ports)
-        for group in self.topology.groups_on_mesh(pods):
+        for group in self._guarded(pods, client, waypoint):
             pod_ports = _ports.target_ports(ports, group[0])
             hops.append(self._at_ztunnel(request, client.source, waypoint, group, pod_ports))
         if not _snapshot.has_selector(service):
             return hops, [*notes, _NO_SELECTOR]
-        return hops, [*notes, *self._about_pods(pods)]
+        return hops, [*notes, *self._about_pods(pods, client, waypoint)]
+
+    def _guarded(
+        self, pods: Sequence[Manifest], client: _Client, waypoint: Waypoint | None
+    ) -> list[list[Manifest]]:
+        """Return those pods of which ztunnel decides about a client's connections, in groups."""
+        plain = client.source is None and waypoint is None
+        return _topology.workloads(
+            pod for pod in pods if self.topology.is_guarded(pod, in_plain_text=plain)
+        )
 
     def _bypass(self, client: _Client, service: Manifest) -> str:
         """Return why a client bypasses a Service's waypoint; empty: it passes it."""
@@ -161,15 +179,20 @@ class Evaluator:
             return "requests from outside of the mesh bypass the waypoint"
         return self.topology.waypoint_bypass(service, by_gateway=client.kind is ClientKind.GATEWAY)
 
-    def _about_pods(self, pods: Sequence[Manifest]) -> list[str]:
-        on_mesh = [pod for pod in pods if self.topology.on_mesh(pod)]
+    def _about_pods(
+        self, pods: Sequence[Manifest], client: _Client, waypoint: Waypoint | None
+    ) -> list[str]:
+        """Return notes about pods whose ztunnel does not decide about a client's connections."""
         if not pods:
             return ["the Service has no pods"]
-        if not on_mesh:
-            return ["the pods of the Service are not on the mesh", self._uncaptured(pods)]
+        on_mesh = [pod for pod in pods if self.topology.on_mesh(pod)]
+        notes: list[str] = []
         if len(on_mesh) < len(pods):
-            return ["some pods of the Service are not on the mesh", self._uncaptured(pods)]
-        return []
+            off = _SOME_OFF_MESH if on_mesh else "the pods are not on the mesh"
+            notes = [off, self._uncaptured(pods)]
+        if sum(map(len, self._guarded(pods, client, waypoint))) < len(on_mesh):
+            notes.append(_BYPASSING)
+        return notes
 
     def _uncaptured(self, pods: Sequence[Manifest]) -> str:
         """Return a note about pods whose labels alone say that they are on the mesh."""
@@ -196,7 +219,7 @@ class Evaluator:
             for hop in self._to_group(request, client, group)
         ]
         if any(map(self.topology.on_mesh, pods)):
-            return hops, []
+            return hops, self._about_pods(pods, client, None)
         return hops, [f"{request.destination} is not on the mesh", self._uncaptured(pods)]
 
     def _to_group(
@@ -207,7 +230,7 @@ class Evaluator:
         ports = None if request.port is None else (request.port,)
         if waypoint:
             yield self._at_waypoint(request, client, waypoint, pod=group[0], ports=ports)
-        if self.topology.on_mesh(group[0]):
+        if self._guarded(group, client, waypoint):
             yield self._at_ztunnel(request, client.source, waypoint, group, ports)
 
     def _at_service_waypoint(
@@ -377,10 +400,17 @@ def _found(objects: Mapping[_snapshot.Name, Manifest], destination: Destination)
     return found
 
 
-def _decision(hops: Sequence[Hop]) -> Decision:
-    """Return the decision of all hops: the waypoint's first, then that of the pod's ztunnel."""
+def _decision(hops: Sequence[Hop], *, has_open_pods: bool) -> Decision:
+    """Return the decision of all hops: the waypoint's first, then that of the pod's ztunnel.
+
+    Args:
+        hops: of the request.
+        has_open_pods: as a verdict has it.
+    """
     first = [hop.decision for hop in hops if hop.proxy is Proxy.WAYPOINT]
-    last = {hop.decision for hop in hops if hop.proxy is Proxy.ZTUNNEL} or {Decision.ALLOWED}
+    last = {hop.decision for hop in hops if hop.proxy is Proxy.ZTUNNEL}
+    if has_open_pods or not last:
+        last.add(Decision.ALLOWED)
     if Decision.DENIED in first or last == {Decision.DENIED}:
         return Decision.DENIED
     if all(each is Decision.ALLOWED for each in (*first, *last)):

@@ -423,7 +423,8 @@ def _of(verdict: Verdict, *, knows_pods: bool) -> Allowed | None:
     waypoints = [hop for hop in verdict.hops if hop.proxy is not Proxy.ZTUNNEL]
     pods = [hop for hop in verdict.hops if hop.proxy is Proxy.ZTUNNEL]
     unless: list[str] = []
-    if waypoints or len({(hop.decision, hop.only, hop.unless) for hop in pods}) > 1:
+    pods_differ = len({(hop.decision, hop.only, hop.unless) for hop in pods}) > 1
+    if waypoints or pods_differ or verdict.has_open_pods:
         unless = [text for hop in pods for text in _denied_at(hop)]
     deciding = (waypoints or ([] if unless else pods))[:1]
     unless = [text for hop in deciding for text in _denied(hop)] + unless

@@ -19,6 +19,12 @@ Name = tuple[str, str]
 
 
 DEFAULT_TRUST_DOMAIN = _requests.TRUST_DOMAIN
+BYPASS = "ambient.istio.io/bypass-inbound-capture"
+"""Annotation by which istio-cni redirects nothing to ztunnel of what comes to a pod. Proxies of the
+mesh connect to ztunnel itself, so that it decides about them all the same (istio.io/istio,
+cni/pkg/iptables)."""
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+"""True values of Go's strconv.ParseBool."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +84,11 @@ def is_ready(pod: Manifest) -> bool:
         for each in kube.items(status, "conditions")
         if each.get("type") == "Ready"
     )
+
+
+def is_bypassing(pod: Manifest) -> bool:
+    """Return whether ztunnel sees nothing of what comes to a pod in plain text."""
+    return annotations(pod).get(BYPASS) in _TRUE
 
 
 def annotations(manifest: Manifest) -> dict[str, str]:

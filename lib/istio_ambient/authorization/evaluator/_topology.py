@@ -114,6 +114,15 @@ class Topology:
         is_pending = kube.section(pod, "status").get("phase") == "Pending"
         return is_pending and self._is_labelled(pod)
 
+    def is_guarded(self, pod: Manifest, *, in_plain_text: bool) -> bool:
+        """Return whether ztunnel decides about connections to a pod.
+
+        Args:
+            pod: the pod.
+            in_plain_text: whether no proxy of the mesh makes them.
+        """
+        return self.on_mesh(pod) and not (in_plain_text and _snapshot.is_bypassing(pod))
+
     def is_uncaptured(self, pod: Manifest) -> bool:
         """Return whether a pod is off the mesh, though its labels want it on the mesh."""
         return self._is_labelled(pod) and not self.on_mesh(pod)
@@ -445,16 +454,18 @@ def application(pod: Manifest) -> str:
 def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:
     """Return the pods in groups with the same policies, in a stable order.
 
-    Pods of a group have the same namespace, application and labels, but for labels of single pods.
+    Pods of a group have the same namespace, application and labels, but for labels of single pods,
+    and ztunnel takes the same connections to them.
     """
-    groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Manifest]] = {}
+    groups: dict[tuple[str, str, bool, tuple[tuple[str, str], ...]], list[Manifest]] = {}
     for pod in pods:
         labels = sorted(
             (name, value)
             for name, value in _snapshot.labels(pod).items()
             if name not in _POD_LABELS
         )
-        key = _snapshot.namespace(pod), application(pod), tuple(labels)
+        bypassing = _snapshot.is_bypassing(pod)
+        key = _snapshot.namespace(pod), application(pod), bypassing, tuple(labels)
         groups.setdefault(key, []).append(pod)
     return [sorted(groups[group], key=_snapshot.name) for group in sorted(groups)]
 

@@ -135,6 +135,9 @@ class Verdict:
     """Facts that are no policies: the destination is not on the mesh, its waypoint is missing."""
     not_weighed: tuple[str, ...] = ()
     """What may decide otherwise and is not known here: NetworkPolicies, tokens, authorizers."""
+    has_open_pods: bool = False
+    """Whether the request may also reach a pod whose ztunnel does not decide about it: one that is
+    not on the mesh, or that takes plain text past its ztunnel."""
 
     @property
     def allowed(self) -> bool:

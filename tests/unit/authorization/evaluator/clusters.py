@@ -83,6 +83,8 @@ def _pods(chance: random.Random) -> list[Manifest]:
     for pod in found:
         if chance.random() < 0.2:
             pod["metadata"]["annotations"] = {}
+        if chance.random() < 0.2:
+            pod["metadata"]["annotations"] = {**samples.CAPTURED, **samples.BYPASS}
     for number, pod in enumerate(found):
         pod["status"]["podIP"] = f"10.244.0.{10 + number}"
     return found

@@ -8,6 +8,7 @@ from istio_ambient.authorization import evaluator, hardened_mode
 
 AMBIENT = {"istio.io/dataplane-mode": "ambient"}
 CAPTURED = {"ambient.istio.io/redirection": "enabled"}
+BYPASS = {"ambient.istio.io/bypass-inbound-capture": "true"}
 WAYPOINT = {"istio.io/use-waypoint": "way"}
 DETAILS = evaluator.Destination.service("shop", "details")
 PODS = evaluator.Destination.workload("shop", "details")

@@ -166,3 +166,27 @@ def test_a_waypoint_for_workloads_stands_before_pods():
         found = verdict(*policies, target=samples.POD, port=9080, changes={"gateways": (gateway,)})
         assert len(found.hops) == 2
         assert found.allowed is allowed
+
+
+@pytest.mark.parametrize(("value", "enforced"), [("true", False), ("T", False), ("no", True)])
+def test_plain_text_to_a_pod_that_bypasses_its_ztunnel_is_not_denied(value: str, enforced: bool):
+    pod = samples.pod()
+    pod["metadata"]["annotations"] = {**samples.CAPTURED, **dict.fromkeys(samples.BYPASS, value)}
+    changes: Any = {"pods": (pod, *samples.snapshot().pods[1:]), "auto_allow": False}
+    for target, port in ((samples.DETAILS, 80), (samples.POD, 9080)):
+        outside = verdict(CLOSED_PODS, source=None, target=target, port=port, changes=changes)
+        assert outside.allowed is not enforced
+        assert bool(outside.hops) is enforced
+        assert ("bypass-inbound-capture" in outside.note) is not enforced
+        # Proxies of the mesh connect to ztunnel itself.
+        assert not verdict(CLOSED_PODS, target=target, port=port, changes=changes).allowed
+
+
+def test_a_service_with_pods_that_no_ztunnel_guards_is_open_there():
+    off = samples.pod("details-1", captured=False)
+    changes: Any = {"pods": (*samples.snapshot().pods, off), "auto_allow": False}
+    found = verdict(CLOSED_PODS, changes=changes)
+    assert (found.decision, found.has_open_pods) == (Decision.CONDITIONAL, True)
+    (denied,) = [hop for hop in found.hops if hop.decision is Decision.DENIED]
+    assert denied.where == "shop/details-0"
+    assert "not on the mesh" in found.note
