@@ -5,10 +5,11 @@
 from collections.abc import Iterator
 
 import pytest
+from istio_ambient.authorization.evaluator import Decision
 
 from tests import lab
 from tests.lab import juju
-from tests.lab.truth import _batches, _bed, _minimal, _trial
+from tests.lab.truth import _batches, _bed, _listed, _minimal, _trial
 
 PAIRS, SEED = 400, 1
 
@@ -31,3 +32,13 @@ def test_the_evaluator_agrees_with_the_proxies(bed: _bed.Bed):
     assert not bed.senders or trial.tally.senders > PAIRS / 10
     kinds = [kind for kind in _trial.Kind if kind is not _trial.Kind.CONDITIONAL]
     assert all(trial.tally.share(kind) >= 0.1 for kind in kinds), trial.tally.kinds
+
+
+@pytest.mark.parametrize("hardened", [False, True], ids=["default", "hardened"])
+def test_pods_get_what_the_list_of_access_says(bed: _bed.Bed, hardened: bool):
+    if not bed.senders:
+        pytest.skip("there is no ztunnel that chooses the way of a pod's requests")
+    counts, wrong = _listed.compare(bed, hardened=hardened)
+    assert not wrong, "\n".join(wrong)
+    assert all(counts[each] > 30 for each in (Decision.ALLOWED, Decision.DENIED)), counts
+    assert not counts[Decision.CONDITIONAL]

@@ -102,10 +102,9 @@ def _batch(
 
 def _to_pod(layer: Layer, app: tuple[str, str], call: Call) -> Pair:
     """Return a request to a pod's own address, which its ztunnel or a waypoint takes."""
-    ports = dict(
-        zip(authorization_cases.SERVICE_PORTS, authorization_cases.POD_PORTS * 2, strict=True)
-    )
-    call = dataclasses.replace(call, port=ports[call.port])
+    place = authorization_cases.SERVICE_PORTS.index(call.port)
+    ports = authorization_cases.POD_PORTS
+    call = dataclasses.replace(call, port=ports[place % len(ports)])
     return Pair(layer, _bed.headless(app), call, by_sender=True)
 
 
@@ -211,7 +210,7 @@ def _request_authentications(
     drawn = authorization_cases.drawn(authorization_cases.authentications(), len(choices), seed)
     for (odds, where, name, target), found in zip(choices, drawn, strict=True):
         if chance.random() < odds:
-            yield _object("RequestAuthentication", where, name, {**found["spec"], **target})
+            yield manifest("RequestAuthentication", where, name, {**found["spec"], **target})
 
 
 def _mode(chance: random.Random) -> dict[str, str]:
@@ -219,17 +218,18 @@ def _mode(chance: random.Random) -> dict[str, str]:
 
 
 def _peer_authentication(where: str, name: str, spec: Manifest) -> Manifest:
-    return _object("PeerAuthentication", where, name, spec)
+    return manifest("PeerAuthentication", where, name, spec)
 
 
 def _policy(where: str, name: str, policy: Spec, target: Spec) -> Manifest:
     annotations = policy.get("annotations", {})
     spec = {**policy["spec"], **target}
-    return _object("AuthorizationPolicy", where, name, spec, annotations)
+    return manifest("AuthorizationPolicy", where, name, spec, annotations)
 
 
-def _object(
+def manifest(
     kind: str, where: str, name: str, spec: Manifest, annotations: dict[str, str] | None = None
 ) -> Manifest:
+    """Return an object of Istio's security API."""
     metadata = {"namespace": where, "name": name, "annotations": annotations or {}}
     return {"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec}

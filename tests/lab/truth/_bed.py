@@ -184,6 +184,18 @@ class Bed:
         pods = {evaluator.key(pod): pod for pod in self._layout.pods}
         return pods[where, name]["status"]["podIP"]
 
+    def pod_of(self, app: tuple[str, str]) -> str:
+        """Return the name of the pod of an application."""
+        (pod,) = evaluator.Topology(self._layout).pods_of_application(
+            evaluator.Destination.workload(*app)
+        )
+        return evaluator.key(pod)[1]
+
+    @property
+    def outside(self) -> str:
+        """The pod that is not on the mesh, `<namespace>/<name>`."""
+        return f"{NEAR}/{self.pod_of((NEAR, PLAIN))}"
+
     def _delete_policies(self) -> None:
         for where in (NEAR, FAR, self.root):
             for kind in _KINDS:
@@ -224,7 +236,10 @@ class Bed:
             where, name = guarded
             yield _deployment(where, name, ambient=True)
             yield _service(*direct(guarded), name)
-            yield _service(*headless(guarded), name, clusterIP="None")
+            ports = [
+                {"name": f"on-{port}", "port": port} for port in authorization_cases.POD_PORTS
+            ]
+            yield _service(*headless(guarded), name, clusterIP="None", ports=ports)
             if guarded in WITH_WAYPOINT:
                 yield _service(*through(guarded), name, WAYPOINT)
 
@@ -240,7 +255,7 @@ class Bed:
         lab.eventually(are_gone, timeout=60)
 
     def _endpoints(self) -> Iterable[Manifest]:
-        """Yield the endpoints of the Services without a selector, copied from `PLAIN`'s Service."""
+        """Yield the endpoints of the Services without a selector: those of `PLAIN`."""
         labels = {_OF_SERVICE: PLAIN}
         for found in self._client.list(discovery_v1.EndpointSlice, namespace=NEAR, labels=labels):
             slice_of_plain = kube.manifest_of(found)

@@ -6,6 +6,7 @@
 import collections
 import dataclasses
 import functools
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
@@ -84,6 +85,8 @@ class ClientClass:
     """`<namespace>/<service account>` or a principal; None: it has none."""
     pattern: Check | None = dataclasses.field(default=None, compare=False)
     """The value of a policy that all members have, where that is not one namespace or identity."""
+    alike: tuple[str, ...] = dataclasses.field(default=(), compare=False, repr=False)
+    """Identities that policies tell from their namespace, and not from `identity`."""
 
 
 MESH = ClientClass(_describe.ANY_IDENTITY, Client.MESH, f"{_OTHER}/{_OTHER}")
@@ -111,15 +114,17 @@ class Clients:
         self._without -= on_mesh
         self._workloads = on_mesh - self._gateways
         self._seen: dict[tuple[Check, str], tuple[_match.Truth, ...]] = {}
+        self._alike: dict[tuple[Check, ...], list[tuple[str, ...]]] = {}
 
     def sources(self, checks: Collection[Check]) -> list[ClientClass]:
         """Return the sources that policies with these checks may treat differently, sorted."""
-        patterns = [pattern for check in checks if (pattern := _pattern(check))]
+        described = tuple(check for check in checks if _pattern(check))
         named = {each.named for each in checks if each.named}
-        # Without patterns, what is not named is treated as the rest of its namespace.
-        named |= self._workloads if patterns else set()
         namespaces = {each.whole_namespace for each in checks if each.whole_namespace}
         namespaces |= {each.partition("/")[0] for each in named if _NS not in each}
+        # Without patterns, what is not named is treated as the rest of its namespace.
+        groups = self._groups(described) if described else []
+        namespaces |= {group[0].partition("/")[0] for group in groups}
         return sorted(
             {
                 MESH,
@@ -130,10 +135,29 @@ class Clients:
                     ClientClass(f"{name}/*", Client.MESH, f"{name}/{_OTHER}")
                     for name in namespaces
                 ),
-                *patterns,
+                *filter(None, map(_pattern, checks)),
+                *(
+                    ClientClass(other, Client.IDENTITY, other, alike=group)
+                    for group in groups
+                    for other in itertools.islice((each for each in group if each not in named), 1)
+                ),
             },
             key=lambda each: (each.label, each.identity or ""),
         )
+
+    def _groups(self, described: tuple[Check, ...]) -> list[tuple[str, ...]]:
+        """Return the workloads in groups of one namespace of which the same patterns are true.
+
+        One of each group is asked about, so that one pattern in a policy of the mesh does not make
+        every workload a source of every target.
+        """
+        if described not in self._alike:
+            groups: dict[tuple[object, ...], set[str]] = collections.defaultdict(set)
+            for identity in self._workloads:
+                values = (self._values(check, identity) for check in described)
+                groups[identity.partition("/")[0], *values].add(identity)
+            self._alike[described] = [tuple(sorted(each)) for each in groups.values()]
+        return self._alike[described]
 
     def checks(self, policies: Iterable[Policy]) -> list[Check]:
         """Return the values that policies compare with the identity of a source."""
@@ -189,6 +213,11 @@ def together(
     """
     excluded: dict[ClientClass, list[str]] = collections.defaultdict(list)
     apart = _apart(found, clients, excluded)
+    values = dict(found)
+    for source in list(apart):
+        others = [each for each in _members(source, found) if each != source]
+        apart += others
+        values.update(dict.fromkeys(others, found[source]))
     mesh = found[MESH]
     proxies = [each for each in found if each.client is Client.GATEWAY]
     if mesh is not None and mesh == found[NO_IDENTITY]:
@@ -199,7 +228,7 @@ def together(
     else:
         apart = [MESH, NO_IDENTITY, *apart]
     for source in (*apart, *proxies):
-        value = found[source]
+        value = values[source]
         if value is not None:
             yield source, tuple(sorted(excluded[source])), value
 
@@ -229,10 +258,17 @@ def _apart(
             continue
         apart.append(source)
         for each in wider:
-            excluded[each].append(source.label)
+            excluded[each] += [member.label for member in _members(source, found)]
         if source.client is Client.MESH:
             namespaces[namespace] = source
     return apart
+
+
+def _members(source: ClientClass, found: Collection[ClientClass]) -> list[ClientClass]:
+    """Return a source, and those that are treated alike and are not sources of their own."""
+    labels = {each.label for each in found} if source.alike else frozenset[str]()
+    others = [each for each in source.alike if each not in labels]
+    return [source, *(ClientClass(each, Client.IDENTITY, each) for each in others)]
 
 
 def _pattern(check: Check) -> ClientClass | None:

@@ -162,9 +162,9 @@ class Reach:
         }
         return [named[each] for each in sorted(named)]
 
-    def sources(self, target: Target) -> set[ClientClass]:
-        """Return the clients that may be treated differently at a target."""
-        return set(self.clients.sources(self.clients.checks(self.policies(target))))
+    def checks(self, target: Target) -> list[_clients.Check]:
+        """Return the values by which policies of a target tell clients apart."""
+        return self.clients.checks(self.policies(target))
 
     def accesses(self, target: Target) -> list[Access]:
         """Return the clients that may reach a target, sorted."""
@@ -190,7 +190,7 @@ class Reach:
             port: of the Service or of the pods.
             sources: the clients.
         """
-        return self._allowed(target, port, sources, self.clients.checks(self.policies(target)))
+        return self._allowed(target, port, sources, self.checks(target))
 
     def ports(self, target: Target, policies: Iterable[Policy]) -> list[int | None]:
         """Return the ports that are asked about; of pods, the last one stands for all others.
@@ -318,7 +318,7 @@ def differences(before: Reach, after: Reach) -> list[Difference]:
 
 def _differences(before: Reach, after: Reach, target: Target) -> Iterator[Difference]:
     policies = [*before.policies(target), *after.policies(target)]
-    sources = before.sources(target) | after.sources(target)
+    sources = before.clients.sources([*before.checks(target), *after.checks(target)])
     ports = before.ports(target, policies)
     merged: dict[tuple[Access, Allowed | None, Allowed | None], list[int | None]] = {}
     for port in ports:

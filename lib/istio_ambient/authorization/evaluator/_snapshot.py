@@ -20,9 +20,10 @@ Name = tuple[str, str]
 
 DEFAULT_TRUST_DOMAIN = _requests.TRUST_DOMAIN
 BYPASS = "ambient.istio.io/bypass-inbound-capture"
-"""Annotation by which istio-cni redirects nothing to ztunnel of what comes to a pod. Proxies of the
-mesh connect to ztunnel itself, so that it decides about them all the same (istio.io/istio,
-cni/pkg/iptables)."""
+"""Annotation by which istio-cni redirects nothing of what comes to a pod to its ztunnel.
+
+Proxies of the mesh connect to ztunnel itself, which decides about them: istio.io/istio,
+cni/pkg/iptables."""
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 """True values of Go's strconv.ParseBool."""
 

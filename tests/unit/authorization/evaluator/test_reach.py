@@ -5,12 +5,14 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import Decision, Destination, DestinationKind
 
-from tests.unit.authorization.evaluator import clusters, reading, samples
+from tests import access_reading as reading
+from tests.unit.authorization.evaluator import clusters, samples
 
 STRANGERS = ("shop/stranger", "ops/stranger", "elsewhere/stranger")
 POD_PORTS = (9080, 9081, 9090, 80, 7)
@@ -111,6 +113,35 @@ def test_the_evaluator_is_asked_a_few_times_for_each_application(monkeypatch: py
         counts[applications] = asked
     assert counts[100] == 10 * counts[10]
     assert counts[100] <= 16 * 100
+
+
+def test_a_pattern_in_a_policy_of_the_mesh_makes_no_source_of_every_workload(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    compared = 0
+    clients = type(evaluator.Reach(_many(1)).clients)
+    signature = clients.signature
+
+    def counted(*args: Any) -> tuple[object, ...]:
+        nonlocal compared
+        compared += 1
+        return signature(*args)
+
+    monkeypatch.setattr(clients, "signature", counted)
+    wide = samples.policy(
+        "wide", "mesh", rules=[{"from": [{"source": {"namespaces": ["sh*", "*op"]}}]}]
+    )
+    counts: dict[int, int] = {}
+    for applications in (10, 100):
+        compared = 0
+        snapshot = _many(applications)
+        snapshot = dataclasses.replace(snapshot, policies=(*snapshot.policies, wide))
+        listed = evaluator.Reach(snapshot).all()
+        # What the policies of one application name is told apart, at its own Service only.
+        named = [each for each in listed if each.client is evaluator.Client.IDENTITY]
+        assert len(named) == 3 * applications
+        counts[applications] = compared
+    assert counts[100] == 10 * counts[10]
 
 
 @pytest.mark.slow
