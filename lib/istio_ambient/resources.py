@@ -173,6 +173,30 @@ def owner_text(annotations: Mapping[str, Any]) -> str:
     return owner(annotations) or (UNKNOWN_OWNER if is_named else "")
 
 
+def is_written_by_owner(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the owner that an object names certainly wrote it.
+
+    It has the owner's instance label, was applied by the field manager of these charms, and is in
+    the owner's own model. In other namespaces, whoever may write there may write all of that too.
+
+    Args:
+        metadata: of a live object, in JSON form.
+    """
+    named = owner(kube.section(metadata, "annotations"))
+    model, _, app = named.partition("/")
+    applied = ("Apply", FIELD_MANAGER)
+    return (
+        bool(named)
+        and metadata.get("namespace") == model
+        and kube.section(metadata, "labels").get(INSTANCE_LABEL)
+        == model_app_name(model, app, separator="-")
+        and any(
+            (entry.get("operation"), entry.get("manager")) == applied
+            for entry in kube.items(metadata, "managedFields")
+        )
+    )
+
+
 def _is_of_public_charm(app: str, scopes: frozenset[str], live: kube.Manifest) -> bool:
     metadata = kube.section(live, "metadata")
     if kube.section(metadata, "labels").get(SCOPE_LABEL) not in scopes:

@@ -41,7 +41,9 @@ def policy(target: str, source: str) -> evaluator.PolicyRef:
         resources.OWNER_ANNOTATION: "shop/istio-beacon-k8s",
         authorization.REQUESTED_BY: json.dumps(requested),
     }
-    return evaluator.PolicyRef(MODEL, f"policy-{target}", rule=0, annotations=annotations)
+    return evaluator.PolicyRef(
+        MODEL, f"policy-{target}", rule=0, metadata={"annotations": annotations}
+    )
 
 
 def map_of(applications: list[str], seed: int = 1) -> access_page.Map:

@@ -141,7 +141,7 @@ def test_a_line_says_what_is_allowed_by_which_relation_and_policy(some: Page):
 def test_each_policy_has_its_own_origin(browser: webdriver.Chrome, file: Path):
     owners = {"allow": "evil/app", "allow-web": "shop/beacon", "allow-w": ""}
     refs = tuple(
-        evaluator.PolicyRef("shop", name, 0, "ALLOW", annotations=annotations)
+        evaluator.PolicyRef("shop", name, 0, "ALLOW", metadata={"annotations": annotations})
         for name, owner in owners.items()
         for annotations in [{resources.OWNER_ANNOTATION: owner} if owner else {}]
     )

@@ -22,6 +22,7 @@ from istio_ambient.authorization._requests import (
     TargetKind,
 )
 from istio_ambient.values.parts import parts
+from istio_ambient.values.text import printable
 
 REQUESTED_BY = "charmed-istio/requested-by"
 """Annotation of a policy: a JSON object, from each source to those that asked for it, each
@@ -112,7 +113,8 @@ def _provenance_of(policy: kube.Manifest) -> Provenance:
             resources.mark(annotations, REQUESTED_BY) or ""
         )
         cut = by_source.pop(_LEFT_OUT, None)
-        requesters = frozenset(itertools.chain.from_iterable(by_source.values()))
+        named = itertools.chain.from_iterable(by_source.values())
+        requesters = frozenset(printable(each) for each in named)
     except (ValueError, AttributeError, TypeError, RecursionError):
         return Provenance(complete=False)
     return Provenance(requesters, complete=cut is None)

@@ -242,6 +242,7 @@ def _origin(ref: evaluator.PolicyRef, source: str) -> dict[str, Any]:
     return {
         "policy": f"{ref.namespace}/{ref.name}",
         "owner": found.owner or None,
+        "owner-is-certain": found.is_owner_certain,
         "requested-by": list(found.requested_by),
     }
 

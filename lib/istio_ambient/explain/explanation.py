@@ -13,6 +13,8 @@ from istio_ambient.values.text import printable
 
 _MOST_SHOWN = 8
 _ISTIODS_OWN = "istiod's own policy, which allows the waypoint (auto-allow-waypoint-policy)"
+_SAYS = "says it was "
+"""Before what only an annotation says, which anybody may have written."""
 _ARROW = "\N{RIGHTWARDS ARROW}"
 
 
@@ -137,10 +139,11 @@ def _policy_lines(explained: Explanation, ref: evaluator.PolicyRef) -> Iterator[
     if ref.synthetic:
         return
     origin = explained.origin(ref)
-    says = "" if origin.is_confirmed else "says it was "
     if origin.requested_by:
+        says = "" if origin.is_confirmed else _SAYS
         yield f"    {says}requested by {', '.join(_some(origin.requested_by))}"
     if origin.owner:
+        says = "" if origin.is_owner_certain else _SAYS
         yield f"    {says}written by {origin.owner}"
 
 
@@ -197,6 +200,7 @@ def _policy(explained: Explanation, ref: evaluator.PolicyRef) -> dict[str, Any]:
         "name": None if ref.synthetic else ref.name,
         "rule": ref.rule,
         "made-by": origin.owner,
+        "made-by-is-certain": origin.is_owner_certain,
         "requested-by": list(origin.requested_by),
         "istiods-own": ref.synthetic,
     }

@@ -26,6 +26,8 @@ class Origin:
     owner: str = ""
     """`<model>/<application>` that wrote it, or `resources.UNKNOWN_OWNER`; empty: none of these
     charms."""
+    is_owner_certain: bool = False
+    """Whether the owner certainly wrote it; else, only an annotation says so."""
     requested_by: tuple[str, ...] = ()
     """The requests that allow the source: `details:service-mesh policies[2]`; of a policy that
     another application wrote, without the field."""
@@ -65,7 +67,7 @@ def of_policy(
         if each.target == target and _allows(each, facts, request, excerpt)
     )
     requested_by = tuple(behind)
-    return Origin(owner, requested_by, is_confirmed=bool(requested_by))
+    return dataclasses.replace(written, requested_by=requested_by, is_confirmed=bool(requested_by))
 
 
 def recorded(ref: evaluator.PolicyRef, source: str | None) -> Origin:
@@ -73,6 +75,7 @@ def recorded(ref: evaluator.PolicyRef, source: str | None) -> Origin:
     requesters = itertools.islice(_annotated(ref.annotations, source), _MOST_REQUESTERS)
     return Origin(
         resources.owner_text(ref.annotations),
+        resources.is_written_by_owner(ref.metadata),
         tuple(printable(each, MAX_NAME) for each in requesters),
     )
 

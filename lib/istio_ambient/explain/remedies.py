@@ -88,21 +88,31 @@ def _lift_denial(hop: evaluator.Hop) -> str:
     if policy is None:
         return "a DENY policy takes precedence over ALLOW"
     owner = resources.owner(policy.annotations)
-    if owner:
-        model, _, app = owner.partition("/")
-        way = f"change its options or relations: juju run -m {model} {app}/leader list-policies"
-        return f"a DENY policy of {owner} takes precedence over ALLOW, {policy}: {way}"
     name, namespace = _word(policy.name), _word(policy.namespace)
     what = f"authorizationpolicies.security.istio.io {name} -n {namespace}"
+    by_hand = f"kubectl edit {what}), or delete it: kubectl delete {what}"
+    if not owner:
+        return (
+            f"a DENY policy takes precedence over ALLOW: change {policy}, which {writer(policy)} "
+            f"wrote ({by_hand}"
+        )
+    model, _, app = owner.partition("/")
+    way = f"change its options or relations: juju run -m {model} {app}/leader list-policies"
+    if resources.is_written_by_owner(policy.metadata):
+        return f"a DENY policy of {owner} takes precedence over ALLOW, {policy}: {way}"
     return (
-        f"a DENY policy takes precedence over ALLOW: change {policy}, which {writer(policy)} "
-        f"wrote (kubectl edit {what}), or delete it: kubectl delete {what}"
+        f"a DENY policy that says it is of {owner} takes precedence over ALLOW, {policy}: {way}; "
+        f"if that does not list it, change it by hand ({by_hand}"
     )
 
 
 def writer(policy: evaluator.PolicyRef) -> str:
-    """Return who wrote a policy, as the policy itself says: `none of these charms`."""
-    return resources.owner_text(policy.annotations) or "none of these charms"
+    """Return who wrote a policy, or as whose it passes itself off: `none of these charms`."""
+    named = resources.owner_text(policy.annotations) or "none of these charms"
+    is_uncertain = bool(resources.owner(policy.annotations)) and not (
+        resources.is_written_by_owner(policy.metadata)
+    )
+    return f"an author who names {named}" if is_uncertain else named
 
 
 def allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:

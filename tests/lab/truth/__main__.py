@@ -15,6 +15,8 @@ from tests.lab.truth import _batches, _bed, _minimal, _trial
 
 MODEL = "istio-system"
 PAIRS, SEED = 2000, 1
+REDUCED = 5
+"""Disagreements that are reduced to few rules, since each takes a minute."""
 _ALIASES = {"trustDomainAliases": [authorization_cases.ALIAS]}
 MESHES: tuple[tuple[bool, dict[str, Any]], ...] = (
     (True, {}),
@@ -44,12 +46,18 @@ def main(arguments: list[str]) -> int:
                 mesh.wait_active()
                 bed.configure(mesh_config)
                 share = count * (number + 1) // len(MESHES) - count * number // len(MESHES)
+                known = len(trial.tally.disagreements)
                 trial.run(_batches.batches(share, 10 * seed + number, MODEL, bed.guarded))
+                console.print(f"{auto_allow=} {mesh_config}: {trial.tally}", markup=False)
+                for place, found in enumerate(trial.tally.disagreements[known:], known):
+                    status.update("reducing a disagreement")
+                    reduced = _minimal.reduced(bed, found) if place < REDUCED else found
+                    console.print(str(reduced), style="red", markup=False)
+            known = len(trial.tally.disagreements)
             trial.compare_reasons()
+            for found in trial.tally.disagreements[known:]:
+                console.print(str(found), style="red", markup=False)
             console.print(f"{time.monotonic() - started:.0f} s")
-            for disagreement in trial.tally.disagreements[:5]:
-                status.update("reducing a disagreement")
-                console.print(str(_minimal.reduced(bed, disagreement)), style="red", markup=False)
     for (layer, kind), number in sorted(trial.tally.kinds.items()):
         console.print(f"{layer} {kind}: {number}")
     if trial.tally.late:

@@ -12,7 +12,7 @@ from tests.lab.truth import _trial
 from tests.lab.truth._bed import Bed, Manifest
 from tests.lab.truth._trial import Disagreement
 
-STEPS = 60
+STEPS = 30
 """Attempts, each of which takes a second or two."""
 
 

@@ -172,6 +172,14 @@ def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     assert authorization.requesters_of([namespace_wide]) == {}
 
 
+def test_requesters_that_a_policy_names_are_printable():
+    (policy,) = manifests(request("a", GET_X))
+    named = {authorization.REQUESTED_BY: json.dumps({"shop/a": ["x\ny", "\ud800"]})}
+    policy["metadata"]["annotations"] = named
+    (found,) = authorization.requesters_of([policy]).values()
+    assert all(each.isprintable() for each in found.requesters)
+
+
 def test_the_public_charms_policies_count_as_those_of_every_application_until_they_are_adopted():
     (policy,) = manifests(request("a", GET_X))
     policy["metadata"]["labels"] = {resources.SCOPE_LABEL: "istio-authorization-policy"}

@@ -49,6 +49,13 @@ def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Fact
     return dataclasses.replace(found, config=beacon.Config(**options), **changes)
 
 
+def mark_as_written(metadata: dict[str, Any], owner: str) -> None:
+    """Make an object look as its owner, `<model>/<application>`, leaves it in the cluster."""
+    metadata.setdefault("annotations", {})[resources.OWNER_ANNOTATION] = owner
+    metadata.setdefault("labels", {})[resources.INSTANCE_LABEL] = owner.replace("/", "-")
+    metadata["managedFields"] = [{"operation": "Apply", "manager": resources.FIELD_MANAGER}]
+
+
 def snapshot(given: beacon.Facts, *policies: Any, **changes: Any) -> evaluator.Snapshot:
     """Return the cluster in which the beacon's policies are applied, and others beside them."""
     identity = resources.identity("shop", "beacon")
@@ -58,7 +65,7 @@ def snapshot(given: beacon.Facts, *policies: Any, **changes: Any) -> evaluator.S
         if kube.ref_of(policy).kind == "AuthorizationPolicy"
     ]
     for policy in own:
-        policy["metadata"]["annotations"][resources.OWNER_ANNOTATION] = identity.owner
+        mark_as_written(policy["metadata"], identity.owner)
     members: dict[str, Any] = {
         "namespaces": NAMESPACES,
         "services": tuple(

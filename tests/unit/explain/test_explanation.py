@@ -12,7 +12,7 @@ import pytest
 from istio_ambient import authorization, beacon
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import _evaluate
-from istio_ambient.explain import applications, explanation, origins, remedies
+from istio_ambient.explain import access_list, applications, explanation, origins, remedies
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.explain import bookshop
@@ -174,7 +174,11 @@ def test_a_text_that_is_no_name_is_none_of_an_account_either(spelled: str):
 def test_requesters_that_a_policy_names_are_printable_and_few():
     requesters = json.dumps({"shop/ratings": ["\ud800x\n- forged", *map(str, range(1000))]})
     ref = evaluator.PolicyRef(
-        "shop", "theirs", 0, "ALLOW", annotations={authorization.REQUESTED_BY: requesters}
+        "shop",
+        "theirs",
+        0,
+        "ALLOW",
+        metadata={"annotations": {authorization.REQUESTED_BY: requesters}},
     )
     found = origins.recorded(ref, "shop/ratings").requested_by
     assert found[0] == "\N{REPLACEMENT CHARACTER}x\N{REPLACEMENT CHARACTER}- forged"
@@ -547,3 +551,27 @@ def test_a_policy_that_istiod_generates_is_not_named():
     assert "istio_allow_waypoint" not in explanation.text(found)
     assert "istiod's own policy, which allows the waypoint" in explanation.text(found)
     assert "istio_allow_waypoint" not in json.dumps(explanation.data(found))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "namespace", "certain"),
+    [
+        ("", "shop", True),
+        ("labels", "shop", False),
+        ("managedFields", "shop", False),
+        ("", "elsewhere", False),
+    ],
+)
+def test_the_owner_of_a_policy_is_certain_where_nobody_else_can_have_written_it(
+    lacking: str, namespace: str, certain: bool
+):
+    metadata: dict[str, Any] = {"name": "theirs", "namespace": namespace}
+    bookshop.mark_as_written(metadata, "shop/another")
+    metadata.pop(lacking, None)
+    ref = evaluator.PolicyRef(namespace, "theirs", 0, "DENY", metadata=metadata)
+    found = origins.recorded(ref, "shop/ratings")
+    assert (found.owner, found.is_owner_certain) == ("shop/another", certain)
+    who = "shop/another" if certain else "an author who names shop/another"
+    assert remedies.writer(ref) == who
+    access = evaluator.Access("shop/ratings", "shop/details", "everything", policies=(ref,))
+    assert access_list.data(access)["origins"][0]["owner-is-certain"] is certain

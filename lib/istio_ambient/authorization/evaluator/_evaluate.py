@@ -387,9 +387,12 @@ def _with_token(
 
 def _token_ref(authentication: Manifest) -> PolicyRef:
     where, name = _snapshot.key(authentication)
-    annotations = _snapshot.annotations(authentication)
     return PolicyRef(
-        where, name, action="DENY", annotations=annotations, kind="RequestAuthentication"
+        where,
+        name,
+        action="DENY",
+        metadata=authentication["metadata"],
+        kind="RequestAuthentication",
     )
 
 

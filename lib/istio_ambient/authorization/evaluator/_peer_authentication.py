@@ -84,7 +84,7 @@ def _policy(found: Manifest, ports: Check) -> Policy:
         where,
         name,
         action=_policies.DENY,
-        annotations=_snapshot.annotations(found),
+        metadata=found["metadata"],
         kind=_policies.PEER_AUTHENTICATION,
     )
     clause: Clause = _policies.restricting([ports])

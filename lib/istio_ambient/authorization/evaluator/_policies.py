@@ -125,14 +125,13 @@ def read(manifest: Manifest) -> Policy | None:
     CUSTOM.
     """
     metadata, spec = kube.section(manifest, "metadata"), kube.section(manifest, "spec")
-    annotations = kube.section(metadata, "annotations")
     action = spec.get("action") or ALLOW
-    is_dry_run = annotations.get(_DRY_RUN) in _TRUE
+    is_dry_run = kube.section(metadata, "annotations").get(_DRY_RUN) in _TRUE
     if action not in (ALLOW, DENY, CUSTOM) or (is_dry_run and action != CUSTOM):
         return None
     selector = kube.section(spec, "selector").get("matchLabels")
     ref = PolicyRef(
-        metadata.get("namespace", ""), metadata["name"], action=action, annotations=annotations
+        metadata.get("namespace", ""), metadata["name"], action=action, metadata=metadata
     )
     return Policy(
         ref=ref,

@@ -6,6 +6,7 @@
 import dataclasses
 import enum
 from collections.abc import Mapping
+from typing import Any
 
 
 class Decision(enum.StrEnum):
@@ -50,15 +51,21 @@ class PolicyRef:
     """Index in `spec.rules`; None: the whole policy."""
     action: str = "ALLOW"
     """`ALLOW`, `DENY` or `CUSTOM`."""
-    annotations: Mapping[str, str] = dataclasses.field(
-        default_factory=dict[str, str], compare=False
+    metadata: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict[str, Any], compare=False, repr=False
     )
+    """Of the object, in JSON form; empty: none is known."""
     kind: str = "AuthorizationPolicy"
     """Another one where another object decides: PeerAuthentication, RequestAuthentication, a
     Gateway without pods, a Service with a port that no waypoint serves."""
     synthetic: bool = False
     """Whether istiod generates the policy (PILOT_AUTO_ALLOW_WAYPOINT_POLICY), so that no object in
     the cluster has it."""
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations of the object."""
+        return self.metadata.get("annotations") or {}
 
     @property
     def order(self) -> tuple[str, str, int]:

@@ -96,7 +96,8 @@ function edgePanel(edge, actions) {
       add("policy", policy);
       const origin = origins[index];
       if (!origin) return;
-      if (origin.owner) add("says it was written by", origin.owner);
+      const written = origin["owner-is-certain"] ? "written by" : "says it was written by";
+      if (origin.owner) add(written, origin.owner);
       else add("written by", "none of these charms");
       for (const request of origin["requested-by"]) add("says it was requested by", request);
     });
