@@ -12,6 +12,7 @@ from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import proxy_logs
 from istio_ambient.explain import access_log, denial_counters, denials
+from istio_ambient.explain.directory import Attempt, Directory, ProxyPod
 from istio_ambient.values import tables, text
 
 _SINCE = re.compile(r"(\d{1,5})([smh])")
@@ -38,7 +39,7 @@ def since(params: _reading.Params) -> datetime.timedelta:
 def list_denials(
     client: kube.Client,
     params: _reading.Params,
-    proxies: Sequence[denials.ProxyPod],
+    proxies: Sequence[ProxyPod],
     judge: denials.Judge,
     topology: evaluator.Topology,
     model: str,
@@ -60,7 +61,7 @@ def list_denials(
     age, app = since(params), _reading.text_of(params, "app")
     now = datetime.datetime.now(datetime.UTC)
     logs = proxy_logs.read(client, proxies, age)
-    directory = denials.Directory(topology)
+    directory = Directory(topology)
     refused = list(denials.refused(directory, logs.entries))
     own = [each for each in refused if each.is_of(model)]
     attempts = [each for each in own if not app or app in _names(each)]
@@ -91,7 +92,7 @@ def _not_weighed(found: Sequence[denials.Denial]) -> dict[str, str]:
 
 
 def _counted(
-    client: kube.Client, proxies: Sequence[denials.ProxyPod], form: str, model: str
+    client: kube.Client, proxies: Sequence[ProxyPod], form: str, model: str
 ) -> _reading.Results:
     """Return what proxies counted since they started, where no log could be read."""
     counted, unread = proxy_logs.read_counters(client, proxies)
@@ -106,7 +107,7 @@ def _counted(
 
 def _notes(
     logs: denials.Logs,
-    proxies: Sequence[denials.ProxyPod],
+    proxies: Sequence[ProxyPod],
     left_out: int,
     topology: evaluator.Topology,
     model: str,
@@ -133,7 +134,7 @@ def _has_meshed_pods(topology: evaluator.Topology, model: str) -> bool:
     return any(evaluator.key(each)[0] == model and topology.on_mesh(each) for each in pods)
 
 
-def _names(attempt: denials.Attempt) -> Iterable[str]:
+def _names(attempt: Attempt) -> Iterable[str]:
     """Yield the names by which an operator may select an attempt."""
     for name in (attempt.sender.name, attempt.target):
         yield name
@@ -162,7 +163,7 @@ def explain_line(
         raise _reading.ParameterError(
             "log: use one line of the access log of Envoy, in Istio's format, or of ztunnel"
         )
-    directory = denials.Directory(topology)
+    directory = Directory(topology)
     attempt = directory.attempt(directory.pasted(found))
     judgement = judge(attempt)
     changed = denials.changes_since(attempt, judgement, topology.snapshot.policies)

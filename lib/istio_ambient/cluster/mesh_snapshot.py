@@ -3,7 +3,7 @@
 
 """Read the live objects that decide who may reach whom."""
 
-from lightkube.resources.core_v1 import Namespace, Pod, Service
+from lightkube.resources.core_v1 import Namespace, Node, Pod, Service
 
 from istio_ambient import kube, resources
 from istio_ambient.authorization import evaluator
@@ -19,6 +19,7 @@ def read(
     """Return the objects of the whole cluster, by one LIST for each kind.
 
     PeerAuthentications and RequestAuthentications need not be readable: the snapshot then says so.
+    Neither need nodes: what they tell then follows from pods.
 
     Args:
         client: may list these kinds in all namespaces; a kind that is not served has no objects.
@@ -44,6 +45,7 @@ def read(
         policies=_all(client, resources.AuthorizationPolicy),
         peer_authentications=peers,
         request_authentications=tokens,
+        nodes=_optional(client, Node, "Node")[0],
         unread=(*unread_peers, *unread_tokens),
     )
 

@@ -16,6 +16,7 @@ from lightkube.resources.core_v1 import Pod
 from istio_ambient import gateways, kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_log, denial_counters, denials
+from istio_ambient.explain.directory import Entry, ProxyPod
 from istio_ambient.values import text
 
 MAX_PODS = 12
@@ -33,7 +34,7 @@ _ZTUNNEL = {"app": "ztunnel"}
 
 def proxies(
     snapshot: evaluator.Snapshot, namespace: str, gateway: str, *, ztunnel: bool
-) -> list[denials.ProxyPod]:
+) -> list[ProxyPod]:
     """Return the pods whose logs have the refusals at a Gateway's targets, the newest first.
 
     Args:
@@ -69,7 +70,7 @@ def proxies(
         )
     )
     return [
-        denials.ProxyPod(kube.Ref("v1", "Pod", *evaluator.key(pod)), proxy, where)
+        ProxyPod(kube.Ref("v1", "Pod", *evaluator.key(pod)), proxy, where)
         for pod, proxy, where in found
     ]
 
@@ -80,9 +81,7 @@ def _proxy_of(snapshot: evaluator.Snapshot, namespace: str, name: str) -> evalua
     return evaluator.Proxy.WAYPOINT if is_waypoint else evaluator.Proxy.GATEWAY
 
 
-def read(
-    client: kube.Client, pods: Sequence[denials.ProxyPod], since: datetime.timedelta
-) -> denials.Logs:
+def read(client: kube.Client, pods: Sequence[ProxyPod], since: datetime.timedelta) -> denials.Logs:
     """Return what the proxies logged lately; a log that cannot be read is named with the reason.
 
     Args:
@@ -93,7 +92,7 @@ def read(
     kube.prepare_decoders((Pod,))
     seconds = max(1, int(since.total_seconds()))
 
-    def logged(pod: denials.ProxyPod) -> str | kube.RequestError:
+    def logged(pod: ProxyPod) -> str | kube.RequestError:
         try:
             return kube.read_log(
                 client,
@@ -109,7 +108,7 @@ def read(
     chosen = pods[:MAX_PODS]
     with concurrent.futures.ThreadPoolExecutor(_PARALLEL) as pool:
         answers = list(pool.map(logged, chosen))
-    entries: list[denials.Entry] = []
+    entries: list[Entry] = []
     notes: list[str] = []
     read_logs = unknown_lines = 0
     for pod, answer in zip(chosen, answers, strict=True):
@@ -122,7 +121,7 @@ def read(
         read_logs += 1
         parsed = [(line, access_log.parse(line)) for line in lines]
         unknown_lines += sum(_is_foreign(line) for line, found in parsed if found is None)
-        entries += (denials.Entry(found, pod) for _, found in parsed if found is not None)
+        entries += (Entry(found, pod) for _, found in parsed if found is not None)
         notes += _cut(pod, lines, answer)
     if len(pods) > MAX_PODS:
         notes.append(f"not read: {len(pods) - MAX_PODS} more pods; {MAX_PODS} are read at most")
@@ -132,7 +131,7 @@ def read(
 
 
 def read_counters(
-    client: kube.Client, pods: Sequence[denials.ProxyPod]
+    client: kube.Client, pods: Sequence[ProxyPod]
 ) -> tuple[list[denial_counters.Counter], list[str]]:
     """Return what the proxies counted, and why the metrics of some were not read.
 
@@ -141,7 +140,7 @@ def read_counters(
         pods: the proxies; the first `MAX_PODS` are read.
     """
 
-    def counted(pod: denials.ProxyPod) -> list[denial_counters.Counter] | kube.RequestError:
+    def counted(pod: ProxyPod) -> list[denial_counters.Counter] | kube.RequestError:
         try:
             exposition = kube.read_from_pod(client, pod.ref, *_METRICS[not pod.gateway])
         except kube.RequestError as error:
@@ -160,7 +159,7 @@ def _is_foreign(line: str) -> bool:
     return line.startswith(("[20", '{"')) and "rbac_access_denied" in line
 
 
-def _cut(pod: denials.ProxyPod, lines: Sequence[str], answer: str) -> Iterable[str]:
+def _cut(pod: ProxyPod, lines: Sequence[str], answer: str) -> Iterable[str]:
     if len(lines) >= MAX_LINES:
         yield f"{pod.ref}: only its last {MAX_LINES} lines"
     if len(answer.encode()) >= MAX_BYTES:

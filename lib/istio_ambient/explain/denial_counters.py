@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from istio_ambient.authorization import evaluator
-from istio_ambient.explain import denials
+from istio_ambient.explain.directory import ProxyPod
 from istio_ambient.values import tables
 
 MAX_LINE = 8_192
@@ -40,7 +40,7 @@ class Counter:
         return is_named or not self.by.startswith(evaluator.Proxy.ZTUNNEL)
 
 
-def counters(proxy: denials.ProxyPod, exposition: str) -> list[Counter]:
+def counters(proxy: ProxyPod, exposition: str) -> list[Counter]:
     """Return what a proxy counted, each source and target once.
 
     Args:

@@ -16,7 +16,8 @@ from istio_ambient.authorization import evaluator
 from istio_ambient.explain import applications, remedies
 from istio_ambient.explain.access_log import Cause
 from istio_ambient.explain.applications import NamedSource
-from istio_ambient.explain.denials import Attempt, Judgement, Origin
+from istio_ambient.explain.denials import Judgement
+from istio_ambient.explain.directory import Attempt, Origin
 from istio_ambient.ingress import authentication
 
 _NOBODY = NamedSource("", "a client without an identity", "", on_mesh=False)

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         trial = _trial.Trial(bed, status.update)
         status.update("laying out the mesh")
         with bed.laid_out():
-            started = time.monotonic()
+            started, sent = time.monotonic(), 0.0
             for number, (auto_allow, mesh_config) in enumerate(MESHES):
                 status.update(f"auto-allow {auto_allow}, {mesh_config}")
                 mesh.config("istio-k8s", auto_allow_waypoint_policy=auto_allow)
@@ -47,17 +47,21 @@ def main(arguments: list[str]) -> int:
                 bed.configure(mesh_config)
                 share = count * (number + 1) // len(MESHES) - count * number // len(MESHES)
                 known = len(trial.tally.disagreements)
+                began = time.monotonic()
                 trial.run(_batches.batches(share, 10 * seed + number, MODEL, bed.guarded))
+                sent += time.monotonic() - began
                 console.print(f"{auto_allow=} {mesh_config}: {trial.tally}", markup=False)
                 for place, found in enumerate(trial.tally.disagreements[known:], known):
                     status.update("reducing a disagreement")
-                    reduced = _minimal.reduced(bed, found) if place < REDUCED else found
-                    console.print(str(reduced), style="red", markup=False)
+                    reduced = str(_minimal.reduced(bed, found)) if place < REDUCED else ""
+                    console.print(reduced or found.headline, style="red", markup=False)
             known = len(trial.tally.disagreements)
             trial.compare_reasons()
             for found in trial.tally.disagreements[known:]:
-                console.print(str(found), style="red", markup=False)
-            console.print(f"{time.monotonic() - started:.0f} s")
+                console.print(found.headline, style="red", markup=False)
+            console.print(
+                f"{time.monotonic() - started:.0f} s, {sent:.0f} s of them for the pairs"
+            )
     for (layer, kind), number in sorted(trial.tally.kinds.items()):
         console.print(f"{layer} {kind}: {number}")
     if trial.tally.late:

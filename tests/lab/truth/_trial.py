@@ -24,6 +24,7 @@ from tests.lab.truth._bed import Bed, Manifest
 PATIENCE = 3.0
 """Seconds after which a proxy with another verdict counts as a disagreement."""
 LOG_PATIENCE = 20.0
+_, _REFUSES = authorization_cases.PROVIDERS
 """Seconds within which Envoy flushes its log."""
 _DENIED = re.compile(
     r"rbac_access_denied_matched_policy\[(?:istio-ext-authz-[a-z]+-)?(\S*?)"
@@ -52,8 +53,13 @@ class Disagreement:
     evaluated: str
     seen: str
 
+    @property
+    def headline(self) -> str:
+        """The request and both verdicts, without the policies."""
+        return f"{self.pair}\n  evaluator: {self.evaluated}\n  proxies:   {self.seen}"
+
     def __str__(self) -> str:
-        lines = [str(self.pair), f"evaluator: {self.evaluated}", f"proxies:   {self.seen}"]
+        lines = [self.headline]
         for each in self.policies:
             where = f"{each['metadata']['namespace']}/{each['metadata']['name']}"
             lines.append(f"{where}: {json.dumps(each['spec'])}")
@@ -138,7 +144,9 @@ class Trial:
         self.tally.senders += pair.sender is not None
         response = self._send(pair)
         is_refused = verdict.decision is evaluator.Decision.DENIED
-        if is_refused and response.status == 403 and response.hop == "waypoint":
+        # The authorizer's refusal comes before that of a policy, and names none.
+        is_named = not any(_REFUSES in _asked(batch, hop.applied) for hop in verdict.hops)
+        if is_refused and is_named and response.status == 403 and response.hop == "waypoint":
             self._refused[self._sent] = pair, batch, _expected_name(verdict)
         return _agrees(batch, pair, verdict, response)
 
@@ -249,16 +257,22 @@ def _passes_hop(batch: Batch, pair: Pair, hop: evaluator.Hop) -> bool | None:
         raise ValueError(f"a verdict that depends on nothing is conditional: {hop}")
     if hop.checks_token and authorization_cases.FORGED_TOKEN in str(pair.call):
         return False
-    names = {(ref.namespace, ref.name) for ref in hop.asks}
-    asked = {
+    if _REFUSES in _asked(batch, hop.asks):
+        return None if hop.checks_token else False
+    if hop.checks_token:
+        return True if hop.reason is Reason.UNAUTHORIZED else None
+    return True
+
+
+def _asked(batch: Batch, refs: Iterable[evaluator.PolicyRef]) -> set[str]:
+    """Return the external authorizers that policies name."""
+    names = {(ref.namespace, ref.name) for ref in refs}
+    return {
         each["spec"]["provider"]["name"]
         for each in batch.policies
         if (each["metadata"]["namespace"], each["metadata"]["name"]) in names
         and "provider" in each["spec"]
     }
-    if hop.checks_token:
-        return True if hop.reason is Reason.UNAUTHORIZED else None
-    return authorization_cases.PROVIDERS[1] not in asked
 
 
 def _evaluated_text(verdict: evaluator.Verdict) -> str:

@@ -13,6 +13,7 @@ from istio_ambient import kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import proxy_logs
 from istio_ambient.explain import denials
+from istio_ambient.explain.directory import ProxyPod
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.explain.test_access_log import WAYPOINT
@@ -42,10 +43,8 @@ def pod(name: str, where: str = "shop", node: str = "n1", **labels: str) -> dict
     return found
 
 
-def proxy(name: str) -> denials.ProxyPod:
-    return denials.ProxyPod(
-        kube.Ref("v1", "Pod", "shop", name), evaluator.Proxy.WAYPOINT, "shop/way"
-    )
+def proxy(name: str) -> ProxyPod:
+    return ProxyPod(kube.Ref("v1", "Pod", "shop", name), evaluator.Proxy.WAYPOINT, "shop/way")
 
 
 def read(logs: Logs, *names: str) -> denials.Logs:

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from istio_ambient import kube
 from istio_ambient.authorization import evaluator
-from istio_ambient.explain import denial_counters, denials
+from istio_ambient.explain import denial_counters
+from istio_ambient.explain.directory import ProxyPod
 
 POD = kube.Ref("v1", "Pod", "shop", "p")
-ZTUNNEL = denials.ProxyPod(POD, evaluator.Proxy.ZTUNNEL)
-WAYPOINT = denials.ProxyPod(POD, evaluator.Proxy.WAYPOINT, "shop/way")
+ZTUNNEL = ProxyPod(POD, evaluator.Proxy.ZTUNNEL)
+WAYPOINT = ProxyPod(POD, evaluator.Proxy.WAYPOINT, "shop/way")
 FAILED = (
     'istio_tcp_connections_failed_total{{reporter="{reporter}",source_principal="{source}",'
     'destination_service="details.shop.svc.cluster.local",response_flags="{flags}"}} {count}\n'

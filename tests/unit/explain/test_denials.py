@@ -14,18 +14,15 @@ from hypothesis import strategies as st
 from istio_ambient import ingress, kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_log, denials, judgements
+from istio_ambient.explain.directory import Directory, Entry, ProxyPod
 
 from tests.unit.authorization.evaluator import samples
 from tests.unit.explain import bookshop
 from tests.unit.explain.test_access_log import NOT_ALLOWED, WAYPOINT, ZTUNNEL, gateway
 
-WAY = denials.ProxyPod(
-    kube.Ref("v1", "Pod", "shop", "way-1"), evaluator.Proxy.WAYPOINT, "shop/way"
-)
-NODE = denials.ProxyPod(kube.Ref("v1", "Pod", "mesh", "ztunnel-1"), evaluator.Proxy.ZTUNNEL)
-GATE = denials.ProxyPod(
-    kube.Ref("v1", "Pod", "shop", "gate-1"), evaluator.Proxy.GATEWAY, "shop/gate"
-)
+WAY = ProxyPod(kube.Ref("v1", "Pod", "shop", "way-1"), evaluator.Proxy.WAYPOINT, "shop/way")
+NODE = ProxyPod(kube.Ref("v1", "Pod", "mesh", "ztunnel-1"), evaluator.Proxy.ZTUNNEL)
+GATE = ProxyPod(kube.Ref("v1", "Pod", "shop", "gate-1"), evaluator.Proxy.GATEWAY, "shop/gate")
 WRITTEN = "2026-11-26T09:50:00Z"
 
 
@@ -54,16 +51,16 @@ def judge(found: evaluator.Evaluator) -> judgements.MeshJudge:
     return judgements.MeshJudge(found, facts, frozenset(bookshop.APPS), "mesh/istio-k8s")
 
 
-def entry(line: str, proxy: denials.ProxyPod = WAY) -> denials.Entry:
+def entry(line: str, proxy: ProxyPod = WAY) -> Entry:
     """Return a line as the proxy wrote it."""
     request = access_log.parse(line)
     assert request is not None
-    return denials.Entry(request, proxy)
+    return Entry(request, proxy)
 
 
-def listed(found: evaluator.Evaluator, *entries: denials.Entry) -> list[denials.Denial]:
+def listed(found: evaluator.Evaluator, *entries: Entry) -> list[denials.Denial]:
     """Return the groups of these lines."""
-    attempts = denials.refused(denials.Directory(found.topology), entries)
+    attempts = denials.refused(Directory(found.topology), entries)
     policies = found.topology.snapshot.policies
     return [denials.denial(each, judge(found), policies) for each in denials.groups(attempts)]
 
@@ -179,7 +176,7 @@ def test_plain_text_has_no_source_though_its_address_is_of_a_pod():
         "juju integrate ratings beacon:service-mesh",
         "or accept plain text: juju config -m mesh istio-k8s mtls-mode=permissive",
     )
-    attempt = denials.Directory(found.topology).attempt(entry(line, NODE))
+    attempt = Directory(found.topology).attempt(entry(line, NODE))
     assert judgements.request_of(attempt).source is None
 
 
@@ -200,7 +197,7 @@ def test_a_pasted_line_says_which_proxy_wrote_it():
     found = evaluation(
         pods=(*PODS, pod("x", 124, labels={"gateway.networking.k8s.io/gateway-name": "gate"}))
     )
-    directory = denials.Directory(found.topology)
+    directory = Directory(found.topology)
     for line, proxy, where in (
         (waypoint(), evaluator.Proxy.WAYPOINT, ""),
         (gateway("ext_authz_denied"), evaluator.Proxy.GATEWAY, "shop/gate"),
@@ -212,7 +209,7 @@ def test_a_pasted_line_says_which_proxy_wrote_it():
 
 def test_the_text_about_a_line_begins_with_when_who_and_what():
     found = evaluation()
-    attempt = denials.Directory(found.topology).attempt(entry(waypoint(source=8)))
+    attempt = Directory(found.topology).attempt(entry(waypoint(source=8)))
     text = denials.line_text(attempt, judge(found)(attempt), (), "2026-11-26T10:00:00Z")
     then, now = text.split("\n\n")[:2]
     assert then.splitlines() == [
@@ -245,7 +242,7 @@ def test_a_line_of_a_gateway_is_judged_by_the_policies_at_the_gateway():
         rules=[{"from": [{"source": {"ipBlocks": ["198.51.100.0/24"]}}]}],
     )
     found = evaluation(door, pods=(*PODS, pod("gate", 124, labels=labels)))
-    directory = denials.Directory(found.topology)
+    directory = Directory(found.topology)
     line = entry(gateway("rbac_access_denied_matched_policy[none]")).request
     judgement = judge(found)(directory.attempt(directory.pasted(line)))
     assert judgement.verdict.startswith("denied, no ALLOW policy matches, by gateway shop/gate")
@@ -262,7 +259,7 @@ def test_a_source_that_the_client_may_have_written_is_not_named_and_gets_no_acce
     assert group.source == f"unknown: {says}"
     assert group.now.startswith("cannot be told: the source is not known")
     assert not [each for each in group.remedies if "kubectl" in each or "juju" in each]
-    attempt = denials.Directory(found.topology).attempt(entry(line))
+    attempt = Directory(found.topology).attempt(entry(line))
     assert f"  source   unknown: {says}" in denials.line_text(
         attempt, judge(found)(attempt), (), ""
     )
@@ -300,7 +297,7 @@ def door_of(address: str, *pods: Any, **config: Any) -> tuple[str, ...]:
     options = ingress.Config(external_traffic_policy_cidrs="203.0.113.0/24", **config)
     facts = ingress.Facts(app="gate", model="shop", config=options)
     line = gateway("rbac_access_denied_matched_policy[none]").replace("192.0.2.10:", f"{address}:")
-    attempt = denials.Directory(found.topology).attempt(entry(line, GATE))
+    attempt = Directory(found.topology).attempt(entry(line, GATE))
     return judgements.GatewayJudge(found, facts)(attempt).remedies
 
 
@@ -320,7 +317,7 @@ def test_an_address_of_a_node_or_of_the_pods_network_is_never_admitted(address: 
 
 def test_what_a_gateway_logs_about_a_pod_that_refused_it_is_listed():
     line = gateway("via_upstream", 503, "UF").replace('- "-" 0', '- "tunnel_response:401" 0', 1)
-    directory = denials.Directory(evaluation().topology)
+    directory = Directory(evaluation().topology)
     assert len(list(denials.refused(directory, [entry(line, GATE)]))) == 1
     assert not list(denials.refused(directory, [entry(line, WAY)]))
 
@@ -386,7 +383,7 @@ def test_no_text_of_a_line_becomes_part_of_a_command(texts: list[str]):
     found = evaluation()
     for text, proxy in ((line, NODE), (json.dumps(fields), WAY), (json.dumps(fields_named), WAY)):
         request = access_log.parse(text)
-        for each in listed(found, denials.Entry(request, proxy)) if request else ():
+        for each in listed(found, Entry(request, proxy)) if request else ():
             for remedy in each.remedies:
                 # What is in single quotes is one word, whatever it has; nothing else is special.
                 bare = re.sub(r"'[^']*'", "", remedy) if "kubectl apply" in remedy else remedy
@@ -403,7 +400,7 @@ def test_what_a_ztunnel_logs_about_other_models_is_not_of_this_one():
     foreign = secret.replace("ns/shop/sa/ratings", "ns/other/sa/payroll")
     unproven = foreign.replace('src.identity="spiffe://cluster.local/ns/other/sa/payroll" ', "")
     unproven = unproven.replace("172.18.0.2", "10.244.128.7")
-    directory = denials.Directory(evaluation().topology)
+    directory = Directory(evaluation().topology)
     found = [
         directory.attempt(entry(each, NODE)).is_of("shop")
         for each in (line, payroll, secret, foreign, unproven)
@@ -423,7 +420,7 @@ def test_pods_are_looked_through_once_however_many_lines_there_are():
     topology = evaluation().topology
     pods = Pods(topology.pods)
     topology.pods = pods
-    directory = denials.Directory(topology)
+    directory = Directory(topology)
     first = pods.reads
     for _ in range(5):
         directory.attempt(entry(ZTUNNEL.format(reason=NOT_ALLOWED), NODE))

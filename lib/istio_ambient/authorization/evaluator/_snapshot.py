@@ -60,6 +60,8 @@ class Snapshot:
     """AuthorizationPolicies of all namespaces."""
     peer_authentications: tuple[Manifest, ...] = ()
     request_authentications: tuple[Manifest, ...] = ()
+    nodes: tuple[Manifest, ...] = ()
+    """Nodes, which tell whose address it is; empty where they cannot be read."""
     mesh: MeshSettings = MeshSettings()
     unread: tuple[str, ...] = ()
     """Kinds of objects above that could not be read, so that there seem to be none."""
