@@ -158,7 +158,10 @@ def explain_line(
         ParameterError: it is no such line, or the format is not known.
     """
     form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
-    found = access_log.parse(_reading.text_of(params, "log"))
+    line = _reading.text_of(params, "log")
+    if len(line) > access_log.MAX_LINE:
+        raise _reading.ParameterError(f"log: has more than {access_log.MAX_LINE} characters")
+    found = access_log.parse(line)
     if found is None:
         raise _reading.ParameterError(
             "log: use one line of the access log of Envoy, in Istio's format, or of ztunnel"

@@ -35,7 +35,7 @@ def preview_hardened_mode(
     try:
         form = _reading.choice(event.params, "format", (_reading.TABLE, _reading.JSON))
         client = kube.connect()
-        mesh = _mesh_settings(client)
+        mesh, taken_for_granted = _mesh_settings(client)
         snapshot = mesh_snapshot.read(client, root_namespace, auto_allow=auto_allow, mesh=mesh)
     except _reading.ParameterError as error:
         outward.fail(event, str(error))
@@ -45,10 +45,11 @@ def preview_hardened_mode(
         return
     off, on = hardened_preview.reaches(snapshot)
     found = hardened_preview.previews(off, on)
+    not_weighed = (*taken_for_granted, *on.not_weighed)
     if form == _reading.TABLE:
         beacons = applications.beacons(snapshot)
         render = functools.partial(
-            hardened_preview.table, beacons=beacons, not_weighed=on.not_weighed
+            hardened_preview.table, beacons=beacons, not_weighed=not_weighed
         )
         outward.set_results(event, tables.fitted(form, found, render))
         return
@@ -60,17 +61,18 @@ def preview_hardened_mode(
             **tables.fitted(form, found, _reading.as_json),
             **tables.fitted("cut-off", cut_off, _names),
             **tables.fitted("losing", losing, _names),
-            "not-weighed": "; ".join(on.not_weighed),
+            "not-weighed": "; ".join(not_weighed),
         },
     )
 
 
-def _mesh_settings(client: kube.Client) -> evaluator.MeshSettings:
-    """Return what of the mesh config decides about requests; without an istiod, its defaults."""
+def _mesh_settings(client: kube.Client) -> tuple[evaluator.MeshSettings, tuple[str, ...]]:
+    """Return what of the mesh config decides, or its defaults and that these are taken."""
     try:
-        return istiod.find(client).mesh
-    except istiod.NoIstiodError:
-        return evaluator.MeshSettings()
+        return istiod.find(client).mesh, ()
+    except istiod.NoIstiodError as error:
+        note = f"the mesh config, of which the defaults are taken: {error.message}"
+        return evaluator.MeshSettings(), (note,)
 
 
 def _names(found: Iterable[hardened_preview.ApplicationPreview]) -> str:

@@ -110,7 +110,7 @@ def read(client: kube.Client, pods: Sequence[ProxyPod], since: datetime.timedelt
         answers = list(pool.map(logged, chosen))
     entries: list[Entry] = []
     notes: list[str] = []
-    read_logs = unknown_lines = 0
+    read_logs = unknown_lines = long_lines = 0
     for pod, answer in zip(chosen, answers, strict=True):
         if isinstance(answer, kube.RequestError):
             notes.append(text.printable(f"not read: {answer}", text.MAX_MESSAGE))
@@ -119,7 +119,9 @@ def read(client: kube.Client, pods: Sequence[ProxyPod], since: datetime.timedelt
         # follows the last newline is a line that was cut, whose fields are not where they belong.
         lines = answer.split("\n")[:-1]
         read_logs += 1
-        parsed = [(line, access_log.parse(line)) for line in lines]
+        readable = [line for line in lines if len(line) <= access_log.MAX_LINE]
+        long_lines += len(lines) - len(readable)
+        parsed = [(line, access_log.parse(line)) for line in readable]
         unknown_lines += sum(_is_foreign(line) for line, found in parsed if found is None)
         entries += (Entry(found, pod) for _, found in parsed if found is not None)
         notes += _cut(pod, lines, answer)
@@ -127,6 +129,8 @@ def read(client: kube.Client, pods: Sequence[ProxyPod], since: datetime.timedelt
         notes.append(f"not read: {len(pods) - MAX_PODS} more pods; {MAX_PODS} are read at most")
     if unknown_lines:
         notes.append(f"{unknown_lines} lines are in another format than Istio's (accessLogFormat)")
+    if long_lines:
+        notes.append(f"not read: {long_lines} lines of more than {access_log.MAX_LINE} characters")
     return denials.Logs(tuple(entries), tuple(notes), read_logs)
 
 

@@ -15,6 +15,7 @@ from istio_ambient.explain.applications import NamedDestination, NamedSource
 
 _HASH_LENGTH = 8
 _METHOD = re.compile(r"[A-Z]{1,30}")
+_HOST = re.compile(r"[\w.-]{1,253}(?::\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](?::\d{1,5})?", re.ASCII)
 _PATH = re.compile(r"(?=/)(?:/(?!\.{1,2}(?:/|$))[\w.~!$&'()+,;=:@-]+)*/?", re.ASCII)
 """No pattern (`*`, `{`), and the same once it is normalized: no `//`, `/../`, backslash, `%`."""
 
@@ -27,7 +28,7 @@ def command(
 ) -> str:
     """Return a command that allows a request at the proxy that denies it; empty: there is none.
 
-    There is none for a method or a path that a policy would read as a pattern, or that Envoy
+    There is none for a method, path or host that a policy would read as a pattern, or that Envoy
     compares in another form than it came in: clients choose them.
 
     Names and values of a request are data: the policy is JSON, in one quoted word.
@@ -45,6 +46,8 @@ def command(
             operation["methods"] = [request.method]
         if request.path:
             operation["paths"] = [_without_query(request.path)]
+        if request.host:
+            operation["hosts"] = [request.host]
     elif destination.application:
         labels = {authorization.NAME_LABEL: destination.application}
         spec["selector"] = {"matchLabels": labels}
@@ -74,9 +77,16 @@ def command(
 
 
 def is_exact(request: evaluator.Request) -> bool:
-    """Return whether a policy can name method and path of a request, and match nothing else."""
-    is_method = not request.method or _METHOD.fullmatch(request.method)
-    return bool(is_method and (not request.path or _PATH.fullmatch(_without_query(request.path))))
+    """Return whether a policy can name what a request asks for, and match nothing else."""
+    members = (
+        (_METHOD, request.method),
+        (_PATH, _without_query(request.path or "")),
+        (_HOST, request.host),
+    )
+    is_pathless = request.path is not None and not _without_query(request.path)
+    return not is_pathless and all(
+        not member or pattern.fullmatch(member) for pattern, member in members
+    )
 
 
 def _without_query(path: str) -> str:

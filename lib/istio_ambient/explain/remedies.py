@@ -357,8 +357,8 @@ def _own_policy(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         yield f"or allow it by a policy of your own, until you delete it: {command}"
     elif not own_policy.is_exact(case.request):
         yield (
-            "no policy is shown that allows it: its method or path has characters that a policy "
-            "reads as a pattern, or that proxies compare in another form"
+            "no policy is shown that allows it: its method, path or host has what a policy "
+            "reads as a pattern, or what proxies compare in another form"
         )
 
 

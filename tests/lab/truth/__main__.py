@@ -59,9 +59,8 @@ def main(arguments: list[str]) -> int:
             trial.compare_reasons()
             for found in trial.tally.disagreements[known:]:
                 console.print(found.headline, style="red", markup=False)
-            console.print(
-                f"{time.monotonic() - started:.0f} s, {sent:.0f} s of them for the pairs"
-            )
+            took = time.monotonic() - started
+            console.print(f"{took:.0f} s, of which {sent:.0f} s for the pairs")
     for (layer, kind), number in sorted(trial.tally.kinds.items()):
         console.print(f"{layer} {kind}: {number}")
     if trial.tally.late:

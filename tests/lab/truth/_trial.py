@@ -24,8 +24,8 @@ from tests.lab.truth._bed import Bed, Manifest
 PATIENCE = 3.0
 """Seconds after which a proxy with another verdict counts as a disagreement."""
 LOG_PATIENCE = 20.0
-_, _REFUSES = authorization_cases.PROVIDERS
 """Seconds within which Envoy flushes its log."""
+_, _REFUSES = authorization_cases.PROVIDERS
 _DENIED = re.compile(
     r"rbac_access_denied_matched_policy\[(?:istio-ext-authz-[a-z]+-)?(\S*?)"
     r'(?:-deny-due-to-bad-CUSTOM-action)?\] .*"truth-(\d+)"'

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from istio_ambient import kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.cluster import proxy_logs
-from istio_ambient.explain import denials
+from istio_ambient.explain import access_log, denials
 from istio_ambient.explain.directory import ProxyPod
 
 from tests.unit.authorization.evaluator import samples
@@ -130,6 +130,13 @@ def test_one_line_is_one_request_with_the_address_that_the_proxy_wrote(
     assert {each.request.source_ip for each in found.entries} == {"10.244.128.7"}
     assert found.entries[0].request.path == path
     assert found.entries[0].request.is_forwarded or forwarded == "-"
+
+
+def test_lines_that_are_too_long_are_counted():
+    too_long = WAYPOINT.replace("/details/0", "/" + "x" * access_log.MAX_LINE)
+    found = read(Logs({"way-0": f"{too_long}\n{WAYPOINT}\n{too_long}\n"}), "way-0")
+    assert len(found.entries) == 1
+    assert found.notes == ("not read: 2 lines of more than 16384 characters",)
 
 
 def test_a_line_without_its_end_is_not_read():

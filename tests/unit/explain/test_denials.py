@@ -193,6 +193,37 @@ def test_the_table_has_facts_before_judgements_and_stays_on_its_lines():
     assert json.loads(denials.as_json([group]))[0]["count"] == 2
 
 
+NODES = (
+    {
+        "metadata": {"name": "node-2"},
+        "spec": {"podCIDRs": ["10.99.0.0/22", "not a network"], "podCIDR": "10.99.0.0/22"},
+        "status": {"addresses": [{"type": "ExternalIP", "address": "192.0.2.10"}]},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "nodes", "origin"),
+    [
+        ("192.0.2.10", NODES, "node"),
+        ("192.0.2.10", (), "outside"),
+        ("10.99.3.9", NODES, "inside"),
+        ("10.99.3.9", (), "outside"),
+        # What no node names follows from the pods.
+        ("10.244.128.200", NODES, "inside"),
+        ("10.244.129.200", NODES, "outside"),
+    ],
+)
+def test_whose_network_an_address_is_of_is_read_from_nodes(
+    address: str, nodes: tuple[Any, ...], origin: str
+):
+    found = evaluation(nodes=nodes)
+    line = waypoint().replace("10.244.128.7:", f"{address}:")
+    sender = Directory(found.topology).attempt(entry(line)).sender
+    assert str(sender.origin) == origin
+    assert sender.name == ("node node-2" if origin == "node" else address)
+
+
 def test_a_pasted_line_says_which_proxy_wrote_it():
     found = evaluation(
         pods=(*PODS, pod("x", 124, labels={"gateway.networking.k8s.io/gateway-name": "gate"}))
@@ -284,6 +315,23 @@ def test_a_policy_is_printed_for_exactly_the_refused_path(path: str):
     (command,) = (each for each in group.remedies if "kubectl apply" in each)
     exact = json.dumps([path.partition("?")[0]])
     assert f'"methods":["GET"],"paths":{exact}' in command
+
+
+@pytest.mark.parametrize(
+    ("host", "exact"),
+    [
+        ("details.shop:9080", True),
+        ("Details", True),
+        ("[::1]:80", True),
+        ("*", False),
+        ("a b", False),
+    ],
+)
+def test_a_policy_is_printed_for_exactly_the_refused_host(host: str, exact: bool):
+    request = entry(waypoint()).request
+    (group,) = listed(evaluation(), Entry(dataclasses.replace(request, host=host), WAY))
+    commands = [each for each in group.remedies if "kubectl apply" in each]
+    assert [f'"hosts":["{host}"]' in each for each in commands] == ([True] if exact else [])
 
 
 def door_of(address: str, *pods: Any, **config: Any) -> tuple[str, ...]:

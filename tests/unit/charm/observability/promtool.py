@@ -66,7 +66,10 @@ class Case:
 
     title: str
     values: Mapping[str, str]
-    """Metric, or `metric;label="value"`, to values in promtool's notation."""
+    """Metric, or `metric;label="value"`, to values in promtool's notation.
+
+    Labels that name a Juju application stand in place of the one whose rules are checked.
+    """
     expected: Set[str] = field(default_factory=frozenset[str])
     says: Mapping[str, str] = field(default_factory=dict[str, str])
     """Alert to a text that its only firing instance has in its description."""
@@ -124,6 +127,9 @@ def check(charm: str, case: Case, usual: Mapping[str, str], folder: Path) -> Non
 def _series(values: Mapping[str, str], usual: Mapping[str, str]) -> Iterator[dict[str, str]]:
     for name, value in values.items():
         metric, _, more = name.partition(";")
+        if "juju_application=" in more:
+            yield {"series": _selector(metric, "", more), "values": value}
+            continue
         yield {"series": _selector(metric, labels("app"), more), "values": value}
         theirs = usual.get(name, "0+100x60")
         yield {"series": _selector(metric, labels("other"), more), "values": theirs}

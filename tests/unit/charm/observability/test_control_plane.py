@@ -64,7 +64,21 @@ CASES = [
         {failed("DENY"): "0+50x60"},
         {"IstioConnectionsRefused"},
         {
-            "IstioConnectionsRefused": "juju run -m shop istio-beacon-k8s/leader explain "
+            "IstioConnectionsRefused": "ask the istio-beacon-k8s of model shop, whose metrics are "
+            "not scraped here, to explain source=shop/productpage target=shop/details"
+        },
+    ),
+    Case(
+        "connections are refused in a model whose beacon has another name",
+        {
+            failed("DENY"): "0+50x60",
+            'up;juju_charm="istio-beacon-k8s",juju_model="shop",juju_application="mesh-of-shop"': (
+                constant(1)
+            ),
+        },
+        {"IstioConnectionsRefused"},
+        {
+            "IstioConnectionsRefused": "juju run -m shop mesh-of-shop/leader explain "
             "source=shop/productpage target=shop/details"
         },
     ),

@@ -136,6 +136,11 @@ PREVIEW: Mapping[str, Case] = {
         {"action: json": Has("istio-system/all")},
         given=PREVIEWED,
     ),
+    "the preview: there is no istiod whose mesh config it could read": Case(
+        without("Deployment istio-system/istiod"),
+        {"action: not-weighed": Has("of which the defaults are taken: there is no istiod")},
+        given=merged(PREVIEWED, {"objects": {"Deployment istio-system/istiod": istiod()}}),
+    ),
     "the preview: identities have an alias of their trust domain": Case(
         {
             "objects": {
