@@ -12,11 +12,11 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
-from istio_ambient.values import problem_codes
+from istio_ambient.values import documentation
 from istio_ambient.values.problem_codes import Code
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = ROOT / problem_codes.PAGE
+TARGET = ROOT / documentation.PROBLEMS
 FIRST_LINE = "<!-- Generated from lib/istio_ambient/values/problem_codes.py: make generate -->"
 AREAS = {
     1: "The API server and objects in the cluster",
@@ -64,7 +64,7 @@ def main() -> int:
     if not parser.parse_args().check:
         TARGET.write_text(wanted)
     elif TARGET.read_text() != wanted:
-        print(f"{problem_codes.PAGE} differs from the table of codes: make generate")
+        print(f"{documentation.PROBLEMS} differs from the table of codes: make generate")
         return 1
     return 0
 

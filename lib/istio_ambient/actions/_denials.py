@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from istio_ambient import kube
 from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
+from istio_ambient.charm import parameters
 from istio_ambient.cluster import proxy_logs
 from istio_ambient.explain import access_log, denial_counters, denials
 from istio_ambient.explain.directory import Attempt, Directory, ProxyPod
@@ -23,22 +24,22 @@ MAX_GROUPS = 200
 """Kinds of refused requests that are judged and shown, the newest ones."""
 
 
-def since(params: _reading.Params) -> datetime.timedelta:
+def since(params: parameters.Params) -> datetime.timedelta:
     """Return parameter `since`; an hour where it is not given.
 
     Raises:
         ParameterError: it is no duration, or longer than a day.
     """
-    found = _SINCE.fullmatch(_reading.text_of(params, "since") or _DEFAULT)
+    found = _SINCE.fullmatch(parameters.text_of(params, "since") or _DEFAULT)
     duration = datetime.timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
     if not duration or duration > _LONGEST:
-        raise _reading.ParameterError("since: use 30s, 15m or 2h; at most 24h")
+        raise parameters.ParameterError("since: use 30s, 15m or 2h; at most 24h")
     return duration
 
 
 def list_denials(
     client: kube.Client,
-    params: _reading.Params,
+    params: parameters.Params,
     proxies: Sequence[ProxyPod],
     judge: denials.Judge,
     topology: evaluator.Topology,
@@ -57,8 +58,8 @@ def list_denials(
     Raises:
         ParameterError: `since` or the format is not known.
     """
-    form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
-    age, app = since(params), _reading.text_of(params, "app")
+    form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
+    age, app = since(params), parameters.text_of(params, "app")
     now = datetime.datetime.now(datetime.UTC)
     logs = proxy_logs.read(client, proxies, age)
     directory = Directory(topology)
@@ -68,7 +69,7 @@ def list_denials(
     groups = denials.groups(attempts)
     policies = topology.snapshot.policies
     found = [denials.denial(group, judge, policies) for group in groups[:MAX_GROUPS]]
-    render = denials.table if form == _reading.TABLE else denials.as_json
+    render = denials.table if form == parameters.TABLE else denials.as_json
     results = tables.fitted(form, found, render)
     if len(groups) > MAX_GROUPS:
         left_out = int(results.get(f"{form}-left-out", 0)) + len(groups) - MAX_GROUPS
@@ -97,7 +98,7 @@ def _counted(
     """Return what proxies counted since they started, where no log could be read."""
     counted, unread = proxy_logs.read_counters(client, proxies)
     found = [each for each in counted if each.is_of(model)]
-    render = denial_counters.table if form == _reading.TABLE else _reading.as_json
+    render = denial_counters.table if form == parameters.TABLE else _reading.as_json
     says = "from counters since the proxies started: no method, no path, no time"
     return {
         **tables.fitted("counters", found, render),
@@ -145,7 +146,7 @@ def _names(attempt: Attempt) -> Iterable[str]:
 
 
 def explain_line(
-    params: _reading.Params, judge: denials.Judge, topology: evaluator.Topology
+    params: parameters.Params, judge: denials.Judge, topology: evaluator.Topology
 ) -> _reading.Results:
     """Return what a line of an access log records, then what the policies say about it now.
 
@@ -157,13 +158,13 @@ def explain_line(
     Raises:
         ParameterError: it is no such line, or the format is not known.
     """
-    form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
-    line = _reading.text_of(params, "log")
+    form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
+    line = parameters.text_of(params, "log")
     if len(line) > access_log.MAX_LINE:
-        raise _reading.ParameterError(f"log: has more than {access_log.MAX_LINE} characters")
+        raise parameters.ParameterError(f"log: has more than {access_log.MAX_LINE} characters")
     found = access_log.parse(line)
     if found is None:
-        raise _reading.ParameterError(
+        raise parameters.ParameterError(
             "log: use one line of the access log of Envoy, in Istio's format, or of ztunnel"
         )
     directory = Directory(topology)
@@ -176,7 +177,7 @@ def explain_line(
         "recorded": str(found.refusal or "not refused"),
         "verdict-now": verdict,
     }
-    if form == _reading.JSON:
+    if form == parameters.JSON:
         content = {
             "recorded": denials.data(attempt),
             "now": {
@@ -187,6 +188,6 @@ def explain_line(
                 "not-weighed": list(judgement.not_weighed),
             },
         }
-        return {**results, _reading.JSON: _reading.whole(tables.as_json(content))}
+        return {**results, parameters.JSON: _reading.whole(tables.as_json(content))}
     explained = denials.line_text(attempt, judgement, changed, time)
     return {**results, "explanation": explained}

@@ -8,6 +8,7 @@ from pathlib import Path
 import ops
 
 from istio_ambient.actions import _reading
+from istio_ambient.charm import parameters
 
 FOLDER = "pages"
 """In the charm's own directory, which the next version of the charm replaces."""
@@ -28,5 +29,5 @@ def write(charm: ops.CharmBase, name: str, text: str) -> _reading.Results:
         # A lone surrogate, which JSON of others may hold, has no encoding.
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise _reading.ParameterError(f"{path} cannot be written: {error.strerror}") from error
+        raise parameters.ParameterError(f"{path} cannot be written: {error.strerror}") from error
     return {"file": str(path), "fetch": f"juju scp {charm.unit.name}:{path} {name}"}

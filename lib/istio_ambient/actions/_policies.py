@@ -8,12 +8,13 @@ from typing import Any
 
 from istio_ambient import acceptance, charm, kube, resources
 from istio_ambient.actions import _reading
+from istio_ambient.charm import parameters
 from istio_ambient.cluster import acceptance as asked
 from istio_ambient.values import tables
 
 
 def list_policies(
-    of: charm.ReconcilingCharm[Any], params: _reading.Params, gateways: Mapping[str, str]
+    of: charm.ReconcilingCharm[Any], params: parameters.Params, gateways: Mapping[str, str]
 ) -> _reading.Results:
     """Return the policies of an application, and the proxies that hold each.
 
@@ -27,12 +28,12 @@ def list_policies(
         NoIstiodError: there is no istiod, or more than one.
         kube.RequestError: the cluster cannot be read.
     """
-    form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
     live, _ = of.look()
     reports = asked.connect_to_any(of.client).ask()
     policies = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
     found = acceptance.enforcements(policies, reports, gateways)
-    render = acceptance.table if form == _reading.TABLE else _reading.as_json
+    render = acceptance.table if form == parameters.TABLE else _reading.as_json
     results: _reading.Results = {**tables.fitted(form, found, render)}
     silent = [each.address for each in reports if each.fault or each.is_foreign]
     if silent or not reports:

@@ -5,7 +5,7 @@
 
 import dataclasses
 
-from istio_ambient.actions import _reading
+from istio_ambient.charm import parameters
 from istio_ambient.explain import names
 
 
@@ -23,25 +23,25 @@ class Question:
     host: str | None = None
 
 
-def question(params: _reading.Params) -> Question:
+def question(params: parameters.Params) -> Question:
     """Return the request that the parameters describe; a parameter precedes the URL's part.
 
     Raises:
         ParameterError: a parameter is missing or invalid.
         UnknownNameError: `url` is no URL.
     """
-    source = _reading.required(params, "source", "application")
+    source = parameters.required(params, "source", "application")
     given = Question(
         source=source,
-        target=_reading.text_of(params, "target"),
-        port=_reading.port(params),
-        method=_reading.text_of(params, "method").upper() or None,
+        target=parameters.text_of(params, "target"),
+        port=parameters.port(params),
+        method=parameters.text_of(params, "method").upper() or None,
         path=_path(params),
-        host=_reading.text_of(params, "host") or None,
+        host=parameters.text_of(params, "host") or None,
     )
-    text = _reading.text_of(params, "url")
+    text = parameters.text_of(params, "url")
     if not text:
-        _reading.required(params, "target", "application")
+        parameters.required(params, "target", "application")
         return given
     url = names.read_url(text)
     return dataclasses.replace(
@@ -53,8 +53,8 @@ def question(params: _reading.Params) -> Question:
     )
 
 
-def _path(params: _reading.Params) -> str | None:
-    path = _reading.text_of(params, "path")
+def _path(params: parameters.Params) -> str | None:
+    path = parameters.text_of(params, "path")
     if path and not path.startswith("/"):
-        raise _reading.ParameterError("path: begin it with /")
+        raise parameters.ParameterError("path: begin it with /")
     return path or None

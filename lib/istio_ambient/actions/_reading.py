@@ -11,21 +11,13 @@ import ops
 
 from istio_ambient import charm, kube
 from istio_ambient.authorization import evaluator
-from istio_ambient.charm import outward
+from istio_ambient.charm import outward, parameters
 from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
 
 F = TypeVar("F")
 Results: TypeAlias = dict[str, Any]
-Params: TypeAlias = Mapping[str, Any]
-
-TABLE, JSON = "table", "json"
-_MAX_PORT = 65535
-
-
-class ParameterError(ValueError):
-    """A parameter that is invalid; the message has its name and the remedy."""
 
 
 class ReadingActions(ops.Object, Generic[F]):
@@ -42,7 +34,7 @@ class ReadingActions(ops.Object, Generic[F]):
     def __init__(
         self,
         of: charm.ReconcilingCharm[F],
-        answers: Mapping[str, Callable[[Params], Results]],
+        answers: Mapping[str, Callable[[parameters.Params], Results]],
     ):
         super().__init__(of, "reading-actions")
         self.charm = of
@@ -60,7 +52,7 @@ class ReadingActions(ops.Object, Generic[F]):
             return
         try:
             outward.set_results(event, self._answers[event.handle.kind](event.params))
-        except (ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
+        except (parameters.ParameterError, istiod.NoIstiodError, *self.EXPECTED) as error:
             outward.fail(event, str(error))
         except kube.RequestError as error:
             outward.fail(event, kube.fault_of(error, self.charm.identity).text)
@@ -96,51 +88,7 @@ def whole(text: str) -> str:
         ParameterError: it is longer than a result may be.
     """
     if len(text) > tables.MAX_RESULT:
-        raise ParameterError("the result is too long: specify more members of the request")
+        raise parameters.ParameterError(
+            "the result is too long: specify more members of the request"
+        )
     return text
-
-
-def text_of(params: Params, name: str) -> str:
-    """Return a parameter's text without surrounding spaces; empty where it is not given."""
-    return str(params.get(name) or "").strip()
-
-
-def required(params: Params, name: str, what: str) -> str:
-    """Return a parameter's text.
-
-    Args:
-        params: of the action.
-        name: of the parameter.
-        what: the kind of value, in one word.
-
-    Raises:
-        ParameterError: it is not given.
-    """
-    text = text_of(params, name)
-    if not text:
-        raise ParameterError(f"{name} is missing: use {name}=<{what}>")
-    return text
-
-
-def choice(params: Params, name: str, choices: tuple[str, ...]) -> str:
-    """Return a parameter that is one of the choices; the first where it is not given.
-
-    Raises:
-        ParameterError: it is not one of them.
-    """
-    chosen = text_of(params, name) or choices[0]
-    if chosen not in choices:
-        raise ParameterError(f"{name}: use one of {', '.join(choices)}")
-    return chosen
-
-
-def port(params: Params) -> int | None:
-    """Return parameter `port`; None where it is not given.
-
-    Raises:
-        ParameterError: it is not a port number.
-    """
-    number = params.get("port")
-    if number is None or (isinstance(number, int) and 0 < number <= _MAX_PORT):
-        return number
-    raise ParameterError(f"port: use a number from 1 to {_MAX_PORT}")

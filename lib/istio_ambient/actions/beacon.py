@@ -10,6 +10,7 @@ import json
 from istio_ambient import beacon, charm, gateways, kube
 from istio_ambient.actions import _denials, _page, _policies, _questions, _reading
 from istio_ambient.authorization import evaluator
+from istio_ambient.charm import parameters
 from istio_ambient.cluster import istiod, proxy_logs
 from istio_ambient.explain import (
     access_changes,
@@ -60,17 +61,17 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         )
         self._endpoint = endpoint
 
-    def _explain(self, params: _reading.Params) -> _reading.Results:
-        if _reading.text_of(params, "log"):
+    def _explain(self, params: parameters.Params) -> _reading.Results:
+        if parameters.text_of(params, "log"):
             return _denials.explain_line(params, *self._judge())
-        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+        form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
         asked = _questions.question(params)
         explained = self._explained(asked)
         verdict = explained.decision
         results = {"verdict": str(verdict), "decided-by": explained.where or "no proxy"}
-        if form == _reading.JSON:
+        if form == parameters.JSON:
             data = _reading.whole(tables.as_json(explanation.data(explained)))
-            return {**results, _reading.JSON: data}
+            return {**results, parameters.JSON: data}
         text, _ = tables.fitting(explanation.text(explained).split("\n"), "\n".join)
         return {**results, "explanation": text}
 
@@ -108,12 +109,12 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         straight = _straight(evaluation, request, destination, verdict)
         return explanation.Explanation(case=case, snapshot=snapshot, straight=straight)
 
-    def _list_access(self, params: _reading.Params) -> _reading.Results:
+    def _list_access(self, params: parameters.Params) -> _reading.Results:
         model = self.charm.model.name
-        form = _reading.choice(params, "format", (*access_list.FORMS, _HTML))
+        form = parameters.choice(params, "format", (*access_list.FORMS, _HTML))
         control_plane, snapshot = self.read()
         title = f"Who may reach whom, {model}"
-        app = _reading.text_of(params, "app")
+        app = parameters.text_of(params, "app")
         if app:
             topology = evaluator.Topology(snapshot)
             model, app = applications.split(topology, app, model)
@@ -154,7 +155,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         )
         return _page.write(self.charm, _PAGE, page)
 
-    def _list_denials(self, params: _reading.Params) -> _reading.Results:
+    def _list_denials(self, params: parameters.Params) -> _reading.Results:
         judge, topology = self._judge()
         waypoint = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)
         model = self.charm.model.name
@@ -170,23 +171,23 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         judge = judgements.MeshJudge(evaluation, facts, members, control_plane.owner)
         return judge, evaluation.topology
 
-    def _list_policies(self, params: _reading.Params) -> _reading.Results:
+    def _list_policies(self, params: parameters.Params) -> _reading.Results:
         name = gateways.waypoint_name(self.charm.model.name, self.charm.app.name)
         return _policies.list_policies(self.charm, params, {name: name})
 
-    def _list_requests(self, params: _reading.Params) -> _reading.Results:
-        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    def _list_requests(self, params: parameters.Params) -> _reading.Results:
+        form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
         _, facts = self.charm.look()
         found = outcomes.outcomes(facts)
-        app = _reading.text_of(params, "app")
+        app = parameters.text_of(params, "app")
         if app:
             known = self._members() | {each.application for each in found}
             if app not in known:
                 names = ", ".join(sorted(known)) or "none"
                 message = f"app: {app} is not integrated; integrated applications: {names}"
-                raise _reading.ParameterError(message)
+                raise parameters.ParameterError(message)
             found = [each for each in found if each.application == app]
-        render = outcomes.text if form == _reading.TABLE else outcomes.as_json
+        render = outcomes.text if form == parameters.TABLE else outcomes.as_json
         counts = {
             str(outcome).replace(" ", "-"): sum(each.outcome is outcome for each in found)
             for outcome in outcomes.Outcome
@@ -194,8 +195,8 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         occurring = {outcome: count for outcome, count in counts.items() if count}
         return {**tables.fitted(form, found, render), **occurring}
 
-    def _preview(self, params: _reading.Params) -> _reading.Results:
-        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    def _preview(self, params: parameters.Params) -> _reading.Results:
+        form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
         live, facts = self.charm.look()
         facts = _assuming(facts, params)
         steps, plan = self._steps(self.charm.desired(facts), live)
@@ -208,7 +209,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         reach = evaluator.Reach(after)
         changes = access_changes.changes(evaluator.Reach(before), reach)
         not_weighed = {"not-weighed": "; ".join(reach.not_weighed)}
-        if form == _reading.JSON:
+        if form == parameters.JSON:
             return {
                 **tables.fitted("plan", steps, _reading.as_json),
                 **tables.fitted("access", changes, access_changes.as_json),

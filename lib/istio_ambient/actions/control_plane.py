@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import ConfigMap
 from istio_ambient import kube, manifests, resources
 from istio_ambient.actions import _reading
 from istio_ambient.authorization import evaluator
-from istio_ambient.charm import outward
+from istio_ambient.charm import outward, parameters
 from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.explain import applications, hardened_preview
 from istio_ambient.values import tables
@@ -33,11 +33,11 @@ def preview_hardened_mode(
         auto_allow: whether istiod runs with PILOT_AUTO_ALLOW_WAYPOINT_POLICY.
     """
     try:
-        form = _reading.choice(event.params, "format", (_reading.TABLE, _reading.JSON))
+        form = parameters.choice(event.params, "format", (parameters.TABLE, parameters.JSON))
         client = kube.connect()
         mesh, taken_for_granted = _mesh_settings(client)
         snapshot = mesh_snapshot.read(client, root_namespace, auto_allow=auto_allow, mesh=mesh)
-    except _reading.ParameterError as error:
+    except parameters.ParameterError as error:
         outward.fail(event, str(error))
         return
     except kube.RequestError as error:
@@ -46,7 +46,7 @@ def preview_hardened_mode(
     off, on = hardened_preview.reaches(snapshot)
     found = hardened_preview.previews(off, on)
     not_weighed = (*taken_for_granted, *on.not_weighed)
-    if form == _reading.TABLE:
+    if form == parameters.TABLE:
         beacons = applications.beacons(snapshot)
         render = functools.partial(
             hardened_preview.table, beacons=beacons, not_weighed=not_weighed

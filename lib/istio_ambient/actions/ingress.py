@@ -9,6 +9,7 @@ from typing import Any
 from istio_ambient import charm, ingress, kube, resources
 from istio_ambient.actions import _denials, _policies, _reading
 from istio_ambient.authorization import evaluator
+from istio_ambient.charm import parameters
 from istio_ambient.cluster import proxy_logs
 from istio_ambient.explain import judgements
 from istio_ambient.ingress.reports import ingress_trace, lookup, route_list
@@ -38,7 +39,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
             },
         )
 
-    def _list_denials(self, params: _reading.Params) -> _reading.Results:
+    def _list_denials(self, params: parameters.Params) -> _reading.Results:
         model, app = self.charm.model.name, self.charm.app.name
         _, snapshot = self.read()
         _, facts = self.charm.look()
@@ -49,16 +50,16 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
             self.charm.client, params, proxies, judge, evaluation.topology, model
         )
 
-    def _list_policies(self, params: _reading.Params) -> _reading.Results:
+    def _list_policies(self, params: parameters.Params) -> _reading.Results:
         app = self.charm.app.name
         return _policies.list_policies(self.charm, params, {app: ingress.workload_name(app)})
 
-    def _list_routes(self, params: _reading.Params) -> _reading.Results:
-        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    def _list_routes(self, params: parameters.Params) -> _reading.Results:
+        form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
         found, entries = self._routes()
         unserved = route_list.unserved(found)
         foreign = route_list.foreign_entries(found)
-        if form == _reading.JSON:
+        if form == parameters.JSON:
             return {
                 **tables.fitted("routes", entries, _reading.as_json),
                 **tables.fitted("foreign-routes", foreign, _reading.as_json),
@@ -72,7 +73,7 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
             results |= tables.fitted("not-served", unserved, route_list.unserved_table)
         return results
 
-    def _get_proxied_endpoints(self, _: _reading.Params) -> _reading.Results:
+    def _get_proxied_endpoints(self, _: parameters.Params) -> _reading.Results:
         urls = route_list.proxied_endpoints(*self._routes())
         return {"proxied-endpoints": tables.as_json(urls)}
 
@@ -81,14 +82,14 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         found = ingress.resolve(facts)
         return found, route_list.entries(found, live)
 
-    def _check(self, params: _reading.Params) -> _reading.Results:
-        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    def _check(self, params: parameters.Params) -> _reading.Results:
+        form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
         request = lookup.ClientRequest.of_url(
-            _reading.required(params, "url", "URL"),
-            _reading.text_of(params, "method") or "GET",
+            parameters.required(params, "url", "URL"),
+            parameters.text_of(params, "method") or "GET",
             _headers(params.get("headers")),
         )
-        source_ip = _address(_reading.text_of(params, "source-ip"))
+        source_ip = _address(parameters.text_of(params, "source-ip"))
         model, app = self.charm.model.name, self.charm.app.name
         _, snapshot = self.read()
         name = {"namespace": model, "name": app}
@@ -102,9 +103,9 @@ class IngressActions(_reading.ReadingActions[ingress.Facts]):
         ]
         found = ingress_trace.ingress_trace(request, source_ip, gateways[0], routes, snapshot)
         results: _reading.Results = {"verdict": found.verdict}
-        if form == _reading.JSON:
+        if form == parameters.JSON:
             data = _reading.whole(tables.as_json(ingress_trace.data(found)))
-            return {**results, _reading.JSON: data}
+            return {**results, parameters.JSON: data}
         return {**results, "way": ingress_trace.text(found)}
 
 
@@ -112,7 +113,7 @@ def _address(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text)) if text else None
     except ValueError as error:
-        raise _reading.ParameterError("source-ip: use an IP address") from error
+        raise parameters.ParameterError("source-ip: use an IP address") from error
 
 
 def _headers(given: Any) -> dict[str, str]:
@@ -125,6 +126,6 @@ def _headers(given: Any) -> dict[str, str]:
         # A boolean or a float is not what was typed: `yes` arrives as true, 1.10 as 1.1.
         if not isinstance(value, str | int) or isinstance(value, bool):
             remedy = f"headers='{name}: \"<value>\"'"
-            raise _reading.ParameterError(f"headers: {name} is not text; quote it: {remedy}")
+            raise parameters.ParameterError(f"headers: {name} is not text; quote it: {remedy}")
         found[str(name).strip().lower()] = str(value).strip()
     return found

@@ -11,11 +11,10 @@ from typing import Any
 import yaml
 
 from istio_ambient.interfaces import cos
+from istio_ambient.values import documentation
 
 PLACEHOLDER = "%%juju_topology%%"
 """Placeholder in each selector of a rule file, for the labels that Prometheus adds to metrics."""
-RUNBOOKS = "docs/reference/runbooks.md"
-"""The page with a section for each alert, in the project's sources."""
 
 
 def rules_of(topology: cos.Topology, files: Iterable[str]) -> dict[str, Any]:
@@ -57,6 +56,6 @@ def _rule(selector: str, labels: Mapping[str, str], rule: Mapping[str, Any]) -> 
         "labels": {**labels, **rule.get("labels", {})},
         "annotations": {
             **rule["annotations"],
-            "runbook_url": f"{RUNBOOKS}#{rule['alert'].lower()}",
+            "runbook_url": documentation.link(documentation.RUNBOOKS, rule["alert"]),
         },
     }

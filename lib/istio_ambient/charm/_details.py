@@ -14,10 +14,9 @@ from typing import Any, cast
 
 import ops
 
-from istio_ambient.charm import outward, status
-from istio_ambient.values import tables
+from istio_ambient.charm import outward, parameters, status
+from istio_ambient.values import problem_codes, tables
 
-TABLE, JSON = "table", "json"
 MAX_KEPT = 500
 """Problems that are kept of one hook."""
 NOTHING = "no problem"
@@ -53,24 +52,34 @@ class StatusDetails(ops.Object):
         self._stored.last = json.dumps(last)
 
     def _on_action(self, event: ops.ActionEvent) -> None:
-        form = str(event.params.get("format") or TABLE)
-        if form not in (TABLE, JSON):
-            outward.fail(event, f"format: use one of {TABLE}, {JSON}")
+        try:
+            form = parameters.choice(event.params, "format", (parameters.TABLE, parameters.JSON))
+        except parameters.ParameterError as error:
+            outward.fail(event, str(error))
             return
         if not self._stored.last:
             outward.fail(event, "no hook has run since the unit's pod started: wait for the first")
             return
         last: dict[str, Any] = json.loads(cast(str, self._stored.last))
-        render = text if form == TABLE else tables.as_json
-        shown = tables.fitted("problems", last.pop("problems"), render)
+        render = text if form == parameters.TABLE else tables.as_json
+        problems = list(map(_with_page, last.pop("problems")))
+        shown = tables.fitted("problems", problems, render)
         outward.set_results(event, {**last, **shown})
+
+
+def _with_page(problem: Mapping[str, str]) -> dict[str, str]:
+    """Return a problem with what the page of its code says, for whoever has the charm alone."""
+    code = problem_codes.code_of(problem["code"])
+    if code is None:
+        return dict(problem)
+    return {**problem, "cause": code.value.cause, "advice": code.value.remedy}
 
 
 def text(problems: Iterable[Mapping[str, str]]) -> str:
     """Return problems as text for people, several lines for each.
 
     Args:
-        problems: as `Reported.data` returns them.
+        problems: as `Reported.data` returns them, maybe with what their pages say.
     """
     return "\n\n".join(map(_paragraph, problems)) or NOTHING
 
@@ -80,6 +89,8 @@ def _paragraph(problem: Mapping[str, str]) -> str:
         ("where", problem["where"]),
         ("what", problem["message"]),
         ("remedy", problem["remedy"]),
+        ("why", problem.get("cause")),
+        ("advice", problem.get("advice")),
         ("page", problem["link"]),
     )
     head = f"{problem['code']} {problem['severity']}, {problem['status']}"

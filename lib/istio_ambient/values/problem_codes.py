@@ -24,8 +24,7 @@ import enum
 import functools
 from typing import Any
 
-PAGE = "docs/reference/problems.md"
-"""The generated page, in the project's sources; a code's section is its anchor."""
+from istio_ambient.values import documentation
 
 
 class Severity(enum.StrEnum):
@@ -870,7 +869,7 @@ class Code(enum.Enum):
     @property
     def link(self) -> str:
         """The address of the code's section."""
-        return f"{PAGE}#{self.id.lower()}"
+        return documentation.link(documentation.PROBLEMS, self.id)
 
     def __str__(self) -> str:
         return self.id

@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> int:
                 began = time.monotonic()
                 trial.run(_batches.batches(share, 10 * seed + number, MODEL, bed.guarded))
                 sent += time.monotonic() - began
-                console.print(f"{auto_allow=} {mesh_config}: {trial.tally}", markup=False)
+                console.print(
+                    f"{sent:.0f} s, {auto_allow=} {mesh_config}: {trial.tally}", markup=False
+                )
                 for place, found in enumerate(trial.tally.disagreements[known:], known):
                     status.update("reducing a disagreement")
                     reduced = str(_minimal.reduced(bed, found)) if place < REDUCED else ""

@@ -260,8 +260,20 @@ def _passes_hop(batch: Batch, pair: Pair, hop: evaluator.Hop) -> bool | None:
     if _REFUSES in _asked(batch, hop.asks):
         return None if hop.checks_token else False
     if hop.checks_token:
-        return True if hop.reason is Reason.UNAUTHORIZED else None
+        is_allowed = hop.reason is Reason.UNAUTHORIZED and not _may_be_of_another(batch, pair)
+        return True if is_allowed else None
     return True
+
+
+def _may_be_of_another(batch: Batch, pair: Pair) -> bool:
+    """Return whether some issuer that is asked for is not the one of valid tokens."""
+    everywhere = {"gateway", "class", *_bed.BEHIND.values()}
+    return any(
+        rule["issuer"] != authorization_cases.ISSUER
+        for each in batch.policies
+        if each["metadata"]["name"] in {pair.service[1], *everywhere}
+        for rule in each["spec"].get("jwtRules", ())
+    )
 
 
 def _asked(batch: Batch, refs: Iterable[evaluator.PolicyRef]) -> set[str]:

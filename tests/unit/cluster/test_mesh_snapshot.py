@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from istio_ambient import kube, resources
 from istio_ambient.cluster import istiod, mesh_snapshot
+from lightkube.resources.core_v1 import Node
 
 
 @pytest.mark.parametrize("count", [1, 50])
@@ -15,8 +16,8 @@ def test_kinds_that_need_not_be_readable_are_named(monkeypatch: pytest.MonkeyPat
 
     def list_kind(_: Any, kind: Any) -> list[Any]:
         asked.append(kind)
-        if kind is resources.PeerAuthentication:
-            raise kube.RequestError("list PeerAuthentication", "forbidden", 403)
+        if kind in (resources.PeerAuthentication, Node):
+            raise kube.RequestError("list", "forbidden", 403)
         return [kind.from_dict({"metadata": {"name": f"x{n}"}}) for n in range(count)]
 
     monkeypatch.setattr(kube, "list_kind", list_kind)
@@ -24,7 +25,9 @@ def test_kinds_that_need_not_be_readable_are_named(monkeypatch: pytest.MonkeyPat
     found = mesh_snapshot.read(client, "mesh", auto_allow=False)
     assert found.unread == ("PeerAuthentications",)
     assert (len(found.request_authentications), found.peer_authentications) == (count, ())
-    assert len(asked) == 7
+    # Without nodes, whose address it is follows from pods.
+    assert found.nodes == ()
+    assert len(asked) == 8
 
 
 def test_what_of_the_mesh_config_decides():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from istio_ambient.charm import _alert_rules
+from istio_ambient.values import documentation
 from istio_ambient.values.problem_codes import Code
 
 from tests.unit.charm.observability import promtool
@@ -94,9 +95,9 @@ def test_every_alert_has_a_section_in_the_runbooks_and_every_section_an_alert():
         for group in promtool.rules_of(charm)["groups"]
         for rule in group["rules"]
     }
-    page = (promtool.CHARMS.parent / _alert_rules.RUNBOOKS).read_text()
+    page = (promtool.CHARMS.parent / documentation.RUNBOOKS).read_text()
     sections = {heading.lower() for heading in re.findall(r"^### (\w+)$", page, re.M)}
-    assert named == {f"{_alert_rules.RUNBOOKS}#{section}" for section in sections}
+    assert named == {documentation.link(documentation.RUNBOOKS, section) for section in sections}
 
 
 def test_every_alert_is_in_the_reference():
