@@ -249,7 +249,7 @@ class Step:
         return f"{self.verb}: {self.object}" + (f" ({self.reason})" if self.reason else "")
 
 
-def _assuming(facts: beacon.Facts, params: _reading.Params) -> beacon.Facts:
+def _assuming(facts: beacon.Facts, params: parameters.Params) -> beacon.Facts:
     """Return facts with the values of options that are assumed.
 
     Raises:
@@ -263,7 +263,7 @@ def _assuming(facts: beacon.Facts, params: _reading.Params) -> beacon.Facts:
     if extra is not None:
         assumed = beacon.Config.model_validate({"extra_access": json.dumps(extra)})
         if assumed.problems:
-            raise _reading.ParameterError("; ".join(map(str, assumed.problems)))
+            raise parameters.ParameterError("; ".join(map(str, assumed.problems)))
         chosen["extra_access"] = assumed.extra_access
     return dataclasses.replace(facts, config=facts.config.model_copy(update=chosen))
 

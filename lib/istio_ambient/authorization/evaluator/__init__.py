@@ -26,6 +26,7 @@ from istio_ambient.authorization.evaluator._describe import (
     ANY_OPERATION,
     short,
 )
+from istio_ambient.authorization.evaluator._differences import Difference, differences
 from istio_ambient.authorization.evaluator._evaluate import (
     Evaluator,
     UnknownDestinationError,
@@ -33,7 +34,7 @@ from istio_ambient.authorization.evaluator._evaluate import (
 )
 from istio_ambient.authorization.evaluator._match import normalized
 from istio_ambient.authorization.evaluator._ports import exposed, offers
-from istio_ambient.authorization.evaluator._reach import Difference, Reach, Target, differences
+from istio_ambient.authorization.evaluator._reach import Reach, Target
 from istio_ambient.authorization.evaluator._request import (
     ClientKind,
     Destination,
@@ -49,7 +50,7 @@ from istio_ambient.authorization.evaluator._snapshot import (
     key,
     labels,
 )
-from istio_ambient.authorization.evaluator._topology import Topology, application
+from istio_ambient.authorization.evaluator._topology import Topology
 from istio_ambient.authorization.evaluator._verdict import (
     Condition,
     Decision,
@@ -59,6 +60,7 @@ from istio_ambient.authorization.evaluator._verdict import (
     Reason,
     Verdict,
 )
+from istio_ambient.authorization.evaluator._workloads import application
 
 __all__ = [
     "ANY_CLIENT",

@@ -8,19 +8,18 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
 from istio_ambient.authorization.evaluator import (
+    _authentication,
     _decide,
     _match,
     _not_weighed,
     _ports,
     _request,
     _snapshot,
-    _tokens,
-    _topology,
     _waypoint,
+    _workloads,
     _ztunnel,
 )
 from istio_ambient.authorization.evaluator._describe import short
-from istio_ambient.authorization.evaluator._policies import Policy
 from istio_ambient.authorization.evaluator._request import (
     ClientKind,
     Destination,
@@ -28,9 +27,8 @@ from istio_ambient.authorization.evaluator._request import (
     Request,
 )
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
-from istio_ambient.authorization.evaluator._topology import Topology, Waypoint
+from istio_ambient.authorization.evaluator._topology import Topology
 from istio_ambient.authorization.evaluator._verdict import (
-    Condition,
     Decision,
     Hop,
     PolicyRef,
@@ -38,6 +36,7 @@ from istio_ambient.authorization.evaluator._verdict import (
     Reason,
     Verdict,
 )
+from istio_ambient.authorization.evaluator._waypoints import Waypoint
 
 
 class UnknownDestinationError(LookupError):
@@ -125,7 +124,9 @@ class Evaluator:
         rules = _decide.Rules(_waypoint.translation(http=True), _waypoint.value, attributes)
         applied = self.topology.policies_at_gateway(*gateway)
         hop = Hop(Proxy.GATEWAY, "/".join(gateway), source=None, port=request.port)
-        return _with_token(hop, applied, rules, self.topology.authentications_at_gateway(*gateway))
+        return _authentication.with_token(
+            hop, applied, rules, self.topology.authentications_at_gateway(*gateway)
+        )
 
     def _client(self, request: Request) -> _Client:
         """Return what sends a request, as proxies see it."""
@@ -153,7 +154,7 @@ class Evaluator:
             notes.append(self._unenforced(service))
         if self.topology.is_headless(service):
             # Its name resolves to the addresses of pods: no port is translated.
-            groups = _topology.workloads(pods)
+            groups = _workloads.workloads(pods)
             hops = [hop for group in groups for hop in self._to_group(request, client, group)]
             return hops, [*notes, *self._about_pods(pods, client, None)]
         hops = self._at_service_waypoint(request, client, waypoint, service, ports)
@@ -169,7 +170,7 @@ class Evaluator:
     ) -> list[list[Manifest]]:
         """Return those pods of which ztunnel decides about a client's connections, in groups."""
         plain = client.source is None and waypoint is None
-        return _topology.workloads(
+        return _workloads.workloads(
             pod for pod in pods if self.topology.is_guarded(pod, in_plain_text=plain)
         )
 
@@ -215,7 +216,7 @@ class Evaluator:
             raise LookupError(f"there is no {request.destination}")
         hops = [
             hop
-            for group in _topology.workloads(pods)
+            for group in _workloads.workloads(pods)
             for hop in self._to_group(request, client, group)
         ]
         if any(map(self.topology.on_mesh, pods)):
@@ -293,7 +294,7 @@ class Evaluator:
         )
         rules = _decide.Rules(_waypoint.translation(http=http), _waypoint.value, attributes)
         asked = self.topology.authentications_at_waypoint(waypoint, service) if http else []
-        return _with_token(hop, applied, rules, asked)
+        return _authentication.with_token(hop, applied, rules, asked)
 
     def _at_ztunnel(
         self,
@@ -351,49 +352,6 @@ def _obstacle(
     if service is not None and protocol is _ports.Protocol.UDP:
         return PolicyRef(*_snapshot.key(service), action="", kind="Service")
     return None
-
-
-def _with_token(
-    hop: Hop,
-    applied: Sequence[Policy],
-    rules: _decide.Rules,
-    authentications: Sequence[Manifest],
-) -> Hop:
-    """Return the decision of a proxy that looks at tokens before it looks at policies."""
-    seen = rules.attributes
-    token = _tokens.token(authentications, seen.headers, seen.path)
-    if token is _tokens.Token.ABSENT:
-        return _decide.decide(hop, applied, rules)
-    ref = _token_ref(authentications[0])
-    if token is _tokens.Token.MALFORMED:
-        return dataclasses.replace(
-            hop,
-            decision=Decision.DENIED,
-            reason=Reason.UNAUTHORIZED,
-            policy=ref,
-            applied=(ref,),
-        )
-    attributes = dataclasses.replace(seen, token=None)
-    decided = _decide.decide(hop, applied, dataclasses.replace(rules, attributes=attributes))
-    decided = dataclasses.replace(decided, checks_token=True)
-    if token is _tokens.Token.UNSPECIFIED or decided.decision is Decision.DENIED:
-        return decided
-    unless = (*decided.unless, Condition(ref, "if the token is not valid"))
-    reason = Reason.UNAUTHORIZED if decided.decision is Decision.ALLOWED else decided.reason
-    return dataclasses.replace(
-        decided, decision=Decision.CONDITIONAL, reason=reason, unless=unless
-    )
-
-
-def _token_ref(authentication: Manifest) -> PolicyRef:
-    where, name = _snapshot.key(authentication)
-    return PolicyRef(
-        where,
-        name,
-        action="DENY",
-        metadata=authentication["metadata"],
-        kind="RequestAuthentication",
-    )
 
 
 def _found(objects: Mapping[_snapshot.Name, Manifest], destination: Destination) -> Manifest:

@@ -13,12 +13,12 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from istio_ambient.authorization.evaluator import (
+    _allowed,
     _clients,
-    _describe,
     _policies,
     _ports,
     _snapshot,
-    _topology,
+    _workloads,
 )
 from istio_ambient.authorization.evaluator._access import Access, Client
 from istio_ambient.authorization.evaluator._clients import ClientClass
@@ -32,11 +32,7 @@ from istio_ambient.authorization.evaluator._request import (
 )
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import (
-    Condition,
     Decision,
-    Hop,
-    PolicyRef,
-    Proxy,
     Verdict,
 )
 
@@ -48,17 +44,6 @@ _KINDS = {
     Client.OUTSIDE: ClientKind.OUTSIDE,
 }
 _WORKLOAD = DestinationKind.WORKLOAD
-_UNKNOWN_PODS = "at endpoints that are not known, since the Service has no selector"
-
-
-@dataclasses.dataclass(frozen=True)
-class Allowed:
-    """What a client may do at one port; allowances with the same requests are equal."""
-
-    operations: str
-    unless: tuple[str, ...] = ()
-    proxy: Proxy | None = dataclasses.field(default=None, compare=False)
-    policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -69,22 +54,6 @@ class Target:
     """Of kind SERVICE or WORKLOAD."""
     pods: tuple[str, ...] = ()
     """Of a WORKLOAD: names of the pods, where the application has others; empty: all its pods."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """What clients may do before a change and after it, at the same place; None: nothing."""
-
-    before: Access | None
-    after: Access | None
-
-    @property
-    def where(self) -> Access:
-        """The access of one of the two, for the clients and the place."""
-        access = self.after or self.before
-        if access is None:
-            raise ValueError("there is no difference between nothing and nothing")
-        return access
 
 
 class Reach:
@@ -172,17 +141,17 @@ class Reach:
         checks = self.clients.checks(policies)
         sources = self.clients.sources(checks)
         ports = self.ports(target, policies)
-        merged: dict[Access, list[tuple[int | None, Allowed]]] = {}
+        merged: dict[Access, list[tuple[int | None, _allowed.Allowed]]] = {}
         for port in ports:
             found = self._allowed(target, port, sources, checks)
             for source, excluded, allowed in _clients.together(found, self.clients):
-                access = _access(target, source, excluded, allowed)
+                access = access_of(target, source, excluded, allowed)
                 merged.setdefault(access, []).append((port, allowed))
         return sorted(_at_ports(target, access, found, ports) for access, found in merged.items())
 
     def allowed(
         self, target: Target, port: int | None, sources: Iterable[ClientClass]
-    ) -> dict[ClientClass, Allowed | None]:
+    ) -> dict[ClientClass, _allowed.Allowed | None]:
         """Return what clients may do at a port of a target; None: nothing.
 
         Args:
@@ -213,16 +182,18 @@ class Reach:
         port: int | None,
         sources: Iterable[ClientClass],
         checks: Sequence[_clients.Check],
-    ) -> dict[ClientClass, Allowed | None]:
+    ) -> dict[ClientClass, _allowed.Allowed | None]:
         service = self.topology.services.get(_key(target))
         is_workload = target.destination.kind is not DestinationKind.SERVICE
         knows_pods = is_workload or (service is not None and _snapshot.has_selector(service))
-        asked: dict[tuple[object, ...], Allowed | None] = {}
-        found: dict[ClientClass, Allowed | None] = {}
+        asked: dict[tuple[object, ...], _allowed.Allowed | None] = {}
+        found: dict[ClientClass, _allowed.Allowed | None] = {}
         for source in sources:
             signature = self.clients.signature(source, checks)
             if signature not in asked:
-                asked[signature] = _of(self._ask(target, port, source), knows_pods=knows_pods)
+                asked[signature] = _allowed.of(
+                    self._ask(target, port, source), knows_pods=knows_pods
+                )
             found[source] = asked[signature]
         return found
 
@@ -252,7 +223,7 @@ class Reach:
         by_application: dict[Destination, list[list[Manifest]]] = {}
         for group in self._groups():
             pod = group[0]
-            where = Destination.workload(_snapshot.namespace(pod), _topology.application(pod))
+            where = Destination.workload(_snapshot.namespace(pod), _workloads.application(pod))
             by_application.setdefault(where, []).append(group)
         for destination, groups in by_application.items():
             if not any(self._concerns(group[0]) for group in groups):
@@ -269,7 +240,7 @@ class Reach:
             for rule in policy.rules
             for check in rule.conditions
         )
-        for group in _topology.workloads(self.topology.pods.values()):
+        for group in _workloads.workloads(self.topology.pods.values()):
             by_capture: dict[object, list[Manifest]] = {}
             for pod in group:
                 key = self.topology.on_mesh(pod), _snapshot.name(pod) if tells_apart else ""
@@ -299,59 +270,6 @@ class Reach:
         return [*sorted(port for port in found if isinstance(port, int))] or [None]
 
 
-def differences(before: Reach, after: Reach) -> list[Difference]:
-    """Return what clients may do in one snapshot and not in another, sorted.
-
-    Args:
-        before: of a snapshot.
-        after: of one that differs in its policies only.
-    """
-    return sorted(
-        (
-            each
-            for target in max(before.targets, after.targets, key=len)
-            for each in _differences(before, after, target)
-        ),
-        key=lambda each: each.where,
-    )
-
-
-def _differences(before: Reach, after: Reach, target: Target) -> Iterator[Difference]:
-    policies = [*before.policies(target), *after.policies(target)]
-    sources = before.clients.sources([*before.checks(target), *after.checks(target)])
-    ports = before.ports(target, policies)
-    merged: dict[tuple[Access, Allowed | None, Allowed | None], list[int | None]] = {}
-    for port in ports:
-        old = before.allowed(target, port, sources)
-        new = after.allowed(target, port, sources)
-        pairs = {each: (old[each], new[each]) for each in sources}
-        found = {each: None if old == new else (old, new) for each, (old, new) in pairs.items()}
-        for source, excluded, (was, becomes) in _clients.together(found, before.clients):
-            access = _access(target, source, excluded, becomes or was or Allowed(""))
-            merged.setdefault((access, was, becomes), []).append(port)
-    for (access, was, becomes), at in merged.items():
-        shown, hidden = _numbers(target, at, ports)
-        yield Difference(
-            _placed(access, was, shown, hidden), _placed(access, becomes, shown, hidden)
-        )
-
-
-def _placed(
-    access: Access, allowed: Allowed | None, ports: tuple[int, ...], other_than: tuple[int, ...]
-) -> Access | None:
-    if allowed is None:
-        return None
-    return dataclasses.replace(
-        access,
-        operations=allowed.operations,
-        unless=allowed.unless,
-        ports=ports,
-        other_than=other_than,
-        proxy=allowed.proxy,
-        policies=allowed.policies,
-    )
-
-
 def _named_ports(policy: Policy) -> Iterator[int]:
     """Yield the ports that a policy names."""
     for rule in policy.rules:
@@ -366,9 +284,10 @@ def _key(target: Target) -> _snapshot.Name:
     return target.destination.namespace, target.destination.name
 
 
-def _access(
-    target: Target, source: ClientClass, excluded: tuple[str, ...], allowed: Allowed
+def access_of(
+    target: Target, source: ClientClass, excluded: tuple[str, ...], allowed: _allowed.Allowed
 ) -> Access:
+    """Return the access that an allowance is, without its ports."""
     where = target.destination
     return Access(
         source=source.label,
@@ -385,12 +304,12 @@ def _access(
 def _at_ports(
     target: Target,
     access: Access,
-    found: Sequence[tuple[int | None, Allowed]],
+    found: Sequence[tuple[int | None, _allowed.Allowed]],
     asked: Sequence[int | None],
 ) -> Access:
     """Return an access with the ports at which it is, and with the rules that allow it there."""
     refs = {ref.order: ref for _, allowed in found for ref in allowed.policies}
-    ports, other_than = _numbers(target, [port for port, _ in found], asked)
+    ports, other_than = numbers(target, [port for port, _ in found], asked)
     return dataclasses.replace(
         access,
         ports=ports,
@@ -400,7 +319,7 @@ def _at_ports(
     )
 
 
-def _numbers(
+def numbers(
     target: Target, ports: Sequence[int | None], asked: Sequence[int | None]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return ports as `Access` has them: those that are meant, else those that are not."""
@@ -409,60 +328,3 @@ def _numbers(
     if target.destination.kind is not DestinationKind.SERVICE and asked[-1] in ports:
         return (), tuple(port for port in asked if port is not None and port not in ports)
     return tuple(port for port in ports if port is not None), ()
-
-
-def _of(verdict: Verdict, *, knows_pods: bool) -> Allowed | None:
-    """Return what a verdict allows; None: nothing.
-
-    Args:
-        verdict: on a request with unspecified members.
-        knows_pods: whether the pods behind the destination are known.
-    """
-    if verdict.decision is Decision.DENIED:
-        return None
-    waypoints = [hop for hop in verdict.hops if hop.proxy is not Proxy.ZTUNNEL]
-    pods = [hop for hop in verdict.hops if hop.proxy is Proxy.ZTUNNEL]
-    unless: list[str] = []
-    pods_differ = len({(hop.decision, hop.only, hop.unless) for hop in pods}) > 1
-    if waypoints or pods_differ or verdict.has_open_pods:
-        unless = [text for hop in pods for text in _denied_at(hop)]
-    deciding = (waypoints or ([] if unless else pods))[:1]
-    unless = [text for hop in deciding for text in _denied(hop)] + unless
-    unless += [] if knows_pods else [_UNKNOWN_PODS]
-    texts = [condition.text for hop in deciding for condition in hop.only]
-    rules = [ref for hop in (waypoints or pods) for ref in _rules(hop)]
-    return Allowed(
-        operations="; ".join(sorted(set(texts))) or _describe.ANY_OPERATION,
-        unless=tuple(dict.fromkeys(unless)),
-        proxy=verdict.hops[0].proxy if verdict.hops else None,
-        policies=tuple(rules),
-    )
-
-
-def _rules(hop: Hop) -> list[PolicyRef]:
-    """Return the rules by which a proxy allows requests."""
-    found = [condition.policy for condition in hop.only]
-    return [*found, hop.policy] if hop.policy and hop.decision is not Decision.DENIED else found
-
-
-def _denied(hop: Hop) -> Iterator[str]:
-    """Yield the requests that a proxy denies of those that an ALLOW policy allows."""
-    yield from (condition.text for condition in hop.unless)
-    for condition in hop.asked:
-        yield f"{condition.text}, if the external authorizer denies"
-
-
-def _denied_at(hop: Hop) -> Iterator[str]:
-    """Yield the requests that ztunnel denies in front of some pods, or to a waypoint."""
-    if hop.decision is Decision.DENIED:
-        yield f"at {hop.where}"
-    if hop.decision is not Decision.CONDITIONAL:
-        return
-    if hop.only:
-        yield f"at {hop.where} only {' or '.join(_texts(hop.only))}"
-    for text in _denied(hop):
-        yield f"at {hop.where} {text}"
-
-
-def _texts(conditions: Iterable[Condition]) -> list[str]:
-    return sorted({condition.text for condition in conditions})

@@ -8,13 +8,10 @@ pilot/pkg/serviceregistry/ambient).
 """
 
 import collections
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from istio_ambient import gateways, kube
-from istio_ambient.authorization import _requests
 from istio_ambient.authorization.evaluator import (
     _custom,
     _peer_authentication,
@@ -27,49 +24,15 @@ from istio_ambient.authorization.evaluator._policies import Check, Policy, Refer
 from istio_ambient.authorization.evaluator._request import Destination
 from istio_ambient.authorization.evaluator._snapshot import Manifest, Snapshot
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
+from istio_ambient.authorization.evaluator._waypoints import Waypoint, Waypoints
+from istio_ambient.authorization.evaluator._workloads import application, workloads
 
-MANAGED_LABEL = "gateway.istio.io/managed"
 REDIRECTION = "ambient.istio.io/redirection"
 """Annotation by which istio-cni says that it redirects the traffic of a pod to ztunnel."""
-_POD_LABELS = frozenset(
-    {
-        "apps.kubernetes.io/pod-index",
-        "controller-revision-hash",
-        "pod-template-hash",
-        "statefulset.kubernetes.io/pod-name",
-    }
-)
-"""Labels by which pods of one workload differ."""
-_MESH_CONTROLLERS = ("istio.io-mesh-controller", "istio.io-eastwest-controller")
 
 
 LabelKey = tuple[str, str, str]
 """Namespace, name and value of a label."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Waypoint:
-    """A Gateway that is a waypoint and has an address."""
-
-    namespace: str
-    name: str
-    traffic: str
-    """`service`, `workload`, `all` or `none`."""
-    sources: tuple[str, ...]
-    """Identities of its pods, `<namespace>/<service account>`; empty: it has none."""
-    addresses: tuple[str, ...]
-    """IP addresses of its pods."""
-    is_reachable: bool
-    """Whether a pod is ready to take requests of other proxies. ztunnel sends no request elsewhere
-    where none is: those to the Services of such a waypoint fail."""
-
-    @property
-    def source(self) -> str:
-        """The identity of a pod; without pods, the one that istiod would give it."""
-        return next(iter(self.sources), f"{self.namespace}/{self.name}")
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class Topology:
@@ -97,7 +60,11 @@ class Topology:
         for (where, _), service in self.services.items():
             for label, value in sorted(_selector(service).items())[:1]:
                 self._selecting[where, label, value].append(service)
-        self._waypoints: dict[_snapshot.Name, tuple[Waypoint | None, str]] = {}
+        self._waypoints = Waypoints(
+            self.gateways,
+            self.namespaces,
+            lambda where, gateway: self._labelled.get((where, gateways.NAME_LABEL, gateway), ()),
+        )
         self._at_waypoints: dict[tuple[Waypoint, _snapshot.Name | None, bool], list[Policy]] = {}
         self._at_ztunnels: dict[_snapshot.Name, list[Policy]] = {}
 
@@ -161,72 +128,12 @@ class Topology:
         ]
 
     def service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
-        """Return the waypoint of a Service, or None and a note.
-
-        The note says why a waypoint that the labels name is not used; it is empty where the labels
-        name none.
-        """
-        key = _snapshot.key(service)
-        if key not in self._waypoints:
-            self._waypoints[key] = self._service_waypoint(service)
-        return self._waypoints[key]
-
-    def _service_waypoint(self, service: Manifest) -> tuple[Waypoint | None, str]:
-        if _snapshot.labels(service).get(MANAGED_LABEL) in _MESH_CONTROLLERS:
-            return None, ""
-        found, note = self._named_waypoint(service)
-        if found and found.traffic not in ("service", "all"):
-            return None, f"waypoint {found} does not serve Services"
-        return found, note
+        """See `Waypoints.of_service`."""
+        return self._waypoints.of_service(service)
 
     def pod_waypoint(self, pod: Manifest) -> Waypoint | None:
-        """Return the waypoint of a pod, for requests to the pod's own address."""
-        if gateways.NAME_LABEL in _snapshot.labels(pod):
-            return None  # A pod of a waypoint or gateway.
-        found, _ = self._named_waypoint(pod)
-        return found if found and found.traffic in ("workload", "all") else None
-
-    def _named_waypoint(self, labelled: Manifest) -> tuple[Waypoint | None, str]:
-        where = _snapshot.namespace(labelled)
-        for labels in (_snapshot.labels(labelled), self.namespaces.get(where, {})):
-            if gateways.USE_WAYPOINT not in labels:
-                continue
-            name = labels[gateways.USE_WAYPOINT]
-            if name == "none":
-                return None, ""
-            key = labels.get(gateways.USE_WAYPOINT_NAMESPACE, where), name
-            gateway = self.gateways.get(key)
-            if not gateway or not kube.items(kube.section(gateway, "status"), "addresses"):
-                return None, f"waypoint {'/'.join(key)} does not exist, so requests bypass it"
-            if not self._allows(gateway, where):
-                return None, f"waypoint {'/'.join(key)} does not allow namespace {where}"
-            return self._waypoint(gateway), ""
-        return None, ""
-
-    def _allows(self, gateway: Manifest, where: str) -> bool:
-        """Return whether a waypoint's listener allows Services of a namespace."""
-        for listener in kube.items(_snapshot.spec(gateway), "listeners"):
-            if (listener.get("protocol"), listener.get("port")) == ("HBONE", gateways.HBONE_PORT):
-                allowed = kube.section(kube.section(listener, "allowedRoutes"), "namespaces")
-                if allowed.get("from") == "Selector":
-                    selector = kube.section(allowed, "selector")
-                    return _matches(selector, self.namespaces.get(where, {}))
-                return allowed.get("from") == "All" or where == _snapshot.namespace(gateway)
-        return where == _snapshot.namespace(gateway)
-
-    def _waypoint(self, gateway: Manifest) -> Waypoint:
-        where, name = _snapshot.key(gateway)
-        pods = self._labelled.get((where, gateways.NAME_LABEL, name), [])
-        addresses = {_snapshot.address(pod) for pod in pods}
-        return Waypoint(
-            where,
-            name,
-            _snapshot.labels(gateway).get(gateways.WAYPOINT_FOR_LABEL, "service"),
-            tuple(sorted(set(map(_snapshot.identity, pods)))),
-            tuple(sorted(each for each in addresses if each)),
-            # Gateways of other classes take no requests of ztunnels.
-            gateways.is_waypoint(gateway) and any(map(_snapshot.is_ready, pods)),
-        )
+        """See `Waypoints.of_pod`."""
+        return self._waypoints.of_pod(pod)
 
     def waypoint_bypass(self, service: Manifest, *, by_gateway: bool) -> str:
         """Return why a client with an identity bypasses a Service's waypoint; empty: it does not.
@@ -266,7 +173,7 @@ class Topology:
         return {
             source
             for gateway in filter(gateways.is_waypoint, self.gateways.values())
-            for found in [self._waypoint(gateway)]
+            for found in [self._waypoints.of_gateway(gateway)]
             for source in (found.source, *found.sources)
         }
 
@@ -440,36 +347,6 @@ class Topology:
                 yield Policy(ref, _policies.ALLOW, (rule,))
 
 
-def application(pod: Manifest) -> str:
-    """Return the application of a pod: from its labels, else its controller, else its name."""
-    labels = _snapshot.labels(pod)
-    owners = kube.items(pod["metadata"], "ownerReferences")
-    named = labels.get(_requests.NAME_LABEL) or labels.get("app")
-    if named or not owners:
-        return named or _snapshot.name(pod)
-    # The Deployment of a ReplicaSet, whose name ends with the hash of the pod template.
-    return owners[0]["name"].removesuffix(f"-{labels.get('pod-template-hash')}")
-
-
-def workloads(pods: Iterable[Manifest]) -> list[list[Manifest]]:
-    """Return the pods in groups with the same policies, in a stable order.
-
-    Pods of a group have the same namespace, application and labels, but for labels of single pods,
-    and ztunnel takes the same connections to them.
-    """
-    groups: dict[tuple[str, str, bool, tuple[tuple[str, str], ...]], list[Manifest]] = {}
-    for pod in pods:
-        labels = sorted(
-            (name, value)
-            for name, value in _snapshot.labels(pod).items()
-            if name not in _POD_LABELS
-        )
-        bypassing = _snapshot.is_bypassing(pod)
-        key = _snapshot.namespace(pod), application(pod), bypassing, tuple(labels)
-        groups.setdefault(key, []).append(pod)
-    return [sorted(groups[group], key=_snapshot.name) for group in sorted(groups)]
-
-
 def _selector(service: Manifest) -> dict[str, str]:
     return kube.section(_snapshot.spec(service), "selector")
 
@@ -481,18 +358,3 @@ def _is_running(pod: Manifest) -> bool:
 def _selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
     """Return whether ztunnel applies a selector to labels; an empty selector matches no pod."""
     return selector is None or (bool(selector) and selector.items() <= labels.items())
-
-
-def _matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Return whether a LabelSelector of the Kubernetes API matches labels."""
-    if not kube.section(selector, "matchLabels").items() <= labels.items():
-        return False
-    return all(_fulfils(each, labels) for each in kube.items(selector, "matchExpressions"))
-
-
-def _fulfils(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    operator, value = expression["operator"], labels.get(expression["key"])
-    has_value = value is not None
-    if operator in ("In", "NotIn"):
-        has_value = value in (expression.get("values") or ())
-    return has_value == (operator in ("In", "Exists"))
