@@ -31,12 +31,19 @@ def with_token(
         return _decide.decide(hop, applied, rules)
     ref = _token_ref(authentications[0])
     if token is _tokens.Token.MALFORMED:
+        # CUSTOM policies come before tokens, also those that are enforced as DENY.
+        refs = [each.ref for each in applied]
+        earlier = [each for each in applied if each.ref.action != each.action]
+        denied = _decide.decide(hop, earlier, rules)
+        if earlier and denied.decision is Decision.DENIED:
+            ordered = tuple(sorted(refs, key=lambda each: each.order))
+            return dataclasses.replace(denied, applied=ordered)
         return dataclasses.replace(
             hop,
             decision=Decision.DENIED,
             reason=Reason.UNAUTHORIZED,
             policy=ref,
-            applied=(ref,),
+            applied=tuple(sorted((ref, *refs), key=lambda each: each.order)),
         )
     attributes = dataclasses.replace(seen, token=None)
     decided = _decide.decide(hop, applied, dataclasses.replace(rules, attributes=attributes))

@@ -205,13 +205,15 @@ def _matches(
         for policy in policies
         for index, rule in enumerate(policy.rules)
     ]
-    for ref, policy, rule in sorted(found, key=lambda each: _envoy_name(each[0])):
+    for ref, policy, rule in sorted(found, key=lambda each: _envoy_name(each[0], each[1])):
         truth = rules.matches(policy, rule)
         condition = Condition(ref, rules.explains(policy, rule)) if truth is None else None
         yield ref, truth, condition
 
 
-def _envoy_name(ref: PolicyRef) -> tuple[bool, str]:
+def _envoy_name(ref: PolicyRef, policy: Policy) -> tuple[bool, str]:
     # Envoy evaluates CUSTOM policies in a filter of their own, before all others.
     name = f"ns[{ref.namespace}]-policy[{ref.name}]-rule[{ref.rule}]"
-    return ref.action != _policies.CUSTOM, name
+    if ref.action == _policies.CUSTOM:
+        return False, f"istio-ext-authz-{policy.authorizer}-{name}"
+    return True, name

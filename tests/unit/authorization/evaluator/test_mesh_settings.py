@@ -239,3 +239,34 @@ def test_a_token_in_the_query_counts():
     asked: dict[str, Any] = {"headers": {}, "changes": changes}
     assert verdict(path="/?access_token=x", **asked).decision is Decision.DENIED
     assert verdict(path="/?other=x", **asked).allowed
+
+
+def test_a_policy_for_an_authorizer_that_is_unknown_comes_before_a_malformed_token():
+    custom = samples.policy(
+        targetRefs=samples.TO_DETAILS, action="CUSTOM", provider={"name": "nobody"}, rules=[{}]
+    )
+    asked: dict[str, Any] = {"headers": {"authorization": "Bearer x"}}
+    settings = evaluator.MeshSettings(authorizers=frozenset({"login"}))
+    changes = {"request_authentications": (TOKENS,), "mesh": settings}
+    found = verdict(custom, changes=changes, **asked)
+    assert (found.decision, found.hops[0].reason) == (Decision.DENIED, Reason.DENY)
+    assert str(found.hops[0].policy) == "shop/policy rule 0"
+    # Where the authorizer is asked, the token is what certainly refuses the request.
+    asks = samples.policy(
+        targetRefs=samples.TO_DETAILS, action="CUSTOM", provider={"name": "login"}, rules=[{}]
+    )
+    assert verdict(asks, changes=changes, **asked).hops[0].reason is Reason.UNAUTHORIZED
+
+
+def test_of_several_authorizers_the_rule_is_named_that_envoy_names():
+    policies = [
+        samples.policy(
+            name,
+            targetRefs=samples.TO_DETAILS,
+            action="CUSTOM",
+            provider={"name": asked},
+            rules=[{}],
+        )
+        for name, asked in (("a", "permits"), ("b", "nobody"))
+    ]
+    assert str(verdict(*policies).hops[0].policy) == "shop/b rule 0"
