@@ -13,6 +13,7 @@ from lightkube.resources.core_v1 import Secret
 
 from istio_ambient import charm, control_plane, kube, manifests, preflight
 from istio_ambient.actions import _reading
+from istio_ambient.charm import parameters
 from istio_ambient.cluster import mesh_config_trial as trial
 from istio_ambient.cluster import surroundings
 from istio_ambient.preflight import State
@@ -29,8 +30,8 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
     def __init__(self, of: charm.ReconcilingCharm[control_plane.Facts]):
         super().__init__(of, {"check": self._check})
 
-    def _check(self, params: _reading.Params) -> _reading.Results:
-        form = _reading.choice(params, "format", (_reading.TABLE, _reading.JSON))
+    def _check(self, params: parameters.Params) -> _reading.Results:
+        form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
         live, facts = self.charm.look()
         client = self.charm.client
         policies = surroundings.read_policies(client)
@@ -38,7 +39,7 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
             facts.cluster, policies, admits_probes=self._admits_probes(facts)
         )
         found = preflight.rows(preflight.CONDITIONS, cluster, self._installed(live, facts), _now())
-        render = preflight.text if form == _reading.TABLE else _as_json
+        render = preflight.text if form == parameters.TABLE else _as_json
         counts = {
             "failed": sum(row.state is State.FAILS for row in found),
             "warnings": sum(row.state is State.WARNS for row in found),
