@@ -46,9 +46,9 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
         }
         return {**tables.fitted(form, found, render), **counts}
 
-    def _admits_probes(self, facts: control_plane.Facts) -> bool:
-        cilium = facts.around.cilium
-        return cilium is not None and surroundings.read_probe_policies(self.charm.client)
+    def _admits_probes(self, facts: control_plane.Facts) -> bool | None:
+        has_cilium = facts.around.cilium is not None
+        return surroundings.read_probe_policies(self.charm.client) if has_cilium else None
 
     def _installed(self, live: kube.Live, facts: control_plane.Facts) -> preflight.Installed:
         client = self.charm.client
@@ -57,7 +57,8 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
         workloads = {
             name: _readiness(client, live, kind, name) for kind, name in control_plane.WORKLOADS
         }
-        plan = self.charm.plan(desired, live) if runs else kube.Plan()
+        # What is held is not compared: without a valid option, nothing is known to be desired.
+        plan = self.charm.plan(desired, live) if runs and not desired.hold else kube.Plan()
         return preflight.Installed(
             options=facts.problems,
             definitions=control_plane.definition_problems(facts),

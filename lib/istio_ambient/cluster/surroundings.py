@@ -4,6 +4,7 @@
 """Read what the preflight has to know of a cluster: a few requests for a cluster of any size."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ from lightkube.resources.networking_v1 import NetworkPolicy
 from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.charm import owners
 from istio_ambient.gateways import DATAPLANE_MODE
+
+logger = logging.getLogger(__name__)
 
 ISTIO_LABELS: dict[str, Any] = {"app": ["istiod", "sidecar-injector"]}
 """Labels of Istio's Deployment and webhooks, whichever installer made them."""
@@ -91,14 +94,28 @@ def read_policies(client: kube.Client) -> preflight.NetworkPolicies:
     )
 
 
-def read_probe_policies(client: kube.Client) -> bool:
+def read_probe_policies(client: kube.Client) -> bool | None:
     """Return whether a policy of Cilium admits kubelets' probes to every pod: one request.
 
-    Raises:
-        kube.RequestError: on any answer but success or 404.
+    None: it cannot be read.
     """
-    found = kube.list_kind(client, resources.CiliumClusterwideNetworkPolicy) or ()
-    return preflight.admits_probes(map(kube.manifest_of, found))
+    found = _of_a_cni(client, resources.CiliumClusterwideNetworkPolicy)
+    return None if found is None else preflight.admits_probes(found)
+
+
+def _of_a_cni(
+    client: kube.Client, kind: kube.ResourceType, fields: dict[str, str] | None = None
+) -> list[kube.Manifest] | None:
+    """Return objects of a kind that a CNI defines; None: they cannot be read.
+
+    Its API may be served by a program of its own. A fault of that program delays no hook.
+    """
+    try:
+        found = kube.list_kind(client, kind, fields=fields) or ()
+    except kube.RequestError as error:
+        logger.warning("the preflight cannot read what a CNI defines: %s", error)
+        return None
+    return [*map(kube.manifest_of, found)]
 
 
 def _node(client: kube.Client) -> preflight.NodeFacts:
@@ -151,10 +168,11 @@ def _calico(
         return None
     # Its definitions are of the first group, and of the second alone where it is installed so.
     for kind in (resources.FelixConfiguration, resources.FelixConfigurationV3):
-        default = kube.list_kind(client, kind, fields=_DEFAULT)
+        default = _of_a_cni(client, kind, _DEFAULT)
+        if default is None:
+            return None
         if default:
-            felix = kube.section(kube.manifest_of(default[0]), "spec")
-            return preflight.calico_of(found[0], felix)
+            return preflight.calico_of(found[0], kube.section(default[0], "spec"))
     return preflight.calico_of(found[0], {})
 
 
@@ -167,13 +185,13 @@ def _security_groups(
     groups = preflight.security_groups_of(found[0])
     if not groups.pod_interfaces:
         return groups
-    policies = kube.list_kind(client, resources.SecurityGroupPolicy) or ()
+    policies = _of_a_cni(client, resources.SecurityGroupPolicy)
     return dataclasses.replace(groups, policies=bool(policies))
 
 
 def _routes_via_host(client: kube.Client) -> bool | None:
-    found = kube.list_kind(client, resources.ClusterNetwork, fields=_CLUSTER) or ()
-    return preflight.routes_via_host(kube.manifest_of(found[0])) if found else None
+    found = _of_a_cni(client, resources.ClusterNetwork, _CLUSTER)
+    return preflight.routes_via_host(found[0]) if found else None
 
 
 def _pod_security(client: kube.Client, namespace: str) -> str:

@@ -56,6 +56,7 @@ from istio_ambient.kube._ready import (
     available,
     deployment_readiness,
     image_of,
+    is_of_pod_security,
     rolled_out,
     workload_readiness,
 )
@@ -115,6 +116,7 @@ __all__ = [
     "image_of",
     "is_applied",
     "is_kept",
+    "is_of_pod_security",
     "items",
     "kind_of",
     "label_changes",

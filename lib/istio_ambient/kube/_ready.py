@@ -88,7 +88,7 @@ def workload_readiness(
     since = _since(manifest, pods)
     reason = _pods_reason(pods) or _replica_failure(manifest)
     refusal = "" if reason else _refusal(client, manifest, pods)
-    if _POD_SECURITY in refusal:
+    if is_of_pod_security(refusal):
         remedy = allow_any_pod(str(manifest["metadata"].get("namespace", "")))
         return Readiness(
             what,
@@ -129,6 +129,11 @@ def _replica_failure(workload: Manifest) -> str:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return _reason(condition, condition["type"])
     return ""
+
+
+def is_of_pod_security(message: str) -> bool:
+    """Return whether a pod is refused for the Pod Security Standard of its namespace."""
+    return _POD_SECURITY in message
 
 
 def allow_any_pod(namespace: str) -> str:

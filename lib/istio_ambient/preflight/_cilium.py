@@ -109,7 +109,7 @@ def _host_routing(cluster: Cluster) -> Iterator[Finding]:
 def _denies(cluster: Cluster) -> Iterator[Finding]:
     cilium = cluster.around.cilium
     always = _config(cluster).get("enable-policy", "").strip().lower() == "always"
-    if cilium and always and not cilium.admits_probes:
+    if cilium and always and cilium.admits_probes is False:
         yield Finding(
             _place(cluster, "enable-policy"),
             "is always, and no policy allows kubelets' probes of pods on the mesh",

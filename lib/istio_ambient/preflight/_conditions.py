@@ -46,13 +46,16 @@ class Cluster:
     """None: not read."""
 
 
-def with_policies(cluster: Cluster, policies: NetworkPolicies, *, admits_probes: bool) -> Cluster:
+def with_policies(
+    cluster: Cluster, policies: NetworkPolicies, *, admits_probes: bool | None
+) -> Cluster:
     """Return a cluster with what hooks do not read of it.
 
     Args:
         cluster: as hooks read it.
         policies: NetworkPolicies.
-        admits_probes: whether a policy of Cilium admits kubelets' probes to every pod.
+        admits_probes: whether a policy of Cilium admits kubelets' probes to every pod; None: it
+            is not known.
     """
     around = cluster.around
     if around.cilium:

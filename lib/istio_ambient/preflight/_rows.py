@@ -117,10 +117,8 @@ def rows(
         *_of_problems(
             Area.CLUSTER,
             "pods",
-            "a dry run creates pods of istio-cni",
-            [problem(Code.POD_SECURITY, f"namespace {cluster.model}", installed.pod_refusal, "")]
-            if installed.pod_refusal
-            else [],
+            "a dry run creates pods like those of istio-cni",
+            _refusals(installed.pod_refusal, cluster.model),
         ),
         *_of_problems(
             Area.CLUSTER, "definitions", "custom resource definitions fit", installed.definitions
@@ -158,6 +156,16 @@ def _of_problems(area: Area, name: str, title: str, problems: Sequence[Problem])
         yield Row(area, name, title, State.FAILS, problem=each)
     if not problems:
         yield Row(area, name, title, State.HOLDS)
+
+
+def _refusals(message: str, namespace: str) -> list[Problem]:
+    """Return why pods may not be created; none: they may be."""
+    if not message:
+        return []
+    forbidden = kube.is_of_pod_security(message)
+    code = Code.POD_SECURITY if forbidden else Code.REFUSED_BY_ADMISSION
+    remedy = kube.allow_any_pod(namespace) if forbidden else "exempt the namespace from it"
+    return [problem(code, f"namespace {namespace}", message, remedy)]
 
 
 _NOT_INSTALLED = "not installed yet"

@@ -50,8 +50,8 @@ class Cilium:
     namespace: str = SYSTEM
     """Of Cilium."""
     admits_probes: bool | None = None
-    """Whether a policy of the cluster admits kubelets' probes to every pod; None: not read, since
-    nothing depends on it."""
+    """Whether a policy of the cluster admits kubelets' probes to every pod; None: nothing depends
+    on it, or it cannot be read."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -82,6 +82,34 @@ def test_what_a_tenant_names_like_a_cni_is_none():
     assert (around.cilium, around.calico, around.security_groups) == (None, None, None)
 
 
+class Faulty(FakeCluster):
+    """A cluster in which kinds of CNIs cannot be listed."""
+
+    def list(self, res: Any, **selectors: Any) -> Any:
+        found = super().list(res, **selectors)
+        if issubclass(res, resources.Cluster | resources.Namespaced):
+            raise kube.RequestError("list", "the server is currently unable", 503, transient=True)
+        return found
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        clusters.calico(bpfEnabled=True),
+        clusters.eks({"ENABLE_POD_ENI": "true"}),
+        clusters.ovn(),
+        clusters.cilium({**clusters.GOOD_CILIUM, "enable-policy": "always"}),
+    ],
+)
+def test_an_api_of_a_cni_that_does_not_answer_delays_no_hook(objects: list[Any]):
+    client: Any = Faulty(objects)
+    with mock.patch.object(kube, "server_version", mock.Mock(return_value=(1, 34))):
+        around = surroundings.read(client, kube.Live(IDENTITY, ()))
+    cluster = preflight.Cluster(around)
+    assert preflight.findings(cluster) == preflight.Findings((), (), ())
+    assert clusters.codes(clusters.read(objects))
+
+
 def answering(code: int, message: str) -> Any:
     """Return a client whose dry runs fail."""
 

@@ -139,6 +139,21 @@ def cilium(config: Mapping[str, str], where: str = "kube-system") -> Objects:
     return [agents, obj("ConfigMap", "cilium-config", where, data=dict(config))]
 
 
+# Canonical Kubernetes sets these (k8s-snap, features/cilium/network/values.go).
+CANONICAL = {**GOOD_CILIUM, "bpf-lb-sock": "true"}
+# Azure pins legacy routing (azure-container-networking, test/integration/manifests/cilium).
+AZURE = {
+    **REPLACING,
+    "cni-chaining-mode": "generic-veth",
+    "enable-endpoint-routes": "true",
+    "enable-host-legacy-routing": "true",
+    "enable-ipv4-masquerade": "false",
+    "enable-ipv6-masquerade": "false",
+    "ipam": "delegated-plugin",
+    "routing-mode": "native",
+}
+
+
 def without(config: Mapping[str, str], key: str) -> dict[str, str]:
     """Return a configuration without a key."""
     return {each: value for each, value in config.items() if each != key}

@@ -77,6 +77,7 @@ BROKEN: dict[str, Broken] = {
         cilium({**GOOD_CILIUM, "bpf-lb-sock": "true"}),
         {},
     ),
+    "Canonical Kubernetes": (Code.SOCKET_LOAD_BALANCING, cilium(clusters.CANONICAL), {}),
     "sockets of pods too": (
         Code.SOCKET_LOAD_BALANCING,
         cilium({**GOOD_CILIUM, "bpf-lb-sock": "true", "bpf-lb-sock-hostns-only": "false"}),
@@ -315,6 +316,8 @@ HEALTHY: tuple[Callable[[random.Random], Objects], ...] = (
     ),
     lambda r: cilium(GOOD_CILIUM, r.choice(("kube-system", "cilium"))),
     lambda r: cilium(REPLACING, r.choice(("kube-system", "cilium"))),
+    lambda _: cilium({**clusters.CANONICAL, "bpf-lb-sock-hostns-only": "true"}),
+    lambda _: cilium(clusters.AZURE),
     lambda _: cilium(without(GOOD_CILIUM, "cni-exclusive")),
     lambda _: cilium({**GOOD_CILIUM, "kube-proxy-replacement": "partial"}),
     lambda _: cilium({**GOOD_CILIUM, "enable-host-reachable-services": "false"}),

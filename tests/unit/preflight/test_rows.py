@@ -113,7 +113,8 @@ REFUSED = waits("ztunnel a", Code.PROXY_REFUSES)
         ({"reports": (REFUSED,)}, "proxies", State.FAILS),
         ({"reports": (waits("p", Code.POLICY_NOT_ACCEPTED),)}, "accepted", State.FAILS),
         ({"reports": (waits("istiod", Code.ISTIOD_SILENT),)}, "configuration", State.WARNS),
-        ({"pod_refusal": "violates PodSecurity"}, "pods", State.FAILS),
+        ({"pod_refusal": 'violates PodSecurity "baseline"'}, "pods", State.FAILS),
+        ({"pod_refusal": "denied by policy"}, "pods", State.FAILS),
         (
             {"options": (Problem("", "config", "hub", "x", "y", Code.INVALID_OPTION),)},
             "options",
@@ -132,6 +133,25 @@ def test_what_is_wrong_with_an_installed_mesh_is_in_its_row(
     found = states(rows(dataclasses.replace(WORKS, **change)))
     assert found.pop(row) is state
     assert not {State.FAILS, State.WARNS} & set(found.values())
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "remedy"),
+    [
+        (
+            'violates PodSecurity "baseline"',
+            Code.POD_SECURITY,
+            "kubectl label --overwrite ns istio-system "
+            "pod-security.kubernetes.io/enforce=privileged",
+        ),
+        ("denied by policy", Code.REFUSED_BY_ADMISSION, "exempt the namespace from it"),
+    ],
+)
+def test_a_refused_pod_has_the_remedy_for_what_refuses_it(message: str, code: Code, remedy: str):
+    found = rows(dataclasses.replace(WORKS, pod_refusal=message))
+    (row,) = (each.problem for each in found if each.name == "pods")
+    assert row is not None
+    assert (row.code, row.message, row.remedy) == (code, message, remedy)
 
 
 @pytest.mark.parametrize(

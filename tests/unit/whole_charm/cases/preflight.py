@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.unit.whole_charm.cases.base_control_plane import CNI, SYSTEM, VALUES
-from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, blocked, warning
+from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
 from tests.unit.whole_charm.scenarios import Case, Patch
 
 ISTIOD = f"Deployment {SYSTEM}/istiod"
@@ -191,6 +191,12 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
                 "requests": [],
                 "status": Has("unknown: "),
             },
+        ),
+        "the check with an option that cannot be used": Case(
+            {"config": {"hub": "https://registry.example"}},
+            {"action: json": Has("CI-101")},
+            given={**given, "event": {"action": "check", "params": {"format": "json"}}},
+            same={"action: json": Lacks("to change"), "requests": []},
         ),
         "the check before anything is installed": Case(
             {"objects": cilium(cni_exclusive="true")},
