@@ -547,33 +547,6 @@ class Code(enum.Enum):
         "A member of the secret is missing or invalid. The authority that is in use stays.",
         "Correct the member of the secret that the message names: `juju update-secret`.",
     )
-    DOWNGRADE = Meaning(
-        651,
-        "the data plane is newer than this charm",
-        _E,
-        "A newer revision of the charm has upgraded the mesh, or another installer has. Istio "
-        "supports no data plane that is ahead of its control plane, so nothing is written: the "
-        "mesh goes on as it is.",
-        "`juju refresh` to a revision of the minor version that the message names.",
-    )
-    SKIPPED_MINOR = Meaning(
-        652,
-        "an upgrade skips a minor version of Istio",
-        _W,
-        "Istio supports one minor version between control plane and data plane. Until istio-cni "
-        "and ztunnel are upgraded, which follows by itself, they are further behind.",
-        "None, if the upgrade ends soon. To keep to Istio's rule, go through a revision of each "
-        "minor version: [Upgrade Istio](../how-to/upgrade-istio.md#from-the-public-charms).",
-    )
-    TAG_BEHIND = Meaning(
-        653,
-        "option tag keeps an older Istio",
-        _W,
-        "The option was set for an earlier revision of the charm, and its value stays when the "
-        "charm is refreshed. Images are older than the templates, which a patch may be.",
-        "`juju config <istio-k8s> --reset tag`, unless you want this version.",
-    )
-
     CILIUM_HOST_ROUTING = Meaning(
         621,
         "Cilium routes past the host's network stack",
@@ -689,6 +662,32 @@ class Code(enum.Enum):
         "all connections on the mesh end.",
         "With `ca-secret`: `juju update-secret` with a new one. istiod renews an authority of its "
         "own in time, while it runs: see its log.",
+    )
+    DOWNGRADE = Meaning(
+        651,
+        "the data plane is newer than this charm",
+        _E,
+        "A newer revision of the charm has upgraded the mesh, or another installer has. Istio "
+        "supports no data plane that is ahead of its control plane, so nothing is written: the "
+        "mesh goes on as it is.",
+        "`juju refresh` to a revision of the minor version that the message names.",
+    )
+    SKIPPED_MINOR = Meaning(
+        652,
+        "an upgrade skips a minor version of Istio",
+        _W,
+        "Istio supports one minor version between control plane and data plane. Until istio-cni "
+        "and ztunnel are upgraded, which follows by itself, they are further behind.",
+        "None, if the upgrade ends soon. To keep to Istio's rule, go through a revision of each "
+        "minor version: [Upgrade Istio](../how-to/upgrade-istio.md#from-the-public-charms).",
+    )
+    TAG_BEHIND = Meaning(
+        653,
+        "option tag keeps an older Istio",
+        _W,
+        "The option was set for an earlier revision of the charm, and its value stays when the "
+        "charm is refreshed. Images are older than the templates, which a patch may be.",
+        "`juju config <istio-k8s> --reset tag`, unless you want this version.",
     )
 
     # What istiod and the proxies accept.
