@@ -17,6 +17,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_list
 
 LIBRARIES = ("cytoscape.min.js", "dagre.min.js")
@@ -70,6 +71,7 @@ def data(shown: Map) -> dict[str, Any]:
         "hardened": shown.hardened,
         "notWeighed": list(shown.not_weighed),
         "aboutNodes": shown.about_nodes,
+        "words": {**access_list.NAMES, "everything": evaluator.ANY_OPERATION},
         "entries": [
             {**access_list.data(entry), "hardened": mode}
             for mode, entries in shown.entries_by_mode.items()

@@ -117,3 +117,10 @@ def test_a_picture_of_many_arrows_names_the_page_instead():
         access_list.TooLargeError, match="41 arrows are illegible; use format=html"
     ):
         svg(many)
+
+
+def test_the_words_of_the_page_are_those_of_the_list():
+    found = embedded(access_page.html(shown()))["words"]
+    assert found == {**access_list.NAMES, "everything": evaluator.ANY_OPERATION}
+    scripts = "".join(map(access_page._text, access_page.SCRIPTS))
+    assert not [word for word in found.values() if f'"{word}"' in scripts]

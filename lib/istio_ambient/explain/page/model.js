@@ -3,22 +3,21 @@
 //
 // What the page shows, as plain values: nodes and edges of one mode, made of entries of list-access.
 
-/** Classes of clients, in the order of the legend. */
+const data = JSON.parse(document.getElementById("data").textContent);
+/** Classes of clients, in the order of the legend; the words are those of the other forms of the list. */
 const CLIENTS = [
   ["identity", "an application"],
   ["gateway", "an ingress gateway"],
-  ["mesh", "any source on the mesh"],
-  ["outside", "outside of the mesh"],
-  ["any", "any client"],
+  ["mesh", data.words["*/*"]],
+  ["outside", data.words.outside],
+  ["any", data.words["*"]],
 ];
-const PLAIN_NAMES = { "*": "any client", "*/*": "any source on the mesh", outside: "outside of the mesh" };
-const EVERYTHING = "everything";
 /** A source of more targets is drawn as a dot at each of them: lines would hide the others. */
 const WIDE = 12;
 
 /** Return the words for a name: `shop/*` is the whole of a model. */
 function worded(name) {
-  if (name in PLAIN_NAMES) return PLAIN_NAMES[name];
+  if (Object.hasOwn(data.words, name)) return data.words[name];
   return name.endsWith("/*") ? `every source in ${name.slice(0, -2)}` : name;
 }
 
@@ -39,7 +38,7 @@ function allowed(entry) {
 /** Return how an edge of these entries is drawn: `open`, `limited` or `conditional`. */
 function opennessOf(entries) {
   if (entries.every((entry) => entry.unless.length)) return "conditional";
-  const isOpen = (entry) => entry.operations === EVERYTHING && !entry.unless.length;
+  const isOpen = (entry) => entry.operations === data.words.everything && !entry.unless.length;
   return entries.some(isOpen) ? "open" : "limited";
 }
 

@@ -3,7 +3,6 @@
 //
 // The page: what is shown follows from one state, and each control changes that state.
 
-const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 
 const state = { hardened: data.hardened, only: "", name: "", edge: "", query: "", hidden: new Set() };
