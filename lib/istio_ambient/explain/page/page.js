@@ -168,7 +168,7 @@ function legend() {
   }
   const line = (kind, text) => made("span", "sample", made("i", `line ${kind}`), text);
   element("legend").append(
-    made("span", "title", "may do"), line("open", "everything"), line("limited", "some requests"),
+    made("span", "title", "may do"), line("open", data.words.everything), line("limited", "some requests"),
     line("conditional", "with exceptions"), line("none", "no client"),
     plan.wide.size ? made("span", "sample", swatch("identity"), `dot: a source of more than ${WIDE} targets`) : "");
 }
