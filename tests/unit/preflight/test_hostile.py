@@ -1,0 +1,77 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What others wrote into the cluster makes no condition raise, and no row unprintable."""
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from istio_ambient import preflight
+
+from tests.unit.preflight.clusters import daemon_set
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
+
+
+def members(*names: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Return mappings in which each of these members may be anything, or absent."""
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(names, JSON))
+
+
+CILIUM = st.dictionaries(
+    st.sampled_from(
+        [
+            "cni-exclusive",
+            "bpf-lb-sock",
+            "enable-host-legacy-routing",
+            "enable-bpf-masquerade",
+            "enable-policy",
+            "kube-proxy-replacement",
+            "cni-chaining-mode",
+        ]
+    ),
+    st.text(max_size=8),
+)
+FELIX = members("bpfEnabled", "bpfConnectTimeLoadBalancing", "bpfConnectTimeLoadBalancingEnabled")
+NETWORK = st.fixed_dictionaries(
+    {}, optional={"spec": JSON | members("defaultNetwork", "ovnKubernetesConfig")}
+)
+PROBES = st.fixed_dictionaries(
+    {},
+    optional={
+        "spec": JSON | members("endpointSelector", "ingress"),
+        "specs": JSON | st.lists(members("endpointSelector", "ingress"), max_size=2),
+    },
+)
+
+
+@pytest.mark.slow
+@given(CILIUM, FELIX, st.text(max_size=12), NETWORK, st.lists(PROBES, max_size=2))
+def test_no_content_makes_a_condition_raise(
+    cilium: dict[str, str],
+    felix: dict[str, Any],
+    tag: str,
+    network: dict[str, Any],
+    probes: list[dict[str, Any]],
+):
+    agents = daemon_set("calico-node", "calico-system", f"example/node:{tag}")
+    around = preflight.Surroundings(
+        cilium=preflight.Cilium(cilium, admits_probes=preflight.admits_probes(probes)),
+        calico=preflight.calico_of(agents, felix),
+        routes_via_host=preflight.routes_via_host(network),
+        pod_security=tag,
+        other_istios=(f"Deployment {tag}/istiod",),
+    )
+    cluster = preflight.Cluster(around, policies=preflight.NetworkPolicies())
+    found = preflight.rows(preflight.CONDITIONS, cluster, preflight.Installed(), NOW)
+    assert {each.name for each in preflight.CONDITIONS} <= {row.name for row in found}
+    assert all(line.isprintable() for line in preflight.text(found).split("\n"))
