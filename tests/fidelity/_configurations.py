@@ -7,6 +7,7 @@ The input of istioctl is written out here, in the terms of Istio's charts: it do
 the code under test.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -85,6 +86,8 @@ MESH_CA = manifests.MeshCA(
     ca_cert="site CA", ca_key="its key", root_cert="site root", cert_chain="site CA, site root"
 )
 
+MESH_CA_WITH_CRL = dataclasses.replace(MESH_CA, crl="its revocations")
+
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "platform": ("", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"),
     "ext_authz_providers": ({}, HTTP_PROVIDER, {**HTTP_PROVIDER, **GRPC_PROVIDER}),
@@ -104,7 +107,8 @@ VALUES: Mapping[str, tuple[Any, ...]] = {
     "image_pull_policy": ("", "Always"),
     "image_pull_secrets": ((), ("registry-credentials",)),
     "mesh_config": ({}, OVERLAY),
-    "mesh_ca": (None, MESH_CA),
+    "mesh_ca": (None, MESH_CA, MESH_CA_WITH_CRL),
+    "ca_address": ("", "cert-manager-istio-csr.cert-manager.svc:443"),
     "istiod_env": ({}, ISTIOD_ENV),
     "istiod_affinity": ({}, AFFINITY),
     "istiod_topology_spread": (None, SPREAD),
@@ -219,6 +223,7 @@ def operator(control_plane: manifests.ControlPlane) -> dict[str, Any]:
                     "platform": control_plane.platform,
                     "imagePullPolicy": config.image_pull_policy,
                     "imagePullSecrets": list(config.image_pull_secrets),
+                    "caAddress": config.ca_address,
                     "priorityClassName": config.istiod_priority_class,
                 },
                 "pilot": _pilot(control_plane)
@@ -249,6 +254,8 @@ def _pilot(control_plane: manifests.ControlPlane) -> dict[str, Any]:
     if config.istiod_topology_spread:
         values["topologySpreadConstraints"] = list(SPREAD)
     env = ISTIOD_ENV.copy() if config.istiod_env else {}
+    if config.ca_address:
+        env["ENABLE_CA_SERVER"] = "false"
     if config.dual_stack:
         env["ISTIO_DUAL_STACK"] = "true"
     if config.auto_allow_waypoint_policy:
@@ -279,6 +286,10 @@ def _cni(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
 
 
 def _ztunnel(control_plane: manifests.ControlPlane) -> Iterator[tuple[str, Any]]:
+    if control_plane.config.ca_address:
+        yield "caAddress", control_plane.config.ca_address
+    if control_plane.mesh_ca == MESH_CA_WITH_CRL:
+        yield "peerCaCrl", {"enabled": True}
     if control_plane.config.ztunnel_env:
         yield "logLevel", "debug"
         yield "logAsJson", True

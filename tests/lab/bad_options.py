@@ -47,6 +47,10 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
     "istiod-resources": AMOUNTS,
     "istiod-tolerations": TOLERATIONS,
     "istiod-node-selector": [("{a: 1}", "1 is no value of a label", "quote it")],
+    "ca-address": [("https://ca.example:443", "'https://ca.example:443'", "<port>")],
+    "cluster-id": [("a b", "'a b'", "letters")],
+    "trust-domain": [("spiffe://shop", "'spiffe://shop'", "without spiffe://")],
+    "trust-domain-aliases": [("a.test b.test c.test", "3 aliases", "at most 2")],
     "istiod-affinity": [
         ("{nodeAfinity: {}}", "nodeAfinity", "API reference"),
         ("[1]", "a list, not a mapping", "key: value"),

@@ -6,15 +6,16 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
-from istio_ambient import kube
+from istio_ambient import authorization, kube, resources
 from istio_ambient.charm import _alert_rules
 from lightkube import codecs
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import Namespace, Pod
+from lightkube.resources.core_v1 import Namespace, Pod, ServiceAccount
 
 from tests import lab
 from tests.lab import _metrics, conftest, juju
@@ -76,9 +77,9 @@ def plain(cluster: lab.Cluster, service: str) -> str:
     return response.hop if response.status == 200 else f"refused by {response.hop}"
 
 
-def hbone(cluster: lab.Cluster, service: str) -> str:
+def hbone(cluster: lab.Cluster, service: str, account: str = "details") -> str:
     """Return what answered a request over mutual TLS, from a workload on the mesh."""
-    response = cluster.request(f"{SHOP}/details", service, via="pod")
+    response = cluster.request(f"{SHOP}/{account}", service, via="pod")
     return response.hop if response.status == 200 else f"refused by {response.hop}"
 
 
@@ -99,6 +100,45 @@ def test_strict_mode_refuses_plain_text_and_nothing_else(
     control_plane.settle()
     assert lab.eventually(lambda: plain(cluster, details) == "application")
     assert hbone(cluster, details) == "application"
+
+
+def test_ztunnel_knows_identities_by_the_trust_domain_of_the_mesh_alone(
+    cluster: lab.Cluster, control_plane: juju.Model, details: str
+):
+    target = authorization.Target.workload(SHOP, {authorization.NAME_LABEL: "details"})
+    # The client keeps certificates: each account has one of the time when it is used first.
+    accounts = ("details", "later")
+    rule = authorization.AllowRule(tuple(authorization.Source(SHOP, each) for each in accounts))
+    policy = authorization.allow("itself", target, (rule,))
+    client = cast(kube.Client, cluster.client)
+    cluster.client.create(policy)
+    metadata = ObjectMeta(name="later", namespace=SHOP)
+    cluster.client.create(ServiceAccount(metadata=metadata))
+
+    def later() -> str:
+        return hbone(cluster, details, "later")
+
+    try:
+        assert lab.eventually(lambda: plain(cluster, details) == "refused by ztunnel")
+        assert hbone(cluster, details) == "application"
+
+        # istiod starts again, and signs in the new one. It translates no policy for ztunnel.
+        control_plane.config(APP, trust_domain="mesh.example")
+        control_plane.wait_active(timeout=300)
+        assert lab.eventually(lambda: later() == "refused by ztunnel", timeout=90)
+
+        kube.delete(client, resources.AuthorizationPolicy, "itself", SHOP)
+        domains = ("mesh.example", "cluster.local")
+        (translated,) = authorization.in_trust_domains([policy], domains)
+        cluster.client.create(translated)
+        assert lab.eventually(lambda: later() == "application")
+        # With a certificate of the former one there is no connection, whatever policies name.
+        assert hbone(cluster, details) == "refused by none"
+        assert plain(cluster, details) == "refused by ztunnel"
+    finally:
+        kube.delete(client, resources.AuthorizationPolicy, "itself", SHOP)
+        control_plane.reset(APP, "trust-domain")
+        control_plane.wait_active(timeout=300)
 
 
 ISTIOD = ("pilot_", "citadel_", "galley_")

@@ -17,7 +17,7 @@ from istio_ambient import control_plane, kube, manifests, resources
 from istio_ambient.values.problems import Problem
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
-from lightkube.resources.core_v1 import ConfigMap, Node, Secret
+from lightkube.resources.core_v1 import ConfigMap, Node, Secret, Service
 
 from tests import lab
 from tests.lab import bad_options, juju
@@ -189,6 +189,49 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
     istiod = manifest(cluster, mesh, Deployment, "istiod")
     assert {"operator": "Exists"} in istiod["spec"]["template"]["spec"]["tolerations"]
     assert no_writes(mesh)
+
+
+def test_variables_and_places_reach_the_pods_and_the_api_server_takes_them(
+    cluster: lab.Cluster, mesh: juju.Model
+):
+    configure(
+        mesh,
+        istiod_env="{PILOT_DEBOUNCE_AFTER: 200ms, LOG_OUTPUT_LEVEL: 'default:info,ads:debug'}",
+        cni_env="{NATIVE_NFTABLES: true}",
+        ztunnel_env="{RUST_LOG: debug}",
+        ztunnel_resources="{limits: {cpu: 2}}",
+        istiod_affinity="{podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{"
+        "weight: 1, podAffinityTerm: {topologyKey: kubernetes.io/hostname}}]}}",
+        istiod_topology_spread="[{maxSkew: 1, topologyKey: rack, whenUnsatisfiable: "
+        "ScheduleAnyway}]",
+        istiod_priority_class="system-cluster-critical",
+        dual_stack=True,
+    )
+    mesh.wait_active(timeout=300)
+    pods = manifest(cluster, mesh, Deployment, "istiod")["spec"]["template"]["spec"]
+    assert pods["priorityClassName"] == "system-cluster-critical"
+    assert pods["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]["app"] == "istiod"
+    assert pods["affinity"]["podAntiAffinity"]
+    service = manifest(cluster, mesh, Service, "istiod")["spec"]
+    assert service["ipFamilyPolicy"] == "PreferDualStack"
+    found = {
+        component: {each["name"]: each for each in _container(cluster, mesh, kind, component)}
+        for kind, component in ((Deployment, "istiod"), (DaemonSet, "ztunnel"))
+    }
+    assert found["istiod"]["PILOT_DEBOUNCE_AFTER"]["value"] == "200ms"
+    assert found["ztunnel"]["RUST_LOG"]["value"] == "debug"
+    assert "ZTUNNEL_RESOURCE_CPU_LIMIT" in found["ztunnel"]
+    settings = manifest(cluster, mesh, ConfigMap, "istio-cni-config")["data"]
+    assert settings["NATIVE_NFTABLES"] == "true"
+    assert no_writes(mesh)
+
+
+def _container(
+    cluster: lab.Cluster, mesh: juju.Model, kind: kube.ResourceType, name: str
+) -> list[dict[str, Any]]:
+    """Return the environment of the one container of a workload."""
+    (container,) = manifest(cluster, mesh, kind, name)["spec"]["template"]["spec"]["containers"]
+    return container["env"]
 
 
 @pytest.fixture

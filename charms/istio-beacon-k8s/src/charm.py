@@ -12,7 +12,7 @@ from istio_ambient.actions import beacon as mesh_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
-from istio_ambient.cluster import exposures, gateway_workloads, mesh_services
+from istio_ambient.cluster import exposures, gateway_workloads, mesh_services, trust_domains
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
@@ -75,6 +75,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             requesters=frozenset(requester for requester, _ in consumers),
             config=config,
             ingress=ingress,
+            trust_domains=trust_domains.read(client, live),
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )

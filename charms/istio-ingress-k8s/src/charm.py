@@ -13,7 +13,12 @@ from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
-from istio_ambient.cluster import gateway_workloads, ingress_services, signing_keys
+from istio_ambient.cluster import (
+    gateway_workloads,
+    ingress_services,
+    signing_keys,
+    trust_domains,
+)
 from istio_ambient.ingress.reports import acceptance as route_acceptance
 from istio_ambient.ingress.reports import backends
 from istio_ambient.integrations import (
@@ -94,6 +99,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             pod_labels=self.telemetry_label,
             requests=requests,
             cluster=cluster,
+            trust_domains=trust_domains.read(client, live),
             live_routes=ingress_services.live_routes(live, gateway),
             backend_policies=ingress.backend_policies_of(live),
             remembered=ingress.remembered(live, gateway),

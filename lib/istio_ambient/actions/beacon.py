@@ -100,6 +100,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
             members=self._members(),
             control_plane=control_plane.owner,
             root_namespace=control_plane.root_namespace,
+            trust_domain=control_plane.mesh.trust_domain,
             source=source,
             destination=destination,
             verdict=verdict,

@@ -46,8 +46,16 @@ from istio_ambient.authorization._requests import (
     Target,
     TargetKind,
 )
+from istio_ambient.authorization._trust_domains import (
+    DEFAULT_TRUST_DOMAINS,
+    MAX_TRUST_DOMAINS,
+    in_trust_domains,
+    trust_domains_of,
+)
 
 __all__ = [
+    "DEFAULT_TRUST_DOMAINS",
+    "MAX_TRUST_DOMAINS",
     "NAME_LABEL",
     "REQUESTED_BY",
     "UNKNOWN_MODEL",
@@ -70,6 +78,7 @@ __all__ = [
     "allow",
     "closes_target",
     "cluster",
+    "in_trust_domains",
     "is_namespace_of",
     "made_by_juju",
     "model_namespaces",
@@ -81,4 +90,5 @@ __all__ = [
     "services_of",
     "target_of",
     "targets_of",
+    "trust_domains_of",
 ]

@@ -72,7 +72,11 @@ class Source:
     @property
     def principal(self) -> str:
         """The principal of one identity, as policies name it: a SPIFFE id without its scheme."""
-        return f"{TRUST_DOMAIN}/ns/{self.namespace}/sa/{self.service_account}"
+        return self.principal_in(TRUST_DOMAIN)
+
+    def principal_in(self, trust_domain: str) -> str:
+        """Return the principal of the identity in a trust domain."""
+        return f"{trust_domain}/ns/{self.namespace}/sa/{self.service_account}"
 
     @property
     def label(self) -> str:

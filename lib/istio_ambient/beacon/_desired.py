@@ -28,7 +28,11 @@ def desired(facts: Facts) -> Desired:
     )
     labels = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(
-        objects=(*gateways.objects(waypoint), labels, *_policies(facts)),
+        objects=(
+            *gateways.objects(waypoint),
+            labels,
+            *authorization.in_trust_domains(_policies(facts), facts.trust_domains),
+        ),
         labels=(
             *gateways.namespace_patches(facts.model, {**on_namespace, **for_ingress}),
             *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),

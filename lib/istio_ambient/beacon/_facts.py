@@ -42,6 +42,8 @@ class Facts:
     requesters: frozenset[authorization.Requester] = frozenset()
     """The applications that are related over `service-mesh`."""
     config: Config = dataclasses.field(default_factory=Config)
+    trust_domains: tuple[str, ...] = authorization.DEFAULT_TRUST_DOMAINS
+    """That of the mesh, and its aliases: policies name identities in each of them."""
     problems: tuple[Problem, ...] = ()
     """Problems of databags; those of options are in `config`."""
     pending: tuple[Problem, ...] = ()

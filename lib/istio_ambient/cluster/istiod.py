@@ -78,11 +78,26 @@ def find(client: kube.Client) -> Istiod:
         kube.RequestError: on any answer but success or 404.
     """
     deployment = find_deployment(client)
+    return read(deployment, _mesh_config(client, deployment))
+
+
+def find_mesh_settings(client: kube.Client) -> evaluator.MeshSettings:
+    """Return what of the mesh config decides about requests, in two requests.
+
+    Raises:
+        NoIstiodError: there is no istiod, or several namespaces have one.
+        kube.RequestError: on any answer but success or 404.
+    """
+    text = _mesh_config(client, find_deployment(client))
+    return mesh_settings(decoded.yaml_members(text))
+
+
+def _mesh_config(client: kube.Client, deployment: kube.Manifest) -> str:
     namespace = deployment["metadata"]["namespace"]
     fields = {"metadata.name": mesh_config_name(deployment)}
     found = kube.list_kind(client, ConfigMap, namespace=namespace, fields=fields)
     data: Mapping[str, str] = (found[0].data or {}) if found else {}
-    return read(deployment, data.get("mesh", ""))
+    return data.get("mesh", "")
 
 
 def find_deployment(client: kube.Client) -> kube.Manifest:

@@ -14,7 +14,7 @@ from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.authorization import hardened_mode
 from istio_ambient.control_plane import _crds, _rollout, _versions
 from istio_ambient.control_plane._facts import Facts
-from istio_ambient.control_plane._overlay import overlay_digest, taken_annotations
+from istio_ambient.control_plane._overlay import overlay_digest, taken_annotations, without_effect
 from istio_ambient.kube import Desired
 from istio_ambient.values.problems import Problem
 
@@ -53,6 +53,7 @@ def desired(facts: Facts) -> Desired:
             *(found.cni if warns else ()),
             *found.warnings,
             *_versions.warnings(facts.app, config.tag, live),
+            *without_effect(config.mesh_config),
         ),
         hold=bool(findings) and not runs,
     )

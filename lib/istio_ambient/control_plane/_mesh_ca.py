@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from istio_ambient import manifests
-from istio_ambient.control_plane import _signers
+from istio_ambient.control_plane import _revocations, _signers
 from istio_ambient.values import certificates
 from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.problem_codes import Code
@@ -126,13 +126,16 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
         ca_key=key,
         root_cert=_pem(_ordered(roots)),
         cert_chain=_pem([signer, *_ordered(rest)]),
+        crl=_revocations.parse(content.get(_revocations.KEY, ""), (signer, *chain, *roots)),
     )
 
 
 def _is_content_of(mesh_ca: manifests.MeshCA | None, content: Mapping[str, str]) -> bool:
     """Return whether an authority is the unchanged content of a secret, but for white space."""
     texts = {key: getattr(mesh_ca, key.replace("-", "_"), "").split() for key in KEYS}
-    return texts == {key: text.split() for key, text in content.items()}
+    texts[_revocations.KEY] = getattr(mesh_ca, "crl", "").split()
+    given = {_revocations.KEY: "", **content}
+    return texts == {key: text.split() for key, text in given.items()}
 
 
 def check_validity(mesh_ca: manifests.MeshCA, now: datetime.datetime) -> None:
@@ -163,8 +166,8 @@ def _check_keys(content: Mapping[str, str]) -> None:
         if not content.get(key, "").strip():
             raise InvalidValueError("the secret does not hold it", f"add {listed}", key)
     for key in sorted(content):
-        if key not in KEYS:
-            raise InvalidValueError("not known", f"use {listed} only", key)
+        if key not in (*KEYS, _revocations.KEY):
+            raise InvalidValueError("not known", f"use {listed} and {_revocations.KEY}", key)
 
 
 def _certificates(key: str, text: str) -> list[x509.Certificate]:

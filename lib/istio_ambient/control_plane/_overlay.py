@@ -16,9 +16,10 @@ from typing import Any
 
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import acceptance, kube, resources
+from istio_ambient import acceptance, kube, manifests, resources
+from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.problem_codes import Code
-from istio_ambient.values.problems import Problem
+from istio_ambient.values.problems import InvalidValueError, Problem
 
 CONFIG_MAP = "istio"
 """Name of the ConfigMap with the MeshConfig."""
@@ -81,6 +82,18 @@ def taken_overlay(live: kube.Live) -> str:
 def taken_annotations(digest: str) -> dict[str, str]:
     """Return the annotations that remember the overlay that istiods have taken."""
     return {_TAKEN: digest}
+
+
+def without_effect(overlay: Mapping[str, Any]) -> list[Problem]:
+    """Return a problem for each field of `mesh-config` that changes nothing in ambient mode."""
+    return [
+        problem_of_option(
+            "mesh-config",
+            InvalidValueError("has no effect in ambient mode", "remove it", path),
+            Code.NO_EFFECT,
+        )
+        for path in manifests.without_effect(overlay)
+    ]
 
 
 def is_applied(objects: Iterable[kube.Resource], live: kube.Live) -> bool:

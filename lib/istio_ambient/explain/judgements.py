@@ -71,6 +71,7 @@ class MeshJudge:
             members=self.members,
             control_plane=self.control_plane,
             root_namespace=snapshot.root_namespace,
+            trust_domain=snapshot.mesh.trust_domain,
             source=self._source(attempt),
             destination=destination,
             verdict=verdict,

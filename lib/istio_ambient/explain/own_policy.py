@@ -25,6 +25,8 @@ def command(
     destination: NamedDestination,
     request: evaluator.Request,
     hop: evaluator.Hop,
+    *,
+    trust_domain: str,
 ) -> str:
     """Return a command that allows a request at the proxy that denies it; empty: there is none.
 
@@ -32,6 +34,13 @@ def command(
     compares in another form than it came in: clients choose them.
 
     Names and values of a request are data: the policy is JSON, in one quoted word.
+
+    Args:
+        source: of the request.
+        destination: of the request.
+        request: what was evaluated.
+        hop: where it is denied.
+        trust_domain: of the mesh: ztunnel knows identities by no other.
     """
     spec: dict[str, Any] = {"action": "ALLOW"}
     operation: dict[str, list[str]] = {}
@@ -57,7 +66,7 @@ def command(
         operation["ports"] = [str(port)]
     sender = hop.source or source.identity
     namespace, _, account = sender.partition("/")
-    principal = authorization.Source(namespace, account).principal
+    principal = authorization.Source(namespace, account).principal_in(trust_domain)
     rule: dict[str, Any] = {"from": [{"source": {"principals": [principal]}}]}
     if operation:
         rule["to"] = [{"operation": operation}]

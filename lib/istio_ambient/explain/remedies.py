@@ -38,6 +38,14 @@ class Case:
     request: evaluator.Request
     beacons: frozenset[str] = frozenset()
     """`<model>/<application>` of the beacons of the cluster."""
+    trust_domain: str = evaluator.DEFAULT_TRUST_DOMAIN
+    """That of the mesh."""
+
+    def own_policy(self, hop: evaluator.Hop) -> str:
+        """Return the command that allows the request at a proxy; empty: there is none."""
+        return own_policy.command(
+            self.source, self.destination, self.request, hop, trust_domain=self.trust_domain
+        )
 
     @property
     def beacon(self) -> str:
@@ -129,7 +137,7 @@ def allow_waypoint(case: Case, hop: evaluator.Hop) -> Iterator[str]:
         )
     else:
         yield "set PILOT_AUTO_ALLOW_WAYPOINT_POLICY=true in istiod's environment"
-    command = own_policy.command(case.source, case.destination, case.request, hop)
+    command = case.own_policy(hop)
     if command:
         yield f"or allow {hop.source}, the waypoint, in a policy that selects the pods: {command}"
 
@@ -352,7 +360,7 @@ def _own_policy(case: Case, hop: evaluator.Hop) -> Iterator[str]:
     """Yield how an operator allows the request without any charm."""
     if case.destination.address.namespace != case.facts.model or not case.source.on_mesh:
         return
-    command = own_policy.command(case.source, case.destination, case.request, hop)
+    command = case.own_policy(hop)
     if command:
         yield f"or allow it by a policy of your own, until you delete it: {command}"
     elif not own_policy.is_exact(case.request):

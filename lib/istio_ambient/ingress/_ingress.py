@@ -221,6 +221,13 @@ def desired(ingress: Ingress) -> Desired:
             left=facts.left_to_istiod,
         ),
     )
+    let_in = (
+        *objects.backend_policies(
+            ingress.backends, gateway, facts.backend_policies, ingress.missing_backends
+        ),
+        # Our own units are on the mesh where the whole model is.
+        *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
+    )
     return Desired(
         objects=(
             *gateways.objects(made),
@@ -228,11 +235,7 @@ def desired(ingress: Ingress) -> Desired:
             *policies,
             *objects.routes(served.objects, gateway),
             *objects.destination_rules((*served.routes, *served.withheld), gateway),
-            *objects.backend_policies(
-                ingress.backends, gateway, facts.backend_policies, ingress.missing_backends
-            ),
-            # Our own units are on the mesh where the whole model is.
-            *authorization.policies(facts.scrapers, model=facts.model, app=facts.app),
+            *authorization.in_trust_domains(let_in, facts.trust_domains),
         ),
         held=gateways.held(made),
         guards=frozenset((*_guards(policies), *facts.guards_in_force)),

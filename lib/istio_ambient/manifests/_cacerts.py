@@ -26,11 +26,14 @@ _FILES: Mapping[str, str] = {
     "cert-chain.pem": "cert_chain",
 }
 """File name in Istio's documentation → field of MeshCA."""
+_CRL = "ca-crl.pem"
 
 
 def secret(namespace: str, mesh_ca: MeshCA) -> Secret:
     """Return the Secret; its keys are the file names of Istio's documentation."""
     texts = {name: cast(str, getattr(mesh_ca, field)) for name, field in _FILES.items()}
+    if mesh_ca.crl:
+        texts[_CRL] = mesh_ca.crl
     return Secret(
         metadata=ObjectMeta(
             name=CACERTS,
@@ -53,6 +56,7 @@ def mesh_ca_of(live: Secret) -> MeshCA | None:
             field: base64.b64decode(data[name], validate=True).decode()
             for name, field in _FILES.items()
         }
+        crl = base64.b64decode(data.get(_CRL, ""), validate=True).decode()
     except (KeyError, ValueError):
         return None
-    return MeshCA(**texts, source=resources.mark(annotations, SOURCE) or "")
+    return MeshCA(**texts, crl=crl, source=resources.mark(annotations, SOURCE) or "")

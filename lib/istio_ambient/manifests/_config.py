@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from istio_ambient.values import pods
+from istio_ambient.values import hostnames, pods
+from istio_ambient.values.config import InvalidEntriesError
 from istio_ambient.values.problems import InvalidValueError
 from istio_ambient.values.text import shown
 
@@ -31,6 +32,9 @@ _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-
 _HUB = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*|{_HOST}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAX_HUB, _MAX_TAG, _MAX_PATH = 200, 128 - len(_VARIANT), 4096
+_CLUSTER_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+MAX_ALIASES = 2
+"""Aliases of the trust domain that policies of the charms name too."""
 _SECRET_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -70,6 +74,53 @@ def _folder(path: str) -> str:
     return path
 
 
+def _cluster_id(name: str) -> str:
+    if not _CLUSTER_ID.fullmatch(name):
+        remedy = "use at most 63 letters, digits, '-', '_' and '.'"
+        raise InvalidValueError(f"{shown(name)} is no name of a cluster", remedy)
+    return name
+
+
+def _ca_address(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    is_host = hostnames.is_dns_subdomain(host) and "." in host
+    if address and not (is_host and re.fullmatch("[1-9][0-9]{0,4}", port) and int(port) < 2**16):
+        remedy = "use <service>.<namespace>.svc:<port>"
+        raise InvalidValueError(f"{shown(address)} is no address", remedy)
+    return address
+
+
+def _trust_domain(name: str) -> str:
+    # SPIFFE's grammar, without what is no DNS name (istio/istio pkg/config/validation/agent).
+    if not hostnames.is_dns_subdomain(name):
+        remedy = "use a DNS name in lower case, without spiffe://"
+        raise InvalidValueError(f"{shown(name)} is no trust domain", remedy)
+    return name
+
+
+def _trust_domain_aliases(text: object) -> object:
+    """Return the trust domains of a list with commas or spaces, each of them once.
+
+    Raises:
+        InvalidEntriesError: with the valid ones. An alias that is left out allows nobody.
+        InvalidValueError: there are more than policies can name.
+    """
+    if not isinstance(text, str):
+        return text
+    valid: list[str] = []
+    errors: list[InvalidValueError] = []
+    for name in dict.fromkeys(each for each in re.split(r"[,\s]+", text) if each):
+        try:
+            valid.append(_trust_domain(name))
+        except InvalidValueError as error:
+            errors.append(error)
+    if len(valid) > MAX_ALIASES:
+        raise InvalidValueError(f"{len(valid)} aliases", f"use at most {MAX_ALIASES}")
+    if errors:
+        raise InvalidEntriesError(tuple(valid), errors)
+    return tuple(valid)
+
+
 _Folder = Annotated[str, pydantic.AfterValidator(_folder)]
 Tag = Annotated[str, pydantic.AfterValidator(_tag)]
 """What may be the tag of an image, without its variant."""
@@ -93,6 +144,16 @@ class Config(pods.PodsConfig):
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     image_pull_secrets: Annotated[tuple[str, ...], pydantic.BeforeValidator(_secret_names)] = ()
     """Names of Secrets in the namespace; waypoints and gateways look for them in their own."""
+    ca_address: Annotated[str, pydantic.AfterValidator(_ca_address)] = ""
+    """Address of a certificate authority beside istiod (istio-csr); empty: istiod signs."""
+    cluster_id: Annotated[str, pydantic.AfterValidator(_cluster_id)] = "Kubernetes"
+    """Name of the cluster, by which istiod and the proxies know it."""
+    trust_domain: Annotated[str, pydantic.AfterValidator(_trust_domain)] = "cluster.local"
+    """First part of every identity of the mesh."""
+    trust_domain_aliases: Annotated[
+        tuple[str, ...], pydantic.BeforeValidator(_trust_domain_aliases)
+    ] = ()
+    """Trust domains whose identities count as those of the mesh, while it is changed."""
     dual_stack: bool = False
     """Whether istiod and the proxies use both IPv4 and IPv6."""
     mesh_config: Annotated[Mapping[str, Any], pydantic.BeforeValidator(parse_mesh_config)] = (

@@ -47,6 +47,7 @@ def injection_values(control_plane: ControlPlane) -> dict[str, Any]:
             "imagePullSecrets": list(config.image_pull_secrets),
             "istioNamespace": control_plane.namespace,
             "pilotCertProvider": "istiod",
+            "caAddress": config.ca_address,
             "platform": control_plane.platform,
             "logging": {"level": "default:info"},
             "proxy": {

@@ -96,12 +96,15 @@ def _name(provider: Any) -> Any:
 
 
 def _owned(control_plane: ControlPlane) -> dict[str, Any]:
+    config = control_plane.config
     metadata = {"ISTIO_META_ENABLE_HBONE": "true"}
-    if control_plane.config.dual_stack:
+    if config.dual_stack:
         metadata["ISTIO_DUAL_STACK"] = "true"
+    aliases = {"trustDomainAliases": list(config.trust_domain_aliases)}
     return {
+        **(aliases if config.trust_domain_aliases else {}),
         "rootNamespace": control_plane.namespace,
-        "trustDomain": "cluster.local",
+        "trustDomain": config.trust_domain,
         "defaultConfig": {
             "discoveryAddress": f"istiod.{control_plane.namespace}.svc:15012",
             "proxyMetadata": metadata,

@@ -34,7 +34,7 @@ OWNED_FIELDS: Mapping[str, str] = {
     "rootNamespace": "it is the model that the charm is deployed in",
     "configSources": "istiod would no longer read the policies in this cluster",
     "discoverySelectors": "policies of namespaces left out would not be enforced",
-    "trustDomain": "policies name workloads by it",
+    "trustDomain": "it is the option trust-domain",
     "defaultConfig.discoveryAddress": "it is this istiod",
     "defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE": "ambient mode depends on it",
     "defaultConfig.proxyMetadata.ISTIO_DUAL_STACK": "it is the option dual-stack",
@@ -54,6 +54,17 @@ REPLACED_FIELDS: Mapping[str, str] = {
     "defaultConfig.caCertificatesPem": "use the option ca-secret",
 }
 """Fields without a rule for which there is something else, and what."""
+
+WITHOUT_EFFECT = (
+    "outboundTrafficPolicy",
+    "inboundTrafficPolicy",
+    "proxyListenPort",
+    "proxyInboundListenPort",
+    "proxyHttpPort",
+    "defaultConfig.holdApplicationUntilProxyStarts",
+)
+"""Fields that istiod reads for sidecars only (istio/istio pilot/pkg/networking/core), or that only
+the injection of sidecars reads."""
 
 _FIELDS = pathlib.Path(__file__).parent / "mesh-config-fields.yaml"
 _DURATION = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?s")
@@ -101,6 +112,20 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
     _check_providers(overlay.get("extensionProviders", []))
     _mesh_messages.check_default_providers(overlay, {TRACING_PROVIDER: "opentelemetry"})
     return overlay
+
+
+def without_effect(overlay: Mapping[str, Any]) -> list[str]:
+    """Return the fields of an overlay that change nothing in a mesh without sidecars."""
+    return [path for path in WITHOUT_EFFECT if _has(overlay, path.split("."))]
+
+
+def _has(members: object, path: Sequence[str]) -> bool:
+    if not path:
+        return True
+    if not isinstance(members, Mapping):
+        return False
+    found = cast(Mapping[str, object], members)
+    return path[0] in found and _has(found[path[0]], path[1:])
 
 
 def _check_message(name: str, value: object, path: str) -> None:

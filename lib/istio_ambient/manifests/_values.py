@@ -33,6 +33,9 @@ class MeshCA:
     """Certificates that every workload trusts; several while the root is replaced."""
     cert_chain: str
     """From `ca_cert` up to the root."""
+    crl: str = ""
+    """Lists of revoked certificates, for ztunnels; empty: there are none. istiod takes changed
+    ones while it runs, so that they are no part of the fingerprint."""
     source: str = dataclasses.field(default="", compare=False)
     """Id of the Juju secret that the texts are from; empty where it is not known."""
 

@@ -50,21 +50,24 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
         **_same("use the option auto-allow-waypoint-policy", "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"),
         **_same("use limits.cpu of istiod-resources", "GOMAXPROCS"),
         **_same("use the option dual-stack", "ISTIO_DUAL_STACK"),
-        # Which istiod it is, and in which cluster.
+        **_same("use the option cluster-id", "CLUSTER_ID"),
+        **_same("use the option trust-domain", "TRUST_DOMAIN"),
+        # Which istiod it is.
         **_same(
             _REMOVE,
-            "CLUSTER_ID REVISION KUBECONFIG EXTERNAL_ISTIOD ISTIOD_CUSTOM_HOST "
+            "REVISION KUBECONFIG EXTERNAL_ISTIOD ISTIOD_CUSTOM_HOST "
             "ISTIO_WATCH_NAMESPACE LOCAL_CLUSTER_SECRET_WATCHER SHARED_MESH_CONFIG "
             "VALIDATION_WEBHOOK_CONFIG_NAME "
             "INJECTION_WEBHOOK_CONFIG_NAME PILOT_IGNORE_RESOURCES PILOT_INCLUDE_RESOURCES "
             "ENABLE_LEADER_ELECTION",
         ),
+        **_same("use the option ca-address", "ENABLE_CA_SERVER CA_ADDR"),
         # Whom it signs for, and with which authority.
         **_same(
             _REMOVE,
-            "CA_TRUSTED_NODE_ACCOUNTS PILOT_CERT_PROVIDER ENABLE_CA_SERVER EXTERNAL_CA K8S_SIGNER "
+            "CA_TRUSTED_NODE_ACCOUNTS PILOT_CERT_PROVIDER EXTERNAL_CA K8S_SIGNER "
             "CERT_SIGNER_DOMAIN ROOT_CA_DIR USE_REMOTE_CERTS USE_CACERTS_FOR_SELF_SIGNED_CA "
-            "TOKEN_ISSUER TOKEN_AUDIENCES AUDIENCE JWT_POLICY JWT_RULE TRUST_DOMAIN "
+            "TOKEN_ISSUER TOKEN_AUDIENCES AUDIENCE JWT_POLICY JWT_RULE "
             "PILOT_CA_CERT_CONFIGMAP PILOT_CRL_CONFIGMAP PILOT_ENABLE_CA_CRL "
             "ENABLE_CLUSTER_TRUST_BUNDLE_API ISTIO_MULTIROOT_MESH",
         ),
@@ -109,17 +112,20 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
     },
     "ztunnel": {
         **_POD,
+        **_same("use the option cluster-id", "CLUSTER_ID ISTIO_META_CLUSTER_ID"),
+        **_same("use the option trust-domain", "TRUST_DOMAIN"),
         **_same(
             "use cpu of ztunnel-resources, or ZTUNNEL_WORKER_THREADS",
             "ZTUNNEL_CPU_LIMIT ZTUNNEL_RESOURCE_CPU_LIMIT ZTUNNEL_RESOURCE_CPU_REQUEST",
         ),
+        **_same("use the option ca-address", "CA_ADDRESS"),
         **_same(
             _REMOVE,
-            "CA_ADDRESS XDS_ADDRESS CA_ROOT_CA XDS_ROOT_CA ALT_CA_HOSTNAME ALT_XDS_HOSTNAME "
-            "AUTH_TOKEN FAKE_CA LOCAL_XDS LOCAL_XDS_PATH XDS_ON_DEMAND CLUSTER_ID CLUSTER_DOMAIN "
-            "ISTIO_META_CLUSTER_ID ISTIO_META_ENABLE_HBONE ENABLE_PROXY PROXY_MODE PROXY_CONFIG "
+            "XDS_ADDRESS CA_ROOT_CA XDS_ROOT_CA ALT_CA_HOSTNAME ALT_XDS_HOSTNAME "
+            "AUTH_TOKEN FAKE_CA LOCAL_XDS LOCAL_XDS_PATH XDS_ON_DEMAND CLUSTER_DOMAIN "
+            "ISTIO_META_ENABLE_HBONE ENABLE_PROXY PROXY_MODE PROXY_CONFIG "
             "PROXY_WORKLOAD_INFO LOCALHOST_APP_TUNNEL INPOD_ENABLED INPOD_UDS INPOD_PORT_REUSE "
-            "PACKET_MARK ENABLE_ORIG_SRC TRUST_DOMAIN CRL_PATH TERMINATION_GRACE_PERIOD_SECONDS",
+            "PACKET_MARK ENABLE_ORIG_SRC CRL_PATH TERMINATION_GRACE_PERIOD_SECONDS",
         ),
     },
 }

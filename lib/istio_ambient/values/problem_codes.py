@@ -244,6 +244,17 @@ class Code(enum.Enum):
         "`juju config <application> ingress-use-waypoint=false`.",
     )
 
+    NO_EFFECT = Meaning(
+        106,
+        "what mesh-config sets has no effect in ambient mode",
+        _W,
+        "The field is about sidecars, which this mesh does not have. It is passed on to istiod "
+        "and changes nothing. In particular, `outboundTrafficPolicy: {mode: REGISTRY_ONLY}` keeps "
+        "no application from reaching other hosts: ztunnel lets such connections pass.",
+        "Remove the field from `mesh-config` of `istio-k8s`. To limit egress, use NetworkPolicies "
+        "of Kubernetes. [Features of ambient mode](features.md) has what else there is.",
+    )
+
     # Relations and their databags.
 
     INVALID_ENTRY = Meaning(

@@ -51,6 +51,23 @@ class Authority:
         """The certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    def revocations(
+        self,
+        *serial_numbers: int,
+        digest: hashes.SHA224 | hashes.SHA256 | None = None,
+        critical: bool = False,
+    ) -> str:
+        """Return a list of revoked certificates, which this authority has signed."""
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.name)
+        builder = builder.last_update(NOW - DAY).next_update(NOW + DAY)
+        if critical:
+            builder = builder.add_extension(x509.DeltaCRLIndicator(1), critical=True)
+        for number in serial_numbers:
+            revoked = x509.RevokedCertificateBuilder().serial_number(number)
+            builder = builder.add_revoked_certificate(revoked.revocation_date(NOW).build())
+        signed = builder.sign(self.key, digest or hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM).decode()
+
     def private(self, password: bytes | None = None, *, traditional: bool = False) -> str:
         """The private key; with a password it is encrypted."""
         how = (

@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from hypothesis import given, settings
@@ -88,7 +89,7 @@ _IMPOSTOR = Authority("site", Authority("root"))
         *((without(key), key, "does not hold") for key in GOOD),
         *((GOOD | {key: "  "}, key, "does not hold") for key in GOOD),
         *((GOOD | {key: "no pem"}, key, "no PEM") for key in GOOD if key != "ca-key"),
-        (GOOD | {"ca-crl": "x"}, "ca-crl", "not known"),
+        (GOOD | {"ca-serial": "x"}, "ca-serial", "not known"),
         (with_(ca_cert=_of_no_version(ISTIO.pem)), "ca-cert", "no PEM"),
         (with_(root_cert=_of_no_version(ROOT.pem)), "root-cert", "no PEM"),
         (with_(ca_key="nothing"), "ca-key", "no private key"),
@@ -411,3 +412,36 @@ def test_the_secret_is_added_and_istiod_restarts_with_each_new_one():
     istiod, cacerts = ("Deployment", "istiod"), ("Secret", "cacerts")
     assert {key for key in plain if plain[key] != first[key]} == {istiod}
     assert {key for key in first if first[key] != second[key]} == {istiod, cacerts}
+
+
+def test_lists_of_revoked_certificates_are_those_of_the_authorities():
+    lists = ISTIO.revocations(1) + ROOT.revocations(2, 3)
+    mesh_ca, problems = parse(GOOD | {"ca-crl": f"text\n{lists}text"})
+    assert problems == []
+    assert mesh_ca is not None and mesh_ca.crl == lists
+    plain, _ = parse(GOOD)
+    # istiod takes them while it runs.
+    assert plain is not None and plain.fingerprint == mesh_ca.fingerprint
+    secret = manifests.render(manifests.ControlPlane(namespace="mesh", mesh_ca=mesh_ca))
+    (made,) = (each for each in secret if isinstance(each, Secret))
+    assert manifests.mesh_ca_of(made) == mesh_ca
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ("no list", "ca-crl", "no PEM list"),
+        ("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----", "ca-crl", "no PEM list"),
+        (Authority("another").revocations(1), "ca-crl", "of another authority"),
+        # The name of the root, and another key.
+        (ROOT.revocations(1) + Authority("root").revocations(1), "ca-crl[1]", "of another"),
+        (ROOT.revocations(1, critical=True), "ca-crl", "ztunnel reads no such list"),
+        (ROOT.revocations(1, digest=hashes.SHA224()), "ca-crl", "ztunnel reads no such list"),
+    ],
+)
+def test_a_list_that_is_of_no_use_is_refused(text: str, field: str, message: str):
+    mesh_ca, (problem,) = parse(GOOD | {"ca-crl": text})
+    assert mesh_ca is None
+    assert problem.code is Code.INVALID_MESH_CA
+    assert problem.field == f"ca-secret {field}"
+    assert message in problem.message

@@ -31,6 +31,7 @@ CASES: dict[Code, tuple[str, str]] = {
     Code.SECRET_UNREADABLE: ("istio-k8s", "a CA secret that is not readable any more"),
     Code.INVALID_CLIENT_NETWORKS: ("istio-ingress-k8s", "networks that are none"),
     Code.MESH_CONFIG_REFUSED: ("istio-k8s", "a mesh-config that istiod refused"),
+    Code.NO_EFFECT: ("istio-k8s", "a mesh-config without effect in ambient mode"),
     Code.ALREADY_ON_MESH: ("istio-beacon-k8s", "a namespace that is on a mesh"),
     Code.INVALID_EXTRA_ACCESS: ("istio-beacon-k8s", "extra access with an entry that is invalid"),
     Code.OPEN_TO_EVERYONE: ("istio-beacon-k8s", "extra access for everyone"),

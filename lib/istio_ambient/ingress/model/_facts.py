@@ -85,6 +85,8 @@ class Facts:
     unguarded: frozenset[str] = frozenset()
     """Policies at the gateway that could not be put in place; nothing is served then."""
     cluster: Cluster = field(default_factory=Cluster)
+    trust_domains: tuple[str, ...] = authorization.DEFAULT_TRUST_DOMAINS
+    """That of the mesh, and its aliases: policies name identities in each of them."""
     live_routes: tuple[AttachedRoute, ...] = ()
     """Our own routes that are in the cluster."""
     backend_policies: Mapping[kube.Ref, Mapping[str, str]] = field(

@@ -29,6 +29,7 @@ def _secret(name: str, root: authorities.Authority) -> dict[str, str]:
 ROOT = authorities.Authority("root", start=START)
 OTHER_ROOT = authorities.Authority("other root", start=START)
 AUTHORITY, OTHER_AUTHORITY = _secret("mesh", ROOT), _secret("other mesh", OTHER_ROOT)
+REVOKED = ROOT.revocations(7)
 EXPIRED = authorities.secret(authorities.Authority("mesh", ROOT, start=START, days=1), ROOT)
 
 AUTHORIZER = {

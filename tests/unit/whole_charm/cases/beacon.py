@@ -23,7 +23,7 @@ from tests.unit.whole_charm.cases.base_beacon import (
     changed,
     service,
 )
-from tests.unit.whole_charm.cases.gateway_charms import acceptance, proxy_pods
+from tests.unit.whole_charm.cases.gateway_charms import acceptance, in_trust_domains, proxy_pods
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -68,6 +68,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 FACTS: Mapping[str, Case] = {
+    **in_trust_domains(f"{DETAILS}: spec.rules[0].from", "ns/shop/sa/productpage"),
     "another model": Case(
         {"model": "store"},
         {

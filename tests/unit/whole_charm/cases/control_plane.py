@@ -17,6 +17,7 @@ from tests.unit.whole_charm.cases.base_control_plane import (
     HARDENED,
     ISTIOD,
     MESH,
+    REVOKED,
     SECRET,
     SYSTEM,
     VALUES,
@@ -151,6 +152,36 @@ OPTIONS: Mapping[str, Option] = {
     "istiod-priority-class": Option(
         "system-cluster-critical",
         {f"{ISTIOD}.spec.priorityClassName": "system-cluster-critical"},
+    ),
+    "ca-address": Option(
+        "csr.cert-manager.svc:443",
+        {
+            f"{ZTUNNEL}.spec.containers[istio-proxy].env": Has("'csr.cert-manager.svc:443'"),
+            f"{ISTIOD}.spec.containers[discovery].env": Has("'ENABLE_CA_SERVER'"),
+            f"{VALUES}.caAddress": "csr.cert-manager.svc:443",
+        },
+    ),
+    "cluster-id": Option(
+        "north",
+        {
+            f"{ISTIOD}.spec.containers[discovery].env": Has("'CLUSTER_ID'", "'north'"),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].env": Has(
+                "'ISTIO_META_CLUSTER_ID'", "'north'"
+            ),
+        },
+    ),
+    "trust-domain": Option(
+        "mesh.example",
+        {
+            f"{MESH}.trustDomain": "mesh.example",
+            # istiod signs in the one that it had when it started.
+            f"{ISTIOD}.metadata.annotations[charmed-istio/trust-domain]": "mesh.example",
+        },
+    ),
+    "trust-domain-aliases": Option(
+        "old.example, older.example",
+        {f"{MESH}.trustDomainAliases": ["old.example", "older.example"]},
+        given={"config": {"mesh-config": "trustDomainAliases: [other.example]"}},
     ),
     "dual-stack": Option(
         True,
@@ -323,6 +354,15 @@ FACTS: Mapping[str, Case] = {
         {"status": blocked("config ca-secret"), "requests": []},
         given={"secrets": {SECRET: None}},
     ),
+    "a CA secret with a list of revoked certificates": Case(
+        {"secrets": {SECRET: {"ca-crl": REVOKED}}},
+        {
+            f"{CACERTS}: data[ca-crl.pem]": encoded(REVOKED),
+            f"{ZTUNNEL}.spec.containers[istio-proxy].env": Has("'CRL_PATH'"),
+            f"{ZTUNNEL}.spec.volumes[crl-volume].configMap.name": "istio-ca-crl",
+        },
+        given=WITH_CA,
+    ),
     "a CA secret without a key": Case(
         {"secrets": {SECRET: {"ca-key": None}}},
         {"status": blocked("config ca-secret ca-key")},
@@ -366,6 +406,16 @@ FACTS: Mapping[str, Case] = {
         {"objects": {f"EndpointSlice {SYSTEM}/istiod-1": DROPPED}},
         {"status": blocked("config mesh-config"), f"{MESH}.accessLogFile": "/dev/stdout"},
         given={**OVERLAID, "meanwhile": LONG_AGO},
+    ),
+    "a mesh-config without effect in ambient mode": Case(
+        {"config": {"mesh-config": "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}},
+        {"status": warning("config mesh-config outboundTrafficPolicy")},
+        same={"codes": ["CI-106"]},
+        given={
+            "config": {"mesh-config": "proxyHttpPort: 8080"},
+            "earlier": {},
+            "meanwhile": WORKS,
+        },
     ),
     "a list in mesh-config": Case(
         {"config": {"mesh-config": "trustDomainAliases: [old.example]"}},

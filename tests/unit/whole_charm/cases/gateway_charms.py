@@ -3,6 +3,7 @@
 
 """What the scenarios of istio-beacon-k8s and istio-ingress-k8s share: each runs a gateway."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,35 @@ CONTROL_PLANE: Mapping[str, Any] = {
     "EndpointSlice mesh/istiod-1": SLICE,
 }
 """An istiod that serves."""
+
+
+def trust_domains(name: str, *aliases: str) -> Patch:
+    """Return the change by which the mesh has a trust domain, and aliases of it."""
+    mesh = json.dumps({"trustDomain": name, "trustDomainAliases": aliases})
+    return {"objects": {"ConfigMap mesh/istio": {"data": {"mesh": mesh}}}}
+
+
+def in_trust_domains(sources: str, identity: str) -> dict[str, Case]:
+    """Return that policies name identities in the trust domains of the mesh.
+
+    Args:
+        sources: place of a policy's sources.
+        identity: `ns/<namespace>/sa/<account>` of one of them.
+    """
+    named = [f"'{name}/{identity}'" for name in ("mesh.example", "old.example")]
+    mesh = trust_domains("mesh.example", "old.example")
+    return {
+        "another trust domain, and the former one": Case(
+            mesh,
+            {sources: Has(*named)},
+            given={"earlier": {"objects": {"ConfigMap mesh/istio": None}}},
+        ),
+        "a trust domain of an istiod that is gone": Case(
+            {"earlier": {"objects": {**CONTROL_PLANE, **mesh["objects"]}}},
+            {sources: Has(*named)},
+            given={"objects": {"Deployment mesh/istiod": None}},
+        ),
+    }
 
 
 def istiod_that(fault: str) -> Patch:

@@ -19,7 +19,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     URL,
     configured,
 )
-from tests.unit.whole_charm.cases.gateway_charms import acceptance, proxy_pods
+from tests.unit.whole_charm.cases.gateway_charms import acceptance, in_trust_domains, proxy_pods
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -80,6 +80,9 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 CHARM: Mapping[str, Case] = {
+    **in_trust_domains(
+        f"access to pods shop/{NAME}=productpage: spec.rules[0].from", "ns/shop/sa/gate-istio"
+    ),
     "another model": Case(
         {"model": "store"},
         {
