@@ -39,9 +39,11 @@ class Cluster:
     """What conditions are about."""
 
     around: Surroundings
-    config: manifests.Config = dataclasses.field(default_factory=manifests.Config)
-    model: str = "istio-system"
-    app: str = "istio-k8s"
+    config: manifests.Config
+    model: str
+    """The namespace of the control plane."""
+    app: str
+    """As remedies name it."""
     policies: NetworkPolicies | None = None
     """None: not read."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from istio_ambient import kube, preflight, resources
+from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.cluster import surroundings
 from lightkube.resources.core_v1 import Pod
 
@@ -105,7 +105,7 @@ def test_an_api_of_a_cni_that_does_not_answer_delays_no_hook(objects: list[Any])
     client: Any = Faulty(objects)
     with mock.patch.object(kube, "server_version", mock.Mock(return_value=(1, 34))):
         around = surroundings.read(client, kube.Live(IDENTITY, ()))
-    cluster = preflight.Cluster(around)
+    cluster = preflight.Cluster(around, manifests.Config(), "istio-system", "istio-k8s")
     assert preflight.findings(cluster) == preflight.Findings((), (), ())
     assert clusters.codes(clusters.read(objects))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from istio_ambient import preflight
+from istio_ambient import manifests, preflight
 
 from tests.unit.preflight.clusters import daemon_set
 
@@ -71,7 +71,8 @@ def test_no_content_makes_a_condition_raise(
         pod_security=tag,
         other_istios=(f"Deployment {tag}/istiod",),
     )
-    cluster = preflight.Cluster(around, policies=preflight.NetworkPolicies())
+    policies = preflight.NetworkPolicies()
+    cluster = preflight.Cluster(around, manifests.Config(), "istio-system", "istio-k8s", policies)
     found = preflight.rows(preflight.CONDITIONS, cluster, preflight.Installed(), NOW)
     assert {each.name for each in preflight.CONDITIONS} <= {row.name for row in found}
     assert all(line.isprintable() for line in preflight.text(found).split("\n"))

@@ -47,6 +47,7 @@ API_VERSIONS: Mapping[str, str] = {
     "Gateway": "gateway.networking.k8s.io/v1",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
     "Namespace": "v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
     "Network": "operator.openshift.io/v1",
     "Node": "v1",
     "Pod": "v1",

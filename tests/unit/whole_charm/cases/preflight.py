@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.unit.whole_charm.cases.base_control_plane import CNI, SYSTEM, VALUES
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
-from tests.unit.whole_charm.scenarios import Case, Patch
+from tests.unit.whole_charm.scenarios import Case, Patch, merged
 
 ISTIOD = f"Deployment {SYSTEM}/istiod"
 FLANNEL = {"flannel.alpha.coreos.com/backend-type": "vxlan"}
@@ -80,6 +80,19 @@ EBPF = calico(bpfEnabled=True, **CONNECT)
 STRICT = {"ENABLE_POD_ENI": "true", "POD_SECURITY_GROUP_ENFORCING_MODE": "strict"}
 STANDARD = {**STRICT, "POD_SECURITY_GROUP_ENFORCING_MODE": "standard"}
 
+FORBIDDING = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}
+ON_MESH = {"metadata": {"labels": {"istio.io/dataplane-mode": "ambient"}}}
+CHECKED: Patch = {"event": {"action": "check", "params": {"format": "json"}}}
+POLICY: Mapping[str, Any] = {
+    "NetworkPolicy shop/web": {
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": 8080}]}],
+        }
+    }
+}
+
 CASES: Mapping[str, Case] = {
     "Cilium in a namespace of its own": named(
         "networking/cilium-config cni-exclusive",
@@ -145,11 +158,35 @@ CASES: Mapping[str, Case] = {
         f"namespace {SYSTEM}",
         {f"Namespace {SYSTEM}": {}},
         "baseline",
-        change={
-            f"Namespace {SYSTEM}": {
-                "metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
+        change={f"Namespace {SYSTEM}": FORBIDDING},
+    ),
+    # Of another name, each of these is none that anything depends on.
+    "other objects of the kinds that are read": Case(
+        {
+            "objects": {
+                "Namespace aaa": FORBIDDING,
+                "FelixConfiguration aaa": {"spec": {"bpfEnabled": True}},
+                "Network aaa": openshift(routingViaHost=False)["Network cluster"],
             }
         },
+        {"Namespace aaa": PRESENT},
+        given={"objects": {**calico(bpfEnabled=False), **openshift(routingViaHost=True)}},
+        same={ISTIOD: PRESENT},
+    ),
+    "the check: a policy for the ports of a model on the mesh": Case(
+        {"objects": POLICY},
+        {"action: json": Has('"CI-630"', "NetworkPolicy shop/web")},
+        given={**CHECKED, "objects": {"Namespace shop": ON_MESH}},
+    ),
+    "the check: a model that is on the mesh": Case(
+        {"objects": {"Namespace shop": ON_MESH}},
+        {"action: json": Has('"CI-630"', "NetworkPolicy shop/web")},
+        given={**CHECKED, "objects": {"Namespace shop": {}, **POLICY}},
+    ),
+    "the check: a pod that is on the mesh": Case(
+        {"objects": {"Pod shop/web-0": merged(ON_MESH, {"spec": {"containers": []}})}},
+        {"action: json": Has('"CI-630"', "NetworkPolicy shop/web")},
+        given={**CHECKED, "objects": POLICY},
     ),
     "another CNI on K3s": Case(
         {"objects": agents("canal", "kube-system")},
@@ -178,7 +215,11 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
     return {
         "folders of another platform": Case(
             {"config": {"platform": "gke"}, "earlier": {"config": {"platform": "gke"}}},
-            {"status": warning("preflight config platform", "microk8s")},
+            {
+                "status": warning(
+                    "preflight config platform", "microk8s", "juju config istio platform=auto"
+                )
+            },
             given=given,
         ),
         "the check of a mesh that works": Case(
@@ -195,13 +236,13 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
         "the check with an option that cannot be used": Case(
             {"config": {"hub": "https://registry.example"}},
             {"action: json": Has("CI-101")},
-            given={**given, "event": {"action": "check", "params": {"format": "json"}}},
+            given={**given, **CHECKED},
             same={"action: json": Lacks("to change"), "requests": []},
         ),
         "the check before anything is installed": Case(
             {"objects": cilium(cni_exclusive="true")},
             {"action: failed": 1},
-            given={"event": {"action": "check", "params": {"format": "json"}}},
+            given=CHECKED,
             same={
                 "action: json": Has('"not installed yet"'),
                 "requests": [],
