@@ -117,6 +117,10 @@ def test_l7_rules_hold_for_the_gateways_requests_as_long_as_the_option_is_set(
     site.mesh.settle()
     site.expect()
     site.shop.config(ingress_use_waypoint=True)
+    # Policies first: a request that the waypoint gets before them would be denied.
+    assert (site.label, site.shop.status[:7]) == (None, "waiting")
+    site.expect()
+    site.shop.refresh()
     assert (site.label, site.shop.status[:6]) == ("true", "active")
     # What the ingress allows at the pods, the waypoint allows; and its own rules hold.
     site.expect(admin=403)

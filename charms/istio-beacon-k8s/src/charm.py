@@ -4,6 +4,7 @@
 
 """The charm that puts a model's applications on the mesh and authorizes requests to them."""
 
+import dataclasses
 from collections.abc import Iterable
 
 import ops
@@ -17,6 +18,7 @@ from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
 from istio_ambient.values import images
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from lightkube.resources.core_v1 import ConfigMap, Namespace
 
@@ -63,7 +65,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             consumers, cluster, self.model.name, policies
         )
         own, pending = scraped.requests(cluster.model_namespaces)
-        return beacon.Facts(
+        facts = beacon.Facts(
             model=self.model.name,
             app=self.app.name,
             replicas=self.replicas,
@@ -79,6 +81,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
+        return dataclasses.replace(facts, admitted=facts.admits(policies))
 
     def desired(self, facts: beacon.Facts) -> Desired:
         """Return waypoint, labels and policies."""
@@ -97,6 +100,13 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     ) -> Iterable[kube.Readiness]:
         """Return the readiness of the waypoint; pending requests are reported as waiting."""
         yield from status.pending(facts.outcomes.pending)
+        if facts.awaits_admission:
+            yield kube.Readiness(
+                "config ingress-use-waypoint",
+                ready=False,
+                reason="the next hook sets the label; policies for gateways come first",
+                code=Code.GATEWAYS_NOT_ADMITTED,
+            )
         name = facts.waypoint
         yield gateway_workloads.readiness(
             client, live, what=f"waypoint {name}", name=name, workload=name

@@ -85,8 +85,9 @@ def _ports(rule: Mapping[str, Any]) -> frozenset[int]:
     operations = [decoded.members(each.get("operation")) for each in clauses]
     if rule.get("when") or any(operation.keys() != {"ports"} for operation in operations):
         return frozenset()
-    numbers = (each for operation in operations for each in decoded.elements(operation["ports"]))
-    return frozenset(int(each) for each in numbers if str(each).isdecimal())
+    named = (decoded.elements(operation["ports"]) for operation in operations)
+    numbers = (str(number) for listed in named for number in listed)
+    return frozenset(int(number) for number in numbers if number.isdecimal())
 
 
 def requests(

@@ -5,9 +5,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from istio_ambient import authorization, gateways
+from istio_ambient import authorization, gateways, kube
 from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._exposures import IngressFacts
 from istio_ambient.beacon._exposures import requests as gateway_requests
@@ -37,6 +37,8 @@ class Facts:
     """Access requests of the charm itself, which are always granted."""
     ingress: IngressFacts = dataclasses.field(default_factory=IngressFacts)
     """What ingress gateways may reach; read where their requests pass the waypoint."""
+    admitted: bool = True
+    """Whether an earlier hook has written what gateways need at the waypoint; see `admits`."""
     established_extra: frozenset[authorization.Target] = frozenset()
     """Targets whose policies in the cluster the option `extra-access` may have a part in."""
     requesters: frozenset[authorization.Requester] = frozenset()
@@ -102,6 +104,26 @@ class Facts:
         """What follows from the option `extra-access`, whether or not access is managed."""
         services = self.cluster.services.values()
         return requests(self.config.extra_access, services, self.model, self.established_extra)
+
+    @property
+    def awaits_admission(self) -> bool:
+        """Whether the label waits for policies that this hook writes."""
+        labels = self.cluster.namespace_labels.get(self.model, {})
+        is_labelled = gateways.INGRESS_USE_WAYPOINT in labels
+        return self.config.ingress_use_waypoint and not (is_labelled or self.admitted)
+
+    def admits(self, policies: Iterable[kube.Manifest]) -> bool:
+        """Return whether policies in the cluster let gateways do all that they may do now.
+
+        Args:
+            policies: ours, in JSON form.
+        """
+        targets = {each.target for each in self.gateway_requests}
+        about = [each for each in self.outcomes.granted if each.target in targets]
+        desired = authorization.policies(about, model=self.model, app=self.app)
+        live = {each["metadata"]["name"]: each.get("spec") for each in policies}
+        found = map(kube.manifest_of, desired)
+        return all(live.get(each["metadata"]["name"]) == each["spec"] for each in found)
 
     @functools.cached_property
     def gateway_requests(self) -> tuple[authorization.AccessRequest, ...]:
@@ -202,9 +224,16 @@ class Facts:
         )
 
     def ingress_labels(self) -> tuple[gateways.Labels, list[Problem]]:
-        """Return the labels that send requests of gateways through waypoints, and why not."""
+        """Return the labels that send requests of gateways through waypoints, and why not.
+
+        The label is set by the hook after the one that wrote what gateways need: proxies get
+        policies and routes apart, and would deny requests that come before the policy.
+        """
+        labels = self.cluster.namespace_labels.get(self.model, {})
+        if self.awaits_admission:
+            return {}, []
         return gateways.ingress_labels(
-            self.cluster.namespace_labels.get(self.model, {}),
+            labels,
             wanted=self.config.ingress_use_waypoint,
             model=self.model,
             app=self.app,

@@ -211,6 +211,17 @@ class Code(enum.Enum):
         "`juju config <application> model-on-mesh=false`, or remove the other one's labels.",
     )
 
+    NO_EFFECT = Meaning(
+        106,
+        "what mesh-config sets has no effect in ambient mode",
+        _W,
+        "The field is about sidecars, which this mesh does not have. It is passed on to istiod "
+        "and changes nothing. In particular, `outboundTrafficPolicy: {mode: REGISTRY_ONLY}` keeps "
+        "no application from reaching other hosts: ztunnel lets such connections pass.",
+        "Remove the field from `mesh-config` of `istio-k8s`. To limit egress, use NetworkPolicies "
+        "of Kubernetes. [Features of ambient mode](features.md) has what else there is.",
+    )
+
     INVALID_EXTRA_ACCESS = Meaning(
         120,
         "an entry of extra-access is invalid",
@@ -244,15 +255,13 @@ class Code(enum.Enum):
         "`juju config <application> ingress-use-waypoint=false`.",
     )
 
-    NO_EFFECT = Meaning(
-        106,
-        "what mesh-config sets has no effect in ambient mode",
+    GATEWAYS_NOT_ADMITTED = Meaning(
+        123,
+        "the waypoint does not let ingress gateways pass yet",
         _W,
-        "The field is about sidecars, which this mesh does not have. It is passed on to istiod "
-        "and changes nothing. In particular, `outboundTrafficPolicy: {mode: REGISTRY_ONLY}` keeps "
-        "no application from reaching other hosts: ztunnel lets such connections pass.",
-        "Remove the field from `mesh-config` of `istio-k8s`. To limit egress, use NetworkPolicies "
-        "of Kubernetes. [Features of ambient mode](features.md) has what else there is.",
+        "`ingress-use-waypoint` is set. Policies that let gateways pass the waypoint are written "
+        "first; a later hook sends their requests there, so that none is denied meanwhile.",
+        "None: the next hook goes on. If it lasts, see what else the status reports.",
     )
 
     # Relations and their databags.

@@ -132,6 +132,26 @@ def test_what_the_gateway_needs_is_there_before_the_label_and_until_it_is_gone()
     assert facts(on=True, labels=ours).ingress_labels()[0] == ours
 
 
+def test_the_label_waits_for_the_policies_of_an_earlier_hook():
+    given = facts(WEB)
+    made = [
+        kube.manifest_of(each)
+        for each in beacon.desired(given).objects
+        if kube.ref_of(each).kind == "AuthorizationPolicy"
+    ]
+    assert given.admits(made)
+    assert not given.admits([])
+    assert not given.admits([{**each, "spec": {"action": "ALLOW"}} for each in made])
+    assert facts().admits([])
+    waiting = dataclasses.replace(given, admitted=False)
+    assert waiting.awaits_admission
+    assert waiting.ingress_labels() == ({}, [])
+    assert allowed(waiting) == AT_PORT
+    # Once it is there, it stays: new routes wait for the next hook.
+    labelled = facts(WEB, labels={**ON, "charmed-istio/ingress-use-waypoint-by": "shop.beacon"})
+    assert dataclasses.replace(labelled, admitted=False).ingress_labels()[0]
+
+
 @pytest.mark.parametrize("on", [True, False])
 def test_a_label_of_another_owner_stays(on: bool):
     for labels in (ON, {**ON, "charmed-istio/ingress-use-waypoint-by": "shop.other"}):
@@ -147,8 +167,9 @@ def test_services_that_are_not_behind_the_waypoint_are_left_alone():
     known: Any = {"services": [other], "policies": [theirs], "hardened": True}
     assert allowed(facts(**known)) == []
     assert len(allowed(facts(**known, model_on_mesh=True))) == 1
-    for changes in ({"headless": True}, {"external_name": True}, {"selector": {}}):
-        kept = {**known, "services": [service("other", **changes)], "model_on_mesh": True}
+    ways: list[dict[str, Any]] = [{"headless": True}, {"external_name": True}, {"selector": {}}]
+    for changes in ways:
+        kept: Any = {**known, "services": [service("other", **changes)], "model_on_mesh": True}
         assert allowed(facts(**kept)) == []
 
 

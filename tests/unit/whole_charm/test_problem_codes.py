@@ -39,6 +39,10 @@ CASES: dict[Code, tuple[str, str]] = {
         "istio-beacon-k8s",
         "gateways: the namespace has the label of another owner",
     ),
+    Code.GATEWAYS_NOT_ADMITTED: (
+        "istio-beacon-k8s",
+        "gateways: policies come before the label",
+    ),
     Code.EXTRA_TARGET_ABSENT: ("istio-beacon-k8s", "extra access to what does not exist"),
     Code.INVALID_ENTRY: ("istio-ingress-k8s", "a rule that cannot be read"),
     Code.RELATED_TWICE: ("istio-k8s", "an ingress that is integrated twice"),

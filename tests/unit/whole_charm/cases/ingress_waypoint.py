@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.unit.whole_charm.cases import actions
 from tests.unit.whole_charm.cases.base_beacon import DETAILS, NAME, changed
-from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked
+from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, waiting
 from tests.unit.whole_charm.scenarios import Case, Option, Patch, merged
 
 LABEL = "istio.io/ingress-use-waypoint"
@@ -56,10 +56,28 @@ OPTION = Option(
             '"front/gate-istio": ["config:ingress-use-waypoint"]'
         ),
     },
-    given={"objects": OBJECTS},
+    given={"objects": OBJECTS, "earlier": {}},
 )
 
 CASES: Mapping[str, Case] = {
+    "gateways: policies come before the label": Case(
+        {"config": {"ingress-use-waypoint": True}},
+        {
+            f"{DETAILS}: spec.rules": Has(GATEWAY),
+            "status": waiting("config ingress-use-waypoint"),
+            "codes": Has("CI-123"),
+        },
+        given={"objects": OBJECTS},
+        same={f"Namespace shop: metadata.labels[{LABEL}]": ABSENT},
+    ),
+    "gateways: the policies of an earlier hook": Case(
+        {"earlier": {}}, {f"Namespace shop: metadata.labels[{LABEL}]": "true"}, given=ON
+    ),
+    "gateways: a policy of an earlier hook is gone": Case(
+        {"meanwhile": {"AuthorizationPolicy shop/beacon-shop-policy-details-e99f4e9ad869": None}},
+        {"status": waiting("config ingress-use-waypoint")},
+        given={**ON, "earlier": {}},
+    ),
     "gateways: an ingress exposes nothing": Case(
         {"objects": {"AuthorizationPolicy shop/details-gate-shop-l4": None}},
         {f"{DETAILS}: spec.rules": Lacks(GATEWAY)},
