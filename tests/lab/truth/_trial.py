@@ -255,12 +255,16 @@ def _passes_hop(batch: Batch, pair: Pair, hop: evaluator.Hop) -> bool | None:
         return hop.decision is evaluator.Decision.ALLOWED
     if not hop.asks and not hop.checks_token:
         raise ValueError(f"a verdict that depends on nothing is conditional: {hop}")
-    if hop.checks_token and authorization_cases.FORGED_TOKEN in str(pair.call):
+    call = str(pair.call)
+    has_valid = authorization_cases.VALID_TOKEN in call
+    if hop.checks_token and not has_valid and authorization_cases.FORGED_TOKEN in call:
         return False
     if _REFUSES in _asked(batch, hop.asks):
         return None if hop.checks_token else False
     if hop.checks_token:
-        is_allowed = hop.reason is Reason.UNAUTHORIZED and not _may_be_of_another(batch, pair)
+        is_alone = authorization_cases.FORGED_TOKEN not in call and "nonsense" not in call
+        is_taken = is_alone and not _may_be_of_another(batch, pair)
+        is_allowed = hop.reason is Reason.UNAUTHORIZED and is_taken
         return True if is_allowed else None
     return True
 

@@ -30,8 +30,9 @@ class Token(enum.Enum):
     UNSPECIFIED = enum.auto()
     """The request's headers or its path are not given."""
     UNCHECKED = enum.auto()
-    """It has a form that a valid token may have."""
+    """One has a form that a valid token may have."""
     MALFORMED = enum.auto()
+    """None of those that are sent has."""
 
 
 def token(
@@ -52,7 +53,8 @@ def token(
     found = [value for rule in rules for value in _values(rule, headers, path or "")]
     if not found:
         return Token.ABSENT
-    return Token.UNCHECKED if all(map(_is_token, found)) else Token.MALFORMED
+    # One that is valid suffices, whatever else is sent: istiod lets Envoy require any of them.
+    return Token.UNCHECKED if any(map(_is_token, found)) else Token.MALFORMED
 
 
 def _rules(authentication: Manifest) -> list[dict[str, Any]]:

@@ -234,6 +234,12 @@ def test_a_malformed_token_is_refused(
     assert told == (headers in (VALID, None))
 
 
+def test_one_token_that_may_be_valid_suffices():
+    changes = {"request_authentications": (TOKENS,)}
+    found = verdict(path="/?access_token=x", headers=VALID, changes=changes)
+    assert found.decision is Decision.CONDITIONAL
+
+
 def test_a_token_in_the_query_counts():
     changes = {"request_authentications": (TOKENS,)}
     asked: dict[str, Any] = {"headers": {}, "changes": changes}
