@@ -212,7 +212,17 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
         "earlier": {},
         "meanwhile": works,
     }
+    name = f"DaemonSet {SYSTEM}/ztunnel"
+    image = {"name": "istio-proxy", "image": "docker.io/istio/ztunnel:1.99.0-distroless"}
+    newer = {"spec": {"template": {"spec": {"containers": [image]}}}}
     return {
+        # Nothing is written then, and nothing is pruned.
+        "a data plane of a newer release": Case(
+            {"meanwhile": {**works, name: merged(works[name], newer)}},
+            {"status": blocked("preflight Istio's version", "ztunnel is 1.99.0")},
+            given=given,
+            same={"requests": []},
+        ),
         "folders of another platform": Case(
             {"config": {"platform": "gke"}, "earlier": {"config": {"platform": "gke"}}},
             {
