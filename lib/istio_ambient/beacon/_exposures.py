@@ -72,11 +72,20 @@ def _exposures(policy: kube.Manifest) -> Iterator[Exposure]:
     if not (selector and app) or spec.get("action", "ALLOW") != "ALLOW":
         return
     gateway = Source(model, f"{app}-{_GATEWAY_CLASS}")
-    alone = [{"source": {"principals": [gateway.principal]}}]
     for rule in map(decoded.members, decoded.elements(spec.get("rules"))):
         ports = _ports(rule)
-        if rule.get("from") == alone and ports:
+        if ports and _is_from(rule, gateway):
             yield Exposure(Source(model, app), gateway, selector, ports)
+
+
+def _is_from(rule: Mapping[str, Any], gateway: Source) -> bool:
+    """Return whether a rule is for one identity alone, in whichever trust domains."""
+    sources = [decoded.members(each) for each in decoded.elements(rule.get("from"))]
+    named = decoded.members(sources[0].get("source")) if len(sources) == 1 else {}
+    principals = decoded.elements(named.get("principals"))
+    identity = gateway.principal.partition("/")[2]
+    is_alone = named.keys() == {"principals"} and bool(principals)
+    return is_alone and all(str(each).partition("/")[2] == identity for each in principals)
 
 
 def _ports(rule: Mapping[str, Any]) -> frozenset[int]:

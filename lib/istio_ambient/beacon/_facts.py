@@ -120,7 +120,8 @@ class Facts:
         """
         targets = {each.target for each in self.gateway_requests}
         about = [each for each in self.outcomes.granted if each.target in targets]
-        desired = authorization.policies(about, model=self.model, app=self.app)
+        made = authorization.policies(about, model=self.model, app=self.app)
+        desired = authorization.in_trust_domains(made, self.trust_domains)
         live = {each["metadata"]["name"]: each.get("spec") for each in policies}
         found = map(kube.manifest_of, desired)
         return all(live.get(each["metadata"]["name"]) == each["spec"] for each in found)

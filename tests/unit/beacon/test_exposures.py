@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import authorization, beacon, gateways, kube
+from istio_ambient import authorization, beacon, gateways, kube, resources
 from istio_ambient.ingress import model as ingress
 from istio_ambient.ingress.objects import backend_policies
 from istio_ambient.ingress.routing import BackendService
@@ -150,6 +150,22 @@ def test_the_label_waits_for_the_policies_of_an_earlier_hook():
     # Once it is there, it stays: new routes wait for the next hook.
     labelled = facts(WEB, labels={**ON, "charmed-istio/ingress-use-waypoint-by": "shop.beacon"})
     assert dataclasses.replace(labelled, admitted=False).ingress_labels()[0]
+
+
+def test_identities_have_the_trust_domains_of_the_mesh():
+    domains = ("mesh.example", "cluster.local")
+    kind: Any = resources.AuthorizationPolicy
+    (theirs,) = authorization.in_trust_domains([kind.from_dict(policy())], domains)
+    given = facts(WEB, policies=[kube.manifest_of(theirs)])
+    assert allowed(given) == AT_PORT
+    given = dataclasses.replace(given, trust_domains=domains)
+    made = [
+        kube.manifest_of(each)
+        for each in beacon.desired(given).objects
+        if kube.ref_of(each).kind == "AuthorizationPolicy"
+    ]
+    assert "mesh.example/ns/front/sa/gate-istio" in str(made)
+    assert given.admits(made)
 
 
 @pytest.mark.parametrize("on", [True, False])
