@@ -6,9 +6,9 @@
     python tools/generate_crds.py            # write lib/istio_ambient/manifests/crds
     python tools/generate_crds.py --check    # exit 1 when the files differ
 
-They come from Go modules. Istio's API is of the newest patch, which tools/istio_api/go.mod pins;
-the Gateway API has the version of the build of Istio that the tests run (tests/lab/go/istio/go.mod).
-This needs Go, and the network unless the modules are in Go's cache.
+They come from Go modules. Istio's API is of the newest patch, which tools/istio_api/go.mod pins.
+The Gateway API is that of the build of Istio that the tests run (tests/lab/go/istio/go.mod). This
+needs Go, and the network unless the modules are in Go's cache.
 """
 
 import argparse

@@ -7,8 +7,8 @@
     python -m tools.generate_mesh_config --check    # exit 1 when the file differs
 
 It comes from the Go module istio.io/api, in the version that tools/istio_api/go.mod pins:
-`mesh_config_fields.go` beside it reads the compiled protocol buffers. This needs Go, and the network
-unless the modules are in Go's cache.
+`mesh_config_fields.go` beside it reads the compiled protocol buffers. This needs Go, and the
+network unless the modules are in Go's cache.
 """
 
 import argparse

@@ -33,7 +33,7 @@ BAD: dict[str, list[tuple[str, str, str]]] = {
         ("1-distroless", "variant", "leave -distroless out"),
         ("a b", "'a b'", "letters"),
         ("latest", "'latest'", "begin it with the version"),
-        ("1.9.2", "1.9, and this charm", "use a tag of"),
+        ("1.9.2", "1.9, and the charm", "use a tag of"),
     ],
     "image-pull-policy": [("Sometimes", "'Sometimes'", "'Never'")],
     "image-pull-secrets": [("Upper", "'Upper'", "names of Secrets")],

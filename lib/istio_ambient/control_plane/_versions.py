@@ -59,13 +59,7 @@ def release_of(tag: str) -> Release | None:
     return Release((int(major), int(minor)), None if patch is None else int(patch))
 
 
-def _own() -> Release:
-    own = release_of(manifests.VERSION)
-    assert own is not None, "the charm's own version is a release"
-    return own
-
-
-OWN = _own()
+OWN = release_of(manifests.VERSION) or Release((0, 0), None)
 """The release that the templates belong to."""
 
 
@@ -81,7 +75,7 @@ def checked_tag(tag: str) -> str:
         raise InvalidValueError(f"{shown(tag)} names no version of Istio", remedy)
     if release.minor != OWN.minor:
         raise InvalidValueError(
-            f"{shown(tag)} is of Istio {release.name}, and this charm's templates are of {OWN.name}",
+            f"{shown(tag)} is of Istio {release.name}, and the charm's templates are of {OWN.name}",
             f"use a tag of {OWN.name}, {reset}",
         )
     return tag

@@ -101,7 +101,7 @@ def test_default_options_render_the_default_manifests():
         ("tag", "-x", "'-x'"),
         ("tag", "x" * 128, "at most 117"),
         ("tag", "latest", "begin it with the version"),
-        ("tag", "1.9.4", "1.9, and this charm"),
+        ("tag", "1.9.4", "1.9, and the charm"),
         ("tag", "1.99.0-rc.1", "use a tag of 1."),
         ("tag", f"2.{manifests.VERSION.partition('.')[2]}", "use a tag of 1."),
         ("image-pull-policy", "always", "'Always', 'IfNotPresent' or 'Never'"),
