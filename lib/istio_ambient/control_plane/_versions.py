@@ -74,10 +74,8 @@ def checked_tag(tag: str) -> str:
         remedy = f"begin it with the version, as {OWN}-mirror.1 does, {reset}"
         raise InvalidValueError(f"{shown(tag)} names no version of Istio", remedy)
     if release.minor != OWN.minor:
-        raise InvalidValueError(
-            f"{shown(tag)} is of Istio {release.name}, and the charm's templates are of {OWN.name}",
-            f"use a tag of {OWN.name}, {reset}",
-        )
+        text = f"is of Istio {release.name}, and the charm's templates are of {OWN.name}"
+        raise InvalidValueError(f"{shown(tag)} {text}", f"use a tag of {OWN.name}, {reset}")
     return tag
 
 
