@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 import ops
 import pydantic
-from istio_ambient import control_plane
+from istio_ambient import control_plane, manifests
 from istio_ambient.values.config import CharmConfig
 from istio_ambient.values.problems import InvalidValueError
 from ops import testing
+
+TAG = f"{manifests.VERSION}-mirror.1"
 
 
 def _even(value: int) -> int:
@@ -87,9 +89,9 @@ def test_load_config_of_ops_reads_it_with_secrets_by_their_id():
     options = {name: {"type": kind} for name, kind in types.items()}
     context = testing.Context(Charm, meta={"name": "c"}, config={"options": options})
     secret = testing.Secret({"a": "b"})
-    given = {"ca-secret": secret.id, "hub": "", "hardened-mode": True, "tag": "x"}
+    given = {"ca-secret": secret.id, "hub": "", "hardened-mode": True, "tag": TAG}
     state = testing.State(config=given, secrets={secret})
     context.run(context.on.config_changed(), state)
     (config,) = loaded
-    assert (config.ca_secret, config.hardened_mode, config.tag) == (secret.id, True, "x")
+    assert (config.ca_secret, config.hardened_mode, config.tag) == (secret.id, True, TAG)
     assert config.invalid == {"hub"}

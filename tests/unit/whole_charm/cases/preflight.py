@@ -213,13 +213,13 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
         "meanwhile": works,
     }
     name = f"DaemonSet {SYSTEM}/ztunnel"
-    image = {"name": "istio-proxy", "image": "docker.io/istio/ztunnel:1.99.0-distroless"}
+    image = {"name": "istio-proxy", "image": "docker.io/istio/ztunnel:2.0.0"}
     newer = {"spec": {"template": {"spec": {"containers": [image]}}}}
     return {
         # Nothing is written then, and nothing is pruned.
         "a data plane of a newer release": Case(
             {"meanwhile": {**works, name: merged(works[name], newer)}},
-            {"status": blocked("preflight Istio's version", "ztunnel is 1.99.0")},
+            {"status": blocked("preflight Istio's version", "ztunnel is 2.0.0")},
             given=given,
             same={"requests": []},
         ),
