@@ -59,7 +59,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         labels = cluster.namespace_labels.get(self.model.name, {})
         ingress = beacon.IngressFacts()
         if config.ingress_use_waypoint or gateways.passes_waypoint({}, labels):
-            ingress = exposures.read(client, self.model.name)
+            ingress = exposures.read(client, self.model.name, live)
         policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
         requests, problems = access_requests.of_applications(
             consumers, cluster, self.model.name, policies

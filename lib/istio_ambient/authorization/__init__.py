@@ -51,6 +51,7 @@ from istio_ambient.authorization._trust_domains import (
     MAX_TRUST_DOMAINS,
     in_trust_domains,
     trust_domains_of,
+    usable_trust_domains,
 )
 
 __all__ = [
@@ -91,4 +92,5 @@ __all__ = [
     "target_of",
     "targets_of",
     "trust_domains_of",
+    "usable_trust_domains",
 ]

@@ -9,6 +9,7 @@ istio/ztunnel src/rbac.rs). So our policies name each identity in every trust do
 before it is the mesh's: ztunnel accepts connections of its own trust domain only (src/tls).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ MAX_TRUST_DOMAINS = 3
 """That of the mesh and two aliases: each multiplies the size of policies, of which etcd takes
 1.5 MiB. Identities of further aliases are not allowed."""
 
+_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
 _OURS = f"{TRUST_DOMAIN}/"
 _IDENTITIES = ("principals", "notPrincipals")
 
@@ -77,6 +79,14 @@ def _principals(principals: Iterable[str], domains: Sequence[str]) -> list[str]:
     return found
 
 
+def usable_trust_domains(named: Iterable[str]) -> tuple[str, ...]:
+    """Return what can be a trust domain; to Istio's policies, `*` would be any.
+
+    Source of the form: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md, 2.1.
+    """
+    return tuple(filter(_TRUST_DOMAIN.fullmatch, named)) or DEFAULT_TRUST_DOMAINS
+
+
 def trust_domains_of(policies: Iterable[kube.Manifest]) -> tuple[str, ...]:
     """Return the trust domains in which policies of ours name identities, in their order.
 
@@ -90,4 +100,4 @@ def trust_domains_of(policies: Iterable[kube.Manifest]) -> tuple[str, ...]:
         for each in rule.get("from", ())
         for principal in each.get("source", {}).get("principals", ())
     }
-    return tuple(found) or DEFAULT_TRUST_DOMAINS
+    return usable_trust_domains(found)

@@ -9,7 +9,7 @@ Whether an access request is granted is decided in `authorization`; reports abou
 
 from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._desired import desired
-from istio_ambient.beacon._exposures import Exposure, IngressFacts, exposures
+from istio_ambient.beacon._exposures import Exposure, IngressFacts, exposures, settings_in_force
 from istio_ambient.beacon._extra_access import ExtraAccess
 from istio_ambient.beacon._extra_requests import REQUESTER as EXTRA_REQUESTER
 from istio_ambient.beacon._extra_requests import ExtraRequests, established
@@ -28,4 +28,5 @@ __all__ = [
     "established",
     "exposures",
     "extra_requests",
+    "settings_in_force",
 ]

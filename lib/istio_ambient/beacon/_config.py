@@ -4,7 +4,7 @@
 """The options of istio-beacon-k8s, as `ops.CharmBase.load_config` reads them."""
 
 from istio_ambient import gateways
-from istio_ambient.beacon._extra_access import ExtraAccess, ExtraAccessOption
+from istio_ambient.beacon._extra_access import UNREADABLE, ExtraAccess, ExtraAccessOption
 from istio_ambient.values import pods
 from istio_ambient.values.config import Applications, Namespaces
 from istio_ambient.values.problem_codes import Code
@@ -34,6 +34,11 @@ class Config(pods.PodsConfig):
         if self.invalid & pods.options("waypoint"):
             return None
         return gateways.Settings(self.pods("waypoint"))
+
+    @property
+    def extra(self) -> ExtraAccess:
+        """The option `extra-access`; whatever makes it invalid, it then opens nothing."""
+        return UNREADABLE if "extra-access" in self.invalid else self.extra_access
 
     @property
     def extra_problems(self) -> list[Problem]:

@@ -15,7 +15,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from istio_ambient import authorization, kube, resources
-from istio_ambient.authorization import AccessRequest, Operation, ServiceFacts, Source, Target
+from istio_ambient.authorization import (
+    AccessRequest,
+    Operation,
+    ServiceFacts,
+    Source,
+    Target,
+    TargetKind,
+)
 from istio_ambient.values import decoded
 
 OPTION = "ingress-use-waypoint"
@@ -64,6 +71,24 @@ def exposures(policies: Iterable[kube.Manifest], namespace: str) -> tuple[Exposu
     return tuple(made for each in found for made in _exposures(each))
 
 
+def settings_in_force(policies: Iterable[kube.Manifest]) -> tuple[bool, bool]:
+    """Return `hardened` and `auto_allow` of `IngressFacts`, as our policies show them.
+
+    Where istiod is away, or there seem to be several, the settings of the mesh are not known. With
+    others than before, gateways would lose what they have, or the waypoint would gain.
+
+    Args:
+        policies: of this application, in JSON form.
+    """
+    made = {
+        target
+        for target, found in authorization.requesters_of(policies).items()
+        if found.requesters == frozenset({str(REQUESTER)})
+    }
+    kinds = {target.kind for target in made}
+    return TargetKind.SERVICE in kinds, TargetKind.WORKLOAD not in kinds
+
+
 def _exposures(policy: kube.Manifest) -> Iterator[Exposure]:
     spec = decoded.members(policy.get("spec"))
     selector = decoded.members(decoded.members(spec.get("selector")).get("matchLabels"))
@@ -108,9 +133,9 @@ def requests(
 ) -> Iterator[AccessRequest]:
     """Yield the requests by which gateways pass the waypoint, as they reach the pods today.
 
-    A Service that no policy is about is left alone outside of hardened mode: all clients may
-    reach it, the gateway too, and a first policy would close it for the others. So is one that is
-    closed because an application's requests cannot be read.
+    A Service that no policy is about is left alone outside of hardened mode, where ztunnel lets
+    waypoints in: all clients may reach it, the gateway too, and a first policy would close it for
+    the others. So is one that is closed because an application's requests cannot be read.
 
     Args:
         facts: of gateways.
@@ -127,7 +152,8 @@ def requests(
         for exposure in facts.exposures:
             ports = _offered(service, exposure)
             if ports:
-                closes = facts.hardened or bool(about)
+                # Where the pods admit no waypoint, nobody reaches the Service before.
+                closes = facts.hardened or not facts.auto_allow or bool(about)
                 yield from _at_service(exposure, target, about, ports if closes else ())
                 yield from _at_pods(exposure, service.namespace, waypoint, facts)
 

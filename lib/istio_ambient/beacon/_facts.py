@@ -95,7 +95,7 @@ class Facts:
                 InvalidValueError(f"{entry.to} is open to every client", "", f"[{number}]"),
                 Code.OPEN_TO_EVERYONE,
             )
-            for number, entry in self.config.extra_access.entries
+            for number, entry in self.config.extra.entries
             if entry.clients.is_unrestricted
         ]
 
@@ -103,7 +103,7 @@ class Facts:
     def extra(self) -> ExtraRequests:
         """What follows from the option `extra-access`, whether or not access is managed."""
         services = self.cluster.services.values()
-        return requests(self.config.extra_access, services, self.model, self.established_extra)
+        return requests(self.config.extra, services, self.model, self.established_extra)
 
     @property
     def awaits_admission(self) -> bool:

@@ -8,12 +8,15 @@ from istio_ambient.authorization import hardened_mode
 from istio_ambient.cluster import istiod
 
 
-def read(client: kube.Client, model: str) -> beacon.IngressFacts:
+def read(client: kube.Client, model: str, live: kube.Live) -> beacon.IngressFacts:
     """Return what ingress gateways may reach in a model, and the settings of the mesh.
+
+    Without one istiod, the settings are those that our policies were made with.
 
     Args:
         client: may list AuthorizationPolicies and istiod in all namespaces.
         model: the model, which is its namespace too.
+        live: our objects, policies among them.
 
     Raises:
         kube.RequestError: on any answer but success or 404.
@@ -24,7 +27,8 @@ def read(client: kube.Client, model: str) -> beacon.IngressFacts:
     try:
         settings = istiod.find(client)
     except istiod.NoIstiodError:
-        return beacon.IngressFacts(found)
+        ours = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
+        return beacon.IngressFacts(found, *beacon.settings_in_force(ours))
     hardened = any(
         hardened_mode.is_meshwide(each, settings.root_namespace)
         and kube.items(kube.section(each, "spec"), "targetRefs")

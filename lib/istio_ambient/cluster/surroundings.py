@@ -13,6 +13,7 @@ from lightkube.models.core_v1 import (
     Container,
     HostPathVolumeSource,
     PodSpec,
+    ResourceRequirements,
     SecurityContext,
     Volume,
 )
@@ -261,7 +262,11 @@ def pod_refusal(client: kube.Client, identity: kube.Identity) -> str:
     volume = Volume("node", hostPath=HostPathVolumeSource("/var/run/ztunnel"))
     capabilities = Capabilities(add=["NET_ADMIN", "SYS_ADMIN"], drop=["ALL"])
     security = SecurityContext(capabilities=capabilities, allowPrivilegeEscalation=True)
-    container = Container("check", image="check.invalid/check", securityContext=security)
+    # As both have by default: a ResourceQuota of the namespace may want requests.
+    requests = ResourceRequirements(requests={"cpu": "100m", "memory": "100Mi"})
+    container = Container(
+        "check", image="check.invalid/check", securityContext=security, resources=requests
+    )
     metadata = ObjectMeta(name="charmed-istio-check", namespace=identity.namespace)
     pod = Pod(metadata=metadata, spec=PodSpec(containers=[container], volumes=[volume]))
     error = kube.refusal(client, pod, identity.field_manager)

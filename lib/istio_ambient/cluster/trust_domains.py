@@ -25,4 +25,4 @@ def read(client: kube.Client, live: kube.Live) -> tuple[str, ...]:
     except istiod.NoIstiodError:
         policies = live.of(resources.AuthorizationPolicy)
         return authorization.trust_domains_of(map(kube.manifest_of, policies))
-    return (mesh.trust_domain, *mesh.trust_domain_aliases)
+    return authorization.usable_trust_domains((mesh.trust_domain, *mesh.trust_domain_aliases))

@@ -18,8 +18,9 @@ from lightkube.resources.core_v1 import ConfigMap
 from istio_ambient import kube
 from istio_ambient.values.labels import NAME_LABEL
 
+ISTIOD = "istiod"
 WORKLOADS: tuple[tuple[kube.ResourceType, str], ...] = (
-    (Deployment, "istiod"),
+    (Deployment, ISTIOD),
     (DaemonSet, "istio-cni-node"),
     (DaemonSet, "ztunnel"),
 )

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 
 from istio_ambient import kube, manifests
-from istio_ambient.control_plane._rollout import WORKLOADS
+from istio_ambient.control_plane._rollout import ISTIOD, WORKLOADS
 from istio_ambient.values import images
 from istio_ambient.values.config import APPLICATION
 from istio_ambient.values.problem_codes import Code
@@ -97,9 +97,15 @@ def running(live: kube.Live) -> dict[str, Release]:
 def findings(live: kube.Live) -> Iterator[Problem]:
     """Yield why this charm's release must not follow on what runs.
 
-    Nothing is written then: the mesh goes on as it is.
+    Nothing is written then: the mesh goes on as it is. An istiod that is ahead is no reason: an
+    upgrade whose istiod does not become ready is taken back that way. Neither is another major
+    version: a tag that begins with a date looks like one.
     """
-    ahead = {name: each for name, each in running(live).items() if each.minor > OWN.minor}
+    ahead = {
+        name: each
+        for name, each in running(live).items()
+        if name != ISTIOD and each.minor[0] == OWN.minor[0] and each.minor > OWN.minor
+    }
     if ahead:
         text = ", ".join(f"{name} is {each}" for name, each in ahead.items())
         newest = max(ahead.values()).name
@@ -107,7 +113,7 @@ def findings(live: kube.Live) -> Iterator[Problem]:
             Code.DOWNGRADE,
             f"{text}: Istio supports no data plane ahead of its control plane, and this charm's "
             f"is {OWN}",
-            f"juju refresh to a revision of Istio {newest}",
+            f"refresh this application to a revision of Istio {newest}",
         )
 
 

@@ -96,6 +96,11 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
             "ENABLE_GATEWAY_API_MANUAL_DEPLOYMENT PILOT_SCOPE_GATEWAY_TO_NAMESPACE "
             "PILOT_ENABLE_STRICT_GATEWAY_MERGING INJECT_ENABLED",
         ),
+        **_same(
+            _REMOVE,
+            "PILOT_MULTICLUSTER_KUBECONFIG_PATH CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE "
+            "METRICS_LOCALHOST_ACCESS_ONLY",
+        ),
     },
     "cni": {
         **_POD,
@@ -107,8 +112,10 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
             "ALLOW_SWITCH_TO_HOST_NS REPAIR_NODE_NAME REPAIR_RUN_AS_DAEMON "
             "REPAIR_SIDECAR_ANNOTATION MOUNTED_CNI_NET_DIR CNI_AGENT_RUN_DIR ZTUNNEL_UDS_ADDRESS "
             "CNI_NETWORK_CONFIG CNI_NETWORK_CONFIG_FILE KUBE_CA_FILE SKIP_TLS_VERIFY "
-            "KUBECONFIG_MODE MONITORING_PORT SYSTEM_NAMESPACE",
+            "KUBECONFIG_MODE MONITORING_PORT SYSTEM_NAMESPACE AMBIENT_DISABLE_SAFE_UPGRADE",
         ),
+        # Whatever comes from this address passes ztunnel by, to every port of every pod.
+        **_same(_REMOVE, "HOST_PROBE_SNAT_IP HOST_PROBE_SNAT_IPV6"),
     },
     "ztunnel": {
         **_POD,
@@ -125,7 +132,8 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
             "AUTH_TOKEN FAKE_CA LOCAL_XDS LOCAL_XDS_PATH XDS_ON_DEMAND CLUSTER_DOMAIN "
             "ISTIO_META_ENABLE_HBONE ENABLE_PROXY PROXY_MODE PROXY_CONFIG "
             "PROXY_WORKLOAD_INFO LOCALHOST_APP_TUNNEL INPOD_ENABLED INPOD_UDS INPOD_PORT_REUSE "
-            "PACKET_MARK ENABLE_ORIG_SRC CRL_PATH TERMINATION_GRACE_PERIOD_SECONDS",
+            "PACKET_MARK ENABLE_ORIG_SRC CRL_PATH TERMINATION_GRACE_PERIOD_SECONDS "
+            "TRANSPARENT_NETWORK_POLICIES",
         ),
     },
 }
@@ -134,6 +142,9 @@ OWNED: Mapping[Component, Mapping[str, str]] = {
 A mesh with another value of one of these is not the mesh that the charms check, explain and
 report: identities, the authority, who may ask istiod, and which pods are on the mesh.
 """
+
+_OWNED_PREFIXES = ("KUBERNETES_", "XDS_HEADER_", "CA_HEADER_")
+"""How names begin that say where the API server is, or what else ztunnel sends to istiod."""
 
 DEFAULTS: Mapping[Component, Mapping[str, str]] = {
     "istiod": {"PILOT_TRACE_SAMPLING": "1", "PILOT_ENABLE_ANALYSIS": "false"},
@@ -221,6 +232,8 @@ def _variable(component: Component, name: str, value: object) -> str:
         raise InvalidValueError(message, "use letters, digits and '_'")
     if name in OWNED[component]:
         raise InvalidValueError("is set by the charm", OWNED[component][name], name)
+    if name.startswith(_OWNED_PREFIXES):
+        raise InvalidValueError("is not for operators", _REMOVE, name)
     if isinstance(value, list | dict):
         kind = "list" if isinstance(value, list) else "mapping"
         raise InvalidValueError(f"a {kind}, not a value", "use text; quote it", name)

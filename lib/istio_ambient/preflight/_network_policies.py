@@ -8,6 +8,8 @@ kinds are not read.
 """
 
 import ipaddress
+import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +24,8 @@ TUNNEL = 15008
 _DNS = 53
 _DIRECTIONS = {"Ingress": "from", "Egress": "to"}
 _SHOWN = 3
+MAX_SELECTORS = 300
+"""Of a namespace, whose policies are compared with each other: a tenant may write any number."""
 _SOURCE = (
     "Istio, Ambient and Kubernetes NetworkPolicy: "
     "https://istio.io/latest/docs/ambient/usage/networkpolicy/"
@@ -65,13 +69,6 @@ def _covers(selector: kube.Manifest, other: kube.Manifest) -> bool:
     wanted = kube.section(selector, "matchLabels")
     return not kube.items(selector, "matchExpressions") and (
         wanted.items() <= kube.section(other, "matchLabels").items()
-    )
-
-
-def _is_on_mesh(policy: kube.Manifest, found: NetworkPolicies) -> bool:
-    namespace = policy["metadata"]["namespace"]
-    return namespace in found.namespaces or any(
-        where == namespace and _matches(_selector(policy), labels) for where, labels in found.pods
     )
 
 
@@ -160,13 +157,32 @@ def _is_cilium_rule(entry: object) -> bool:
 def _on_mesh(cluster: Cluster, direction: str) -> Iterator[tuple[kube.Manifest, list[Any]]]:
     """Yield policies about pods on the mesh, each with the rules of all policies for its pods."""
     found = cluster.policies or NetworkPolicies()
-    isolating = [each for each in found.policies if _isolates(each, direction)]
-    for policy in isolating:
-        if _is_on_mesh(policy, found):
-            namespace = policy["metadata"]["namespace"]
-            same = (each for each in isolating if each["metadata"]["namespace"] == namespace)
-            covering = (each for each in same if _covers(_selector(each), _selector(policy)))
-            yield policy, [rule for each in covering for rule in _rules(each, direction)]
+    pods: dict[str, list[Mapping[str, str]]] = {}
+    for where, labels in found.pods:
+        pods.setdefault(where, []).append(labels)
+    for namespace, by_selector in _isolating(found, direction).items():
+        whole, there = namespace in found.namespaces, pods.get(namespace, [])
+        groups = [*by_selector.values()][:MAX_SELECTORS]
+        for group in groups:
+            selector = _selector(group[0])
+            if whole or any(_matches(selector, labels) for labels in there):
+                covering = [each for each in groups if _covers(_selector(each[0]), selector)]
+                policies = itertools.chain.from_iterable(covering)
+                rules = [rule for each in policies for rule in _rules(each, direction)]
+                yield from ((policy, rules) for policy in group)
+
+
+def _isolating(
+    found: NetworkPolicies, direction: str
+) -> dict[str, dict[str, list[kube.Manifest]]]:
+    """Return the policies that isolate pods, by namespace and by the text of their selector."""
+    result: dict[str, dict[str, list[kube.Manifest]]] = {}
+    for each in found.policies:
+        if _isolates(each, direction):
+            selector = json.dumps(_selector(each), sort_keys=True, default=str)
+            by_selector = result.setdefault(each["metadata"]["namespace"], {})
+            by_selector.setdefault(selector, []).append(each)
+    return result
 
 
 def _tunnel_blocked(cluster: Cluster) -> Iterator[Finding]:
@@ -223,7 +239,8 @@ CONDITIONS = (
         area=Area.POLICIES,
         about="NetworkPolicies",
         title=f"network policies allow port {TUNNEL} between pods on the mesh",
-        reads="NetworkPolicies of namespaces and pods on the mesh",
+        reads="NetworkPolicies of namespaces and pods on the mesh, of a namespace those for the "
+        f"first {MAX_SELECTORS} selectors",
         wrong=f"they allow TCP ports between pods, and no rule for the same pods allows {TUNNEL}",
         code=Code.TUNNEL_BLOCKED,
         sources=(_SOURCE,),

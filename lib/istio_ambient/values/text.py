@@ -59,4 +59,10 @@ def make_printable(value: Any, limit: int = MAX_MESSAGE) -> None:
 
 def shown(value: object, limit: int = 60) -> str:
     """Return a value as a message quotes it: its Python notation, at most `limit` characters."""
-    return printable(repr(value), limit)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # A number of more digits than Python writes (`sys.set_int_max_str_digits`), or a structure
+        # that is too deep.
+        text = f"{type(value).__name__}, too large to be shown"
+    return printable(text, limit)

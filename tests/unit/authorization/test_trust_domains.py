@@ -72,6 +72,19 @@ def test_without_identities_it_is_the_default():
     assert authorization.trust_domains_of([kube.manifest_of(CLOSED), {}]) == ("cluster.local",)
 
 
+@pytest.mark.parametrize("named", ["*", "", " ", "a/b", "x" * 256, "a,b", "mesh.example\n"])
+def test_what_can_be_no_trust_domain_is_named_in_no_policy(named: str):
+    assert authorization.usable_trust_domains(("mesh.example", named)) == ("mesh.example",)
+    assert authorization.usable_trust_domains((named,)) == ("cluster.local",)
+
+
+def test_a_principal_that_was_written_by_hand_is_spread_to_no_other_policy():
+    (translated,) = authorization.in_trust_domains([POLICY], ["mesh.example"])
+    changed = kube.manifest_of(translated)
+    changed["spec"]["rules"][0]["from"][0]["source"]["principals"].insert(0, "*/ns/shop/sa/web")
+    assert authorization.trust_domains_of([changed]) == ("mesh.example",)
+
+
 def test_ids_trust_domains_and_aliases_are_checked_and_good_aliases_are_used():
     config = manifests.Config.model_validate(
         {

@@ -4,6 +4,7 @@
 """Requests of ingress gateways at the waypoint: they may do there what they may at the pods."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import hypothesis
@@ -187,6 +188,40 @@ def test_services_that_are_not_behind_the_waypoint_are_left_alone():
     for changes in ways:
         kept: Any = {**known, "services": [service("other", **changes)], "model_on_mesh": True}
         assert allowed(facts(**kept)) == []
+
+
+def opened(given: beacon.Facts) -> set[tuple[str, str]]:
+    """Return who may do something at the Service, where the pods admit the waypoint."""
+    policies = [kube.manifest_of(each) for each in beacon.desired(given).objects]
+    closed = [each for each in policies if "targetRefs" in each.get("spec", {})]
+    sources = {
+        principal
+        for each in closed
+        for rule in each["spec"].get("rules", ())
+        for clients in rule["from"]
+        for principal in clients["source"]["principals"]
+    }
+    return {("Service", each) for each in sources} if closed else {("Service", "everybody")}
+
+
+@pytest.mark.parametrize("hardened", [True, False])
+def test_the_option_opens_to_nobody_else_what_only_the_gateway_reached(hardened: bool):
+    # The policy of the ingress at the pods keeps the waypoint out, and with it every client.
+    given = facts(hardened=hardened, auto_allow=False)
+    assert opened(given) == {("Service", GATE.principal)}
+
+
+@pytest.mark.parametrize("settings", itertools.product([True, False], repeat=2))
+def test_without_one_istiod_the_settings_are_those_of_the_policies(settings: tuple[bool, bool]):
+    hardened, auto_allow = settings
+    given = facts(hardened=hardened, auto_allow=auto_allow)
+    ours = [kube.manifest_of(each) for each in beacon.desired(given).objects]
+    found = beacon.settings_in_force(
+        each for each in ours if each["kind"] == "AuthorizationPolicy"
+    )
+    assert found == (hardened or not auto_allow, auto_allow)
+    again = facts(hardened=found[0], auto_allow=found[1])
+    assert again.gateway_requests == given.gateway_requests
 
 
 def test_where_istiod_allows_no_waypoint_the_pods_let_it_in_at_the_same_ports():

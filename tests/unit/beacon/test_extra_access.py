@@ -186,6 +186,24 @@ def test_an_option_that_cannot_be_read_closes_what_it_had_opened_and_nothing_els
     assert policies(facts(text)) == []
 
 
+@pytest.mark.parametrize("member", ["to", "ports", "methods", "paths", "confirm", "from"])
+def test_a_number_too_long_to_be_written_opens_nothing_either(member: str):
+    text = f"- {{from: {{namespace: ci}}, to: details, {member}: [0x{'f' * 5000}]}}"
+    if member in ("from", "to"):
+        text = text.replace("from: {namespace: ci}, to: details, ", "")
+    given = facts(text, established=[SERVED])
+    assert given.config.problems
+    assert all("rules" not in each["spec"] for each in policies(given))
+    assert authorization.target_of(policies(given)[0]) is not None
+
+
+def test_a_value_that_only_an_unforeseen_error_refuses_opens_nothing_either():
+    given = facts(5, established=[SERVED])
+    assert given.config.problems
+    (closed,) = policies(given)
+    assert "rules" not in closed["spec"]
+
+
 def test_what_the_option_has_a_part_in_is_known_from_the_policies():
     given = facts([entry()])
     applied = authorization.requesters_of(policies(given))

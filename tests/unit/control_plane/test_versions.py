@@ -72,15 +72,26 @@ def codes(found: Desired) -> tuple[list[Code], list[Code]]:
     return [each.code for each in found.problems], [each.code for each in found.warnings]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["istio-cni-node", "ztunnel"])
 def test_a_mesh_that_a_newer_charm_upgraded_stays_as_it_is(name: str):
     running = workloads(**{name.replace("-", "_"): f"1.{MINOR + 1}.0-distroless"})
     found = desired(AROUND, *running)
     assert (found.hold, codes(found)) == (True, ([Code.DOWNGRADE], []))
     (problem,) = found.problems
-    assert problem.remedy == f"juju refresh to a revision of Istio 1.{MINOR + 1}"
+    assert problem.remedy == f"refresh this application to a revision of Istio 1.{MINOR + 1}"
     assert f"{name} is 1.{MINOR + 1}.0" in problem.message
     assert "no data plane ahead of its control plane" in problem.message
+
+
+def test_an_istiod_that_never_became_ready_can_be_taken_back():
+    tags = {"istio_cni_node": manifests.VERSION, "ztunnel": manifests.VERSION}
+    found = desired(AROUND, *workloads(istiod=f"1.{MINOR + 1}.0", **tags))
+    assert (found.hold, codes(found)) == (False, ([], []))
+
+
+def test_a_tag_that_begins_with_a_date_holds_nothing_for_ever():
+    found = desired(AROUND, *workloads(ztunnel="2026.11.1", istio_cni_node="20261126-0"))
+    assert (found.hold, codes(found)) == (False, ([], []))
 
 
 @pytest.mark.parametrize("patch", [0, 99])

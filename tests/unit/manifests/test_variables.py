@@ -109,6 +109,25 @@ def test_what_the_charm_owns_is_refused_by_name_and_the_rest_is_used(component: 
 
 
 @pytest.mark.parametrize(
+    ("component", "name"),
+    [
+        *((each, "KUBERNETES_SERVICE_HOST") for each in COMPONENTS),
+        ("cni", "HOST_PROBE_SNAT_IP"),
+        ("cni", "HOST_PROBE_SNAT_IPV6"),
+        ("cni", "AMBIENT_DISABLE_SAFE_UPGRADE"),
+        ("istiod", "PILOT_MULTICLUSTER_KUBECONFIG_PATH"),
+        ("ztunnel", "TRANSPARENT_NETWORK_POLICIES"),
+        ("ztunnel", "XDS_HEADER_authorization"),
+        ("ztunnel", "CA_HEADER_x"),
+    ],
+)
+def test_what_leads_past_ztunnel_or_to_another_api_server_is_refused(component: str, name: str):
+    found = config(**{f"{component}_env": json.dumps({name: "10.1.2.3"})})
+    assert [each.field for each in found.problems] == [f"{component}-env {name}"]
+    assert variables(found, component) == variables(config(), component)
+
+
+@pytest.mark.parametrize(
     ("entry", "message"),
     [
         ("LIST: [1]", "a list"),

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from istio_ambient import manifests, preflight
+from istio_ambient.preflight import _network_policies
 
+from tests.unit.preflight import clusters
 from tests.unit.preflight.clusters import daemon_set
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
@@ -76,3 +78,25 @@ def test_no_content_makes_a_condition_raise(
     found = preflight.rows(preflight.CONDITIONS, cluster, preflight.Installed(), NOW)
     assert {each.name for each in preflight.CONDITIONS} <= {row.name for row in found}
     assert all(line.isprintable() for line in preflight.text(found).split("\n"))
+
+
+def test_a_tenant_with_many_policies_costs_what_a_few_hundred_do(monkeypatch: pytest.MonkeyPatch):
+    calls = 0
+    covers: Any = _network_policies._covers  # pyright: ignore[reportPrivateUsage]
+
+    def counted(selector: Any, other: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        return covers(selector, other)
+
+    monkeypatch.setattr(_network_policies, "_covers", counted)
+    many = [clusters.policy(f"p-{n}", selector=clusters.web(app=str(n))) for n in range(3_000)]
+    same = [clusters.policy(f"s-{n}", where="store") for n in range(3_000)]
+    found = preflight.NetworkPolicies((*many, *same), frozenset({"shop", "store"}))
+    around = preflight.Surroundings()
+    cluster = preflight.Cluster(around, manifests.Config(), "istio-system", "istio-k8s", found)
+    rows = preflight.rows(preflight.CONDITIONS, cluster, preflight.Installed(), NOW)
+    (row,) = (row for row in rows if row.name == "policies-probes")
+    assert row.problem is not None and "shop/p-0" in row.problem.where
+    # At most three passes: both directions of one condition, one of the other.
+    assert calls <= 3 * (_network_policies.MAX_SELECTORS**2 + 1)

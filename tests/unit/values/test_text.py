@@ -32,6 +32,11 @@ def problem(*texts: str) -> Problem:
     return Problem("", where, "", message=message, remedy=remedy, code=Code.INVALID_ENTRY)
 
 
+def test_a_number_of_too_many_digits_is_quoted_by_its_type():
+    assert text.shown(16**5000) == "int, too large to be shown"
+    assert text.shown([16**5000]) == "list, too large to be shown"
+
+
 @pytest.mark.slow
 @hypothesis.settings(deadline=None)
 @hypothesis.given(hostile, hostile)

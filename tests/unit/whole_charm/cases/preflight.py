@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from istio_ambient import manifests
+
 from tests.unit.whole_charm.cases.base_control_plane import CNI, SYSTEM, VALUES
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, warning
 from tests.unit.whole_charm.scenarios import Case, Patch, merged
@@ -15,6 +17,10 @@ FLANNEL = {"flannel.alpha.coreos.com/backend-type": "vxlan"}
 K3S = {"Node node-0": {"spec": {"providerID": "k3s://node-0"}}}
 FELIX = "FelixConfiguration default"
 CONNECT = {"bpfConnectTimeLoadBalancing": "Disabled"}
+
+
+_MAJOR, _MINOR, _ = manifests.VERSION.split(".")
+NEWER = f"{_MAJOR}.{int(_MINOR) + 1}.0"
 
 
 def cilium(where: str = "kube-system", **config: str) -> dict[str, Any]:
@@ -213,13 +219,13 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
         "meanwhile": works,
     }
     name = f"DaemonSet {SYSTEM}/ztunnel"
-    image = {"name": "istio-proxy", "image": "docker.io/istio/ztunnel:2.0.0"}
+    image = {"name": "istio-proxy", "image": f"docker.io/istio/ztunnel:{NEWER}"}
     newer = {"spec": {"template": {"spec": {"containers": [image]}}}}
     return {
         # Nothing is written then, and nothing is pruned.
         "a data plane of a newer release": Case(
             {"meanwhile": {**works, name: merged(works[name], newer)}},
-            {"status": blocked("preflight Istio's version", "ztunnel is 2.0.0")},
+            {"status": blocked("preflight Istio's version", f"ztunnel is {NEWER}")},
             given=given,
             same={"requests": []},
         ),
