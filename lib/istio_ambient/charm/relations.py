@@ -68,9 +68,25 @@ class Relations(ops.Object):
 
     @property
     def stays_unlisted(self) -> bool:
-        """Whether the relations of each such endpoint have not been known for `KEPT` seconds."""
-        since = cast(dict[str, float], self._stored.unlisted)
-        return all(now() - since.get(each, now()) > KEPT for each in self.unlisted)
+        """Whether the relations of each such endpoint have not been known for `KEPT` seconds.
+
+        Hooks have tried meanwhile: after a pause of that time, the count begins again.
+        """
+        return all(now() - self._unlisted.get(each, (now(),))[0] > KEPT for each in self.unlisted)
+
+    @property
+    def _unlisted(self) -> dict[str, tuple[float, ...]]:
+        """The times of the first and of the last refusal, by endpoint."""
+        return cast(dict[str, tuple[float, ...]], self._stored.unlisted)
+
+    def _count_unlisted(self, endpoint: str) -> None:
+        if endpoint not in self.unlisted:
+            self._unlisted.pop(endpoint, None)
+            return
+        time_now = now()
+        first, last = self._unlisted.get(endpoint, (time_now, time_now))
+        is_recent = 0 <= time_now - last <= KEPT
+        self._unlisted[endpoint] = (first if is_recent else time_now, time_now)
 
     # Reading.
 
@@ -84,11 +100,7 @@ class Relations(ops.Object):
         """
         if endpoint not in self._listed:
             self._listed[endpoint] = self._list(endpoint)
-            since = cast(dict[str, float], self._stored.unlisted)
-            if endpoint in self.unlisted:
-                since.setdefault(endpoint, now())
-            elif endpoint in since:
-                del since[endpoint]
+            self._count_unlisted(endpoint)
         return [r for r in self._listed[endpoint] if not self.is_forgotten(r) or forgotten]
 
     def databag(self, relation: ops.Relation) -> Mapping[str, str] | None:

@@ -21,7 +21,8 @@ from istio_ambient.values.problem_codes import Code
 
 TUNNEL = 15008
 """The port of all traffic between pods on the mesh (HBONE)."""
-_DNS = 53
+_DNS = (53, 5353, "dns", "dns-tcp")
+"""Ports of name servers; that of OpenShift's pods among them."""
 _DIRECTIONS = {"Ingress": "from", "Egress": "to"}
 _SHOWN = 3
 MAX_SELECTORS = 300
@@ -105,7 +106,7 @@ def _is_about_pods(rule: kube.Manifest, direction: str) -> bool:
     between = not peers or any("ipBlock" not in peer for peer in peers)
     ports = kube.items(rule, "ports")
     tcp = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
-    return between and (not ports or any(port.get("port") not in (_DNS, "dns") for port in tcp))
+    return between and (not ports or any(port.get("port") not in _DNS for port in tcp))
 
 
 def _admits_probes(rule: kube.Manifest) -> bool:
