@@ -95,9 +95,27 @@ TESTED_ALONE: Mapping[str, str] = (
                 "ingress/test_token_rules",
             ),
             (
+                "beacon._exposures",
+                "AccessRequest",
+                "operations requester target",
+                "beacon/test_exposures",
+            ),
+            (
+                "beacon._extra_access",
+                "validation.problem_of",
+                "remedy shows_value",
+                "beacon/test_extra_access",
+            ),
+            (
+                "beacon._extra_requests",
+                "AccessRequest",
+                "established field requester target",
+                "beacon/test_extra_access",
+            ),
+            (
                 "cluster.mesh_snapshot",
                 "evaluator.Snapshot",
-                "unread",
+                "nodes unread",
                 "cluster/test_mesh_snapshot",
             ),
             ("ingress._ingress", "Desired", "excepted", "ingress/test_routes"),

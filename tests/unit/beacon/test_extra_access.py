@@ -229,6 +229,22 @@ def test_an_entry_is_pending_until_its_application_and_its_port_exist():
     assert named.message == "the port of the pods of details behind 81 is known by name only"
 
 
+def test_requests_are_those_of_the_option_with_their_place():
+    ratings = authorization.Target.service("shop", "ratings")
+    option = [entry(to="ratings"), entry(to="Details")]
+    given = facts(option, established=[ratings, SERVED])
+    closed = authorization.AccessRequest(
+        beacon.EXTRA_REQUESTER, "", SERVED, None, established=True
+    )
+    assert set(given.extra.requests) == {
+        closed,
+        dataclasses.replace(closed, field="[0]", target=ratings),
+        dataclasses.replace(closed, target=ratings),
+    }
+    one, *_ = facts([entry()]).extra.requests
+    assert (one.requester, one.field) == (beacon.EXTRA_REQUESTER, "[0]")
+
+
 def test_a_target_that_is_gone_for_a_while_stays_closed():
     service = authorization.Target.service("shop", "ratings")
     given = facts([entry(to="ratings")], established=[service, SERVED])

@@ -30,6 +30,15 @@ def test_kinds_that_need_not_be_readable_are_named(monkeypatch: pytest.MonkeyPat
     assert len(asked) == 8
 
 
+def test_nodes_are_read_where_they_may_be(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        kube, "list_kind", lambda _, kind: [kind.from_dict({"metadata": {"name": "x"}})]
+    )
+    client: Any = object()
+    found = mesh_snapshot.read(client, "mesh", auto_allow=False)
+    assert [each["metadata"]["name"] for each in found.nodes] == ["x"]
+
+
 def test_what_of_the_mesh_config_decides():
     assert istiod.mesh_settings({}).path_normalization == "BASE"
     found = istiod.mesh_settings(

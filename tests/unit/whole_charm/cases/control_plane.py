@@ -41,6 +41,7 @@ EVERY_TAINT = [
     {"operator": "Exists", "key": "CriticalAddonsOnly"},
     {"operator": "Exists", "effect": "NoExecute"},
 ]
+REVOKING: Patch = {"secrets": {SECRET: {"ca-crl": REVOKED}}}
 WITH_CA: Patch = {
     "config": {"ca-secret": SECRET},
     "earlier": {"secrets": {SECRET: AUTHORITY}},
@@ -322,7 +323,7 @@ FACTS: Mapping[str, Case] = {
     "a tag of an older patch": Case(
         {"config": {"tag": OLDER_TAG}},
         {
-            "status": Has("config tag", "juju config istio --reset tag"),
+            "status": Has("config tag", "keeps Istio at", "juju config istio --reset tag"),
             "codes": ["CI-653"],
             f"{ISTIOD}.spec.containers[discovery].image": Has(f":{OLDER_TAG}-"),
         },
@@ -355,13 +356,19 @@ FACTS: Mapping[str, Case] = {
         given={"secrets": {SECRET: None}},
     ),
     "a CA secret with a list of revoked certificates": Case(
-        {"secrets": {SECRET: {"ca-crl": REVOKED}}},
+        REVOKING,
         {
             f"{CACERTS}: data[ca-crl.pem]": encoded(REVOKED),
             f"{ZTUNNEL}.spec.containers[istio-proxy].env": Has("'CRL_PATH'"),
             f"{ZTUNNEL}.spec.volumes[crl-volume].configMap.name": "istio-ca-crl",
         },
         given=WITH_CA,
+    ),
+    "a CA secret with such a list that is not readable any more": Case(
+        {"secrets": {SECRET: None}},
+        {"status": blocked("config ca-secret")},
+        given=merged(WITH_CA, {**REVOKING, "earlier": REVOKING}),
+        same={f"{CACERTS}: data[ca-crl.pem]": encoded(REVOKED)},
     ),
     "a CA secret without a key": Case(
         {"secrets": {SECRET: {"ca-key": None}}},

@@ -227,7 +227,7 @@ def with_works(works: Mapping[str, Any]) -> dict[str, Case]:
             {"meanwhile": {**works, name: merged(works[name], newer)}},
             {"status": blocked("preflight Istio's version", f"ztunnel is {NEWER}")},
             given=given,
-            same={"requests": []},
+            same={"requests": [], "codes": ["CI-651"]},
         ),
         "folders of another platform": Case(
             {"config": {"platform": "gke"}, "earlier": {"config": {"platform": "gke"}}},
