@@ -20,7 +20,7 @@ from tests.lab.beacon import APP, MESH, UNIT
 
 KINDS = 4
 """Kinds that istio-beacon-k8s manages."""
-READS_BESIDE = 8
+READS_BESIDE = 10
 """Reads that a hook may make beside one LIST a kind."""
 
 

@@ -148,12 +148,13 @@ ONCE_IT_HAPPENS = {
     "citadel_server_authentication_failure_count",
     "citadel_server_csr_parsing_err_count",
     "citadel_server_csr_sign_err_count",
+    "citadel_server_success_cert_issuance_count",
     "galley_validation_failed",
     "pilot_total_xds_internal_errors",
     "pilot_total_xds_rejects",
     "pilot_xds_write_timeout",
 }
-"""Counters of failures, which istiod serves after the first failure."""
+"""Counters that istiod serves once it has counted: failures, and certificates since it started."""
 OWN_CA = {"citadel_server_cert_chain_expiry_timestamp"}
 """Served where the mesh has a CA of the site's own: see `test_istio_options`."""
 REFUSED = {"istio_tcp_connections_failed_total"}
