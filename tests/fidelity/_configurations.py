@@ -76,7 +76,7 @@ SPREAD: tuple[dict[str, Any], ...] = (
         "labelSelector": {"matchLabels": {"app": "istiod"}},
     },
 )
-CNI_ENV = {"NATIVE_NFTABLES": "true", "HOST_PROBE_SNAT_IP": "169.254.7.128"}
+CNI_ENV = {"NATIVE_NFTABLES": "true", "SITE": "169.254.7.128"}
 ZTUNNEL_ENV = {"RUST_LOG": "debug", "LOG_FORMAT": "json", "SECRET_TTL": "12h"}
 OVERLAY: dict[str, Any] = {
     "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},

@@ -31,9 +31,10 @@ def test_kinds_that_need_not_be_readable_are_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_nodes_are_read_where_they_may_be(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(
-        kube, "list_kind", lambda _, kind: [kind.from_dict({"metadata": {"name": "x"}})]
-    )
+    def list_kind(_: Any, kind: Any) -> list[Any]:
+        return [kind.from_dict({"metadata": {"name": "x"}})]
+
+    monkeypatch.setattr(kube, "list_kind", list_kind)
     client: Any = object()
     found = mesh_snapshot.read(client, "mesh", auto_allow=False)
     assert [each["metadata"]["name"] for each in found.nodes] == ["x"]
