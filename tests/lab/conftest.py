@@ -68,6 +68,16 @@ def cluster() -> Iterator[lab.Cluster]:
         yield running
 
 
+def need_ztunnel(cluster: lab.Cluster) -> None:
+    """Skip a test that decides nothing without a ztunnel; where one is required, fail it."""
+    if cluster.has_ztunnel:
+        return
+    reason = "not run without a ztunnel"
+    if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture
 def new_model(cluster: lab.Cluster, request: pytest.FixtureRequest) -> Iterator[ModelFactory]:
     """Creates models for one test."""

@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import Pod
 
 from tests import lab
 from tests.lab import apps, identity, juju
-from tests.lab.conftest import CHARMS, ModelFactory
+from tests.lab.conftest import CHARMS, ModelFactory, need_ztunnel
 
 BEACON, GATE, SHOP = "beacon", "gate", "shop"
 ADDRESS = "http://203.0.113.10"
@@ -95,8 +95,7 @@ class Mesh:
 def mesh(
     cluster: lab.Cluster, control_plane: juju.Model, new_module_model: ModelFactory
 ) -> Iterator[Mesh]:
-    if not cluster.has_ztunnel:
-        pytest.skip("the lab has no ztunnel")
+    need_ztunnel(cluster)
     model = new_module_model(SHOP, controller=control_plane.controller)
     model.deploy(CHARMS / "istio-beacon-k8s", BEACON)
     model.deploy(

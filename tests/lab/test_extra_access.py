@@ -116,8 +116,7 @@ ALLOWED = {
 def deployed(
     cluster: lab.Cluster, control_plane: juju.Model, new_module_model: conftest.ModelFactory
 ) -> Iterator[Site]:
-    if not cluster.has_ztunnel:
-        pytest.skip("the lab has no ztunnel")
+    conftest.need_ztunnel(cluster)
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     shop.deploy()
     shop.model.deploy(apps.DETAILS)

@@ -88,8 +88,7 @@ BYPASSING = {"read": 200, "write": 200, "admin": 200, "ratings": 200, "from rati
 def deployed(
     cluster: lab.Cluster, control_plane: juju.Model, new_module_model: conftest.ModelFactory
 ) -> Iterator[Site]:
-    if not cluster.has_ztunnel:
-        pytest.skip("the lab has no ztunnel")
+    conftest.need_ztunnel(cluster)
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     shop.deploy()
     model = shop.model

@@ -3,7 +3,6 @@
 """istio-k8s under traffic: mutual TLS at a real ztunnel, and the metrics that alerts query."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from typing import Any, cast
@@ -57,11 +56,7 @@ SOURCE = conftest.CHARMS / APP / "src"
 @pytest.fixture(scope="module")
 def details(cluster: lab.Cluster, control_plane: juju.Model) -> Iterator[str]:
     """A Service whose pod is on the mesh, with a ztunnel, without a waypoint and policies."""
-    if not cluster.has_ztunnel:
-        reason = "not run without a ztunnel"
-        if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    conftest.need_ztunnel(cluster)
     client: Any = cluster.client
     objects = codecs.load_all_yaml(APPLICATION)  # pyright: ignore[reportUnknownMemberType]
     for obj in objects:

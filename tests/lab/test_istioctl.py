@@ -7,7 +7,6 @@ target read metrics and labels that the real proxies serve.
 """
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 import yaml
 
 from tests import lab
-from tests.lab import _binaries, suite
+from tests.lab import _binaries, conftest, suite
 
 INFORMATION = {"IST0102", "IST0118"}
 """A namespace without sidecars, and the names that Juju gives to ports: neither is a mistake."""
@@ -70,10 +69,7 @@ def test_waypoints_are_listed_and_programmed(deployed: suite.Suite):
 
 
 def test_ztunnel_config_reads_what_a_ztunnel_has(deployed: suite.Suite, tmp_path: Path):
-    if not deployed.cluster.has_ztunnel:
-        if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
-            pytest.fail("not run without a ztunnel")
-        pytest.skip("not run without a ztunnel")
+    conftest.need_ztunnel(deployed.cluster)
     # From a file: istioctl forwards a port through the kubelet, which is played here.
     dump = tmp_path / "config_dump.json"
     dump.write_text(deployed.cluster.ztunnel_config(suite.SHOP, "details-"))
@@ -104,10 +100,7 @@ def samples(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def test_refusals_and_plain_text_are_counted_by_source_and_target(deployed: suite.Suite):
-    if not deployed.cluster.has_ztunnel:
-        if os.environ.get("LAB_REQUIRE_ZTUNNEL"):
-            pytest.fail("not run without a ztunnel")
-        pytest.skip("not run without a ztunnel")
+    conftest.need_ztunnel(deployed.cluster)
     cluster, details = deployed.cluster, f"{suite.SHOP}/details:9080"
     assert lab.eventually(lambda: cluster.request("shop/ratings", details).status == 403)
     assert cluster.request("shop/ratings", details, via="pod").hop == "ztunnel"

@@ -8,7 +8,7 @@ import pytest
 from istio_ambient.authorization.evaluator import Decision
 
 from tests import lab
-from tests.lab import juju
+from tests.lab import conftest, juju
 from tests.lab.truth import _batches, _bed, _listed, _minimal, _trial
 
 PAIRS, SEED = 400, 1
@@ -36,8 +36,8 @@ def test_the_evaluator_agrees_with_the_proxies(bed: _bed.Bed):
 
 @pytest.mark.parametrize("hardened", [False, True], ids=["default", "hardened"])
 def test_pods_get_what_the_list_of_access_says(bed: _bed.Bed, hardened: bool):
-    if not bed.senders:
-        pytest.skip("there is no ztunnel that chooses the way of a pod's requests")
+    # It chooses the way of a pod's requests.
+    conftest.need_ztunnel(bed.cluster)
     counts, wrong = _listed.compare(bed, hardened=hardened)
     assert not wrong, "\n".join(wrong)
     assert all(counts[each] > 30 for each in (Decision.ALLOWED, Decision.DENIED)), counts
