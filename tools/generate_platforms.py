@@ -7,17 +7,16 @@ python -m tools.generate_platforms            # write docs/reference/platforms.m
 python -m tools.generate_platforms --check    # exit 1 when the file differs
 """
 
-import argparse
 import itertools
-import pathlib
 import sys
 from collections.abc import Iterator
 
 from istio_ambient import manifests, preflight
 from istio_ambient.preflight import Area, Condition, Effect
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = ROOT / "docs/reference/platforms.md"
+from tools import generated_page
+
+TARGET = generated_page.ROOT / "docs/reference/platforms.md"
 FIRST_LINE = "<!-- Generated from lib/istio_ambient/preflight: make generate -->"
 _INTRODUCTION = """\
 # Platforms
@@ -102,15 +101,7 @@ def _link(source: str) -> str:
 
 def main() -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    wanted = page()
-    if not parser.parse_args().check:
-        TARGET.write_text(wanted)
-    elif TARGET.read_text() != wanted:
-        print(f"{TARGET.relative_to(ROOT)} differs from the table of conditions: make generate")
-        return 1
-    return 0
+    return generated_page.run(TARGET, page(), "conditions", __doc__)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,15 @@ python -m tools.generate_problems            # write docs/reference/problems.md
 python -m tools.generate_problems --check    # exit 1 when the file differs
 """
 
-import argparse
-import pathlib
 import sys
 from collections.abc import Iterator
 
 from istio_ambient.values import documentation
 from istio_ambient.values.problem_codes import Code
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = ROOT / documentation.PROBLEMS
+from tools import generated_page
+
+TARGET = generated_page.ROOT / documentation.PROBLEMS
 FIRST_LINE = "<!-- Generated from lib/istio_ambient/values/problem_codes.py: make generate -->"
 AREAS = {
     1: "The API server and objects in the cluster",
@@ -58,15 +57,7 @@ def _sections() -> Iterator[str]:
 
 def main() -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    wanted = page()
-    if not parser.parse_args().check:
-        TARGET.write_text(wanted)
-    elif TARGET.read_text() != wanted:
-        print(f"{documentation.PROBLEMS} differs from the table of codes: make generate")
-        return 1
-    return 0
+    return generated_page.run(TARGET, page(), "codes", __doc__)
 
 
 if __name__ == "__main__":
