@@ -3,7 +3,8 @@
 """Pack the charms into ``build/`` with charmcraft, on this machine.
 
 Each charm is staged under ``build/pack/<charm>``: its folder with links followed, so that the
-shared library is a real folder, and the locked requirements. charmcraft then runs there in
+shared library is a real folder, and the locked requirements: those of its own name, or those that
+the three charms share. charmcraft then runs there in
 destructive mode. On a machine that is not the platform named in ``charmcraft.yaml``, the staged
 copy names this machine; the committed file never changes.
 """
@@ -56,7 +57,11 @@ def stage(charm: Path, host: str) -> Path:
     if staged.exists():
         shutil.rmtree(staged)
     shutil.copytree(charm, staged, ignore=shutil.ignore_patterns(*NOT_PACKED))
-    shutil.copy(ROOT / "requirements" / "charm.txt", staged / "requirements.txt")
+    requirements = ROOT / "requirements" / f"{charm.name}.txt"
+    shutil.copy(
+        requirements if requirements.exists() else ROOT / "requirements" / "charm.txt",
+        staged / "requirements.txt",
+    )
     shutil.copy(ROOT / "LICENSE", staged / "LICENSE")
     project = staged / "charmcraft.yaml"
     project.write_text(on_platform(project.read_text(), host))
@@ -122,11 +127,13 @@ def pack(charm: Path, host: str) -> Path:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Pack the charms named by their folders, or all in ``charms/``."""
+    """Pack the charms named by their folders, or all in ``charms/`` and ``examples/``."""
     parser = argparse.ArgumentParser(description="Pack charms into build/.")
     parser.add_argument("charms", nargs="*", type=Path, help="charm folders; default: all")
     folders = parser.parse_args(arguments).charms or sorted(
-        project.parent for project in (ROOT / "charms").glob("*/charmcraft.yaml")
+        project.parent
+        for parent in ("charms", "examples")
+        for project in (ROOT / parent).glob("*/charmcraft.yaml")
     )
     STAGING.mkdir(parents=True, exist_ok=True)
     subprocess.run([ROOT / "tools" / "page_libraries"], check=True)
