@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hcl2
 import yaml
@@ -32,7 +32,8 @@ PART_OF_VARIABLE = {"control_plane": "control_plane", "beacons": "beacon", "ingr
 
 def parsed(text: str) -> Block:
     """Return HCL as plain values; expressions are strings such as ``${var.units}``."""
-    return hcl2.loads(text, serialization_options=PLAIN)
+    # hcl2 does not say what the mapping holds.
+    return cast("Any", hcl2).loads(text, serialization_options=PLAIN)
 
 
 @cache
@@ -120,7 +121,9 @@ def faults_of_references(subject: Module) -> Iterator[str]:
 def faults_of_descriptions(subject: Module) -> Iterator[str]:
     """Yield variables and outputs that say too little about themselves."""
     for name, block in subject.variables.items():
-        yield from (f"variable {name} has no {k}" for k in ("description", "type") if k not in block)
+        yield from (
+            f"variable {name} has no {k}" for k in ("description", "type") if k not in block
+        )
     yield from (
         f"output {name} has no description"
         for name, block in subject.outputs.items()
@@ -129,7 +132,7 @@ def faults_of_descriptions(subject: Module) -> Iterator[str]:
 
 
 def faults_of_calls(subject: Module, called: Mapping[str, Module]) -> Iterator[str]:
-    """Yield arguments and outputs of called modules that these do not have, and arguments left out.
+    """Yield arguments and outputs that a called module lacks, and arguments that it needs.
 
     Args:
         subject: the module that calls.
@@ -153,9 +156,9 @@ def object_keys(type_expression: str) -> set[str]:
     keys: set[str] = set()
     depth = 0
     for position, character in enumerate(type_expression[start:], start):
-        if depth == 0 and (key := re.match(r"(\w+) = ", type_expression[position:])):
-            if type_expression[position - 1] in "{ ":
-                keys.add(key[1])
+        is_start = depth == 0 and type_expression[position - 1] in "{ "
+        if is_start and (key := re.match(r"(\w+) = ", type_expression[position:])):
+            keys.add(key[1])
         depth += (character in "({") - (character in ")}")
         if depth < 0:
             break
@@ -209,7 +212,10 @@ def faults_of_options(part: str, block: Block) -> Iterator[str]:
         block: the argument about it, with ``config`` and ``resources``.
     """
     charm = CHARM_OF_PART[part]
-    for key, known in (("config", options(charm)), ("resources", set(charmcraft(charm)["resources"]))):
+    for key, known in (
+        ("config", options(charm)),
+        ("resources", set(charmcraft(charm)["resources"])),
+    ):
         given: Block | str = block.get(key, {})
         if isinstance(given, dict):
             yield from (f"{charm} has no {one} in {key}" for one in sorted(set(given) - known))

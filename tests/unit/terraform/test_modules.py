@@ -60,7 +60,9 @@ def charm_module(charm: str) -> Module:
 
 
 def called_by(folder: Path, subject: Module) -> dict[str, Module]:
-    return {name: read((folder / call["source"]).resolve()) for name, call in subject.calls.items()}
+    return {
+        name: read((folder / call["source"]).resolve()) for name, call in subject.calls.items()
+    }
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=title)
@@ -125,7 +127,9 @@ def test_the_product_hands_on_all_that_a_charm_takes():
 
 
 def test_endpoints_that_the_product_integrates_exist():
-    charms = {f"module.{part}": CHARM_OF_PART[part] for part in ("control_plane", "beacon", "ingress")}
+    charms = {
+        f"module.{part}": CHARM_OF_PART[part] for part in ("control_plane", "beacon", "ingress")
+    }
     assert list(faults_of_endpoints(read(PRODUCT), charms)) == []
 
 
@@ -172,7 +176,9 @@ def test_a_readme_has_every_variable_and_output_and_no_other_option(folder: Path
 
 def faults_in_readme(block: Block) -> list[str]:
     """Return the options in a block of a README that do not exist."""
-    faults = [fault for part, _, one in parts_of_product(block) for fault in faults_of_options(part, one)]
+    faults = [
+        fault for part, _, one in parts_of_product(block) for fault in faults_of_options(part, one)
+    ]
     for call in (call for each in block.get("module", []) for call in each.values()):
         charm = re.search(r"charms/([\w-]+)/terraform$", call["source"])
         part = next((p for p, name in CHARM_OF_PART.items() if charm and name == charm[1]), None)
@@ -200,7 +206,10 @@ def test_a_dangling_reference_is_detected(text: str, fault: str):
     [
         ('module "m" {\n source = "x"\n unit = 1\n}', "module m has no variable unit"),
         ('module "m" {\n source = "x"\n}', "module m needs model_uuid"),
-        ('module "m" {\n source = "x"\n}\nlocals {\n a = module.m["k"].app\n}', "module m has no output app"),
+        (
+            'module "m" {\n source = "x"\n}\nlocals {\n a = module.m["k"].app\n}',
+            "module m has no output app",
+        ),
     ],
 )
 def test_a_call_that_does_not_fit_is_detected(text: str, fault: str):
