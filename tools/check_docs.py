@@ -17,7 +17,8 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 def pages() -> list[Path]:
     """Return the Markdown files of the project."""
-    patterns = ("*.md", "charms/*/*.md", "docs/**/*.md", "tests/**/*.md")
+    folders = ("", "charms/*/", "charms/*/terraform/", "docs/**/", "terraform/**/", "tests/**/")
+    patterns = [f"{folder}*.md" for folder in folders]
     return sorted(page for pattern in patterns for page in ROOT.glob(pattern))
 
 
