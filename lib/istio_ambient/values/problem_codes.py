@@ -699,7 +699,7 @@ class Code(enum.Enum):
         "Istio supports one minor version between control plane and data plane. Until istio-cni "
         "and ztunnel are upgraded, which follows by itself, they are further behind.",
         "None, if the upgrade ends soon. To keep to Istio's rule, go through a revision of each "
-        "minor version: [Upgrade Istio](../how-to/upgrade-istio.md#from-the-public-charms).",
+        "minor version: [Move from the public charms](../how-to/migrate.md#istios-rule).",
     )
     TAG_BEHIND = Meaning(
         653,
