@@ -5,6 +5,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -17,14 +18,12 @@ MARKER = "held equal to the code: tests/unit/docs/test_air_gap.py"
 CONTROL_PLANE = manifests.ControlPlane(namespace="istio-system")
 
 
-def containers(manifest: Any) -> list[dict[str, Any]]:
-    """Return the containers of a manifest, wherever they are in it."""
-    if isinstance(manifest, dict):
-        found = [*manifest.get("containers", ()), *manifest.get("initContainers", ())]
-        return found + [each for value in manifest.values() for each in containers(value)]
-    if isinstance(manifest, list):
-        return [each for value in manifest for each in containers(value)]
-    return []
+def images(manifest: dict[str, Any]) -> Iterator[str]:
+    """Yield the images of the pods of a workload."""
+    pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
+    for containers in ("containers", "initContainers"):
+        for container in pod.get(containers, ()):
+            yield container["image"]
 
 
 def images_of_pods() -> set[str]:
@@ -33,7 +32,7 @@ def images_of_pods() -> set[str]:
     (injection,) = (m for m in applied if m["metadata"]["name"] == "istio-sidecar-injector")
     values = json.loads(injection["data"]["values"])["global"]
     made = f"{values['hub']}/{values['proxy']['image']}:{values['tag']}-{values['variant']}"
-    return {each["image"] for manifest in applied for each in containers(manifest)} | {made}
+    return {image for manifest in applied for image in images(manifest)} | {made}
 
 
 def images_of_charms() -> set[str]:

@@ -34,4 +34,4 @@ def test_every_endpoint_of_cos_is_integrated_by_a_command():
         metadata = yaml.safe_load(path.read_text())
         for name, endpoint in {**metadata["provides"], **metadata["requires"]}.items():
             if endpoint["interface"] in OF_COS:
-                assert f" {metadata['name']}:{name}" in text or f".{metadata['name']}:{name}" in text
+                assert f"{metadata['name']}:{name}" in text

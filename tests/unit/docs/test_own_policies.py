@@ -27,6 +27,7 @@ def test_the_table_has_the_marks_of_the_charms_objects():
 
 def test_the_values_are_those_of_an_identity():
     identity = resources.identity("<model>", "<application>")
-    values = {row[0]: pages.quoted(row[1]) for row in pages.table("how-to/own-policies.md", MARKER)}
+    rows = pages.table("how-to/own-policies.md", MARKER)
+    values = {row[0]: pages.quoted(row[1]) for row in rows}
     assert values["label `app.kubernetes.io/instance`"] == [*identity.labels.values()]
     assert values["annotation `charmed-istio/owner`"] == [identity.owner]
