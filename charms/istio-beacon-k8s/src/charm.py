@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 import ops
 from istio_ambient import acceptance, authorization, beacon, charm, gateways, kube, resources
-from istio_ambient.actions import beacon as mesh_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
@@ -39,10 +38,6 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             "modeloperator-authorization-policy",
         }
     )
-
-    def __init__(self, framework: ops.Framework):
-        super().__init__(framework)
-        self.actions = mesh_actions.MeshActions(self, MESH)
 
     def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
         """Return the facts; the cluster is read in two requests for any number of requesters."""
@@ -142,6 +137,12 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     def tolerates(self, change: kube.Change) -> bool:
         """Return whether a refused change is one of the labels ConfigMap of the public charm."""
         return change.ref.name == gateways.labels_config_map_name(self.app.name)
+
+    def answer(self, event: ops.ActionEvent) -> None:
+        """Answer an action about access."""
+        from istio_ambient.actions import beacon as actions
+
+        actions.MeshActions(self, MESH).answer(event)
 
     def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Remove our labels from the namespace; Juju deletes our StatefulSet and Service."""

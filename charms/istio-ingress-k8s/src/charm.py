@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 import ops
 from istio_ambient import acceptance, charm, ingress, kube, resources
-from istio_ambient.actions import ingress as ingress_actions
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
@@ -59,7 +58,6 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.actions = ingress_actions.IngressActions(self)
         self._ingress: ingress.Ingress | None = None
         self.certificate = gateway_certificate.GatewayCertificate(
             self, self.relations, "certificates"
@@ -258,6 +256,12 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         """Watch the gateway through its Service."""
         url = gateway_workloads.status_url(ingress.workload_name(self.app.name), self.model.name)
         return {"gateway": observability.http_check(url)}
+
+    def answer(self, event: ops.ActionEvent) -> None:
+        """Answer an action about routes."""
+        from istio_ambient.actions import ingress as actions
+
+        actions.IngressActions(self).answer(event)
 
     def watched(self, facts: ingress.Facts) -> list[tuple[str, int]]:
         """Return the backends that are missing: their applications' hooks are not ours."""

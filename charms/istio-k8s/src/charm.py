@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import ops
 from istio_ambient import charm, control_plane, kube, manifests, resources
-from istio_ambient.actions import check
-from istio_ambient.actions import control_plane as control_plane_actions
 from istio_ambient.authorization import order
-from istio_ambient.charm import observability, outward, user_secrets
+from istio_ambient.charm import observability, user_secrets
 from istio_ambient.cluster import mesh_config_trial as trial
 from istio_ambient.cluster import surroundings
 from istio_ambient.interfaces import (
@@ -88,9 +86,6 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self._refused_before: frozenset[tuple[str, str]] | None = None
-        check.CheckAction(self)
-        framework.observe(self.on["preview-hardened-mode"].action, self._on_preview)
-        framework.observe(self.on["purge-crds"].action, self._on_purge_crds)
 
     def reconcile(self) -> kube.Plan:
         """Publish the databags that remote applications need in advance, then reconcile.
@@ -228,24 +223,19 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
         """Return whether an object of another installer can stand in for ours."""
         return control_plane.tolerates(change)
 
+    def answer(self, event: ops.ActionEvent) -> None:
+        """Answer an action about the control plane."""
+        from istio_ambient.actions import control_plane as actions
+
+        actions.ControlPlaneActions(self).answer(event)
+
     def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Remove the objects that istiod created, and the GatewayClasses of its controller."""
+        from istio_ambient.actions import control_plane as actions
+
         # Without its option, the authority stays: all certificates depend on it.
         purge = self.has_options and self.load_config(control_plane.Config).purge_ca
-        return control_plane_actions.clean_up(client, self.model.name, purge_ca=purge)
-
-    def _on_preview(self, event: ops.ActionEvent) -> None:
-        if not self.has_options:
-            outward.fail(event, charm.NO_OPTIONS)
-            return
-        auto = self.load_config(control_plane.Config).auto_allow_waypoint_policy
-        control_plane_actions.preview_hardened_mode(event, self.model.name, auto_allow=auto)
-
-    def _on_purge_crds(self, event: ops.ActionEvent) -> None:
-        if not self.unit.is_leader():
-            outward.fail(event, self.leader_only("purge-crds confirm=true"))
-            return
-        control_plane_actions.purge_crds(event, self.identity)
+        return actions.clean_up(client, self.model.name, purge_ca=purge)
 
 
 def _is_mesh_config(ref: kube.Ref) -> bool:

@@ -20,7 +20,7 @@ F = TypeVar("F")
 Results: TypeAlias = dict[str, Any]
 
 
-class ReadingActions(ops.Object, Generic[F]):
+class ReadingActions(Generic[F]):
     """Answers actions of a charm from its facts and the cluster.
 
     Args:
@@ -36,16 +36,13 @@ class ReadingActions(ops.Object, Generic[F]):
         of: charm.ReconcilingCharm[F],
         answers: Mapping[str, Callable[[parameters.Params], Results]],
     ):
-        super().__init__(of, "reading-actions")
         self.charm = of
         # ops names the event of action `list-routes` so: `list_routes_action`.
         self._answers = {
             f"{name.replace('-', '_')}_action": each for name, each in answers.items()
         }
-        for name in answers:
-            self.framework.observe(of.on[name].action, self._on_action)
 
-    def _on_action(self, event: ops.ActionEvent) -> None:
+    def answer(self, event: ops.ActionEvent) -> None:
         """Set the results of an action, or fail it with the reason and the remedy."""
         if not self.charm.has_options:
             outward.fail(event, charm.NO_OPTIONS)

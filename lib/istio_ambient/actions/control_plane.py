@@ -11,15 +11,42 @@ import ops
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import kube, manifests, resources
-from istio_ambient.actions import _reading
-from istio_ambient.authorization import evaluator
+from istio_ambient import authorization, charm, control_plane, kube, manifests, resources
+from istio_ambient.actions import _reading, check
 from istio_ambient.charm import outward, parameters
 from istio_ambient.cluster import istiod, mesh_snapshot
 from istio_ambient.explain import applications, hardened_preview
 from istio_ambient.values import tables
 
 logger = logging.getLogger(__name__)
+
+
+class ControlPlaneActions(check.CheckAction):
+    """Answers `check`, `preview-hardened-mode` and `purge-crds`."""
+
+    def answer(self, event: ops.ActionEvent) -> None:
+        """Set the results of an action, or fail it with the reason and the remedy."""
+        match event.handle.kind:
+            case "purge_crds_action":
+                self._purge_crds(event)
+            case "preview_hardened_mode_action":
+                self._preview_hardened_mode(event)
+            case _:
+                super().answer(event)
+
+    def _preview_hardened_mode(self, event: ops.ActionEvent) -> None:
+        if not self.charm.has_options:
+            outward.fail(event, charm.NO_OPTIONS)
+            return
+        options = self.charm.load_config(control_plane.Config)
+        auto_allow = options.auto_allow_waypoint_policy
+        preview_hardened_mode(event, self.charm.model.name, auto_allow=auto_allow)
+
+    def _purge_crds(self, event: ops.ActionEvent) -> None:
+        if not self.charm.unit.is_leader():
+            outward.fail(event, self.charm.leader_only("purge-crds confirm=true"))
+            return
+        purge_crds(event, self.charm.identity)
 
 
 def preview_hardened_mode(
@@ -66,13 +93,13 @@ def preview_hardened_mode(
     )
 
 
-def _mesh_settings(client: kube.Client) -> tuple[evaluator.MeshSettings, tuple[str, ...]]:
+def _mesh_settings(client: kube.Client) -> tuple[authorization.MeshSettings, tuple[str, ...]]:
     """Return what of the mesh config decides, or its defaults and that these are taken."""
     try:
         return istiod.find(client).mesh, ()
     except istiod.NoIstiodError as error:
         note = f"the mesh config, of which the defaults are taken: {error.message}"
-        return evaluator.MeshSettings(), (note,)
+        return authorization.MeshSettings(), (note,)
 
 
 def _names(found: Iterable[hardened_preview.ApplicationPreview]) -> str:

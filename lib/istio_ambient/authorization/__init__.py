@@ -13,6 +13,7 @@ from istio_ambient.authorization._cluster import (
     model_namespaces,
     services_of,
 )
+from istio_ambient.authorization._mesh_settings import MeshSettings
 from istio_ambient.authorization._ownership import (
     Objection,
     Outcomes,
@@ -34,6 +35,7 @@ from istio_ambient.authorization._policies import (
 from istio_ambient.authorization._policy_objects import AllowRule, allow, target_of
 from istio_ambient.authorization._requests import (
     NAME_LABEL,
+    TRUST_DOMAIN,
     UNKNOWN_MODEL,
     AccessRequest,
     Cluster,
@@ -59,10 +61,12 @@ __all__ = [
     "MAX_TRUST_DOMAINS",
     "NAME_LABEL",
     "REQUESTED_BY",
+    "TRUST_DOMAIN",
     "UNKNOWN_MODEL",
     "AccessRequest",
     "AllowRule",
     "Cluster",
+    "MeshSettings",
     "Objection",
     "Operation",
     "Outcomes",

@@ -78,7 +78,7 @@ _ServiceAccount = Annotated[
 class _Strict(pydantic.BaseModel):
     """A mapping of which every key is known: another one may be meant as a restriction."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Clients(_Strict):

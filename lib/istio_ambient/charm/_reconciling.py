@@ -84,8 +84,9 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             framework.observe(event, self._on_event)
         framework.observe(self.on.remove, self._on_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
-        if "reconcile" in self.meta.actions:
-            framework.observe(self.on["reconcile"].action, self._on_reconcile_action)
+        for name in self.meta.actions.keys() - {status.DETAILS}:
+            handler = self._on_reconcile_action if name == "reconcile" else self.answer
+            framework.observe(self.on[name].action, handler)
 
     # Methods that a charm defines.
 
@@ -203,6 +204,13 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             live: the application's objects before the writes.
         """
         return live.since
+
+    def answer(self, event: ops.ActionEvent) -> None:  # optional
+        """Answer an action that not every charm has.
+
+        A charm imports its module of `istio_ambient.actions` in here, and nowhere else: what only
+        actions need takes longer to import than all that a hook needs.
+        """
 
     def cleanup(self, client: kube.Client) -> Iterable[kube.RequestError]:
         """Delete what controllers made for the application, and return what failed.

@@ -12,7 +12,7 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import kube, resources
-from istio_ambient.authorization import evaluator
+from istio_ambient.authorization import TRUST_DOMAIN, MeshSettings
 from istio_ambient.values import decoded
 from istio_ambient.values.problem_codes import Code
 
@@ -66,7 +66,7 @@ class Istiod:
     """Whether a workload accepts requests of its own waypoint without a policy for them."""
     owner: str = ""
     """`<model>/<application>` that installed it; empty: another installer."""
-    mesh: evaluator.MeshSettings = dataclasses.field(default_factory=evaluator.MeshSettings)
+    mesh: MeshSettings = dataclasses.field(default_factory=MeshSettings)
     """What of the mesh config decides about requests."""
 
 
@@ -81,7 +81,7 @@ def find(client: kube.Client) -> Istiod:
     return read(deployment, _mesh_config(client, deployment))
 
 
-def find_mesh_settings(client: kube.Client) -> evaluator.MeshSettings:
+def find_mesh_settings(client: kube.Client) -> MeshSettings:
     """Return what of the mesh config decides about requests, in two requests.
 
     Raises:
@@ -165,7 +165,7 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
     )
 
 
-def mesh_settings(mesh_config: Mapping[str, Any]) -> evaluator.MeshSettings:
+def mesh_settings(mesh_config: Mapping[str, Any]) -> MeshSettings:
     """Return what of a MeshConfig in JSON form decides about requests.
 
     Members of another type than istiod takes count as missing: istiod then keeps its last good
@@ -177,8 +177,8 @@ def mesh_settings(mesh_config: Mapping[str, Any]) -> evaluator.MeshSettings:
         name: each for each in providers if (name := _text(each, "name")) and _is_authorizer(each)
     }
     normalization = _text(decoded.members(mesh_config.get("pathNormalization")), "normalization")
-    return evaluator.MeshSettings(
-        trust_domain=_text(mesh_config, "trustDomain") or evaluator.DEFAULT_TRUST_DOMAIN,
+    return MeshSettings(
+        trust_domain=_text(mesh_config, "trustDomain") or TRUST_DOMAIN,
         trust_domain_aliases=tuple(each for each in aliases if isinstance(each, str)),
         path_normalization=_BASE if normalization in ("", "DEFAULT") else normalization,
         authorizers=frozenset(named),

@@ -5,7 +5,7 @@
 
 from lightkube.resources.core_v1 import Namespace, Node, Pod, Service
 
-from istio_ambient import kube, resources
+from istio_ambient import authorization, kube, resources
 from istio_ambient.authorization import evaluator
 
 
@@ -14,7 +14,7 @@ def read(
     root_namespace: str,
     *,
     auto_allow: bool,
-    mesh: evaluator.MeshSettings | None = None,
+    mesh: authorization.MeshSettings | None = None,
 ) -> evaluator.Snapshot:
     """Return the objects of the whole cluster, by one LIST for each kind.
 
@@ -37,7 +37,7 @@ def read(
     return evaluator.Snapshot(
         root_namespace=root_namespace,
         auto_allow=auto_allow,
-        mesh=mesh or evaluator.MeshSettings(),
+        mesh=mesh or authorization.MeshSettings(),
         namespaces=_all(client, Namespace),
         services=_all(client, Service),
         pods=_all(client, Pod),

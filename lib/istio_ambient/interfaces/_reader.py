@@ -31,9 +31,11 @@ class Databag(pydantic.BaseModel):
     A key that the model does not have may be a restriction, so it invalidates the object, unless
     it is null: a later release of a library dumps its new optional fields as null. A model whose
     keys restrict nothing says `extra="ignore"`.
+
+    A model is built when it is first read: a hook reads few of them.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @pydantic.model_validator(mode="before")
     @classmethod

@@ -17,8 +17,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from cosl import DashboardPath40UID, LZMABase64
-
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
@@ -74,6 +72,9 @@ def dump_dashboards(topology: Topology, dashboards: Mapping[str, str]) -> dict[s
         topology: the source of the metrics; Grafana's charm adds variables to choose by it.
         dashboards: JSON text of each dashboard, by its path in the charm.
     """
+    # It takes longer to import than any other library of a hook, most of which publish none.
+    from cosl import DashboardPath40UID, LZMABase64
+
     source = dataclasses.asdict(topology)
     charm_name = source.pop("charm_name")
     names = {path: path.rpartition("/")[2].partition(".")[0] for path in sorted(dashboards)}

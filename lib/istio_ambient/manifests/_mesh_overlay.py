@@ -72,7 +72,7 @@ _NO_RULE = "has no rule, so the charm cannot check it"
 _LIST_OF, _MAP_OF = "list of ", "map of "
 
 
-class Message(pydantic.BaseModel):
+class Message(pydantic.BaseModel, defer_build=True):
     """What one message of MeshConfig may hold."""
 
     fields: Mapping[str, str]
@@ -81,7 +81,7 @@ class Message(pydantic.BaseModel):
     """Groups of fields of which at most one may be set."""
 
 
-class MeshConfigFields(pydantic.BaseModel):
+class MeshConfigFields(pydantic.BaseModel, defer_build=True):
     """Messages and enumerations by their full names."""
 
     root: str

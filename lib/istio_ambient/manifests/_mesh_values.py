@@ -60,7 +60,9 @@ def seconds(low: str, high: str, step: str = "0.001") -> Check:
 
 def _typed(kind: Any) -> Check:
     """Return the check of a field type of `values`."""
-    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(kind)
+    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
+        kind, config=pydantic.ConfigDict(defer_build=True)
+    )
 
     def check(value: object) -> None:
         try:

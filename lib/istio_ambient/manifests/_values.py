@@ -46,7 +46,7 @@ class MeshCA:
         return hashlib.sha256(public.encode()).hexdigest()
 
 
-class ControlPlane(pydantic.BaseModel, frozen=True, extra="forbid"):
+class ControlPlane(pydantic.BaseModel, frozen=True, extra="forbid", defer_build=True):
     """The options of the operator, and what relations and the cluster bring.
 
     Raises:

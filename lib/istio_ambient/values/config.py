@@ -56,7 +56,7 @@ class CharmConfig(pydantic.BaseModel):
     `invalid`, and has a problem: the charm decides what that means for its objects.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     _problems: tuple[Problem, ...] = pydantic.PrivateAttr(default=())
     _invalid: frozenset[str] = pydantic.PrivateAttr(default=frozenset())

@@ -102,7 +102,7 @@ _LabelValue = Annotated[str, pydantic.BeforeValidator(_label_value)]
 class _Fields(pydantic.BaseModel):
     """An object of Kubernetes' API of which every field is known."""
 
-    model_config = pydantic.ConfigDict(frozen=True)
+    model_config = pydantic.ConfigDict(frozen=True, defer_build=True)
 
     EXAMPLE: ClassVar[str]
 
@@ -214,7 +214,7 @@ NO_LABELS: Mapping[str, str] = {}
 class PodSettings(pydantic.BaseModel):
     """The options of the pods of one component."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     resources: Resources = NO_RESOURCES
     """Merged into the component's `DEFAULT_RESOURCES`."""

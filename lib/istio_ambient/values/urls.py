@@ -20,7 +20,6 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from urllib import parse
 
 import pydantic
-import re2
 
 from istio_ambient.values import hostnames, networks
 from istio_ambient.values.problems import InvalidValueError
@@ -141,9 +140,6 @@ _GRPC_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_PATH - 1}}}")
 _GRPC_SERVICE = re.compile(rf"{_GRPC_NAME.pattern}(\.{_GRPC_NAME.pattern})*")
 _GRPC = ("not a name in gRPC", "use letters, digits and '_'")
 
-# The package has no types.
-_re2 = cast(Any, re2)
-
 
 def _policy_path(value: str) -> str:
     if not value or len(value) > MAX_PATH:
@@ -207,17 +203,21 @@ def _too_big() -> InvalidValueError:
 
 
 def _expression(value: str) -> str:
-    options = _re2.Options()
+    # Few applications send expressions, and the package takes long to import.
+    import re2 as package
+
+    re2 = cast(Any, package)  # It has no types.
+    options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_MEMORY
     # Envoy's engine reads a path as bytes, so \x{100} is an error.
-    options.encoding = _re2.Options.Encoding.LATIN1
+    options.encoding = re2.Options.Encoding.LATIN1
     # \C matches one byte in RE2 only; the engine of istiod, which is Go's, refuses it.
     if len(value) > MAX_PATH or not _PRINTABLE.fullmatch(value) or r"\C" in value:
         raise InvalidValueError("not an expression", f"use 1 to {MAX_PATH} ASCII characters")
     try:
-        size = int(_re2.compile(value.encode(), options).programsize)
-    except _re2.error as error:
+        size = int(re2.compile(value.encode(), options).programsize)
+    except re2.error as error:
         if "too large" in str(error):
             raise _too_big() from None
         remedy = "leave out look-around, back-references and the like"

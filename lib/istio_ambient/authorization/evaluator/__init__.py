@@ -44,7 +44,6 @@ from istio_ambient.authorization.evaluator._request import (
 from istio_ambient.authorization.evaluator._snapshot import (
     DEFAULT_TRUST_DOMAIN,
     Manifest,
-    MeshSettings,
     Snapshot,
     identity,
     key,
@@ -79,7 +78,6 @@ __all__ = [
     "Evaluator",
     "Hop",
     "Manifest",
-    "MeshSettings",
     "PolicyRef",
     "Proxy",
     "Reach",

@@ -11,9 +11,9 @@ pilot/pkg/security/authz).
 import dataclasses
 from collections.abc import Iterable
 
+from istio_ambient.authorization._mesh_settings import MeshSettings
 from istio_ambient.authorization.evaluator import _policies
 from istio_ambient.authorization.evaluator._policies import Policy
-from istio_ambient.authorization.evaluator._snapshot import MeshSettings
 
 
 def enforced(policies: Iterable[Policy], mesh: MeshSettings, *, http: bool) -> list[Policy]:

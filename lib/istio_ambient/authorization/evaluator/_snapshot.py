@@ -12,6 +12,7 @@ from typing import Any
 
 from istio_ambient import kube
 from istio_ambient.authorization import _requests
+from istio_ambient.authorization._mesh_settings import MeshSettings
 
 Manifest = Mapping[str, Any]
 Name = tuple[str, str]
@@ -26,21 +27,6 @@ Proxies of the mesh connect to ztunnel itself, which decides about them: istio.i
 cni/pkg/iptables."""
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 """True values of Go's strconv.ParseBool."""
-
-
-@dataclasses.dataclass(frozen=True)
-class MeshSettings:
-    """What of the mesh config decides about requests."""
-
-    trust_domain: str = DEFAULT_TRUST_DOMAIN
-    trust_domain_aliases: tuple[str, ...] = ()
-    path_normalization: str = "BASE"
-    """`NONE`, `BASE`, `MERGE_SLASHES` or `DECODE_AND_MERGE_SLASHES`."""
-    authorizers: frozenset[str] | None = None
-    """Names of the extension providers; None: not known. Requests that a CUSTOM policy sends to a
-    provider that is not among them are denied."""
-    http_authorizers: frozenset[str] = frozenset()
-    """Those that are asked about HTTP only; on other ports their policies are left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +48,7 @@ class Snapshot:
     request_authentications: tuple[Manifest, ...] = ()
     nodes: tuple[Manifest, ...] = ()
     """Nodes, which tell whose address it is; empty where they cannot be read."""
-    mesh: MeshSettings = MeshSettings()
+    mesh: MeshSettings = dataclasses.field(default_factory=MeshSettings)
     unread: tuple[str, ...] = ()
     """Kinds of objects above that could not be read, so that there seem to be none."""
 

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 import pytest
-from istio_ambient.authorization import evaluator
+from istio_ambient import authorization
 from istio_ambient.authorization.evaluator import ClientKind, Decision, Reason
 
 from tests.unit.authorization.evaluator import samples
@@ -79,7 +79,7 @@ def test_an_empty_map_of_labels_selects_all_pods(selector: Any, applies: bool):
 
 
 def with_mesh(**settings: Any) -> dict[str, Any]:
-    return {"mesh": evaluator.MeshSettings(**settings)}
+    return {"mesh": authorization.MeshSettings(**settings)}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_policy_for_an_authorizer_that_is_unknown_comes_before_a_malformed_tok
         targetRefs=samples.TO_DETAILS, action="CUSTOM", provider={"name": "nobody"}, rules=[{}]
     )
     asked: dict[str, Any] = {"headers": {"authorization": "Bearer x"}}
-    settings = evaluator.MeshSettings(authorizers=frozenset({"login"}))
+    settings = authorization.MeshSettings(authorizers=frozenset({"login"}))
     changes = {"request_authentications": (TOKENS,), "mesh": settings}
     found = verdict(custom, changes=changes, **asked)
     assert (found.decision, found.hops[0].reason) == (Decision.DENIED, Reason.DENY)

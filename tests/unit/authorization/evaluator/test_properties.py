@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from istio_ambient import authorization
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import Decision
 
@@ -57,7 +58,7 @@ def snapshot(case: Case, policies: list[dict[str, Any]]) -> evaluator.Snapshot:
         *policies,
         services=(samples.service(ports=PORTS, clusterIP="10.96.0.7"),),
         auto_allow=case.layer is Layer.L7,
-        mesh=evaluator.MeshSettings(authorizers=frozenset()),
+        mesh=authorization.MeshSettings(authorizers=frozenset()),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from istio_ambient import authorization
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import Decision, Destination, DestinationKind
 
@@ -181,7 +182,7 @@ def test_without_policies_nodes_reach_no_more_than_others():
 def test_cluster_local_names_identities_of_the_mesh_whatever_its_trust_domain(identity: str):
     rules = [{"from": [{"source": {"principals": [f"cluster.local/ns/{identity}"]}}]}]
     policy = samples.policy(targetRefs=samples.TO_DETAILS, rules=rules)
-    mesh = evaluator.MeshSettings(trust_domain="other.example")
+    mesh = authorization.MeshSettings(trust_domain="other.example")
     found = evaluator.Reach(samples.snapshot(policy, mesh=mesh)).all()
     at_service = [each for each in found if each.kind is DestinationKind.SERVICE]
     assert [each.source for each in at_service] == [identity.replace("/sa/", "/")]
