@@ -15,7 +15,7 @@ from istio_ambient.values.problem_codes import Code
 
 from tools import generated_page
 
-TARGET = generated_page.ROOT / documentation.PROBLEMS
+TARGET = generated_page.ROOT / documentation.source(documentation.PROBLEMS)
 FIRST_LINE = "<!-- Generated from lib/istio_ambient/values/problem_codes.py: make generate -->"
 AREAS = {
     1: "The API server and objects in the cluster",

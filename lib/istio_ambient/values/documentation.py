@@ -3,23 +3,32 @@
 
 """Where the pages are that problems and alerts link to."""
 
-BASE = ""
-"""What links begin with: the URL at which the sources are published, with a slash at its end.
+SITE = "https://charmed-istio.readthedocs.io/en/latest"
+"""The address of the pages, below `links.documentation` of each `charmcraft.yaml`."""
+IS_PUBLISHED = False
+"""Whether the pages are there. Until they are, links are paths in the sources.
 
-Empty: they are published nowhere, and links are paths in the sources. Whoever publishes them sets
-it before `make pack`; nothing else has to change.
+An address at which nothing is published leads nowhere, or to the pages of whoever takes it first.
+Whoever publishes the site sets both before `make pack`; nothing else has to change.
 """
-PROBLEMS = "docs/reference/problems.md"
+PROBLEMS = "reference/problems"
 """The generated page; a code's section is its anchor."""
-RUNBOOKS = "docs/reference/runbooks.md"
+RUNBOOKS = "reference/runbooks"
 """The page with a section for each alert."""
 
 
-def link(page: str, section: str) -> str:
-    """Return the address of a section of a page.
+def link(page: str, section: str, *, is_published: bool = IS_PUBLISHED) -> str:
+    """Return the address of a section of a page, or its path in the sources.
 
     Args:
-        page: its path in the sources.
+        page: its path below `docs/`, without the ending.
         section: its heading, one word.
+        is_published: whether there is a site with the page.
     """
-    return f"{BASE}{page}#{section.lower()}"
+    place = f"{SITE}/{page}.html" if is_published else source(page)
+    return f"{place}#{section.lower()}"
+
+
+def source(page: str) -> str:
+    """Return the path of a page in the sources."""
+    return f"docs/{page}.md"

@@ -95,7 +95,7 @@ def test_every_alert_has_a_section_in_the_runbooks_and_every_section_an_alert():
         for group in promtool.rules_of(charm)["groups"]
         for rule in group["rules"]
     }
-    page = (promtool.CHARMS.parent / documentation.RUNBOOKS).read_text()
+    page = (promtool.CHARMS.parent / documentation.source(documentation.RUNBOOKS)).read_text()
     sections = {heading.lower() for heading in re.findall(r"^### (\w+)$", page, re.M)}
     assert named == {documentation.link(documentation.RUNBOOKS, section) for section in sections}
 

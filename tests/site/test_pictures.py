@@ -1,0 +1,42 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""The browser draws every picture of the site, with what the site itself has."""
+
+import re
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+SITE = Path(__file__).resolve().parents[2] / "build" / "site"
+PAGES = sorted(
+    str(page.relative_to(SITE))
+    for page in SITE.rglob("*.html")
+    if '<pre class="mermaid">' in page.read_text()
+)
+
+
+def test_there_are_pictures():
+    assert PAGES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_are_drawn(browser: webdriver.Chrome, page: str):
+    browser.get(f"file://{SITE / page}")
+    pictures = browser.find_elements(By.CSS_SELECTOR, "pre.mermaid")
+    WebDriverWait(browser, 60).until(
+        lambda _: all(picture.get_attribute("data-processed") for picture in pictures)
+    )
+    for picture in pictures:
+        assert picture.find_elements(By.CSS_SELECTOR, "svg g.node"), picture.text
+        assert "error" not in (picture.get_attribute("aria-roledescription") or "")
+    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    assert not severe
+
+
+def test_pages_need_nothing_of_other_servers():
+    for page in SITE.rglob("*.html"):
+        elements = re.findall(r"<(?:script|link|img)\b[^>]*>", page.read_text())
+        assert not [element for element in elements if re.search('="(https?:)?//', element)], page
