@@ -141,7 +141,7 @@ class Code(enum.Enum):
         "A custom resource definition of Istio or of the Gateway API is missing: `istio-k8s` is "
         "not deployed in this cluster, has not installed it yet, or is older than this charm. "
         "After `ready-timeout` the status is *blocked*.",
-        "`juju deploy istio-k8s --trust` in a model of its own, or refresh it.",
+        "Deploy `istio-k8s` with `--trust` in a model of its own, or refresh it.",
     )
     RESTORED = Meaning(
         11,
@@ -719,7 +719,7 @@ class Code(enum.Enum):
         "No istiod of any `istio-k8s` is in the cluster: it was removed, or never deployed. "
         "Proxies that run keep their last configuration; nothing new takes effect, no new pod "
         "gets a certificate, and certificates expire within a day.",
-        "`juju deploy istio-k8s --trust` in a model of its own.",
+        "Deploy `istio-k8s` with `--trust` in a model of its own.",
     )
     SEVERAL_ISTIODS = Meaning(
         702,
