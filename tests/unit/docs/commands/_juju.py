@@ -10,9 +10,9 @@ from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import Any
 
-from tests.unit.documentation._charms import Charm, charms
-from tests.unit.documentation._pages import ANY, Command
-from tests.unit.documentation._understood import juju_options
+from tests.unit.docs.commands._charms import Charm, charms
+from tests.unit.docs.commands._pages import ANY, Command
+from tests.unit.docs.commands._understood import juju_options
 
 PUBLIC = (
     "a name on Charmhub, where it belongs to another publisher's charm; use ./{}_<platform>.charm"

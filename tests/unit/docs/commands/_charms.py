@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.unit.documentation._pages import ROOT
+from tests.unit.docs.commands._pages import ROOT
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ def charms() -> dict[str, Charm]:
 def _charm(file: Path) -> Charm:
     metadata: dict[str, Any] = yaml.safe_load(file.read_text())
     config: dict[str, Any] = metadata.get("config") or {}
+    options: dict[str, Any] = config.get("options") or {}
     resources: dict[str, Any] = metadata.get("resources") or {}
     return Charm(
         name=metadata["name"],
-        options={name: one["type"] for name, one in (config.get("options") or {}).items()},
+        options={name: one["type"] for name, one in options.items()},
         provides=_interfaces(metadata.get("provides")),
         requires=_interfaces(metadata.get("requires")),
         actions=metadata.get("actions") or {},

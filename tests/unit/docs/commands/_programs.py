@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from tests.unit.documentation._juju import arguments, is_open
-from tests.unit.documentation._pages import ROOT, Command
-from tests.unit.documentation._understood import words
+from tests.unit.docs.commands._juju import arguments, is_open
+from tests.unit.docs.commands._pages import ROOT, Command
+from tests.unit.docs.commands._understood import words
 
 
 @cache

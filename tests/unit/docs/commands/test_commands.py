@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.documentation import _juju, _programs
-from tests.unit.documentation._charms import Charm, charms
-from tests.unit.documentation._pages import ROOT, Command, commands, pages
+from tests.unit.docs.commands import _juju, _programs
+from tests.unit.docs.commands._charms import Charm, charms
+from tests.unit.docs.commands._pages import ROOT, Command, commands, pages
 
 OTHERS = {
     "istioctl": _programs.faults_of_istioctl,
