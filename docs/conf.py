@@ -23,7 +23,8 @@ extensions = [
     "docs._sphinx.pictures",
 ]
 exclude_patterns = ["_*"]
-# Anchors are those of GitHub, where the pages are read too.
+# Lists to check, and anchors, are those of GitHub, where the pages are read too.
+myst_enable_extensions = ["tasklist"]
 myst_heading_anchors = 6
 myst_fence_as_directive = ["mermaid"]
 # Every link has a target.
