@@ -29,6 +29,8 @@ _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _PLACEHOLDER = re.compile(r"(?<!<)<[A-Za-z…][^<>\n]*>")
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _HEREDOC = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
+_REMEDY = re.compile(r"(?:^|^\$ |: )(juju (?:config|integrate|run) [^;(\n]*)", re.M)
+"""A command that a block of text shows: as typed, or as the remedy of a message."""
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 _KEYWORDS = {"do", "done", "then", "fi", "else", "if", "while", "until", "!", "{", "}", "time"}
 _WRAPPERS = (("sudo", "k8s"), ("sudo", "microk8s"), ("microk8s",), ("k8s",), ("sudo",), ("watch",))
@@ -64,10 +66,14 @@ def commands(text: str) -> list[Command]:
 
 def _fenced(text: str) -> Iterator[Command]:
     for fence in _FENCE.finditer(text):
+        first = text.count("\n", 0, fence.start("body")) + 1
         if fence["language"] in LANGUAGES:
-            first = text.count("\n", 0, fence.start("body")) + 1
             for line, typed in _typed_lines(fence["body"]):
                 yield from _parsed(typed, first + line, is_whole=True)
+        elif fence["language"] == "text":
+            for remedy in _REMEDY.finditer(fence["body"]):
+                line = fence["body"].count("\n", 0, remedy.start(1))
+                yield from _parsed(remedy[1], first + line, is_whole=False)
 
 
 def _inline(text: str) -> Iterator[Command]:
@@ -87,6 +93,8 @@ def _typed_lines(body: str) -> Iterator[tuple[int, str]]:
         whole = line
         while whole.endswith("\\"):
             whole = whole[:-1] + next(lines, (0, ""))[1]
+        while _open_quote(whole) and (more := next(lines, None)):
+            whole = f"{whole}\n{more[1]}"
         yield number, whole
         for end in _HEREDOC.findall(_without_comment(whole)):
             while next(lines, (0, end))[1].strip() != end:
@@ -103,6 +111,14 @@ def _without_comment(line: str) -> str:
         elif character == "#" and (position == 0 or line[position - 1].isspace()):
             return line[:position]
     return line
+
+
+def _open_quote(line: str) -> bool:
+    try:
+        shlex.split(_without_comment(line))
+    except ValueError:
+        return True
+    return False
 
 
 def _parsed(line: str, number: int, *, is_whole: bool) -> Iterator[Command]:

@@ -174,8 +174,18 @@ def test_a_command_in_a_sentence_may_be_the_beginning_only():
     assert faults_in("First.\n\nUse `juju config\nistio-k8s hubs=x`.")[0].startswith("3: ")
 
 
-def test_commands_in_other_blocks_are_no_commands():
-    assert commands("```text\njuju config istio-k8s hubs=x\n```\n") == []
+def test_a_block_of_text_shows_commands_as_typed_or_as_remedies():
+    text = (
+        "```text\nCI-301 a: x; if so: juju config istio-k8s hubs=x; or not\n```\n"
+    )
+    [fault] = faults_in(text)
+    assert fault.startswith("2: `juju config istio-k8s hubs=x`: istio-k8s has no option hubs")
+    assert commands("```yaml\njuju config istio-k8s hubs=x\n```\n") == []
+
+
+def test_a_quoted_value_may_have_several_lines():
+    text = "```console\njuju config istio-k8s mesh-config='\n  a: 1\n' hubs=x\nmake units\n```\n"
+    assert [fault.partition(":")[0] for fault in faults_in(text)] == ["2", "5"]
 
 
 def test_charms_are_those_of_the_project():
