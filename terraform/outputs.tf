@@ -30,7 +30,7 @@ output "ingresses" {
 output "offers" {
   description = "URLs of the offers that the module made, by name."
   value = merge(
-    { for key, offer in juju_offer.observability : key => offer.url },
+    { for key, offer in juju_offer.metrics : key => offer.url },
     { for offer in juju_offer.ingress_config : "istio-ingress-config" => offer.url },
   )
 }

@@ -72,23 +72,21 @@ variable "control_plane" {
 
 variable "cos" {
   description = <<-EOT
-    The Canonical Observability Stack, or a part of it. The three charms are offered to its model, and integrated with
-    the applications that are named: prometheus scrapes metrics, grafana shows dashboards. cross_model_mesh_endpoint is
-    the endpoint of the scraper with the interface cross_model_mesh, if it has one: it gives the scraper access in
-    hardened mode. tracing_offer_url is an offer with the interface tracing, for the traces of charms and of requests.
+    The Canonical Observability Stack, or a part of it.
+    prometheus: the application that scrapes metrics, and its model. cross_model_mesh_endpoint is its endpoint with the
+    interface cross_model_mesh, if it has one: by its identity, beacons and ingresses let the scraper in.
+    dashboards_offer_url: an offer with the interface grafana_dashboard.
+    tracing_offer_url: an offer with the interface tracing, for the traces of charms and of requests.
   EOT
   type = object({
-    model_uuid = string
     prometheus = optional(object({
+      model_uuid                = string
       app_name                  = string
       metrics_endpoint          = optional(string, "metrics-endpoint")
       cross_model_mesh_endpoint = optional(string)
     }))
-    grafana = optional(object({
-      app_name           = string
-      dashboard_endpoint = optional(string, "grafana-dashboard")
-    }))
-    tracing_offer_url = optional(string)
+    dashboards_offer_url = optional(string)
+    tracing_offer_url    = optional(string)
   })
   default = null
 }

@@ -106,17 +106,20 @@ run "login_integrates_the_ingress_with_the_control_plane_through_an_offer" {
   }
 }
 
-run "cos_gets_one_offer_of_each_charm" {
+run "cos_scrapes_offers_and_offers_dashboards_and_tracing" {
   command = apply
 
   variables {
     beacons   = { shop = { model_uuid = "20000000-0000-4000-8000-000000000000" } }
     ingresses = { shop = { model_uuid = "20000000-0000-4000-8000-000000000000" } }
     cos = {
-      model_uuid        = "40000000-0000-4000-8000-000000000000"
-      prometheus        = { app_name = "prometheus", cross_model_mesh_endpoint = "require-cmr-mesh" }
-      grafana           = { app_name = "grafana" }
-      tracing_offer_url = "admin/cos.tempo"
+      prometheus = {
+        model_uuid                = "40000000-0000-4000-8000-000000000000"
+        app_name                  = "prometheus"
+        cross_model_mesh_endpoint = "require-cmr-mesh"
+      }
+      dashboards_offer_url = "admin/cos.grafana-dashboards"
+      tracing_offer_url    = "admin/cos.tracing"
     }
   }
 
@@ -130,12 +133,31 @@ run "cos_gets_one_offer_of_each_charm" {
     error_message = "Another set of integrations: ${jsonencode(output.offers)}"
   }
   assert {
-    condition     = juju_offer.observability["istio-beacon-shop"].endpoints == toset(["grafana-dashboard", "metrics-endpoint", "provide-cmr-mesh"])
-    error_message = jsonencode(juju_offer.observability["istio-beacon-shop"].endpoints)
+    condition = (
+      juju_offer.metrics["istio-beacon-shop"].endpoints == toset(["metrics-endpoint", "provide-cmr-mesh"])
+      && juju_offer.metrics["istio-control-plane"].endpoints == toset(["metrics-endpoint"])
+    )
+    error_message = jsonencode(juju_offer.metrics)
   }
   assert {
-    condition     = alltrue([for integration in juju_integration.metrics : integration.model_uuid == var.cos.model_uuid])
-    error_message = "Metrics are integrated outside the model of COS."
+    condition = (
+      alltrue([for one in juju_integration.metrics : one.model_uuid == var.cos.prometheus.model_uuid])
+      && juju_integration.dashboards["istio-ingress-shop"].model_uuid == var.ingresses["shop"].model_uuid
+    )
+    error_message = "An integration is in another model."
+  }
+}
+
+run "cos_without_prometheus_needs_no_offer" {
+  command = apply
+
+  variables {
+    cos = { dashboards_offer_url = "admin/cos.grafana-dashboards" }
+  }
+
+  assert {
+    condition     = length(output.offers) == 0 && length(juju_integration.dashboards) == 1
+    error_message = jsonencode(output.offers)
   }
 }
 

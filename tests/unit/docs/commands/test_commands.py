@@ -175,9 +175,7 @@ def test_a_command_in_a_sentence_may_be_the_beginning_only():
 
 
 def test_a_block_of_text_shows_commands_as_typed_or_as_remedies():
-    text = (
-        "```text\nCI-301 a: x; if so: juju config istio-k8s hubs=x; or not\n```\n"
-    )
+    text = "```text\nCI-301 a: x; if so: juju config istio-k8s hubs=x; or not\n```\n"
     [fault] = faults_in(text)
     assert fault.startswith("2: `juju config istio-k8s hubs=x`: istio-k8s has no option hubs")
     assert commands("```yaml\njuju config istio-k8s hubs=x\n```\n") == []
