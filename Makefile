@@ -21,7 +21,7 @@ lab: ## tests on the real control plane
 bench: ## measure the reconciler on the real control plane
 truth: ARGS ?= $(or $(N),2000) $(SEED)
 truth: ## compare the evaluator with real proxies (N=2000 pairs, SEED=1)
-pack: ## three .charm files in build/, and their test
+pack: ## the three charms and the sample as .charm files in build/, for amd64 and arm64, and their test
 integration: ## tests on a real Juju, for machines that have one
 docs: ## build the documentation's site in build/site, and check its links, commands and pictures
 format: ## format the code

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pack the charms into ``build/`` with charmcraft, for every architecture, on this machine.
 
-Each charm is staged under ``build/pack/<charm>-<architecture>``: its folder with links followed, so
-that the shared library is a real folder; its locked dependencies, as wheels of that architecture;
-and the bytecode of both. charmcraft then runs there in destructive mode. No code of the charm or
-of its dependencies runs, so that a machine packs for another architecture.
+Each charm is staged under ``build/pack/<charm>-<architecture>``: its folder with links followed,
+so that the shared library is a real folder; its locked dependencies, as wheels of that
+architecture; and the bytecode of both. charmcraft then runs there in destructive mode. No code of
+the charm or of its dependencies runs, so that a machine packs for another architecture.
 
-On a machine that is not of the base named in ``charmcraft.yaml``, the staged copy names the base of
-this machine; the committed file never changes. So the base of an archive always is that of the
+On a machine that is not of the base named in ``charmcraft.yaml``, the staged copy names the base
+of this machine; the committed file never changes. So the base of an archive always is that of the
 interpreter that compiled it.
 """
 
@@ -113,7 +113,7 @@ def with_absolute_links(text: str, folder: Path, source: str) -> str:
 
 
 def stage(job: Job, base: str) -> Path:
-    """Copy the charm, its library and what is written about it to a fresh folder, and return it."""
+    """Copy the charm, its library, licence and README to a fresh folder, and return it."""
     staged = STAGING / job.name
     if staged.exists():
         shutil.rmtree(staged)
@@ -170,7 +170,7 @@ def compile_bytecode(job: Job, staged: Path) -> None:
 
 
 def environment(job: Job) -> dict[str, str]:
-    """Return the environment of uv and charmcraft, in which no state may change another archive."""
+    """Return the environment of uv and charmcraft; no state in it may change another archive."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     state = STAGING / "state" / job.name
     run = state / "run"
@@ -249,7 +249,9 @@ def main(arguments: Sequence[str]) -> int:
             stale.unlink()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         packed = [
-            pool.submit(pack, job, base) for folder in folders for job in jobs(folder.resolve(), base)
+            pool.submit(pack, job, base)
+            for folder in folders
+            for job in jobs(folder.resolve(), base)
         ]
         failures = [error for each in packed if (error := each.exception())]
     for failure in failures:

@@ -4,6 +4,8 @@
 
 import json
 import os
+import platform
+import shutil
 import stat
 import subprocess
 import zipfile
@@ -14,15 +16,23 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CHARMS = ("istio-beacon-k8s", "istio-ingress-k8s", "istio-k8s")
+FOLDERS = {
+    project.parent.name: project.parent
+    for project in sorted(ROOT.glob("*/*/charmcraft.yaml"))
+    if project.parts[-3] in ("charms", "examples")
+}
+"""The folder of each charm, by its name."""
+HOST = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+# What Juju runs a charm as that says `charm-user: non-root`.
+JUJU_USER = 170
 HOOK_TOOL = Path(__file__).with_name("hook_tool.py")
 # Loopback, with a port on which no process can listen.
 NO_API_SERVER = "https://127.0.0.1:1"
 
 
-def find(charm: str) -> Path:
+def find(charm: str, architecture: str = HOST) -> Path:
     """Return the archive that ``make pack`` made of ``charm``."""
-    archives = list((ROOT / "build").glob(f"{charm}_*.charm"))
+    archives = list((ROOT / "build").glob(f"{charm}_*-{architecture}.charm"))
     assert len(archives) == 1, f"tools/pack.py leaves one archive of {charm}, found {archives}"
     return archives[0]
 
@@ -89,23 +99,32 @@ def _answers(charm: Path, unit: str) -> dict[str, Any]:
 def dispatch(charm: Path, hook: str, folder: Path) -> Hook:
     """Run the unpacked ``charm``'s ``dispatch`` as Juju would, with no API server to be reached.
 
-    The hook gets nothing of this process's environment. ``folder`` takes the hook tools' files.
+    The hook gets nothing of this process's environment, and runs as Juju's user where this process
+    may change users. ``folder`` takes the hook tools' files.
     """
     application = yaml.safe_load((charm / "metadata.yaml").read_text())["name"]
     unit = f"{application}/0"
     answers = _answers(charm, unit)
     tools = folder / "bin"
     tools.mkdir(parents=True)
+    tool = shutil.copy(HOOK_TOOL, folder)
     for name in answers:
-        (tools / name).symlink_to(HOOK_TOOL)
+        (tools / name).symlink_to(tool)
     (folder / "answers.json").write_text(json.dumps(answers))
     calls = folder / "calls.jsonl"
     calls.touch()
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(_kubeconfig()))
+    user = JUJU_USER if os.geteuid() == 0 else None
+    if user is not None:
+        for path in (charm, *charm.rglob("*"), folder, *folder.rglob("*")):
+            os.chown(path, user, user, follow_symlinks=False)
     finished = subprocess.run(
         [charm / "dispatch"],
         cwd=charm,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
         env={
             "HOME": str(folder),
             "HOOK_TOOLS": str(folder),

@@ -9,39 +9,87 @@ import yaml
 
 from tools import pack
 
-PROJECT = "# why\nname: a\nplatforms:\n  ubuntu@24.04:amd64:\n"
+SOURCE = "https://example.com/a"
+PROJECT = f"""\
+# why
+name: a
+links:
+  source: {SOURCE}
+platforms:
+  ubuntu@24.04:amd64:
+    build-on: [amd64, arm64]
+    build-for: [amd64]
+  ubuntu@24.04:arm64:
+    build-on: [amd64, arm64]
+    build-for: [arm64]
+"""
 
 
-def test_the_platforms_are_kept_on_a_machine_of_a_listed_platform():
-    assert pack.on_platform(PROJECT, "ubuntu@24.04:amd64") == PROJECT
-
-
-def test_another_machine_packs_for_its_own_platform():
-    staged = yaml.safe_load(pack.on_platform(PROJECT, "debian@12:amd64"))
-    assert staged == {"name": "a", "platforms": {"debian@12:amd64": None}}
-
-
-def test_links_become_files_and_other_files_are_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def charm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A charm in a repository of its own."""
+    folder = tmp_path / "charms" / "a"
     library = tmp_path / "lib" / "istio_ambient"
-    charm = tmp_path / "charms" / "a"
     (library / "__pycache__").mkdir(parents=True)
     (library / "__init__.py").write_text("# library\n")
     (library / "__pycache__" / "x.pyc").touch()
-    (charm / "src").mkdir(parents=True)
-    (charm / "terraform").mkdir()
-    (charm / "charmcraft.yaml").write_text(PROJECT)
-    (charm / "src" / "charm.py").touch()
-    (charm / "lib").symlink_to("../../lib")
+    (folder / "src").mkdir(parents=True)
+    (folder / "terraform").mkdir()
+    (folder / "charmcraft.yaml").write_text(PROJECT)
+    (folder / "README.md").write_text("[page](../../docs/page.md#part)\n")
+    (folder / "src" / "charm.py").touch()
+    (folder / "lib").symlink_to("../../lib")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").touch()
+    (tmp_path / "LICENSE").touch()
+    monkeypatch.setattr(pack, "ROOT", tmp_path)
     monkeypatch.setattr(pack, "STAGING", tmp_path / "build")
+    return folder
 
-    staged = pack.stage(charm, "debian@12:amd64")
+
+def test_the_platforms_are_kept_on_a_machine_of_their_base():
+    assert pack.on_base(PROJECT, "ubuntu@24.04") == PROJECT
+
+
+def test_another_machine_packs_for_its_own_base_and_every_architecture():
+    staged = yaml.safe_load(pack.on_base(PROJECT, "debian@12"))
+    assert staged["name"] == "a"
+    assert staged["platforms"] == {
+        "debian@12:amd64": {"build-on": ["amd64", "arm64"], "build-for": ["amd64"]},
+        "debian@12:arm64": {"build-on": ["amd64", "arm64"], "build-for": ["arm64"]},
+    }
+
+
+def test_each_platform_is_an_archive(charm: Path):
+    assert [(job.name, job.platform) for job in pack.jobs(charm, "debian@12")] == [
+        ("a-amd64", "debian@12:amd64"),
+        ("a-arm64", "debian@12:arm64"),
+    ]
+
+
+def test_relative_links_become_addresses_and_others_stay(charm: Path):
+    text = "[a](../../docs/page.md#part) [b](../../docs) [c](#here) [d](https://example.com/d)\n"
+    assert pack.with_absolute_links(text, charm, SOURCE) == (
+        f"[a]({SOURCE}/blob/main/docs/page.md#part) [b]({SOURCE}/tree/main/docs) "
+        "[c](#here) [d](https://example.com/d)\n"
+    )
+
+
+@pytest.mark.parametrize("target", ["../../docs/none.md", "../../../outside"])
+def test_a_link_to_no_file_of_the_repository_is_not_packed(target: str, charm: Path):
+    charm.parents[2].joinpath("outside").touch()
+    with pytest.raises(pack.PackError, match="which is no file"):
+        pack.with_absolute_links(f"[a]({target})", charm, SOURCE)
+
+
+def test_links_become_files_and_other_files_are_left_out(charm: Path):
+    staged = pack.stage(pack.Job(charm, "debian@12:arm64"), "debian@12")
 
     files = {path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()}
     assert files == {
-        *("LICENSE", "charmcraft.yaml", "lib/istio_ambient/__init__.py", "requirements.txt"),
+        *("LICENSE", "README.md", "charmcraft.yaml", "lib/istio_ambient/__init__.py"),
         "src/charm.py",
     }
     assert not any(path.is_symlink() for path in staged.rglob("*"))
+    assert (staged / "README.md").read_text() == f"[page]({SOURCE}/blob/main/docs/page.md#part)\n"
     assert (charm / "charmcraft.yaml").read_text() == PROJECT

@@ -82,7 +82,8 @@ PINNED = {
         literal=rf"\bv{re.escape(manifests.gateway_api_version()[1:])}\b",
     ),
     "Kubernetes, at least": Pinned(
-        ".".join(map(str, manifests.MIN_KUBERNETES)), (rf"\b(?:Kubernetes|k8s-api)\s+(?:≥|>=)\s?{NUMBER}",)
+        ".".join(map(str, manifests.MIN_KUBERNETES)),
+        (rf"\b(?:Kubernetes|k8s-api)\s+(?:≥|>=)\s?{NUMBER}",),
     ),
     "Kubernetes of the lab": Pinned(
         required("k8s.io/kubernetes", "kube"), (r"version\.gitVersion=v([\d.]+)",)
