@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from tests.unit.docs.commands._charms import Charm, charms
+from tests.unit.docs.commands._options import refused
 from tests.unit.docs.commands._pages import ANY, Command
 from tests.unit.docs.commands._understood import juju_options
 
@@ -98,19 +99,23 @@ def faults(command: Command, known: Mapping[str, Charm]) -> Iterator[str]:
 
 
 def _of_options(charm: Charm, given: Iterable[str]) -> Iterator[str]:
+    values: dict[str, str] = {}
     for word in given:
         key, has_value, value = word.partition("=")
         if is_open(key):
             continue
         if key not in charm.options:
             yield f"{charm.name} has no option {key}; {_instead(charm.options)}"
-        elif has_value and not is_open(value) and not _is_of_type(value, charm.options[key]):
+        elif has_value and not _is_of_type(value, charm.options[key]):
             yield f"{charm.name} {key}: {value!r} is no {charm.options[key]}"
+        elif has_value and not is_open(value) and not value.startswith("@"):
+            values[key] = value
+    yield from refused(charm, values)
 
 
 def _is_of_type(value: str, kind: str) -> bool:
     pattern = {"boolean": "(?i:true|false)", "int": "-?[0-9]+", "integer": "-?[0-9]+"}.get(kind)
-    return value.startswith("@") or not pattern or bool(re.fullmatch(pattern, value))
+    return is_open(value) or not pattern or bool(re.fullmatch(pattern, value))
 
 
 def _instead(known: Iterable[str]) -> str:
@@ -163,7 +168,7 @@ def _of_parameters(
         allowed: list[str] = schema.get("enum", [])
         if not is_open(value) and allowed and value not in allowed:
             yield f"{action} {name}: {value!r} is none of {', '.join(allowed)}"
-        elif not is_open(value) and not _is_of_type(value, schema["type"]):
+        elif not _is_of_type(value, schema["type"]):
             yield f"{action} {name}: {value!r} is no {schema['type']}"
     if is_whole:
         missing = set(definition.get("required", [])) - names
@@ -278,7 +283,15 @@ def _of_offer(found: Arguments, known: Mapping[str, Charm], is_whole: bool) -> I
         yield "juju offer needs the endpoints: <application>:<endpoint>"
 
 
+def _of_attach(found: Arguments, known: Mapping[str, Charm], is_whole: bool) -> Iterator[str]:
+    application, *resources = found.positional or [""]
+    if charm := known.get(application):
+        given = Arguments(values={"--resource": resources})
+        yield from _of_resources(charm, given, has_none=False)
+
+
 CHECKS = {
+    "attach-resource": _of_attach,
     "config": _of_config,
     "deploy": _of_deploy,
     "integrate": _of_integrate,

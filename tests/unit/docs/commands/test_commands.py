@@ -57,7 +57,8 @@ def test_commands_are_found():
     assert programs.count("juju") > 200
     assert all(programs.count(program) > 5 for program in OTHERS if program != "tofu")
     words = {command.words[1:2] for command in found if command.program == "juju"}
-    assert words >= {(name,) for name in _juju.CHECKS if name not in ("remove-relation",)}
+    seldom = {"attach-resource", "remove-relation"}
+    assert words >= {(name,) for name in _juju.CHECKS if name not in seldom}
 
 
 FILE = "./istio-k8s_ubuntu@24.04-amd64.charm"
@@ -86,6 +87,14 @@ IMAGE = "docker.io/ubuntu/metrics-proxy:0.1.1-24.04_stable"
         ("juju config istio-k8s hardened=true", "istio-k8s has no option hardened; there are"),
         ("juju config -m istio-system istio-k8s hardened-mode=yes", "'yes' is no boolean"),
         ("juju config istio-beacon-k8s ready-timeout=1m", "'1m' is no int"),
+        ("juju config istio-k8s mtls-mode=STRICT", "istio-k8s mtls-mode: "),
+        (
+            "juju config istio-k8s istiod-resources='{limit: {cpu: 1}}'",
+            "istio-k8s istiod-resources",
+        ),
+        ("juju config istio-k8s mesh-config='{rootNamespace: x}'", "istio-k8s mesh-config"),
+        ("juju config istio-ingress-k8s gateway-service-type=External", "gateway-service-type"),
+        ("juju attach-resource istio-k8s image=x", "istio-k8s has no resource image"),
         ("juju config istio-k8s --reset hub,tags", "istio-k8s has no option tags"),
         ("juju config istio-k8s hub=a \\\n    tags=b", "istio-k8s has no option tags"),
         ("juju run istio-beacon-k8s/0 explains source=a", "has no action explains"),
@@ -182,7 +191,7 @@ def test_a_block_of_text_shows_commands_as_typed_or_as_remedies():
 
 
 def test_a_quoted_value_may_have_several_lines():
-    text = "```console\njuju config istio-k8s mesh-config='\n  a: 1\n' hubs=x\nmake units\n```\n"
+    text = "```console\njuju config istio-k8s cni-node-selector='\n  a: b\n' hubs=x\nmake units\n```\n"
     assert [fault.partition(":")[0] for fault in faults_in(text)] == ["2", "5"]
 
 
