@@ -90,10 +90,10 @@ def faults(command: Command, known: Mapping[str, Charm]) -> Iterator[str]:
     name, rest = command.words[1] if len(command.words) > 1 else "", command.words[2:]
     if name not in juju_options():
         if name and not is_open(name):
-            yield f"juju has no command {name}"
+            yield f"juju has no command {name} in programs.yaml"
         return
     found = arguments(rest, juju_options()[name])
-    yield from (f"juju {name} has no option {one}" for one in found.unknown)
+    yield from (f"juju {name} has no option {one} in programs.yaml" for one in found.unknown)
     if check := CHECKS.get(name):
         yield from check(found, known, command.is_whole)
 

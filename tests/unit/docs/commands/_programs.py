@@ -67,11 +67,11 @@ def faults_of_kubectl(command: Command) -> Iterator[str]:
     typed = typed[: typed.index("--")] if "--" in typed else typed
     found = arguments(typed, words("kubectl", "options"))
     found.unknown[:] = [one for one in found.unknown if not re.match(r"--?[\w-]+=", one)]
-    yield from (f"kubectl has no option {one} that the check knows" for one in found.unknown)
+    yield from (f"kubectl has no option {one} in programs.yaml" for one in found.unknown)
     verb, *rest = found.positional or [""]
     groups = ("of_kinds", "of_pods", "of_verbs", "other_verbs")
     if verb and not any(verb in words("kubectl", group) for group in groups):
-        yield f"kubectl has no command {verb}"
+        yield f"kubectl has no command {verb} in programs.yaml"
     yield from _unknown_kinds(verb, rest)
     yield from _unknown_labels(found.values)
 
@@ -87,7 +87,7 @@ def _unknown_kinds(verb: str, rest: list[str]) -> Iterator[str]:
     for word in ",".join(named).split(","):
         kind = word.partition("/")[0].partition(".")[0].lower()
         if kind and not is_open(kind) and kind not in kinds():
-            yield f"no kind {kind} is known"
+            yield f"no kind {kind} is in the CRDs or in programs.yaml"
 
 
 def _unknown_labels(values: dict[str, list[str]]) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _unknown_labels(values: dict[str, list[str]]) -> Iterator[str]:
 def _first(command: Command, known: Iterable[str]) -> Iterator[str]:
     first = next((word for word in command.words[1:] if not word.startswith("-")), "")
     if first and not is_open(first) and first not in known:
-        yield f"{command.program} has no command {first}"
+        yield f"{command.program} has no command {first} in programs.yaml"
 
 
 def faults_of_istioctl(command: Command) -> Iterator[str]:

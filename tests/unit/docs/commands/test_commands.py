@@ -131,12 +131,15 @@ IMAGE = "docker.io/ubuntu/metrics-proxy:0.1.1-24.04_stable"
         ("make units", "the Makefile has no target units"),
         ("make unit ARG=-k", "the Makefile has no variable ARG"),
         ("kubectl fetch pods", "kubectl has no command fetch"),
-        ("kubectl get authorisationpolicies -n shop", "no kind authorisationpolicies is known"),
+        (
+            "kubectl get authorisationpolicies -n shop",
+            "no kind authorisationpolicies is in the CRDs",
+        ),
         ("kubectl -n shop logs deployments/x deploi/x", None),
-        ("kubectl -n shop logs deploi/istiod", "no kind deploi is known"),
+        ("kubectl -n shop logs deploi/istiod", "no kind deploi is in the CRDs"),
         ("kubectl get pods -l appp=istiod", "no object of ours has a label appp"),
-        ("kubectl rollout restart daemon cilium", "no kind daemon is known"),
-        ("sudo k8s kubectl get pots -A", "no kind pots is known"),
+        ("kubectl rollout restart daemon cilium", "no kind daemon is in the CRDs"),
+        ("sudo k8s kubectl get pots -A", "no kind pots is in the CRDs"),
         ("istioctl analyse", "istioctl has no command analyse"),
         ("terraform -chdir=terraform tests", "terraform has no command tests"),
     ],
@@ -191,7 +194,8 @@ def test_a_block_of_text_shows_commands_as_typed_or_as_remedies():
 
 
 def test_a_quoted_value_may_have_several_lines():
-    text = "```console\njuju config istio-k8s cni-node-selector='\n  a: b\n' hubs=x\nmake units\n```\n"
+    config = "juju config istio-k8s cni-node-selector='\n  a: b\n' hubs=x"
+    text = f"```console\n{config}\nmake units\n```\n"
     assert [fault.partition(":")[0] for fault in faults_in(text)] == ["2", "5"]
 
 
