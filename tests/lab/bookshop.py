@@ -9,17 +9,36 @@ tests send these requests.
 
 import dataclasses
 import enum
+from pathlib import Path
 
+from tests.lab import juju
+
+CHARM = Path(__file__).resolve().parents[2] / "examples" / "bookshop"
+"""The charm of all four applications; the lab's echo application is its workload."""
 PORT = 9080
 APPLICATIONS = ("productpage", "details", "reviews", "ratings")
 INTEGRATIONS = (
-    ("productpage:details", "details:details"),
-    ("productpage:reviews", "reviews:reviews"),
-    ("reviews:ratings", "ratings:ratings"),
+    ("productpage:backends", "details:api"),
+    ("productpage:backends", "reviews:api"),
+    ("reviews:backends", "ratings:api"),
 )
 INSIDE, OUTSIDE = "192.0.2.10", "198.51.100.7"
 """Addresses of clients outside the cluster: one in the allowed range, one not."""
 ALLOWED_CIDRS = "192.0.2.0/24"
+
+
+def deploy(model: juju.Model, *roles: str, mesh: str | None = None) -> None:
+    """Deploy applications of the bookshop, each under the name of its role.
+
+    Args:
+        model: where to.
+        roles: of `APPLICATIONS`.
+        mesh: the endpoint of a beacon, to integrate them with.
+    """
+    for role in roles:
+        model.deploy(CHARM, role, config={"role": role})
+        if mesh:
+            model.integrate(f"{role}:service-mesh", mesh)
 
 
 class Expect(enum.StrEnum):

@@ -12,7 +12,6 @@ from tests.lab import bookshop, juju
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARMS = ROOT / "charms"
-APPS = Path(__file__).parent / "apps"
 MESH, SHOP = "istio-system", "shop"
 BEACON, INGRESS = "istio-beacon-k8s", "istio-ingress-k8s"
 VERDICT_SECONDS = 30
@@ -50,7 +49,7 @@ class Suite:
         self.shop.deploy(CHARMS / INGRESS, config={**cidrs})
         for app in bookshop.APPLICATIONS:
             yield f"{app}: an application built on the published consumer library"
-            self.shop.deploy(APPS / app)
+            bookshop.deploy(self.shop, app)
         yield "integrations"
         for left, right in bookshop.INTEGRATIONS:
             self.shop.integrate(left, right)

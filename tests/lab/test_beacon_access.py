@@ -12,7 +12,7 @@ from istio_ambient import authorization
 from lightkube.resources.core_v1 import Service
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju, test_paths
+from tests.lab import beacon, bookshop, conftest, juju, test_paths
 from tests.lab.beacon import APP, MESH, UNIT
 
 METRICS = f"{APP}:metrics-endpoint"
@@ -247,16 +247,14 @@ def test_scrapers_are_allowed_at_the_metrics_port(
 
 def test_an_invalid_databag_closes_its_application_and_opens_nothing(deployed: beacon.Shop):
     model, cluster = deployed.model, deployed.cluster
-    for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):
-        model.deploy(app)
-        model.integrate(f"{app.name}:service-mesh", MESH)
-    model.integrate("productpage:details", "details:details")
+    bookshop.deploy(model, "productpage", "details", "ratings", mesh=MESH)
+    model.integrate("productpage:backends", "details:api")
     model.wait_active()
 
     def verdict(source: str) -> int | None:
         return cluster.request(
             source=f"{model.name}/{source}",
-            service=f"{model.name}/details:{apps.PORT}",
+            service=f"{model.name}/details:{bookshop.PORT}",
             path="/details/0",
         ).status
 

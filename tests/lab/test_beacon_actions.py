@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju
+from tests.lab import beacon, bookshop, conftest, juju
 from tests.lab.beacon import APP, MESH, UNIT
 
 ACTIONS: dict[str, dict[str, Any]] = {
@@ -34,10 +34,8 @@ def shop(
     """Productpage may reach details, ratings may not; `greedy` requests access to ratings."""
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     shop.deploy()
-    for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS):
-        shop.model.deploy(app)
-        shop.model.integrate(f"{app.name}:service-mesh", MESH)
-    shop.model.integrate("productpage:details", "details:details")
+    bookshop.deploy(shop.model, "productpage", "details", "ratings", mesh=MESH)
+    shop.model.integrate("productpage:backends", "details:api")
     shop.model.wait_active()
     shop.consumer("greedy", shop.entry("ratings"), shop.entry("greedy"))
     shop.model.settle()
@@ -79,7 +77,7 @@ def test_actions_write_nothing_and_cost_the_same_for_more_applications(shop: bea
 
 
 def test_an_allowed_request_is_traced_to_its_access_request(shop: beacon.Shop):
-    request = {"source": "productpage", "target": f"{shop.name}/details", "port": apps.PORT}
+    request = {"source": "productpage", "target": f"{shop.name}/details", "port": bookshop.PORT}
     results = run(shop, "explain", **request, method="get", path="/details/0")
     assert results["verdict"] == "allowed"
     assert f"written by {shop.name}/{APP}" in results["explanation"]

@@ -10,7 +10,7 @@ from istio_ambient import authorization
 from lightkube.resources.core_v1 import Service
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju
+from tests.lab import apps, beacon, bookshop, conftest, juju
 from tests.lab.beacon import APP
 
 FRONT = "front"
@@ -46,7 +46,7 @@ def models(
     home.deploy()
     home.model.deploy(apps.STOCK)
     home.model.integrate("stock:service-mesh", home.mesh)
-    away.model.deploy(apps.PRODUCTPAGE, FRONT)
+    away.model.deploy(apps.STOREFRONT, FRONT)
     home.model.wait_active()
     away.model.wait_active()
     return Models(home, away)
@@ -133,8 +133,8 @@ def test_an_application_of_another_model_joins_at_our_waypoint_and_opens_itself(
 ):
     home, away = models
     offer = home.model.offer(home.mesh)
-    away.model.deploy(apps.DETAILS)
-    away.model.integrate("details:details", f"{FRONT}:details")
+    bookshop.deploy(away.model, "details")
+    away.model.integrate("details:api", f"{FRONT}:backends")
     away.model.integrate("details:service-mesh", offer)
     away.model.settle()
     labels = away.get(Service, "details")["metadata"]["labels"]

@@ -14,7 +14,7 @@ from lightkube import codecs
 from lightkube.resources.core_v1 import Pod
 
 from tests import lab
-from tests.lab import apps, identity, juju
+from tests.lab import apps, bookshop, identity, juju
 from tests.lab.conftest import CHARMS, ModelFactory, need_ztunnel
 
 BEACON, GATE, SHOP = "beacon", "gate", "shop"
@@ -23,7 +23,7 @@ INSIDE, OUTSIDE = "192.0.2.10", "198.51.100.7"
 ISSUER = "https://issuer.example.com"
 KEYS = f"http://identity.{SHOP}.svc.cluster.local:{identity.KEYS_PORT}/keys"
 RULE = {"issuer": ISSUER, "jwks_uri": KEYS, "audiences": ["shop"]}
-MESHED = (apps.PRODUCTPAGE, apps.DETAILS, apps.RATINGS)
+MESHED = ("productpage", "details", "ratings")
 LOG_SECONDS = 30
 """Envoy writes its log every ten seconds."""
 
@@ -103,11 +103,10 @@ def mesh(
         GATE,
         config={"external-traffic-policy-cidrs": "192.0.2.0/24"},
     )
-    for app in (*MESHED, apps.ACCOUNT, apps.IDENTITY):
+    bookshop.deploy(model, *MESHED, mesh=f"{BEACON}:service-mesh")
+    for app in (apps.ACCOUNT, apps.IDENTITY):
         model.deploy(app)
-    for app in MESHED:
-        model.integrate(f"{app.name}:service-mesh", f"{BEACON}:service-mesh")
-    model.integrate("productpage:details", "details:details")
+    model.integrate("productpage:backends", "details:api")
     model.integrate("productpage:ingress", f"{GATE}:ingress")
     model.integrate("account:ingress", f"{GATE}:ingress")
     control_plane.config("istio-k8s", hardened_mode=True, mtls_mode="strict")

@@ -17,7 +17,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, Pod, Service, ServiceAccount
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju
+from tests.lab import beacon, bookshop, conftest, juju
 from tests.lab.beacon import MESH, UNIT
 
 USERS = "kubeflow-user"
@@ -59,7 +59,7 @@ class Site:
         """Return the answer to a request in plain text, from an address outside the cluster."""
         client: Any = self.cluster.client
         pod = client.get(Pod, "details-0", namespace=self.shop.name)
-        url = f"http://{pod.status.podIP}:{apps.PORT}/details/0"
+        url = f"http://{pod.status.podIP}:{bookshop.PORT}/details/0"
         found = self.cluster.request_outside(url, source_ip=source_ip)
         return (found.status or REFUSED) if found.hop == "application" else REFUSED
 
@@ -119,8 +119,7 @@ def deployed(
     conftest.need_ztunnel(cluster)
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     shop.deploy()
-    shop.model.deploy(apps.DETAILS)
-    shop.model.integrate("details:service-mesh", MESH)
+    bookshop.deploy(shop.model, "details", mesh=MESH)
     shop.model.wait_active()
     client: Any = cluster.client
     for namespace, account in ((USERS, "notebook"), (USERS, "other"), ("ci", "runner")):
@@ -130,7 +129,7 @@ def deployed(
         client.create(ServiceAccount(metadata=ObjectMeta(name=account, namespace=namespace)))
     # A Service whose port is another one than that of the pods.
     found: Any = client.get(Service, "details", namespace=shop.name)
-    port = ServicePort(port=80, targetPort=apps.PORT, name="http")
+    port = ServicePort(port=80, targetPort=bookshop.PORT, name="http")
     found.spec.ports = [*found.spec.ports, port]
     client.replace(found)
     yield Site(cluster, shop, control_plane)

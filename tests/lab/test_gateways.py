@@ -56,7 +56,7 @@ def front(
     model = new_module_model(MODEL, controller=control_plane.controller)
     model.deploy(beacon.CHARM)
     model.deploy(conftest.CHARMS / "istio-ingress-k8s", GATE)
-    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.STOREFRONT, "productpage")
     model.integrate("productpage:ingress", f"{GATE}:ingress")
     model.wait_active()
     yield model

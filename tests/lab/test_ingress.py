@@ -39,7 +39,7 @@ def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[
     """A model with a gateway, which routes to productpage."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP)
-    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.STOREFRONT, "productpage")
     model.integrate("productpage:ingress", f"{APP}:ingress")
     model.wait_active()
     yield model

@@ -22,7 +22,7 @@ def shop(control_plane: juju.Model, new_module_model: conftest.ModelFactory) -> 
     """A gateway with a route to productpage, and a route that redirects."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP, config={"external-traffic-policy-cidrs": "192.0.2.0/24"})
-    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.STOREFRONT, "productpage")
     model.integrate("productpage:ingress", f"{APP}:ingress")
     config = {
         "model": "shop",

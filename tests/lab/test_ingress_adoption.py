@@ -67,8 +67,9 @@ def shop(
     (public / "src" / "charm.py").write_text(IDLE)
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(public, APP, config={"external-traffic-policy-cidrs": CIDR})
-    for app in (apps.PRODUCTPAGE, apps.DETAILS, apps.CERTIFIER):
-        model.deploy(app)
+    for app in ("productpage", "details"):
+        model.deploy(apps.STOREFRONT, app)
+    model.deploy(apps.CERTIFIER)
     model.integrate("productpage:ingress", f"{APP}:ingress")
     model.integrate("details:ingress", f"{APP}:ingress-unauthenticated")
     model.integrate("certifier:certificates", f"{APP}:certificates")

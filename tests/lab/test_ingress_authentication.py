@@ -15,7 +15,7 @@ from istio_ambient import kube, resources
 from lightkube.resources.core_v1 import ConfigMap
 
 from tests import lab
-from tests.lab import apps, identity, juju
+from tests.lab import apps, bookshop, identity, juju
 from tests.lab.conftest import CHARMS, ModelFactory
 
 GATE, UNIT = "gate", "gate/0"
@@ -83,7 +83,8 @@ def shop(
 ) -> Iterator[Shop]:
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARMS / "istio-ingress-k8s", GATE)
-    for app in (apps.ACCOUNT, apps.PRODUCTPAGE, apps.DETAILS, apps.IDENTITY):
+    bookshop.deploy(model, "productpage", "details")
+    for app in (apps.ACCOUNT, apps.IDENTITY):
         model.deploy(app)
     model.integrate("account:ingress", f"{GATE}:ingress")
     model.integrate("productpage:ingress", f"{GATE}:ingress")

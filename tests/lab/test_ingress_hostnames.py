@@ -24,7 +24,7 @@ def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[
     """A model with a gateway for productpage, a certificate authority, and a metadata requirer."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP)
-    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.STOREFRONT, "productpage")
     model.deploy(apps.CERTIFIER)
     model.integrate("productpage:ingress", f"{APP}:ingress")
     model.fake_remote(f"{APP}:gateway-metadata", "attacher")

@@ -29,7 +29,7 @@ def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[
     """A model with a gateway that has a certificate and routes to productpage."""
     model = new_module_model("shop", controller=control_plane.controller)
     model.deploy(CHARM, APP)
-    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.STOREFRONT, "productpage")
     model.deploy(apps.CERTIFIER)
     model.integrate("productpage:ingress", f"{APP}:ingress")
     model.integrate("certifier:certificates", f"{APP}:certificates")

@@ -24,7 +24,7 @@ def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[
     model = new_module_model("shop", controller=control_plane.controller)
     for app in (INNER, FRONT):
         model.deploy(CHARM, app)
-    model.deploy(apps.PRODUCTPAGE)
+    model.deploy(apps.STOREFRONT, "productpage")
     model.deploy(apps.CERTIFIER)
     model.integrate("productpage:ingress", f"{INNER}:ingress")
     model.wait_active()

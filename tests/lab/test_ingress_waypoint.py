@@ -12,7 +12,7 @@ from istio_ambient import gateways, resources
 from lightkube import codecs
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju
+from tests.lab import beacon, bookshop, conftest, juju
 from tests.lab.beacon import MESH, UNIT
 
 GATE, ADDRESS = "gate", "http://203.0.113.10"
@@ -44,7 +44,7 @@ class Site:
     def answers(self) -> dict[str, int | None]:
         """Return the answers to all requests of the tests."""
         caller = self.cluster.request(
-            f"{self.shop.name}/ratings", f"{self.shop.name}/details:{apps.PORT}", "GET", "/x"
+            f"{self.shop.name}/ratings", f"{self.shop.name}/details:{bookshop.PORT}", "GET", "/x"
         )
         return {
             "read": self.get("details", "/details/0"),
@@ -93,10 +93,8 @@ def deployed(
     shop.deploy()
     model = shop.model
     model.deploy(conftest.CHARMS / "istio-ingress-k8s", GATE)
-    for app in (apps.DETAILS, apps.PRODUCTPAGE, apps.RATINGS):
-        model.deploy(app)
-        model.integrate(f"{app.name}:service-mesh", MESH)
-    model.integrate("productpage:details", "details:details")
+    bookshop.deploy(model, "details", "productpage", "ratings", mesh=MESH)
+    model.integrate("productpage:backends", "details:api")
     for name in ("details", "ratings"):
         model.integrate(f"{name}:ingress", f"{GATE}:ingress")
     model.wait_active()
@@ -142,7 +140,7 @@ def test_l7_rules_hold_for_the_gateways_requests_as_long_as_the_option_is_set(
 def check_reports(site: Site) -> None:
     """Check that actions judge as the proxies do, and name the option as the origin."""
     origin = "config:ingress-use-waypoint"
-    request = {"source": GATE, "target": "details", "port": apps.PORT, "method": "GET"}
+    request = {"source": GATE, "target": "details", "port": bookshop.PORT, "method": "GET"}
     found = site.shop.model.run(UNIT, "explain", **request, path="/details/0")
     assert found["verdict"] == "allowed"
     assert f"requested by {origin}" in found["explanation"]

@@ -19,7 +19,7 @@ from lightkube.resources.core_v1 import ConfigMap, Namespace, Service, ServiceAc
 from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding
 
 from tests import lab
-from tests.lab import apps, juju
+from tests.lab import apps, bookshop, juju
 from tests.lab.conftest import ModelFactory
 from tests.lab.juju import _requests
 
@@ -318,7 +318,7 @@ def test_the_cluster_holds_what_juju_makes(model: juju.Model, cluster: lab.Clust
         "operator.juju.is/target": "model",
     }
 
-    model.deploy(apps.DETAILS)
+    bookshop.deploy(model, "details")
     assert _ports(cluster, model, "details") == [("placeholder", 65535)]
     model.settle()
     assert _ports(cluster, model, "details") == [("9080-tcp", 9080)]
@@ -366,9 +366,8 @@ def test_hooks_have_the_rights_of_their_service_account(model: juju.Model):
 
 
 def test_consumers_join_and_leave_a_mesh(model: juju.Model, cluster: lab.Cluster):
-    model.deploy(apps.DETAILS)
-    model.deploy(apps.PRODUCTPAGE)
-    model.integrate("productpage:details", "details:details")
+    bookshop.deploy(model, "details", "productpage")
+    model.integrate("productpage:backends", "details:api")
     model.fake_remote(
         "details:service-mesh",
         "beacon",
@@ -411,7 +410,7 @@ def test_a_fake_remote_has_the_given_databags(model: juju.Model):
 
 
 def test_the_ingress_requirer_speaks_ingress_v2(model: juju.Model):
-    model.deploy(apps.PRODUCTPAGE, config={"strip-prefix": True})
+    model.deploy(apps.STOREFRONT, "productpage", config={"strip-prefix": True})
     model.fake_remote("productpage:ingress", "ingress")
     model.settle()
     data = {k: json.loads(v) for k, v in model.databag("productpage:ingress").items()}

@@ -14,7 +14,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from tests import lab
-from tests.lab import apps, beacon, conftest, juju
+from tests.lab import beacon, bookshop, conftest, juju
 from tests.lab.beacon import APP, UNIT
 
 MESH = f"{APP}:service-mesh"
@@ -44,7 +44,7 @@ class Denial:
     """`away/…` is of the other model."""
     target: str = "details"
     method: str = "GET"
-    port: int = apps.PORT
+    port: int = bookshop.PORT
     mesh: bool = True
     """Whether the source is integrated with the beacon."""
     related: bool = True
@@ -92,12 +92,11 @@ def site(
     shop = beacon.Shop(cluster, new_module_model(controller=control_plane.controller))
     away = new_module_model(controller=control_plane.controller)
     shop.deploy()
-    shop.model.deploy(apps.PRODUCTPAGE)
-    shop.model.deploy(apps.PRODUCTPAGE, "other")
-    shop.model.deploy(apps.DETAILS)
+    bookshop.deploy(shop.model, "productpage", "details")
+    shop.model.deploy(bookshop.CHARM, "other")
     shop.model.integrate("details", MESH)
-    shop.model.integrate("other:details", "details:details")
-    away.deploy(apps.PRODUCTPAGE, "front")
+    shop.model.integrate("other:backends", "details:api")
+    away.deploy(bookshop.CHARM, "front")
     account = ServiceAccount(metadata=ObjectMeta(name="robot", namespace=away.name))
     cluster.client.create(account)
     shop.model.wait_active()
@@ -127,7 +126,7 @@ def arranged(site: Site, denial: Denial) -> Generator[None]:
         if denial.mesh and "productpage" in (denial.source, denial.target):
             related("productpage:service-mesh", MESH)
         if denial.related:
-            related("productpage:details", "details:details")
+            related("productpage:backends", "details:api")
         modes = {"hardened-mode": denial.hardened, "auto-allow-waypoint-policy": denial.auto_allow}
         site.control_plane.config("istio-k8s", **modes)
         stack.callback(site.control_plane.reset, "istio-k8s", *modes)
@@ -163,7 +162,7 @@ def status(site: Site, denial: Denial) -> int | None:
     """Return the status of the request, sent to the port on which the target listens."""
     return site.shop.cluster.request(
         source=name_of(site, denial),
-        service=f"{site.shop.name}/{denial.target}:{apps.PORT}",
+        service=f"{site.shop.name}/{denial.target}:{bookshop.PORT}",
         method=denial.method,
         path=f"/{denial.target}/0",
     ).status
@@ -172,11 +171,11 @@ def status(site: Site, denial: Denial) -> int | None:
 def terminal(site: Site) -> juju.Terminal:
     models = {site.shop.name: site.shop.model, site.away.name: site.away}
     models[site.control_plane.name] = site.control_plane
-    return juju.Terminal(models, site.shop.client, endpoint="details")
+    return juju.Terminal(models, site.shop.client, {"details": "api", "": "backends"})
 
 
 def check_passes(site: Site, denial: Denial) -> None:
-    assert explain(site, denial, apps.PORT)["verdict"] == "allowed"
+    assert explain(site, denial, bookshop.PORT)["verdict"] == "allowed"
     lab.eventually(lambda: status(site, denial) == 200)
 
 
@@ -208,9 +207,9 @@ def follow(site: Site, denial: Denial, typed: juju.Terminal, remedies: list[str]
     """Type remedies, and those of the results that follow, until the request is allowed."""
     alternative = remedies[0].startswith("or ")
     for _ in range(MOST_ROUNDS):
-        assert sum(map(typed.follow, remedies)) > 0 or denial.port != apps.PORT
+        assert sum(map(typed.follow, remedies)) > 0 or denial.port != bookshop.PORT
         site.settle()
-        found = explain(site, denial, apps.PORT)
+        found = explain(site, denial, bookshop.PORT)
         if found["verdict"] == "allowed":
             return
         remedies = [

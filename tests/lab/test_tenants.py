@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
 from tests import lab
-from tests.lab import apps, beacon, juju
+from tests.lab import beacon, bookshop, juju
 from tests.lab.conftest import ModelFactory
 
 GATE, CHARM = "gate", "charms/istio-ingress-k8s"
@@ -59,9 +59,8 @@ def world(
     shop = beacon.Shop(cluster, model)
     shop.deploy()
     model.deploy(CHARM, GATE)
-    model.deploy(apps.PRODUCTPAGE)
+    bookshop.deploy(model, "productpage", "details")
     model.integrate("productpage:ingress", f"{GATE}:ingress")
-    model.deploy(apps.DETAILS)
     model.integrate("details:service-mesh", shop.mesh)
     model.wait_active()
     client: Any = cluster.client

@@ -34,6 +34,7 @@ class Agents:
         self.uuid = str(uuid.uuid4())
         self.apps: dict[str, Application] = {}
         self.controller = controller or _controller.Controller()
+        self._cluster = cluster
         self._folder = Path(tempfile.mkdtemp(prefix=f"model-{name}-"))
         self._cloud = _kubernetes.Cloud(cluster, name, self._folder)
         self._stuck: set[str] = set()
@@ -137,7 +138,8 @@ class Agents:
 
     def _world(self) -> _hooks.World:
         model = testing.Model(self.name, uuid=self.uuid)
-        return _hooks.World(model, self.controller.relations, self.controller.secrets)
+        relations, secrets = self.controller.relations, self.controller.secrets
+        return _hooks.World(model, relations, secrets, self._cluster)
 
     def _after(self, unit: Unit) -> None:
         """Apply what a hook changed to the cluster."""
@@ -191,6 +193,7 @@ def _observe_pod(unit: Unit, pod: Any) -> bool:
         return False
     replaced = bool(unit.pod) and unit.pod != pod.metadata.uid
     unit.pod, unit.address = pod.metadata.uid, pod.status.podIP
+    unit.on_mesh = (pod.metadata.labels or {}).get("istio.io/dataplane-mode") == "ambient"
     if replaced:
         unit.replace_pod()
     return replaced

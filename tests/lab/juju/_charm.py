@@ -18,6 +18,8 @@ import yaml
 
 Role = Literal["provides", "requires", "peers"]
 ROLES: tuple[Role, ...] = ("provides", "requires", "peers")
+PORTS = {"bookshop": [9080]}
+"""Ports of the charms in `examples/`, which have no hints for the lab."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,10 @@ class Charm:
 
         Each with its protocol: http, https, h2c or grpc. From ``x-lab: {ports: [...]}`` in
         ``charmcraft.yaml``, all of them HTTP, or ``{ports: {9096: grpc}}``; the pods of a charm
-        without it do not listen.
+        without it do not listen, except of those in `PORTS`.
         """
-        ports: list[int] | dict[int, str] = self.meta.get("x-lab", {}).get("ports", [])
+        ports: list[int] | dict[int, str]
+        ports = self.meta.get("x-lab", {}).get("ports") or PORTS.get(self.name, [])
         return dict.fromkeys(ports, "http") if isinstance(ports, list) else dict(ports)
 
 

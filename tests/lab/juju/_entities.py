@@ -132,6 +132,8 @@ class Unit:
     """The pod's address once it has one."""
     pod: str = ""
     """The pod's uid."""
+    on_mesh: bool = False
+    """Whether the pod has the label that puts it on the mesh."""
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import ops
 from ops import testing
 
-from tests.lab.juju import _events, _requests, _secrets, _sleep
+from tests.lab.juju import _events, _exec, _kubernetes, _requests, _secrets, _sleep
 from tests.lab.juju._entities import Relation, Side, Unit
 
 # ops logs from DEBUG up; the HTTP client's logs of each byte are noise.
@@ -54,6 +54,7 @@ class World:
     model: testing.Model
     relations: list[Relation]
     secrets: dict[str, _secrets.Secret]
+    cluster: _kubernetes.Cluster
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def run(
                 _environment(unit),
                 _requests.recording(unit.name, str(hook)),
                 _sleep.forbidden(unit.app.charm.root),
+                _exec.sending(world.cluster, world.model.name, unit),
             ):
                 after = context.run(event, state)
         except testing.errors.UncaughtCharmError as error:

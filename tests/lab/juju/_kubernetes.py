@@ -57,6 +57,24 @@ class Cluster(Protocol):
         """The kubeconfig of an administrator."""
         ...
 
+    @property
+    def has_ztunnel(self) -> bool:
+        """Whether applications on the mesh have a real ztunnel."""
+        ...
+
+    def request(
+        self,
+        source: str | None,
+        service: str,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        pod: str | None = None,
+        captured: bool = False,
+    ) -> lab.Response:
+        """Send a request as a workload."""
+        ...
+
 
 class Cloud:
     """Juju's objects of one model: its namespace and the objects in it."""

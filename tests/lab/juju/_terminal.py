@@ -23,21 +23,29 @@ _COMMAND = re.compile(
 )
 """A command within the text of a remedy, up to the next one."""
 
+_PLACEHOLDER = re.compile(r"([a-z0-9-]+):<endpoint>")
+
 
 class Terminal:
     """Carries out command lines, and takes them back.
 
     Args:
         models: by name; the first is the current one.
-        endpoint: what `<endpoint>` stands for, which a person looks up.
+        endpoints: what `<endpoint>` of an application stands for, which a person looks up; of "",
+            that of all other applications.
     """
 
-    def __init__(self, models: Mapping[str, "_model.Model"], client: Client, endpoint: str = ""):
+    def __init__(
+        self,
+        models: Mapping[str, "_model.Model"],
+        client: Client,
+        endpoints: Mapping[str, str] | None = None,
+    ):
         self._models = models
         self._current = next(iter(models))
         # As untyped as lightkube's generic resources are.
         self._client: Any = client
-        self._endpoint = endpoint
+        self._endpoints = endpoints or {}
         self._offers: dict[str, Offer] = {}
         self._undo: list[Callable[[], object]] = []
 
@@ -54,7 +62,7 @@ class Terminal:
         Raises:
             JujuError: the command is none that the lab knows, or Juju refuses it.
         """
-        words = shlex.split(line.replace("<endpoint>", self._endpoint))
+        words = shlex.split(_PLACEHOLDER.sub(self._endpoint_of, line))
         name = f"_{words[0]}_{words[1].replace('-', '_')}"
         if words[0] == "printf":
             return self._apply(json.loads(words[2]))
@@ -62,6 +70,10 @@ class Terminal:
         if carry_out is None:
             raise JujuError(f"the lab has no command {line}")
         return carry_out(*words[2:])
+
+    def _endpoint_of(self, found: re.Match[str]) -> str:
+        app = found[1]
+        return f"{app}:{self._endpoints.get(app, self._endpoints.get('', ''))}"
 
     def undo(self) -> None:
         """Take back what was entered, the last first."""
