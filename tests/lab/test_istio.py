@@ -10,7 +10,7 @@ from istio_ambient import manifests, resources
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import ConfigMap
+from lightkube.resources.core_v1 import ConfigMap, Secret
 from lightkube.resources.rbac_authorization_v1 import ClusterRole
 from lightkube.types import PatchType
 
@@ -172,18 +172,33 @@ def test_the_action_reconciles_at_once(cluster: lab.Cluster, control_plane: juju
     assert control_plane.run(UNIT, "reconcile")["plan"] == "no change"
 
 
-def test_removal_leaves_custom_resource_definitions_only(
+def root_of(cluster: lab.Cluster, mesh: juju.Model) -> str:
+    """Return the root certificate that istiod gives to the namespace of the control plane."""
+    published = admin(cluster).get(ConfigMap, "istio-ca-root-cert", namespace=mesh.name)
+    return published.data["root-cert.pem"]
+
+
+def test_removal_leaves_definitions_and_the_key_of_the_mesh_which_can_be_restored(
     cluster: lab.Cluster, control_plane: juju.Model
 ):
+    root = root_of(cluster, control_plane)
     control_plane.remove(APP)
     control_plane.settle()
     assert leftovers.of(cluster, control_plane.name) == []
     kept = {crd.metadata.name for crd in admin(cluster).list(CustomResourceDefinition)}
     assert kept >= {crd.metadata.name for crd in manifests.crds() if crd.metadata}
 
-    # The next installation adopts the released definitions.
+    # Type and content are all that a backup of the key needs.
+    namespace = control_plane.name
+    key = admin(cluster).get(Secret, "istio-ca-secret", namespace=namespace)
+    admin(cluster).delete(Secret, "istio-ca-secret", namespace=namespace)
+    metadata = ObjectMeta(name="istio-ca-secret", namespace=namespace)
+    admin(cluster).create(Secret(metadata=metadata, type=key.type, data=key.data))
+
+    # The next installation adopts the released definitions, and goes on with the same root.
     control_plane.deploy(CHARM)
     control_plane.wait_active(APP)
+    assert root_of(cluster, control_plane) == root
     labels = {resources.INSTANCE_LABEL: f"{control_plane.name}-{APP}"}
     taken = list(admin(cluster).list(CustomResourceDefinition, labels=labels))
     assert len(taken) == len(manifests.crds())
