@@ -3,6 +3,8 @@
 
 """The page about policies of operators names the marks by which the charms know their own."""
 
+from typing import Any
+
 from istio_ambient import authorization, kube, resources
 
 from tests.unit.authorization.evaluator import samples
@@ -34,7 +36,7 @@ def test_the_values_are_those_of_an_identity():
     assert values["annotation `charmed-istio/owner`"] == [identity.owner]
 
 
-FROM_WEB = {"action": "ALLOW", "rules": [samples.FROM_WEB]}
+FROM_WEB: dict[str, Any] = {"action": "ALLOW", "rules": [samples.FROM_WEB]}
 
 
 def test_in_hardened_mode_a_policy_of_the_operator_opens_its_target():
@@ -60,6 +62,10 @@ def test_a_deny_policy_takes_precedence_over_those_of_the_charms():
     )
     made = [*authorization.policies([request], model="shop", app="beacon")]
     ours = [kube.manifest_of(each) for each in made]
-    deny = {"action": "DENY", "targetRefs": samples.TO_DETAILS, "rules": [samples.FROM_WEB]}
+    deny: dict[str, Any] = {
+        "action": "DENY",
+        "targetRefs": samples.TO_DETAILS,
+        "rules": [samples.FROM_WEB],
+    }
     assert samples.verdict(*ours).allowed
     assert not samples.verdict(*ours, samples.policy("no", **deny)).allowed
