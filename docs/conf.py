@@ -6,6 +6,9 @@
 import sys
 from pathlib import Path
 
+from pygments.lexers.shell import BashLexer
+from sphinx.application import Sphinx
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = "https://github.com/charmed-istio/charmed-istio"
 sys.path[:0] = [str(ROOT), str(ROOT / "lib")]
@@ -37,3 +40,8 @@ html_copy_source = False
 html_show_sphinx = False
 html_static_path = ["_sphinx/static", "../build/page/node_modules/@mermaid-js/tiny/dist"]
 html_css_files = ["site.css"]
+
+
+def setup(app: Sphinx) -> None:
+    """Highlight commands without a prompt; Sphinx would take them for output."""
+    app.add_lexer("console", BashLexer)
