@@ -23,7 +23,7 @@ truth: ARGS ?= $(or $(N),2000) $(SEED)
 truth: ## compare the evaluator with real proxies (N=2000 pairs, SEED=1)
 pack: ## the three charms and the sample as .charm files in build/, for amd64 and arm64, and their test
 integration: ## tests on a real Juju, for machines that have one
-docs: ## build the documentation's site in build/site, and check its links, commands and pictures
+docs: ## build the documentation's site in build/site, and check its links and pictures
 format: ## format the code
 generate: ## generate the CRDs, the fields of MeshConfig and the pages of platforms and problems (ARGS=--check compares)
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
