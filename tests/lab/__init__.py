@@ -6,10 +6,10 @@
 Its users run in Linux namespaces of their own: `python -m tests.lab.run -- pytest tests/lab`.
 """
 
+from tests.eventually import eventually
 from tests.lab._audit import Audit, AuditEvent
 from tests.lab._cluster import Cluster
 from tests.lab._echo import CLOSE_HEADER
-from tests.lab._eventually import eventually
 from tests.lab._footprint import Footprint
 from tests.lab._grpc_call import Answer, grpc_call
 from tests.lab._launcher import run_in_namespaces, start_in_namespaces

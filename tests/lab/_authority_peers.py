@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
+from tests.eventually import eventually
 from tests.lab import _binaries, _process
-from tests.lab._eventually import eventually
 
 _TYPES = "type.googleapis.com/envoy.extensions"
 _FIRST_PORT = 31000

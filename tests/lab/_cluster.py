@@ -21,11 +21,11 @@ from lightkube.models import core_v1 as core_models
 from lightkube.models import meta_v1
 from lightkube.resources import apiextensions_v1, core_v1
 
+from tests.eventually import eventually
 from tests.lab import (
     _audit,
     _container_logs,
     _control_plane,
-    _eventually,
     _kubelet,
     _kwok,
     _load_balancer,
@@ -121,7 +121,7 @@ class Cluster:
         definition: Any = apiextensions_v1.CustomResourceDefinition
         self.client.create(definition.from_dict(_kwok.stage_definition()))
         for stage in _kwok.stages():
-            _eventually.eventually(lambda stage=stage: self.client.create(_Stage(stage)))
+            eventually(lambda stage=stage: self.client.create(_Stage(stage)))
         self._control_plane.start_kwok()
         self.client.create(_node())
         _objects.prepare_decoders()
@@ -151,7 +151,7 @@ class Cluster:
                 for condition in conditions
             )
 
-        _eventually.eventually(ready, timeout=30)
+        eventually(ready, timeout=30)
 
     def check(self) -> None:
         """Raise `ComponentError`, with the log's end, if a component of the lab died."""
@@ -393,7 +393,7 @@ class Cluster:
             self.check()
             return _sync.rolled_out(self.client.get(kind, name, namespace=namespace).to_dict())
 
-        _eventually.eventually(ready, timeout)
+        eventually(ready, timeout)
 
     def wait_gateway(self, name: str, namespace: str, timeout: float = 60.0) -> None:
         """Wait until a Gateway (waypoints too) is programmed and its pods are ready."""
@@ -402,7 +402,7 @@ class Cluster:
             self.check()
             return _sync.programmed(self.client, name, namespace)
 
-        _eventually.eventually(ready, timeout)
+        eventually(ready, timeout)
 
     def _clean_logs(self) -> None:
         if not self._keep_logs:

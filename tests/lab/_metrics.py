@@ -8,7 +8,8 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from tests.lab import _binaries, _eventually, _kubelet, _namespaces, _objects
+from tests.eventually import eventually
+from tests.lab import _binaries, _kubelet, _namespaces, _objects
 
 _TIMEOUT = 10.0
 _ZTUNNEL_PORT = 15020
@@ -38,7 +39,7 @@ def of_pod(
         except OSError as error:
             raise AssertionError(f"{namespace}/{name}…: {error!r}") from error
 
-    return _eventually.eventually(scraped, _TIMEOUT)
+    return eventually(scraped, _TIMEOUT)
 
 
 def of_node_ztunnel(kubelet: _kubelet.Kubelet, namespace: str) -> str:
@@ -51,7 +52,7 @@ def of_node_ztunnel(kubelet: _kubelet.Kubelet, namespace: str) -> str:
             except OSError as error:
                 raise AssertionError(f"{network}: {error!r}") from error
 
-        return _eventually.eventually(scraped, _TIMEOUT)
+        return eventually(scraped, _TIMEOUT)
 
 
 def defined_by_istiod() -> set[str]:

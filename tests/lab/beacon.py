@@ -12,7 +12,8 @@ from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.types import PatchType
 
 from tests import lab
-from tests.lab import conftest, juju, leftovers
+from tests.lab import conftest, juju
+from tests.scenarios import leftovers
 
 APP, UNIT, CHARM = "istio-beacon-k8s", "istio-beacon-k8s/0", conftest.CHARMS / "istio-beacon-k8s"
 MESH = f"{APP}:service-mesh"
@@ -131,5 +132,5 @@ class Shop:
 
     def owned_objects(self) -> list[str]:
         """Return every object of the namespace with the identity label of one of our charms."""
-        found = leftovers.of(self.cluster, "")
+        found = leftovers.of(self.cluster.kubeconfig, "")
         return [line for line in found if f" {self.name}/" in line]

@@ -150,7 +150,7 @@ def test_clients_are_not_interrupted_and_access_is_never_wider(
     objects = list(made_by_the_public_charm(client, certificate_of(public)))
     for obj in objects:
         apply_as_public(client, obj)
-    roots = public.pem + shop.run("certifier/0", "get-ca")["ca"]
+    roots = public.pem + shop.run("certifier/0", "get-ca-certificate")["ca-certificate"]
     for where, source, status in (
         (OPEN, INSIDE, 200),
         (OPEN, OUTSIDE, 403),

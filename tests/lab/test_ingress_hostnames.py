@@ -123,7 +123,7 @@ def test_another_address_is_published_and_gets_another_certificate(
 ):
     shop.integrate("certifier:certificates", f"{APP}:certificates")
     shop.wait_active()
-    root = shop.run("certifier/0", "get-ca")["ca"]
+    root = shop.run("certifier/0", "get-ca-certificate")["ca-certificate"]
     for address in ("203.0.113.77", "lb.example.com", ADDRESS):
         cluster.set_load_balancer(address)
 

@@ -403,7 +403,7 @@ def test_over_tls(cluster: lab.Cluster, shop: juju.Model):
     shop.deploy(apps.CERTIFIER)
     shop.integrate("certifier:certificates", f"{APP}:certificates")
     shop.wait_active()
-    roots = shop.run("certifier/0", "get-ca")["ca"]
+    roots = shop.run("certifier/0", "get-ca-certificate")["ca-certificate"]
     # An HTTP route and a gRPC route at one listener.
     request_routes(
         cluster,

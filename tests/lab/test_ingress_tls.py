@@ -38,7 +38,7 @@ def shop(control_plane: juju.Model, new_module_model: ModelFactory) -> Iterator[
 
 
 def root(shop: juju.Model) -> str:
-    return shop.run("certifier/0", "get-ca")["ca"]
+    return shop.run("certifier/0", "get-ca-certificate")["ca-certificate"]
 
 
 def url(shop: juju.Model) -> str | None:
@@ -96,7 +96,9 @@ def test_clients_are_answered_over_tls_and_redirected_to_it(
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == [ADDRESS]
     # A client that trusts another CA gets no answer.
-    stranger = shop.run("certifier/0", "get-ca")["ca"].replace(root(shop), "")
+    stranger = shop.run("certifier/0", "get-ca-certificate")["ca-certificate"].replace(
+        root(shop), ""
+    )
     refused = cluster.request_outside(SECURE, roots=stranger or None)
     assert refused.status is None
     assert "CERTIFICATE_VERIFY_FAILED" in refused.error

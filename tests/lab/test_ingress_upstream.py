@@ -106,7 +106,7 @@ def test_clients_get_tls_from_an_upstream_gateway_with_a_certificate(
 ):
     shop.integrate("certifier:certificates", f"{FRONT}:certificates")
     shop.wait_active()
-    root = shop.run("certifier/0", "get-ca")["ca"]
+    root = shop.run("certifier/0", "get-ca-certificate")["ca-certificate"]
     assert url(shop) == f"https://{address(cluster, FRONT)}/shop-inner{PATH}"
     answers(cluster, url(shop), roots=root)
 

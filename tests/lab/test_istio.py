@@ -15,7 +15,8 @@ from lightkube.resources.rbac_authorization_v1 import ClusterRole
 from lightkube.types import PatchType
 
 from tests import lab
-from tests.lab import conftest, juju, leftovers
+from tests.lab import conftest, juju
+from tests.scenarios import leftovers
 
 APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", conftest.CHARMS / "istio-k8s"
 KINDS = 20
@@ -184,7 +185,7 @@ def test_removal_leaves_definitions_and_the_key_of_the_mesh_which_can_be_restore
     root = root_of(cluster, control_plane)
     control_plane.remove(APP)
     control_plane.settle()
-    assert leftovers.of(cluster, control_plane.name) == []
+    assert leftovers.of(cluster.kubeconfig, control_plane.name) == []
     kept = {crd.metadata.name for crd in admin(cluster).list(CustomResourceDefinition)}
     assert kept >= {crd.metadata.name for crd in manifests.crds() if crd.metadata}
 

@@ -16,24 +16,24 @@ import pytest
 import yaml
 
 from tests import lab
-from tests.lab import _binaries, conftest, suite
+from tests.lab import _binaries, backend, conftest
+from tests.scenarios.bookshop import BEACON
+from tests.scenarios.site import Site
 
+MESH, SHOP = "istio-system", "shop"
 INFORMATION = {"IST0102", "IST0118"}
 """A namespace without sidecars, and the names that Juju gives to ports: neither is a mistake."""
 
 
 @pytest.fixture(scope="module")
-def deployed(cluster: lab.Cluster) -> Iterator[suite.Suite]:
+def deployed(cluster: lab.Cluster, new_module_model: conftest.ModelFactory) -> Site:
     """The three charms and the bookshop, in hardened mode."""
-    found = suite.Suite(cluster)
+    found = Site(backend.LabBackend(cluster, new_module_model))
     for _ in found.deploy():
         pass
-    found.mesh.config("istio-k8s", hardened_mode=True)
+    found.mesh.config("istio-k8s", {"hardened-mode": True})
     found.mesh.wait_active()
-    cluster.wait_synced()
-    yield found
-    found.shop.destroy(force=True)
-    found.mesh.destroy(force=True)
+    return found
 
 
 def istioctl(*arguments: str) -> str:
@@ -50,36 +50,38 @@ def istioctl(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_analyze_warns_of_nothing(deployed: suite.Suite):
-    found = json.loads(istioctl("analyze", "-A", "-i", suite.MESH, "-o", "json"))
+def test_analyze_warns_of_nothing(deployed: Site):
+    found = json.loads(istioctl("analyze", "-A", "-i", MESH, "-o", "json"))
     assert [each for each in found if each["code"] not in INFORMATION] == []
     assert {each["level"] for each in found} == {"Info"}
 
 
-def test_precheck_finds_no_issue(deployed: suite.Suite):
-    assert "No issues found" in istioctl("x", "precheck", "-i", suite.MESH)
+def test_precheck_finds_no_issue(deployed: Site):
+    assert "No issues found" in istioctl("x", "precheck", "-i", MESH)
 
 
-def test_waypoints_are_listed_and_programmed(deployed: suite.Suite):
-    waypoint = f"{suite.SHOP}-{suite.BEACON}-waypoint"
+def test_waypoints_are_listed_and_programmed(deployed: Site):
+    waypoint = f"{SHOP}-{BEACON}-waypoint"
     listed = [line.split() for line in istioctl("waypoint", "list", "-A").splitlines()]
-    assert [suite.SHOP, waypoint, "default", "service", "True"] in listed
-    status = istioctl("waypoint", "status", "-n", suite.SHOP)
+    assert [SHOP, waypoint, "default", "service", "True"] in listed
+    status = istioctl("waypoint", "status", "-n", SHOP)
     assert f"{waypoint} True Programmed Programmed" in " ".join(status.split())
 
 
-def test_ztunnel_config_reads_what_a_ztunnel_has(deployed: suite.Suite, tmp_path: Path):
-    conftest.need_ztunnel(deployed.cluster)
+def test_ztunnel_config_reads_what_a_ztunnel_has(
+    cluster: lab.Cluster, deployed: Site, tmp_path: Path
+):
+    conftest.need_ztunnel(cluster)
     # From a file: istioctl forwards a port through the kubelet, which is played here.
     dump = tmp_path / "config_dump.json"
-    dump.write_text(deployed.cluster.ztunnel_config(suite.SHOP, "details-"))
+    dump.write_text(cluster.ztunnel_config(SHOP, "details-"))
 
     def rows(kind: str) -> list[list[str]]:
         text = istioctl("ztunnel-config", kind, "-f", str(dump))
         return [line.split() for line in text.splitlines()]
 
     assert any(row[1] == "details-0" and row[-1] == "HBONE" for row in rows("workload")[1:])
-    waypoint = f"{suite.SHOP}-{suite.BEACON}-waypoint"
+    waypoint = f"{SHOP}-{BEACON}-waypoint"
     assert any(row[1] == "details" and waypoint in row for row in rows("service")[1:])
     assert any(row[-2:] == ["Allow", "Global"] for row in rows("policy")[1:])
     assert all("Available" in row for row in rows("certificate")[1:] if row)
@@ -87,7 +89,7 @@ def test_ztunnel_config_reads_what_a_ztunnel_has(deployed: suite.Suite, tmp_path
 
 def connection_rules() -> str:
     """Return the expressions of istio-k8s' alerts about connections."""
-    path = suite.CHARMS / "istio-k8s/src/prometheus_alert_rules/data-plane.yaml"
+    path = conftest.CHARMS / "istio-k8s/src/prometheus_alert_rules/data-plane.yaml"
     groups = yaml.safe_load(path.read_text())["groups"]
     rules = next(group["rules"] for group in groups if group["name"] == "connections")
     return " ".join(rule["expr"] for rule in rules)
@@ -99,15 +101,17 @@ def samples(text: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield name, dict(re.findall(r'(\w+)="([^"]*)"', labels))
 
 
-def test_refusals_and_plain_text_are_counted_by_source_and_target(deployed: suite.Suite):
-    conftest.need_ztunnel(deployed.cluster)
-    cluster, details = deployed.cluster, f"{suite.SHOP}/details:9080"
+def test_refusals_and_plain_text_are_counted_by_source_and_target(
+    cluster: lab.Cluster, deployed: Site
+):
+    conftest.need_ztunnel(cluster)
+    details = f"{SHOP}/details:9080"
     assert lab.eventually(lambda: cluster.request("shop/ratings", details).status == 403)
     assert cluster.request("shop/ratings", details, via="pod").hop == "ztunnel"
     assert cluster.request(None, details, via="pod", timeout=2).hop == "ztunnel"
 
     def served() -> list[tuple[str, dict[str, str]]]:
-        found = list(samples(cluster.metrics(suite.SHOP, "details-", port=15020)))
+        found = list(samples(cluster.metrics(SHOP, "details-", port=15020)))
         assert any(labels.get("response_flags") == "DENY" for _, labels in found)
         return found
 
@@ -133,7 +137,7 @@ def test_refusals_and_plain_text_are_counted_by_source_and_target(deployed: suit
     named = {label.strip() for group in grouped for label in group.split(",")}
     assert named <= failed[0].keys()
 
-    waypoint = samples(cluster.metrics(suite.SHOP, f"{suite.SHOP}-{suite.BEACON}-waypoint"))
+    waypoint = samples(cluster.metrics(SHOP, f"{SHOP}-{BEACON}-waypoint"))
     assert ("envoy_http_rbac", "denied") in {
         (name, labels.get("authz_enforce_result")) for name, labels in waypoint
     }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the demo; exit status 0 only when every request got the expected verdict."""
 
+import functools
 import json
 import shutil
 import sys
@@ -10,10 +11,12 @@ import rich.console
 import rich.status
 
 from tests import lab, ztunnel
-from tests.lab import _binaries, bookshop, leftovers, suite
+from tests.lab import _binaries, backend, juju
 from tests.lab.demo import _show
+from tests.scenarios import bookshop
+from tests.scenarios.site import Outcome, Site
 
-PICTURE = suite.ROOT / "build" / "who-may-reach-whom.svg"
+PICTURE = backend.ROOT / "build" / "who-may-reach-whom.svg"
 PAGE = PICTURE.with_suffix(".html")
 
 
@@ -23,8 +26,11 @@ def main() -> int:
     console.rule("[bold]Charmed Istio[/]: three charms and a bookshop")
     starting = "starting etcd, the Kubernetes control plane and the lab's kubelet"
     with console.status(starting) as status, lab.Cluster() as cluster:
-        shown = suite.Suite(cluster)
+        controller = backend.LabBackend(cluster, functools.partial(juju.Model, cluster))
+        shown = Site(controller)
         deploy(console, status, shown)
+        for model in controller.models:
+            console.print(model.juju.status())
         outcomes = send_requests(console, status, shown)
         left = remove(console, status, shown)
     unexpected = sum(not outcome.as_expected for outcome in outcomes) + len(left)
@@ -42,21 +48,19 @@ def main() -> int:
     return 1 if unexpected else 0
 
 
-def deploy(console: rich.console.Console, status: rich.status.Status, shown: suite.Suite) -> None:
-    """Deploy, and print the status of both models."""
+def deploy(console: rich.console.Console, status: rich.status.Status, shown: Site) -> None:
+    """Deploy, and print each step."""
     for step in shown.deploy():
         status.update(f"juju deploy — {step}")
         console.print(f"[green]✓[/] {step}")
-    for model in (shown.mesh, shown.shop):
-        console.print(model.status())
 
 
 def send_requests(
-    console: rich.console.Console, status: rich.status.Status, shown: suite.Suite
-) -> list[suite.Outcome]:
+    console: rich.console.Console, status: rich.status.Status, shown: Site
+) -> list[Outcome]:
     """Send the requests of every scene, and print the allowed access."""
-    outcomes: list[suite.Outcome] = []
-    for scene in bookshop.scenes(shown.shop.name):
+    outcomes: list[Outcome] = []
+    for scene in bookshop.scenes():
         status.update(f"juju config — {scene.title}")
         shown.enter(scene)
         table = _show.requests_table(scene.title)
@@ -77,30 +81,29 @@ def send_requests(
     return outcomes
 
 
-def save_picture(console: rich.console.Console, shown: suite.Suite) -> None:
+def save_picture(console: rich.console.Console, shown: Site) -> None:
     """Save the allowed access as a picture, and as an interactive page."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(shown.list_access("svg"))
-    shutil.copyfile(shown.access_page(), PAGE)
+    page = shown.run_beacon_action("list-access", {"format": "html"})
+    shutil.copyfile(page["file"], PAGE)
     console.print(
-        f"\nThe same as a picture: {PICTURE.relative_to(suite.ROOT)}"
-        f"\nand as a map for a browser: {PAGE.relative_to(suite.ROOT)}\n"
+        f"\nThe same as a picture: {PICTURE.relative_to(backend.ROOT)}"
+        f"\nand as a map for a browser: {PAGE.relative_to(backend.ROOT)}\n"
     )
 
 
-def explain(console: rich.console.Console, shown: suite.Suite, scene: bookshop.Scene) -> None:
+def explain(console: rich.console.Console, shown: Site, scene: bookshop.Scene) -> None:
     """Print the explanation of a refused request."""
     refused = next(r for r in scene.requests if r.expect is bookshop.Expect.FORBIDDEN)
-    console.print(_show.explanation(shown.explain(refused, "table")["explanation"]))
+    console.print(_show.explanation(shown.explain(refused, "table")))
 
 
-def remove(
-    console: rich.console.Console, status: rich.status.Status, shown: suite.Suite
-) -> list[str]:
+def remove(console: rich.console.Console, status: rich.status.Status, shown: Site) -> list[str]:
     """Remove all applications; return the objects that remain."""
     for step in shown.remove():
         status.update(f"juju remove-application {step}")
-    left = leftovers.of(shown.cluster, shown.mesh.name)
+    left = shown.leftovers()
     if left:
         console.print("[bold red]✗ objects that remain:[/]", *left, sep="\n  ")
     else:

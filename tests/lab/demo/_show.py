@@ -13,7 +13,8 @@ import rich.text
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_list
 
-from tests.lab import bookshop, suite
+from tests.scenarios import bookshop
+from tests.scenarios.site import Outcome
 
 WIDTH = 80
 COLUMNS = {"": 1, "source": 12, "target": 11, "request": 21, "expected": 8, "got": 7, "by": 8}
@@ -36,7 +37,7 @@ def requests_table(title: str) -> rich.table.Table:
     return table
 
 
-def add_outcome(table: rich.table.Table, outcome: suite.Outcome) -> None:
+def add_outcome(table: rich.table.Table, outcome: Outcome) -> None:
     """Add a row for the outcome of a request."""
     request = outcome.request
     mark, style = _mark(outcome)
@@ -63,7 +64,7 @@ def _table(title: str) -> rich.table.Table:
     )
 
 
-def _mark(outcome: suite.Outcome) -> tuple[str, str]:
+def _mark(outcome: Outcome) -> tuple[str, str]:
     if not outcome.ran:
         return "-", "yellow"
     return ("✓", "green") if outcome.as_expected else ("✗", "bold red")

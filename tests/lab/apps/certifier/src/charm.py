@@ -31,7 +31,7 @@ class CertifierCharm(ops.CharmBase):
             self.on.update_status,
         ):
             framework.observe(event, self._on_event)
-        framework.observe(self.on["get-ca"].action, self._on_get_ca)
+        framework.observe(self.on["get-ca-certificate"].action, self._on_get_ca)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
     @property
@@ -89,7 +89,9 @@ class CertifierCharm(ops.CharmBase):
         )
 
     def _on_get_ca(self, event: ops.ActionEvent) -> None:
-        event.set_results({"ca": self._certificate_authority(str(self.config["ca"])).path[-1]})
+        event.set_results(
+            {"ca-certificate": self._certificate_authority(str(self.config["ca"])).path[-1]}
+        )
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         event.add_status(ops.ActiveStatus())

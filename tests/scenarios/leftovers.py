@@ -3,6 +3,7 @@
 """Finds the objects that a removed application left, of every kind that the API server serves."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,18 +11,16 @@ from istio_ambient import kube, manifests, resources
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig
 
-from tests import lab
-
 SKIPPED = frozenset({"events", "componentstatuses"})
 
 
-def of(cluster: lab.Cluster, root_namespace: str) -> list[str]:
+def of(kubeconfig: Path, root_namespace: str) -> list[str]:
     """Return the objects with our label, and those that istiod made in its namespace, sorted."""
     made_by_istiod = {
-        (lab_kind_name(kind), name) for kind, names in manifests.MADE_BY_ISTIOD for name in names
+        (_kind_name(kind), name) for kind, names in manifests.MADE_BY_ISTIOD for name in names
     }
     found: list[str] = []
-    for kind, item in _objects(cluster):
+    for kind, item in _objects(kubeconfig):
         metadata = item["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         labelled = resources.INSTANCE_LABEL in (metadata.get("labels") or {})
@@ -34,13 +33,13 @@ def of(cluster: lab.Cluster, root_namespace: str) -> list[str]:
     return sorted(found)
 
 
-def lab_kind_name(kind: kube.ResourceType) -> str:
+def _kind_name(kind: kube.ResourceType) -> str:
     """Return the kind's name."""
     return kube.ref_in(kind, "").kind
 
 
-def _objects(cluster: lab.Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
-    config = KubeConfig.from_file(cluster.kubeconfig).get()
+def _objects(kubeconfig: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    config = KubeConfig.from_file(kubeconfig).get()
     assert config is not None
     with client_adapter.Client(config, client_adapter.ConnectionParams()) as http:
         for group, version in _group_versions(http):

@@ -13,7 +13,12 @@ from lightkube.core import exceptions
 T = TypeVar("T")
 
 
-def eventually(fn: Callable[[], T], timeout: float = 30.0, interval: float = 0.2) -> T:
+def eventually(
+    fn: Callable[[], T],
+    timeout: float = 30.0,
+    interval: float = 0.2,
+    sleep: Callable[[float], object] = time.sleep,
+) -> T:
     """Call a function until its result is true.
 
     An AssertionError, an error of the API server and a failed connection to it count as "not yet".
@@ -22,6 +27,7 @@ def eventually(fn: Callable[[], T], timeout: float = 30.0, interval: float = 0.2
         fn: The function to call.
         timeout: Seconds for all calls together.
         interval: Seconds between calls.
+        sleep: Waits for a number of seconds.
 
     Returns:
         The last result of the function.
@@ -42,4 +48,4 @@ def eventually(fn: Callable[[], T], timeout: float = 30.0, interval: float = 0.2
             problem = f"raised {error!r}"
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: the last call {problem}") from failure
-        time.sleep(interval)
+        sleep(interval)
