@@ -3,14 +3,18 @@
 
 """Configuration of the documentation's site: `make docs` builds it with Sphinx."""
 
+import os
 import sys
 from pathlib import Path
 
+import yaml
 from pygments.lexers.shell import BashLexer
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = "https://github.com/charmed-istio/charmed-istio"
+PROJECT = yaml.safe_load((ROOT / "charms" / "istio-k8s" / "charmcraft.yaml").read_text())
+SOURCES: str = PROJECT["links"]["source"]
+"""Where files that are no pages are linked to."""
 sys.path[:0] = [str(ROOT), str(ROOT / "lib")]
 
 project = "Charmed Istio"
@@ -35,6 +39,7 @@ nitpicky = True
 
 html_theme = "furo"
 html_title = "Charmed Istio"
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_logo = html_favicon = "../charms/istio-k8s/icon.svg"
 html_copy_source = False
 html_show_sphinx = False
