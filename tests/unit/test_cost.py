@@ -111,7 +111,8 @@ def beacon_hook(databags: Databags) -> None:
     live = kube.Live(resources.identity("shop", "beacon"))
     for _ in range(2):
         policies = [kube.manifest_of(each) for each in live.of(resources.AuthorizationPolicy)]
-        requests, problems = access_requests.of_applications(texts, CLUSTER, "shop", policies)
+        earlier = authorization.requesters_of(policies)
+        requests, problems = access_requests.of_applications(texts, CLUSTER, "shop", earlier)
         given = beacon.Facts(
             "shop", "beacon", 1, {}, CLUSTER, tuple(requests), problems=tuple(problems)
         )

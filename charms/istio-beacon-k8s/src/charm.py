@@ -55,9 +55,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         ingress = beacon.IngressFacts()
         if config.ingress_use_waypoint or gateways.passes_waypoint({}, labels):
             ingress = exposures.read(client, self.model.name, live)
-        policies = [kube.manifest_of(p) for p in live.of(resources.AuthorizationPolicy)]
+        policies = live.manifests(resources.AuthorizationPolicy)
+        earlier = authorization.requesters_of(policies)
         requests, problems = access_requests.of_applications(
-            consumers, cluster, self.model.name, policies
+            consumers, cluster, self.model.name, earlier
         )
         own, pending = scraped.requests(cluster.model_namespaces)
         facts = beacon.Facts(
@@ -68,7 +69,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             cluster=cluster,
             requests=tuple(requests),
             own_requests=tuple(own),
-            established_extra=beacon.established(authorization.requesters_of(policies)),
+            established_extra=beacon.established(earlier),
             requesters=frozenset(requester for requester, _ in consumers),
             config=config,
             ingress=ingress,

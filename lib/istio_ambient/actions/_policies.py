@@ -31,7 +31,7 @@ def list_policies(
     form = parameters.choice(params, "format", (parameters.TABLE, parameters.JSON))
     live, _ = of.look()
     reports = asked.connect_to_any(of.client).ask()
-    policies = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
+    policies = live.manifests(resources.AuthorizationPolicy)
     found = acceptance.enforcements(policies, reports, gateways)
     render = acceptance.table if form == parameters.TABLE else _reading.as_json
     results: _reading.Results = {**tables.fitted(form, found, render)}

@@ -202,7 +202,8 @@ def outcomes(
     refused: list[Problem] = []
     pending: list[Problem] = []
     for request in requests:
-        objection = objections.get(request)
+        # Mostly there are none: to look for a request costs more than all else here.
+        objection = objections.get(request) if objections else None
         if objection is None:
             granted.append(request)
             continue

@@ -10,6 +10,8 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from istio_ambient import kube, resources
 from istio_ambient.authorization import _policy_objects
 from istio_ambient.authorization._policy_objects import AllowRule
@@ -170,6 +172,8 @@ def _chunks(sources: Sequence[Source], size: int) -> Iterator[tuple[Source, ...]
 
 def _operation_chunks(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
     """Divide operations into parts that a rule can hold; no operations give one empty part."""
+    if len(operations) < 2:
+        return iter((operations,))
 
     def size(operation: Operation) -> int:
         return _size(AllowRule(operations=(operation,)))
@@ -183,7 +187,7 @@ def _parts(rules: Sequence[AllowRule]) -> Iterator[tuple[AllowRule, ...]]:
 
 
 def _size(rule: AllowRule) -> int:
-    return len(json.dumps(rule.to_dict()))
+    return len(msgspec.json.encode(rule.content))
 
 
 def _provenance(requests: Iterable[AccessRequest]) -> Mapping[str, str]:
@@ -191,16 +195,18 @@ def _provenance(requests: Iterable[AccessRequest]) -> Mapping[str, str]:
     for request in requests:
         source = _NO_SOURCE if request.source is None else request.source.label
         requesters[source].add(str(request.requester))
+    by_source = {source: sorted(requesters[source]) for source in sorted(requesters)}
+    whole = requested_by(by_source)
+    if len(whole[REQUESTED_BY]) <= MAX_PROVENANCE:
+        return whole
     kept: dict[str, list[str]] = {}
     size = 0
-    for source in sorted(requesters):
-        kept[source] = sorted(requesters[source])
-        size += len(json.dumps({source: kept[source]}))
+    for source, its_requesters in by_source.items():
+        size += len(json.dumps({source: its_requesters}))
         if size > MAX_PROVENANCE:
-            del kept[source]
             break
-    left_out = len(requesters) - len(kept)
-    return requested_by({**kept, **({_LEFT_OUT: [str(left_out)]} if left_out else {})})
+        kept[source] = its_requesters
+    return requested_by({**kept, _LEFT_OUT: [str(len(by_source) - len(kept))]})
 
 
 def requested_by(requesters: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -4,6 +4,7 @@
 """ALLOW policies that the charms write: as typed values, and as AuthorizationPolicy objects."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,8 +26,9 @@ class AllowRule:
     operations: tuple[Operation, ...] = ()
     """Empty: any operation."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the element of `spec.rules`."""
+    @functools.cached_property
+    def content(self) -> Mapping[str, Any]:
+        """The element of `spec.rules`."""
         rule: dict[str, Any] = {}
         if self.sources and not any(each.kind is SourceKind.EVERYONE for each in self.sources):
             rule["from"] = [{"source": members} for members in _members(self.sources)]
@@ -57,7 +59,12 @@ def _operation(operation: Operation) -> dict[str, list[str]]:
     Raises:
         ValueError: all members are empty, so that the operation would match every request.
     """
-    members = dataclasses.asdict(operation)
+    members = {
+        "hosts": operation.hosts,
+        "ports": operation.ports,
+        "methods": operation.methods,
+        "paths": operation.paths,
+    }
     result = {key: [str(value) for value in values] for key, values in members.items() if values}
     if not result:
         raise ValueError("an operation that restricts nothing")
@@ -86,7 +93,7 @@ def allow(
     else:
         spec["selector"] = {"matchLabels": dict(target.labels)}
     if rules:
-        spec["rules"] = [rule.to_dict() for rule in rules]
+        spec["rules"] = [rule.content for rule in rules]
     metadata = meta_v1.ObjectMeta(
         name=name, namespace=target.namespace, annotations=dict(annotations or {}) or None
     )

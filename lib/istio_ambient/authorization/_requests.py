@@ -160,7 +160,10 @@ class Operation:
 
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
-        return Operation(*(tuple(sorted(set(each))) for each in dataclasses.astuple(self)))
+        members = (self.hosts, self.ports, self.methods, self.paths)
+        if all(len(each) < 2 for each in members):
+            return self
+        return Operation(*(tuple(sorted(set(each))) for each in members))
 
 
 @dataclasses.dataclass(frozen=True, order=True)

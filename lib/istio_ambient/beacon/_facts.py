@@ -148,8 +148,12 @@ class Facts:
     @property
     def _granted(self) -> tuple[authorization.AccessRequest, ...]:
         """The requests of applications and of the operator that are granted."""
-        found = authorization.outcomes(self.requests, self.objections)
-        return (*found.granted, *self.extra.requests)
+        return (*self._of_applications.granted, *self.extra.requests)
+
+    @functools.cached_property
+    def _of_applications(self) -> authorization.Outcomes:
+        """The requests of applications by what becomes of them, whether or not it is managed."""
+        return authorization.outcomes(self.requests, self.objections)
 
     @functools.cached_property
     def objections(self) -> Mapping[authorization.AccessRequest, authorization.Objection]:
@@ -167,7 +171,7 @@ class Facts:
         """The requests of applications by what becomes of them; none while access is unmanaged."""
         if not self.config.manage_authorization_policies:
             return authorization.Outcomes()
-        found = authorization.outcomes(self.requests, self.objections)
+        found = self._of_applications
         return dataclasses.replace(
             found,
             granted=(*self._granted, *self.gateway_requests),

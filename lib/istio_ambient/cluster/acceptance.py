@@ -159,7 +159,7 @@ def of_gateway(
             kube.Readiness(acceptance.ISTIOD, ready=False, reason=reason, code=Code.ISTIOD_SILENT)
         )
     found += acceptance.istiod_findings(reports)
-    custom = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
+    custom = live.manifests(resources.AuthorizationPolicy)
     found += acceptance.provider_findings(custom, reports)
     # Texts are looked for in the words of a proxy: mostly there are none.
     texts = acceptance.texts(contents) if acceptance.refusals(reports) else {}
@@ -174,7 +174,7 @@ def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
         istiods: that serve; None: unknown.
     """
     guards = (resources.AuthorizationPolicy, resources.RequestAuthentication)
-    manifests = [kube.manifest_of(policy) for kind in guards for policy in live.of(kind)]
+    manifests = [policy for kind in guards for policy in live.manifests(kind)]
     known = istiods.now if istiods else None
     # An older istiod of another installer judges no policy at all.
     judged = istiods is None or istiods.ours or acceptance.has_conditions(manifests)

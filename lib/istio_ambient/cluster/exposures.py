@@ -27,7 +27,7 @@ def read(client: kube.Client, model: str, live: kube.Live) -> beacon.IngressFact
     try:
         settings = istiod.find(client)
     except istiod.NoIstiodError:
-        ours = map(kube.manifest_of, live.of(resources.AuthorizationPolicy))
+        ours = live.manifests(resources.AuthorizationPolicy)
         return beacon.IngressFacts(found, *beacon.settings_in_force(ours))
     hardened = any(
         hardened_mode.is_meshwide(each, settings.root_namespace)

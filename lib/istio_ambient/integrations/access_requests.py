@@ -3,18 +3,23 @@
 
 """From databags to access requests: interfaces and `authorization` know nothing of each other."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 
-from istio_ambient import authorization, kube
+from istio_ambient import authorization
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.values.problems import Problem
+
+
+_NO_REQUESTERS: Mapping[authorization.Target, authorization.Provenance] = {}
 
 
 def of_applications(
     databags: Iterable[tuple[authorization.Requester, Mapping[str, str] | None]],
     cluster: authorization.Cluster,
     namespace: str,
-    policies: Sequence[kube.Manifest] = (),
+    requesters: Mapping[authorization.Target, authorization.Provenance] = _NO_REQUESTERS,
 ) -> tuple[list[authorization.AccessRequest], list[Problem]]:
     """Return the access requests in `service_mesh` databags, and the problems of these.
 
@@ -25,11 +30,11 @@ def of_applications(
         databags: of each application; None: unreadable, so that all of its targets are closed.
         cluster: Services and namespaces.
         namespace: our own.
-        policies: our policies in the cluster, in JSON form.
+        requesters: of our policies in the cluster, by target.
     """
     requests: list[authorization.AccessRequest] = []
     problems: list[Problem] = []
-    requesters = authorization.requesters_of(policies)
+    earlier = _Earlier.of(requesters)
     for requester, databag in databags:
         parsed, found = service_mesh.UNREADABLE, list[Problem]()
         if databag is not None:
@@ -37,13 +42,45 @@ def of_applications(
                 databag, app=requester.app, endpoint=requester.endpoint
             )
         problems += found
-        named = {target: by.names(requester) for target, by in requesters.items()}
-        established = {target: known for target, known in named.items() if known is not False}
+        established = earlier.targets(requester)
         requests += _readable(parsed, requester, established)
         if parsed.unread:
             home = cluster.model_namespaces.get(requester.model_uuid, namespace)
             requests += _closures(parsed, requester, cluster, home, established)
     return requests, problems
+
+
+@dataclasses.dataclass(frozen=True)
+class _Earlier:
+    """Which requesters have policies for which targets, found without asking each target."""
+
+    by_requester: Mapping[str, Mapping[authorization.Target, bool | None]]
+    of_anybody: Mapping[authorization.Target, bool | None]
+    """Targets of which every application counts as a requester, or may be one (None)."""
+
+    @classmethod
+    def of(
+        cls, requesters: Mapping[authorization.Target, authorization.Provenance]
+    ) -> "_Earlier":
+        by_requester: dict[str, dict[authorization.Target, bool | None]] = {}
+        for target, found in requesters.items():
+            for requester in found.requesters:
+                by_requester.setdefault(requester, {})[target] = True
+        return cls(
+            by_requester,
+            {
+                target: True if found.adopted else None
+                for target, found in requesters.items()
+                if found.adopted or not found.complete
+            },
+        )
+
+    def targets(
+        self, requester: authorization.Requester
+    ) -> Mapping[authorization.Target, bool | None]:
+        """Return `Provenance.names` of each target where it is not False."""
+        own = self.by_requester.get(str(requester), {})
+        return collections.ChainMap({**own}, {**self.of_anybody}) if self.of_anybody else own
 
 
 def _readable(

@@ -42,7 +42,10 @@ class Databag(pydantic.BaseModel):
     def _without_unknown_nulls(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        known, members = _keys_of(cls), cast(dict[str, Any], data)
+        members = cast(dict[str, Any], data)
+        if None not in members.values():
+            return members
+        known = _keys_of(cls)
         return {key: value for key, value in members.items() if value is not None or key in known}
 
 
@@ -95,10 +98,11 @@ class Reader:
         """Return the decoded value of a key; None: absent, null, or a problem was added."""
         try:
             value = decode(self._databag.get(key, "null"))
-            limited = _limited(value, MAX_DEPTH)
-            if self._read_by_library and limited != value:
+            if not _is_deeper(value, MAX_DEPTH):
+                return value
+            if self._read_by_library:
                 raise _too_deep()
-            return limited
+            return _limited(value, MAX_DEPTH)
         except InvalidValueError as error:
             self.report(key, error)
             return None
@@ -199,6 +203,15 @@ def decode(text: str) -> Any:
 
 def _too_deep() -> InvalidValueError:
     return InvalidValueError("nested too deeply", "send fewer levels")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether decoded data is nested more deeply than this."""
+    if not isinstance(value, dict | list):
+        return False
+    members = cast(dict[str, Any], value).values() if isinstance(value, dict) else value
+    inner = [each for each in cast(Iterable[Any], members) if isinstance(each, dict | list)]
+    return not levels or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _limited(value: Any, levels: int) -> Any:

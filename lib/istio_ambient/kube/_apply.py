@@ -40,6 +40,8 @@ class Applied:
 
         A deleted object with finalizers is still there.
         """
+        if not (self.done or self.objects):
+            return before
         deleted = {change.ref for change in self.done if change.verb is Verb.DELETE}
         kept = {
             ref: obj
@@ -70,6 +72,8 @@ def apply(
         identity: the owner of the objects; for the field manager, its `Access`, and faults.
         failed: what failed earlier in this hook, which is not tried again.
     """
+    if not plan.writes:
+        return Applied()
     run = _Run(client, identity, plan, dict(failed))
     prepare_decoders(change.kind for change in plan.changes)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:

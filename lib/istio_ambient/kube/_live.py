@@ -5,6 +5,7 @@
 
 import concurrent.futures
 import datetime
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from istio_ambient.kube._objects import (
     Resource,
     ResourceType,
     manifest_of,
+    metadata_of,
     ref_in,
     ref_of,
 )
@@ -68,13 +70,22 @@ class Live:
 
     def of(self, kind: ResourceType) -> list[Resource]:
         """Return all the owner's objects of a kind, sorted by name."""
-        ordered = map(self.objects.__getitem__, sorted(self.objects))
-        return [obj for obj in ordered if isinstance(obj, kind)]
+        return [self.objects[ref] for ref in self._refs(kind)]
+
+    def manifests(self, kind: ResourceType) -> list[Manifest]:
+        """Return all the owner's objects of a kind in JSON form, as `manifest`, sorted by name."""
+        return [self._manifests[ref] for ref in self._refs(kind)]
 
     def manifest(self, ref: Ref) -> Manifest | None:
-        """Return the owner's object of this name in JSON form, or None."""
-        obj = self.objects.get(ref)
-        return None if obj is None else manifest_of(obj)
+        """Return the owner's object of this name in JSON form, or None; it must not be changed."""
+        return self._manifests.get(ref)
+
+    def _refs(self, kind: ResourceType) -> list[Ref]:
+        return sorted(ref for ref, obj in self.objects.items() if isinstance(obj, kind))
+
+    @functools.cached_property
+    def _manifests(self) -> Mapping[Ref, Manifest]:
+        return {ref: manifest_of(obj) for ref, obj in self.objects.items()}
 
 
 def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType]) -> Live:
@@ -88,7 +99,7 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
         raise next(iter(unread.values()))
     objects: dict[Ref, Resource] = {}
     for listed in found.values():
-        objects.update((ref_of(o), o) for o in listed or () if identity.owns(manifest_of(o)))
+        objects.update((ref_of(o), o) for o in listed or () if identity.owns(metadata_of(o)))
     missing = frozenset(kind for kind, listed in found.items() if listed is None)
     return Live(identity, tuple(kinds), objects, missing, unread)
 

@@ -3,7 +3,6 @@
 
 """Kubernetes objects as the engine handles them: references and the plain JSON form."""
 
-import copy
 import datetime
 import hashlib
 import json
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+import msgspec
 from lightkube.core import resource as lightkube_resource
 
 Resource: TypeAlias = Any
@@ -49,8 +49,9 @@ def type_of(obj: Resource) -> ResourceType:
 
 def ref_of(obj: Resource) -> Ref:
     """Return the reference to an object; its class supplies the kind."""
-    kind = type_of(obj)
-    return ref_in(kind, obj.metadata.name, (obj.metadata.namespace or "") * is_namespaced(kind))
+    # The metadata of a custom resource is decoded whenever it is asked for.
+    kind, metadata = type_of(obj), obj.metadata
+    return ref_in(kind, metadata.name, (metadata.namespace or "") * is_namespaced(kind))
 
 
 def kind_of(resource_type: ResourceType) -> str:
@@ -66,9 +67,18 @@ def ref_in(resource_type: ResourceType, name: str, namespace: str = "") -> Ref:
 
 def manifest_of(obj: Resource) -> Manifest:
     """Return a deep copy of an object in JSON form, with apiVersion and kind, without nulls."""
-    ref = ref_of(obj)
-    content = _without_nulls(json.loads(json.dumps(obj.to_dict())))
-    return {**content, "apiVersion": ref.api_version, "kind": ref.kind}
+    definition = lightkube_resource.api_info(type_of(obj)).resource
+    text = _json(obj.to_dict())
+    content = json.loads(text)
+    if b"null" in text:
+        content = _without_nulls(content)
+    return {**content, "apiVersion": definition.api_version, "kind": definition.kind}
+
+
+def metadata_of(obj: Resource) -> Manifest:
+    """Return a manifest that has the metadata of an object alone, which must not be changed."""
+    metadata = obj["metadata"] if isinstance(obj, dict) else obj.metadata
+    return {"metadata": metadata if isinstance(metadata, dict) else metadata.to_dict()}
 
 
 def written_at(obj: Resource) -> datetime.datetime | None:
@@ -90,19 +100,28 @@ def items(manifest: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 def content_hash(manifest: Manifest) -> str:
     """Return a hash of a manifest, independent of the order of its keys: 16 hex digits."""
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_json(manifest)).hexdigest()[:16]
+
+
+def _json(content: Manifest) -> bytes:
+    """Return content as JSON, with sorted keys and without spaces."""
+    try:
+        return msgspec.json.encode(content, order="deterministic")
+    except UnicodeEncodeError:
+        # Half of a surrogate pair: JSON can escape it, and UTF-8 cannot hold it.
+        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 def with_metadata(
     manifest: Manifest, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> Manifest:
-    """Return a copy of the manifest with these labels and annotations added."""
-    result = copy.deepcopy(manifest)
-    metadata = result["metadata"]
-    metadata["labels"] = {**metadata.get("labels", {}), **labels}
-    metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
-    return result
+    """Return the manifest with these labels and annotations added; it shares all else."""
+    metadata = manifest["metadata"]
+    added = {
+        "labels": {**section(metadata, "labels"), **labels},
+        "annotations": {**section(metadata, "annotations"), **annotations},
+    }
+    return {**manifest, "metadata": {**metadata, **added}}
 
 
 def _without_nulls(value: Any) -> Any:

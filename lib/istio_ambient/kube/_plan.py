@@ -242,6 +242,9 @@ def _unread_access(live: Live) -> list[str]:
 def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> Iterable[Change]:
     """Return the changes with their phases, and with what is written in advance."""
     listed = list(changes)
+    if not any(change.verb in WRITES for change in listed):
+        yield from listed
+        return
     access = live.identity.access
     transitions = [
         Transition(
@@ -253,9 +256,8 @@ def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> I
         for change in listed
         if change.ref.kind in access.kinds and change.verb in (Verb.UNCHANGED, *WRITES)
     ]
-    is_changed = any(change.verb in WRITES for change in listed)
     placements: Mapping[Ref, Placement] = {}
-    if is_changed and transitions:
+    if transitions:
         placements = access.placements(transitions, bool(_unread_access(live)))
     for change in listed:
         default = Phase.REMOVE if change.verb is Verb.DELETE else Phase.NEUTRAL
