@@ -447,7 +447,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         # The second plan of a hook takes the place of the first, but for what was done or failed.
         findings.refused = [change for change in refused if not self.tolerates(change)]
         findings.deferred = [*plan.of(kube.Verb.DEFERRED)]
-        findings.deferred_since = self.deferred_since(live)
+        findings.deferred_since = self.deferred_since(live) if findings.deferred else None
         findings.deferred_remedy = self.DEFERRED_REMEDY
         findings.held = [*plan.of(kube.Verb.HELD), *applied.held]
         findings.written += applied.done

@@ -12,7 +12,7 @@ docs/explanation/refused-by-juju.md.
 """
 
 import contextlib
-import copy
+import dataclasses
 import json
 import logging
 import subprocess
@@ -36,20 +36,42 @@ _REPORTS_MODELS = "3.6.2"
 """The first Juju with `relation-model-get`."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Relation:
+    """A relation, as far as it is known without asking Juju for its units.
+
+    ops' own class asks for the units of every relation of an endpoint, a process each.
+    """
+
+    name: str
+    """Our endpoint."""
+    id: int
+    app: ops.Application
+    """The application at the other end."""
+    active: bool = True
+    """Read by ops: a relation of which Juju knows nothing has empty databags."""
+
+
 class Relations(ops.Object):
-    """The relations of a charm in one hook; each databag is read once."""
+    """The relations of a charm in one hook; each databag is read once.
+
+    Of a relation's other end, application and model never change. Both are remembered, so that a
+    hook in which nothing has changed runs two hook tools for a relation: `relation-get` for the
+    databag of the other application, and for our own where the leader may have to write it.
+    """
 
     _stored = ops.StoredState()
 
     def __init__(self, charm: ops.CharmBase):
         super().__init__(charm, "relations")
         self._charm = charm
-        self._listed: dict[str, list[ops.Relation]] = {}
+        self._backend: Any = cast(Any, self.model)._backend
+        self._listed: dict[str, list[Relation]] = {}
         self._databags: dict[int, Mapping[str, str] | None] = {}
+        self._contents: dict[tuple[int, str], ops.RelationDataContent] = {}
+        self._entries: dict[str, Mapping[str, Any]] = {}
         self._models: dict[int, str | None] = {}
         self._planned: list[int | None] = []
-        self._nameless = set[int]()
-        """Relations whose application Juju does not name."""
         self._forgotten: dict[int, Problem] = {}
         self._refused: dict[str, Problem] = {}
         self.unlisted: set[str] = set()
@@ -90,7 +112,7 @@ class Relations(ops.Object):
 
     # Reading.
 
-    def of(self, endpoint: str, *, forgotten: bool = False) -> list[ops.Relation]:
+    def of(self, endpoint: str, *, forgotten: bool = False) -> list[Relation]:
         """Return the relations of an endpoint that are not being removed, sorted by id.
 
         Args:
@@ -103,7 +125,7 @@ class Relations(ops.Object):
             self._count_unlisted(endpoint)
         return [r for r in self._listed[endpoint] if not self.is_forgotten(r) or forgotten]
 
-    def databag(self, relation: ops.Relation) -> Mapping[str, str] | None:
+    def databag(self, relation: Relation) -> Mapping[str, str] | None:
         """Return the databag of the remote application.
 
         Returns:
@@ -114,49 +136,45 @@ class Relations(ops.Object):
             self._databags[relation.id] = self._read(relation)
         return self._databags[relation.id]
 
-    def unit_databags(self, relation: ops.Relation) -> tuple[dict[str, str], ...]:
+    def unit_databags(self, relation: Relation) -> tuple[dict[str, str], ...]:
         """Return the databags of the remote units, as far as Juju answers."""
-        units = sorted(relation.units, key=lambda unit: unit.name)
+        names: Iterable[str] = ()
+        with self.surviving(relation, "relation-list"):
+            names = self._backend.relation_list(relation.id, relation_name=relation.name)
+        units = map(self.model.get_unit, sorted(names))
         return tuple(found for unit in units if (found := self.own(relation, unit)))
 
-    def own(self, relation: ops.Relation, owner: ops.Unit | ops.Application) -> dict[str, str]:
+    def own(self, relation: Relation, owner: ops.Unit | ops.Application) -> dict[str, str]:
         """Return the databag of a unit, or of our application; empty where Juju refuses."""
         with self.surviving(relation, "relation-get"):
-            return dict(relation.data[owner])
+            return dict(self._content(relation, owner))
         return {}
 
-    def is_forgotten(self, relation: ops.Relation) -> bool:
-        """Return whether Juju has forgotten a relation that its agent lists.
+    def is_forgotten(self, relation: Relation) -> bool:
+        """Return whether Juju has forgotten a relation that its agent lists."""
+        self.databag(relation)
+        return relation.id in self._forgotten
 
-        ops returns empty databags for it. Of a live relation, the databag of our own unit is
-        seldom empty: Juju writes the unit's addresses there, as soon as it has some. Where all is
-        empty, the hook tool itself is asked.
-        """
-        if relation.id in self._forgotten:
-            return True
-        if relation.id in self._nameless:
+    def is_listed(self, endpoint: str) -> bool:
+        """Return whether ops can list the relations of an endpoint, as published libraries do."""
+        try:
+            return self.model.relations[endpoint] is not None
+        except REFUSALS as error:
+            self._refuse(endpoint, "relation-list", error)
             return False
-        is_known = self.databag(relation) != {} or self._has_addresses(relation)
-        if is_known or not self._is_unknown(relation):
-            return False
-        self._forget(relation, relation.app.name, "Juju has forgotten this relation")
-        return True
 
-    def model_uuid(self, relation: ops.Relation) -> str | None:
-        """Return the UUID of the remote application's model; None: Juju does not report it.
-
-        It never changes, so where Juju refuses, it is what Juju answered before.
-        """
+    def model_uuid(self, relation: Relation) -> str | None:
+        """Return the UUID of the remote application's model; None: Juju does not report it."""
         if relation.id not in self._models:
-            entry = self._entry(relation)
-            uuid: str | None = None
-            with self.surviving(relation, "relation-model-get"):
-                if self.reports_models:
-                    uuid = relation.remote_model.uuid
-            if uuid is None:
-                uuid = entry.get("model")
-            elif entry.get("model") != uuid:
-                self._remember(relation, {**entry, "model": uuid})
+            entry = self._entry(_key(relation))
+            uuid: str | None = entry.get("model")
+            if uuid is None and self.reports_models:
+                with self.surviving(relation, "relation-model-get"):
+                    answer = self._backend.relation_model_get(
+                        relation.id, relation_name=relation.name
+                    )
+                    uuid = str(answer["uuid"])
+                    self._remember(_key(relation), {**entry, "model": uuid})
             self._models[relation.id] = uuid
         return self._models[relation.id]
 
@@ -165,14 +183,14 @@ class Relations(ops.Object):
         """Whether this Juju has a hook tool for the model of a remote application."""
         return self.model.juju_version >= _REPORTS_MODELS
 
-    def bind_address(self, relation: ops.Relation) -> str:
+    def bind_address(self, relation: Relation) -> str:
         """Return the address that the unit binds to; empty where Juju knows none.
 
         A name is none either: ops raises for what is not an IP address.
         """
         try:
-            binding = self.model.get_binding(relation)
-            return str(binding.network.bind_address or "") if binding else ""
+            binding = ops.Binding(relation.name, relation.id, self._backend)
+            return str(binding.network.bind_address or "")
         except (*REFUSALS, ValueError, TypeError) as error:
             logger.info("%s: no bind address: %s", relation.name, _words(error))
             return ""
@@ -198,7 +216,7 @@ class Relations(ops.Object):
 
     def write(
         self,
-        relation: ops.Relation,
+        relation: Relation,
         owner: ops.Unit | ops.Application,
         content: Mapping[str, str],
         keys: Iterable[str] = (),
@@ -213,7 +231,7 @@ class Relations(ops.Object):
         """
         with self.surviving(relation, "relation-set"):
             # To ops and to Juju, an empty value is a deletion.
-            relation.data[owner].update({**dict.fromkeys(keys, ""), **content})
+            self._content(relation, owner).update({**dict.fromkeys(keys, ""), **content})
 
     def write_all(
         self, endpoint: str, content: Mapping[str, str], keys: Iterable[str] = ()
@@ -231,7 +249,7 @@ class Relations(ops.Object):
             self._refuse("", tool, error)
 
     @contextlib.contextmanager
-    def surviving(self, relation: ops.Relation, tool: str) -> Generator[None]:
+    def surviving(self, relation: Relation, tool: str) -> Generator[None]:
         """Turn what Juju refuses inside into a problem of a relation; the block ends there.
 
         Args:
@@ -250,56 +268,65 @@ class Relations(ops.Object):
 
     # Inside.
 
-    def _list(self, endpoint: str) -> list[ops.Relation]:
+    def _list(self, endpoint: str) -> list[Relation]:
         if endpoint not in self._charm.meta.relations:
             return []
+        broken: int | None = cast(Any, self.model.relations)._broken_relation_id
         try:
-            listed = self.model.relations[endpoint]
+            listed = set[int](self._backend.relation_ids(endpoint)) - {broken}
+            found = [self._named(endpoint, number) for number in sorted(listed)]
         except REFUSALS as error:
-            # ops would return a part of the relations from now on.
             self.unlisted.add(endpoint)
             self._refuse(endpoint, "relation-list", error)
             return []
         gone = {key for key in self._remembered if key.rpartition(":")[0] == endpoint}
-        for key in gone - {_key(relation) for relation in listed}:
+        for key in gone - {f"{endpoint}:{number}" for number in listed}:
             del self._remembered[key]
-        # Of a relation that relation-list does not know, ops has no application.
-        named = (relation if relation.app else self._named(relation) for relation in listed)
-        return sorted(filter(None, named), key=lambda relation: relation.id)
+        return [relation for relation in found if relation is not None]
 
-    def _forget(self, relation: ops.Relation, app: str, message: str) -> None:
+    def _content(
+        self, relation: Relation, owner: ops.Unit | ops.Application
+    ) -> ops.RelationDataContent:
+        key = relation.id, owner.name
+        if key not in self._contents:
+            # Of the relation, it reads nothing but what ours has.
+            content = ops.RelationDataContent(cast(Any, relation), owner, self._backend)
+            self._contents[key] = content
+        return self._contents[key]
+
+    def _forget(self, endpoint: str, number: int, app: str, message: str) -> None:
         unit = self._charm.unit.name.replace("/", "-")
-        self._forgotten[relation.id] = Problem(
+        self._forgotten[number] = Problem(
             app=app,
-            endpoint=relation.name,
+            endpoint=endpoint,
             field="",
             message=message,
             remedy=f"kubectl -n {self.model.name} delete pod {unit}",
             code=Code.RELATION_FORGOTTEN,
         )
 
-    def _named(self, relation: ops.Relation) -> ops.Relation | None:
-        """Return a relation with the application that it had in an earlier hook.
+    def _named(self, endpoint: str, number: int) -> Relation | None:
+        """Return a relation with its application; None: no hook has known it, and Juju does not.
 
-        What the application sent last stays in force for a while, as with other refusals. Where
-        the application is not known, what the relation restricts is not known either.
+        What such a relation restricts is not known either.
         """
-        self._nameless.add(relation.id)
-        app: str = self._entry(relation).get("app", "")
-        error = ops.ModelError(f"relation {relation.id} has no application")
-        self._refuse(relation.name, "relation-list", error, app)
-        if not app:
-            self.unlisted.add(relation.name)
-            entry: dict[str, Any] = {"refused": now(), **self._entry(relation)}
-            self._remember(relation, entry)
-            if now() - entry["refused"] > KEPT:
-                # It will not pass by itself, and all that gives access waits for it.
-                self._forget(relation, "", f"Juju names no application of relation {relation.id}")
-            return None
-        # Published libraries read the relation itself, and expect it to be as ops has it.
-        named = copy.copy(relation)
-        named.app = self.model.get_app(app)
-        return named
+        key = f"{endpoint}:{number}"
+        entry = self._entry(key)
+        app: str | None = entry.get("app") or self._app_of(endpoint, number)
+        if app:
+            return Relation(endpoint, number, self.model.get_app(app))
+        self._refuse(endpoint, "relation-list", _nameless(number))
+        self.unlisted.add(endpoint)
+        entry = {"refused": now(), **entry}
+        self._remember(key, entry)
+        if now() - entry["refused"] > KEPT:
+            # It will not pass by itself, and all that gives access waits for it.
+            self._forget(endpoint, number, "", f"Juju names no application of relation {number}")
+        return None
+
+    def _app_of(self, endpoint: str, number: int) -> str | None:
+        """Return the application that Juju names; None: it does not know the relation."""
+        return self._backend.relation_remote_app_name(number, relation_name=endpoint)
 
     def _peers(self, endpoint: str) -> list[ops.Relation]:
         try:
@@ -307,26 +334,27 @@ class Relations(ops.Object):
         except REFUSALS:
             return []
 
-    def _read(self, relation: ops.Relation) -> Mapping[str, str] | None:
-        app = relation.app.name
-        if relation.id in self._nameless:
-            return self._last(relation)
+    def _read(self, relation: Relation) -> Mapping[str, str] | None:
+        app, name = relation.app.name, relation.name
         try:
-            content = dict(relation.data[relation.app])
+            content: dict[str, str] = self._backend.relation_get(
+                relation.id, app, True, relation_name=name
+            )
+        except ops.RelationNotFoundError:
+            if self._is_nameless(relation):
+                # What it sent last stays in force for a while, as with other refusals.
+                self._refuse(name, "relation-list", _nameless(relation.id), app)
+                return self._last(relation)
+            if self._is_unknown(relation):
+                self._forget(name, relation.id, app, "Juju has forgotten this relation")
+            content = {}
         except REFUSALS as error:
-            self._refuse(relation.name, "relation-get", error, app)
+            self._refuse(name, "relation-get", error, app)
             return self._last(relation)
-        entry = {**self._entry(relation), "app": app, "databag": content}
+        entry = {**self._entry(_key(relation)), "app": app, "databag": content}
         entry.pop("refused", None)
-        self._remember(relation, entry)
+        self._remember(_key(relation), entry)
         return content
-
-    def _has_addresses(self, relation: ops.Relation) -> bool:
-        try:
-            return bool(dict(relation.data[self._charm.unit]))
-        except REFUSALS as error:
-            self._refuse(relation.name, "relation-get", error, relation.app.name)
-            return True
 
     # What relations sent last, by their key, as JSON.
 
@@ -334,32 +362,41 @@ class Relations(ops.Object):
     def _remembered(self) -> dict[str, str]:
         return cast(dict[str, str], self._stored.databags)
 
-    def _is_unknown(self, relation: ops.Relation) -> bool:
-        """Return whether the hook tool says that there is no such relation."""
-        backend: Any = cast(Any, self.model)._backend
+    def _is_nameless(self, relation: Relation) -> bool:
+        """Return whether Juju does not name the application of the relation either."""
         try:
-            backend.relation_get(relation.id, self._charm.unit.name, False)
+            return self._app_of(relation.name, relation.id) is None
+        except REFUSALS:
+            return True
+
+    def _is_unknown(self, relation: Relation) -> bool:
+        """Return whether Juju knows no databag of our own unit in the relation."""
+        unit = self._charm.unit.name
+        try:
+            self._backend.relation_get(relation.id, unit, False, relation_name=relation.name)
         except ops.RelationNotFoundError:
             return True
         except REFUSALS:
             return False
         return False
 
-    def _entry(self, relation: ops.Relation) -> dict[str, Any]:
-        return json.loads(self._remembered.get(_key(relation), "{}"))
+    def _entry(self, key: str) -> Mapping[str, Any]:
+        if key not in self._entries:
+            self._entries[key] = json.loads(self._remembered.get(key, "{}"))
+        return self._entries[key]
 
-    def _remember(self, relation: ops.Relation, entry: Mapping[str, Any]) -> None:
-        text = json.dumps(entry)
-        if self._remembered.get(_key(relation)) != text:
-            self._remembered[_key(relation)] = text
+    def _remember(self, key: str, entry: Mapping[str, Any]) -> None:
+        if self._entry(key) != entry:
+            self._entries[key] = entry
+            self._remembered[key] = json.dumps(entry)
 
-    def _last(self, relation: ops.Relation) -> Mapping[str, str] | None:
-        before = self._entry(relation)
+    def _last(self, relation: Relation) -> Mapping[str, str] | None:
+        before = self._entry(_key(relation))
         if "databag" not in before:
             return None
         time_now = now()
         entry: dict[str, Any] = {"refused": time_now, **before}
-        self._remember(relation, entry)
+        self._remember(_key(relation), entry)
         # The clock may have been set back.
         return entry["databag"] if 0 <= time_now - entry["refused"] <= KEPT else None
 
@@ -376,8 +413,12 @@ class Relations(ops.Object):
         self._refused.setdefault(f"{app}:{endpoint or tool}", problem)
 
 
-def _key(relation: ops.Relation) -> str:
+def _key(relation: Relation) -> str:
     return f"{relation.name}:{relation.id}"
+
+
+def _nameless(number: int) -> ops.ModelError:
+    return ops.ModelError(f"relation {number} has no application")
 
 
 def _words(error: Exception) -> str:

@@ -18,7 +18,7 @@ import ops
 from charmlibs.interfaces import tls_certificates as published
 
 from istio_ambient import ingress, kube
-from istio_ambient.charm.relations import Relations
+from istio_ambient.charm.relations import Relation, Relations
 from istio_ambient.ingress.objects import listener_certificate
 from istio_ambient.interfaces import tls_certificates
 from istio_ambient.values import hostnames
@@ -104,7 +104,7 @@ class GatewayCertificate:
         related = self._relations.of(endpoint, forgotten=True)
         if not charm.unit.is_leader() or endpoint in self._relations.unlisted:
             return None
-        if len(charm.model.relations[endpoint]) > 1:
+        if len(related) > 1 or not self._relations.is_listed(endpoint):
             return None
         for relation in related:
             databag = self._relations.databag(relation)
@@ -131,7 +131,7 @@ class GatewayCertificate:
         return self._new_library()
 
     @property
-    def _relation(self) -> ops.Relation | None:
+    def _relation(self) -> Relation | None:
         # Without its relation the gateway serves plain HTTP, which no fault of Juju may cause.
         return next(iter(self._relations.of(self._endpoint, forgotten=True)), None)
 
@@ -167,7 +167,7 @@ class GatewayCertificate:
     def _with_spent(
         self,
         issued: tls_certificates.Issued,
-        relation: ops.Relation,
+        relation: Relation,
         current: ingress.Certificate | None,
         secret: kube.Resource | None,
     ) -> Answer:
@@ -197,7 +197,7 @@ class GatewayCertificate:
     def _with_library(
         self,
         library: published.TLSCertificatesRequiresV4,
-        relation: ops.Relation,
+        relation: Relation,
         current: ingress.Certificate | None,
     ) -> Answer:
         app = relation.app.name

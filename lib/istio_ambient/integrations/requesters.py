@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import ops
 
 from istio_ambient import authorization
-from istio_ambient.charm.relations import Relations
+from istio_ambient.charm.relations import Relation, Relations
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RequesterDatabag:
         return self.requester.app
 
 
-def databag_of(relations: Relations, relation: ops.Relation) -> RequesterDatabag:
+def databag_of(relations: Relations, relation: Relation) -> RequesterDatabag:
     """Return the databag of the remote application of a relation; an unreadable one is empty.
 
     Args:
@@ -37,7 +37,7 @@ def databag_of(relations: Relations, relation: ops.Relation) -> RequesterDatabag
     return RequesterDatabag(requester_of(relations, relation), relation.id, content)
 
 
-def requester_of(relations: Relations, relation: ops.Relation) -> authorization.Requester:
+def requester_of(relations: Relations, relation: Relation) -> authorization.Requester:
     """Return the requester of a relation.
 
     Args:

@@ -205,13 +205,22 @@ def _too_deep() -> InvalidValueError:
     return InvalidValueError("nested too deeply", "send fewer levels")
 
 
+_NESTED = (dict, list)
+
+
 def _is_deeper(value: Any, levels: int) -> bool:
     """Return whether decoded data is nested more deeply than this."""
-    if not isinstance(value, dict | list):
-        return False
-    members = cast(dict[str, Any], value).values() if isinstance(value, dict) else value
-    inner = [each for each in cast(Iterable[Any], members) if isinstance(each, dict | list)]
-    return not levels or any(_is_deeper(each, levels - 1) for each in inner)
+    level: list[Any] = [value]
+    for _ in range(levels + 1):
+        level = [each for each in level if isinstance(each, _NESTED)]
+        if not level:
+            return False
+        level = [
+            member
+            for each in level
+            for member in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True
 
 
 def _limited(value: Any, levels: int) -> Any:

@@ -90,11 +90,11 @@ def backend_policies(
 def backend_policies_of(live: kube.Live) -> dict[kube.Ref, Mapping[str, str]]:
     """Return our policies in the cluster that may be for backends, with the pods' labels."""
     found: dict[kube.Ref, Mapping[str, str]] = {}
-    for policy in live.of(resources.AuthorizationPolicy):
-        spec = kube.section(kube.manifest_of(policy), "spec")
+    for policy in live.manifests(resources.AuthorizationPolicy):
+        spec = kube.section(policy, "spec")
         labels = kube.section(kube.section(spec, "selector"), "matchLabels")
         if labels:
-            found[kube.ref_of(policy)] = labels
+            found[kube.ref_in_manifest(policy)] = labels
     return found
 
 

@@ -31,9 +31,8 @@ def acceptance(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readiness]:
         live: our objects as they are in the cluster.
     """
     ref = ingress.facts.gateway
-    gateway = live.get(resources.Gateway, ref.name, ref.namespace)
-    if gateway is not None:
-        manifest = kube.manifest_of(gateway)
+    manifest = live.manifest(kube.ref_in(resources.Gateway, ref.name, ref.namespace))
+    if manifest is not None:
         for listener in kube.items(kube.section(manifest, "status"), "listeners"):
             what = f"listener {listener.get('name')}"
             yield from _refusals(what, current_conditions(listener, manifest))
@@ -43,10 +42,9 @@ def acceptance(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readiness]:
 
 def route_refusals(route: Route, gateway: GatewayRef, live: kube.Live) -> Iterator[kube.Readiness]:
     """Yield why istiod does not accept a route at its listener; nothing where it does."""
-    obj = live.get(KINDS[route.protocol], route.name, route.namespace)
-    if obj is None:
+    manifest = live.manifest(kube.ref_in(KINDS[route.protocol], route.name, route.namespace))
+    if manifest is None:
         return
-    manifest = kube.manifest_of(obj)
     parent = (gateway.name, gateway.namespace, route.listener.name)
     for status in kube.items(kube.section(manifest, "status"), "parents"):
         ref = kube.section(status, "parentRef")

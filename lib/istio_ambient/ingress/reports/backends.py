@@ -30,7 +30,8 @@ def missing_backends(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readine
         ingress: with the routes that are served.
         live: our objects as they are in the cluster.
     """
-    for route in dict.fromkeys(ingress.served.routes):
+    routes = (route for route in ingress.served.routes if route.missing)
+    for route in dict.fromkeys(routes):
         obj = live.get(KINDS[route.protocol], route.name, route.namespace)
         made: datetime.datetime | None = obj.metadata.creationTimestamp if obj else None
         for missing in route.missing if made else ():

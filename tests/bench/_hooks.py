@@ -1,0 +1,173 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""CPU and hook tools of a hook in which nothing has changed, without a cluster.
+
+The API server's answers are those of the hook before, so that the CPU is the charm's own: that of
+ops, of the HTTP client, and of all that is computed. Import and start of the process are not in it.
+"""
+
+import contextlib
+import dataclasses
+import gc
+import time
+from collections.abc import Generator
+from typing import Any
+from unittest import mock
+
+import httpx2
+from istio_ambient import charm
+from scenario import mocking
+
+from tests.unit.whole_charm import http_cluster, refusals, running
+from tests.unit.whole_charm.cases import base_beacon, base_ingress
+from tests.unit.whole_charm.fake_cluster import FakeCluster
+from tests.unit.whole_charm.scenarios import EMPTY, Scenario, patched
+
+RUNS = 3
+TOOLS = (*refusals.METHODS.values(), "relation_ids")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Of one hook in which nothing has changed."""
+
+    relations: int
+    seconds: float
+    """CPU seconds of the hook without those of hook tools, the least of `RUNS`."""
+    tools: int
+    """Hook tools, each of which is a process under Juju."""
+
+
+def of_beacon(targets: int, policies: int) -> Figures:
+    """Return the figures of a beacon with a relation for each target.
+
+    Args:
+        targets: applications that ask for access to themselves.
+        policies: sources that each of them names.
+    """
+    scenario = patched(EMPTY, base_beacon.BASE, *(_asking(n, policies) for n in range(targets)))
+    return _measured(scenario)
+
+
+def of_ingress(applications: int) -> Figures:
+    """Return the figures of an ingress gateway with a relation for each application."""
+    scenario = patched(EMPTY, base_ingress.BASE, *(_exposed(n) for n in range(applications)))
+    return _measured(scenario)
+
+
+def _asking(number: int, policies: int) -> dict[str, Any]:
+    app = f"app-{number}"
+    entries = [
+        {
+            "source_namespace": "clients",
+            "source_app_name": f"client-{client}",
+            "target_namespace": "shop",
+            "target_app_name": app,
+        }
+        for client in range(policies)
+    ]
+    relation = {"endpoint": "service-mesh", "app": app, "app_data": {"policies": entries}}
+    return {"relations": {app: relation}, "objects": {f"Service shop/{app}": _service(app)}}
+
+
+def _exposed(number: int) -> dict[str, Any]:
+    app = f"app-{number}"
+    sent = {"model": '"shop"', "name": f'"{app}"', "port": "80"}
+    relation = {"endpoint": "ingress", "app": app, "app_data": sent}
+    return {"relations": {app: relation}, "objects": {f"Service shop/{app}": _service(app)}}
+
+
+def _service(app: str) -> dict[str, Any]:
+    return base_beacon.service(app)
+
+
+class _Repeating(http_cluster.HttpCluster):
+    """Answers a read as it was answered before."""
+
+    def __init__(self, cluster: FakeCluster):
+        super().__init__(cluster)
+        self._answers: dict[tuple[str, str], tuple[int, bytes]] = {}
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer one request."""
+        key = request.method, str(request.url)
+        if key not in self._answers:
+            answer = super().handle_request(request)
+            if request.method != "GET":
+                return answer
+            self._answers[key] = answer.status_code, answer.read()
+        code, content = self._answers[key]
+        return httpx2.Response(code, content=content, headers={"Content-Type": "application/json"})
+
+    def forget(self) -> None:
+        """Ask the cluster again, as after a write."""
+        self._answers.clear()
+        self.calls.clear()
+
+
+def _measured(scenario: Scenario) -> Figures:
+    objects = running.manifests(scenario["objects"])
+    cluster = FakeCluster(objects, scenario["kubernetes"], scenario["missing"])
+    http, left = _Repeating(cluster), running.NOTHING
+    with mock.patch.object(http_cluster, "MOST_CALLS", 10**9):
+        for _ in range(2):
+            http.forget()
+            _, left = running.run_hook(scenario, cluster, left, http)
+        found: list[Figures] = []
+        for _ in range(RUNS):
+            http.calls.clear()
+            with _timed() as seconds, _counted() as tools:
+                _, left = running.run_hook(scenario, cluster, left, http)
+            assert not any(call.is_write for call in http.calls), "something has changed"
+            own = seconds[0] - sum(tools)
+            found.append(Figures(len(scenario["relations"]), own, len(tools)))
+    return min(found, key=lambda figures: figures.seconds)
+
+
+@contextlib.contextmanager
+def _timed() -> Generator[list[float]]:
+    """Time what the charm does with an event, and nothing of the scenario."""
+    taken: list[float] = []
+    reconcile = charm.ReconcilingCharm.reconcile
+
+    def timed(self: Any) -> Any:
+        # What surrounds the charm here is no garbage of a hook.
+        gc.collect()
+        gc.freeze()
+        started = time.process_time()
+        try:
+            return reconcile(self)
+        finally:
+            taken.append(time.process_time() - started)
+            gc.unfreeze()
+
+    with mock.patch.object(charm.ReconcilingCharm, "reconcile", timed):
+        yield taken
+
+
+@contextlib.contextmanager
+def _counted() -> Generator[list[float]]:
+    """Collect the CPU seconds of each hook tool that runs, which under Juju are another's."""
+    run: list[float] = []
+
+    def counting(name: str) -> Any:
+        real = getattr(mocking._MockModelBackend, name)  # pyright: ignore[reportPrivateUsage]
+
+        def counted(self: Any, *arguments: Any, **named: Any) -> Any:
+            started = time.process_time()
+            try:
+                return real(self, *arguments, **named)
+            finally:
+                run.append(time.process_time() - started)
+
+        return counted
+
+    # ops asks `is-leader` once in 30 seconds, and logs in any case.
+    names = set(TOOLS) - {"is_leader", "juju_log"}
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(
+                mock.patch.object(mocking._MockModelBackend, name, counting(name))  # pyright: ignore[reportPrivateUsage]
+            )
+        yield run
