@@ -18,7 +18,8 @@ interface: ## test the relation interfaces with the published libraries
 page: ## open the page of list-access in a browser
 fidelity: ## compare our manifests with those of the pinned istioctl
 lab: ## tests on the real control plane
-bench: ## measure the reconciler on the real control plane
+bench: ARGS ?= $(if $(SCALE),--scale)
+bench: ## measure what a hook costs (SCALE=1: with thousands of applications)
 truth: ARGS ?= $(or $(N),2000) $(SEED)
 truth: ## compare the evaluator with real proxies (N=2000 pairs, SEED=1)
 pack: ## the three charms and the sample as .charm files in build/, for amd64 and arm64, and their test

@@ -10,11 +10,11 @@ machine. Twice as much data is at most 2.5 times the work; a comparison of all p
 import json
 import random
 import string
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import re2
 from istio_ambient import acceptance, authorization, beacon, gateways, ingress, kube, resources
 from istio_ambient.charm import status
 from istio_ambient.ingress.reports import route_list
@@ -29,38 +29,22 @@ from istio_ambient.interfaces import (
 )
 from istio_ambient.interfaces import ingress as ingress_interface
 from istio_ambient.interfaces.istio_request_auth import JwtRule
-from istio_ambient.values import urls
 from istio_ambient.values.problems import bounded
 
+from tests.bench import hooks
+from tests.bench.hooks import calls, of_beacon, of_ingress
 from tests.unit.ingress.samples import facts, request, service
 
 CLOSED, OPEN = "istio-ingress-route", "istio-ingress-route-unauthenticated"
 ACCESS = "service-mesh"
 NAME = authorization.NAME_LABEL
 LOGIN = ingress.ForwardAuth(wanted=True, provider_name="authorizer")
+MOST_CALLS_OF_A_SOURCE = 120
 MOST_CALLS = 5_000_000
 """Of one hook with the worst databag of a megabyte: less than two seconds."""
 
 Databags = Sequence[tuple[str, str, Any]]
 """Application, endpoint, and content before it becomes JSON."""
-
-
-def calls(function: Callable[[], object]) -> int:
-    """Return how many functions are called."""
-    count = 0
-
-    def profile(_frame: object, event: str, _argument: object) -> None:
-        nonlocal count
-        if event in ("call", "c_call"):
-            count += 1
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        function()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 def ingress_hook(databags: Databags) -> None:
@@ -353,17 +337,42 @@ def test_lists_of_other_interfaces_are_read_up_to_a_limit(
     assert work(10_000) < MOST_CALLS
 
 
+def beacon_of(applications: int) -> hooks.Figures:
+    return of_beacon(applications, policies=4)
+
+
+@pytest.mark.parametrize("figures", [beacon_of, of_ingress])
+def test_a_relation_in_which_nothing_changed_costs_two_hook_tools(
+    figures: Callable[[int], hooks.Figures],
+):
+    few, many = figures(4), figures(12)
+    assert many.tools - few.tools == 2 * (many.relations - few.relations)
+
+
+@pytest.mark.parametrize("figures", [beacon_of, of_ingress])
+def test_the_work_of_a_hook_grows_with_the_applications(figures: Callable[[int], hooks.Figures]):
+    one, two, four = figures(20).calls, figures(40).calls, figures(80).calls
+    assert four - two < 2.1 * (two - one), "work that grows with pairs would be four times"
+
+
+def test_a_requested_source_costs_no_more_than_so_many_calls():
+    """Ten thousand requests on a thousand targets are as many of these."""
+    few, many = of_beacon(20, 2), of_beacon(20, 12)
+    assert (many.calls - few.calls) / 200 < MOST_CALLS_OF_A_SOURCE
+
+
 def compiled(monkeypatch: pytest.MonkeyPatch, n: int, expression: str) -> int:
     """Return how many regular expressions are compiled of a databag with `n` of them."""
     count = 0
-    compile_ = urls._re2.compile  # pyright: ignore[reportPrivateUsage]
+    library = cast(Any, re2)
+    compile_ = library.compile
 
     def counting(*arguments: Any) -> Any:
         nonlocal count
         count += 1
         return compile_(*arguments)
 
-    monkeypatch.setattr(urls._re2, "compile", counting)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(library, "compile", counting)
     matches = [match(f"{expression}{number}", "RegularExpression") for number in range(n)]
     _, problems = istio_ingress_route.parse(
         {"config": json.dumps(routes(matches))}, app="evil", endpoint=CLOSED

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from istio_ambient import acceptance, charm, kube, resources
+from istio_ambient import acceptance, charm, resources
 from istio_ambient.actions import _reading
 from istio_ambient.charm import parameters
 from istio_ambient.cluster import acceptance as asked

@@ -160,10 +160,14 @@ class Operation:
 
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
-        members = (self.hosts, self.ports, self.methods, self.paths)
-        if all(len(each) < 2 for each in members):
+        if max(map(len, (self.hosts, self.ports, self.methods, self.paths))) < 2:
             return self
-        return Operation(*(tuple(sorted(set(each))) for each in members))
+        return Operation(
+            hosts=tuple(sorted({*self.hosts})),
+            ports=tuple(sorted({*self.ports})),
+            methods=tuple(sorted({*self.methods})),
+            paths=tuple(sorted({*self.paths})),
+        )
 
 
 @dataclasses.dataclass(frozen=True, order=True)

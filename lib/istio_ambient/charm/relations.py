@@ -158,7 +158,8 @@ class Relations(ops.Object):
     def is_listed(self, endpoint: str) -> bool:
         """Return whether ops can list the relations of an endpoint, as published libraries do."""
         try:
-            return self.model.relations[endpoint] is not None
+            _ = self.model.relations[endpoint]
+            return True
         except REFUSALS as error:
             self._refuse(endpoint, "relation-list", error)
             return False

@@ -11,7 +11,6 @@ from istio_ambient import authorization
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.values.problems import Problem
 
-
 _NO_REQUESTERS: Mapping[authorization.Target, authorization.Provenance] = {}
 
 
@@ -59,9 +58,7 @@ class _Earlier:
     """Targets of which every application counts as a requester, or may be one (None)."""
 
     @classmethod
-    def of(
-        cls, requesters: Mapping[authorization.Target, authorization.Provenance]
-    ) -> "_Earlier":
+    def of(cls, requesters: Mapping[authorization.Target, authorization.Provenance]) -> "_Earlier":
         by_requester: dict[str, dict[authorization.Target, bool | None]] = {}
         for target, found in requesters.items():
             for requester in found.requesters:

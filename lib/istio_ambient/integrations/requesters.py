@@ -6,8 +6,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import ops
-
 from istio_ambient import authorization
 from istio_ambient.charm.relations import Relation, Relations
 

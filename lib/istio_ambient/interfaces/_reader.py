@@ -218,7 +218,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
         level = [
             member
             for each in level
-            for member in (each.values() if isinstance(each, dict) else each)
+            for member in cast(Iterable[Any], each.values() if isinstance(each, dict) else each)
         ]
     return True
 

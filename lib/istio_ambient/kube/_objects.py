@@ -77,7 +77,7 @@ def manifest_of(obj: Resource) -> Manifest:
 
 def metadata_of(obj: Resource) -> Manifest:
     """Return a manifest that has the metadata of an object alone, which must not be changed."""
-    metadata = obj["metadata"] if isinstance(obj, dict) else obj.metadata
+    metadata: Any = cast(Manifest, obj)["metadata"] if isinstance(obj, dict) else obj.metadata
     return {"metadata": metadata if isinstance(metadata, dict) else metadata.to_dict()}
 
 

@@ -104,7 +104,7 @@ def test_no_requests_are_no_policies():
 
 def test_an_operation_that_restricts_nothing_is_never_written():
     with pytest.raises(ValueError, match="restricts nothing"):
-        authorization.AllowRule(operations=(authorization.Operation(),)).content
+        _ = authorization.AllowRule(operations=(authorization.Operation(),)).content
 
 
 def test_a_workload_target_without_labels_is_never_made():

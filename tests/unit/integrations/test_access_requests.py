@@ -39,7 +39,9 @@ def requests_of(
     text: str, requester: authorization.Requester = ASKER, before: Sequence[Any] = ()
 ) -> list[authorization.AccessRequest]:
     databag = {"policies": text}
-    return access_requests.of_applications([(requester, databag)], CLUSTER, "shop", authorization.requesters_of(before))[0]
+    return access_requests.of_applications(
+        [(requester, databag)], CLUSTER, "shop", authorization.requesters_of(before)
+    )[0]
 
 
 def policies(text: str, **asked: Any) -> list[Any]:

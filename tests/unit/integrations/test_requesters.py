@@ -6,22 +6,21 @@
 from types import SimpleNamespace
 from typing import cast
 
-import ops
 import pytest
 from istio_ambient import authorization
-from istio_ambient.charm.relations import Relations
+from istio_ambient.charm.relations import Relation, Relations
 from istio_ambient.integrations import requesters
 
 
-def related(app: str) -> ops.Relation:
+def related(app: str) -> Relation:
     """Return a relation with an application."""
-    return cast(ops.Relation, SimpleNamespace(app=SimpleNamespace(name=app), name="service-mesh"))
+    return cast(Relation, SimpleNamespace(app=SimpleNamespace(name=app), name="service-mesh"))
 
 
 def reporting(uuid: str | None, *, reports_models: bool = True) -> Relations:
     """Return the relations of a charm whose Juju reports a model, or does not."""
 
-    def model_uuid(_: ops.Relation) -> str | None:
+    def model_uuid(_: Relation) -> str | None:
         return uuid
 
     found = SimpleNamespace(

@@ -53,6 +53,7 @@ OF_OPS = {
 METHODS = {
     **TOOLS,
     **OF_OPS,
+    "relation-ids": "relation_ids",
     "relation-list": "relation_list",
     "relation-list --app": "relation_remote_app_name",
 }

@@ -4,15 +4,16 @@
 """CPU and hook tools of a hook in which nothing has changed, without a cluster.
 
 The API server's answers are those of the hook before, so that the CPU is the charm's own: that of
-ops, of the HTTP client, and of all that is computed. Import and start of the process are not in it.
+ops, of the HTTP client, and of all that is computed. Import and start are not in it.
 """
 
 import contextlib
 import dataclasses
 import gc
+import sys
 import time
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, cast
 from unittest import mock
 
 import httpx2
@@ -24,7 +25,6 @@ from tests.unit.whole_charm.cases import base_beacon, base_ingress
 from tests.unit.whole_charm.fake_cluster import FakeCluster
 from tests.unit.whole_charm.scenarios import EMPTY, Scenario, patched
 
-RUNS = 3
 TOOLS = (*refusals.METHODS.values(), "relation_ids")
 
 
@@ -34,26 +34,29 @@ class Figures:
 
     relations: int
     seconds: float
-    """CPU seconds of the hook without those of hook tools, the least of `RUNS`."""
+    """CPU seconds of the hook without those of hook tools, the least of some runs."""
+    calls: int
+    """Functions that the charm calls, of Python and of C: the same on every machine."""
     tools: int
     """Hook tools, each of which is a process under Juju."""
 
 
-def of_beacon(targets: int, policies: int) -> Figures:
+def of_beacon(targets: int, policies: int, runs: int = 1) -> Figures:
     """Return the figures of a beacon with a relation for each target.
 
     Args:
         targets: applications that ask for access to themselves.
         policies: sources that each of them names.
+        runs: of which the fastest counts.
     """
     scenario = patched(EMPTY, base_beacon.BASE, *(_asking(n, policies) for n in range(targets)))
-    return _measured(scenario)
+    return _measured(scenario, runs)
 
 
-def of_ingress(applications: int) -> Figures:
+def of_ingress(applications: int, runs: int = 1) -> Figures:
     """Return the figures of an ingress gateway with a relation for each application."""
     scenario = patched(EMPTY, base_ingress.BASE, *(_exposed(n) for n in range(applications)))
-    return _measured(scenario)
+    return _measured(scenario, runs)
 
 
 def _asking(number: int, policies: int) -> dict[str, Any]:
@@ -106,7 +109,7 @@ class _Repeating(http_cluster.HttpCluster):
         self.calls.clear()
 
 
-def _measured(scenario: Scenario) -> Figures:
+def _measured(scenario: Scenario, runs: int) -> Figures:
     objects = running.manifests(scenario["objects"])
     cluster = FakeCluster(objects, scenario["kubernetes"], scenario["missing"])
     http, left = _Repeating(cluster), running.NOTHING
@@ -115,35 +118,68 @@ def _measured(scenario: Scenario) -> Figures:
             http.forget()
             _, left = running.run_hook(scenario, cluster, left, http)
         found: list[Figures] = []
-        for _ in range(RUNS):
+        with _observed(calls) as work:
+            _, left = running.run_hook(scenario, cluster, left, http)
+        for _ in range(runs):
             http.calls.clear()
-            with _timed() as seconds, _counted() as tools:
+            with _observed(_seconds) as seconds, _counted() as tools:
                 _, left = running.run_hook(scenario, cluster, left, http)
             assert not any(call.is_write for call in http.calls), "something has changed"
             own = seconds[0] - sum(tools)
-            found.append(Figures(len(scenario["relations"]), own, len(tools)))
+            found.append(
+                Figures(
+                    relations=len(scenario["relations"]),
+                    seconds=own,
+                    tools=len(tools),
+                    calls=int(work[0]),
+                )
+            )
     return min(found, key=lambda figures: figures.seconds)
 
 
+def calls(function: Callable[[], object]) -> int:
+    """Return how many functions are called."""
+    count = 0
+
+    def profile(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        if event in ("call", "c_call"):
+            count += 1
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    """Return the CPU seconds that a function takes."""
+    # What surrounds the charm here is no garbage of a hook.
+    gc.collect()
+    gc.freeze()
+    started = time.process_time()
+    try:
+        function()
+        return time.process_time() - started
+    finally:
+        gc.unfreeze()
+
+
 @contextlib.contextmanager
-def _timed() -> Generator[list[float]]:
-    """Time what the charm does with an event, and nothing of the scenario."""
-    taken: list[float] = []
-    reconcile = charm.ReconcilingCharm.reconcile
+def _observed(measure: Callable[[Callable[[], object]], float]) -> Generator[list[float]]:
+    """Measure what the charm does with an event, and nothing of the scenario."""
+    found: list[float] = []
+    charms = cast(Any, charm.ReconcilingCharm)
+    reconcile = charms.reconcile
 
-    def timed(self: Any) -> Any:
-        # What surrounds the charm here is no garbage of a hook.
-        gc.collect()
-        gc.freeze()
-        started = time.process_time()
-        try:
-            return reconcile(self)
-        finally:
-            taken.append(time.process_time() - started)
-            gc.unfreeze()
+    def measured(self: Any) -> None:
+        found.append(measure(lambda: reconcile(self)))
 
-    with mock.patch.object(charm.ReconcilingCharm, "reconcile", timed):
-        yield taken
+    with mock.patch.object(charms, "reconcile", measured):
+        yield found
 
 
 @contextlib.contextmanager
