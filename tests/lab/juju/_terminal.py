@@ -41,8 +41,8 @@ class Terminal:
         client: Client,
         endpoints: Mapping[str, str] | None = None,
     ):
-        self._models = models
-        self._current = next(iter(models))
+        self._models = dict(models)
+        self._current = next(iter(models), "")
         # As untyped as lightkube's generic resources are.
         self._client: Any = client
         self._endpoints = endpoints or {}
@@ -56,8 +56,8 @@ class Terminal:
             self.enter(command.strip())
         return len(commands)
 
-    def enter(self, line: str) -> None:
-        """Carry out one command line.
+    def enter(self, line: str) -> Any:
+        """Carry out one command line; return what it prints, or None.
 
         Raises:
             JujuError: the command is none that the lab knows, or Juju refuses it.

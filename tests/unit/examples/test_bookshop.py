@@ -4,6 +4,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -265,6 +266,16 @@ def test_the_productpage_shows_what_it_did_not_get():
 def test_details_answers(method: str, path: str, status: int):
     with serving("details") as url:
         assert program.send(method, url + path)["status"] == status
+
+
+def test_the_tutorial_shows_the_answer_of_details():
+    page = (CHARM.parents[1] / "docs" / "tutorial" / "first-mesh.md").read_text()
+    (shown,) = re.findall(r"^```yaml\n(body: .*?)^```", page, re.MULTILINE | re.DOTALL)
+    with serving("details") as url:
+        answer = program.send("GET", f"{url}/details/0")
+    answer["body"]["pod"] = "details-0"
+    results = {"body": json.dumps(answer["body"], indent=2), "status": str(answer["status"])}
+    assert yaml.safe_load(shown) == results
 
 
 def test_metrics_count_the_answers():
