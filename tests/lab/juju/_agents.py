@@ -193,7 +193,8 @@ def _observe_pod(unit: Unit, pod: Any) -> bool:
         return False
     replaced = bool(unit.pod) and unit.pod != pod.metadata.uid
     unit.pod, unit.address = pod.metadata.uid, pod.status.podIP
-    unit.on_mesh = (pod.metadata.labels or {}).get("istio.io/dataplane-mode") == "ambient"
+    labels: dict[str, str] = pod.metadata.labels or {}
+    unit.on_mesh = labels.get("istio.io/dataplane-mode") == "ambient"
     if replaced:
         unit.replace_pod()
     return replaced

@@ -105,9 +105,9 @@ class Terminal:
             model.config(app, **{key: yaml.safe_load(value)})
             self._undo.append(lambda key=key: model.reset(app, key))
 
-    def _juju_run(self, *words: str) -> None:
+    def _juju_run(self, *words: str) -> Any:
         model, (unit, action, *typed) = self._chosen(words)
-        model.run(unit, action, *typed)
+        return model.run(unit, action, *typed)
 
     def _juju_show_application(self, *words: str) -> None:
         model, apps = self._chosen(words)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -210,7 +210,7 @@ def test_request_fails_where_there_is_no_container():
 
 
 @contextmanager
-def serving(role: str, **backends: str) -> Iterator[str]:
+def serving(role: str, **backends: str) -> Generator[str]:
     """Run the program's server in a role; return its URL."""
     server = program.Server(("127.0.0.1", 0), role, role, backends)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
