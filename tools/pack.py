@@ -127,22 +127,31 @@ def stage(job: Job, base: str) -> Path:
     return staged
 
 
-def install(job: Job, staged: Path) -> None:
-    """Put the locked dependencies into the virtual environment that ``dispatch`` expects.
+def requirements(charm: str) -> Path:
+    """Return the lock file of a charm: its own, or the one that the charms share."""
+    own = ROOT / "requirements" / f"{charm}.txt"
+    return own if own.exists() else own.with_name("charm.txt")
 
-    They are those in ``requirements/<charm>.txt``, or those that the charms share.
-    """
-    requirements = ROOT / "requirements" / f"{job.charm.name}.txt"
-    if not requirements.exists():
-        requirements = ROOT / "requirements" / "charm.txt"
-    site = staged / "venv" / "lib" / f"python{PYTHON}" / "site-packages"
-    command = ["uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", site]
-    command += ["--python-version", PYTHON, "--link-mode", "copy"]
-    command += ["--python-platform", f"{MACHINES[job.architecture]}-{LIBC}"]
+
+def install_command(charm: str, site: Path, architecture: str, python: str) -> list[str]:
+    """Return the command that puts the locked wheels for a platform into the folder ``site``."""
+    command = ["uv", "pip", "install", "--quiet", "--python", sys.executable]
+    command += ["--target", str(site), "--python-version", python, "--link-mode", "copy"]
+    command += ["--python-platform", f"{MACHINES[architecture]}-{LIBC}"]
     # Nothing is built from source: that would run code, and for this machine.
-    command += ["--only-binary", ":all:", "--require-hashes", "--requirement", requirements]
+    command += ["--only-binary", ":all:", "--require-hashes"]
+    return [*command, "--requirement", str(requirements(charm))]
+
+
+def install(job: Job, staged: Path) -> None:
+    """Put the locked dependencies into the virtual environment that ``dispatch`` expects."""
+    site = staged / "venv" / "lib" / f"python{PYTHON}" / "site-packages"
     installed = subprocess.run(
-        command, env=environment(job), stderr=subprocess.PIPE, text=True, check=False
+        install_command(job.charm.name, site, job.architecture, PYTHON),
+        env=environment(job),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if installed.returncode:
         raise PackError(f"{job.name}: dependencies: {installed.stderr.strip()}")

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder that charmcraft packs."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.pack import _archive
 from tools import pack
 
 SOURCE = "https://example.com/a"
@@ -93,3 +97,17 @@ def test_links_become_files_and_other_files_are_left_out(charm: Path):
     assert not any(path.is_symlink() for path in staged.rglob("*"))
     assert (staged / "README.md").read_text() == f"[page]({SOURCE}/blob/main/docs/page.md#part)\n"
     assert (charm / "charmcraft.yaml").read_text() == PROJECT
+
+
+@pytest.mark.parametrize("architecture", pack.MACHINES)
+@pytest.mark.parametrize("charm", _archive.FOLDERS)
+def test_the_locked_dependencies_have_wheels_for_the_base_of_the_charms(
+    charm: str, architecture: str, tmp_path: Path
+):
+    """As on a machine of that base, whose Python this machine need not have."""
+    project = yaml.safe_load((_archive.FOLDERS[charm] / "charmcraft.yaml").read_text())
+    python = {"ubuntu@24.04": "3.12"}
+    (base,) = {name.rpartition(":")[0] for name in project["platforms"]}
+    command = pack.install_command(charm, tmp_path, architecture, python[base])
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run([*command, "--dry-run"], env={**os.environ, "PATH": path}, check=True)

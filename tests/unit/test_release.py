@@ -99,7 +99,7 @@ def test_nothing_is_released_where_an_upload_fails(repository: Path):
     assert not [call for call in calls(repository) if call[0] == "release"]
 
 
-@pytest.mark.parametrize("channel", ["edge", "latest/stable", "1.31/candidate/hotfix-1"])
+@pytest.mark.parametrize("channel", ["edge", "latest/stable", "2/candidate/hotfix-1"])
 def test_channels_are_taken(channel: str, repository: Path):
     assert release.main([channel]) == 0
 
