@@ -29,6 +29,8 @@ class Figures:
 
     charm: str
     applications: int
+    hooks: int
+    """Until the charm is active, where it is deployed; else one."""
     first_reads: int
     first_writes: int
     next_reads: int
@@ -144,7 +146,13 @@ def _figures(
 
     hook = _fastest(lambda: model.emit(unit, "update-status"))
     ratio = hook / _fastest(lists)
-    counts = (len(first.reads), len(first.writes), len(again.reads), len(again.writes))
+    counts = (
+        len(first.hooks),
+        len(first.reads),
+        len(first.writes),
+        len(again.reads),
+        len(again.writes),
+    )
     return Figures(title, size, *counts, ratio)
 
 
@@ -166,7 +174,7 @@ def table(console: rich.console.Console, sizes: Sequence[int]) -> rich.table.Tab
         sizes: numbers of applications, growing.
     """
     made = rich.table.Table(title="API requests of a hook", box=rich.box.SIMPLE)
-    columns = ("charm", "apps", "first:\nreads", "\nwrites", "next:\nreads", "\nwrites")
+    columns = ("charm", "apps", "first:\nhooks", "\nreads", "\nwrites", "next:\nreads", "\nwrites")
     for column in (*columns, "seconds ÷\nbare LISTs"):
         made.add_column(column, no_wrap=True, justify="left" if column == "charm" else "right")
     with console.status("starting the lab") as status, lab.Cluster() as cluster:

@@ -33,6 +33,8 @@ class Requests(list[Request]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.hooks: list[str] = []
+        """The hooks that ran, whether they made requests or not."""
         self.processes: list[str] = []
         """Audit events of started programs, such as `subprocess.Popen 'kubectl'`."""
 
@@ -108,6 +110,9 @@ def recording(unit: str, hook: str) -> Generator[None]:
     """Attribute the requests and started programs in this context to a unit's hook."""
     _recorder.others = frozenset(threading.enumerate()) - {threading.current_thread()}
     _recorder.unit = unit
+    for seen, units in _recorder.open:
+        if not units or unit in units:
+            seen.hooks.append(hook)
     # The lowest layer that all clients share, below any transport of a charm.
     httpx2.HTTPTransport.handle_request = _recorded
     try:
