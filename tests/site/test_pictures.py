@@ -34,6 +34,7 @@ def drawings(browser: webdriver.Chrome) -> list[WebElement]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_pictures_are_drawn(browser: webdriver.Chrome, page: str):
+    browser.get_log("browser")  # pyright: ignore[reportUnknownMemberType]  # of the page before
     browser.get(f"file://{SITE / page}")
     for drawing in drawings(browser):
         assert drawing.get_attribute("aria-roledescription") in ("flowchart-v2", "sequence")
