@@ -14,11 +14,14 @@ from typing import Any
 import yaml
 
 from tests import lab
-from tests.lab import juju, leftovers, suite
+from tests.lab import backend, juju
+from tests.scenarios import leftovers
 
-PAGE = suite.ROOT / "docs" / "tutorial" / "first-mesh.md"
+PAGE = backend.ROOT / "docs" / "tutorial" / "first-mesh.md"
 BLOCK = re.compile(r"^```(console|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(.*?)\s*(?:# status (\d+))?")
+MESH = "istio-system"
+"""The model of the control plane."""
 SECONDS = 60.0
 """For which a command is repeated until it prints what the page says."""
 
@@ -62,7 +65,7 @@ class Terminal(juju.Terminal):
         """Let the units run the hooks that follow, and the proxies get what these wrote."""
         for model in self._models.values():
             model.settle()
-        mesh = self._models.get(suite.MESH)
+        mesh = self._models.get(MESH)
         if mesh and mesh.apps and mesh.status().apps["istio-k8s"].status == "active":
             self._cluster.wait_synced()
 
@@ -79,15 +82,15 @@ class Terminal(juju.Terminal):
         parser.add_argument("--resource", action="append", default=[])
         given = parser.parse_args(words)
         name, _, platform = given.file.name.partition("_")
-        (charm,) = suite.ROOT.glob(f"*/{name}/charmcraft.yaml")
-        meta = yaml.safe_load(charm.read_text())
+        charm = backend.folder(name)
+        meta = yaml.safe_load((charm / "charmcraft.yaml").read_text())
         assert str(given.file.parent) == "build"
         assert platform.removesuffix(".charm").replace("-", ":") in meta["platforms"]
         resources = {key: each["upstream-source"] for key, each in meta["resources"].items()}
         assert dict(each.split("=", 1) for each in given.resource) == resources
         config = dict(each.split("=", 1) for each in given.config)
         model = self._models[self._current]
-        model.deploy(charm.parent, given.app, config=config, trust=given.trust)
+        model.deploy(charm, given.app, config=config, trust=given.trust)
 
     def _juju_wait_for(self, kind: str, name: str) -> None:
         assert kind == "application"
@@ -165,7 +168,7 @@ def test_each_command_of_the_tutorial_prints_what_the_page_says(cluster: lab.Clu
             lab.eventually(check, timeout=SECONDS)
         else:
             check()
-    assert leftovers.of(cluster, suite.MESH) == []
+    assert leftovers.of(cluster.kubeconfig, MESH) == []
 
 
 def test_lines_are_shown_if_they_are_printed_in_their_order():

@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         """Return status and content of the answer to a request."""
-        segments = urllib.parse.urlsplit(path).path.strip("/").split("/")
+        segments = path.partition("?")[0].strip("/").split("/")
         if segments == ["health"]:
             found: dict[str, Any] | None = {"healthy": True}
         elif self.role == "productpage":
