@@ -18,7 +18,6 @@ OTHERS = {
     "terraform": _programs.faults_of_terraform,
     "tofu": _programs.faults_of_terraform,
 }
-AWAITED = {"README.md", "docs/tutorial/first-mesh.md"}
 
 
 def title(page: Path) -> str:
@@ -45,10 +44,7 @@ def faults_in(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", pages(), ids=title)
 def test_each_command_of_a_page_exists(page: Path):
-    faults = faults_in(page.read_text())
-    if title(page) in AWAITED:
-        faults = [fault for fault in faults if "belongs to another publisher" not in fault]
-    assert [f"{title(page)}:{fault}" for fault in faults] == []
+    assert [f"{title(page)}:{fault}" for fault in faults_in(page.read_text())] == []
 
 
 def test_commands_are_found():
