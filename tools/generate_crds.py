@@ -7,7 +7,7 @@
     python tools/generate_crds.py --check    # exit 1 when the files differ
 
 They come from Go modules. Istio's API is of the newest patch, which tools/istio_api/go.mod pins.
-The Gateway API is that of the build of Istio that the tests run (tests/lab/go/istio/go.mod). This
+The Gateway API is that of the build of Istio that the tests run (tests/lab/go/go.mod). This
 needs Go, and the network unless the modules are in Go's cache.
 """
 
@@ -25,7 +25,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PINS = {
     "istio.io/api": ROOT / "tools/istio_api/go.mod",
-    "sigs.k8s.io/gateway-api": ROOT / "tests/lab/go/istio/go.mod",
+    "sigs.k8s.io/gateway-api": ROOT / "tests/lab/go/go.mod",
 }
 """Go module → the file that requires its version."""
 TARGET = ROOT / "lib/istio_ambient/manifests/crds"

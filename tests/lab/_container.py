@@ -98,6 +98,6 @@ class Container:
 
     def _program_folders(self) -> dict[str, pathlib.Path]:
         return {
-            str(PROGRAMS / "istio"): _binaries.ISTIO.folder,
+            str(PROGRAMS / "istio"): _binaries.folder(),
             str(PROGRAMS / "envoy"): _binaries.envoy().parent,
         }

@@ -50,13 +50,13 @@ containerStatuses:
 
 def stage_definition() -> dict[str, Any]:
     """Return kwok's CustomResourceDefinition of Stage."""
-    path = _binaries.KWOK.folder / "crd" / "kwok.x-k8s.io_stages.yaml"
+    path = _binaries.folder() / "crd" / "kwok.x-k8s.io_stages.yaml"
     return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def stages() -> list[dict[str, Any]]:
     """Return kwok's own fast Stages; those for pods exclude real pods."""
-    folder = _binaries.KWOK.folder / "stage"
+    folder = _binaries.folder() / "stage"
     found: list[dict[str, Any]] = []
     for name in _STAGES:
         stage: dict[str, Any] = yaml.load(pathlib.Path(folder, name).read_text(), yaml.CSafeLoader)

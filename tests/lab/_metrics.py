@@ -76,6 +76,6 @@ def defined_by_istio_cni() -> set[str]:
 
     istio-cni does not run here: it would change the network of the machine.
     """
-    sources = (_binaries.ISTIO.folder / "istio-cni").rglob("*.go")
+    sources = (_binaries.folder() / "istio-cni").rglob("*.go")
     pattern = re.compile(r'monitoring\.New\w+\(\s*"(\w+)"')
     return {name for path in sources for name in pattern.findall(path.read_text())}

@@ -315,7 +315,7 @@ def http_ok(url: str) -> bool:
 
 
 def _gateway_files() -> dict[str, bytes]:
-    template = (_binaries.ISTIO.folder / "envoy_bootstrap.json").read_text()
+    template = (_binaries.folder() / "envoy_bootstrap.json").read_text()
     # Peer metadata by discovery is an extension of Istio's own Envoy.
     template = template.replace("{{- if .metadata_discovery }}", "{{- if false }}")
     return {"/var/lib/istio/envoy/envoy_bootstrap_tmpl.json": template.encode()}

@@ -162,7 +162,7 @@ def install(cluster: lab.Cluster) -> None:
     ]
     definitions = [
         path.read_text()
-        for path in sorted((_binaries.ISTIO.folder / "gateway-api-crds").glob("*.yaml"))
+        for path in sorted((_binaries.folder() / "gateway-api-crds").glob("*.yaml"))
         if path.name.startswith("gateway.networking.k8s.io_") and "vap_" not in path.name
     ]
     for name in ("istio-system", _NAMESPACE):

