@@ -1,14 +1,15 @@
 # Every target sets up what it needs automatically. `make unit ARGS="-k plan"` passes arguments on.
-ENVIRONMENTS = demo lint unit wires interface page fidelity lab pack bench truth integration docs format generate lock
+ENVIRONMENTS = lint unit wires interface page fidelity lab pack bench truth integration docs format generate lock
+ARGUMENTS = $(if $(ARGS),-- $(ARGS))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help check test clean bootstrap $(ENVIRONMENTS)
+.PHONY: help demo check test clean bootstrap $(ENVIRONMENTS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## deploy the three charms on a real control plane on this machine, and send requests
+demo: ; @tools/bootstrap demo && tox -e demo $(ARGUMENTS) ## deploy the three charms on a real control plane on this machine, and send requests
 check: bootstrap ; @tox run-parallel --parallel-no-spinner -e lint,fast ## what to run after each change: style, types and fast unit tests
 test: bootstrap ; @tox -e lint,unit,wires,interface,page,docs,fidelity,lab,pack ## all tests that CI runs
 lint: ## style, spelling and types
@@ -30,6 +31,6 @@ generate: ## generate the CRDs, the fields of MeshConfig and the pages of platfo
 lock: ## compile requirements/*.in (ARGS=--upgrade for the newest)
 clean: ; @rm -rf .tox .venv build .pytest_cache .ruff_cache .hypothesis *.egg-info ## remove build results and environments; the lab's cache stays
 
-$(ENVIRONMENTS): bootstrap ; @tox -e $@ $(if $(ARGS),-- $(ARGS))
+$(ENVIRONMENTS): bootstrap ; @tox -e $@ $(ARGUMENTS)
 
 bootstrap: ; @tools/bootstrap
