@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from istio_ambient import ingress, kube
 from istio_ambient.charm.relations import Relations
 from istio_ambient.ingress.objects import listener_certificate
-from istio_ambient.integrations import gateway_certificate
+from istio_ambient.integrations.certificate_endpoint import CertificateEndpoint
 from istio_ambient.integrations.gateway_certificate import Answer
 from lightkube.models import meta_v1
 from lightkube.resources.core_v1 import Secret
@@ -49,7 +49,7 @@ class Requirer(ops.CharmBase):
         for event in self.on.events().values():
             if not issubclass(event.event_type, ops.LifecycleEvent | ops.CollectStatusEvent):
                 framework.observe(event, self._on_event)
-        self.certificate = gateway_certificate.GatewayCertificate(self, Relations(self), ENDPOINT)
+        self.certificate = CertificateEndpoint(self, Relations(self), ENDPOINT)
         self.answer = Answer()
 
     def _on_event(self, _: ops.EventBase) -> None:

@@ -21,7 +21,7 @@ from istio_ambient.cluster import (
 from istio_ambient.ingress.reports import acceptance as route_acceptance
 from istio_ambient.ingress.reports import backends
 from istio_ambient.integrations import (
-    gateway_certificate,
+    certificate_endpoint,
     ingress_authentication,
     ingress_requests,
     ingress_upstream,
@@ -59,7 +59,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self._ingress: ingress.Ingress | None = None
-        self.certificate = gateway_certificate.GatewayCertificate(
+        self.certificate = certificate_endpoint.CertificateEndpoint(
             self, self.relations, "certificates"
         )
 

@@ -16,7 +16,8 @@ from istio_ambient.actions import _reading
 from istio_ambient.charm import parameters
 from istio_ambient.cluster import mesh_config_trial as trial
 from istio_ambient.cluster import surroundings
-from istio_ambient.preflight import State
+from istio_ambient.preflight import check_rows
+from istio_ambient.preflight.check_rows import State
 from istio_ambient.values import tables
 
 _SELF_SIGNED = "istio-ca-secret"
@@ -38,8 +39,10 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
         cluster = preflight.with_policies(
             facts.cluster, policies, admits_probes=self._admits_probes(facts)
         )
-        found = preflight.rows(preflight.CONDITIONS, cluster, self._installed(live, facts), _now())
-        render = preflight.text if form == parameters.TABLE else _as_json
+        found = check_rows.rows(
+            preflight.CONDITIONS, cluster, self._installed(live, facts), _now()
+        )
+        render = check_rows.text if form == parameters.TABLE else _as_json
         counts = {
             "failed": sum(row.state is State.FAILS for row in found),
             "warnings": sum(row.state is State.WARNS for row in found),
@@ -50,7 +53,7 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
         has_cilium = facts.around.cilium is not None
         return surroundings.read_probe_policies(self.charm.client) if has_cilium else None
 
-    def _installed(self, live: kube.Live, facts: control_plane.Facts) -> preflight.Installed:
+    def _installed(self, live: kube.Live, facts: control_plane.Facts) -> check_rows.Installed:
         client = self.charm.client
         runs = live.get(*control_plane.WORKLOADS[0], facts.model) is not None
         desired = self.charm.desired(facts)
@@ -59,7 +62,7 @@ class CheckAction(_reading.ReadingActions[control_plane.Facts]):
         }
         # What is held is not compared: without a valid option, nothing is known to be desired.
         plan = self.charm.plan(desired, live) if runs and not desired.hold else kube.Plan()
-        return preflight.Installed(
+        return check_rows.Installed(
             options=facts.problems,
             definitions=control_plane.definition_problems(facts),
             workloads=workloads,
@@ -110,7 +113,7 @@ def _certificates(texts: Iterable[str]) -> Iterator[x509.Certificate]:
             continue
 
 
-def _as_json(found: Iterable[preflight.Row]) -> str:
+def _as_json(found: Iterable[check_rows.Row]) -> str:
     return tables.as_json([row.data for row in found])
 
 

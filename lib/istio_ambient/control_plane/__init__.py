@@ -18,7 +18,6 @@ from istio_ambient.control_plane._integrations import (
     provider_replies,
     read_integrations,
 )
-from istio_ambient.control_plane._mesh_ca import CA_SECRET, SiteCA, read_site_ca
 from istio_ambient.control_plane._overlay import (
     CONFIG_MAP,
     RefusedOverlay,
@@ -28,6 +27,7 @@ from istio_ambient.control_plane._overlay import (
     taken_overlay,
 )
 from istio_ambient.control_plane._rollout import WORKLOADS
+from istio_ambient.control_plane._site_ca import CA_SECRET, SiteCA, read_site_ca
 
 __all__ = [
     "AUTHORITIES",

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from istio_ambient import kube, preflight
 from istio_ambient.control_plane._config import Config
 from istio_ambient.control_plane._integrations import Integrations
-from istio_ambient.control_plane._mesh_ca import SiteCA
 from istio_ambient.control_plane._overlay import RefusedOverlay, overlay_digest
+from istio_ambient.control_plane._site_ca import SiteCA
 from istio_ambient.preflight import Surroundings
 from istio_ambient.values.problems import Problem
 

@@ -8,7 +8,6 @@ would disconnect every workload. No message holds a part of the certificates or 
 Source: Istio's documentation, "Plug in CA Certificates"; istio/istio security/pkg/pki/util.
 """
 
-import dataclasses
 import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from istio_ambient import manifests
 from istio_ambient.control_plane import _revocations, _signers
 from istio_ambient.values import certificates
-from istio_ambient.values.config import problem_of_option
-from istio_ambient.values.problem_codes import Code
-from istio_ambient.values.problems import InvalidValueError, Problem, inside
-
-CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
+from istio_ambient.values.problems import InvalidValueError, inside
 
 KEYS = ("ca-cert", "ca-key", "root-cert", "cert-chain")
 """Keys of the Juju secret: Istio's file names without `.pem`, since Juju takes no dots."""
@@ -38,58 +33,6 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>RSA |EC |)PRIVATE KEY-----.*?-----END (?P=kind)PRIVATE KEY-----",
     re.DOTALL,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class SiteCA:
-    """The certificate authority of option `ca-secret`."""
-
-    mesh_ca: manifests.MeshCA | None = None
-    """The authority to use; None: none is configured, or `problem` says why it is not used."""
-    problem: Problem | None = None
-    """With an authority: it became invalid after it was applied, and is still used."""
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether the control plane may be changed: a new authority must be valid."""
-        return self.problem is None or self.mesh_ca is not None
-
-
-def read_site_ca(
-    content: Mapping[str, str] | Problem | None,
-    source: str,
-    now: datetime.datetime,
-    applied: manifests.MeshCA | None = None,
-) -> SiteCA:
-    """Return the authority of a secret.
-
-    An authority that is applied and became invalid since (its certificates expired, its secret is
-    no longer readable) is a problem and still used: no part of it is new, and other changes, such
-    as a withdrawn permission, must not wait for it.
-
-    Args:
-        content: the secret's keys and values; why it cannot be read; None: the option is not set.
-        source: id of the secret.
-        now: with a time zone; certificates must be valid at this time.
-        applied: the authority that istiod has from us.
-    """
-    if content is None:
-        return SiteCA()
-    if isinstance(content, Problem):
-        is_applied = applied is not None and applied.source == source
-        return SiteCA(applied if is_applied else None, content)
-    mesh_ca = None
-    try:
-        mesh_ca = dataclasses.replace(parse_mesh_ca(content), source=source)
-        check_validity(mesh_ca, now)
-    except InvalidValueError as error:
-        # istiod may have it from an older version of the charm, which checked less.
-        is_applied = mesh_ca == applied or _is_content_of(applied, content)
-        return SiteCA(
-            applied if is_applied else None,
-            problem_of_option(CA_SECRET, error, Code.INVALID_MESH_CA),
-        )
-    return SiteCA(mesh_ca)
 
 
 def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
@@ -130,7 +73,7 @@ def parse_mesh_ca(content: Mapping[str, str]) -> manifests.MeshCA:
     )
 
 
-def _is_content_of(mesh_ca: manifests.MeshCA | None, content: Mapping[str, str]) -> bool:
+def is_content_of(mesh_ca: manifests.MeshCA | None, content: Mapping[str, str]) -> bool:
     """Return whether an authority is the unchanged content of a secret, but for white space."""
     texts = {key: getattr(mesh_ca, key.replace("-", "_"), "").split() for key in KEYS}
     texts[_revocations.KEY] = getattr(mesh_ca, "crl", "").split()

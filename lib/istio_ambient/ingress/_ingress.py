@@ -83,8 +83,10 @@ class Ingress:
         certificate = self.facts.tls.certificate
         if certificate is None:
             return frozenset()
+        from istio_ambient.ingress.objects import listener_certificate
+
         hosts = {host for route in self.served.routes for host in self._hosts_of(route)}
-        return objects.uncovered_by(certificate, sorted(hosts))
+        return listener_certificate.uncovered_by(certificate, sorted(hosts))
 
     def _hosts_of(self, route: routing.Route) -> Iterator[str]:
         for host in route.answers_to if route.listener.protocol == "HTTPS" else ():

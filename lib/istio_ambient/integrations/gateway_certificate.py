@@ -20,6 +20,7 @@ from charmlibs.interfaces import tls_certificates as published
 from istio_ambient import ingress, kube
 from istio_ambient.charm.relations import Relation, Relations
 from istio_ambient.ingress.objects import listener_certificate
+from istio_ambient.integrations._certificate_answer import Answer
 from istio_ambient.interfaces import tls_certificates
 from istio_ambient.values import hostnames
 from istio_ambient.values.problem_codes import Code
@@ -42,14 +43,6 @@ _REMEDIES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """The certificate to use now, and the problems with what was issued."""
-
-    tls: ingress.Tls = dataclasses.field(default_factory=ingress.Tls)
-    problems: tuple[Problem, ...] = ()
-
-
 class _Library(published.TLSCertificatesRequiresV4):
     """The published library; what Juju refuses ends its handler of an event, and not the hook."""
 
@@ -64,6 +57,18 @@ class _Library(published.TLSCertificatesRequiresV4):
     ):
         self._relations = relations
         super().__init__(charm, endpoint, certificate_requests=requests, mode=published.Mode.APP)
+
+    def end(self, event: ops.EventBase) -> None:
+        """Handle the end of a relation or of a secret, which the library did not observe."""
+        match event:
+            case ops.RelationBrokenEvent():
+                self._on_relation_broken(event)
+            case ops.SecretExpiredEvent():
+                self._on_secret_expired(event)
+            case ops.SecretRemoveEvent():
+                self._on_secret_remove(event)
+            case _:
+                pass
 
     def _configure(self, _: ops.EventBase | None = None) -> None:
         with self._relations.tolerating(LIBRARY):
@@ -94,7 +99,12 @@ class GatewayCertificate:
         self._spent: list[tls_certificates.Issued] = []
         self._library = self._make_library()
 
-    def _make_library(self) -> published.TLSCertificatesRequiresV4 | None:
+    def end(self, event: ops.EventBase) -> None:
+        """Handle the end of a relation or of a secret, in whose hook this object is made late."""
+        if self._library is not None:
+            self._library.end(event)
+
+    def _make_library(self) -> _Library | None:
         """Return the library where it does not fail the hook; None elsewhere.
 
         Only the leader requests a certificate. The library raises where the endpoint has two
@@ -122,7 +132,7 @@ class GatewayCertificate:
                 return None
         return self._new_library()
 
-    def _new_library(self) -> published.TLSCertificatesRequiresV4:
+    def _new_library(self) -> _Library:
         return _Library(self._charm, self._relations, self._endpoint, self._requests)
 
     @functools.cached_property

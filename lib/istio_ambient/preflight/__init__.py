@@ -6,7 +6,8 @@
 A condition says what is read, what is wrong, why (its code), the setting to change, and where the
 vendor says so. Hooks, the action `check` and the page `docs/reference/platforms.md` read the
 table; nothing here reads the cluster. One module a subject: `_cluster`, `_cilium`, `_other_cnis`,
-`_network_policies`.
+`_network_policies`. `check_rows` is what `check` shows of it,
+which hooks do not import.
 """
 
 import dataclasses
@@ -22,7 +23,6 @@ from istio_ambient.preflight._conditions import (
     with_policies,
 )
 from istio_ambient.preflight._network_policies import admits_probes
-from istio_ambient.preflight._rows import SIGNS, Installed, Row, State, rows, text
 from istio_ambient.preflight._surroundings import (
     AGENTS,
     AWS,
@@ -54,7 +54,6 @@ __all__ = [
     "CILIUM_CONFIG",
     "CONDITIONS",
     "PROBE_ADDRESS",
-    "SIGNS",
     "SYSTEM",
     "Area",
     "Calico",
@@ -64,12 +63,9 @@ __all__ = [
     "Effect",
     "Finding",
     "Findings",
-    "Installed",
     "NetworkPolicies",
     "NodeFacts",
-    "Row",
     "SecurityGroups",
-    "State",
     "Surroundings",
     "admits_probes",
     "calico_of",
@@ -77,9 +73,7 @@ __all__ = [
     "findings",
     "problem",
     "routes_via_host",
-    "rows",
     "security_groups_of",
-    "text",
     "with_policies",
 ]
 

@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from istio_ambient.values import decoded
 from istio_ambient.values.problems import InvalidValueError
 
@@ -26,11 +24,7 @@ MAX_TEXT = 16 * 1024
 """Bytes of a set that is written: a RequestAuthentication holds one for each of its rules."""
 
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_CURVES: Mapping[str, tuple[ec.EllipticCurve, str]] = {
-    "P-256": (ec.SECP256R1(), "ES256"),
-    "P-384": (ec.SECP384R1(), "ES384"),
-    "P-521": (ec.SECP521R1(), "ES512"),
-}
+_EC_ALGORITHMS: Mapping[str, str] = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 _RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _RSA_BITS = range(2048, 8192 + 1)
 """RFC 7518, section 3.3, wants 2048 at least; BoringSSL, of which Envoy is made, takes 8192."""
@@ -145,10 +139,14 @@ def _rsa(key: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ec(key: Mapping[str, Any]) -> dict[str, str]:
+    # It takes long to import, and few gateways ask for tokens.
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     name = _text(key, "crv")
-    curve, algorithm = _CURVES.get(name, (None, ""))
-    if curve is None or not {algorithm} >= _algorithms(key):
+    algorithm = _EC_ALGORITHMS.get(name)
+    if algorithm is None or not {algorithm} >= _algorithms(key):
         raise _UnusableKeyError
+    curve = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}[name]()
     x, y = _number(key, "x"), _number(key, "y")
     try:
         point = ec.EllipticCurvePublicNumbers(x, y, curve).public_key().public_numbers()

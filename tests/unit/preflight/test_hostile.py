@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from istio_ambient import manifests, preflight
-from istio_ambient.preflight import _network_policies
+from istio_ambient.preflight import _network_policies, check_rows
 
 from tests.unit.preflight import clusters
 from tests.unit.preflight.clusters import daemon_set
@@ -75,9 +75,9 @@ def test_no_content_makes_a_condition_raise(
     )
     policies = preflight.NetworkPolicies()
     cluster = preflight.Cluster(around, manifests.Config(), "istio-system", "istio-k8s", policies)
-    found = preflight.rows(preflight.CONDITIONS, cluster, preflight.Installed(), NOW)
+    found = check_rows.rows(preflight.CONDITIONS, cluster, check_rows.Installed(), NOW)
     assert {each.name for each in preflight.CONDITIONS} <= {row.name for row in found}
-    assert all(line.isprintable() for line in preflight.text(found).split("\n"))
+    assert all(line.isprintable() for line in check_rows.text(found).split("\n"))
 
 
 def test_a_tenant_with_many_policies_costs_what_a_few_hundred_do(monkeypatch: pytest.MonkeyPatch):
@@ -95,7 +95,7 @@ def test_a_tenant_with_many_policies_costs_what_a_few_hundred_do(monkeypatch: py
     found = preflight.NetworkPolicies((*many, *same), frozenset({"shop", "store"}))
     around = preflight.Surroundings()
     cluster = preflight.Cluster(around, manifests.Config(), "istio-system", "istio-k8s", found)
-    rows = preflight.rows(preflight.CONDITIONS, cluster, preflight.Installed(), NOW)
+    rows = check_rows.rows(preflight.CONDITIONS, cluster, check_rows.Installed(), NOW)
     (row,) = (row for row in rows if row.name == "policies-probes")
     assert row.problem is not None and "shop/p-0" in row.problem.where
     # At most three passes: both directions of one condition, one of the other.

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from istio_ambient import kube, preflight
-from istio_ambient.preflight import Area, Installed, Row, State
+from istio_ambient.preflight import Area, check_rows
+from istio_ambient.preflight.check_rows import Installed, Row, State
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
@@ -33,7 +34,7 @@ def waits(
 def rows(
     installed: Installed = ABSENT, objects: Any = (), now: datetime.datetime = NOW
 ) -> list[Row]:
-    return preflight.rows(preflight.CONDITIONS, read(objects), installed, now)
+    return check_rows.rows(preflight.CONDITIONS, read(objects), installed, now)
 
 
 def states(found: list[Row]) -> dict[str, State]:
@@ -66,7 +67,7 @@ def test_all_rows_of_a_mesh_that_works_hold_but_for_other_products():
 
 
 def test_the_text_has_areas_signs_codes_remedies_and_pages():
-    text = preflight.text(rows(objects=cilium(CILIUM_DEFAULTS)))
+    text = check_rows.text(rows(objects=cilium(CILIUM_DEFAULTS)))
     lines = text.splitlines()
     areas = [lines[n - 1] for n, line in enumerate(lines) if line.startswith("---")]
     assert areas == [str(area) for area in Area]

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The gateway's certificate: its checks, the order of its chain, and its Secret.
+"""The gateway's certificate: its checks, and the order of its chain.
 
 Envoy rejects a listener whose certificate and key do not belong together, and clients reject a
 certificate that is not valid now, so neither gets into the Secret. No message holds any part of
@@ -15,16 +15,12 @@ from collections.abc import Iterable, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from lightkube.models import meta_v1
-from lightkube.resources.core_v1 import Secret
 
 from istio_ambient import kube
-from istio_ambient.ingress import routing
-from istio_ambient.ingress.model import Certificate, GatewayRef, Tls
+from istio_ambient.ingress.model import Certificate
+from istio_ambient.ingress.objects._certificate_secret import CHAIN, KEY
 from istio_ambient.values import certificates
 
-CHAIN, KEY = "tls.crt", "tls.key"
-"""Keys of the Secret."""
 CLOCK_SKEW = datetime.timedelta(minutes=5)
 """How far the clock of a certificate authority may be ahead of ours."""
 _MAX_PATH = 16
@@ -133,22 +129,6 @@ def leaf_of(chain: str) -> x509.Certificate:
         ValueError: there is none.
     """
     return x509.load_pem_x509_certificate(chain.encode())
-
-
-def secret(tls: Tls, gateway: GatewayRef) -> list[kube.Resource]:
-    """Return the Secret that the HTTPS listeners name; none while there is no certificate."""
-    certificate = tls.certificate
-    if not tls.wanted or certificate is None:
-        return []
-    texts = {CHAIN: certificate.chain, KEY: certificate.key}
-    name = routing.secret_name(gateway.name)
-    return [
-        Secret(
-            metadata=meta_v1.ObjectMeta(name=name, namespace=gateway.namespace),
-            type="kubernetes.io/tls",
-            data={key: base64.b64encode(text.encode()).decode() for key, text in texts.items()},
-        )
-    ]
 
 
 def _belong_together(leaf: x509.Certificate, key: str) -> bool:
