@@ -1,0 +1,55 @@
+# Copyright 2026 The Charmed Istio authors
+# SPDX-License-Identifier: Apache-2.0
+"""CPU that a hook spends on imports, beside the libraries alone: `python -m tests.lab.import_cost`.
+
+Neither a lab nor root is needed. Programs run in turn, so that all see the same machine, and the
+least of each counts: whatever else runs makes a program slower, and never faster.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CHARMS = ("istio-k8s", "istio-beacon-k8s", "istio-ingress-k8s")
+LIBRARIES = "import ops, lightkube, pydantic, jinja2"
+ROUNDS = 10
+
+
+def import_costs(rounds: int = ROUNDS) -> Mapping[str, float]:
+    """Return the CPU of each charm's import, as a multiple of that of the libraries alone.
+
+    Args:
+        rounds: how often each is imported, after a first time that writes the byte code.
+    """
+    programs = {"": (LIBRARIES, "")} | {
+        charm: ("import charm", f"{ROOT / 'lib'}:{ROOT / 'charms' / charm / 'src'}")
+        for charm in CHARMS
+    }
+    found: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(1 + rounds):
+        for name, (code, path) in programs.items():
+            found[name].append(_cpu_seconds(code, path))
+    least = {name: min(seconds[1:]) for name, seconds in found.items()}
+    return {charm: least[charm] / least[""] for charm in CHARMS}
+
+
+def _cpu_seconds(code: str, path: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(after[:2]) - sum(before[:2])
+
+
+def main() -> None:
+    """Measure, and print a line for each charm."""
+    for charm, cost in import_costs().items():
+        print(f"{charm}: {cost:.2f} × the import of ops, lightkube, pydantic and jinja2")
+
+
+if __name__ == "__main__":
+    main()
