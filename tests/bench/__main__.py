@@ -12,7 +12,7 @@ import rich.box
 import rich.console
 import rich.table
 
-from tests.bench import _requests, hooks
+from tests.bench import _requests, hooks, imports
 
 RUNS = 3
 LIBRARIES = "ops, lightkube, pydantic, jinja2"
@@ -50,12 +50,25 @@ def hooks_table(console: rich.console.Console, sizes: tuple[int, ...]) -> rich.t
     return made
 
 
+def imports_table(console: rich.console.Console) -> rich.table.Table:
+    """Measure what each charm imports before a hook begins, and return the table."""
+    made = rich.table.Table(title="The import of a charm", box=rich.box.SIMPLE)
+    made.add_column("charm", no_wrap=True)
+    made.add_column("CPU ÷\nimport", no_wrap=True, justify="right")
+    with console.status("imports"):
+        for charm, cost in imports.import_costs().items():
+            made.add_row(charm, f"{cost:.2f}")
+    made.caption = f"import: of {LIBRARIES}"
+    return made
+
+
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description="What a hook costs.")
     parser.add_argument("--scale", action="store_true", help="1,000 and 4,000 applications too")
     scale = parser.parse_args().scale
     console = rich.console.Console(highlight=False)
+    console.print(imports_table(console))
     console.print(hooks_table(console, SIZES + (LARGE if scale else ())))
     console.print(_requests.table(console, SIZES + (LARGE[:1] if scale else ())))
 

@@ -18,7 +18,7 @@ LIBRARIES = "ops, lightkube, pydantic"
 """What every charm needs; whatever they import is imported in any case."""
 OURS = "istio_ambient"
 COMMON = frozenset(
-    "acceptance authorization charm cluster gateways interfaces kube values".split()
+    ["acceptance", "authorization", "charm", "cluster", "gateways", "interfaces", "kube", "values"]
 )
 PACKAGES: Mapping[str, frozenset[str]] = {
     "istio-k8s": COMMON | {"control_plane", "manifests", "preflight"},

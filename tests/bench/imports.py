@@ -1,9 +1,10 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
-"""CPU that a hook spends on imports, beside the libraries alone: `python -m tests.lab.import_cost`.
+"""CPU that the import of a charm takes: `python -m tests.bench.imports`.
 
-Neither a lab nor root is needed. Programs run in turn, so that all see the same machine, and the
-least of each counts: whatever else runs makes a program slower, and never faster.
+The measure is the import of the libraries alone. Neither a lab nor root is needed. Programs run in
+turn, so that all see the same machine, and the least of each counts: whatever else runs makes a
+program slower, and never faster.
 """
 
 import os
@@ -48,7 +49,7 @@ def _cpu_seconds(code: str, path: str) -> float:
 def main() -> None:
     """Measure, and print a line for each charm."""
     for charm, cost in import_costs().items():
-        print(f"{charm}: {cost:.2f} × the import of ops, lightkube, pydantic and jinja2")
+        print(f"{charm}: {cost:.2f} times the import of ops, lightkube, pydantic and jinja2")
 
 
 if __name__ == "__main__":
