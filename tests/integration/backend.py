@@ -39,7 +39,6 @@ POLL_SECONDS = 3.0
 REQUEST_SECONDS = 10.0
 WAIT = ("--wait", "5m")
 """Actions wait for the hooks of their unit."""
-MISSING = {Need.CLIENT_ADDRESSES: "requests from outside come from this machine only"}
 
 
 class LibjujuModel(Protocol):
@@ -257,7 +256,7 @@ class JujuBackend:
 
     def missing(self, need: Need) -> str | None:
         """See `Backend.missing`."""
-        return MISSING.get(need)
+        return backend.MISSING["juju"].get(need)
 
     def request(
         self,

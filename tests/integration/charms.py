@@ -52,17 +52,17 @@ def folder(charm: str) -> Path | None:
     return next((path for path in found if path.is_dir()), None)
 
 
-def packed(charm: str, build: Path = BUILD) -> Source:
+def packed(charm: str) -> Source:
     """Return the packed charm for this machine's architecture.
 
     Raises:
         FileNotFoundError: it has not been packed.
     """
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
-    files = sorted(build.glob(f"{charm}_*{architecture}.charm"))
+    files = sorted(BUILD.glob(f"{charm}_*{architecture}.charm"))
     source = folder(charm)
     if not files or source is None:
-        raise FileNotFoundError(f"no {charm} for {architecture} in {build}: run make pack first")
+        raise FileNotFoundError(f"no {charm} for {architecture} in {BUILD}: run make pack first")
     meta = cast(dict[str, Any], yaml.safe_load((source / "charmcraft.yaml").read_text()))
     images = {name: spec["upstream-source"] for name, spec in meta["resources"].items()}
     resources = tuple(f"{name}={image}" for name, image in images.items())

@@ -12,6 +12,7 @@ from lightkube.resources.core_v1 import Pod
 
 from tests import lab
 from tests.lab import juju
+from tests.scenarios.backend import MISSING as MISSING_BY_BACKEND
 from tests.scenarios.backend import Model, Need, Response, Value
 
 T = TypeVar("T")
@@ -20,10 +21,7 @@ APPS = Path(__file__).parent / "apps"
 FOLDERS = {"self-signed-certificates": APPS / "certifier", "prometheus-k8s": APPS / "prometheus"}
 """Charms in place of published ones, with the same endpoints and actions."""
 VERDICT_SECONDS = 30.0
-MISSING = {
-    Need.PUBLIC_CHARMS: "the lab has no charm store",
-    Need.ZTUNNEL: "no ztunnel is at hand",
-}
+MISSING = MISSING_BY_BACKEND["lab"]
 
 
 class NewModel(Protocol):

@@ -29,6 +29,16 @@ class Need(enum.StrEnum):
     PUBLIC_CHARMS = "the public charms"
 
 
+MISSING: Mapping[str, Mapping[Need, str]] = {
+    "lab": {
+        Need.ZTUNNEL: "no ztunnel is at hand",
+        Need.PUBLIC_CHARMS: "the lab has no charm store",
+    },
+    "juju": {Need.CLIENT_ADDRESSES: "requests from outside come from one machine"},
+}
+"""The reason for which each backend leaves something out; most labs have a ztunnel."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Response:
     """The result of a request."""
