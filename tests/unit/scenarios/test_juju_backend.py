@@ -190,8 +190,8 @@ def test_removal_waits_until_juju_lists_the_application_no_more(
     shop: backend.JujuModel, ops_test: FakeOpsTest, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(backend, "POLL_SECONDS", 0)
-    dying, gone = {"applications": {"web": {}, "db": {}}}, {"applications": {"db": {}}}
-    ops_test.answers["status"] = ["", json.dumps(dying), json.dumps(gone), "not asked"]
+    dying, gone = '{"applications": {"web": {}, "db": {}}}', '{"applications": {"db": {}}}'
+    ops_test.answers["status"] = ["", dying, gone, "not asked"]
     shop.remove("web")
     assert ops_test.answers["status"] == ["not asked"]
     removal = f"remove-application --model {shop.name} --no-prompt --destroy-storage web"
@@ -227,7 +227,7 @@ def test_prometheus_is_asked_for_the_targets_that_are_up(
     juju: backend.JujuBackend, shop: backend.JujuModel, ops_test: FakeOpsTest
 ):
     def answer(*values: str) -> str:
-        results = [{"metric": {}, "value": [1.0, value]} for value in values]
+        results = [{"value": [1.0, value]} for value in values]
         return task({"stdout": json.dumps({"data": {"result": results}}), "return-code": 0})
 
     ops_test.answers["exec"] = [answer("1", "0", "1"), answer()]
