@@ -17,7 +17,7 @@ import yaml
 from tests.integration import backend, charms
 from tests.scenarios.backend import Need
 
-KUBECONFIG = {
+KUBECONFIG: dict[str, Any] = {
     "clusters": [{"name": "one", "cluster": {"server": "http://192.0.2.1"}}],
     "users": [{"name": "admin", "user": {}}],
     "contexts": [{"name": "one", "context": {"cluster": "one", "user": "admin"}}],
