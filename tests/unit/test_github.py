@@ -20,7 +20,9 @@ FORMS = sorted(
 )
 # Jobs that may do more than read the sources, and what.
 MORE_RIGHTS = {("release.yaml", "draft"): {"contents": "write"}}
-COMMIT_AND_VERSION = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # (v\d+(\.\d+){0,2}|main, \d{4}-\d\d-\d\d)")
+COMMIT_AND_VERSION = re.compile(
+    r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # (v\d+(\.\d+){0,2}|main, \d{4}-\d\d-\d\d)"
+)
 
 every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 
