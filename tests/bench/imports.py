@@ -11,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,17 +32,21 @@ def import_costs(rounds: int = ROUNDS) -> Mapping[str, float]:
         for charm in CHARMS
     }
     found: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(1 + rounds):
-        for name, (code, path) in programs.items():
-            found[name].append(_cpu_seconds(code, path))
+    with tempfile.TemporaryDirectory(prefix="bytecode-") as folder:
+        for _ in range(1 + rounds):
+            for name, (code, path) in programs.items():
+                found[name].append(_cpu_seconds(code, path, folder))
     least = {name: min(seconds[1:]) for name, seconds in found.items()}
     return {charm: least[charm] / least[""] for charm in CHARMS}
 
 
-def _cpu_seconds(code: str, path: str) -> float:
+def _cpu_seconds(code: str, path: str, bytecode: str) -> float:
+    # Packed charms have their byte code, and development machines may write none.
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": bytecode}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-c", code]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=True)
+    subprocess.run(command, env=env, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return sum(after[:2]) - sum(before[:2])
 
