@@ -13,13 +13,16 @@ from istio_ambient.kube import _faults, _guards, _kinds, _requests
 from istio_ambient.kube._client import Client, prepare_decoders
 from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._identity import RELEASED, Identity
-from istio_ambient.kube._live import PARALLEL, Live
+from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import Manifest, Ref, Resource, manifest_of, section, type_of
 from istio_ambient.kube._phases import Phase
 from istio_ambient.kube._plan import WRITES, Change, Plan, Verb
 from istio_ambient.kube._write import Write, Writer
 
 logger = logging.getLogger(__name__)
+
+WRITERS = 8
+"""Writes at the same time: with more, the API server is no faster."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def apply(
         return Applied()
     run = _Run(client, identity, plan, dict(failed))
     prepare_decoders(change.kind for change in plan.changes)
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+    with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
         for stage in _stages(plan):
             run.send(pool, run.permitted(stage))
     return Applied(

@@ -27,8 +27,8 @@ from istio_ambient.kube._objects import (
 )
 from istio_ambient.kube._requests import list_kind
 
-PARALLEL = 8
-"""The number of requests that are sent at the same time."""
+READERS = 3
+"""Reads at the same time: a hook has a dozen, and another connection costs more than it saves."""
 
 LOOKING_SECONDS = 2.0
 """How long a hook looks for a controller's answer to what it wrote."""
@@ -131,7 +131,7 @@ def _each(
     prepare_decoders(kinds)
     found: dict[ResourceType, T] = {}
     unread: dict[ResourceType, RequestError] = {}
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+    with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
         for kind, task in [(kind, pool.submit(read, kind)) for kind in kinds]:
             try:
                 found[kind] = task.result()
