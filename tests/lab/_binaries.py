@@ -144,7 +144,7 @@ def ensure() -> None:
 def _build(console: rich.console.Console) -> None:
     console.print(
         f"lab: builds {len(_PACKAGES)} programs from source: etcd, Kubernetes, kwok and Istio.\n"
-        "lab: this takes about 5 minutes on two idle cores, once: they stay in\n"
+        "lab: this takes 5 to 8 minutes on two idle cores, once: they stay in\n"
         f"lab: {folder()}"
     )
     started = time.monotonic()

@@ -16,9 +16,14 @@ from tests import action_parameters
 ROOT = Path(__file__).parents[2]
 METADATA: dict[str, dict[str, Any]] = {
     path.parent.name: yaml.safe_load(path.read_text())
-    for path in sorted((ROOT / "charms").glob("*/charmcraft.yaml"))
+    for path in sorted(ROOT.glob("*s/*/charmcraft.yaml"))
 }
-ALIASES = {"beacon": "istio-beacon-k8s", "ingress": "istio-ingress-k8s"}
+BOOKSHOP = ("productpage", "details", "reviews", "ratings")
+ALIASES = {
+    "beacon": "istio-beacon-k8s",
+    "ingress": "istio-ingress-k8s",
+    **dict.fromkeys(BOOKSHOP, "bookshop"),
+}
 """Names under which pages deploy our charms."""
 FOREIGN = frozenset({"get-admin-password"})
 """Actions of other charms."""
