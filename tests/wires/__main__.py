@@ -135,6 +135,12 @@ TESTED_ALONE: Mapping[str, str] = (
                 "reason what",
                 "ingress/test_authentication",
             ),
+            (
+                "integrations.certificate_endpoint",
+                "relations.of",
+                "forgotten",
+                "whole_charm/test_refused_by_juju",
+            ),
         )
         for name in names.split()
     }

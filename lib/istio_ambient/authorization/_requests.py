@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import enum
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from istio_ambient.values.labels import NAME_LABEL
 from istio_ambient.values.problem_codes import Code
@@ -160,14 +161,11 @@ class Operation:
 
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
-        if max(map(len, (self.hosts, self.ports, self.methods, self.paths))) < 2:
+        members: tuple[tuple[Any, ...], ...]
+        members = (self.hosts, self.ports, self.methods, self.paths)
+        if max(map(len, members)) < 2:
             return self
-        return Operation(
-            hosts=tuple(sorted({*self.hosts})),
-            ports=tuple(sorted({*self.ports})),
-            methods=tuple(sorted({*self.methods})),
-            paths=tuple(sorted({*self.paths})),
-        )
+        return Operation(*(tuple(sorted(set(each))) for each in members))
 
 
 @dataclasses.dataclass(frozen=True, order=True)
