@@ -112,10 +112,17 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 10
+    """Seconds for which a client may be silent."""
 
     def _handle(self) -> None:
         server = cast(Server, self.server)
-        self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = self.headers.get("content-length") or "0"
+        if not (length.isdecimal() and len(length) < 8 and int(length) <= MAX_BODY):
+            self.close_connection = True
+            self._send(400, "application/json", '{"error": "send less"}\n')
+            return
+        self.rfile.read(int(length))
         if self.path == "/metrics":
             self._send(200, "text/plain; version=0.0.4", server.metrics())
             return

@@ -6,7 +6,7 @@
 import dataclasses
 import datetime
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from istio_ambient.values.labels import NAME_LABEL
@@ -146,6 +146,10 @@ class Target:
         return f"pods {self.namespace}/{labels}"
 
 
+def _in_order(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(sorted(set(values)))
+
+
 @dataclasses.dataclass(frozen=True, order=True)
 class Operation:
     """Requests that may be made: each member that is not empty must match, by any of its values.
@@ -161,11 +165,10 @@ class Operation:
 
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
-        members: tuple[tuple[Any, ...], ...]
         members = (self.hosts, self.ports, self.methods, self.paths)
         if max(map(len, members)) < 2:
             return self
-        return Operation(*(tuple(sorted(set(each))) for each in members))
+        return Operation(*map(_in_order, members))
 
 
 @dataclasses.dataclass(frozen=True, order=True)

@@ -341,13 +341,15 @@ class Relations(ops.Object):
             content: dict[str, str] = self._backend.relation_get(
                 relation.id, app, True, relation_name=name
             )
-        except ops.RelationNotFoundError:
+        except ops.RelationNotFoundError as error:
+            # Unless it is forgotten, what it sent last stays in force, as with other refusals.
             if self._is_nameless(relation):
-                # What it sent last stays in force for a while, as with other refusals.
                 self._refuse(name, "relation-list", _nameless(relation.id), app)
                 return self._last(relation)
-            if self._is_unknown(relation):
-                self._forget(name, relation.id, app, "Juju has forgotten this relation")
+            if not self._is_unknown(relation):
+                self._refuse(name, "relation-get", error, app)
+                return self._last(relation)
+            self._forget(name, relation.id, app, "Juju has forgotten this relation")
             content = {}
         except REFUSALS as error:
             self._refuse(name, "relation-get", error, app)
@@ -371,7 +373,7 @@ class Relations(ops.Object):
             return True
 
     def _is_unknown(self, relation: Relation) -> bool:
-        """Return whether Juju knows no databag of our own unit in the relation."""
+        """Return whether Juju says that there is no databag of our own unit in the relation."""
         unit = self._charm.unit.name
         try:
             self._backend.relation_get(relation.id, unit, False, relation_name=relation.name)

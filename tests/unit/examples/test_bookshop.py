@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bookshop: its charm in Juju's simulation, and its program on loopback."""
 
+import http.client
 import importlib.util
 import json
 import re
@@ -276,6 +277,16 @@ def test_the_tutorial_shows_the_answer_of_details():
     answer["body"]["pod"] = "details-0"
     results = {"body": json.dumps(answer["body"], indent=2), "status": str(answer["status"])}
     assert yaml.safe_load(shown) == results
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "3000000000", "65537"])
+def test_a_body_that_is_too_large_or_of_no_length_is_not_waited_for(length: str):
+    with serving("details") as url:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+        connection.putrequest("POST", "/details/0")
+        connection.putheader("Content-Length", length)
+        connection.endheaders()
+        assert connection.getresponse().status == 400
 
 
 def test_metrics_count_the_answers():

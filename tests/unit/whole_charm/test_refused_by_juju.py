@@ -251,6 +251,36 @@ def test_a_refusal_that_lasts_closes_what_belongs_to_the_application(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("own", [None, refusals.CUT_OFF], ids=["readable", "refused otherwise"])
+@pytest.mark.parametrize("how", refusals.GONE)
+def test_a_databag_that_is_refused_alone_is_no_empty_one(
+    how: str, own: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    """Only where Juju knows nothing of our own unit either, the relation is forgotten."""
+    scenario = patched(
+        EMPTY, BASES["istio-beacon-k8s"], related("istio-beacon-k8s", "service-mesh")
+    )
+    live, left = running.run_with_left(scenario)
+    number, real = len(scenario["relations"]), mocking._MockModelBackend.relation_get
+
+    def refusing(self: Any, relation_id: int, member: str, is_app: bool, **named: Any) -> Any:
+        refused = how if is_app and member == "reviews" else own
+        if relation_id != number or (not is_app and own is None) or member == "beacon":
+            return real(self, relation_id, member, is_app, **named)
+        with self._wrap_hookcmd("relation-get", relation_id=relation_id):
+            raise refusals._end("relation-get", str(refused))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mocking._MockModelBackend, "relation_get", refusing)
+        outcome, left = running.run_with_left(scenario, left)
+    assert others(outcome) == others(live)
+    assert outcome.at("requests") == []
+    assert names(outcome, "service-mesh")
+    again, _, _ = run_refused(scenario, ["relation-get"], refusals.CUT_OFF, left)
+    assert others(again) == others(live), "what it sent last is still known"
+
+
+@pytest.mark.slow
 def test_a_relation_that_juju_forgets_loses_at_once_what_it_had():
     """Also after a hook in which its last databag was used."""
     scenario = patched(
