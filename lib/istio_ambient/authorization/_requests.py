@@ -166,8 +166,6 @@ class Operation:
     def sorted(self) -> "Operation":
         """Return the same operation with each member sorted and without repetitions."""
         members = (self.hosts, self.ports, self.methods, self.paths)
-        if max(map(len, members)) < 2:
-            return self
         return Operation(*map(_in_order, members))
 
 
