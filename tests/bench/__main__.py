@@ -4,8 +4,6 @@
 """Print what hooks cost: `make bench`; `make bench SCALE=1` with thousands of applications."""
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Callable
 
 import rich.box
@@ -15,23 +13,14 @@ import rich.table
 from tests.bench import _requests, hooks, imports
 
 RUNS = 3
-LIBRARIES = "ops, lightkube, pydantic, jinja2"
-"""Their import is the unit of CPU seconds: no charm of this kind starts without them."""
 SIZES, LARGE = (1, 10, 100), (1000, 4000)
 POLICIES = 10
 """Access requests of one application, each for another source."""
 
 
-def import_seconds(modules: str) -> float:
-    """Return the CPU seconds of an import in a new process, the least of some runs."""
-    code = f"import time; import {modules}; print(time.process_time())"
-    runs = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(2 * RUNS))
-    return min(map(float, runs))
-
-
 def hooks_table(console: rich.console.Console, sizes: tuple[int, ...]) -> rich.table.Table:
     """Measure hooks in which nothing has changed, and return the table."""
-    unit = import_seconds(LIBRARIES)
+    unit = imports.library_seconds()
     made = rich.table.Table(title="A hook in which nothing has changed", box=rich.box.SIMPLE)
     for column in ("charm", "apps", "hook\ntools", "function\ncalls", "CPU ÷\nimport"):
         made.add_column(column, no_wrap=True, justify="left" if column == "charm" else "right")
@@ -46,7 +35,7 @@ def hooks_table(console: rich.console.Console, sizes: tuple[int, ...]) -> rich.t
                 found = figures(size)
                 ratio = f"{found.seconds / unit:.2f}"
                 made.add_row(title, str(size), str(found.tools), str(found.calls), ratio)
-    made.caption = f"import: of {LIBRARIES}, {unit:.2f} s of CPU here"
+    made.caption = f"import: of {imports.LIBRARIES}, {unit:.2f} s of CPU here"
     return made
 
 
@@ -58,7 +47,7 @@ def imports_table(console: rich.console.Console) -> rich.table.Table:
     with console.status("imports"):
         for charm, cost in imports.import_costs().items():
             made.add_row(charm, f"{cost:.2f}")
-    made.caption = f"import: of {LIBRARIES}"
+    made.caption = f"import: of {imports.LIBRARIES}"
     return made
 
 

@@ -53,8 +53,8 @@ def of_applications(
 class _Earlier:
     """Which requesters have policies for which targets, found without asking each target."""
 
-    by_requester: Mapping[str, Mapping[authorization.Target, bool | None]]
-    of_anybody: Mapping[authorization.Target, bool | None]
+    by_requester: dict[str, dict[authorization.Target, bool | None]]
+    of_anybody: dict[authorization.Target, bool | None]
     """Targets of which every application counts as a requester, or may be one (None)."""
 
     @classmethod
@@ -76,8 +76,7 @@ class _Earlier:
         self, requester: authorization.Requester
     ) -> Mapping[authorization.Target, bool | None]:
         """Return `Provenance.names` of each target where it is not False."""
-        own = self.by_requester.get(str(requester), {})
-        return collections.ChainMap({**own}, {**self.of_anybody}) if self.of_anybody else own
+        return collections.ChainMap(self.by_requester.get(str(requester), {}), self.of_anybody)
 
 
 def _readable(
