@@ -19,6 +19,7 @@ NAME = "charm_of_a_test"
 SOURCE = """
 import dataclasses
 import enum
+import msgspec
 import pydantic
 
 
@@ -33,12 +34,11 @@ class Part:
     size: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True):
     part: Part
     names: tuple[str, ...]
     mode: Mode
-    rest: list[str] = dataclasses.field(default_factory=list)
+    rest: list[str] = msgspec.field(default_factory=list)
 
 
 class Model(pydantic.BaseModel):
@@ -53,7 +53,7 @@ def shown(whole, *, wide=False):
 def run(label, size):
     part = Part(label, size)
     whole = Whole(part, names=(label,), mode=Mode.FANCY, rest=[label])
-    return shown(dataclasses.replace(whole, names=(*whole.names, label)), wide=size > 1)
+    return shown(msgspec.structs.replace(whole, names=(*whole.names, label)), wide=size > 1)
 
 
 def model():
@@ -103,7 +103,7 @@ CUT = {
     "Whole(names)": "names=('a',)",
     "Whole(mode)": "<Mode.PLAIN: 'plain'>",
     "Whole(rest)": "rest=[]",
-    "dataclasses.replace(names)": "names=('a',)",
+    "msgspec.structs.replace(names)": "names=('a',)",
     "shown(wide)": "False)",
 }
 
@@ -171,7 +171,7 @@ def test_what_no_case_detects_is_found(sample: Any):
         "Whole(names)",
         "Whole(mode)",
         "Whole(rest)",
-        "dataclasses.replace(names)",
+        "msgspec.structs.replace(names)",
         "shown(wide)",
     }
 

@@ -41,7 +41,7 @@ answers, and send no request for these.
 """
 
 EQUIVALENT: Mapping[str, str] = {
-    "dataclasses.replace(operations)": (
+    "msgspec.structs.replace(operations)": (
         "of a request without a source, which lets no client in: what clients may do has no effect"
     ),
     "kube.Live(identity)": "without live objects, which no charm is",
@@ -148,7 +148,7 @@ TESTED_ALONE: Mapping[str, str] = (
         f"charm_of_istio_k8s: {call}": "tests/unit/whole_charm/test_mesh_config_trial.py"
         for call in (
             "control_plane.RefusedOverlay(words)",
-            "dataclasses.replace(taken)",
+            "msgspec.structs.replace(taken)",
             "control_plane.Facts(taken)",
             "trial.run(refused_before)",
             "trial.run(wrote)",

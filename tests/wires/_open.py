@@ -29,7 +29,7 @@ OPEN: Mapping[str, str] = {
     "istio_ambient.ingress.routing._held: Held": "live ports",
     "istio_ambient.ingress.routing._hosts: HostOptions": "external listener",
     "istio_ambient.ingress.routing._hosts: Hosts": "options",
-    "istio_ambient.ingress.routing._routes: dataclasses.replace": "missing",
+    "istio_ambient.ingress.routing._routes: msgspec.structs.replace": "missing",
     "istio_ambient.ingress.routing._served: Served": "clashing withheld",
     "istio_ambient.integrations.gateway_certificate: self._relations.of": "forgotten",
     "istio_ambient.integrations.ingress_authentication: ingress.compatible": (

@@ -9,9 +9,10 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
 import pydantic
 
 LIBRARY = ("istio_ambient", "charm_of_")
@@ -86,16 +87,24 @@ def _text(value: Any, depth: int = 3) -> str:
         return repr([(repr(key), _text(each, depth - 1)) for key, each in items])
     kind = cast(Any, type(value))
     if depth and is_model(kind) and not kind.__module__.startswith(_ENGINE):
-        members = cast(dict[str, Any], vars(value))
-        return repr([_text(each, depth - 1) for each in members.values()])
+        return repr([_text(each, depth - 1) for each in _members(value).values()])
     return kind.__name__
+
+
+_COPIES = (dataclasses.replace, msgspec.structs.replace)
+
+
+def _members(value: Any) -> dict[str, Any]:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    return cast(dict[str, Any], vars(value))
 
 
 def handed_on(
     callee: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Return the wires of a call: name → value."""
-    if callee is dataclasses.replace:
+    if callee in _COPIES:
         return keywords
     if _is_model_copy(callee):
         return cast(Mapping[str, Any], keywords.get("update") or {})
@@ -110,10 +119,12 @@ def _placed(model: Any, arguments: Sequence[Any]) -> dict[str, Any]:
 
 
 def is_model(callee: Any) -> bool:
-    """Return whether this is a dataclass or a pydantic model of the library."""
+    """Return whether this is a struct, a dataclass or a pydantic model of the library."""
     if not isinstance(callee, type) or not callee.__module__.startswith(LIBRARY):
         return False
-    return dataclasses.is_dataclass(callee) or issubclass(callee, pydantic.BaseModel)
+    return dataclasses.is_dataclass(callee) or issubclass(
+        callee, msgspec.Struct | pydantic.BaseModel
+    )
 
 
 def _is_model_copy(callee: Any) -> bool:
@@ -137,7 +148,7 @@ def _without(
         keywords = {**_placed(callee, arguments), **keywords}
         arguments = ()
     rest = {key: value for key, value in keywords.items() if key != name}
-    if callee is dataclasses.replace or not _is_required(callee, name):
+    if callee in _COPIES or not _is_required(callee, name):
         return arguments, rest
     return arguments, {**rest, name: left_by_cut(callee, name)}
 
@@ -163,10 +174,21 @@ def left_by_cut(callee: Any, name: str) -> Any:
         return empty(hint)
     if fields:
         return fields[name].get_default(call_default_factory=True)
-    members: Mapping[str, Any] = getattr(callee, "__dataclass_fields__", {})
-    if name in members and members[name].default_factory is not dataclasses.MISSING:
-        return members[name].default_factory()
+    factory = _factories(callee).get(name)
+    if factory is not None:
+        return factory()
     return inspect.signature(callee).parameters[name].default
+
+
+def _factories(callee: Any) -> Mapping[str, Callable[[], Any]]:
+    """Return what makes the default of a struct's or dataclass's field, where something does."""
+    fields: Iterable[tuple[str, Any]] = ()
+    if isinstance(callee, type) and issubclass(callee, msgspec.Struct):
+        fields = ((each.name, each.default_factory) for each in msgspec.structs.fields(callee))
+    elif dataclasses.is_dataclass(callee):
+        fields = ((each.name, each.default_factory) for each in dataclasses.fields(callee))
+    none = (msgspec.NODEFAULT, dataclasses.MISSING)
+    return {name: factory for name, factory in fields if factory not in none}
 
 
 def _pydantic_fields(callee: Any) -> Mapping[str, Any]:

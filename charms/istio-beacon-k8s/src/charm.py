@@ -4,9 +4,9 @@
 
 """The charm that puts a model's applications on the mesh and authorizes requests to them."""
 
-import dataclasses
 from collections.abc import Iterable
 
+import msgspec
 import ops
 from istio_ambient import acceptance, authorization, beacon, charm, gateways, kube, resources
 from istio_ambient.authorization import order
@@ -77,7 +77,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
-        return dataclasses.replace(facts, admitted=facts.admits(policies))
+        return msgspec.structs.replace(facts, admitted=facts.admits(policies))
 
     def desired(self, facts: beacon.Facts) -> Desired:
         """Return waypoint, labels and policies."""

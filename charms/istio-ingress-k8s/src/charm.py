@@ -4,9 +4,9 @@
 
 """The charm of the ingress gateway, which sends requests from outside to applications."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 
+import msgspec
 import ops
 from istio_ambient import acceptance, charm, ingress, kube, resources
 from istio_ambient.authorization import order
@@ -118,7 +118,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         names = ingress.hosts(facts.config, address, facts.hostnames_in_use).names
         answer = self.certificate.answer(names, secret)
         problems = (*facts.problems, *answer.problems)
-        return dataclasses.replace(facts, tls=answer.tls, problems=problems)
+        return msgspec.structs.replace(facts, tls=answer.tls, problems=problems)
 
     def _upstream(self) -> tuple[ingress.Upstream, tuple[Problem, ...]]:
         for relation in self.relations.of(ingress_upstream.ENDPOINT):
@@ -164,7 +164,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         if not due:
             return None
         fetched = signing_keys.fetch(due, signing_keys.read_cluster(client))
-        return dataclasses.replace(facts, keys=ingress.renewed(facts.keys, fetched))
+        return msgspec.structs.replace(facts, keys=ingress.renewed(facts.keys, fetched))
 
     def in_force(
         self,

@@ -4,10 +4,10 @@
 
 """The charm of the Istio ambient control plane."""
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
 
+import msgspec
 import ops
 from istio_ambient import charm, control_plane, kube, manifests, resources
 from istio_ambient.authorization import order
@@ -191,10 +191,10 @@ class IstioCharm(charm.ReconcilingCharm[control_plane.Facts]):
             return result.findings
         if result.refused:
             refused = control_plane.RefusedOverlay(digest=overlay, words=result.words)
-            self._write_mesh_config(dataclasses.replace(facts, refused=refused), live)
+            self._write_mesh_config(msgspec.structs.replace(facts, refused=refused), live)
             return [refused.problem, *result.findings]
         if result.in_use:
-            self._write_mesh_config(dataclasses.replace(facts, taken=overlay), live)
+            self._write_mesh_config(msgspec.structs.replace(facts, taken=overlay), live)
         return result.findings
 
     def _is_applied(self, facts: control_plane.Facts, live: kube.Live) -> bool:

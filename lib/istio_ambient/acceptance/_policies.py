@@ -7,10 +7,11 @@ istiod sets `WaypointAccepted` and `ZtunnelAccepted` on an AuthorizationPolicy, 
 RequestAuthentication. A condition says that the policy is bound, nothing of what is in it.
 """
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from istio_ambient import kube
 from istio_ambient.acceptance._proxies import PATIENCE
@@ -123,8 +124,7 @@ def _generation(condition: Mapping[str, Any]) -> int:
         return 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Enforcement:
+class Enforcement(msgspec.Struct, frozen=True):
     """Whether one policy is enforced; the members are keys of the JSON."""
 
     policy: str

@@ -4,12 +4,13 @@
 """What follows from the acknowledgements of proxies: which refuse, lag behind, or are missing."""
 
 import bisect
-import dataclasses
 import datetime
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import cast
+
+import msgspec
 
 from istio_ambient import kube
 from istio_ambient.acceptance._reports import ZTUNNEL, Acknowledgement, Proxy, Report
@@ -40,8 +41,7 @@ _NAMES: Mapping[str, str] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Workload:
+class Workload(msgspec.Struct, frozen=True):
     """The pods that istiod makes of a Gateway."""
 
     what: str
@@ -106,7 +106,7 @@ def texts(contents: Iterable[tuple[str, object]]) -> dict[str, str]:
     """Return the texts in what applications brought, to the application that alone brought each.
 
     Args:
-        contents: application, and what it brought: texts, collections and dataclasses of these.
+        contents: application, and what it brought: texts, collections, structs, models of these.
     """
     found: dict[str, set[str]] = {}
     for app, content in contents:
@@ -126,7 +126,9 @@ def _texts_in(content: object) -> Iterator[str]:
     elif isinstance(content, tuple | list | set | frozenset):
         for each in cast(Collection[object], content):
             yield from _texts_in(each)
-    elif dataclasses.is_dataclass(content) or hasattr(content, "model_fields_set"):
+    elif isinstance(content, msgspec.Struct):
+        yield from _texts_in(msgspec.structs.asdict(content))
+    elif hasattr(content, "model_fields_set"):
         yield from _texts_in(vars(content))
 
 

@@ -6,11 +6,12 @@
 Source of the format: istio/istio pilot/pkg/xds/debug.go, `SyncStatus` and `ResourceStatus`.
 """
 
-import dataclasses
 import datetime
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
+
+import msgspec
 
 from istio_ambient.acceptance._marker import provider_names
 from istio_ambient.values import decoded
@@ -19,8 +20,7 @@ ZTUNNEL = "ztunnel"
 """Type of the proxies of nodes; `waypoint` and `router` (a gateway) are the others."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Acknowledgement:
+class Acknowledgement(msgspec.Struct, frozen=True):
     """What a proxy answered to the last configuration of one kind."""
 
     kind: str
@@ -39,8 +39,7 @@ class Acknowledgement:
         return max(0.0, (now - self.sent_at).total_seconds())
 
 
-@dataclasses.dataclass(frozen=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """A proxy that is connected to an istiod."""
 
     name: str
@@ -55,8 +54,7 @@ class Proxy:
         return self.name.rsplit("-", 2)[0]
 
 
-@dataclasses.dataclass(frozen=True)
-class MeshConfig:
+class MeshConfig(msgspec.Struct, frozen=True):
     """The part of the MeshConfig in use that decides whether it is ours."""
 
     root_namespace: str
@@ -64,8 +62,7 @@ class MeshConfig:
     """Names of the extension providers, the marker among them."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What one istiod answered."""
 
     address: str

@@ -3,14 +3,13 @@
 
 """The request that `explain` is asked about: its parameters, or a URL in place of some of them."""
 
-import dataclasses
+import msgspec
 
 from istio_ambient.charm import parameters
 from istio_ambient.explain import names
 
 
-@dataclasses.dataclass(frozen=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """A request as an operator describes it; None: any value."""
 
     source: str
@@ -44,7 +43,7 @@ def question(params: parameters.Params) -> Question:
         parameters.required(params, "target", "application")
         return given
     url = names.read_url(text)
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         given,
         target=given.target or url.target,
         port=given.port or url.port,

@@ -3,10 +3,10 @@
 
 """Actions that only read: their parameters, their results, and how they fail."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+import msgspec
 import ops
 
 from istio_ambient import charm, kube
@@ -69,8 +69,8 @@ class ReadingActions(Generic[F]):
 
 
 def as_json(entries: Sequence[Any]) -> str:
-    """Return dataclasses as a JSON list of objects."""
-    return tables.as_json([dataclasses.asdict(entry) for entry in entries])
+    """Return structs as a JSON list of objects."""
+    return tables.as_json(msgspec.to_builtins(entries))
 
 
 def problems_as_json(problems: Sequence[Problem]) -> str:

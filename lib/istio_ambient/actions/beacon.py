@@ -7,6 +7,8 @@ import dataclasses
 import datetime
 import json
 
+import msgspec
+
 from istio_ambient import beacon, charm, gateways, kube
 from istio_ambient.actions import _denials, _page, _policies, _questions, _reading
 from istio_ambient.authorization import evaluator
@@ -238,8 +240,7 @@ class MeshActions(_reading.ReadingActions[beacon.Facts]):
         return frozenset(r.app.name for r in self.charm.relations.of(self._endpoint))
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One change that a reconcile would make or leave out; the members are keys of the JSON."""
 
     verb: str
@@ -266,7 +267,7 @@ def _assuming(facts: beacon.Facts, params: parameters.Params) -> beacon.Facts:
         if assumed.problems:
             raise parameters.ParameterError("; ".join(map(str, assumed.problems)))
         chosen["extra_access"] = assumed.extra_access
-    return dataclasses.replace(facts, config=facts.config.model_copy(update=chosen))
+    return msgspec.structs.replace(facts, config=facts.config.model_copy(update=chosen))
 
 
 def _owner(control_plane: istiod.Istiod) -> str:

@@ -3,13 +3,12 @@
 
 """What of the mesh config decides about requests."""
 
-import dataclasses
+import msgspec
 
 from istio_ambient.authorization._requests import TRUST_DOMAIN
 
 
-@dataclasses.dataclass(frozen=True)
-class MeshSettings:
+class MeshSettings(msgspec.Struct, frozen=True):
     """What of the mesh config decides about requests."""
 
     trust_domain: str = TRUST_DOMAIN

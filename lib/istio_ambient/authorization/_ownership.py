@@ -8,9 +8,10 @@ access requests (`objections`), `istio-ingress-k8s` about the backends of routes
 (`Ownership.backend_refusal`).
 """
 
-import dataclasses
 import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
 
 from istio_ambient import gateways
 from istio_ambient.authorization import _requests
@@ -44,8 +45,7 @@ class Refusal(enum.Enum):
     """Of a backend: the Service selects no pods."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Ownership:
+class Ownership(msgspec.Struct, frozen=True):
     """The facts that decide which application a target belongs to.
 
     Nothing that a requester says widens what it may ask for: its model is the one that Juju
@@ -135,8 +135,7 @@ def made_by_juju(
     return frozenset(key for key, service in services.items() if service.by_juju)
 
 
-@dataclasses.dataclass(frozen=True)
-class Objection:
+class Objection(msgspec.Struct, frozen=True):
     """Why an access request is not granted."""
 
     code: Code
@@ -147,8 +146,7 @@ class Objection:
     be done. Otherwise the request is refused."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcomes:
+class Outcomes(msgspec.Struct, frozen=True):
     """Access requests by what becomes of them."""
 
     granted: tuple[AccessRequest, ...] = ()
@@ -208,7 +206,7 @@ def outcomes(
             granted.append(request)
             continue
         if closes_target(request, objection):
-            granted.append(dataclasses.replace(request, source=None, operations=()))
+            granted.append(msgspec.structs.replace(request, source=None, operations=()))
         if request.source is not None:
             message, remedy = objection.message, objection.remedy
             problem = request.requester.problem(objection.code, request.field, message, remedy)

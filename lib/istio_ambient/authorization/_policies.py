@@ -4,7 +4,6 @@
 """Granted requests become ALLOW policies, merged by target and in a stable order."""
 
 import collections
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -67,8 +66,7 @@ def policies(
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True):
     """The requesters of the policies for one target, as far as their annotations name them."""
 
     requesters: frozenset[str] = frozenset()

@@ -3,11 +3,11 @@
 
 """ALLOW policies that the charms write: as typed values, and as AuthorizationPolicy objects."""
 
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
@@ -17,8 +17,7 @@ MAX_RULES = 512
 """Rules in one policy: `maxItems` of Istio's CRD."""
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class AllowRule:
+class AllowRule(msgspec.Struct, frozen=True, order=True, dict=True):
     """Allows any of the sources to do any of the operations."""
 
     sources: tuple[Source, ...] = ()

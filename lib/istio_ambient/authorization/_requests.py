@@ -3,11 +3,12 @@
 
 """Access requests of applications, and the facts of the cluster that decide about them."""
 
-import dataclasses
 import datetime
 import enum
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+import msgspec
 
 from istio_ambient.values.labels import NAME_LABEL
 from istio_ambient.values.problem_codes import Code
@@ -42,8 +43,7 @@ ANY_ACCOUNT = "*"
 """In place of the service account, where a source is a whole namespace."""
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, order=True):
     """Clients that a rule is about; mostly one identity, a ServiceAccount.
 
     Juju gives the ServiceAccount the application's name.
@@ -108,8 +108,7 @@ class Source:
         return " ".join(filter(None, (self.label, ", ".join(self.networks))))
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, order=True):
     """The subject of a policy: a Service by name, or the pods that have all of the labels."""
 
     kind: TargetKind
@@ -150,8 +149,7 @@ def _in_order(values: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(sorted(set(values)))
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, order=True):
     """Requests that may be made: each member that is not empty must match, by any of its values.
 
     Ports are those of the Service where the target is one, else those of the pods. Only targets of
@@ -169,8 +167,7 @@ class Operation:
         return Operation(*map(_in_order, members))
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Requester:
+class Requester(msgspec.Struct, frozen=True, order=True):
     """The application that asks for something over a relation, as Juju reports it."""
 
     app: str
@@ -194,8 +191,7 @@ UNKNOWN_MODEL = "unknown"
 """In place of the UUID of another model, where Juju does not report it."""
 
 
-@dataclasses.dataclass(frozen=True)
-class AccessRequest:
+class AccessRequest(msgspec.Struct, frozen=True):
     """An application asks that a source may do operations with a target.
 
     With `source=None` it asks that the target is closed: a policy without rules, which allows
@@ -217,8 +213,7 @@ class AccessRequest:
     one, and it is not known who did."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ServicePort:
+class ServicePort(msgspec.Struct, frozen=True):
     """A TCP port of a Service."""
 
     port: int
@@ -227,13 +222,12 @@ class ServicePort:
     name: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class ServiceFacts:
+class ServiceFacts(msgspec.Struct, frozen=True):
     """The part of a Kubernetes Service that ownership, routes and addresses depend on."""
 
     namespace: str
     name: str
-    selector: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    selector: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     ports: tuple[ServicePort, ...] = ()
     by_juju: bool = False
     """Whether Juju made the Service, which it does for every application that it deploys."""
@@ -244,15 +238,14 @@ class ServiceFacts:
     type: str = "ClusterIP"
     address: str = ""
     """IP address or DNS name that the load balancer assigned; empty: none yet."""
-    node_ports: Mapping[int, int] = dataclasses.field(default_factory=dict[int, int])
+    node_ports: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ports on the nodes by port of the Service."""
     created: datetime.datetime | None = None
     written: datetime.datetime | None = None
     """When it was written last, its status aside; None: unknown."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """The facts of the cluster that decide about access requests.
 
     Other namespaces than ours are in here only where applications of other models ask.
@@ -260,9 +253,9 @@ class Cluster:
 
     services: Mapping[tuple[str, str], ServiceFacts]
     """By namespace and name."""
-    model_namespaces: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    model_namespaces: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Namespace of a model by the UUID with which Juju marked it (`model.juju.is/id`)."""
-    namespace_labels: Mapping[str, Mapping[str, str]] = dataclasses.field(
+    namespace_labels: Mapping[str, Mapping[str, str]] = msgspec.field(
         default_factory=dict[str, Mapping[str, str]]
     )
     """Labels of a namespace by its name."""

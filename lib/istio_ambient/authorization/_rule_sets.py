@@ -8,12 +8,13 @@ cannot be compared counts as different: that costs an additional write, and neve
 """
 
 import collections
-import dataclasses
 import functools
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
+
+import msgspec
 
 from istio_ambient import kube
 
@@ -27,13 +28,10 @@ _Operations: TypeAlias = frozenset[str]
 """As JSON; sources of one rule share one set, which may be large."""
 
 
-@dataclasses.dataclass(frozen=True)
-class RuleSet:
+class RuleSet(msgspec.Struct, frozen=True, dict=True):
     """A set of requests: for each source, what it may do."""
 
-    operations: Mapping[_Key, _Operations] = dataclasses.field(
-        default_factory=dict[_Key, _Operations]
-    )
+    operations: Mapping[_Key, _Operations] = msgspec.field(default_factory=dict[_Key, _Operations])
 
     @classmethod
     def of(cls, rules: Iterable[Mapping[str, Any]], marks: str = "") -> "RuleSet":

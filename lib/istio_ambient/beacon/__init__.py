@@ -11,6 +11,7 @@ from istio_ambient.beacon._config import Config
 from istio_ambient.beacon._desired import desired
 from istio_ambient.beacon._exposures import Exposure, IngressFacts, exposures, settings_in_force
 from istio_ambient.beacon._extra_access import ExtraAccess
+from istio_ambient.beacon._extra_access import parse as parse_extra_access
 from istio_ambient.beacon._extra_requests import REQUESTER as EXTRA_REQUESTER
 from istio_ambient.beacon._extra_requests import ExtraRequests, established
 from istio_ambient.beacon._extra_requests import requests as extra_requests
@@ -28,5 +29,6 @@ __all__ = [
     "established",
     "exposures",
     "extra_requests",
+    "parse_extra_access",
     "settings_in_force",
 ]

@@ -10,9 +10,10 @@ An application that requests access for the ingress, by the name of its applicat
 itself: those rules are for the gateway then.
 """
 
-import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from istio_ambient import authorization, kube, resources
 from istio_ambient.authorization import (
@@ -31,8 +32,7 @@ REQUESTER = authorization.Requester("config", OPTION)
 _GATEWAY_CLASS = "istio"
 
 
-@dataclasses.dataclass(frozen=True)
-class Exposure:
+class Exposure(msgspec.Struct, frozen=True):
     """Pods that an ingress gateway is allowed to reach, by a policy of its application."""
 
     ingress: Source
@@ -45,8 +45,7 @@ class Exposure:
     """Of the pods."""
 
 
-@dataclasses.dataclass(frozen=True)
-class IngressFacts:
+class IngressFacts(msgspec.Struct, frozen=True):
     """What decides about the requests of gateways, as one hook has read it."""
 
     exposures: tuple[Exposure, ...] = ()
@@ -170,7 +169,7 @@ def _at_service(
 ) -> Iterator[AccessRequest]:
     own = [each for each in about if each.source in (exposure.ingress, exposure.gateway)]
     yield from (
-        dataclasses.replace(each, source=exposure.gateway)
+        msgspec.structs.replace(each, source=exposure.gateway)
         for each in own
         if each.source == exposure.ingress
     )

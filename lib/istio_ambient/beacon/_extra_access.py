@@ -7,10 +7,10 @@ Its entries are checked as those of databags are: an entry with one invalid memb
 whole, since an empty list is *any* to Istio, and what it names stays closed.
 """
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar, cast
 
+import msgspec
 import pydantic
 
 from istio_ambient import authorization
@@ -169,8 +169,7 @@ class Entry(_Strict):
         return bool(self.methods or self.paths)
 
 
-@dataclasses.dataclass(frozen=True)
-class ExtraAccess:
+class ExtraAccess(msgspec.Struct, frozen=True):
     """The entries of the option."""
 
     entries: tuple[tuple[int, Entry], ...] = ()
@@ -237,5 +236,5 @@ def _named(entry: object) -> str | None:
     return found if isinstance(found, str) and names.is_application(found) else None
 
 
-ExtraAccessOption = Annotated[ExtraAccess, pydantic.BeforeValidator(parse)]
+ExtraAccessOption = Annotated[pydantic.InstanceOf[ExtraAccess], pydantic.BeforeValidator(parse)]
 """Type of the option."""

@@ -9,9 +9,10 @@ is for both, except that methods and paths can be checked at the waypoint only, 
 outside the mesh never pass it.
 """
 
-import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
 
 from istio_ambient import authorization
 from istio_ambient.authorization import AccessRequest, Operation, ServiceFacts, SourceKind, Target
@@ -25,8 +26,7 @@ REQUESTER = authorization.Requester("config", OPTION)
 """The operator; no application has our option for an endpoint."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ExtraRequests:
+class ExtraRequests(msgspec.Struct, frozen=True):
     """The access requests that follow from the option, and the entries that cannot be met yet."""
 
     requests: tuple[AccessRequest, ...] = ()
@@ -95,8 +95,7 @@ def _targets(app: str, services: Iterable[ServiceFacts], model: str) -> set[Targ
     return {Target.app(model, app), *(Target.service(model, name) for name in names)}
 
 
-@dataclasses.dataclass(frozen=True)
-class _Reached:
+class _Reached(msgspec.Struct, frozen=True):
     """Where an entry's application is reached."""
 
     entry: Entry

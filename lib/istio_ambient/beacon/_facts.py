@@ -3,9 +3,10 @@
 
 """The facts of one hook of istio-beacon-k8s, and what follows from them directly."""
 
-import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from istio_ambient import authorization, gateways, kube
 from istio_ambient.beacon._config import Config
@@ -21,8 +22,7 @@ MAX_WATCHED = 16
 """Addresses that one unit tries to connect to."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, dict=True):
     """Options, databags and the state of the cluster, as one hook has read them."""
 
     model: str
@@ -35,7 +35,7 @@ class Facts:
     """Access requests of applications, which are granted for what belongs to them."""
     own_requests: tuple[authorization.AccessRequest, ...] = ()
     """Access requests of the charm itself, which are always granted."""
-    ingress: IngressFacts = dataclasses.field(default_factory=IngressFacts)
+    ingress: IngressFacts = msgspec.field(default_factory=IngressFacts)
     """What ingress gateways may reach; read where their requests pass the waypoint."""
     admitted: bool = True
     """Whether an earlier hook has written what gateways need at the waypoint; see `admits`."""
@@ -43,7 +43,7 @@ class Facts:
     """Targets whose policies in the cluster the option `extra-access` may have a part in."""
     requesters: frozenset[authorization.Requester] = frozenset()
     """The applications that are related over `service-mesh`."""
-    config: Config = dataclasses.field(default_factory=Config)
+    config: Config = msgspec.field(default_factory=Config)
     trust_domains: tuple[str, ...] = authorization.DEFAULT_TRUST_DOMAINS
     """That of the mesh, and its aliases: policies name identities in each of them."""
     problems: tuple[Problem, ...] = ()
@@ -172,7 +172,7 @@ class Facts:
         if not self.config.manage_authorization_policies:
             return authorization.Outcomes()
         found = self._of_applications
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             found,
             granted=(*self._granted, *self.gateway_requests),
             pending=(*self.pending, *self.extra.pending, *found.pending),

@@ -4,13 +4,13 @@
 """The reconciling charm: every event gathers facts, builds, applies, publishes and reports."""
 
 import abc
-import dataclasses
 import datetime
 import functools
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+import msgspec
 import ops
 
 from istio_ambient import kube, resources
@@ -36,7 +36,7 @@ NO_OPTIONS = "Juju refuses config-get: run the action again"
 
 C = TypeVar("C")
 F = TypeVar("F")
-"""The facts of one charm: a frozen dataclass of config, databags and cluster reads."""
+"""The facts of one charm: a frozen struct of config, databags and cluster reads."""
 
 
 class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
@@ -66,7 +66,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         super().__init__(framework)
         outward.make_logs_printable()
         pod = self.unit.name.replace("/", "-")
-        self.identity = dataclasses.replace(
+        self.identity = msgspec.structs.replace(
             resources.identity(self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS),
             token_hint=f"kubectl -n {self.model.name} delete pod {pod}",
         )
@@ -328,7 +328,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
             for kind, error in taken.unread.items():
                 if kind not in live.unread:
                     self._add_fault(error)
-            live = dataclasses.replace(live, unread={**live.unread, **taken.unread})
+            live = msgspec.structs.replace(live, unread={**live.unread, **taken.unread})
             gone = owners.abandoned(self.client, self.identity, taken.objects.values())
             plan = kube.plan_of(desired, live, taken.objects, gone)
         return kube.withheld(plan, live)
@@ -400,8 +400,8 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
         kinds = {kube.kind_of(kind) for kind in self.SEPARABLE}
         reason = f"waits for {unknown}"
         held = {ref: reason for ref in live.objects if ref.kind in kinds}
-        desired = dataclasses.replace(desired, held={**desired.held, **held})
-        return self._write(desired, dataclasses.replace(live, unknown=unknown))[0]
+        desired = msgspec.structs.replace(desired, held={**desired.held, **held})
+        return self._write(desired, msgspec.structs.replace(live, unknown=unknown))[0]
 
     def _desired(self, facts: F) -> Desired:
         desired = self.desired(facts)
@@ -517,7 +517,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
     def _all_findings(self) -> status.Findings:
         """The findings of the reconcile, and what Juju refused in this hook."""
         found, refused = self.findings, status.pending(self.relations.refused)
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             found,
             problems=[*found.problems, *self.relations.problems],
             readiness=[*found.readiness, *refused],

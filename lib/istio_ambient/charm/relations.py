@@ -12,7 +12,6 @@ docs/explanation/refused-by-juju.md.
 """
 
 import contextlib
-import dataclasses
 import json
 import logging
 import subprocess
@@ -20,6 +19,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from time import time as now
 from typing import Any, cast
 
+import msgspec
 import ops
 
 from istio_ambient.values.problem_codes import Code
@@ -36,8 +36,7 @@ _REPORTS_MODELS = "3.6.2"
 """The first Juju with `relation-model-get`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Relation:
+class Relation(msgspec.Struct, frozen=True):
     """A relation, as far as it is known without asking Juju for its units.
 
     ops' own class asks for the units of every relation of an endpoint, a process each.

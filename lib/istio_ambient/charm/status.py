@@ -8,13 +8,12 @@ place, and what is wrong. Everything is in the log and in the action `status-det
 message names where it leaves something out.
 """
 
-import dataclasses
 import datetime
 import enum
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 import ops
 
 from istio_ambient import kube
@@ -41,33 +40,34 @@ class Config(CharmConfig):
     """Seconds; the default is that of a charm without the option."""
 
 
-@dataclass
-class Findings:
+class Findings(msgspec.Struct):
     """What a reconcile found; the unit status follows from it alone."""
 
-    problems: list[Problem] = field(default_factory=list[Problem])
+    problems: list[Problem] = msgspec.field(default_factory=list[Problem])
     """What an operator has to correct."""
-    warnings: list[Problem] = field(default_factory=list[Problem])
+    warnings: list[Problem] = msgspec.field(default_factory=list[Problem])
     """Problems in spite of which the status may be active."""
-    faults: list[kube.Fault] = field(default_factory=list[kube.Fault])
+    faults: list[kube.Fault] = msgspec.field(default_factory=list[kube.Fault])
     """Failed requests to the API server."""
-    failed: dict[kube.Ref, kube.Change] = field(default_factory=dict[kube.Ref, kube.Change])
+    failed: dict[kube.Ref, kube.Change] = msgspec.field(
+        default_factory=dict[kube.Ref, kube.Change]
+    )
     """What could not be written."""
-    written: list[kube.Change] = field(default_factory=list[kube.Change])
+    written: list[kube.Change] = msgspec.field(default_factory=list[kube.Change])
     """What this hook has changed in the cluster."""
-    repaired: list[kube.Change] = field(default_factory=list[kube.Change])
+    repaired: list[kube.Change] = msgspec.field(default_factory=list[kube.Change])
     """Objects that another writer changed, and that are as desired again."""
-    refused: list[kube.Change] = field(default_factory=list[kube.Change])
+    refused: list[kube.Change] = msgspec.field(default_factory=list[kube.Change])
     """Objects whose name another owner has taken."""
-    deferred: list[kube.Change] = field(default_factory=list[kube.Change])
+    deferred: list[kube.Change] = msgspec.field(default_factory=list[kube.Change])
     """Objects whose kind the cluster does not serve yet."""
     deferred_since: datetime.datetime | None = None
     """When the wait for these kinds began; None: unknown."""
     deferred_remedy: str = ""
     """What to do about these kinds; empty: to wait."""
-    held: list[kube.Change] = field(default_factory=list[kube.Change])
+    held: list[kube.Change] = msgspec.field(default_factory=list[kube.Change])
     """Objects that keep their version until another is ready."""
-    readiness: list[kube.Readiness] = field(default_factory=list[kube.Readiness])
+    readiness: list[kube.Readiness] = msgspec.field(default_factory=list[kube.Readiness])
     """Everything that is waited for, and what is ready already."""
     message: str = ""
     """The text of an active status."""
@@ -90,8 +90,7 @@ _STATUSES = {
 }
 
 
-@dataclass(frozen=True)
-class Reported:
+class Reported(msgspec.Struct, frozen=True):
     """One problem that the status reports, or leaves to the action."""
 
     problem: Problem
@@ -183,7 +182,9 @@ def reported(findings: Findings, ready_timeout: float) -> list[Reported]:
         *(of_change(Code.NAME_TAKEN, each, "rename or remove it") for each in findings.refused),
         *(_of_readiness(each, f"not ready for more than {ready_timeout:g} s: ") for each in late),
     ]
-    restored = (dataclasses.replace(c, reason=f"{c.reason}: restored") for c in findings.repaired)
+    restored = (
+        msgspec.structs.replace(c, reason=f"{c.reason}: restored") for c in findings.repaired
+    )
     waiting = [
         *(fault.problem for fault in findings.faults if fault.transient),
         *(_of_readiness(e) for e in waits if not (e.ready or e.told_late or e in late)),

@@ -10,7 +10,6 @@ ten minutes.
 """
 
 import concurrent.futures
-import dataclasses
 import datetime
 import email.utils
 import logging
@@ -19,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import httpx2
+import msgspec
 from lightkube.resources.discovery_v1 import EndpointSlice
 
 from istio_ambient import acceptance, kube, resources
@@ -44,8 +44,7 @@ _MAX_ISTIODS = 16
 _UNREADABLE = "its answer cannot be read"
 
 
-@dataclasses.dataclass(frozen=True)
-class Istiods:
+class Istiods(msgspec.Struct, frozen=True):
     """Every istiod that serves, and the token that it takes."""
 
     addresses: tuple[str, ...]
@@ -222,12 +221,11 @@ def _ask(address: str, token: str, namespace: str) -> Report:
     found = acceptance.read_proxies(status.text) if status.status == 200 else None
     if found is None:
         fault = status.fault if status.status != 200 else _UNREADABLE
-        return dataclasses.replace(report, fault=fault)
-    return dataclasses.replace(report, now=status.now, proxies=found)
+        return msgspec.structs.replace(report, fault=fault)
+    return msgspec.structs.replace(report, now=status.now, proxies=found)
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What one request to an istiod led to."""
 
     status: int = 0

@@ -35,10 +35,10 @@ def readiness(
     gateway = live.get(resources.Gateway, name, namespace)
     if gateway is None:
         code, reason = _absence(live)
-        return kube.Readiness(what, False, reason, live.since, code=code)
+        return kube.Readiness(what, False, code, reason, live.since)
     reason = gateways.unmade_reason(kube.manifest_of(gateway))
     made = gateway.metadata.creationTimestamp
-    unmade = kube.Readiness(what, False, reason, made, code=Code.WORKLOAD_NOT_READY)
+    unmade = kube.Readiness(what, False, Code.WORKLOAD_NOT_READY, reason, made)
     return kube.deployment_readiness(client, namespace, workload, what, unmade)
 
 

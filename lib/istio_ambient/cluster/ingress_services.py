@@ -3,9 +3,9 @@
 
 """Reads from the API server that routes depend on: as many for one application as for many."""
 
-import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import msgspec
 from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
@@ -107,7 +107,7 @@ def in_force(
     """
     facts = found.facts
     if unguarded:
-        return dataclasses.replace(facts, unguarded=unguarded)
+        return msgspec.structs.replace(facts, unguarded=unguarded)
     if not facts.needs_authentication:
         return facts
     kinds = tuple(ingress.KINDS.values())
@@ -124,7 +124,7 @@ def in_force(
     policies = ingress.authentication_in_force(live)
     if (routes, policies) == (facts.live_routes, facts.authentication_in_force):
         return facts
-    return dataclasses.replace(facts, live_routes=routes, authentication_in_force=policies)
+    return msgspec.structs.replace(facts, live_routes=routes, authentication_in_force=policies)
 
 
 def _foreign_routes(

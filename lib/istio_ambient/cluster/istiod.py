@@ -3,11 +3,11 @@
 
 """Find istiod and its settings that decide about access; no relation to istio-k8s is needed."""
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap
 
@@ -56,8 +56,7 @@ class NoIstiodError(LookupError):
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Istiod:
+class Istiod(msgspec.Struct, frozen=True):
     """The settings of istiod that decide about access, beside policies."""
 
     root_namespace: str
@@ -66,7 +65,7 @@ class Istiod:
     """Whether a workload accepts requests of its own waypoint without a policy for them."""
     owner: str = ""
     """`<model>/<application>` that installed it; empty: another installer."""
-    mesh: MeshSettings = dataclasses.field(default_factory=MeshSettings)
+    mesh: MeshSettings = msgspec.field(default_factory=MeshSettings)
     """What of the mesh config decides about requests."""
 
 

@@ -3,9 +3,9 @@
 
 """Ask whether istiods use the applied MeshConfig, and whether proxies live with it."""
 
-import dataclasses
 from collections.abc import Sequence
 
+import msgspec
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import acceptance, control_plane, kube
@@ -13,8 +13,7 @@ from istio_ambient.acceptance import Finding, Report
 from istio_ambient.cluster import acceptance as asked
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What istiods and proxies make of the applied MeshConfig."""
 
     findings: list[Finding]
@@ -94,7 +93,7 @@ def _new_words(reports: Sequence[Report], before: frozenset[tuple[str, str]]) ->
             for report in reports
             for proxy in report.proxies
             for each in proxy.acknowledgements
-            if acceptance.refusals([dataclasses.replace(report, proxies=(proxy,))]) - before
+            if acceptance.refusals([msgspec.structs.replace(report, proxies=(proxy,))]) - before
             and each.error
         ),
         "",

@@ -10,8 +10,8 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from lightkube.resources.core_v1 import ConfigMap, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 
@@ -32,8 +32,7 @@ _API_SERVER = ("default", "kubernetes")
 """Namespace and name of its Service."""
 
 
-@dataclass(frozen=True)
-class ClusterFacts:
+class ClusterFacts(msgspec.Struct, frozen=True):
     """What a fetch has to know of the cluster."""
 
     forbidden: frozenset[networks.Address] = frozenset()

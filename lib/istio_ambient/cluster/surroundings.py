@@ -3,11 +3,11 @@
 
 """Read what the preflight has to know of a cluster: a few requests for a cluster of any size."""
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from lightkube.models.core_v1 import (
     Capabilities,
     Container,
@@ -187,7 +187,7 @@ def _security_groups(
     if not groups.pod_interfaces:
         return groups
     policies = _of_a_cni(client, resources.SecurityGroupPolicy)
-    return dataclasses.replace(groups, policies=bool(policies))
+    return msgspec.structs.replace(groups, policies=bool(policies))
 
 
 def _routes_via_host(client: kube.Client) -> bool | None:

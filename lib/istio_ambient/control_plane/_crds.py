@@ -3,10 +3,10 @@
 
 """The custom resource definitions to apply, and a check of those of other installers."""
 
-import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
+import msgspec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
@@ -16,8 +16,7 @@ from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
-@dataclasses.dataclass(frozen=True)
-class Definitions:
+class Definitions(msgspec.Struct, frozen=True):
     """Objects to apply, and problems with definitions that others have installed."""
 
     objects: tuple[kube.Resource, ...]

@@ -3,8 +3,9 @@
 
 """The facts from which the desired objects of the control plane follow."""
 
-import dataclasses
 from collections.abc import Mapping
+
+import msgspec
 
 from istio_ambient import kube, preflight
 from istio_ambient.control_plane._config import Config
@@ -15,8 +16,7 @@ from istio_ambient.preflight import Surroundings
 from istio_ambient.values.problems import Problem
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Configuration, databags and cluster reads of one hook."""
 
     model: str
@@ -24,13 +24,13 @@ class Facts:
     app: str
     replicas: int = 1
     """Number of istiod pods, at least one."""
-    pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    pod_labels: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """For the pods of istiod, istio-cni and ztunnel."""
-    config: Config = dataclasses.field(default_factory=Config)
-    site_ca: SiteCA = dataclasses.field(default_factory=SiteCA)
+    config: Config = msgspec.field(default_factory=Config)
+    site_ca: SiteCA = msgspec.field(default_factory=SiteCA)
     """From the secret of option `ca-secret`."""
-    integrations: Integrations = dataclasses.field(default_factory=Integrations)
-    around: Surroundings = dataclasses.field(default_factory=Surroundings)
+    integrations: Integrations = msgspec.field(default_factory=Integrations)
+    around: Surroundings = msgspec.field(default_factory=Surroundings)
     """Other parts of the cluster."""
     live: kube.Live | None = None
     """Our objects in the cluster; None: there are none yet."""

@@ -3,9 +3,10 @@
 
 """What other applications add: trace collector, external authorizers, certificate authorities."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from istio_ambient import manifests
 from istio_ambient.interfaces import certificate_transfer, istio_ingress_config, tracing
@@ -22,8 +23,7 @@ AUTHORITIES = "jwks-ca-cert"
 """Endpoints of these relations."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Remote:
+class Remote(msgspec.Struct, frozen=True):
     """The databags of a remote application in one relation."""
 
     relation: int
@@ -34,16 +34,15 @@ class Remote:
     """The databags of its units, for interfaces that use them."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Integrations:
+class Integrations(msgspec.Struct, frozen=True):
     """The valid part of what other applications sent, and problems for the rest."""
 
     tracing: Endpoint | None = None
-    ext_authz_providers: Mapping[str, Authorizer] = dataclasses.field(
+    ext_authz_providers: Mapping[str, Authorizer] = msgspec.field(
         default_factory=dict[str, Authorizer]
     )
     """By their name in MeshConfig."""
-    provider_names: Mapping[int, str] = dataclasses.field(default_factory=dict[int, str])
+    provider_names: Mapping[int, str] = msgspec.field(default_factory=dict[int, str])
     """Provider to name in the reply to an ingress once MeshConfig has it, by relation id."""
     jwks_ca: str = ""
     """PEM bundle."""

@@ -8,12 +8,12 @@ and after whichever restart. What was refused is not tried again until the optio
 istiods have taken once is not blamed for what is refused later, for another reason.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from lightkube.resources.core_v1 import ConfigMap
 
 from istio_ambient import acceptance, kube, manifests, resources
@@ -30,8 +30,7 @@ _MAX_WORDS = 300
 _SHOWN = 50
 
 
-@dataclasses.dataclass(frozen=True)
-class RefusedOverlay:
+class RefusedOverlay(msgspec.Struct, frozen=True):
     """An overlay that was refused."""
 
     digest: str

@@ -11,9 +11,9 @@ subject_name); BoringSSL (crypto/x509); RFC 5280, section 4.2.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -42,8 +42,7 @@ _ALL_SERVICES = ("", "svc", ".svc")
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
 
-@dataclass(frozen=True)
-class Defect:
+class Defect(msgspec.Struct, frozen=True):
     """Why a certificate is of no use, and what to do."""
 
     message: str

@@ -7,6 +7,8 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
+import msgspec
+
 from istio_ambient import manifests
 from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.problem_codes import Code
@@ -15,8 +17,7 @@ from istio_ambient.values.problems import InvalidValueError, Problem
 CA_SECRET = "ca-secret"  # noqa: S105 - the name of an option
 
 
-@dataclasses.dataclass(frozen=True)
-class SiteCA:
+class SiteCA(msgspec.Struct, frozen=True):
     """The certificate authority of option `ca-secret`."""
 
     mesh_ca: manifests.MeshCA | None = None

@@ -8,10 +8,11 @@ data plane is never ahead of the control plane. Patches of a minor version go wi
 Source: https://istio.io/latest/docs/releases/supported-releases/#control-planedata-plane-skew.
 """
 
-import dataclasses
 import functools
 import re
 from collections.abc import Iterator
+
+import msgspec
 
 from istio_ambient import kube, manifests
 from istio_ambient.control_plane._rollout import ISTIOD, WORKLOADS
@@ -25,8 +26,7 @@ _TAG = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]+))?(?:[-_.+].*)?")
 
 
 @functools.total_ordering
-@dataclasses.dataclass(frozen=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """A release of Istio, as the tag of an image begins: `1.9.4`, `v1.9.4-mirror.2`, `1.9-dev`."""
 
     minor: tuple[int, int]

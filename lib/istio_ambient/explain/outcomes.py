@@ -7,6 +7,8 @@ import dataclasses
 import enum
 from collections.abc import Iterable
 
+import msgspec
+
 from istio_ambient import authorization, beacon
 from istio_ambient.authorization import AccessRequest, Operation, evaluator
 from istio_ambient.values import tables
@@ -168,7 +170,7 @@ def _of_problem(problem: Problem, outcome: Outcome) -> RequestOutcome:
 def _of_option(problem: Problem, outcome: Outcome) -> RequestOutcome:
     """Return the outcome of an entry of `extra-access`, under the name that its requests have."""
     requester, field = beacon.EXTRA_REQUESTER, problem.field.partition(" ")[2]
-    named = dataclasses.replace(
+    named = msgspec.structs.replace(
         problem, app=requester.app, endpoint=requester.endpoint, field=field
     )
     return _of_problem(named, outcome)

@@ -13,6 +13,7 @@ from istio_ambient import authorization, beacon, resources
 from istio_ambient.authorization import AccessRequest, evaluator
 from istio_ambient.explain import origins, outcomes, own_policy
 from istio_ambient.explain.applications import NamedDestination, NamedSource, SourceKind
+from istio_ambient.values.config import InvalidEntriesError
 
 ENDPOINT = "service-mesh"
 METRICS_ENDPOINT = "metrics-endpoint"
@@ -256,7 +257,7 @@ def _not_requested(case: Case, hop: evaluator.Hop) -> Iterator[str]:
 def extra_access(
     case: Case, clients: Mapping[str, Any], hop: evaluator.Hop | None = None
 ) -> Iterator[str]:
-    """Yield the entry of the option `extra-access` that allows a request.
+    """Yield the entry of the option `extra-access` that allows a request, if the option reads it.
 
     Args:
         case: the request.
@@ -275,6 +276,11 @@ def extra_access(
         entry |= {"methods": [request.method]} if request.method else {}
         entry |= {"paths": [request.path.partition("?")[0]]} if request.path else {}
     text = json.dumps([entry])
+    try:
+        beacon.parse_extra_access(text)
+    except InvalidEntriesError:
+        # What a log names as a client may be no name that Kubernetes has.
+        return
     yield f"add this to the option extra-access of {case.facts.app}: {text}"
 
 

@@ -3,10 +3,10 @@
 
 """A Gateway as objects: the Gateway itself, its parameters for istiod, and its scale."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from lightkube.models import autoscaling_v2, meta_v1
 from lightkube.resources import autoscaling_v2 as autoscaling
 from lightkube.resources import core_v1
@@ -21,8 +21,7 @@ APART: frozenset[kube.ResourceType] = frozenset(KINDS) - {resources.Gateway}
 """Those on whose live objects nothing depends."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Gateway:
+class Gateway(msgspec.Struct, frozen=True):
     """A Gateway to apply, with the settings of what istiod makes of it."""
 
     name: str
@@ -33,14 +32,14 @@ class Gateway:
     listeners: Sequence[Mapping[str, Any]]
     """As in `spec.listeners` of the Gateway."""
     replicas: int = 1
-    labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Labels of the Gateway itself."""
-    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    annotations: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Likewise; istiod copies neither into the pods."""
-    pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
-    pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    pod_labels: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    pod_annotations: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Of the pods alone: what `spec.infrastructure` names gets onto Deployment and Service too."""
-    settings: Settings | None = dataclasses.field(default_factory=Settings)
+    settings: Settings | None = msgspec.field(default_factory=Settings)
     """None: an option is invalid, and the last valid settings stay."""
 
 

@@ -9,11 +9,11 @@ Each key holds a strategic merge patch of one object that istiod renders from it
 HorizontalPodAutoscaler only where there is a key for it; here it makes the former only.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import msgspec
 from lightkube.models import meta_v1
 from lightkube.resources import core_v1
 
@@ -38,11 +38,10 @@ ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 TrafficPolicy = Literal["Cluster", "Local"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """Differences from what istiod makes of a Gateway on its own account."""
 
-    pods: PodSettings = dataclasses.field(default_factory=PodSettings)
+    pods: PodSettings = msgspec.field(default_factory=PodSettings)
     service_type: ServiceType = "ClusterIP"
     external_traffic_policy: TrafficPolicy = "Cluster"
     """`Local`: pods see the addresses of clients, and nodes without a pod do not answer.

@@ -8,7 +8,8 @@ hosts → listeners → backends → routes → what is served → authenticatio
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.ingress import authentication, objects, routing
@@ -31,8 +32,7 @@ APART = frozenset[kube.ResourceType]({*gateways.APART, resources.DestinationRule
 """Those on whose live objects nothing depends."""
 
 
-@dataclass(frozen=True)
-class Ingress:
+class Ingress(msgspec.Struct, frozen=True, dict=True):
     """Everything that follows from the facts of one hook, computed once."""
 
     facts: Facts

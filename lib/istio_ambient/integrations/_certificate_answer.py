@@ -3,15 +3,14 @@
 
 """What follows for the gateway from the relation with a certificate authority."""
 
-import dataclasses
+import msgspec
 
 from istio_ambient import ingress
 from istio_ambient.values.problems import Problem
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The certificate to use now, and the problems with what was issued."""
 
-    tls: ingress.Tls = dataclasses.field(default_factory=ingress.Tls)
+    tls: ingress.Tls = msgspec.field(default_factory=ingress.Tls)
     problems: tuple[Problem, ...] = ()

@@ -4,8 +4,9 @@
 """From databags to access requests: interfaces and `authorization` know nothing of each other."""
 
 import collections
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
 
 from istio_ambient import authorization
 from istio_ambient.interfaces import service_mesh
@@ -49,8 +50,7 @@ def of_applications(
     return requests, problems
 
 
-@dataclasses.dataclass(frozen=True)
-class _Earlier:
+class _Earlier(msgspec.Struct, frozen=True):
     """Which requesters have policies for which targets, found without asking each target."""
 
     by_requester: dict[str, dict[authorization.Target, bool | None]]

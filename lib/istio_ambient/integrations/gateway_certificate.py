@@ -9,11 +9,11 @@ hook. So the databag is read here first, and the library runs only on a valid on
 refuses while it runs is a problem of the relation, and the certificate in use stays.
 """
 
-import dataclasses
 import datetime
 import functools
 from collections.abc import Callable, Sequence
 
+import msgspec
 import ops
 from charmlibs.interfaces import tls_certificates as published
 
@@ -263,9 +263,9 @@ class GatewayCertificate:
         message = f"refused ({error.name}): {error.message}"
         problem = self._problem(Code.CERTIFICATE_DENIED, app, "request_errors", message, remedy)
         if error.code == published.CertificateRequestErrorCode.SERVER_NOT_AVAILABLE:
-            tls = dataclasses.replace(answer.tls, awaited=str(problem))
-            return dataclasses.replace(answer, tls=tls)
-        return dataclasses.replace(answer, problems=(*answer.problems, problem))
+            tls = msgspec.structs.replace(answer.tls, awaited=str(problem))
+            return msgspec.structs.replace(answer, tls=tls)
+        return msgspec.structs.replace(answer, problems=(*answer.problems, problem))
 
     def _no_addresses(self, app: str) -> Problem:
         message = f"issues no certificate for {self._names[0]}"

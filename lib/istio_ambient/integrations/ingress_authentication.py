@@ -9,7 +9,8 @@ policy refers to.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istio_ambient import authorization, ingress
 from istio_ambient.integrations.requesters import RequesterDatabag
@@ -42,11 +43,10 @@ DENIED_HEADERS = ("content-type", "set-cookie")
 """Headers of the authorizer's answer that the client gets, beside status and location."""
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(msgspec.Struct, frozen=True):
     """The state of the login, and what the control plane needs for it."""
 
-    auth: ingress.ForwardAuth = field(default_factory=ingress.ForwardAuth)
+    auth: ingress.ForwardAuth = msgspec.field(default_factory=ingress.ForwardAuth)
     authorizer: istio_ingress_config.Authorizer | None = None
     """Published to the control plane; None: there is none."""
     problems: tuple[Problem, ...] = ()

@@ -4,14 +4,14 @@
 """The application at the other end of a relation, as Juju reports it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient import authorization
 from istio_ambient.charm.relations import Relation, Relations
 
 
-@dataclass(frozen=True)
-class RequesterDatabag:
+class RequesterDatabag(msgspec.Struct, frozen=True):
     """The databag that a remote application has written."""
 
     requester: authorization.Requester

@@ -4,8 +4,9 @@
 """The applications that scrape a charm's units, and the access that they need for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from istio_ambient import authorization, charm
 from istio_ambient.charm import observability
@@ -17,15 +18,14 @@ from istio_ambient.values.problems import Problem
 CROSS_MODEL = "provide-cmr-mesh"
 
 
-@dataclass(frozen=True)
-class Scrapers:
+class Scrapers(msgspec.Struct, frozen=True):
     """The applications related to a charm's metrics endpoint."""
 
     model: str
     app: str
     """Our application, whose units are scraped."""
     requesters: tuple[authorization.Requester, ...] = ()
-    remotes: Mapping[str, cross_model_mesh.RemoteApplication] = field(
+    remotes: Mapping[str, cross_model_mesh.RemoteApplication] = msgspec.field(
         default_factory=dict[str, cross_model_mesh.RemoteApplication]
     )
     """Cross-model identities of remote applications, by their name here."""

@@ -11,15 +11,15 @@ where a job's target says `*`.
 dashboard compressed with LZMA and encoded in base64, and a `uuid` that changes when they do.
 """
 
-import dataclasses
 import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 
-@dataclasses.dataclass(frozen=True)
-class Topology:
+
+class Topology(msgspec.Struct, frozen=True):
     """The source of metrics, in Juju's terms."""
 
     model: str
@@ -42,7 +42,7 @@ def dump_scrape(
     jobs = [{"static_configs": [{"targets": [f"*:{port}"]}]}]
     databag = {
         "scrape_jobs": json.dumps(jobs),
-        "scrape_metadata": json.dumps(dataclasses.asdict(topology), sort_keys=True),
+        "scrape_metadata": json.dumps(msgspec.structs.asdict(topology), sort_keys=True),
     }
     if alert_rules is not None:
         databag["alert_rules"] = json.dumps(alert_rules, sort_keys=True)
@@ -75,7 +75,7 @@ def dump_dashboards(topology: Topology, dashboards: Mapping[str, str]) -> dict[s
     # It takes longer to import than any other library of a hook, most of which publish none.
     from cosl import DashboardPath40UID, LZMABase64
 
-    source = dataclasses.asdict(topology)
+    source = msgspec.structs.asdict(topology)
     charm_name = source.pop("charm_name")
     names = {path: path.rpartition("/")[2].partition(".")[0] for path in sorted(dashboards)}
     templates = {

@@ -11,11 +11,11 @@ list of the applications whose requests need a decision.
 a decision, unless its route is explicitly unauthenticated.
 """
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
+import msgspec
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
@@ -36,7 +36,7 @@ def _address(text: str) -> urls.Url:
         raise InvalidValueError("an IP address", "use the full name of a Service")
     # istiod knows Services by their full names only, and denies every request for any other.
     host = f"{url.host}.cluster.local" if url.host.endswith(".svc") else url.host
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         url, host=hostnames.service_host(host), path=urls.path_prefix(url.path)
     )
 
@@ -44,8 +44,8 @@ def _address(text: str) -> urls.Url:
 class Decisions(Databag, extra="ignore"):
     """The service that decides: an external authorizer."""
 
-    address: Annotated[urls.Url, pydantic.BeforeValidator(_address)] = pydantic.Field(
-        alias=ADDRESS
+    address: Annotated[pydantic.InstanceOf[urls.Url], pydantic.BeforeValidator(_address)] = (
+        pydantic.Field(alias=ADDRESS)
     )
     """Its host is the full name of a Service; its path, which may be empty, is put before the path
     of the request that needs a decision."""

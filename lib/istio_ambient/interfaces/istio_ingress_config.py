@@ -14,12 +14,12 @@ One that does not know the key sends check requests without the prefix, and the 
 answer these with a page that means no decision.
 """
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping
 from typing import Literal
 
+import msgspec
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
@@ -75,8 +75,7 @@ def parse(
     return reader.whole(Authorizer, plain=_PLAIN), reader.problems
 
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """The control plane's answer about our authorizer."""
 
     provider_name: str = ""

@@ -11,9 +11,9 @@ An invalid listener or route is dropped; the others stay.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
+import msgspec
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
@@ -249,8 +249,7 @@ class GrpcRoute(_Route):
         return self.filters[0].redirect if self.filters else None
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True):
     """The valid part of what an application requests."""
 
     model: str
@@ -269,8 +268,7 @@ class _Envelope(Databag):
     grpc_routes: Annotated[tuple[Any, ...], pydantic.Field(max_length=MAX_ROUTES)] | None = None
 
 
-@dataclass
-class _Limits:
+class _Limits(msgspec.Struct):
     """What the routes of one databag may have together; decided before they are read."""
 
     places: int = MAX_PLACES

@@ -8,11 +8,11 @@ the labels that put a pod and its Service on the mesh) and `mesh_type` (`"istio"
 holds `policies`, a list of `MeshPolicy`.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
+import msgspec
 import pydantic
 
 from istio_ambient.interfaces._reader import Databag, Reader
@@ -118,8 +118,7 @@ class MeshPolicy(_Target, extra="forbid"):
             raise InvalidValueError("a unit policy with hosts, methods or paths", remedy)
 
 
-@dataclasses.dataclass(frozen=True)
-class Unread:
+class Unread(msgspec.Struct, frozen=True):
     """The target of an entry that was dropped, as far as it is known.
 
     Such a target must not stay open to all workloads because no entry about it is valid.
@@ -139,11 +138,10 @@ class Unread:
         return self.target_type, self.target_app_name, self.target_service, labels
 
 
-@dataclasses.dataclass(frozen=True)
-class Policies:
+class Policies(msgspec.Struct, frozen=True):
     """The requests of one application."""
 
-    entries: Mapping[str, MeshPolicy] = dataclasses.field(default_factory=dict[str, MeshPolicy])
+    entries: Mapping[str, MeshPolicy] = msgspec.field(default_factory=dict[str, MeshPolicy])
     """The valid entries by their place in the databag: `policies[2]`."""
     unread: tuple[Unread, ...] = ()
     """The targets of the entries that were dropped."""

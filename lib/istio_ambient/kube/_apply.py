@@ -7,7 +7,8 @@ import concurrent.futures
 import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from istio_ambient.kube import _faults, _guards, _kinds, _requests
 from istio_ambient.kube._client import Client, prepare_decoders
@@ -25,17 +26,16 @@ WRITERS = 8
 """Writes at the same time: with more, the API server is no faster."""
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True):
     """The outcome of a plan."""
 
     done: tuple[Change, ...] = ()
     faults: tuple[_faults.Fault, ...] = ()
-    failed: Mapping[Ref, Change] = field(default_factory=dict[Ref, Change])
+    failed: Mapping[Ref, Change] = msgspec.field(default_factory=dict[Ref, Change])
     """What the faults are about."""
     held: tuple[Change, ...] = ()
     """Changes that were not made, since they depend on one that failed."""
-    objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
+    objects: Mapping[Ref, Resource] = msgspec.field(default_factory=dict[Ref, Resource])
     """Each object created, updated or replaced, as the API server returned it."""
 
     def live(self, before: Live) -> Live:
@@ -51,7 +51,7 @@ class Applied:
             for ref, obj in before.objects.items()
             if ref not in deleted or obj.metadata.finalizers
         }
-        return replace(before, objects={**kept, **self.objects})
+        return msgspec.structs.replace(before, objects={**kept, **self.objects})
 
 
 _NONE: Mapping[Ref, Change] = {}
@@ -107,18 +107,17 @@ def _stages(plan: Plan) -> Iterator[list[Write]]:
         yield list(found)
 
 
-@dataclass
-class _Run:
+class _Run(msgspec.Struct):
     """The state of one application of a plan."""
 
     client: Client
     identity: Identity
     plan: Plan
     failed: dict[Ref, Change]
-    done: list[Change] = field(default_factory=list[Change])
-    faults: list[_faults.Fault] = field(default_factory=list[_faults.Fault])
-    held: list[Change] = field(default_factory=list[Change])
-    objects: dict[Ref, Resource] = field(default_factory=dict[Ref, Resource])
+    done: list[Change] = msgspec.field(default_factory=list[Change])
+    faults: list[_faults.Fault] = msgspec.field(default_factory=list[_faults.Fault])
+    held: list[Change] = msgspec.field(default_factory=list[Change])
+    objects: dict[Ref, Resource] = msgspec.field(default_factory=dict[Ref, Resource])
 
     def permitted(self, stage: Sequence[Write]) -> list[Write]:
         """Return what is written of a stage; a change that has to wait goes to `held`."""
@@ -128,10 +127,10 @@ class _Run:
             change = write.change
             reason = self._obstacle(change)
             if reason:
-                change = replace(change, verb=Verb.HELD, reason=reason)
+                change = msgspec.structs.replace(change, verb=Verb.HELD, reason=reason)
             change = _guards.held_back(change, guards, self.identity.access)
             if change.verb in WRITES:
-                permitted.append(replace(write, change=change))
+                permitted.append(msgspec.structs.replace(write, change=change))
             elif change is not write.change:
                 self.held.append(change)
         return permitted
@@ -162,7 +161,7 @@ class _Run:
                 self.objects[change.ref] = outcome.answer
             if outcome.fault is not None:
                 self.faults.append(outcome.fault)
-                self.failed[change.ref] = replace(change, altered=outcome.altered)
+                self.failed[change.ref] = msgspec.structs.replace(change, altered=outcome.altered)
             elif not write.is_interim:
                 logger.info("%s", change)
                 self.done.append(change)

@@ -6,11 +6,11 @@
 import contextlib
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 import lightkube
+import msgspec
 
 from istio_ambient.kube import _transport
 from istio_ambient.kube._identity import Identity
@@ -31,8 +31,7 @@ code of their own."""
 _OTHER_OBJECT = re.compile(r"metadata\.uid: Invalid value")
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """One failed request."""
 
     problem: Problem

@@ -9,7 +9,8 @@ changed. Whether what exists is deleted while a guard is missing, the owner deci
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+import msgspec
 
 from istio_ambient.kube._live import Live
 from istio_ambient.kube._objects import kind_of
@@ -51,7 +52,7 @@ def withheld(plan: Plan, live: Live) -> Plan:
     unread = access.guards & {kind_of(kind) for kind in live.unread}
     absent = missing(plan, live) | unread
     changes = (held_back(change, absent, access) for change in plan.changes)
-    return replace(plan, changes=tuple(changes))
+    return msgspec.structs.replace(plan, changes=tuple(changes))
 
 
 def held_back(change: Change, not_in_force: Iterable[str], access: Access) -> Change:
@@ -66,6 +67,6 @@ def held_back(change: Change, not_in_force: Iterable[str], access: Access) -> Ch
     ):
         return change
     reason = f"waits for {guard}, which guards it"
-    return replace(
+    return msgspec.structs.replace(
         change, verb=Verb.HELD, reason=reason, phase=Phase.NEUTRAL, manifest=None, interim=None
     )

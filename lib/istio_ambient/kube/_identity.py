@@ -4,7 +4,8 @@
 """Which objects belong to an owner, and how the owner marks the objects that it applies."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient.kube._objects import Manifest, items, section
 from istio_ambient.kube._phases import NO_ACCESS, Access
@@ -13,8 +14,7 @@ RELEASED = "released"
 """Value of the owner annotation on objects that a removed owner left: the next may adopt them."""
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """The owner of objects in a cluster, and what the engine has to know of it.
 
     The labels find an owner's objects with one LIST a kind. Two owners may share them, so each

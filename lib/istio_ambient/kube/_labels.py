@@ -4,8 +4,9 @@
 """Labels on objects of other owners: merge patches of named labels, and nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
@@ -13,8 +14,7 @@ from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref_in, section
 
 
-@dataclass(frozen=True)
-class LabelPatch:
+class LabelPatch(msgspec.Struct, frozen=True):
     """Labels to set (a string) or to remove (None) on one object of another owner."""
 
     kind: ResourceType
@@ -25,8 +25,7 @@ class LabelPatch:
     """The labels go into the pod template as well, which restarts the pods."""
 
 
-@dataclass(frozen=True)
-class Labelled:
+class Labelled(msgspec.Struct, frozen=True):
     """The outcome of label patches."""
 
     changed: tuple[LabelPatch, ...] = ()

@@ -9,8 +9,9 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from istio_ambient.kube._client import Client, prepare_decoders
 from istio_ambient.kube._faults import RequestError
@@ -37,16 +38,15 @@ _PAUSE_SECONDS = 0.1
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(msgspec.Struct, frozen=True, dict=True):
     """The objects of one owner as they were read."""
 
     identity: Identity
     kinds: tuple[ResourceType, ...] = ()
-    objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
+    objects: Mapping[Ref, Resource] = msgspec.field(default_factory=dict[Ref, Resource])
     missing: frozenset[ResourceType] = frozenset()
     """Kinds that the API server does not serve, since their CRD is not installed."""
-    unread: Mapping[ResourceType, RequestError] = field(
+    unread: Mapping[ResourceType, RequestError] = msgspec.field(
         default_factory=dict[ResourceType, RequestError]
     )
     """Kinds that could not be read, such as one whose conversion webhook is down. Nothing is known
@@ -104,12 +104,11 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
     return Live(identity, tuple(kinds), objects, missing, unread)
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """Objects that have the names of desired ones, of any owner."""
 
-    objects: Mapping[Ref, Resource] = field(default_factory=dict[Ref, Resource])
-    unread: Mapping[ResourceType, RequestError] = field(
+    objects: Mapping[Ref, Resource] = msgspec.field(default_factory=dict[Ref, Resource])
+    unread: Mapping[ResourceType, RequestError] = msgspec.field(
         default_factory=dict[ResourceType, RequestError]
     )
     """Kinds that could not be read: nobody knows whether the names are taken."""

@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -23,8 +22,7 @@ Manifest: TypeAlias = dict[str, Any]
 """An object in Kubernetes' JSON form."""
 
 
-@dataclass(frozen=True, order=True)
-class Ref:
+class Ref(msgspec.Struct, frozen=True, order=True):
     """A reference to one object in a cluster; `namespace` is empty for cluster-scoped kinds."""
 
     api_version: str

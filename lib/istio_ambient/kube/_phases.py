@@ -9,7 +9,8 @@ is written before that, so that access is never wider than before and after the 
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient.kube._objects import Manifest, Ref
 
@@ -31,8 +32,7 @@ class Phase(enum.IntEnum):
     """Deletes: an object that takes access away, or one that does neither."""
 
 
-@dataclass(frozen=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True):
     """An object that decides about access, before and after a plan."""
 
     ref: Ref
@@ -44,8 +44,7 @@ class Transition:
     """Other objects serve requests only while it is in force."""
 
 
-@dataclass(frozen=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """When a change is applied."""
 
     phase: Phase
@@ -57,8 +56,7 @@ def _unplaced(_transitions: Sequence[Transition], _stepwise: bool) -> Mapping[Re
     return {}
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """What the engine has to know of the kinds that decide about access."""
 
     kinds: frozenset[str] = frozenset()

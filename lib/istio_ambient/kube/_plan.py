@@ -5,7 +5,8 @@
 
 import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from istio_ambient.kube import _compare, _kinds, _objects
 from istio_ambient.kube._identity import Identity, former_name
@@ -38,8 +39,7 @@ class Verb(enum.StrEnum):
 WRITES = frozenset({Verb.CREATE, Verb.UPDATE, Verb.REPLACE, Verb.DELETE})
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One object, what is to be done with it, and why."""
 
     verb: Verb
@@ -69,8 +69,7 @@ class Change:
         return f"{self.verb}: {self.ref}" + (f" ({self.reason})" if self.reason else "")
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """One change for each object that is desired or live, in the order of application."""
 
     changes: tuple[Change, ...] = ()
@@ -92,8 +91,7 @@ class Plan:
         return "\n".join(lines) or "no change"
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(msgspec.Struct, frozen=True):
     """Everything that should exist, and the problems that kept a part of it out.
 
     A builder makes it from facts. The same value is applied (`plan`, `apply`, `apply_labels`),
@@ -109,7 +107,7 @@ class Desired:
     """What an operator has to correct. With problems the rest is still applied, unless `hold`."""
     warnings: tuple[Problem, ...] = ()
     """Problems in spite of which the status may be active."""
-    held: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    held: Mapping[Ref, str] = msgspec.field(default_factory=dict[Ref, str])
     """Objects that keep their live version for now, each with the reason; see `plan`."""
     guards: frozenset[Ref] = frozenset()
     """Those of the objects without which nothing of the kinds that `Access.guarded` names may be
@@ -227,7 +225,7 @@ def _or_unknown(change: Change, live: Live) -> Change:
     if change.interim is not None:
         verb = Verb.UPDATE if change.verb is Verb.DELETE else change.verb
         content, phase = change.interim, Phase.NARROW
-        return replace(
+        return msgspec.structs.replace(
             change, verb=verb, manifest=content, interim=None, phase=phase, reason=reason
         )
     return Change(Verb.HELD, change.ref, change.kind, reason)
@@ -263,7 +261,7 @@ def _placed(changes: Iterable[Change], live: Live, guards: Collection[Ref]) -> I
         default = Phase.REMOVE if change.verb is Verb.DELETE else Phase.NEUTRAL
         placement = placements.get(change.ref, Placement(default))
         interim = placement.interim and _interim(change, placement.interim, live)
-        yield replace(change, phase=placement.phase, interim=interim)
+        yield msgspec.structs.replace(change, phase=placement.phase, interim=interim)
 
 
 def _interim(change: Change, content: Manifest, live: Live) -> Manifest:
@@ -326,7 +324,7 @@ def _with_former_marks(manifest: Manifest, identity: Identity) -> tuple[Manifest
             for key, text in annotations.items()
         },
     }
-    former = replace(
+    former = msgspec.structs.replace(
         identity,
         owner_annotation=renamed(identity.owner_annotation),
         hash_annotation=renamed(identity.hash_annotation),

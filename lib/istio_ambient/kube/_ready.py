@@ -6,9 +6,9 @@
 import datetime
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Event, Pod
 
@@ -32,13 +32,14 @@ _LOG_PREFIX = re.compile(r"^(\S{1,40}Z\s+(error|fatal|warn|info|debug)|Error:)\s
 _LOG_ERROR = re.compile(r"\b(error|failed|failure|fatal|cannot|panic|invalid)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Readiness:
+class Readiness(msgspec.Struct, frozen=True):
     """Whether something works, and what it waits for otherwise."""
 
     what: str
     """What waits, as a status names it."""
     ready: bool
+    code: Code
+    """What kind of problem it is while it is not ready."""
     reason: str = ""
     """What it waits for; empty where it is ready."""
     since: datetime.datetime | None = None
@@ -50,8 +51,6 @@ class Readiness:
     """What to do about it; empty: to wait, or what the reason says."""
     image: str = ""
     """Of the workload's first container; empty: it has none, or does not exist."""
-    code: Code = field(kw_only=True)
-    """What kind of problem it is while it is not ready."""
 
     def __post_init__(self) -> None:
         make_printable(self)

@@ -3,7 +3,6 @@
 
 """Requests to the API server. Whatever one ends in, these functions raise `RequestError` only."""
 
-import dataclasses
 import datetime
 import re
 import urllib.parse
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import lightkube
+import msgspec
 from lightkube.models.authentication_v1 import TokenRequestSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccountToken
@@ -246,7 +246,7 @@ def read_from_pod(client: Client, pod: Ref, port: int, path: str) -> str:
     Raises:
         RequestError: on any answer but success.
     """
-    address = dataclasses.replace(pod, name=f"{pod.name}:{port}")
+    address = msgspec.structs.replace(pod, name=f"{pod.name}:{port}")
     return _text(client, address, f"proxy{path}", {}, f"read {path} of {pod}")
 
 
@@ -260,8 +260,7 @@ def _text(client: Client, pod: Ref, what: str, query: Mapping[str, str], doing: 
     return _faults.attempt(doing, request)
 
 
-@dataclasses.dataclass(frozen=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token of a ServiceAccount."""
 
     text: str

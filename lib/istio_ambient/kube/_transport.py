@@ -7,7 +7,6 @@ What comes back is an answer of the Kubernetes API or a typed error. A proxy or 
 between may answer with anything, with any status and content type.
 """
 
-import dataclasses
 import json
 import logging
 import re
@@ -183,8 +182,7 @@ class RetryTransport(httpx2.BaseTransport):
         self._inner.close()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Failed:
+class _Failed(msgspec.Struct, frozen=True):
     """Requests of one sort that failed after each other."""
 
     count: int = 0

@@ -6,8 +6,8 @@
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
+import msgspec
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _compare, _faults, _kinds, _requests
@@ -30,8 +30,7 @@ RECREATION_SECONDS = 10.0
 """What a deletion needs to be left before it, and the creation after it has in any case."""
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """One request to write: the change itself, or its interim content."""
 
     change: Change
@@ -46,8 +45,7 @@ class Write:
         return f"{self.change.verb} {self.change.ref}"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of a write."""
 
     answer: Resource | None = None
@@ -57,8 +55,7 @@ class Outcome:
     """Whether the API server keeps other content than was sent, beside metadata."""
 
 
-@dataclass(frozen=True)
-class Writer:
+class Writer(msgspec.Struct, frozen=True):
     """Sends writes of one owner.
 
     Args:
@@ -143,7 +140,7 @@ class Writer:
     def _recreate(self, write: Write, reason: RequestError) -> Resource:
         """Delete an object and create it again, once it is known that it can be created."""
         ref = write.change.ref
-        other = replace(ref, name=f"{ref.name[: _MAX_NAME - 6]}-tried")
+        other = msgspec.structs.replace(ref, name=f"{ref.name[: _MAX_NAME - 6]}-tried")
         absent = {"resourceVersion": _requests.ABSENT}
         self._apply(write, other, absent, dry_run=True)
         if not self.client.has_time(RECREATION_SECONDS):

@@ -6,17 +6,16 @@
 Source: Istio's documentation, "Platform-Specific Prerequisites" for ambient mode.
 """
 
-import dataclasses
 from typing import Literal, cast
 
+import msgspec
 from lightkube.resources.core_v1 import Node
 
 Platform = Literal["", "microk8s", "k3s", "k3d", "minikube", "gke", "openshift"]
 """Kubernetes distributions with other CNI folders; empty: any other distribution."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PlatformFacts:
+class PlatformFacts(msgspec.Struct, frozen=True):
     """Folders and rules of a distribution that istio-cni and ztunnel depend on."""
 
     name: Platform

@@ -10,7 +10,7 @@ table; nothing here reads the cluster. One module a subject: `_cluster`, `_ciliu
 which hooks do not import.
 """
 
-import dataclasses
+import msgspec
 
 from istio_ambient.preflight import _cilium, _cluster, _network_policies, _other_cnis
 from istio_ambient.preflight._conditions import (
@@ -86,8 +86,7 @@ CONDITIONS: tuple[Condition, ...] = (
 """The table, in the order of the page and of statuses."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Findings:
+class Findings(msgspec.Struct, frozen=True):
     """What hooks find, by what follows from it."""
 
     cni: tuple[Problem, ...]

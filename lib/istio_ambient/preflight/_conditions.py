@@ -3,9 +3,10 @@
 
 """The form of a condition: one thing of a cluster that an ambient mesh depends on."""
 
-import dataclasses
 import enum
 from collections.abc import Callable, Iterable
+
+import msgspec
 
 from istio_ambient import manifests
 from istio_ambient.preflight._surroundings import NetworkPolicies, Surroundings
@@ -34,8 +35,7 @@ class Effect(enum.StrEnum):
     """Hooks do not read what it is about: it grows with the cluster, and is up to tenants."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """What conditions are about."""
 
     around: Surroundings
@@ -61,13 +61,12 @@ def with_policies(
     """
     around = cluster.around
     if around.cilium:
-        cilium = dataclasses.replace(around.cilium, admits_probes=admits_probes)
-        around = dataclasses.replace(around, cilium=cilium)
-    return dataclasses.replace(cluster, around=around, policies=policies)
+        cilium = msgspec.structs.replace(around.cilium, admits_probes=admits_probes)
+        around = msgspec.structs.replace(around, cilium=cilium)
+    return msgspec.structs.replace(cluster, around=around, policies=policies)
 
 
-@dataclasses.dataclass(frozen=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong."""
 
     field: str
@@ -76,8 +75,7 @@ class Finding:
     remedy: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One row of the table."""
 
     name: str

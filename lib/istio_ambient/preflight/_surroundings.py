@@ -3,10 +3,11 @@
 
 """What a control plane depends on in a cluster: facts, read by `cluster.surroundings`."""
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from istio_ambient import kube, manifests
 from istio_ambient.values.decoded import members
@@ -31,8 +32,7 @@ def is_on(settings: Mapping[str, str], key: str) -> bool:
     return settings.get(key, "").strip().lower() in _TRUE
 
 
-@dataclasses.dataclass(frozen=True)
-class NodeFacts:
+class NodeFacts(msgspec.Struct, frozen=True):
     """What one node tells of all nodes."""
 
     platform: manifests.Platform = ""
@@ -41,8 +41,7 @@ class NodeFacts:
     """Whether flannel set up the node's network, as K3s' own CNI does."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Cilium:
+class Cilium(msgspec.Struct, frozen=True):
     """The configuration of Cilium's agents."""
 
     config: Mapping[str, str]
@@ -54,8 +53,7 @@ class Cilium:
     on it, or it cannot be read."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Calico:
+class Calico(msgspec.Struct, frozen=True):
     """Settings of Calico's agents. Source: Calico's documentation, "Felix configuration"."""
 
     ebpf: bool = False
@@ -66,8 +64,7 @@ class Calico:
     """Of the agents' image; None: its tag is none."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SecurityGroups:
+class SecurityGroups(msgspec.Struct, frozen=True):
     """Security groups for pods, of the Amazon VPC CNI."""
 
     pod_interfaces: bool
@@ -78,8 +75,7 @@ class SecurityGroups:
     """Whether there is a SecurityGroupPolicy."""
 
 
-@dataclasses.dataclass(frozen=True)
-class NetworkPolicies:
+class NetworkPolicies(msgspec.Struct, frozen=True):
     """NetworkPolicies, and who on the mesh they may be about."""
 
     policies: tuple[kube.Manifest, ...] = ()
@@ -90,8 +86,7 @@ class NetworkPolicies:
     """Namespace and labels of pods that are on the mesh on their own account."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """Other parts of the cluster that a control plane depends on; read on every hook."""
 
     kubernetes: tuple[int, int] | None = None
@@ -111,7 +106,7 @@ class Surroundings:
     """The Pod Security Standard that the model's namespace enforces by its label; empty: none."""
     other_istios: tuple[str, ...] = ()
     """Objects of another Istio, as `Deployment istio-old/istiod`."""
-    crds: Mapping[str, kube.Manifest] = dataclasses.field(default_factory=dict[str, kube.Manifest])
+    crds: Mapping[str, kube.Manifest] = msgspec.field(default_factory=dict[str, kube.Manifest])
     """Custom resource definitions with names of ours and another owner, by name."""
     abandoned: frozenset[str] = frozenset()
     """Owners of these that are no more, as their annotation names them."""

@@ -3,12 +3,12 @@
 
 """The rows of the action `check`: every condition, and what a mesh that is installed adds."""
 
-import dataclasses
 import datetime
 import enum
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
 from cryptography import x509
 
 from istio_ambient import kube
@@ -48,8 +48,7 @@ SIGNS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One row."""
 
     area: Area
@@ -79,15 +78,14 @@ class Row:
         return {**row, **text, **coded(found.code)}
 
 
-@dataclasses.dataclass(frozen=True)
-class Installed:
+class Installed(msgspec.Struct, frozen=True):
     """What is known of the control plane of this application; each is read as it is now."""
 
     options: Sequence[Problem] = ()
     """Problems of options, secrets and databags."""
     definitions: Sequence[Problem] = ()
     """Problems of custom resource definitions."""
-    workloads: Mapping[str, kube.Readiness | None] = dataclasses.field(
+    workloads: Mapping[str, kube.Readiness | None] = msgspec.field(
         default_factory=dict[str, kube.Readiness | None]
     )
     """By name of the workload; None: it is not installed."""
@@ -141,12 +139,12 @@ def rows(
 def _of_condition(condition: Condition, cluster: Cluster) -> Iterator[Row]:
     row = Row(condition.area, condition.name, condition.title, State.HOLDS)
     if not condition.applies(cluster):
-        yield dataclasses.replace(row, state=State.OPEN, note=f"{condition.about}: not in use")
+        yield msgspec.structs.replace(row, state=State.OPEN, note=f"{condition.about}: not in use")
         return
     problems = condition.problems(cluster)
     warns = condition.effect is Effect.WARN or condition.code.severity is Severity.WARNING
     state = State.WARNS if warns else State.FAILS
-    yield from (dataclasses.replace(row, state=state, problem=each) for each in problems)
+    yield from (msgspec.structs.replace(row, state=state, problem=each) for each in problems)
     if not problems:
         yield row
 
@@ -176,24 +174,24 @@ def _of_workloads(workloads: Mapping[str, kube.Readiness | None]) -> Iterator[Ro
         area = Area.CONTROL_PLANE if name == "istiod" else Area.DATA_PLANE
         row = Row(area, name, f"all pods of {name} are ready", State.HOLDS)
         if readiness is None:
-            yield dataclasses.replace(row, state=State.OPEN, note=_NOT_INSTALLED)
+            yield msgspec.structs.replace(row, state=State.OPEN, note=_NOT_INSTALLED)
         elif readiness.ready:
             yield row
         else:
             found = _problem_of(readiness)
-            yield dataclasses.replace(row, state=State.FAILS, problem=found)
+            yield msgspec.structs.replace(row, state=State.FAILS, problem=found)
 
 
 def _of_differences(differences: Sequence[str] | None, app: str) -> Row:
     row = Row(Area.CONTROL_PLANE, "objects", "objects in the cluster are as desired", State.HOLDS)
     if differences is None:
-        return dataclasses.replace(row, state=State.OPEN, note=_NOT_INSTALLED)
+        return msgspec.structs.replace(row, state=State.OPEN, note=_NOT_INSTALLED)
     if not differences:
         return row
     message = f"{len(differences)} to change: {', '.join(differences)}"
     remedy = f"juju run {app}/leader reconcile"
     found = problem(Code.RESTORED, "objects", message, remedy)
-    return dataclasses.replace(row, state=State.WARNS, problem=found)
+    return msgspec.structs.replace(row, state=State.WARNS, problem=found)
 
 
 def _of_reports(reports: Sequence[kube.Readiness | Problem] | None) -> Iterator[Row]:
@@ -234,7 +232,7 @@ def _of_authority(authority: Sequence[x509.Certificate], now: datetime.datetime)
     title = f"the mesh's certificate authority is valid for {EXPIRY.days} days or longer"
     row = Row(Area.CERTIFICATES, "authority", title, State.HOLDS)
     if not authority:
-        yield dataclasses.replace(row, state=State.OPEN, note="there is none yet")
+        yield msgspec.structs.replace(row, state=State.OPEN, note="there is none yet")
         return
     end = min(each.not_valid_after_utc for each in authority)
     if end - now > EXPIRY:
@@ -243,7 +241,9 @@ def _of_authority(authority: Sequence[x509.Certificate], now: datetime.datetime)
     is_over = end <= now
     message = f"{'expired' if is_over else 'expires'} on {end:%Y-%m-%d}"
     found = problem(Code.MESH_CA_EXPIRES, "certificate authority", message, "renew it")
-    yield dataclasses.replace(row, state=State.FAILS if is_over else State.WARNS, problem=found)
+    yield msgspec.structs.replace(
+        row, state=State.FAILS if is_over else State.WARNS, problem=found
+    )
 
 
 def text(found: Iterable[Row]) -> str:

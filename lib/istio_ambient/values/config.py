@@ -3,11 +3,11 @@
 
 """The model of a charm's options: read without raising, with a problem for each invalid one."""
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Self, cast
 
+import msgspec
 import pydantic
 from pydantic_core import ErrorDetails
 
@@ -74,7 +74,7 @@ class CharmConfig(pydantic.BaseModel):
     def name_application(self, app: str) -> None:
         """Put the application's name into the commands of remedies."""
         self._problems = tuple(
-            dataclasses.replace(each, remedy=each.remedy.replace(APPLICATION, app))
+            msgspec.structs.replace(each, remedy=each.remedy.replace(APPLICATION, app))
             for each in self._problems
         )
 
@@ -140,7 +140,7 @@ def _problem(fault: ErrorDetails) -> Problem:
         remedy=remedy,
         code=Code.INVALID_OPTION,
     )
-    return dataclasses.replace(problem, field=f"{option} {problem.field}".rstrip())
+    return msgspec.structs.replace(problem, field=f"{option} {problem.field}".rstrip())
 
 
 def _option(name: str) -> str:

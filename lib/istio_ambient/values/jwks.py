@@ -13,8 +13,9 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
+
+import msgspec
 
 from istio_ambient.values import decoded
 from istio_ambient.values.problems import InvalidValueError
@@ -46,8 +47,7 @@ class _UnusableKeyError(ValueError):
     """A key by which Envoy would verify nothing, or that it would refuse."""
 
 
-@dataclass(frozen=True)
-class KeySet:
+class KeySet(msgspec.Struct, frozen=True):
     """Public keys that Envoy accepts."""
 
     text: str

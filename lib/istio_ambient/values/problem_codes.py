@@ -19,10 +19,11 @@ problems apart by it, so a number is never used again and never changes its mean
 | 801 to 899 | login and tokens |
 """
 
-import dataclasses
 import enum
 import functools
 from typing import Any
+
+import msgspec
 
 from istio_ambient.values import documentation
 
@@ -36,8 +37,7 @@ class Severity(enum.StrEnum):
     """It is waited for, and blocks once it takes too long; or nothing is lost meanwhile."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Meaning:
+class Meaning(msgspec.Struct, frozen=True):
     """What a code means: the section of its page."""
 
     number: int

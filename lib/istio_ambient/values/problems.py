@@ -7,8 +7,9 @@ A parser of a databag returns the good entries and a `Problem` for each bad one,
 The unit status shows the first problem, actions show all.
 """
 
-import dataclasses
 from collections.abc import Iterable
+
+import msgspec
 
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import MAX_MESSAGE, MAX_NAME, printable
@@ -41,8 +42,7 @@ def inside(path: str, key: str | int) -> str:
     return f"{path}.{key}" if path else key
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, order=True):
     """One thing in a databag, an option or the cluster that a person has to correct.
 
     Text from outside in any of the members is made printable and cut to a length for a status.
@@ -64,7 +64,7 @@ class Problem:
     def __post_init__(self) -> None:
         for member in ("app", "endpoint", "field", "message", "remedy"):
             limit = MAX_MESSAGE if member in ("message", "remedy") else MAX_NAME
-            object.__setattr__(self, member, printable(getattr(self, member), limit))
+            msgspec.structs.force_setattr(self, member, printable(getattr(self, member), limit))
 
     @property
     def where(self) -> str:
@@ -75,11 +75,8 @@ class Problem:
     @property
     def data(self) -> dict[str, str]:
         """The problem for programs: the keys of every JSON that has problems."""
-        members = {
-            each.name: getattr(self, each.name)
-            for each in dataclasses.fields(self)
-            if each.name != "code"
-        }
+        members = msgspec.structs.asdict(self)
+        del members["code"]
         return {**members, "where": self.where, **coded(self.code)}
 
     def __str__(self) -> str:

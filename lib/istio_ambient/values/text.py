@@ -7,8 +7,7 @@ Applications, tenants, istiod and Envoy write the names, conditions and messages
 values that carry such text (problems, faults, changes, readiness) make it printable themselves.
 """
 
-import dataclasses
-from typing import Any
+import msgspec
 
 MAX_NAME = 120
 MAX_MESSAGE = 300
@@ -49,12 +48,12 @@ def shortened(text: str, limit: int) -> str:
     return (head or text).encode()[:room].decode(errors="ignore") + end
 
 
-def make_printable(value: Any, limit: int = MAX_MESSAGE) -> None:
-    """Make the texts in the fields of a frozen dataclass printable, from its `__post_init__`."""
-    for field in dataclasses.fields(value):
-        text = getattr(value, field.name)
+def make_printable(value: msgspec.Struct, limit: int = MAX_MESSAGE) -> None:
+    """Make the texts in the fields of a frozen struct printable, from its `__post_init__`."""
+    for field in value.__struct_fields__:
+        text = getattr(value, field)
         if type(text) is str:
-            object.__setattr__(value, field.name, printable(text, limit))
+            msgspec.structs.force_setattr(value, field, printable(text, limit))
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -15,10 +15,10 @@ https://github.com/google/re2/wiki/Syntax.
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, cast
 from urllib import parse
 
+import msgspec
 import pydantic
 
 from istio_ambient.values import hostnames, networks
@@ -34,8 +34,7 @@ _PORT_REMEDY = "use a port from 1 to 65535"
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?@!$&()*+,;=%\[\]-]+")
 
 
-@dataclass(frozen=True)
-class Url:
+class Url(msgspec.Struct, frozen=True):
     """An absolute http or https URL, in its parts."""
 
     base: str

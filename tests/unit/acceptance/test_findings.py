@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows from the reports of istiods: problems, and what is waited for."""
 
-import dataclasses
 import datetime
 import json
 from collections.abc import Iterable, Mapping
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies
 from istio_ambient import acceptance, kube
@@ -118,7 +118,7 @@ def test_a_refusal_blocks_with_the_proxys_own_words(
 def test_a_refusal_of_one_proxy_is_not_said_of_another():
     reports = [samples.report("gateway-refuses-routes")]
     assert texts(acceptance.proxy_findings(reports, WAYPOINT, {})) == []
-    other = dataclasses.replace(GATEWAY, name="istio-ingress", replicas=0)
+    other = msgspec.structs.replace(GATEWAY, name="istio-ingress", replicas=0)
     assert texts(acceptance.proxy_findings(reports, other, {})) == []
 
 
@@ -165,23 +165,23 @@ def test_words_are_searched_once_however_many_proxies_say_them(monkeypatch: pyte
     proxy = samples.report("gateway-refuses-routes").proxies[1]
     assert GATEWAY.owns(proxy)
     refusing = tuple(
-        dataclasses.replace(each, is_current=False, error="bad words")
+        msgspec.structs.replace(each, is_current=False, error="bad words")
         for each in proxy.acknowledgements
     )
     pods = tuple(
-        dataclasses.replace(proxy, name=f"{GATEWAY.name}-5d4-{n}", acknowledgements=refusing)
+        msgspec.structs.replace(proxy, name=f"{GATEWAY.name}-5d4-{n}", acknowledgements=refusing)
         for n in range(5)
     )
-    report = dataclasses.replace(samples.report(), proxies=pods)
+    report = msgspec.structs.replace(samples.report(), proxies=pods)
     assert len(list(acceptance.proxy_findings([report], GATEWAY, {}))) >= 5
     assert searched == ["bad words"]
 
 
 def test_hostile_words_stay_within_a_status():
     proxy = samples.report("gateway-refuses-routes").proxies[1]
-    words = dataclasses.replace(proxy.acknowledgements[0], is_current=False, error=HOSTILE)
-    report = dataclasses.replace(
-        samples.report(), proxies=(dataclasses.replace(proxy, acknowledgements=(words,)),)
+    words = msgspec.structs.replace(proxy.acknowledgements[0], is_current=False, error=HOSTILE)
+    report = msgspec.structs.replace(
+        samples.report(), proxies=(msgspec.structs.replace(proxy, acknowledgements=(words,)),)
     )
     (text,) = texts(acceptance.proxy_findings([report], GATEWAY, {}))
     assert text.isprintable()
@@ -190,13 +190,13 @@ def test_hostile_words_stay_within_a_status():
 def unanswered(seconds: float) -> Report:
     """Return a report in which a proxy owes an answer for so long."""
     report = samples.report()
-    behind = dataclasses.replace(
+    behind = msgspec.structs.replace(
         report.proxies[0].acknowledgements[0],
         is_current=False,
         sent_at=samples.LATER - datetime.timedelta(seconds=seconds),
     )
-    changed = [dataclasses.replace(p, acknowledgements=(behind,)) for p in report.proxies]
-    return dataclasses.replace(report, proxies=tuple(changed))
+    changed = [msgspec.structs.replace(p, acknowledgements=(behind,)) for p in report.proxies]
+    return msgspec.structs.replace(report, proxies=tuple(changed))
 
 
 def test_a_proxy_that_does_not_answer_is_waited_for():

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which policies are enforced: istiod's conditions, and the proxies that hold them."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import acceptance
 from istio_ambient.values.problem_codes import Code
@@ -126,7 +126,7 @@ def entry(found: dict[str, Any], sample: str = "healthy") -> acceptance.Enforcem
 
 def test_a_policy_is_listed_with_the_proxies_that_hold_it():
     listed = entry(policy(condition()))
-    assert dataclasses.asdict(listed) == {
+    assert msgspec.structs.asdict(listed) == {
         "policy": "shop/p",
         "target": "Service details",
         "accepted": "yes",

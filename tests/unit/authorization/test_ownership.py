@@ -3,8 +3,7 @@
 
 """Ownership: an application may ask for access to itself, and have itself exposed, only."""
 
-import dataclasses
-
+import msgspec
 import pytest
 from istio_ambient import authorization, kube
 from lightkube.resources import core_v1
@@ -245,7 +244,7 @@ def test_a_model_whose_uuid_two_namespaces_have_is_unknown():
         kind.from_dict({"metadata": {"name": name, "labels": {"model.juju.is/id": STORE}}})
         for name in ("store", "copy")
     ]
-    ownership = dataclasses.replace(
+    ownership = msgspec.structs.replace(
         OWNERSHIP, model_namespaces=authorization.model_namespaces(both)
     )
     for namespace in ("store", "copy"):

@@ -3,10 +3,10 @@
 
 """Everything that a beacon wants, from its facts."""
 
-import dataclasses
 import json
 from typing import Any
 
+import msgspec
 from istio_ambient import authorization, beacon, gateways, kube
 from istio_ambient.gateways import _membership
 from istio_ambient.values import problems
@@ -33,11 +33,11 @@ FACTS = beacon.Facts("shop", "beacon", 2, POD_LABELS, CLUSTER, requests=(REQUEST
 
 def facts(**changes: Any) -> beacon.Facts:
     options = {name: changes.pop(name) for name in beacon.Config.model_fields if name in changes}
-    return dataclasses.replace(FACTS, config=beacon.Config(**options), **changes)
+    return msgspec.structs.replace(FACTS, config=beacon.Config(**options), **changes)
 
 
 def labelled(**labels: str) -> authorization.Cluster:
-    return dataclasses.replace(CLUSTER, namespace_labels={"shop": labels})
+    return msgspec.structs.replace(CLUSTER, namespace_labels={"shop": labels})
 
 
 def by_kind(given: beacon.Facts) -> dict[str, list[dict[str, Any]]]:
@@ -194,13 +194,13 @@ def test_what_we_ask_for_ourselves_is_granted_beside_it_and_what_it_waits_for_is
     policies = by_kind(given)["AuthorizationPolicy"]
     assert {authorization.target_of(policy) for policy in policies} == {REQUEST.target, pods}
     assert given.outcomes.pending == (unknown,)
-    unmanaged = dataclasses.replace(given, config=UNMANAGED)
+    unmanaged = msgspec.structs.replace(given, config=UNMANAGED)
     assert unmanaged.outcomes.pending == ()
     assert "AuthorizationPolicy" not in by_kind(unmanaged)
 
 
 def test_trust_lets_an_application_ask_for_others_of_the_model():
-    stranger = dataclasses.replace(
+    stranger = msgspec.structs.replace(
         REQUEST, requester=authorization.Requester("ratings", "service-mesh")
     )
     given = facts(requests=(stranger,), trusted_requesters="ratings")
@@ -215,7 +215,7 @@ def test_without_management_there_are_no_policies_and_all_else_stays():
 
 
 def test_what_is_refused_is_a_problem_and_no_object():
-    stranger = dataclasses.replace(
+    stranger = msgspec.structs.replace(
         REQUEST, requester=authorization.Requester("ratings", "service-mesh")
     )
     given = facts(requests=(REQUEST, stranger))
@@ -243,13 +243,13 @@ def test_while_unmanaged_only_problems_of_options_are_reported():
 
 
 def test_what_is_pending_is_told_apart():
-    later = dataclasses.replace(REQUEST, target=authorization.Target.service("shop", "later"))
+    later = msgspec.structs.replace(REQUEST, target=authorization.Target.service("shop", "later"))
     given = facts(requests=(later,))
     assert beacon.desired(given).problems == ()
     (pending,) = given.outcomes.pending
     assert "Service shop/later does not exist yet" in str(pending)
     # No event says that it exists now.
-    ports = dataclasses.replace(later, operations=(authorization.Operation(ports=(81, 80)),))
+    ports = msgspec.structs.replace(later, operations=(authorization.Operation(ports=(81, 80)),))
     assert facts(requests=(ports,)).watched == [("later.shop.svc", 80), ("later.shop.svc", 81)]
     assert facts(requests=(REQUEST,)).watched == []
     assert "AuthorizationPolicy" not in by_kind(given)

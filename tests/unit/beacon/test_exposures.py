@@ -3,11 +3,11 @@
 
 """Requests of ingress gateways at the waypoint: they may do there what they may at the pods."""
 
-import dataclasses
 import itertools
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, beacon, gateways, kube, resources
@@ -40,12 +40,12 @@ def policy(ports: Any = (9080,), owner: str = "front/gate", **changes: Any) -> d
 def service(name: str = "details", **changes: Any) -> authorization.ServiceFacts:
     ports = (authorization.ServicePort(80, 9080), authorization.ServicePort(81, 9081))
     found = authorization.ServiceFacts("shop", name, {NAME: name}, ports)
-    return dataclasses.replace(found, **changes)
+    return msgspec.structs.replace(found, **changes)
 
 
 def asked(source: authorization.Source | None, **changes: Any) -> authorization.AccessRequest:
     request = authorization.AccessRequest(DETAILS, "policies[0]", TARGET, source)
-    return dataclasses.replace(request, **changes)
+    return msgspec.structs.replace(request, **changes)
 
 
 WEB = asked(authorization.Source("shop", "web"))
@@ -144,13 +144,13 @@ def test_the_label_waits_for_the_policies_of_an_earlier_hook():
     assert not given.admits([])
     assert not given.admits([{**each, "spec": {"action": "ALLOW"}} for each in made])
     assert facts().admits([])
-    waiting = dataclasses.replace(given, admitted=False)
+    waiting = msgspec.structs.replace(given, admitted=False)
     assert waiting.awaits_admission
     assert waiting.ingress_labels() == ({}, [])
     assert allowed(waiting) == AT_PORT
     # Once it is there, it stays: new routes wait for the next hook.
     labelled = facts(WEB, labels={**ON, "charmed-istio/ingress-use-waypoint-by": "shop.beacon"})
-    assert dataclasses.replace(labelled, admitted=False).ingress_labels()[0]
+    assert msgspec.structs.replace(labelled, admitted=False).ingress_labels()[0]
 
 
 def test_identities_have_the_trust_domains_of_the_mesh():
@@ -159,7 +159,7 @@ def test_identities_have_the_trust_domains_of_the_mesh():
     (theirs,) = authorization.in_trust_domains([kind.from_dict(policy())], domains)
     given = facts(WEB, policies=[kube.manifest_of(theirs)])
     assert allowed(given) == AT_PORT
-    given = dataclasses.replace(given, trust_domains=domains)
+    given = msgspec.structs.replace(given, trust_domains=domains)
     made = [
         kube.manifest_of(each)
         for each in beacon.desired(given).objects
@@ -211,7 +211,7 @@ def test_the_option_opens_to_nobody_else_what_only_the_gateway_reached(hardened:
     assert opened(given) == {("Service", GATE.principal)}
 
 
-@pytest.mark.parametrize("settings", itertools.product([True, False], repeat=2))
+@pytest.mark.parametrize("settings", [*itertools.product([True, False], repeat=2)])
 def test_without_one_istiod_the_settings_are_those_of_the_policies(settings: tuple[bool, bool]):
     hardened, auto_allow = settings
     given = facts(hardened=hardened, auto_allow=auto_allow)

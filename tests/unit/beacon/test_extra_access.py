@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, beacon, kube
@@ -38,7 +39,7 @@ def facts(option: object, established: Any = (), **changes: Any) -> beacon.Facts
     text = option if isinstance(option, str) else json.dumps(option)
     config = beacon.Config.model_validate({"extra_access": text})
     found = beacon.Facts("shop", "beacon", 1, {}, CLUSTER, config=config)
-    return dataclasses.replace(found, established_extra=frozenset(established), **changes)
+    return msgspec.structs.replace(found, established_extra=frozenset(established), **changes)
 
 
 def entry(**members: Any) -> dict[str, Any]:
@@ -238,8 +239,8 @@ def test_requests_are_those_of_the_option_with_their_place():
     )
     assert set(given.extra.requests) == {
         closed,
-        dataclasses.replace(closed, field="[0]", target=ratings),
-        dataclasses.replace(closed, target=ratings),
+        msgspec.structs.replace(closed, field="[0]", target=ratings),
+        msgspec.structs.replace(closed, target=ratings),
     }
     one, *_ = facts([entry()]).extra.requests
     assert (one.requester, one.field) == (beacon.EXTRA_REQUESTER, "[0]")

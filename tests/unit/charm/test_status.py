@@ -64,11 +64,9 @@ def test_a_transient_fault_waits_and_a_lasting_one_blocks():
 
 
 def test_a_wait_past_the_timeout_blocks():
-    early = kube.Readiness(
-        "waypoint", False, "pulling", since=ago(50), code=Code.WORKLOAD_NOT_READY
-    )
+    early = kube.Readiness("waypoint", False, Code.WORKLOAD_NOT_READY, "pulling", since=ago(50))
     late = kube.Readiness(
-        "waypoint", False, "ErrImagePull", since=ago(150), code=Code.WORKLOAD_NOT_READY
+        "waypoint", False, Code.WORKLOAD_NOT_READY, "ErrImagePull", since=ago(150)
     )
     assert isinstance(of(status.Findings(readiness=[early])), ops.WaitingStatus)
     found = of(status.Findings(readiness=[late]))
@@ -82,10 +80,10 @@ def test_a_usual_wait_is_reported_only_once_it_is_too_long():
         wait = kube.Readiness(
             "ingress of web",
             False,
+            Code.WORKLOAD_NOT_READY,
             "no port",
             since=since,
             told_late=True,
-            code=Code.WORKLOAD_NOT_READY,
         )
         return of(status.Findings(readiness=[wait], message="all well"))
 
@@ -151,7 +149,7 @@ def test_what_is_waited_for_has_the_same_names_however_far_it_is():
         return status.awaited(status.Findings(**found))
 
     def wait(what: str, reason: str, **members: Any) -> kube.Readiness:
-        return kube.Readiness(what, False, reason, code=Code.WORKLOAD_NOT_READY, **members)
+        return kube.Readiness(what, False, Code.WORKLOAD_NOT_READY, reason, **members)
 
     one, two = (wait("ztunnel", f"{number} of 3 pods ready") for number in (1, 2))
     assert named(readiness=[one]) == named(readiness=[two]) == ("ztunnel",)

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The charm itself: what it manages, and which unit may do what."""
 
-import dataclasses
 import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import control_plane, kube
 from ops import testing
@@ -31,7 +31,7 @@ def charm() -> Any:
 def test_the_charm_manages_every_kind_that_it_wants(charm: Any):
     """What is not managed is not pruned; the engine refuses it."""
     for platform in ("", "gke", "openshift"):
-        several = dataclasses.replace(facts(platform=platform), replicas=3)
+        several = msgspec.structs.replace(facts(platform=platform), replicas=3)
         wanted = control_plane.desired(several).objects
         assert {type(obj) for obj in wanted} <= set(charm.MANAGED)
 

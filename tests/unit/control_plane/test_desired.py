@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The desired objects of the control plane, from facts."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import control_plane, kube
 
@@ -21,7 +21,9 @@ def names(wanted: Any) -> set[kube.Ref]:
 def hardened(model: str) -> set[str]:
     """Return what hardened mode adds, in a model of this name."""
     on, off = (
-        names(control_plane.desired(dataclasses.replace(facts(hardened_mode=each), model=model)))
+        names(
+            control_plane.desired(msgspec.structs.replace(facts(hardened_mode=each), model=model))
+        )
         for each in (True, False)
     )
     assert off < on

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is found in a cluster before a mesh is installed."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import control_plane, kube, manifests, preflight, resources
 from istio_ambient.manifests import _served
@@ -31,7 +31,9 @@ RUNNING: Any = Deployment.from_dict(  # pyright: ignore[reportUnknownMemberType]
 def desired(around: preflight.Surroundings, *live: kube.Resource, **config: object) -> Any:
     objects = {kube.ref_of(obj): obj for obj in live}
     return control_plane.desired(
-        dataclasses.replace(facts(**config), around=around, live=kube.Live(IDENTITY, (), objects))
+        msgspec.structs.replace(
+            facts(**config), around=around, live=kube.Live(IDENTITY, (), objects)
+        )
     )
 
 

@@ -3,10 +3,10 @@
 """An upgrade from any live objects: which components are held."""
 
 import copy
-import dataclasses
 import itertools
 from typing import Any, cast
 
+import msgspec
 import pytest
 from istio_ambient import control_plane, kube, manifests, preflight, resources
 from istio_ambient.authorization import hardened_mode
@@ -98,7 +98,7 @@ class World:
         """Run one hook; return the names of what was changed of the four."""
         live = kube.Live(IDENTITY, KINDS, dict(self.objects))
         around = preflight.Surroundings()
-        wanted = control_plane.desired(dataclasses.replace(facts(), around=around, live=live))
+        wanted = control_plane.desired(msgspec.structs.replace(facts(), around=around, live=live))
         objects = [obj for obj in wanted.objects if kube.ref_of(obj) in NEW]
         plan = kube.plan(objects, live, held=wanted.held)
         changed: list[str] = []
@@ -215,7 +215,7 @@ def test_policies_are_never_held():
     policy = hardened_mode.policies("mesh", "istio")[0]
     objects = {**world.objects, kube.ref_of(policy): policy}
     live = kube.Live(IDENTITY, (*KINDS, _objects.type_of(policy)), objects)
-    wanted = control_plane.desired(dataclasses.replace(facts(), live=live))
+    wanted = control_plane.desired(msgspec.structs.replace(facts(), live=live))
     assert wanted.held
     assert kube.ref_of(policy) not in wanted.held
 

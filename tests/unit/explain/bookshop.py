@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bookshop as facts of its beacon, and as the snapshot of a cluster that follows from them."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 from istio_ambient import authorization, beacon, kube, resources
 from istio_ambient.authorization import evaluator
 
@@ -28,7 +28,7 @@ def request(source: str = "productpage", field: str = "policies[0]", **changes: 
     asked = authorization.AccessRequest(
         ASKER, field, DETAILS, authorization.Source("shop", source), (GET,)
     )
-    return dataclasses.replace(asked, **changes)
+    return msgspec.structs.replace(asked, **changes)
 
 
 def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Facts:
@@ -46,7 +46,7 @@ def facts(*requests: authorization.AccessRequest, **changes: Any) -> beacon.Fact
     cluster = authorization.Cluster(services, namespace_labels={"shop": {}})
     found = beacon.Facts("shop", "beacon", 1, {}, cluster, requests=requests or (request(),))
     options = {name: changes.pop(name) for name in beacon.Config.model_fields if name in changes}
-    return dataclasses.replace(found, config=beacon.Config(**options), **changes)
+    return msgspec.structs.replace(found, config=beacon.Config(**options), **changes)
 
 
 def mark_as_written(metadata: dict[str, Any], owner: str) -> None:

@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from istio_ambient import ingress, kube
+from istio_ambient import beacon, ingress, kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_log, denials, judgements
 from istio_ambient.explain.directory import Directory, Entry, ProxyPod
@@ -407,6 +407,7 @@ HOSTILE = st.one_of(
 
 
 @given(st.lists(HOSTILE, min_size=6, max_size=6))
+@example(["0", "0", *["$(id)"] * 4])
 def test_no_text_of_a_line_becomes_part_of_a_command(texts: list[str]):
     account, namespace, path, address, workload, policy = texts
     line = ZTUNNEL.format(reason=f"explicitly denied by: shop/{policy}")
@@ -433,6 +434,10 @@ def test_no_text_of_a_line_becomes_part_of_a_command(texts: list[str]):
         request = access_log.parse(text)
         for each in listed(found, Entry(request, proxy)) if request else ():
             for remedy in each.remedies:
+                if remedy.startswith("add this to the option extra-access of beacon: "):
+                    # An entry for a file, of what the option reads.
+                    assert beacon.parse_extra_access(remedy.partition(": ")[2])
+                    continue
                 # What is in single quotes is one word, whatever it has; nothing else is special.
                 bare = re.sub(r"'[^']*'", "", remedy) if "kubectl apply" in remedy else remedy
                 assert not set(bare.replace(" | kubectl apply", "")) & set("$`|&\\{*\u2028"), (

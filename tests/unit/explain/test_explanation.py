@@ -8,6 +8,7 @@ import re
 import shlex
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import authorization, beacon
 from istio_ambient.authorization import evaluator
@@ -186,8 +187,8 @@ def test_requesters_that_a_policy_names_are_printable_and_few():
 
 
 CLOSED = samples.policy("closed", targetRefs=samples.TO_DETAILS)
-UNREAD = dataclasses.replace(bookshop.request(field="policies"), source=None)
-THEIRS = dataclasses.replace(
+UNREAD = msgspec.structs.replace(bookshop.request(field="policies"), source=None)
+THEIRS = msgspec.structs.replace(
     bookshop.request("ratings"), requester=authorization.Requester("ratings", "service-mesh")
 )
 LATER = bookshop.request("ratings", target=authorization.Target.service("shop", "later"))
@@ -418,7 +419,7 @@ def test_a_source_that_is_no_juju_application_gets_no_integration():
         text = option.removeprefix("add this to the option extra-access of beacon: ")
         allowed = beacon.Config.model_validate({"extra_access": text})
         assert not allowed.problems
-        assumed = dataclasses.replace(found.case.facts, config=allowed)
+        assumed = msgspec.structs.replace(found.case.facts, config=allowed)
         (request,) = assumed.extra.requests
         assert str(request.source) == f"plain/{account}"
         assert request.target == authorization.Target.service("shop", "details")
@@ -515,7 +516,9 @@ def test_a_gateway_that_passes_the_waypoint_is_traced_to_the_option_or_to_the_ap
 
     def of(*requests: Any, exposures: Any = (exposed,)) -> explanation.Explanation:
         given = bookshop.facts(*requests, requesters=members, ingress_use_waypoint=True)
-        facts = dataclasses.replace(given, ingress=beacon.IngressFacts(exposures, hardened=True))
+        facts = msgspec.structs.replace(
+            given, ingress=beacon.IngressFacts(exposures, hardened=True)
+        )
         return explained(facts, *samples.hardened(), source="gate", changes=changes)
 
     by_option = explanation.text(of(bookshop.request()))
@@ -528,9 +531,11 @@ def test_a_gateway_that_passes_the_waypoint_is_traced_to_the_option_or_to_the_ap
     assert insufficient == "details requests PUT only (details:service-mesh policies[0])"
     late = of(bookshop.request(), exposures=())
     assert remedies.remedies(late.case)[0].startswith("expose details at the gateway")
-    known = dataclasses.replace(late.case.facts, ingress=beacon.IngressFacts((exposed,)))
+    known = msgspec.structs.replace(late.case.facts, ingress=beacon.IngressFacts((exposed,)))
     (again, *_) = remedies.remedies(
-        dataclasses.replace(late.case, facts=dataclasses.replace(known, requesters=frozenset()))
+        dataclasses.replace(
+            late.case, facts=msgspec.structs.replace(known, requesters=frozenset())
+        )
     )
     assert again.endswith("juju run beacon/leader reconcile")
 

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The outcome of every access request."""
 
-import dataclasses
-
+import msgspec
 from istio_ambient import authorization, beacon
 from istio_ambient.explain import outcomes
 from istio_ambient.explain.outcomes import Outcome
@@ -16,7 +15,7 @@ LATER = bookshop.request(field="policies[1]", target=authorization.Target.servic
 THEIRS = bookshop.request(
     field="policies[2]", target=authorization.Target.service("shop", "ratings")
 )
-UNREAD = dataclasses.replace(bookshop.request(field="policies"), source=None)
+UNREAD = msgspec.structs.replace(bookshop.request(field="policies"), source=None)
 INVALID = Problem(
     "details",
     "service-mesh",
@@ -52,19 +51,21 @@ def test_each_request_has_its_outcome():
 
 
 def test_what_cannot_be_read_closes_nothing_that_is_not_its_own():
-    theirs = dataclasses.replace(UNREAD, target=authorization.Target.service("shop", "ratings"))
+    theirs = msgspec.structs.replace(
+        UNREAD, target=authorization.Target.service("shop", "ratings")
+    )
     assert outcomes.outcomes(bookshop.facts(theirs)) == []
 
 
 def test_unmanaged_nothing_is_granted_and_refusals_are_reported():
     config = beacon.Config(manage_authorization_policies=False)
-    found = by_field(dataclasses.replace(FACTS, config=config))
+    found = by_field(msgspec.structs.replace(FACTS, config=config))
     assert found["policies[0]"] is found["policies"] is found[""] is Outcome.UNMANAGED
     assert found["policies[2]"] is Outcome.REFUSED
 
 
 def test_a_trusted_requester_is_granted_access_to_others():
-    trusted = dataclasses.replace(
+    trusted = msgspec.structs.replace(
         FACTS, config=beacon.Config(trusted_requesters=frozenset({"details"}))
     )
     assert by_field(trusted)["policies[2]"] is Outcome.GRANTED

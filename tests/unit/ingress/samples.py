@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts for the tests of the gateway: a shop with applications, and their requests for routes."""
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
+import msgspec
 from istio_ambient import authorization, ingress, kube
 from istio_ambient.ingress.routing import Match
 from istio_ambient.interfaces import istio_ingress_route
@@ -182,7 +182,7 @@ def resolve(facts: ingress.Facts) -> ingress.Ingress:
             ]
         }
     live = ingress.attached_routes(routes, facts.gateway)
-    return ingress.resolve(dataclasses.replace(facts, live_routes=live))
+    return ingress.resolve(msgspec.structs.replace(facts, live_routes=live))
 
 
 def objects(facts: ingress.Facts) -> dict[str, dict[str, Any]]:

@@ -3,11 +3,11 @@
 
 """The gateway's address, for each type of its Service."""
 
-import dataclasses
 import datetime
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, ingress, kube, resources
@@ -91,7 +91,10 @@ def test_no_url_while_no_node_runs_the_gateway():
         (facts(address=""), "no address from the load balancer"),
         (reached("NodePort", node=""), "no node runs a pod"),
         (reached("LoadBalancer", wanted="NodePort"), "NodePort yet: it is LoadBalancer"),
-        (dataclasses.replace(facts(), cluster=ingress.Cluster()), "istiod has not made it yet"),
+        (
+            msgspec.structs.replace(facts(), cluster=ingress.Cluster()),
+            "istiod has not made it yet",
+        ),
         # Options that are no good are told as such; what is there is what counts.
         (reached("LoadBalancer", wanted="NodePort", gateway_resources="x"), ""),
     ],
@@ -140,7 +143,7 @@ def test_an_unreadable_hostname_leaves_a_live_gateway_as_it_is(
     before: ingress.Config, option: str
 ):
     first, second = after(before, before.model_copy(update={option: "no host"}))
-    assert dataclasses.replace(second, problems=()) == first
+    assert msgspec.structs.replace(second, problems=()) == first
     (problem,) = second.problems
     assert "the last valid one stays" in problem.message
     # It stays through the hooks that follow.

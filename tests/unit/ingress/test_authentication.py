@@ -3,10 +3,10 @@
 
 """The policies that require a login or a token."""
 
-import dataclasses
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.authorization import order
@@ -344,7 +344,7 @@ def test_which_policies_guard_the_gateway():
 def test_unauthenticated_routes_that_need_authentication_are_reported():
     endpoint = "istio-ingress-route-unauthenticated"
     expression = route("x", endpoint, Match(PathType.REGEX, "/a.*"))
-    elsewhere = dataclasses.replace(
+    elsewhere = msgspec.structs.replace(
         route("y", endpoint, prefix("/m-shop/open")), answers_to=("shop.example.com",)
     )
     routes = (CLOSED, OPEN, expression, elsewhere)
@@ -360,7 +360,7 @@ def test_without_login_and_tokens_everything_is_open():
     opened = samples.configuration("tempo", expression, authenticated=False)
     wanted = samples.facts(opened, services=(samples.service("tempo", port=3200),))
     assert samples.resolve(wanted).authentication_problems == []
-    login = dataclasses.replace(wanted, forward_auth=LOGIN)
+    login = msgspec.structs.replace(wanted, forward_auth=LOGIN)
     assert [each.app for each in samples.resolve(login).authentication_problems] == ["tempo"]
 
 
@@ -472,7 +472,7 @@ def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
     assert resources.AuthorizationPolicy in created
     assert not created & {resources.Gateway, resources.HTTPRoute}
     (missing,) = kube.missing(plan, none)
-    unguarded = dataclasses.replace(wanted, unguarded=frozenset({missing}))
+    unguarded = msgspec.structs.replace(wanted, unguarded=frozenset({missing}))
     resolved = ingress.resolve(unguarded)
     (told,) = (each for each in resolved.served.pending if each.what == missing)
     assert "the gateway serves nothing" in told.reason
@@ -485,7 +485,7 @@ def test_nothing_is_served_where_another_owner_has_the_name_of_a_policy():
 AUTHORIZER = ingress.AuthorizerService(
     authorization.Requester("proxy", "forward-auth"), "shop", "proxy", 4180
 )
-ELSEWHERE = dataclasses.replace(AUTHORIZER, namespace="store")
+ELSEWHERE = msgspec.structs.replace(AUTHORIZER, namespace="store")
 PROXY = samples.service("proxy", port=4180, target=4181)
 
 
@@ -496,8 +496,12 @@ PROXY = samples.service("proxy", port=4180, target=4181)
         (AUTHORIZER, samples.service("proxy", port=4180, selector={}), False),
         (AUTHORIZER, samples.service("proxy", port=4180, external_name=True), False),
         (AUTHORIZER, samples.service("proxy", port=80), False),
-        (AUTHORIZER, dataclasses.replace(PROXY, selector={authorization.NAME_LABEL: "x"}), False),
-        (AUTHORIZER, dataclasses.replace(PROXY, namespace="store"), False),
+        (
+            AUTHORIZER,
+            msgspec.structs.replace(PROXY, selector={authorization.NAME_LABEL: "x"}),
+            False,
+        ),
+        (AUTHORIZER, msgspec.structs.replace(PROXY, namespace="store"), False),
         (ELSEWHERE, samples.service("proxy", "store", port=4180), False),
         (None, PROXY, False),
     ],
@@ -505,7 +509,7 @@ PROXY = samples.service("proxy", port=4180, target=4181)
 def test_the_gateway_is_admitted_to_an_authorizer_that_belongs_to_who_named_it(
     named: ingress.AuthorizerService | None, service: authorization.ServiceFacts, *, admitted: bool
 ):
-    login = dataclasses.replace(LOGIN, service=named)
+    login = msgspec.structs.replace(LOGIN, service=named)
     found = samples.objects(samples.facts(services=(service,), forward_auth=login))
     policies = {ref: each["spec"] for ref, each in found.items() if ref.endswith("-l4")}
     assert list(policies) == ["AuthorizationPolicy shop/proxy-gate-shop-l4"] * admitted
@@ -517,7 +521,7 @@ def test_the_gateway_is_admitted_to_an_authorizer_that_belongs_to_who_named_it(
 
 
 def test_an_authorizer_that_is_served_too_has_one_policy_for_all_ports():
-    login = dataclasses.replace(LOGIN, service=AUTHORIZER)
+    login = msgspec.structs.replace(LOGIN, service=AUTHORIZER)
     ports = (
         authorization.ServicePort(80, 8080, "http"),
         authorization.ServicePort(4180, 4181, "check"),

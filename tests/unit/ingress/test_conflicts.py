@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conflicts: who is served stays served, the other is refused, both are named."""
 
-import dataclasses
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress
@@ -288,7 +288,7 @@ def test_a_route_that_istiod_refuses_is_not_served():
     given = facts(
         *asked,
         services=tuple(service(app, port=80) for app in APPS),
-        live_routes=(dataclasses.replace(route, accepted=False),),
+        live_routes=(msgspec.structs.replace(route, accepted=False),),
     )
     assert [each.relation_id for each in ingress.resolve(given).served.routes] == [1]
 

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The allowed clients: those of the configured networks, and no others."""
 
-import dataclasses
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress, kube, resources
@@ -100,7 +100,7 @@ def live_with(*cidrs: str) -> kube.Live:
     wanted = _policies.external_traffic_policy("shop", "gate", cidrs)
     empty = kube.Live(IDENTITY, (resources.AuthorizationPolicy,))
     (change,) = kube.plan([wanted], empty).changes
-    return dataclasses.replace(empty, objects={change.ref: policy(change.manifest or {})})
+    return msgspec.structs.replace(empty, objects={change.ref: policy(change.manifest or {})})
 
 
 @pytest.mark.parametrize("cidrs", [("10.0.0.0/8",), ("10.0.0.0/8", "::/0"), ()])
@@ -127,7 +127,7 @@ def test_the_networks_of_a_changed_policy_are_not_used(tampered: dict[str, Any])
     ((ref, found),) = live.objects.items()
     changed = kube.manifest_of(found)
     changed["spec"] = {**changed["spec"], **tampered}
-    edited = dataclasses.replace(live, objects={ref: policy(changed)})
+    edited = msgspec.structs.replace(live, objects={ref: policy(changed)})
     assert ingress.cidrs_in_force(edited) is None
 
 

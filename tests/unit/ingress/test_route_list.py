@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of routes for operators."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress.reports import route_list
 from istio_ambient.ingress.routing import Match, PathType
@@ -46,7 +46,7 @@ def test_who_may_is_said_for_each_route():
     asks = ingress.ForwardAuth(wanted=True, provider_name="ext-authz-gate")
     both = facts(forward_auth=asks, request_auth=(ingress.Trust("account"),))
     assert [entry.authentication for entry in listed(both)] == ["forward-auth or jwt"]
-    request = dataclasses.replace(
+    request = msgspec.structs.replace(
         samples.request(endpoint="ingress-unauthenticated"), authenticated=False
     )
     open_to_all = samples.facts(request, forward_auth=asks)

@@ -3,12 +3,12 @@
 
 """Keys in the rules about tokens: what is written, what is read back, and what is fetched when."""
 
-import dataclasses
 import functools
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from istio_ambient import ingress, kube, resources
 from istio_ambient.ingress import GatewayRef, KeySource, SigningKeys, Trust
 from istio_ambient.ingress.authentication import _token_keys, key_problems, key_readiness
@@ -98,7 +98,7 @@ def test_keys_that_another_wrote_are_not_in_force():
     manifest = kube.manifest_of(obj)
     del manifest["metadata"]["annotations"][_token_keys.SOURCES_ANNOTATION]
     older = {ref: as_live(manifest)}
-    assert ingress.keys_in_force(dataclasses.replace(found, objects=older)) == {}
+    assert ingress.keys_in_force(msgspec.structs.replace(found, objects=older)) == {}
 
 
 def test_a_fetch_that_brings_no_keys_leaves_the_last_good_ones():

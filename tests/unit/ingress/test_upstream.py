@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """An ingress in front of the gateway: our request, and the effects of its URL."""
 
-import dataclasses
 import json
 
+import msgspec
 import pytest
 from istio_ambient import authorization, ingress
 from istio_ambient.integrations import ingress_upstream
@@ -17,7 +17,7 @@ URL = "https://front.example.com:8443/shop-gate"
 
 def behind(url: str = URL, **changes: object) -> ingress.Facts:
     upstream = ingress.Upstream("front", url)
-    return dataclasses.replace(facts(request()), upstream=upstream, **changes)
+    return msgspec.structs.replace(facts(request()), upstream=upstream, **changes)
 
 
 def test_the_upstream_url_and_scheme_are_published():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, kube
@@ -316,7 +317,9 @@ def test_an_entry_with_a_mistake_closes_the_target_that_it_names(
     (policy,) = _live(policies(text, requester=requester, trusted=trusted))
     assert authorization.target_of(policy) == target
     assert "rules" not in policy["spec"]
-    assert policies(text, requester=dataclasses.replace(requester, app="x", model_uuid="")) == []
+    assert (
+        policies(text, requester=msgspec.structs.replace(requester, app="x", model_uuid="")) == []
+    )
 
 
 def test_what_is_asked_is_asked_member_by_member():

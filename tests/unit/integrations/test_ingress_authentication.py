@@ -3,11 +3,11 @@
 
 """From databags to the requirements of authenticated routes."""
 
-import dataclasses
 import json
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import authorization, ingress
@@ -53,7 +53,7 @@ def test_no_login():
 
 def test_a_complete_login_and_the_databag_of_the_control_plane():
     login = ingress_authentication.login("gate", PROXY, KNOWS)
-    assert dataclasses.replace(login.auth, service=None) == ingress.ForwardAuth(
+    assert msgspec.structs.replace(login.auth, service=None) == ingress.ForwardAuth(
         True, "ext-authz-gate"
     )
     assert login.problems == ()

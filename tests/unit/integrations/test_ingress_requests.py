@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From databags to requests for routes, and from served routes to databags."""
 
-import dataclasses
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.ingress.routing import Match, PathType, Protocol, Route
@@ -156,7 +156,7 @@ def answers(asked: ingress.Facts, *, there: bool = True) -> dict[int, dict[str, 
     live = kube.Live(resources.identity("shop", "gate"), ingress.MANAGED)
     objects = {kube.ref_of(each): each for each in ingress.desired(ingress.resolve(asked)).objects}
     if there:
-        live = dataclasses.replace(live, objects=objects)
+        live = msgspec.structs.replace(live, objects=objects)
     return ingress_requests.answers(ingress.resolve(asked), live)
 
 
@@ -182,7 +182,7 @@ def test_with_tls_the_url_says_so():
         1: {"ingress": '{"url": "https://apps.example.com/shop-productpage"}'},
         5: {"external_host": "apps.example.com", "tls_enabled": "True"},
     }
-    waiting = dataclasses.replace(asked, tls=ingress.Tls(wanted=True))
+    waiting = msgspec.structs.replace(asked, tls=ingress.Tls(wanted=True))
     assert answers(waiting) == {}
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-import dataclasses
 import json
 
+import msgspec
 from cosl import DashboardPath40UID, LZMABase64
 from istio_ambient.interfaces import cos
 
@@ -61,4 +61,4 @@ def test_the_uuid_changes_with_the_dashboards_only():
 
     assert uuid("{}") == uuid("{}")
     assert uuid("{}") != uuid("[]")
-    assert uuid("{}") != uuid("{}", dataclasses.replace(TOPOLOGY, model="other"))
+    assert uuid("{}") != uuid("{}", msgspec.structs.replace(TOPOLOGY, model="other"))

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applying a plan: the writes, their order, and what a fault stops."""
 
-import dataclasses
 from typing import Any, cast
 
 import httpx2
 import lightkube
+import msgspec
 import pytest
 from istio_ambient import kube, resources
 from istio_ambient.values.problem_codes import Code
@@ -348,7 +348,7 @@ def test_a_missing_permission_names_verb_resource_and_the_owners_hint():
 def test_a_missing_permission_without_a_hint_is_reported_alone():
     message = 'User "u" cannot patch resource "policies" in API group "x.io" in n'
     client = RecordingClient({"allow": api_error(403, message)})
-    requester = dataclasses.replace(IDENTITY, permission_hint="")
+    requester = msgspec.structs.replace(IDENTITY, permission_hint="")
     (fault,) = kube.apply(client, kube.plan([policy()], live()), requester).faults
     assert fault.text == "not permitted to patch policies.x.io"
 
@@ -376,7 +376,7 @@ def test_a_missing_permission_without_a_hint_is_reported_alone():
 )
 def test_a_refusal_is_told_in_the_words_of_the_api_server(status: int, message: str, code: Code):
     client = RecordingClient({"allow": api_error(status, message)})
-    requester = dataclasses.replace(IDENTITY, token_hint="kubectl delete pod beacon-0")
+    requester = msgspec.structs.replace(IDENTITY, token_hint="kubectl delete pod beacon-0")
     (fault,) = kube.apply(client, kube.plan([policy()], live()), requester).faults
     assert fault.problem.code is code
     assert ("delete pod beacon-0" in fault.text) == (code is Code.TOKEN_REFUSED)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan: the change of each object, and its reason."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import kube, resources
 from lightkube.models.meta_v1 import ObjectMeta
@@ -123,7 +123,7 @@ def test_an_object_whose_marks_a_webhook_removed_is_still_ours():
 def unread(*objects: kube.Resource, kind: kube.ResourceType) -> kube.Live:
     """Return live objects beside a kind that could not be read."""
     error = kube.RequestError("list it", "conversion webhook failed", 500, transient=True)
-    return dataclasses.replace(live(*objects), unread={kind: error})
+    return msgspec.structs.replace(live(*objects), unread={kind: error})
 
 
 def test_what_cannot_be_read_stays_and_the_rest_goes_on():
@@ -185,7 +185,7 @@ META = ObjectMeta(name="a", namespace="shop")
 
 def test_another_field_manager_counts_as_another_writer():
     live_policy = as_live(policy())
-    other = dataclasses.replace(IDENTITY, field_manager="another")
+    other = msgspec.structs.replace(IDENTITY, field_manager="another")
     found = kube.Live(other, (resources.AuthorizationPolicy,), live(live_policy).objects)
     change = only(kube.plan([policy(action="DENY")], found))
     assert change.verb is kube.Verb.REPLACE

@@ -3,10 +3,10 @@
 
 """The rows of `check`: all of them, before anything is installed and after."""
 
-import dataclasses
 import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import kube, preflight
 from istio_ambient.preflight import Area, check_rows
@@ -131,7 +131,7 @@ REFUSED = waits("ztunnel a", Code.PROXY_REFUSES)
 def test_what_is_wrong_with_an_installed_mesh_is_in_its_row(
     change: dict[str, Any], row: str, state: State
 ):
-    found = states(rows(dataclasses.replace(WORKS, **change)))
+    found = states(rows(msgspec.structs.replace(WORKS, **change)))
     assert found.pop(row) is state
     assert not {State.FAILS, State.WARNS} & set(found.values())
 
@@ -149,7 +149,7 @@ def test_what_is_wrong_with_an_installed_mesh_is_in_its_row(
     ],
 )
 def test_a_refused_pod_has_the_remedy_for_what_refuses_it(message: str, code: Code, remedy: str):
-    found = rows(dataclasses.replace(WORKS, pod_refusal=message))
+    found = rows(msgspec.structs.replace(WORKS, pod_refusal=message))
     (row,) = (each.problem for each in found if each.name == "pods")
     assert row is not None
     assert (row.code, row.message, row.remedy) == (code, message, remedy)

@@ -8,6 +8,7 @@ import logging
 from typing import Any, cast
 
 import hypothesis
+import msgspec
 import ops
 import pytest
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def test_every_value_with_text_of_others_is_printable_and_short(one: str, other:
         ),
     ]
     for value in values:
-        members = [each for each in vars(value).values() if type(each) is str]
+        members = [each for each in msgspec.structs.asdict(value).values() if type(each) is str]
         assert members
         assert all(each.isprintable() and len(each) <= text.MAX_MESSAGE for each in members)
 
@@ -69,7 +70,7 @@ def test_no_status_is_longer_than_120_bytes(texts: list[str], other: str):
         status.Findings(deferred=[change], deferred_remedy=other),
         status.Findings(
             readiness=[
-                kube.Readiness(each, False, other, code=Code.WORKLOAD_NOT_READY) for each in texts
+                kube.Readiness(each, False, Code.WORKLOAD_NOT_READY, other) for each in texts
             ]
         ),
         status.Findings(held=[change]),

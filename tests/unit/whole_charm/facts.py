@@ -3,7 +3,7 @@
 
 """The fields of a charm's facts, and which of them differ between two hooks.
 
-A field is `<package>.<class>.<field>`: of the class of the facts, and of every dataclass and
+A field is `<package>.<class>.<field>`: of the class of the facts, and of every struct and
 pydantic model of the library that these hold. Values of the packages in `WHOLE` are compared as
 they are.
 """
@@ -13,6 +13,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
 import pydantic
 
 LIBRARY = "istio_ambient"
@@ -80,7 +81,7 @@ def _is_sequence(value: Any) -> bool:
 def _has_fields(kind: type) -> bool:
     if not kind.__module__.startswith(LIBRARY) or kind.__module__.startswith(WHOLE):
         return False
-    return dataclasses.is_dataclass(kind) or issubclass(kind, pydantic.BaseModel)
+    return dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct | pydantic.BaseModel)
 
 
 def _label(kind: type, field: str) -> str:
@@ -92,8 +93,9 @@ def _annotations(kind: type) -> Mapping[str, Any]:
     if issubclass(kind, pydantic.BaseModel):
         return {name: field.annotation for name, field in kind.model_fields.items()}
     hints = typing.get_type_hints(cast(Any, kind))
-    fields = dataclasses.fields(cast(Any, kind))
-    return {field.name: hints[field.name] for field in fields}
+    if issubclass(kind, msgspec.Struct):
+        return {name: hints[name] for name in kind.__struct_fields__}
+    return {field.name: hints[field.name] for field in dataclasses.fields(cast(Any, kind))}
 
 
 def _classes(annotation: Any) -> Iterator[type]:

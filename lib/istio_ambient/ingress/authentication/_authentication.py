@@ -5,7 +5,8 @@
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient.authorization import Requester
 from istio_ambient.ingress.authentication import _paths
@@ -24,8 +25,7 @@ MAX_TAKEN = 16 * 1024
 are in one rule for each of its issuers."""
 
 
-@dataclass(frozen=True, order=True)
-class _RouteMatch:
+class _RouteMatch(msgspec.Struct, frozen=True, order=True):
     """One match of a route at its listener."""
 
     requester: Requester
@@ -34,8 +34,7 @@ class _RouteMatch:
     match: PathMatch
 
 
-@dataclass(frozen=True)
-class Authentication:
+class Authentication(msgspec.Struct, frozen=True, dict=True):
     """The paths of authenticated and of unauthenticated routes; see `authentication`."""
 
     matches: tuple[_RouteMatch, ...] = ()

@@ -10,7 +10,8 @@ any more, an earlier version, and one of another owner.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient.ingress.authentication._paths import PathMatch
 from istio_ambient.ingress.model import AttachedRoute
@@ -18,8 +19,7 @@ from istio_ambient.ingress.routing import Listeners, PathType, Route, answers_to
 from istio_ambient.ingress.routing import Match as RouteMatch
 
 
-@dataclass(frozen=True)
-class InForce:
+class InForce(msgspec.Struct, frozen=True):
     """The routes in the cluster, as far as authentication depends on them."""
 
     waiting: frozenset[Route] = frozenset()

@@ -19,8 +19,9 @@ import bisect
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from istio_ambient.ingress.authentication._patterns import Patterns
 from istio_ambient.ingress.model import LITERAL, PathType
@@ -39,8 +40,7 @@ _NOT_EXPRESSIBLE = re.compile(r"[*{}]")
 _RANK = (PathType.REGEX, PathType.PREFIX, PathType.EXACT)
 
 
-@dataclass(frozen=True, order=True)
-class PathMatch:
+class PathMatch(msgspec.Struct, frozen=True, order=True):
     """The paths of one match of a route at its listener."""
 
     path: str
@@ -113,13 +113,12 @@ _LAST: _Segments = ("\N{REPLACEMENT CHARACTER}",)
 """Sorts after any segment of a path, which is ASCII."""
 
 
-@dataclass
-class _Region:
+class _Region(msgspec.Struct):
     """The paths that one operation is about."""
 
     segments: _Segments = ()
-    paths: set[str] = field(default_factory=set[str])
-    not_paths: set[str] = field(default_factory=set[str])
+    paths: set[str] = msgspec.field(default_factory=set[str])
+    not_paths: set[str] = msgspec.field(default_factory=set[str])
 
 
 class Exceptions:
@@ -321,8 +320,7 @@ def still_closed(
                 break
 
 
-@dataclass(frozen=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     """One path of an operation."""
 
     path: str

@@ -13,11 +13,11 @@ The live object is the memory: its rules hold the last good keys, an annotation 
 from, and why the last attempt to fetch them failed.
 """
 
-import dataclasses
 import json
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
@@ -239,7 +239,7 @@ def renewed(
     result = dict(keys)
     for source, new in fetched.items():
         last = keys.get(source, SigningKeys())
-        result[source] = new if new.jwks else dataclasses.replace(new, jwks=last.jwks)
+        result[source] = new if new.jwks else msgspec.structs.replace(new, jwks=last.jwks)
     return result
 
 

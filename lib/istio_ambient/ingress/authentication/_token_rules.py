@@ -22,8 +22,9 @@ jwt_authn/verifier.cc.) Three things follow:
 import collections
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from istio_ambient import kube, resources
 from istio_ambient.ingress.authentication._token_keys import (
@@ -47,8 +48,7 @@ has to be one for the token to be read."""
 _AUTHORIZATION = FromHeader(name="authorization", prefix=BEARER)
 
 
-@dataclass(frozen=True, order=True)
-class _Use:
+class _Use(msgspec.Struct, frozen=True, order=True):
     """Something that all applications which use it have to use in the same way."""
 
     kind: str

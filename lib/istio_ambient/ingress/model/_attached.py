@@ -5,8 +5,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from istio_ambient import kube, resources
 from istio_ambient.ingress.model._gateway import CONTROLLER, GatewayRef
@@ -21,8 +22,7 @@ _UNAUTHENTICATED = "-unauthenticated"
 _ALL_PATHS = Match()
 
 
-@dataclass(frozen=True)
-class AttachedRoute:
+class AttachedRoute(msgspec.Struct, frozen=True):
     """A route that names our Gateway as a parent; one value for each such reference."""
 
     protocol: Protocol

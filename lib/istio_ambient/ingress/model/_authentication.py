@@ -3,8 +3,9 @@
 
 """Logins and tokens that authenticated routes require."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from istio_ambient import authorization
 from istio_ambient.interfaces.istio_request_auth import JwtRule
@@ -14,8 +15,7 @@ Tokens: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 one; no audiences: any token of the issuer."""
 
 
-@dataclass(frozen=True, order=True)
-class KeySource:
+class KeySource(msgspec.Struct, frozen=True, order=True):
     """Where the keys of an issuer are published."""
 
     issuer: str
@@ -23,8 +23,7 @@ class KeySource:
     """Empty: OpenID Connect discovery at the issuer finds it."""
 
 
-@dataclass(frozen=True)
-class SigningKeys:
+class SigningKeys(msgspec.Struct, frozen=True):
     """The keys of one source, and what came of fetching them last."""
 
     jwks: str = ""
@@ -35,8 +34,7 @@ class SigningKeys:
     """Of a fault: a later attempt may succeed without a change; others need an operator."""
 
 
-@dataclass(frozen=True)
-class AuthorizerService:
+class AuthorizerService(msgspec.Struct, frozen=True):
     """The Service that the gateway sends check requests to."""
 
     requester: authorization.Requester
@@ -46,8 +44,7 @@ class AuthorizerService:
     port: int
 
 
-@dataclass(frozen=True)
-class ForwardAuth:
+class ForwardAuth(msgspec.Struct, frozen=True):
     """The external authorizer that decides about requests to authenticated routes."""
 
     wanted: bool = False
@@ -66,8 +63,7 @@ class ForwardAuth:
         return self.wanted and (bool(self.missing) or not self.provider_name)
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """The tokens that one application trusts; without rules its routes deny every request."""
 
     app: str

@@ -4,25 +4,25 @@
 """Facts from the cluster: Services, ports of the pods behind them, namespaces of models."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istio_ambient import kube
 from istio_ambient.authorization import ServiceFacts
 from istio_ambient.ingress.model._attached import AttachedRoute
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """What one hook reads from the API server for the ingress."""
 
-    services: Mapping[tuple[str, str], ServiceFacts] = field(
+    services: Mapping[tuple[str, str], ServiceFacts] = msgspec.field(
         default_factory=dict[tuple[str, str], ServiceFacts]
     )
     """By (namespace, name): those of our namespace, and of all namespaces where a requester is of
     another model."""
-    model_namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
+    model_namespaces: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Namespaces of Juju models by model UUID; read where a requester is of another model."""
-    named_ports: Mapping[tuple[str, str, str], frozenset[int]] = field(
+    named_ports: Mapping[tuple[str, str, str], frozenset[int]] = msgspec.field(
         default_factory=dict[tuple[str, str, str], frozenset[int]]
     )
     """The pods' port numbers by (namespace, Service, name of the Service's port)."""

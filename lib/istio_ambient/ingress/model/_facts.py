@@ -3,8 +3,10 @@
 
 """The facts of one hook that the gateway, its routes and its policies are built from."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress.model._attached import AttachedRoute
@@ -18,18 +20,17 @@ from istio_ambient.ingress.model._requests import IngressRequest
 from istio_ambient.values.problems import Problem
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Certificate:
     """The certificate and key of the gateway's HTTPS listeners."""
 
     chain: str
     """PEM: the gateway's certificate, then those of the certificate authorities."""
-    key: str = field(repr=False)
+    key: str = dataclasses.field(repr=False)
     """PEM."""
 
 
-@dataclass(frozen=True)
-class Tls:
+class Tls(msgspec.Struct, frozen=True):
     """Whether the gateway serves HTTPS, and with which certificate."""
 
     wanted: bool = False
@@ -45,8 +46,7 @@ class Tls:
         return self.wanted and self.certificate is None
 
 
-@dataclass(frozen=True)
-class Upstream:
+class Upstream(msgspec.Struct, frozen=True):
     """An ingress in front of this one."""
 
     app: str = ""
@@ -56,25 +56,26 @@ class Upstream:
     the application publishes one."""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Everything that the desired objects follow from."""
 
     model: str
     app: str
-    config: Config = field(default_factory=Config)
+    config: Config = msgspec.field(default_factory=Config)
     replicas: int = 1
-    pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    pod_labels: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Labels that the gateway's pods get."""
     requests: Sequence[IngressRequest] = ()
     """Of the four endpoints over which applications ask for routes."""
-    tls: Tls = field(default_factory=Tls)
-    upstream: Upstream = field(default_factory=Upstream)
-    forward_auth: ForwardAuth = field(default_factory=ForwardAuth)
+    tls: Tls = msgspec.field(default_factory=Tls)
+    upstream: Upstream = msgspec.field(default_factory=Upstream)
+    forward_auth: ForwardAuth = msgspec.field(default_factory=ForwardAuth)
     request_auth: tuple[Trust, ...] = ()
     """The tokens of every application that is related over istio-request-auth, without valid rules
     too; empty: requests to authenticated routes require no token."""
-    keys: Mapping[KeySource, SigningKeys] = field(default_factory=dict[KeySource, SigningKeys])
+    keys: Mapping[KeySource, SigningKeys] = msgspec.field(
+        default_factory=dict[KeySource, SigningKeys]
+    )
     """Of each source that was tried: those in force, and at the end of a hook those just fetched.
     """
     left_to_istiod: frozenset[tuple[str, KeySource]] = frozenset()
@@ -84,12 +85,12 @@ class Facts:
     """Names of the policies for forward_auth and request_auth that are in the cluster."""
     unguarded: frozenset[str] = frozenset()
     """Policies at the gateway that could not be put in place; nothing is served then."""
-    cluster: Cluster = field(default_factory=Cluster)
+    cluster: Cluster = msgspec.field(default_factory=Cluster)
     trust_domains: tuple[str, ...] = authorization.DEFAULT_TRUST_DOMAINS
     """That of the mesh, and its aliases: policies name identities in each of them."""
     live_routes: tuple[AttachedRoute, ...] = ()
     """Our own routes that are in the cluster."""
-    backend_policies: Mapping[kube.Ref, Mapping[str, str]] = field(
+    backend_policies: Mapping[kube.Ref, Mapping[str, str]] = msgspec.field(
         default_factory=dict[kube.Ref, Mapping[str, str]]
     )
     """Our policies for backends that are in the cluster."""

@@ -3,15 +3,14 @@
 
 """The Gateway of this application, by name."""
 
-from dataclasses import dataclass
+import msgspec
 
 GATEWAY_CLASS = "istio"
 CONTROLLER = "istio.io/gateway-controller"
 """The name with which istiod reports on routes; other controllers may report on them too."""
 
 
-@dataclass(frozen=True)
-class GatewayRef:
+class GatewayRef(msgspec.Struct, frozen=True):
     """The Gateway of this application, by namespace and name."""
 
     namespace: str

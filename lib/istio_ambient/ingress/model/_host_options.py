@@ -7,7 +7,8 @@ An option that cannot be read leaves the gateway as it is: its URLs, listeners a
 """
 
 import json
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient.values import decoded
 
@@ -16,8 +17,7 @@ HOSTNAMES = "charmed-istio/hostnames"
 _EXTERNAL, _LISTENER = "external_hostname", "listener-hostname"
 
 
-@dataclass(frozen=True)
-class HostOptions:
+class HostOptions(msgspec.Struct, frozen=True):
     """The options in use that hold a hostname."""
 
     external: str = ""

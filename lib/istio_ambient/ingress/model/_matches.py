@@ -5,7 +5,8 @@
 
 import enum
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 LITERAL = re.compile(r"[A-Za-z0-9/_~%!&',:;=@-]*")
 """Characters without a special meaning in a regular expression (RE2) and in a policy's path."""
@@ -28,8 +29,7 @@ class PathType(enum.StrEnum):
     """RE2, of the whole path."""
 
 
-@dataclass(frozen=True, order=True)
-class Match:
+class Match(msgspec.Struct, frozen=True, order=True):
     """One match of a route: a request has to meet all members that are set.
 
     A gRPC method is a path: `/<service>/<method>`, or `/<service>` and the paths below it.

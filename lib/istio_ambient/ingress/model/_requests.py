@@ -4,8 +4,9 @@
 """What applications ask of the gateway."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from istio_ambient import authorization
 from istio_ambient.interfaces.ingress import IngressRequirerData
@@ -15,8 +16,7 @@ PlacedRoute: TypeAlias = tuple[str, HttpRoute | GrpcRoute]
 """A route with its place in the databag: `http_routes[2]`."""
 
 
-@dataclass(frozen=True)
-class IngressRequest:
+class IngressRequest(msgspec.Struct, frozen=True):
     """The content of one application's databag, with what Juju and the endpoint add to it."""
 
     requester: authorization.Requester

@@ -3,9 +3,10 @@
 
 """The trace of a request from outside: listener, policies at the gateway, route, backend. Pure."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from istio_ambient.authorization import evaluator
 from istio_ambient.ingress.model import workload_name
@@ -14,8 +15,7 @@ from istio_ambient.ingress.routing import DEFAULT_PORTS
 from istio_ambient.values.text import printable
 
 
-@dataclasses.dataclass(frozen=True)
-class BackendTrace:
+class BackendTrace(msgspec.Struct, frozen=True):
     """One backend of the route, and whether the gateway may reach it."""
 
     ref: lookup.BackendRef
@@ -24,8 +24,7 @@ class BackendTrace:
     miss: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class IngressTrace:
+class IngressTrace(msgspec.Struct, frozen=True):
     """Everything that decides about a request, in order."""
 
     request: lookup.ClientRequest
@@ -187,7 +186,11 @@ def data(trace: IngressTrace) -> dict[str, Any]:
         "redirect": trace.found.redirect,
         "policies": _decision(trace.gateway) if trace.gateway else [],
         "backends": [
-            {**dataclasses.asdict(each.ref), "reached": _is_reached(each), "by": _reached(each)}
+            {
+                **msgspec.structs.asdict(each.ref),
+                "reached": _is_reached(each),
+                "by": _reached(each),
+            }
             for each in trace.backends
         ],
         "verdict": trace.verdict,

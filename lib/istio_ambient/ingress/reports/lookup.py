@@ -10,12 +10,12 @@ the longer ones first; then methods, the number of headers, the number of query 
 age. See https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule.
 """
 
-import dataclasses
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
 import re2
 
 from istio_ambient import kube
@@ -36,8 +36,7 @@ class UrlError(ValueError):
     """A text is not the URL of a request; the message says why."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ClientRequest:
+class ClientRequest(msgspec.Struct, frozen=True):
     """A request from outside."""
 
     scheme: str
@@ -48,7 +47,7 @@ class ClientRequest:
     """Without query; begins with a slash."""
     query: str = ""
     method: str = "GET"
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Names in lower case."""
 
     @classmethod
@@ -78,8 +77,7 @@ class ClientRequest:
         )
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class BackendRef:
+class BackendRef(msgspec.Struct, frozen=True, order=True):
     """An element of a route's `backendRefs`: a Service and port."""
 
     namespace: str
@@ -88,8 +86,7 @@ class BackendRef:
     weight: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The listener, route and backends of a request; empty where it does not get that far."""
 
     listener: str = ""
@@ -110,8 +107,7 @@ class Found:
     """Why there is no listener or no route."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Candidate:
+class _Candidate(msgspec.Struct, frozen=True):
     route: Manifest
     rule: int
     match: Manifest
@@ -174,7 +170,7 @@ def look_up(request: ClientRequest, gateway: Manifest, routes: Iterable[Manifest
         if _fits(request, candidate):
             return _taken(found, candidate, request)
     where = f"listener {found.listener}"
-    return dataclasses.replace(found, miss=f"no route of {where} fits: the answer is 404")
+    return msgspec.structs.replace(found, miss=f"no route of {where} fits: the answer is 404")
 
 
 def _listener(request: ClientRequest, gateway: Manifest) -> tuple[Manifest | None, str]:
@@ -299,7 +295,7 @@ def _taken(found: Found, candidate: _Candidate, request: ClientRequest) -> Found
     metadata = route["metadata"]
     where = metadata.get("namespace", "")
     rule = kube.items(kube.section(route, "spec"), "rules")[candidate.rule]
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         found,
         route=f"{route['kind']} {where}/{metadata['name']}",
         rule=candidate.rule,

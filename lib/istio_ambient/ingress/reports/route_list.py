@@ -3,9 +3,10 @@
 
 """The list of routes for operators: URL, application, backend, authentication. Pure."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
 
 from istio_ambient import kube
 from istio_ambient.ingress import Ingress, routing
@@ -24,8 +25,7 @@ _MAX_SHOWN = 8
 _UNSERVED_HEADINGS = ("CODE", "APPLICATION", "ENDPOINT", "FIELD", "WHY", "WHAT TO DO")
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, order=True):
     """One URL of the gateway."""
 
     url: str
@@ -61,7 +61,7 @@ def entries(ingress: Ingress, live: kube.Live) -> list[Entry]:
             url = _url(route, match, host, ingress)
             uncovered = common.state == SERVED and common.tls and host in ingress.uncovered_hosts
             state = UNCOVERED if uncovered else common.state
-            found.add(dataclasses.replace(common, url=url, match=conditions, state=state))
+            found.add(msgspec.structs.replace(common, url=url, match=conditions, state=state))
     return sorted(found)
 
 
@@ -185,8 +185,7 @@ def unserved(ingress: Ingress) -> list[Problem]:
     ]
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class ForeignEntry:
+class ForeignEntry(msgspec.Struct, frozen=True, order=True):
     """A route of another owner at the gateway."""
 
     route: str

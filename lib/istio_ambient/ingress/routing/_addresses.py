@@ -5,7 +5,8 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istio_ambient import gateways, kube
 from istio_ambient.ingress.model import Cluster, GatewayRef
@@ -16,13 +17,12 @@ DEFAULT_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
 """Of URLs, by scheme."""
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """The address that the cluster gives the gateway."""
 
     host: str = ""
     """IP address or DNS name; empty: none yet."""
-    node_ports: Mapping[int, int] = field(default_factory=dict[int, int])
+    node_ports: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ports at the address by port of the listener, where the two differ."""
     balanced: bool = True
     """It is a load balancer's: clients use its name as the host of their requests."""

@@ -4,7 +4,8 @@
 """Backends: the Services that requests name, where they belong to the requester."""
 
 import datetime
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient import authorization, gateways
 from istio_ambient.authorization import Refusal, ServiceFacts
@@ -15,8 +16,7 @@ from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
-@dataclass(frozen=True, order=True)
-class BackendService:
+class BackendService(msgspec.Struct, frozen=True, order=True):
     """A port of a Service, with the pods behind it."""
 
     namespace: str
@@ -31,8 +31,7 @@ class BackendService:
     """Its share of the requests, among those of the route's other backends; None: 1."""
 
 
-@dataclass(frozen=True)
-class MissingBackend:
+class MissingBackend(msgspec.Struct, frozen=True):
     """A backend that a route names, and that nothing answers at yet."""
 
     namespace: str
@@ -45,8 +44,7 @@ class MissingBackend:
     """When its Service was written last; None: there is no Service, or it is unknown."""
 
 
-@dataclass(frozen=True)
-class NamedBackend:
+class NamedBackend(msgspec.Struct, frozen=True):
     """What became of the Service and port that a request names."""
 
     service: BackendService | None
@@ -56,8 +54,7 @@ class NamedBackend:
     """None: nothing is missing."""
 
 
-@dataclass(frozen=True)
-class Backends:
+class Backends(msgspec.Struct, frozen=True):
     """What decides whether a Service becomes a backend: ownership, and the cluster."""
 
     cluster: Cluster

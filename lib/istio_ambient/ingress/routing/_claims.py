@@ -9,8 +9,9 @@ puts exact paths first, then prefixes, then regular expressions, the longer ones
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from istio_ambient.ingress.model import LITERAL, PathType
 from istio_ambient.ingress.routing import _hosts
@@ -22,8 +23,7 @@ _MAX_DEPTH = 16
 """Segments of a path by which regular expressions are told apart."""
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The requests for one path of one hostname at a listener."""
 
     route: Route
@@ -68,32 +68,32 @@ _Holders: TypeAlias = dict[str, Claim]
 """By application, at most two: one of them is not the one that asks."""
 
 
-@dataclass
-class _Paths:
+class _Paths(msgspec.Struct):
     """Claims for one hostname at one listener."""
 
-    equal: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    equal: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """By key."""
-    published: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    published: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """URLs of interface `ingress`, by path: one segment."""
-    first_segments: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    first_segments: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """Exact paths and prefixes, by their first segment as a path."""
-    prefixes: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
-    expressions: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    prefixes: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
+    expressions: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """Regular expressions by stem."""
-    above_expressions: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    above_expressions: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """Likewise by each path above or at their stem."""
 
 
-@dataclass
-class _Hostnames:
+class _Hostnames(msgspec.Struct):
     """Claims at one listener."""
 
-    narrow: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    narrow: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """By each wildcard that includes their hostname."""
-    wide: dict[str, _Holders] = field(default_factory=dict[str, _Holders])
+    wide: dict[str, _Holders] = msgspec.field(default_factory=dict[str, _Holders])
     """By hostname, where it is a wildcard that the application asks for itself."""
-    own: dict[str, dict[str, _Holders]] = field(default_factory=dict[str, dict[str, _Holders]])
+    own: dict[str, dict[str, _Holders]] = msgspec.field(
+        default_factory=dict[str, dict[str, _Holders]]
+    )
     """By a hostname of the gateway that theirs includes, and theirs."""
 
 

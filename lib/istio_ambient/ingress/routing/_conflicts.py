@@ -10,8 +10,9 @@ is refused, and both are named.
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from istio_ambient.ingress.model import Match, Place
 from istio_ambient.ingress.routing import _hosts
@@ -27,8 +28,7 @@ _OwnPlace: TypeAlias = tuple[str, str, str, str, str]
 """Application, listener, hostname, type of path, path."""
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The routes that are left without those in conflict."""
 
     candidates: tuple[Candidate, ...]

@@ -7,15 +7,15 @@ The annotation is written while routes are served, and kept while they are withh
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from istio_ambient.ingress.model import AttachedRoute, Match, Place
 from istio_ambient.ingress.routing._listeners import port_of
 from istio_ambient.ingress.routing._routes import Route, answers_to
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """Where requesters are served."""
 
     live: frozenset[Place] = frozenset()

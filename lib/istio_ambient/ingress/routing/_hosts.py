@@ -5,7 +5,8 @@
 
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from istio_ambient.ingress.model import NO_HOST_OPTIONS, Config, HostOptions
 from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address
@@ -14,8 +15,7 @@ from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 
-@dataclass(frozen=True)
-class Hosts:
+class Hosts(msgspec.Struct, frozen=True):
     """The names of the gateway: from options, its address, and the ingress in front of it."""
 
     listener: str = ""
@@ -25,7 +25,7 @@ class Hosts:
     direct: str = ""
     """Host of the gateway itself as it stands in URLs, IPv6 addresses in brackets; empty: not
     known yet."""
-    node_ports: Mapping[int, int] = field(default_factory=dict[int, int])
+    node_ports: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ports at `direct` by port of the listener, where the two differ."""
     tls: bool = False
     """Clients see HTTPS."""

@@ -8,8 +8,9 @@ Without TLS, listener `http-N` serves the routes for port N. With TLS every list
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from istio_ambient import gateways
 from istio_ambient.ingress.model import GatewayRef, IngressRequest, Tls
@@ -27,8 +28,7 @@ RESERVED = range(15000, 15100)
 application-requirements/#ports-used-by-istio)."""
 
 
-@dataclass(frozen=True, order=True)
-class Listener:
+class Listener(msgspec.Struct, frozen=True, order=True):
     """One port of the gateway."""
 
     port: int
@@ -49,8 +49,7 @@ REDIRECTING = Listener(HTTP_PORT)
 """With TLS, the listener of the redirects to HTTPS."""
 
 
-@dataclass(frozen=True)
-class Listeners:
+class Listeners(msgspec.Struct, frozen=True):
     """The listeners that requesters may use, and those that the Gateway has."""
 
     hostname: str = ""

@@ -3,12 +3,12 @@
 
 """Routes: one value for the requests of both interfaces."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from istio_ambient import authorization
 from istio_ambient.ingress.model import IngressRequest, Match, Protocol
@@ -45,8 +45,7 @@ _TO_ROOT = UrlRewrite(path=PathPrefix(type="ReplacePrefixMatch", replacePrefixMa
 _TO_TLS = RequestRedirect(scheme="https")
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """What a listener does with the requests for some hostnames that match."""
 
     requester: authorization.Requester
@@ -178,7 +177,7 @@ def _of_route(
     matches, is_grpc = _matches.matches(route), isinstance(route, GrpcRoute)
     if redirect is not None:
         # Gateway API's GRPCRoute has no redirects. In an HTTPRoute, a gRPC method is a path.
-        matches = tuple(dataclasses.replace(match, grpc=None) for match in matches)
+        matches = tuple(msgspec.structs.replace(match, grpc=None) for match in matches)
     return Route(
         requester=request.requester,
         relation_id=request.relation_id,
@@ -240,7 +239,7 @@ def redirect_of(route: Route, listeners: Listeners) -> Route | None:
     is_default = listeners.tls and route.listener == listeners.default
     if not is_default or route.protocol is Protocol.GRPC:
         return None
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         route, listener=REDIRECTING, backends=(), missing=(), rewrite=None, redirect=_TO_TLS
     )
 
@@ -270,4 +269,4 @@ def named(routes: Iterable[Route], app: str) -> tuple[Route, ...]:
 
 
 def _with_name(route: Route, name: str) -> Route:
-    return dataclasses.replace(route, name=name_with_hash(name, OBJECT_NAME_LIMIT))
+    return msgspec.structs.replace(route, name=name_with_hash(name, OBJECT_NAME_LIMIT))

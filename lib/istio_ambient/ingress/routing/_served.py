@@ -4,8 +4,9 @@
 """The routes that the gateway serves, and the reasons why others are not served."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from istio_ambient import kube
 from istio_ambient.ingress.model import ForwardAuth, IngressRequest, Place, Tls, Upstream
@@ -23,8 +24,7 @@ Requests: TypeAlias = Sequence[tuple[IngressRequest, Problem | None]]
 """Requests in their order, with the reason where a whole request is refused."""
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """The routes that become objects, and those that do not."""
 
     routes: tuple[Route, ...] = ()
