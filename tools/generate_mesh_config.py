@@ -20,7 +20,7 @@ from typing import cast
 
 from tools import generate_crds
 
-TARGET = generate_crds.ROOT / "lib/istio_ambient/manifests/mesh-config-fields.yaml"
+TARGET = generate_crds.ROOT / "lib/istio_ambient/manifests/mesh_overlay/mesh-config-fields.yaml"
 MODULE = "istio.io/api"
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import yaml
-from istio_ambient.manifests import _mesh_overlay, _mesh_rules
+from istio_ambient.manifests.mesh_overlay import _check, _rules
 
 from tests import mesh_overlays
 
@@ -94,7 +94,7 @@ def candidate(seed: int) -> Candidate:
 def _overlay(choose: random.Random) -> dict[str, Any]:
     kind = choose.randrange(4)
     if kind == 0:
-        known = _mesh_overlay.mesh_config_fields()
+        known = _check.mesh_config_fields()
         return _message(known.root, choose, 6)
     overlay: dict[str, Any] = {}
     for each in choose.sample(_ordinary(), choose.randrange(1, 3)):
@@ -140,16 +140,16 @@ def _like(value: object, choose: random.Random) -> Any:
 
 
 def _message(name: str, choose: random.Random, depth: int) -> dict[str, Any]:
-    fields = _mesh_overlay.mesh_config_fields().messages[name].fields
+    fields = _check.mesh_config_fields().messages[name].fields
     # Most fields are without a rule and refused: those with one tell more.
-    rules = _mesh_rules.RULES.get(_mesh_overlay.plain_name(name), {})
+    rules = _rules.RULES.get(_check.plain_name(name), {})
     pool = sorted(rules if choose.random() < 0.9 else fields)
     names = choose.sample(pool, min(len(pool), choose.choice((1, 1, 2, 3)))) if depth else []
     return {field: _value(fields[field], choose, depth - 1) for field in names}
 
 
 def _value(kind: str, choose: random.Random, depth: int) -> Any:
-    known = _mesh_overlay.mesh_config_fields()
+    known = _check.mesh_config_fields()
     if kind.startswith("list of "):
         count = choose.choice((0, 1, 1, 2))
         return [_value(kind.removeprefix("list of "), choose, depth) for _ in range(count)]

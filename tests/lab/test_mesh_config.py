@@ -15,12 +15,10 @@ import yaml
 from istio_ambient import control_plane, manifests
 from istio_ambient.control_plane import _integrations
 from istio_ambient.manifests import (
-    _log_formats,
     _mesh_config,
-    _mesh_overlay,
-    _mesh_values,
     _render,
 )
+from istio_ambient.manifests.mesh_overlay import _check, _log_formats, _values
 from istio_ambient.values import hostnames
 from istio_ambient.values.problems import InvalidValueError
 
@@ -34,7 +32,7 @@ CANDIDATES = 4000
 def parsed(overlay: object) -> dict[str, Any] | None:
     """Return the overlay that the charm passes on, or None if it refuses."""
     try:
-        return _mesh_overlay.parse_mesh_config(json.dumps(overlay))
+        return _check.parse_mesh_config(json.dumps(overlay))
     except InvalidValueError as error:
         assert error.field or not isinstance(overlay, dict), error
         assert error.remedy, error
@@ -190,7 +188,7 @@ def test_envoy_refuses_a_listener_with_such_a_format(text: str):
 
 
 def test_envoy_takes_every_cipher_suite_and_curve_that_the_charm_passes_on():
-    tls = {"cipher_suites": _mesh_values.CIPHER_SUITES, "ecdh_curves": _mesh_values.CURVES}
+    tls = {"cipher_suites": _values.CIPHER_SUITES, "ecdh_curves": _values.CURVES}
     assert not _mesh_configs.envoy_refuses(_mesh_configs.tls_cluster(tls))
     for name in tls:
         assert _mesh_configs.envoy_refuses(_mesh_configs.tls_cluster({name: ["bogus"]}))

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 import yaml
-from istio_ambient.manifests import _mesh_config, _mesh_overlay
+from istio_ambient.manifests import _mesh_config
+from istio_ambient.manifests.mesh_overlay import _check
 from istio_ambient.values.problems import InvalidValueError
 from lightkube.models.core_v1 import ServicePort, ServiceSpec
 from lightkube.models.meta_v1 import ObjectMeta
@@ -77,7 +78,7 @@ def _collide(one: object, other: object) -> bool:
 def _is_accepted(overlay: dict[str, Any]) -> bool:
     """Return whether the charm accepts it: some fields exclude each other."""
     try:
-        _mesh_overlay.parse_mesh_config(json.dumps(overlay))
+        _check.parse_mesh_config(json.dumps(overlay))
     except InvalidValueError:
         return False
     return True

@@ -29,7 +29,7 @@ PACKAGES: Mapping[str, frozenset[str]] = {
 }
 """Charm → the packages of `istio_ambient` that its import loads."""
 THIRD_PARTY: Mapping[str, frozenset[str]] = {
-    "istio-k8s": frozenset({"jinja2", "markupsafe"}),
+    "istio-k8s": frozenset(),
     "istio-beacon-k8s": frozenset(),
     "istio-ingress-k8s": frozenset(),
 }

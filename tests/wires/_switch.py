@@ -182,13 +182,11 @@ def left_by_cut(callee: Any, name: str) -> Any:
 
 def _factories(callee: Any) -> Mapping[str, Callable[[], Any]]:
     """Return what makes the default of a struct's or dataclass's field, where something does."""
-    fields: Iterable[tuple[str, Any]] = ()
+    fields: Any = getattr(callee, "__dataclass_fields__", {}).values()
     if isinstance(callee, type) and issubclass(callee, msgspec.Struct):
-        fields = ((each.name, each.default_factory) for each in msgspec.structs.fields(callee))
-    elif dataclasses.is_dataclass(callee):
-        fields = ((each.name, each.default_factory) for each in dataclasses.fields(callee))
+        fields = msgspec.structs.fields(callee)
     none = (msgspec.NODEFAULT, dataclasses.MISSING)
-    return {name: factory for name, factory in fields if factory not in none}
+    return {each.name: each.default_factory for each in fields if each.default_factory not in none}
 
 
 def _pydantic_fields(callee: Any) -> Mapping[str, Any]:

@@ -4,6 +4,10 @@
 
 """The charm that puts a model's applications on the mesh and authorizes requests to them."""
 
+# First, for the sake of the other imports: it sets how often Python looks for garbage.
+import istio_ambient  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+# isort: split
 from collections.abc import Iterable
 
 import msgspec

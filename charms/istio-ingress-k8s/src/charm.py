@@ -4,6 +4,10 @@
 
 """The charm of the ingress gateway, which sends requests from outside to applications."""
 
+# First, for the sake of the other imports: it sets how often Python looks for garbage.
+import istio_ambient  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+# isort: split
 from collections.abc import Iterable, Iterator
 
 import msgspec

@@ -4,6 +4,10 @@
 
 """The charm of the Istio ambient control plane."""
 
+# First, for the sake of the other imports: it sets how often Python looks for garbage.
+import istio_ambient  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+# isort: split
 import datetime
 from collections.abc import Iterable, Mapping
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from lightkube.resources.core_v1 import ConfigMap
 
-from istio_ambient import acceptance, kube, manifests, resources
+from istio_ambient import acceptance, kube, resources
 from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
@@ -85,13 +85,17 @@ def taken_annotations(digest: str) -> dict[str, str]:
 
 def without_effect(overlay: Mapping[str, Any]) -> list[Problem]:
     """Return a problem for each field of `mesh-config` that changes nothing in ambient mode."""
+    if not overlay:
+        return []
+    from istio_ambient.manifests import mesh_overlay
+
     return [
         problem_of_option(
             "mesh-config",
             InvalidValueError("has no effect in ambient mode", "remove it", path),
             Code.NO_EFFECT,
         )
-        for path in manifests.without_effect(overlay)
+        for path in mesh_overlay.without_effect(overlay)
     ]
 
 

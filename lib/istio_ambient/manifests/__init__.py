@@ -12,7 +12,7 @@ from ._cacerts import CACERTS, mesh_ca_of
 from ._config import AUTO, VERSION, Config, Tag
 from ._crds import crds, gateway_api_admission, gateway_api_version
 from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD, ROOT_CA
-from ._mesh_overlay import EXT_AUTHZ_PREFIX, without_effect
+from ._mesh_config import EXT_AUTHZ_PREFIX
 from ._platforms import PLATFORMS, Platform, platform_of
 from ._render import render
 from ._served import (
@@ -53,5 +53,4 @@ __all__ = [
     "platform_of",
     "render",
     "serves",
-    "without_effect",
 ]

@@ -14,7 +14,6 @@ from istio_ambient.values.config import InvalidEntriesError
 from istio_ambient.values.problems import InvalidValueError
 from istio_ambient.values.text import shown
 
-from ._mesh_overlay import parse_mesh_config
 from ._placement import NO_AFFINITY, AffinityOption, PriorityClass, TopologySpread
 from ._platforms import Platform
 from ._variables import NO_VARIABLES, CniVariables, IstiodVariables, ZtunnelVariables
@@ -121,6 +120,13 @@ def _trust_domain_aliases(text: object) -> object:
     return tuple(valid)
 
 
+def _overlay(text: object) -> object:
+    # Most meshes have none, and its rules take long to import.
+    from . import mesh_overlay
+
+    return mesh_overlay.parse_mesh_config(text)
+
+
 _Folder = Annotated[str, pydantic.AfterValidator(_folder)]
 Tag = Annotated[str, pydantic.AfterValidator(_tag)]
 """What may be the tag of an image, without its variant."""
@@ -156,9 +162,7 @@ class Config(pods.PodsConfig):
     """Trust domains whose identities count as those of the mesh, while it is changed."""
     dual_stack: bool = False
     """Whether istiod and the proxies use both IPv4 and IPv6."""
-    mesh_config: Annotated[Mapping[str, Any], pydantic.BeforeValidator(parse_mesh_config)] = (
-        _NO_OVERLAY
-    )
+    mesh_config: Annotated[Mapping[str, Any], pydantic.BeforeValidator(_overlay)] = _NO_OVERLAY
     """Overlay on MeshConfig in its JSON form; `mesh_config` merges it."""
     istiod_resources: pods.ResourcesOption = pods.NO_RESOURCES
     istiod_tolerations: pods.Tolerations = None

@@ -12,8 +12,11 @@ from typing import Any, cast
 from istio_ambient.interfaces.istio_ingress_config import Authorizer
 from istio_ambient.values import headers
 
-from ._mesh_overlay import TRACING_PROVIDER
 from ._values import ControlPlane
+
+TRACING_PROVIDER = "otel-tracing"
+EXT_AUTHZ_PREFIX = "ext-authz-"
+"""Prefix of the names of external authorization providers that relations bring."""
 
 _DEFAULTS: Mapping[str, Any] = {
     "accessLogFile": "/dev/stdout",

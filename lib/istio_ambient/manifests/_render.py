@@ -8,9 +8,8 @@ import json
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import jinja2
 from lightkube import codecs
 from lightkube.core import resource
 
@@ -23,6 +22,9 @@ from ._config import Config
 from ._mesh_config import mesh_config
 from ._platforms import PLATFORMS
 from ._values import ControlPlane
+
+if TYPE_CHECKING:
+    import jinja2
 
 _load_all_yaml = cast(
     Callable[..., list[resource.Resource]],
@@ -54,9 +56,7 @@ _CNI_NOT_READY = {"key": "cni.istio.io/not-ready", "operator": "Exists"}
 
 # Characters that JSON may hold literally and YAML (1.1, as PyYAML reads it) may not. A newline is
 # between JSON's tokens only.
-_NOT_IN_YAML = re.compile(
-    "[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NOT_IN_YAML = "[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 
 
 def render(control_plane: ControlPlane) -> list[resource.Resource]:
@@ -135,7 +135,10 @@ def _pods(
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    # Hooks that end before there is a plan render nothing.
+    import jinja2
+
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -158,7 +161,10 @@ def _to_json(value: object, **options: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    # Nearly all text is ASCII, and the expression takes as long to compile as a template.
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return re.sub(_NOT_IN_YAML, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def json_text(value: object) -> str:

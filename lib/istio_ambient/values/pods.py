@@ -169,14 +169,15 @@ class Toleration(_Fields):
         return self
 
 
+# Not validated: pydantic would build its validators for values that are our own.
 DEFAULT_RESOURCES: Mapping[str, Resources] = {
-    "istiod": Resources(requests={"cpu": "500m", "memory": "2048Mi"}),
-    "cni": Resources(requests={"cpu": "100m", "memory": "100Mi"}),
-    "ztunnel": Resources(requests={"cpu": "200m", "memory": "512Mi"}),
-    "waypoint": Resources(
+    "istiod": Resources.model_construct(requests={"cpu": "500m", "memory": "2048Mi"}),
+    "cni": Resources.model_construct(requests={"cpu": "100m", "memory": "100Mi"}),
+    "ztunnel": Resources.model_construct(requests={"cpu": "200m", "memory": "512Mi"}),
+    "waypoint": Resources.model_construct(
         requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "2", "memory": "1Gi"}
     ),
-    "gateway": Resources(
+    "gateway": Resources.model_construct(
         requests={"cpu": "100m", "memory": "128Mi"}, limits={"cpu": "2000m", "memory": "1024Mi"}
     ),
 }
@@ -207,7 +208,7 @@ NodeSelector = Annotated[
 ]
 """Type of an option that is a YAML mapping of labels that a node must have."""
 
-NO_RESOURCES = Resources()
+NO_RESOURCES = Resources.model_construct()
 NO_LABELS: Mapping[str, str] = {}
 
 

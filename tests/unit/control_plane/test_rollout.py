@@ -3,6 +3,7 @@
 """An upgrade from any live objects: which components are held."""
 
 import copy
+import pickle
 import itertools
 from typing import Any, cast
 
@@ -38,14 +39,14 @@ def rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _rendered(values: manifests.ControlPlane) -> list[kube.Resource]:
-    key = values.model_dump_json()
+    key = pickle.dumps(values)
     if key not in _RENDERED:
         _RENDERED[key] = _RENDER(values)
     return copy.deepcopy(_RENDERED[key])
 
 
 _RENDER = manifests.render
-_RENDERED: dict[str, list[kube.Resource]] = {}
+_RENDERED: dict[bytes, list[kube.Resource]] = {}
 
 
 def rendered(tag: str) -> dict[kube.Ref, kube.Resource]:

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 from istio_ambient import manifests
 from istio_ambient.interfaces import istio_ingress_config, tracing
-from istio_ambient.manifests import _mesh_config, _mesh_overlay
+from istio_ambient.manifests import _mesh_config
+from istio_ambient.manifests.mesh_overlay import _check
 
 from tools import generate_crds, generate_mesh_config
 
@@ -23,7 +24,7 @@ TEMPO = tracing.Endpoint(host="tempo.cos.svc", port=4317)
 
 
 def mesh_config(**values: Any) -> dict[str, Any]:
-    # Without validation: what the overlay may hold is checked in `_mesh_overlay`.
+    # Without validation: what the overlay may hold is checked in `_check`.
     overlay = values.pop("mesh_config", {})
     config = manifests.Config.model_construct(mesh_config=overlay)
     control_plane = manifests.ControlPlane(namespace="prod", config=config, **values)
@@ -167,7 +168,7 @@ def test_the_list_of_fields_is_that_of_the_pinned_istio():
 
 
 def test_every_type_of_a_field_is_known():
-    known = _mesh_overlay.mesh_config_fields()
+    known = _check.mesh_config_fields()
     scalars = {"string", "bytes", "bool", "number", "duration", "object", "any"}
     scalars |= {"int32", "uint32", "int64", "uint64"}
     for name, message in known.messages.items():
@@ -195,12 +196,12 @@ def test_what_an_overlay_cannot_change_is_refused():
         overlay: Any = functools.reduce(lambda value, key: {key: value}, reversed(path), "other")
         dotted = ".".join(path)
         if value_at(mesh_config(mesh_config=overlay), path) != "other":
-            assert dotted in _mesh_overlay.OWNED_FIELDS
+            assert dotted in _check.OWNED_FIELDS
 
 
 def test_fields_of_ours_exist():
-    known = _mesh_overlay.mesh_config_fields()
-    for path in _mesh_overlay.OWNED_FIELDS:
+    known = _check.mesh_config_fields()
+    for path in _check.OWNED_FIELDS:
         first, *rest = path.split(".")
         kind = known.messages[known.root].fields[first]
         if rest:

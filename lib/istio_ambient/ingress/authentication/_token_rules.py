@@ -45,7 +45,7 @@ MAX_CLAIM_HEADERS = 16
 NO_CLAIM = "iss.-"
 """A claim that no token has: the member of a member that is a text (RFC 7519, section 4.1.1), and
 has to be one for the token to be read."""
-_AUTHORIZATION = FromHeader(name="authorization", prefix=BEARER)
+_AUTHORIZATION = FromHeader.model_construct(name="authorization", prefix=BEARER)
 
 
 class _Use(msgspec.Struct, frozen=True, order=True):

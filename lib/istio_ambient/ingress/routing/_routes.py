@@ -41,8 +41,11 @@ Scheme: TypeAlias = Literal["http", "https", "h2c", "grpc"]
 """Protocol of a backend's port: HTTP/1.1, HTTP over TLS, HTTP/2 without TLS, the client's own
 (gRPC: HTTP/2)."""
 
-_TO_ROOT = UrlRewrite(path=PathPrefix(type="ReplacePrefixMatch", replacePrefixMatch="/"))
-_TO_TLS = RequestRedirect(scheme="https")
+# Not validated: pydantic would build its validators for values that are our own.
+_TO_ROOT = UrlRewrite.model_construct(
+    path=PathPrefix.model_construct(type="ReplacePrefixMatch", value="/")
+)
+_TO_TLS = RequestRedirect.model_construct(scheme="https")
 
 
 class Route(msgspec.Struct, frozen=True):

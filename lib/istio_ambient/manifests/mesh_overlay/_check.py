@@ -5,7 +5,7 @@
 
 istiod ignores fields that it does not know, and rejects the whole MeshConfig for one value that it
 does not accept; both are reported here, before the overlay is applied. A field without a rule in
-`_mesh_rules` is refused.
+`_rules` is refused.
 """
 
 import difflib
@@ -24,11 +24,8 @@ from istio_ambient.values.problems import InvalidValueError, inside
 from istio_ambient.values.text import shown
 from istio_ambient.values.yaml_text import mapping
 
-from . import _mesh_messages, _mesh_rules
-
-TRACING_PROVIDER = "otel-tracing"
-EXT_AUTHZ_PREFIX = "ext-authz-"
-"""Prefix of the names of external authorization providers that relations bring."""
+from .._mesh_config import EXT_AUTHZ_PREFIX, TRACING_PROVIDER
+from . import _messages, _rules
 
 OWNED_FIELDS: Mapping[str, str] = {
     "rootNamespace": "it is the model that the charm is deployed in",
@@ -110,7 +107,7 @@ def parse_mesh_config(text: object) -> dict[str, Any]:
     overlay = mapping(text)
     _check_message(mesh_config_fields().root, overlay, "")
     _check_providers(overlay.get("extensionProviders", []))
-    _mesh_messages.check_default_providers(overlay, {TRACING_PROVIDER: "opentelemetry"})
+    _messages.check_default_providers(overlay, {TRACING_PROVIDER: "opentelemetry"})
     return overlay
 
 
@@ -140,11 +137,11 @@ def _check_message(name: str, value: object, path: str) -> None:
         if field not in message.fields:
             raise InvalidValueError("no such field", _similar(field, list(message.fields)), place)
         _check_owned(place)
-        if field not in _mesh_rules.RULES.get(short, ()):
+        if field not in _rules.RULES.get(short, ()):
             remedy = REPLACED_FIELDS.get(place, "remove it")
             raise InvalidValueError(_NO_RULE, remedy, place)
         _check_value(message.fields[field], member, place, f"{short}.{field}")
-    for choice in (*message.one_of, _mesh_messages.EXCLUSIVE.get(short, ())):
+    for choice in (*message.one_of, _messages.EXCLUSIVE.get(short, ())):
         chosen = [field for field in choice if field in members]
         if len(chosen) > 1:
             raise InvalidValueError(f"{' and '.join(chosen)} exclude each other", "keep one", path)
@@ -152,13 +149,13 @@ def _check_message(name: str, value: object, path: str) -> None:
 
 
 def _check_together(name: str, members: Mapping[str, object], path: str) -> None:
-    for field in _mesh_messages.REQUIRED.get(name, ()):
+    for field in _messages.REQUIRED.get(name, ()):
         if field not in members:
             raise InvalidValueError(f"has no {field}", "add it", path)
-    choice = _mesh_messages.NOT_EMPTY.get(name, ())
+    choice = _messages.NOT_EMPTY.get(name, ())
     if choice and not any(field in members for field in choice):
         raise InvalidValueError(f"has none of {', '.join(choice)}", "add one", path)
-    for check in _mesh_messages.CHECKS.get(name, ()):
+    for check in _messages.CHECKS.get(name, ()):
         _at(path, check, members)
 
 
@@ -216,17 +213,17 @@ def _check_value(kind: str, value: object, path: str, field: str, key: str = "")
         if not accepts(value):
             raise InvalidValueError(f"{shown(value)} is not allowed", remedy, path)
     message, _, name = field.rpartition(".")
-    rule = _mesh_rules.ENTRIES.get(field, {}).get(key, _mesh_rules.RULES[message][name])
+    rule = _rules.ENTRIES.get(field, {}).get(key, _rules.RULES[message][name])
     _at(path, rule, value)
 
 
 def _check_key(key: str, path: str, field: str) -> None:
     _check_owned(path)
-    entries = _mesh_rules.ENTRIES.get(field)
+    entries = _rules.ENTRIES.get(field)
     if entries is not None and key not in entries:
         raise InvalidValueError(_NO_RULE, _similar(key, list(entries)), path)
-    if field in _mesh_rules.KEYS:
-        _at(path, _mesh_rules.KEYS[field], key)
+    if field in _rules.KEYS:
+        _at(path, _rules.KEYS[field], key)
 
 
 def _members(
@@ -292,5 +289,5 @@ def _check_providers(providers: list[dict[str, Any]]) -> None:
         if name == TRACING_PROVIDER or name.startswith((EXT_AUTHZ_PREFIX, MARKER_PREFIX)):
             message = f"{shown(name)} is set by the charm: providers of relations are called so"
             raise InvalidValueError(message, "use another name", place)
-        _at(path, _mesh_messages.check_kind, provider)
+        _at(path, _messages.check_kind, provider)
         seen.add(name)

@@ -1,7 +1,7 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checks of single values of MeshConfig, from which `_mesh_rules` makes the rules of fields."""
+"""Checks of single values of MeshConfig, from which `_rules` makes the rules of fields."""
 
 import decimal
 import re

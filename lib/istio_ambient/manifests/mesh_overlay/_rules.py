@@ -12,7 +12,7 @@ fields has their types, which are checked before.
 from collections.abc import Mapping
 
 from . import _log_formats
-from . import _mesh_values as v
+from . import _values as v
 
 Fields = Mapping[str, v.Check]
 
