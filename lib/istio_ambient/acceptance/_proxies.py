@@ -25,7 +25,7 @@ PATIENCE = 10.0
 _WORDS, _APPS = 50, 20
 """Characters of a proxy's own words, and of the applications that they are about, in a status; the
 log has all of them."""
-_PREAMBLE = re.compile(r"^Error adding/updating listener\(s\) \S+: ")
+_PREAMBLE = r"^Error adding/updating listener\(s\) \S+: "
 _SEARCHED = 4000
 """Characters of a proxy's words in which texts of applications are looked for."""
 _MIN_TEXT, _LONG_TEXT = 3, 8
@@ -158,7 +158,7 @@ def authors(words: str, texts: Mapping[str, str]) -> list[str]:
 def essence(words: str, limit: int) -> str:
     """Return the part of a proxy's words that says what is wrong, within a limit of characters."""
     plain = " ".join(words.encode("ascii", "replace").decode().split())
-    return printable(_PREAMBLE.sub("", plain), limit)
+    return printable(re.sub(_PREAMBLE, "", plain), limit)
 
 
 def _findings(

@@ -23,7 +23,7 @@ MAX_TRUST_DOMAINS = 3
 """That of the mesh and two aliases: each multiplies the size of policies, of which etcd takes
 1.5 MiB. Identities of further aliases are not allowed."""
 
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
+_TRUST_DOMAIN = r"[a-z0-9._-]{1,255}"
 _OURS = f"{TRUST_DOMAIN}/"
 _IDENTITIES = ("principals", "notPrincipals")
 
@@ -84,7 +84,9 @@ def usable_trust_domains(named: Iterable[str]) -> tuple[str, ...]:
 
     Source of the form: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md, 2.1.
     """
-    return tuple(filter(_TRUST_DOMAIN.fullmatch, named)) or DEFAULT_TRUST_DOMAINS
+    return (
+        tuple(each for each in named if re.fullmatch(_TRUST_DOMAIN, each)) or DEFAULT_TRUST_DOMAINS
+    )
 
 
 def trust_domains_of(policies: Iterable[kube.Manifest]) -> tuple[str, ...]:

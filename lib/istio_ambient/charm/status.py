@@ -28,7 +28,7 @@ DETAILS = "status-details"
 """The action that shows what a message leaves out."""
 _LEAST = 8
 """Bytes of a place or text that are worth showing behind a remedy."""
-_COMMAND = re.compile(r"\b(juju|kubectl|istioctl) ")
+_COMMAND = r"\b(juju|kubectl|istioctl) "
 MAX_LOGGED = 50
 """Problems that one hook writes to the log."""
 
@@ -149,7 +149,7 @@ def message(problem: Problem, *, others: int) -> str:
         return f"{code}{shortened(text, room)}{note}"
     start = f"{problem.code} {problem.remedy}"
     left = room - len(start.encode())
-    if left < 0 and _COMMAND.search(problem.remedy):
+    if left < 0 and re.search(_COMMAND, problem.remedy):
         # A part of a command may do something else: of a list in an option, it drops the rest.
         return f"{_beginning(f'{problem.code} {what}', room)}{note}"
     if 0 <= left < _LEAST:

@@ -22,7 +22,7 @@ from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 from istio_ambient.values.text import shown
 
-_TAG = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]+))?(?:[-_.+].*)?")
+_TAG = r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]+))?(?:[-_.+].*)?"
 
 
 @functools.total_ordering
@@ -52,7 +52,7 @@ class Release(msgspec.Struct, frozen=True):
 
 def release_of(tag: str) -> Release | None:
     """Return the release that a tag names; None: it names none."""
-    found = _TAG.fullmatch(tag)
+    found = re.fullmatch(_TAG, tag)
     if not found:
         return None
     major, minor, patch = found.groups()

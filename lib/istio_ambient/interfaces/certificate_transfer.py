@@ -21,7 +21,7 @@ MAX_LENGTH = 512 * 1024
 """Characters of PEM that are used: half of what fits into a ConfigMap."""
 MAX_TEXTS = 5_000
 
-_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
+_BLOCK = r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----"
 _REMEDY = "send certificates in PEM"
 
 
@@ -69,7 +69,7 @@ def _texts(reader: Reader, key: str) -> Iterator[set[str]]:
         if not isinstance(text, str):
             reader.report(inside(key, number), InvalidValueError("not a string", _REMEDY))
             continue
-        blocks = _BLOCK.findall(text)
+        blocks = re.findall(_BLOCK, text)
         valid = {pem for block in blocks if (pem := _normal_form(block))}
         if not blocks or len(valid) < len(set(blocks)):
             reader.report(inside(key, number), InvalidValueError("not a certificate", _REMEDY))

@@ -27,7 +27,7 @@ URL_KEY = "ingress"
 """The only key of the provider's application databag."""
 HOST_KEY, IP_KEY = "host", "ip"
 """The keys of the databags of the requirer's units."""
-_PATH = re.compile(r"(/[A-Za-z0-9._~%!$&()*+,;:@=-]+)*/?")
+_PATH = r"(/[A-Za-z0-9._~%!$&()*+,;:@=-]+)*/?"
 
 
 class IngressRequirerData(Databag):
@@ -87,7 +87,7 @@ def request_unit(host: str) -> dict[str, str]:
 
 def _url(text: str) -> str:
     url = urls.split(text)
-    if "?" in text or not _PATH.fullmatch(url.path):
+    if "?" in text or not re.fullmatch(_PATH, url.path):
         remedy = "send http:// or https://, a host, and at most a port and a path"
         raise InvalidValueError("not the URL of an ingress", remedy)
     return url.base + url.path.rstrip("/")

@@ -33,7 +33,7 @@ PATH_PREFIX = "ext_authz_path_prefix"
 REPLY_KEYS = (PROVIDER_NAME, PATH_PREFIX)
 """The keys of the requirer's application databag."""
 
-_PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_PROVIDER_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
 
 
 class Authorizer(Databag, extra="ignore"):
@@ -101,7 +101,7 @@ def parse_reply(
     """
     reader = Reader(databag, app=app, endpoint=endpoint)
     name = databag.get(PROVIDER_NAME, "")
-    if not name or _PROVIDER_NAME.fullmatch(name):
+    if not name or re.fullmatch(_PROVIDER_NAME, name):
         return Reply(name, databag.get(PATH_PREFIX, "").rstrip("/")), []
     error = InvalidValueError("not the name of a provider", "use letters, digits and '-'")
     reader.report(PROVIDER_NAME, error)

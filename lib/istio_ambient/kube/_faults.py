@@ -20,15 +20,15 @@ from istio_ambient.values.problems import Problem
 T = TypeVar("T")
 
 TRANSIENT_CODES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-_DENIED = re.compile(r'cannot (\w+) resource "([^"]*)" in API group "([^"]*)"')
+_DENIED = r'cannot (\w+) resource "([^"]*)" in API group "([^"]*)"'
 """What the API server's authorizer (RBAC) says, and nothing else that answers with 403."""
-_GRANTS = re.compile(r"attempting to grant RBAC permissions|cannot \w+ path ")
-_QUOTA = re.compile(r"exceeded quota|failed quota|(maximum|minimum) \w+ usage per ")
-_TERMINATING = re.compile(r"because it is being terminated")
-_ADMISSION = re.compile(r"denied (the )?request|violates PodSecurity")
+_GRANTS = r"attempting to grant RBAC permissions|cannot \w+ path "
+_QUOTA = r"exceeded quota|failed quota|(maximum|minimum) \w+ usage per "
+_TERMINATING = r"because it is being terminated"
+_ADMISSION = r"denied (the )?request|violates PodSecurity"
 """Other refusals: plugins of the API server, webhooks and policies answer with 403, or with a
 code of their own."""
-_OTHER_OBJECT = re.compile(r"metadata\.uid: Invalid value")
+_OTHER_OBJECT = r"metadata\.uid: Invalid value"
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class RequestError(Exception):
     @property
     def denied(self) -> str:
         """Verb, resource and API group that RBAC does not permit; empty: another reason."""
-        found = _DENIED.search(self.message) if self.code == 403 else None
+        found = re.search(_DENIED, self.message) if self.code == 403 else None
         if found is None:
             return ""
         verb, resource, group = found.groups()
@@ -126,7 +126,7 @@ def _of_status(error: httpx2.HTTPStatusError, doing: str) -> RequestError:
     message = " ".join(str((status and status.message) or f"HTTP {code}").split())
     if code == 401:
         message = f"the API server does not accept the token: {message}"
-    if code == 422 and _OTHER_OBJECT.search(message):
+    if code == 422 and re.search(_OTHER_OBJECT, message):
         return RequestError(doing, "another object has taken its place", 409, transient=True)
     return RequestError(doing, message, code, transient=code in TRANSIENT_CODES)
 
@@ -160,15 +160,15 @@ def _meaning(error: RequestError, requester: Identity) -> tuple[Code, str]:
     """Return the code of a failed request, and the remedy; empty: the answer says it."""
     if error.transient:
         return Code.NO_ANSWER, ""
-    if error.denied or (error.code == 403 and _GRANTS.search(error.message)):
+    if error.denied or (error.code == 403 and re.search(_GRANTS, error.message)):
         return Code.NOT_PERMITTED, requester.permission_hint
     if error.code == 401:
         return Code.TOKEN_REFUSED, requester.token_hint
-    if _TERMINATING.search(error.message):
+    if re.search(_TERMINATING, error.message):
         return Code.NAMESPACE_TERMINATING, "wait until it is gone, or see what it waits for"
-    if _QUOTA.search(error.message):
+    if re.search(_QUOTA, error.message):
         return Code.QUOTA_EXCEEDED, "raise the quota, or lower the resources of the pods"
-    if error.code == 403 or _ADMISSION.search(error.message):
+    if error.code == 403 or re.search(_ADMISSION, error.message):
         return Code.REFUSED_BY_ADMISSION, "exempt it from the webhook or policy that refuses it"
     return Code.REQUEST_REFUSED, ""
 

@@ -28,8 +28,8 @@ _MAX_LOG = 4096
 """Characters of a termination message; Kubernetes keeps 4096 bytes of a file, 2048 of a log."""
 
 _MAX_CAUSE = 100
-_LOG_PREFIX = re.compile(r"^(\S{1,40}Z\s+(error|fatal|warn|info|debug)|Error:)\s+", re.ASCII)
-_LOG_ERROR = re.compile(r"\b(error|failed|failure|fatal|cannot|panic|invalid)\b", re.IGNORECASE)
+_LOG_PREFIX = r"(?a)^(\S{1,40}Z\s+(error|fatal|warn|info|debug)|Error:)\s+"
+_LOG_ERROR = r"(?i)\b(error|failed|failure|fatal|cannot|panic|invalid)\b"
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -275,8 +275,8 @@ def _end(terminated: Manifest) -> str:
 def _decisive_line(log: str) -> str:
     """Return the last line about an error, without time and level; else the last line."""
     lines = [line.strip() for line in log[-_MAX_LOG:].split("\n") if line.strip()]
-    errors = [line for line in lines if _LOG_ERROR.search(line)]
-    return _LOG_PREFIX.sub("", next(reversed(errors or lines), ""))
+    errors = [line for line in lines if re.search(_LOG_ERROR, line)]
+    return re.sub(_LOG_PREFIX, "", next(reversed(errors or lines), ""))
 
 
 def _since(workload: Manifest, pods: Sequence[Manifest]) -> datetime.datetime | None:

@@ -21,7 +21,7 @@ from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
 
-_IMMUTABLE = re.compile(r"field is immutable|cannot change roleRef|updates to .* are forbidden")
+_IMMUTABLE = r"field is immutable|cannot change roleRef|updates to .* are forbidden"
 """The API server's own words where an object cannot become the desired one."""
 _DENIED = "denied"
 """In the words of every admission webhook and admission policy, which may answer with 422 too."""
@@ -214,7 +214,7 @@ class Writer(msgspec.Struct, frozen=True):
 
 def _is_recreatable(change: Change, error: RequestError) -> bool:
     """Return whether an object could not be written since a field is immutable."""
-    is_immutable = error.code == 422 and _IMMUTABLE.search(error.message) is not None
+    is_immutable = error.code == 422 and re.search(_IMMUTABLE, error.message) is not None
     is_known = change.ref.kind in _kinds.RECREATABLE and change.uid != ""
     return is_immutable and is_known and _DENIED not in error.message
 

@@ -28,17 +28,17 @@ _VARIANT = "-distroless"
 # The grammar of image references, as registries accept them (distribution's reference package).
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
-_HUB = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*|{_HOST}")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_HUB = rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*|{_HOST}"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _MAX_HUB, _MAX_TAG, _MAX_PATH = 200, 128 - len(_VARIANT), 4096
-_CLUSTER_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_CLUSTER_ID = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 MAX_ALIASES = 2
 """Aliases of the trust domain that policies of the charms name too."""
-_SECRET_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_SECRET_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"  # noqa: S105 - an expression
 
 
 def _hub(hub: str) -> str:
-    if len(hub) > _MAX_HUB or not _HUB.fullmatch(hub):
+    if len(hub) > _MAX_HUB or not re.fullmatch(_HUB, hub):
         remedy = "use registry and path, without https:// or a tag, such as docker.io/istio"
         raise InvalidValueError(f"{shown(hub)} is no place for images", remedy)
     return hub
@@ -47,7 +47,7 @@ def _hub(hub: str) -> str:
 def _tag(tag: str) -> str:
     if tag.endswith(_VARIANT):
         raise InvalidValueError(f"{shown(tag)} names the variant", f"leave {_VARIANT} out")
-    if len(tag) > _MAX_TAG or not _TAG.fullmatch(tag):
+    if len(tag) > _MAX_TAG or not re.fullmatch(_TAG, tag):
         remedy = f"use at most {_MAX_TAG} letters, digits, '_', '.' and '-', such as {VERSION}"
         raise InvalidValueError(f"{shown(tag)} is no tag", remedy)
     return tag
@@ -60,7 +60,7 @@ def _secret_names(text: object) -> tuple[str, ...]:
         raise InvalidValueError(f"{shown(text)} is not text", remedy)
     found = tuple(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if name))
     for name in found:
-        if not _SECRET_NAME.fullmatch(name) or ".." in name:
+        if not re.fullmatch(_SECRET_NAME, name) or ".." in name:
             raise InvalidValueError(f"{shown(name)} is no name of a Secret", remedy)
     return found
 
@@ -74,7 +74,7 @@ def _folder(path: str) -> str:
 
 
 def _cluster_id(name: str) -> str:
-    if not _CLUSTER_ID.fullmatch(name):
+    if not re.fullmatch(_CLUSTER_ID, name):
         remedy = "use at most 63 letters, digits, '-', '_' and '.'"
         raise InvalidValueError(f"{shown(name)} is no name of a cluster", remedy)
     return name

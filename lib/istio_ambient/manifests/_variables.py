@@ -22,14 +22,14 @@ Component: TypeAlias = Literal["istiod", "cni", "ztunnel"]
 
 NO_VARIABLES: Mapping[str, str] = {}
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 _MAX_VALUE = 4096
 _REMOVE = "remove it"
 
 _LEVEL = "none|error|fatal|warn|info|debug"
-_LEVELS = re.compile(rf"([a-z0-9_-]+:)?({_LEVEL})(,[a-z0-9_-]+:({_LEVEL}))*")
-_SWITCH = re.compile("true|false")
-_FLAGS: Mapping[str, tuple[str, re.Pattern[str], str]] = {
+_LEVELS = rf"([a-z0-9_-]+:)?({_LEVEL})(,[a-z0-9_-]+:({_LEVEL}))*"
+_SWITCH = "true|false"
+_FLAGS: Mapping[str, tuple[str, str, str]] = {
     "LOG_OUTPUT_LEVEL": ("--log_output_level", _LEVELS, "use a level such as debug, or ads:debug"),
     "LOG_AS_JSON": ("--log_as_json", _SWITCH, "use true or false"),
 }
@@ -197,7 +197,7 @@ def log_arguments(component: Component, given: Mapping[str, str], default: str) 
     ]
 
 
-def _flags(component: Component) -> Mapping[str, tuple[str, re.Pattern[str], str]]:
+def _flags(component: Component) -> Mapping[str, tuple[str, str, str]]:
     return {} if component == "ztunnel" else _FLAGS
 
 
@@ -227,7 +227,7 @@ def _parser(component: Component) -> Callable[[object], object]:
 
 def _variable(component: Component, name: str, value: object) -> str:
     """Return the value of a variable as text; numbers and booleans are taken as they are meant."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         message = f"{shown(name)} is no name of a variable"
         raise InvalidValueError(message, "use letters, digits and '_'")
     if name in OWNED[component]:
@@ -241,8 +241,8 @@ def _variable(component: Component, name: str, value: object) -> str:
     if len(text) > _MAX_VALUE or not text.isprintable():
         remedy = f"use at most {_MAX_VALUE} printable characters"
         raise InvalidValueError(f"{shown(text)} is no value of a variable", remedy, name)
-    _, accepted, remedy = _flags(component).get(name, ("", re.compile(".*"), ""))
-    if not accepted.fullmatch(text):
+    _, accepted, remedy = _flags(component).get(name, ("", ".*", ""))
+    if not re.fullmatch(accepted, text):
         raise InvalidValueError(f"{shown(text)} is not known", remedy, name)
     return text
 

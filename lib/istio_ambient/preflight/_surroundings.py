@@ -23,7 +23,7 @@ PROBE_ADDRESS = "169.254.7.127"
 "Ambient and Kubernetes NetworkPolicy"."""
 
 _RANCHER: tuple[manifests.Platform, ...] = ("k3s", "k3d")
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.\d+")
+_VERSION = r"v?(\d+)\.(\d+)\.\d+"
 _TRUE = ("true", "t", "1")
 
 
@@ -143,7 +143,7 @@ def calico_of(daemon_set: kube.Manifest, felix: Mapping[str, Any]) -> Calico:
     older = None if enabled is None else str(enabled).lower() in _TRUE
     off = older is False if mode is None else str(mode) == "Disabled" and older is not True
     images = (str(each.get("image", "")) for each in _containers(daemon_set))
-    tags = filter(None, (_VERSION.match(image.rpartition(":")[2]) for image in images))
+    tags = filter(None, (re.match(_VERSION, image.rpartition(":")[2]) for image in images))
     version = next(((int(found[1]), int(found[2])) for found in tags), None)
     return Calico(ebpf=ebpf.lower() in _TRUE, connect_time=not off, version=version)
 

@@ -32,8 +32,8 @@ _RSA_BITS = range(2048, 8192 + 1)
 _RSA_EXPONENTS = (3, 65537)
 """Envoy refuses any other."""
 _ED25519_BYTES = 32
-_BASE64 = re.compile(r"[A-Za-z0-9_-]+={0,2}")
-_KEY_ID = re.compile(r"[ -~]{1,256}")
+_BASE64 = r"[A-Za-z0-9_-]+={0,2}"
+_KEY_ID = r"[ -~]{1,256}"
 
 UNUSABLE = (
     '{"keys":[{"crv":"P-256","kty":"EC","x":"EuecJuBs0N6hwoBDx0j7sOA4EYKZku2ESArXMLT-M4I",'
@@ -124,7 +124,7 @@ def _public(key: Mapping[str, Any]) -> dict[str, str]:
     for name, pattern in (("kid", _KEY_ID), ("alg", _BASE64)):
         if name in key:
             members[name] = _text(key, name)
-            if not pattern.fullmatch(members[name]):
+            if not re.fullmatch(pattern, members[name]):
                 raise _UnusableKeyError
     return members
 
@@ -184,7 +184,7 @@ def _text(key: Mapping[str, Any], name: str) -> str:
 
 def _bytes(key: Mapping[str, Any], name: str) -> bytes:
     text = _text(key, name)
-    if not _BASE64.fullmatch(text):
+    if not re.fullmatch(_BASE64, text):
         raise _UnusableKeyError
     stripped = text.rstrip("=")
     try:

@@ -34,14 +34,14 @@ FORBIDDEN_NETWORKS = (
 """In CIDR notation. Private networks are not among them: identity providers run in the cluster."""
 
 _NETWORKS = tuple(map(ipaddress.ip_network, FORBIDDEN_NETWORKS))
-_PREFIX = re.compile(r"[0-9]{1,3}")
+_PREFIX = r"[0-9]{1,3}"
 
 
 def network(text: str) -> str | None:
     """Return a network or an address in canonical CIDR notation; None: the text is neither."""
     address, slash, prefix = text.partition("/")
     # ipaddress also reads masks such as 10.0.0.0/0.255.255.255, which Istio does not.
-    if slash and not _PREFIX.fullmatch(prefix):
+    if slash and not re.fullmatch(_PREFIX, prefix):
         return None
     try:
         found = ipaddress.ip_network(text)

@@ -21,7 +21,7 @@ from istio_ambient.values.text import shown
 from istio_ambient.values.yaml_text import mapping, sequence
 
 # Kubernetes' API reference, Quantity: a number with a suffix or an exponent.
-_QUANTITY = re.compile(
+_QUANTITY = (
     r"(\+?(?:[0-9]{1,18}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}))"
     r"(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([+-]?[0-9]{1,2}))"
 )
@@ -36,7 +36,7 @@ _MAX_SECONDS = 2**63 - 1
 
 def _quantity(value: object) -> str:
     is_plain = isinstance(value, int | float | str) and not isinstance(value, bool)
-    if not (is_plain and _QUANTITY.fullmatch(str(value))):
+    if not (is_plain and re.fullmatch(_QUANTITY, str(value))):
         remedy = "use a quantity, such as 500m or 2Gi"
         raise InvalidValueError(f"{shown(value)} is no quantity", remedy)
     return str(value)
@@ -82,7 +82,7 @@ def _check_whole(amounts: dict[str, str]) -> dict[str, str]:
 
 def _amount(text: str) -> Decimal:
     """Return the number that a valid quantity stands for."""
-    number, suffix, exponent = cast(re.Match[str], _QUANTITY.fullmatch(text)).groups()
+    number, suffix, exponent = cast(re.Match[str], re.fullmatch(_QUANTITY, text)).groups()
     multiplier = Decimal(10) ** int(exponent) if exponent else _MULTIPLIERS[suffix or ""]
     return Decimal(number) * multiplier
 

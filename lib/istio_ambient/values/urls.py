@@ -31,7 +31,7 @@ MAX_URL = 2048
 _PORTS = {"http": 80, "https": 443}
 _PORT_REMEDY = "use a port from 1 to 65535"
 # No quotes, backslashes or spaces: readers do not agree on what they mean in a URL.
-_URL = re.compile(r"https?://[A-Za-z0-9._~:/?@!$&()*+,;=%\[\]-]+")
+_URL = r"https?://[A-Za-z0-9._~:/?@!$&()*+,;=%\[\]-]+"
 
 
 class Url(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def split(text: str) -> Url:
         InvalidValueError: no request can be sent to it: another scheme, a user or password, a
             fragment, or a host that is neither a DNS name nor an IP address.
     """
-    if len(text) > MAX_URL or not _URL.fullmatch(text):
+    if len(text) > MAX_URL or not re.fullmatch(_URL, text):
         raise InvalidValueError("not an http or https URL", "use http://<host>[:<port>][/<path>]")
     try:
         parts = parse.urlsplit(text)
@@ -129,21 +129,21 @@ _MAX_MEMORY = 512 * 1024
 an expression that is too big takes 80 ms to be refused."""
 
 # What `:path` can hold: no query or fragment, which RBAC matching cuts off first.
-_POLICY_PATH = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;:@=/{}-]+")
-_TEMPLATE_SEGMENT = re.compile(r"[A-Za-z0-9._~%!$&'()+,;:@=-]+")
-_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()+,;=:@-]+)*")
-_REQUEST_PATH = re.compile(r"/([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*")
-_NOT_IN_REQUEST_PATH = re.compile(r"//|/\.\.?(/|$)|%2f", re.IGNORECASE)
-_PRINTABLE = re.compile(r"[ -~]+")
-_GRPC_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_PATH - 1}}}")
-_GRPC_SERVICE = re.compile(rf"{_GRPC_NAME.pattern}(\.{_GRPC_NAME.pattern})*")
+_POLICY_PATH = r"[A-Za-z0-9._~%!$&'()*+,;:@=/{}-]+"
+_TEMPLATE_SEGMENT = r"[A-Za-z0-9._~%!$&'()+,;:@=-]+"
+_PATH_PREFIX = r"(/[A-Za-z0-9._~!$&'()+,;=:@-]+)*"
+_REQUEST_PATH = r"/([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*"
+_NOT_IN_REQUEST_PATH = r"(?i)//|/\.\.?(/|$)|%2f"
+_PRINTABLE = r"[ -~]+"
+_GRPC_NAME = rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_PATH - 1}}}"
+_GRPC_SERVICE = rf"{_GRPC_NAME}(\.{_GRPC_NAME})*"
 _GRPC = ("not a name in gRPC", "use letters, digits and '_'")
 
 
 def _policy_path(value: str) -> str:
     if not value or len(value) > MAX_PATH:
         raise InvalidValueError("empty or too long", f"use 1 to {MAX_PATH} characters")
-    if not _POLICY_PATH.fullmatch(value):
+    if not re.fullmatch(_POLICY_PATH, value):
         remedy = "leave out query, fragment, spaces and the like"
         raise InvalidValueError("holds what a request path cannot", remedy)
     if "{" in value or "}" in value:
@@ -164,7 +164,7 @@ def _template(value: str) -> str:
     for number, segment in enumerate(segments):
         if segment == "{**}" and number != len(segments) - 1:
             raise InvalidValueError("{**} is not the last segment", "use {*} before the end")
-        if segment not in ("{*}", "{**}") and not _TEMPLATE_SEGMENT.fullmatch(segment):
+        if segment not in ("{*}", "{**}") and not re.fullmatch(_TEMPLATE_SEGMENT, segment):
             remedy = "use {*} or {**} as whole segments, without other '*'"
             raise InvalidValueError("not a path template", remedy)
     return value
@@ -178,14 +178,14 @@ def path_prefix(value: str) -> str:
     """
     value = value.rstrip("/")
     segments = value.split("/")
-    if len(value) > MAX_PATH or not _PATH_PREFIX.fullmatch(value) or {".", ".."} & {*segments}:
+    if len(value) > MAX_PATH or not re.fullmatch(_PATH_PREFIX, value) or {".", ".."} & {*segments}:
         raise InvalidValueError("not a path prefix", "use a path such as /decisions")
     return value
 
 
 def _request_path(value: str) -> str:
-    is_path = len(value) <= MAX_PATH and _REQUEST_PATH.fullmatch(value)
-    if not is_path or _NOT_IN_REQUEST_PATH.search(value):
+    is_path = len(value) <= MAX_PATH and re.fullmatch(_REQUEST_PATH, value)
+    if not is_path or re.search(_NOT_IN_REQUEST_PATH, value):
         remedy = (
             "begin with '/', use the characters of URL paths, and no '//', '/./', '/../', '%2f'"
         )
@@ -212,7 +212,7 @@ def _expression(value: str) -> str:
     # Envoy's engine reads a path as bytes, so \x{100} is an error.
     options.encoding = re2.Options.Encoding.LATIN1
     # \C matches one byte in RE2 only; the engine of istiod, which is Go's, refuses it.
-    if len(value) > MAX_PATH or not _PRINTABLE.fullmatch(value) or r"\C" in value:
+    if len(value) > MAX_PATH or not re.fullmatch(_PRINTABLE, value) or r"\C" in value:
         raise InvalidValueError("not an expression", f"use 1 to {MAX_PATH} ASCII characters")
     try:
         size = int(re2.compile(value.encode(), options).programsize)
@@ -238,10 +238,10 @@ Expression: TypeAlias = Annotated[pydantic.StrictStr, pydantic.AfterValidator(_e
 """A regular expression of RE2 that describes a whole path."""
 GrpcService: TypeAlias = Annotated[
     pydantic.StrictStr,
-    checked(_GRPC_SERVICE.fullmatch, *_GRPC),
+    checked(_GRPC_SERVICE, *_GRPC),
     checked(lambda name: len(name) <= MAX_PATH, "too long", f"use at most {MAX_PATH} characters"),
 ]
-GrpcMethod: TypeAlias = Annotated[pydantic.StrictStr, checked(_GRPC_NAME.fullmatch, *_GRPC)]
+GrpcMethod: TypeAlias = Annotated[pydantic.StrictStr, checked(_GRPC_NAME, *_GRPC)]
 Method: TypeAlias = Literal[
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"
 ]

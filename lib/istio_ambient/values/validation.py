@@ -4,6 +4,7 @@
 """From what pydantic finds invalid in data from outside to problems with a place and a remedy."""
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -40,18 +41,21 @@ _MESSAGES = {
 
 
 def checked(
-    accepts: Callable[[Any], object], message: str, remedy: str
+    accepts: str | Callable[[Any], object], message: str, remedy: str
 ) -> pydantic.AfterValidator:
     """Return a validator for the type of a field; it returns the values that it accepts.
 
     Args:
-        accepts: returns a true value for a valid value, as `re.Pattern.fullmatch` does.
+        accepts: a regular expression that valid texts match as a whole, or a function that returns
+            a true value for a valid value.
         message: of the `InvalidValueError` for any other value.
         remedy: of that error.
     """
+    # An expression is compiled when it is first used: a hook uses few of them.
+    is_valid = functools.partial(re.fullmatch, accepts) if isinstance(accepts, str) else accepts
 
     def check(value: Any) -> Any:
-        if not accepts(value):
+        if not is_valid(value):
             raise InvalidValueError(message, remedy)
         return value
 

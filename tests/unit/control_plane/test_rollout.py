@@ -3,8 +3,8 @@
 """An upgrade from any live objects: which components are held."""
 
 import copy
-import pickle
 import itertools
+import pickle
 from typing import Any, cast
 
 import msgspec

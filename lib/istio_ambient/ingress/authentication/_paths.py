@@ -33,7 +33,7 @@ Operation: TypeAlias = Mapping[str, Sequence[str]]
 MAX_PATHS_SIZE = 64 * 1024
 """Characters of the `paths` of one operation; more paths make several operations."""
 
-_NOT_EXPRESSIBLE = re.compile(r"[*{}]")
+_NOT_EXPRESSIBLE = r"[*{}]"
 """Characters with a special meaning in a policy's path."""
 
 
@@ -62,7 +62,7 @@ class PathMatch(msgspec.Struct, frozen=True, order=True):
 
     def is_expressible(self) -> bool:
         """Return whether a policy can name these paths, and no others."""
-        return self.path_type is not PathType.REGEX and not _NOT_EXPRESSIBLE.search(self.path)
+        return self.path_type is not PathType.REGEX and not re.search(_NOT_EXPRESSIBLE, self.path)
 
     def patterns(self) -> tuple[str, ...]:
         """Return policy paths that match these; where not expressible, these and others."""
