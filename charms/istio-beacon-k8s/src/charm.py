@@ -81,7 +81,10 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
-        return msgspec.structs.replace(facts, admitted=facts.admits(policies))
+        # As they are, they keep what was computed of them.
+        if facts.admits(policies):
+            return facts
+        return msgspec.structs.replace(facts, admitted=False)
 
     def desired(self, facts: beacon.Facts) -> Desired:
         """Return waypoint, labels and policies."""

@@ -42,10 +42,9 @@ class Databag(pydantic.BaseModel):
     def _without_unknown_nulls(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        members = cast(dict[str, Any], data)
-        if None not in members.values():
+        members, known = cast(dict[str, Any], data), _keys_of(cls)
+        if members.keys() <= known:
             return members
-        known = _keys_of(cls)
         return {key: value for key, value in members.items() if value is not None or key in known}
 
 
@@ -192,7 +191,7 @@ def decode(text: str) -> Any:
         message = f"{len(text)} characters long"
         raise InvalidValueError(message, f"send at most {MAX_LENGTH} characters")
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_Ambiguous)
+        return _DECODER.decode(text)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -238,3 +237,6 @@ def _limited(value: Any, levels: int) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Ambiguous:
     result = dict(pairs)
     return result if len(result) == len(pairs) else _Ambiguous(pairs)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_Ambiguous)

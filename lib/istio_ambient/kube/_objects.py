@@ -67,7 +67,10 @@ def manifest_of(obj: Resource) -> Manifest:
     """Return a deep copy of an object in JSON form, with apiVersion and kind, without nulls."""
     definition = lightkube_resource.api_info(type_of(obj)).resource
     text = _json(obj.to_dict())
-    content = json.loads(text)
+    try:
+        content = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        content = json.loads(text)
     if b"null" in text:
         content = _without_nulls(content)
     return {**content, "apiVersion": definition.api_version, "kind": definition.kind}
