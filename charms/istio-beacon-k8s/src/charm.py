@@ -16,7 +16,13 @@ from istio_ambient import acceptance, authorization, beacon, charm, gateways, ku
 from istio_ambient.authorization import order
 from istio_ambient.charm import observability, status
 from istio_ambient.cluster import acceptance as cluster_acceptance
-from istio_ambient.cluster import exposures, gateway_workloads, mesh_services, trust_domains
+from istio_ambient.cluster import (
+    exposures,
+    gateway_workloads,
+    istiod,
+    mesh_services,
+    trust_domains,
+)
 from istio_ambient.integrations import access_requests, requesters, scrapers
 from istio_ambient.interfaces import service_mesh
 from istio_ambient.kube import Desired
@@ -43,6 +49,9 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         }
     )
 
+    _istiod: istiod.Istiod | istiod.NoIstiodError
+    """As this hook found it, before anything else."""
+
     def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
         """Return the facts; the cluster is read in two requests for any number of requesters."""
         consumers = [
@@ -55,10 +64,11 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         )
         cluster = mesh_services.read(client, self.model.name, cross_model=cross_model)
         config = self.load_config(beacon.Config)
+        self._istiod = istiod.look(client)
         labels = cluster.namespace_labels.get(self.model.name, {})
         ingress = beacon.IngressFacts()
         if config.ingress_use_waypoint or gateways.passes_waypoint({}, labels):
-            ingress = exposures.read(client, self.model.name, live)
+            ingress = exposures.read(client, self.model.name, live, self._istiod)
         policies = live.manifests(resources.AuthorizationPolicy)
         earlier = authorization.requesters_of(policies)
         requests, problems = access_requests.of_applications(
@@ -77,7 +87,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             requesters=frozenset(requester for requester, _ in consumers),
             config=config,
             ingress=ingress,
-            trust_domains=trust_domains.read(client, live),
+            trust_domains=trust_domains.of(self._istiod, live),
             problems=(*problems, *scraped.problems),
             pending=tuple(pending),
         )
@@ -126,7 +136,9 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         contents = (
             (each.requester.app, (each.target, each.operations)) for each in facts.requests
         )
-        return cluster_acceptance.of_gateway(client, live, workload, contents, wrote=wrote)
+        return cluster_acceptance.of_gateway(
+            client, live, self._istiod, workload, contents, wrote=wrote
+        )
 
     def version(self, facts: beacon.Facts) -> str:
         """Return the version of the waypoint's proxy."""

@@ -19,6 +19,7 @@ from istio_ambient.cluster import acceptance as cluster_acceptance
 from istio_ambient.cluster import (
     gateway_workloads,
     ingress_services,
+    istiod,
     signing_keys,
     trust_domains,
 )
@@ -60,6 +61,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         }
     )
 
+    _istiod: istiod.Istiod | istiod.NoIstiodError
+    """As this hook found it, before anything else."""
+
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self._ingress: ingress.Ingress | None = None
@@ -76,6 +80,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         scraped = scrapers.read(self)
         login = self._login()
         config = self.load_config(ingress.Config)
+        self._istiod = istiod.look(client)
         cluster = ingress_services.read(
             client,
             gateway,
@@ -101,7 +106,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             pod_labels=self.telemetry_label,
             requests=requests,
             cluster=cluster,
-            trust_domains=trust_domains.read(client, live),
+            trust_domains=trust_domains.of(self._istiod, live),
             live_routes=ingress_services.live_routes(live, gateway),
             backend_policies=ingress.backend_policies_of(live),
             remembered=ingress.remembered(live, gateway),
@@ -167,7 +172,7 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         )
         if not due:
             return None
-        fetched = signing_keys.fetch(due, signing_keys.read_cluster(client))
+        fetched = signing_keys.fetch(due, signing_keys.read_cluster(client, self._istiod))
         return msgspec.structs.replace(facts, keys=ingress.renewed(facts.keys, fetched))
 
     def in_force(
@@ -250,7 +255,9 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
             *((route.requester.app, route) for route in self._resolved(facts).served.routes),
             *((trust.app, trust.rules) for trust in facts.request_auth),
         )
-        return cluster_acceptance.of_gateway(client, live, workload, contents, wrote=wrote)
+        return cluster_acceptance.of_gateway(
+            client, live, self._istiod, workload, contents, wrote=wrote
+        )
 
     def version(self, facts: ingress.Facts) -> str:
         """Return the version of the gateway's proxy."""

@@ -1,22 +1,28 @@
 # Copyright 2026 The Charmed Istio authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Read what decides about the requests of ingress gateways: three requests for any number."""
+"""Read what decides about the requests of ingress gateways: one request for any number."""
 
 from istio_ambient import beacon, kube, resources
 from istio_ambient.authorization import hardened_mode
 from istio_ambient.cluster import istiod
 
 
-def read(client: kube.Client, model: str, live: kube.Live) -> beacon.IngressFacts:
+def read(
+    client: kube.Client,
+    model: str,
+    live: kube.Live,
+    settings: istiod.Istiod | istiod.NoIstiodError,
+) -> beacon.IngressFacts:
     """Return what ingress gateways may reach in a model, and the settings of the mesh.
 
     Without one istiod, the settings are those that our policies were made with.
 
     Args:
-        client: may list AuthorizationPolicies and istiod in all namespaces.
+        client: may list AuthorizationPolicies in all namespaces.
         model: the model, which is its namespace too.
         live: our objects, policies among them.
+        settings: the istiod of the cluster.
 
     Raises:
         kube.RequestError: on any answer but success or 404.
@@ -24,9 +30,7 @@ def read(client: kube.Client, model: str, live: kube.Live) -> beacon.IngressFact
     listed = kube.list_kind(client, resources.AuthorizationPolicy) or ()
     policies = [kube.manifest_of(each) for each in listed]
     found = beacon.exposures(policies, model)
-    try:
-        settings = istiod.find(client)
-    except istiod.NoIstiodError:
+    if isinstance(settings, istiod.NoIstiodError):
         ours = live.manifests(resources.AuthorizationPolicy)
         return beacon.IngressFacts(found, *beacon.settings_in_force(ours))
     hardened = any(

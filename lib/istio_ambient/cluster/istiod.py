@@ -57,14 +57,18 @@ class NoIstiodError(LookupError):
 
 
 class Istiod(msgspec.Struct, frozen=True):
-    """The settings of istiod that decide about access, beside policies."""
+    """Where istiod is, and its settings that decide about access, beside policies."""
 
+    namespace: str
+    """That it runs in."""
     root_namespace: str
     """The namespace whose policies apply to the whole mesh."""
     auto_allow: bool
     """Whether a workload accepts requests of its own waypoint without a policy for them."""
     owner: str = ""
     """`<model>/<application>` that installed it; empty: another installer."""
+    ours: bool = False
+    """Whether istio-k8s installed it."""
     mesh: MeshSettings = msgspec.field(default_factory=MeshSettings)
     """What of the mesh config decides about requests."""
 
@@ -80,15 +84,16 @@ def find(client: kube.Client) -> Istiod:
     return read(deployment, _mesh_config(client, deployment))
 
 
-def find_mesh_settings(client: kube.Client) -> MeshSettings:
-    """Return what of the mesh config decides about requests, in two requests.
+def look(client: kube.Client) -> Istiod | NoIstiodError:
+    """Return the istiod of the cluster, or why there is not one, in two requests.
 
     Raises:
-        NoIstiodError: there is no istiod, or several namespaces have one.
         kube.RequestError: on any answer but success or 404.
     """
-    text = _mesh_config(client, find_deployment(client))
-    return mesh_settings(decoded.yaml_members(text))
+    try:
+        return find(client)
+    except NoIstiodError as error:
+        return error
 
 
 def _mesh_config(client: kube.Client, deployment: kube.Manifest) -> str:
@@ -157,9 +162,11 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
     metadata = deployment["metadata"]
     members = decoded.yaml_members(mesh_config)
     return Istiod(
+        namespace=metadata["namespace"],
         root_namespace=_text(members, "rootNamespace") or metadata["namespace"],
         auto_allow=_environment(deployment).get(AUTO_ALLOW) in _TRUE,
         owner=resources.owner(kube.section(metadata, "annotations")),
+        ours=is_ours(deployment),
         mesh=mesh_settings(members),
     )
 
@@ -201,9 +208,9 @@ def _revision(deployment: kube.Manifest) -> str:
 
 
 def _environment(deployment: kube.Manifest) -> dict[str, str]:
-    containers = deployment["spec"]["template"]["spec"]["containers"]
+    template = kube.section(kube.section(deployment, "spec"), "template")
     return {
         variable["name"]: variable.get("value", "")
-        for container in containers
-        for variable in container.get("env", ())
+        for container in kube.items(kube.section(template, "spec"), "containers")
+        for variable in kube.items(container, "env")
     }

@@ -41,22 +41,24 @@ class ClusterFacts(msgspec.Struct, frozen=True):
     """PEM: certificate authorities that are trusted in addition to those of the system."""
 
 
-def read_cluster(client: kube.Client) -> ClusterFacts:
+def read_cluster(client: kube.Client, mesh: istiod.Istiod | istiod.NoIstiodError) -> ClusterFacts:
     """Return what a fetch has to know of the cluster, in a few requests.
+
+    Args:
+        client: for reads only.
+        mesh: the istiod of the cluster.
 
     Raises:
         kube.RequestError: on any answer but success or 404.
     """
     services: list[tuple[str, str]] = [_API_SERVER]
     authorities = ""
-    try:
-        namespace = istiod.find_deployment(client)["metadata"]["namespace"]
-    except istiod.NoIstiodError as error:
-        logger.info("%s", error)
+    if isinstance(mesh, istiod.NoIstiodError):
+        logger.info("%s", mesh)
     else:
-        services.append((namespace, istiod.SERVICE))
+        services.append((mesh.namespace, istiod.SERVICE))
         fields = {"metadata.name": CA_CONFIG_MAP}
-        found = kube.list_kind(client, ConfigMap, namespace=namespace, fields=fields)
+        found = kube.list_kind(client, ConfigMap, namespace=mesh.namespace, fields=fields)
         data: Mapping[str, str] = (found[0].data or {}) if found else {}
         authorities = data.get(_CA_KEY, "")
     texts = [os.environ.get("KUBERNETES_SERVICE_HOST", "")]

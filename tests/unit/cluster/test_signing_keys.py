@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
-from istio_ambient.cluster import checked_http, signing_keys
+from istio_ambient.cluster import checked_http, istiod, signing_keys
 from istio_ambient.ingress import KeySource, SigningKeys
 from istio_ambient.values import jwks, networks, urls
 
@@ -462,9 +462,9 @@ def test_facts_of_the_cluster(monkeypatch: pytest.MonkeyPatch):
         *_service("shop", "kubernetes", "10.96.0.3"),
     ]
     cluster: Any = FakeCluster(objects, "1.34", ())
-    facts = signing_keys.read_cluster(cluster)
+    facts = signing_keys.read_cluster(cluster, istiod.look(cluster))
     assert facts.authorities == "PEM"
     expected = {"10.0.0.1", "10.96.0.1", "10.96.0.2", "fd00::10", "192.0.2.10", "192.0.2.6"}
     assert set(map(str, facts.forbidden)) == expected
     without: Any = FakeCluster([], "1.34", ())
-    assert signing_keys.read_cluster(without).authorities == ""
+    assert signing_keys.read_cluster(without, istiod.look(without)).authorities == ""
