@@ -37,6 +37,8 @@ class Figures:
     """CPU seconds of the hook without those of hook tools, the least of some runs."""
     calls: int
     """Functions that the charm calls, of Python and of C: the same on every machine."""
+    requests: int
+    """To the API server."""
     tools: int
     """Hook tools, each of which is a process under Juju."""
 
@@ -91,9 +93,11 @@ class _Repeating(http_cluster.HttpCluster):
     def __init__(self, cluster: FakeCluster):
         super().__init__(cluster)
         self._answers: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.asked = 0
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
+        self.asked += 1
         key = request.method, str(request.url)
         if key not in self._answers:
             answer = super().handle_request(request)
@@ -122,6 +126,7 @@ def _measured(scenario: Scenario, runs: int) -> Figures:
             _, left = running.run_hook(scenario, cluster, left, http)
         for _ in range(runs):
             http.calls.clear()
+            http.asked = 0
             with _observed(_seconds) as seconds, _counted() as tools:
                 _, left = running.run_hook(scenario, cluster, left, http)
             assert not any(call.is_write for call in http.calls), "something has changed"
@@ -130,6 +135,7 @@ def _measured(scenario: Scenario, runs: int) -> Figures:
                 Figures(
                     relations=len(scenario["relations"]),
                     seconds=own,
+                    requests=http.asked,
                     tools=len(tools),
                     calls=int(work[0]),
                 )

@@ -349,6 +349,13 @@ def test_a_relation_in_which_nothing_changed_costs_two_hook_tools(
     assert many.tools - few.tools == 2 * (many.relations - few.relations)
 
 
+@pytest.mark.parametrize(("figures", "requests"), [(beacon_of, 13), (of_ingress, 18)])
+def test_a_hook_in_which_nothing_changed_sends_as_many_requests_for_any_number_of_applications(
+    figures: Callable[[int], hooks.Figures], requests: int
+):
+    assert [figures(number).requests for number in (1, 12)] == [requests, requests]
+
+
 @pytest.mark.parametrize("figures", [beacon_of, of_ingress])
 def test_the_work_of_a_hook_grows_with_the_applications(figures: Callable[[int], hooks.Figures]):
     one, two, four = figures(20).calls, figures(40).calls, figures(80).calls
