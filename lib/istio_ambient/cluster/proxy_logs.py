@@ -11,8 +11,6 @@ import concurrent.futures
 import datetime
 from collections.abc import Iterable, Sequence
 
-from lightkube.resources.core_v1 import Pod
-
 from istio_ambient import gateways, kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_log, denial_counters, denials
@@ -89,7 +87,6 @@ def read(client: kube.Client, pods: Sequence[ProxyPod], since: datetime.timedelt
         pods: the proxies; the first `MAX_PODS` are read.
         since: the age of the oldest line.
     """
-    kube.prepare_decoders((Pod,))
     seconds = max(1, int(since.total_seconds()))
 
     def logged(pod: ProxyPod) -> str | kube.RequestError:

@@ -11,7 +11,7 @@ works; `_guards` holds back what is not guarded, `_kinds` is data about kinds. `
 """
 
 from istio_ambient.kube._apply import apply, release
-from istio_ambient.kube._client import Client, connect, prepare_decoders
+from istio_ambient.kube._client import Client, connect, prepare_decoder
 from istio_ambient.kube._faults import Fault, RequestError, failure, fault_of
 from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity, former_name, mark
@@ -127,7 +127,7 @@ __all__ = [
     "missing",
     "plan",
     "plan_of",
-    "prepare_decoders",
+    "prepare_decoder",
     "read",
     "read_from_pod",
     "read_live",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from istio_ambient.kube import _faults, _guards, _kinds, _requests
-from istio_ambient.kube._client import Client, prepare_decoders
+from istio_ambient.kube._client import Client
 from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._identity import RELEASED, Identity
 from istio_ambient.kube._live import Live
@@ -78,7 +78,6 @@ def apply(
     if not plan.writes:
         return Applied()
     run = _Run(client, identity, plan, dict(failed))
-    prepare_decoders(change.kind for change in plan.changes)
     with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
         for stage in _stages(plan):
             run.send(pool, run.permitted(stage))

@@ -4,6 +4,7 @@
 """The API client: lightkube's, with our transport, and decoders that threads may share."""
 
 import ssl
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
@@ -145,16 +146,22 @@ def connect(silence_seconds: float = RETRY_SECONDS) -> Client:
     return _faults.attempt("connect to the cluster", connected)
 
 
-def prepare_decoders(kinds: Iterable[ResourceType]) -> None:
-    """Let msgspec learn kinds, in this thread, before other threads decode them.
+_prepared: set[type[Any]] = set()
+_preparing = threading.Lock()
+
+
+def prepare_decoder(kind: ResourceType) -> None:
+    """Let msgspec learn a kind, in one thread at a time, before an answer has it.
 
     lightkube decodes with msgspec, which learns a type when it is first decoded. Two threads in
     which it learns types that share a part (every kind has ObjectMeta) crash the interpreter.
     Generic resources are plain dicts, and need nothing.
     """
-    for kind in (meta_v1.Status, *kinds):
-        if issubclass(kind, msgspec.Struct):
-            msgspec.json.Decoder(kind)
+    for each in (meta_v1.Status, kind):
+        if each not in _prepared and issubclass(each, msgspec.Struct):
+            with _preparing:
+                msgspec.json.Decoder(each)
+                _prepared.add(each)
 
 
 def transport_of(config: SingleConfig, silence_seconds: float) -> RetryTransport:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from istio_ambient.kube._client import Client, prepare_decoders
+from istio_ambient.kube._client import Client
 from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import (
@@ -127,7 +127,6 @@ def _each(
     kinds: Sequence[ResourceType], read: Callable[[ResourceType], T]
 ) -> tuple[dict[ResourceType, T], dict[ResourceType, RequestError]]:
     """Return what is read of each kind, in parallel, and the failures."""
-    prepare_decoders(kinds)
     found: dict[ResourceType, T] = {}
     unread: dict[ResourceType, RequestError] = {}
     with concurrent.futures.ThreadPoolExecutor(READERS) as pool:

@@ -17,7 +17,7 @@ from lightkube.resources.core_v1 import ServiceAccountToken
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults
-from istio_ambient.kube._client import Client
+from istio_ambient.kube._client import Client, prepare_decoder
 from istio_ambient.kube._faults import RequestError
 from istio_ambient.kube._objects import (
     Manifest,
@@ -45,6 +45,7 @@ def read(client: Client, kind: ResourceType, name: str, namespace: str = "") -> 
     Raises:
         RequestError: on any answer but this object; `is_absence`: there is none.
     """
+    prepare_decoder(kind)
     ref = ref_in(kind, name, namespace)
 
     def request() -> Resource:
@@ -68,6 +69,7 @@ def list_kind(
     Raises:
         RequestError: on any answer but success or 404.
     """
+    prepare_decoder(kind)
     scope = (namespace or ALL_NAMESPACES) if is_namespaced(kind) else None
 
     def request() -> list[Resource]:
@@ -85,6 +87,7 @@ def first_of(client: Client, kind: ResourceType) -> Resource | None:
     Raises:
         RequestError: on any answer but success.
     """
+    prepare_decoder(kind)
 
     def request() -> Resource | None:
         return next(map(_readable, client.list(kind, chunk_size=1)), None)
@@ -110,6 +113,7 @@ def send_patch(
     Raises:
         RequestError: on any answer but the object.
     """
+    prepare_decoder(kind)
 
     def request() -> Resource:
         answer = client.patch(
@@ -155,6 +159,7 @@ def replace(
     Raises:
         RequestError: on any answer but the object.
     """
+    prepare_decoder(type_of(obj))
     ref = ref_of(obj)
 
     def request() -> Resource:
@@ -182,6 +187,7 @@ def delete(
     Raises:
         RequestError: on any answer but success or 404.
     """
+    prepare_decoder(kind)
     doing = f"delete {ref_in(kind, name, namespace)}"
     more: dict[str, Any] = {"preconditions": dict(preconditions)} if preconditions else {}
 
@@ -274,6 +280,7 @@ def request_token(client: Client, account: str, namespace: str, audience: str) -
     Raises:
         RequestError: on any answer but success; `is_absence`: there is no such account.
     """
+    prepare_decoder(ServiceAccountToken)
     spec = TokenRequestSpec(audiences=[audience], expirationSeconds=600)
     wanted = ServiceAccountToken(metadata=ObjectMeta(), spec=spec)
 

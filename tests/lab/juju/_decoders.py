@@ -3,7 +3,7 @@
 
 """Prepares lightkube's decoders, in one thread.
 
-The lab watches the cluster in threads; `kube.prepare_decoders` explains why that matters.
+The lab watches the cluster in threads; `kube.prepare_decoder` explains why that matters.
 """
 
 from istio_ambient import kube
@@ -48,4 +48,5 @@ KINDS: tuple[type, ...] = (
 
 def prepare() -> None:
     """Prepare msgspec's decoders of the kinds that the lab and the charms read (0.2 s, once)."""
-    kube.prepare_decoders(KINDS)
+    for kind in KINDS:
+        kube.prepare_decoder(kind)
