@@ -4,6 +4,7 @@
 """Print what hooks cost: `make bench`; `make bench SCALE=1` with thousands of applications."""
 
 import argparse
+import sys
 from collections.abc import Callable
 
 import rich.box
@@ -13,6 +14,7 @@ import rich.table
 from tests.bench import _requests, hooks, imports
 
 RUNS = 3
+WIDTH = 120
 SIZES, LARGE = (1, 10, 100), (1000, 4000)
 POLICIES = 10
 """Access requests of one application, each for another source."""
@@ -56,7 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a hook costs.")
     parser.add_argument("--scale", action="store_true", help="1,000 and 4,000 applications too")
     scale = parser.parse_args().scale
-    console = rich.console.Console(highlight=False)
+    # Where there is no terminal, the columns are as wide as their content.
+    width = None if sys.stdout.isatty() else WIDTH
+    console = rich.console.Console(highlight=False, width=width)
     console.print(imports_table(console))
     console.print(hooks_table(console, SIZES + (LARGE if scale else ())))
     console.print(_requests.table(console, SIZES + (LARGE[:1] if scale else ())))
