@@ -8,7 +8,6 @@ data plane is never ahead of the control plane. Patches of a minor version go wi
 Source: https://istio.io/latest/docs/releases/supported-releases/#control-planedata-plane-skew.
 """
 
-import functools
 import re
 from collections.abc import Iterator
 
@@ -25,7 +24,6 @@ from istio_ambient.values.text import shown
 _TAG = r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]+))?(?:[-_.+].*)?"
 
 
-@functools.total_ordering
 class Release(msgspec.Struct, frozen=True):
     """A release of Istio, as the tag of an image begins: `1.9.4`, `v1.9.4-mirror.2`, `1.9-dev`."""
 
@@ -39,7 +37,10 @@ class Release(msgspec.Struct, frozen=True):
         return ".".join(map(str, parts))
 
     def __lt__(self, other: "Release") -> bool:
-        """Return whether this release is older; one without a patch is neither, in its minor."""
+        """Return whether this release is older; one without a patch is neither, in its minor.
+
+        There is no other comparison: one of two releases need not be older than the other.
+        """
         if self.minor != other.minor or None in (self.patch, other.patch):
             return self.minor < other.minor
         return (self.patch or 0) < (other.patch or 0)

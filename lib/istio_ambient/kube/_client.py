@@ -14,6 +14,7 @@ import msgspec
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
+from lightkube.core import decoders
 from lightkube.models import meta_v1
 from lightkube.types import PatchType
 
@@ -154,10 +155,10 @@ def prepare_decoder(kind: ResourceType) -> None:
     """Let msgspec learn a kind, in one thread at a time, before an answer has it.
 
     lightkube decodes with msgspec, which learns a type when it is first decoded. Two threads in
-    which it learns types that share a part (every kind has ObjectMeta) crash the interpreter.
-    Generic resources are plain dicts, and need nothing.
+    which it learns types that share a part crash the interpreter: every list has ListMetadata, and
+    every object ObjectMeta, also that of a generic resource, which is a plain dict otherwise.
     """
-    for each in (meta_v1.Status, kind):
+    for each in (meta_v1.Status, meta_v1.ObjectMeta, decoders.ListMetadata, kind):
         if each not in _prepared and issubclass(each, msgspec.Struct):
             with _preparing:
                 msgspec.json.Decoder(each)

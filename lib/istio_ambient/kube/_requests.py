@@ -13,7 +13,7 @@ import lightkube
 import msgspec
 from lightkube.models.authentication_v1 import TokenRequestSpec
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import ServiceAccountToken
+from lightkube.resources.core_v1 import Pod, ServiceAccountToken
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _faults
@@ -257,6 +257,8 @@ def read_from_pod(client: Client, pod: Ref, port: int, path: str) -> str:
 
 
 def _text(client: Client, pod: Ref, what: str, query: Mapping[str, str], doing: str) -> str:
+    # A refusal is a Status.
+    prepare_decoder(Pod)
     namespace, name = (urllib.parse.quote(each, safe=":") for each in (pod.namespace, pod.name))
     path = f"/api/v1/namespaces/{namespace}/pods/{name}/{what}"
 

@@ -11,7 +11,7 @@ import msgspec
 from lightkube.types import PatchType
 
 from istio_ambient.kube import _compare, _faults, _kinds, _requests
-from istio_ambient.kube._client import Client
+from istio_ambient.kube._client import Client, prepare_decoder
 from istio_ambient.kube._faults import Fault, RequestError
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import Manifest, Ref, Resource, manifest_of
@@ -171,6 +171,8 @@ class Writer(msgspec.Struct, frozen=True):
         """PUT an object; once more where only its status changed since it was read (409)."""
         change, metadata = write.change, write.manifest["metadata"]
         kind, ref = change.kind, change.ref
+        # `from_dict` decodes as well.
+        prepare_decoder(kind)
         if ref in self.written:
             metadata = {**metadata, **_version(self.written[ref])}
 
