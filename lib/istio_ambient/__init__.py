@@ -14,7 +14,7 @@ import atexit
 import gc
 
 # A hook is a short process, and most of what it makes lives until its end. With Python's default
-# of 700 objects, a tenth of its time goes to looking for garbage among imported modules; and at
-# its end, as much as the import itself takes goes to looking there once more.
+# of 700 objects, a tenth of its time goes to looking for garbage among imported modules, and at
+# its end it looks there once more: a quarter of what a process takes that only imports.
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)

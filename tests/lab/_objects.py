@@ -8,7 +8,7 @@ from typing import Any
 import lightkube
 import msgspec
 from lightkube import generic_resource, types
-from lightkube.core import exceptions, resource, resource_registry
+from lightkube.core import decoders, exceptions, resource, resource_registry
 from lightkube.models import authentication_v1, meta_v1
 from lightkube.resources import core_v1
 
@@ -20,6 +20,8 @@ Key = tuple[str, str]
 
 _DECODED_IN_THREADS: tuple[type[msgspec.Struct], ...] = (
     meta_v1.Status,
+    # Of every list.
+    decoders.ListMetadata,
     core_v1.ConfigMap,
     core_v1.Namespace,
     core_v1.Pod,

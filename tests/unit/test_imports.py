@@ -37,13 +37,18 @@ THIRD_PARTY: Mapping[str, frozenset[str]] = {
 _LINE = re.compile(r"import time: +\d+ \| +\d+ \| ( *)(\S+)")
 
 
+def environment(charm: str) -> dict[str, str]:
+    """Return the environment variables of a process that imports a charm."""
+    path = f"{ROOT / 'lib'}:{ROOT / 'charms' / charm / 'src'}"
+    return {**os.environ, "PYTHONPATH": path}
+
+
 @functools.cache
 def chains(charm: str) -> Mapping[str, tuple[str, ...]]:
     """Return the modules that the import of a charm loads, each with what imported it first."""
-    path = f"{ROOT / 'lib'}:{ROOT / 'charms' / charm / 'src'}"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", f"import {LIBRARIES}; import charm"],
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(charm),
         capture_output=True,
         text=True,
         check=True,
@@ -93,13 +98,12 @@ def test_a_charm_imports_no_library_that_few_hooks_need(charm: str):
 
 @pytest.mark.parametrize("charm", PACKAGES)
 def test_python_hardly_looks_for_garbage(charm: str):
-    path = f"{ROOT / 'lib'}:{ROOT / 'charms' / charm / 'src'}"
     # What is registered first runs last.
     program = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count())); "
     program += "import charm; print(sum(each['collections'] for each in gc.get_stats()))"
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(charm),
         capture_output=True,
         text=True,
         check=True,

@@ -69,7 +69,7 @@ def manifest_of(obj: Resource) -> Manifest:
     text = _json(obj.to_dict())
     try:
         content = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError:  # Half of a surrogate pair, or a number beyond those of floats.
         content = json.loads(text)
     if b"null" in text:
         content = _without_nulls(content)

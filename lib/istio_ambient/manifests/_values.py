@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 
-import msgspec
+import pydantic
 
 from istio_ambient.interfaces.istio_ingress_config import Authorizer
 from istio_ambient.interfaces.tracing import Endpoint
@@ -46,28 +46,32 @@ class MeshCA:
         return hashlib.sha256(public.encode()).hexdigest()
 
 
-class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of the operator, and what relations and the cluster bring."""
+class ControlPlane(pydantic.BaseModel, frozen=True, extra="forbid", defer_build=True):
+    """The options of the operator, and what relations and the cluster bring.
 
-    namespace: str
+    Raises:
+        pydantic.ValidationError: a value of another type, or outside its range.
+    """
+
+    namespace: str = pydantic.Field(min_length=1, max_length=63)
     """Namespace of every object, and Istio's root namespace."""
-    config: Config = msgspec.field(default_factory=Config)
+    config: Config = pydantic.Field(default_factory=Config)
     found_platform: Platform = ""
     """Distribution of the cluster's nodes; it counts where `config.platform` is `auto`."""
-    replicas: int = 1
+    replicas: int = pydantic.Field(default=1, ge=1)
     """Number of istiod pods."""
     tracing: Endpoint | None = None
     """The OTLP endpoint (gRPC) to which the proxies send spans."""
-    ext_authz_providers: Mapping[str, Authorizer] = msgspec.field(
+    ext_authz_providers: Mapping[str, Authorizer] = pydantic.Field(
         default_factory=dict[str, Authorizer]
     )
     """Services with which gateways may check whether a request is allowed, by their name in CUSTOM
     policies: a DNS label, since istiod denies every request for any other."""
     jwks_ca: str = ""
     """PEM bundle of certificate authorities that istiod trusts for JWKS, beside public ones."""
-    pod_labels: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    pod_labels: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])
     """Added to the labels of the pods of istiod, istio-cni and ztunnel."""
-    mesh_config_annotations: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    mesh_config_annotations: Mapping[str, str] = pydantic.Field(default_factory=dict[str, str])
     """Of the ConfigMap with the MeshConfig."""
     mesh_ca: MeshCA | None = None
     """None: istiod makes a certificate authority, or uses a Secret `cacerts` of another owner."""

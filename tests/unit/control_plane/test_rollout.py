@@ -4,7 +4,6 @@
 
 import copy
 import itertools
-import pickle
 from typing import Any, cast
 
 import msgspec
@@ -39,14 +38,14 @@ def rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _rendered(values: manifests.ControlPlane) -> list[kube.Resource]:
-    key = pickle.dumps(values)
+    key = values.model_dump_json()
     if key not in _RENDERED:
         _RENDERED[key] = _RENDER(values)
     return copy.deepcopy(_RENDERED[key])
 
 
 _RENDER = manifests.render
-_RENDERED: dict[bytes, list[kube.Resource]] = {}
+_RENDERED: dict[str, list[kube.Resource]] = {}
 
 
 def rendered(tag: str) -> dict[kube.Ref, kube.Resource]:

@@ -10,7 +10,7 @@ all the time. The answers are decoded as lightkube decodes them.
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 from istio_ambient import gateways, kube, resources
 from lightkube.core import decoders
@@ -35,8 +35,7 @@ class Answers:
         content = ANSWER
         if res is apps_v1.Deployment or res.__name__ == "HorizontalPodAutoscaler":
             content = json.dumps({"metadata": {"resourceVersion": "1"}, "items": []})
-        decode: Any = getattr(decoders, "decode_" + "list")
-        return decode(content.encode(), res)[2]
+        return cast(Any, decoders).decode_list(content.encode(), res)[2]
 
 
 def dies() -> bool:

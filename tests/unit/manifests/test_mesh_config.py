@@ -24,7 +24,7 @@ TEMPO = tracing.Endpoint(host="tempo.cos.svc", port=4317)
 
 
 def mesh_config(**values: Any) -> dict[str, Any]:
-    # Without validation: what the overlay may hold is checked in `_check`.
+    # Without validation: what the overlay may hold is checked in `mesh_overlay`.
     overlay = values.pop("mesh_config", {})
     config = manifests.Config.model_construct(mesh_config=overlay)
     control_plane = manifests.ControlPlane(namespace="prod", config=config, **values)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import jinja2
 import jinja2.nodes
+import pydantic
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -296,6 +297,21 @@ def test_given_directories_take_precedence_over_those_of_the_platform():
         "/var/snap/microk8s/current/args/cni-network",
     }
     assert directories(platform="microk8s", cni_bin_dir="/a", cni_conf_dir="/b") == {"/a", "/b"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("found_platform", "eks"),
+        ("replicas", 0),
+        ("namespace", ""),
+        ("tracing", {"service": "s", "port": 70000}),
+        ("image_pull_policy", "Always"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(field: str, value: object):
+    with pytest.raises(pydantic.ValidationError, match=field):
+        manifests.ControlPlane.model_validate({"namespace": "prod", field: value})
 
 
 def test_ztunnel_is_replaced_one_node_at_a_time_and_only_when_the_new_one_is_ready():
