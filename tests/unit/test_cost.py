@@ -349,7 +349,7 @@ def test_a_relation_in_which_nothing_changed_costs_two_hook_tools(
     assert many.tools - few.tools == 2 * (many.relations - few.relations)
 
 
-@pytest.mark.parametrize(("figures", "requests"), [(beacon_of, 13), (of_ingress, 18)])
+@pytest.mark.parametrize(("figures", "requests"), [(beacon_of, 12), (of_ingress, 18)])
 def test_a_hook_in_which_nothing_changed_sends_as_many_requests_for_any_number_of_applications(
     figures: Callable[[int], hooks.Figures], requests: int
 ):

@@ -172,7 +172,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             current = cluster.namespace_labels.get(model, {})
             labels = gateways.label_removals(current, model, app)
             labels |= gateways.ingress_label_removals(current, model, app)
-            patches = gateways.namespace_patches(model, labels)
+            patches = gateways.namespace_patches(model, labels, current)
             done = kube.apply_labels(client, patches, self.identity.field_manager)
             yield from (error for _, error in done.failed)
         except kube.RequestError as error:

@@ -72,6 +72,7 @@ def _service(obj: kube.Resource) -> ServiceFacts:
         name=metadata.name or "",
         selector=dict(spec.selector or {}),
         ports=tuple(_port(port) for port in spec.ports or () if port.protocol in (None, "TCP")),
+        labels=labels,
         by_juju=labels.get(MANAGED_BY_LABEL) == "juju",
         external_name=spec.type == "ExternalName",
         headless=spec.clusterIP == "None",

@@ -229,6 +229,7 @@ class ServiceFacts(msgspec.Struct, frozen=True):
     name: str
     selector: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     ports: tuple[ServicePort, ...] = ()
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     by_juju: bool = False
     """Whether Juju made the Service, which it does for every application that it deploys."""
     external_name: bool = False

@@ -26,6 +26,7 @@ def desired(facts: Facts) -> Desired:
         settings=facts.config.waypoint,
         namespaces=facts.route_namespaces,
     )
+    service = facts.cluster.services.get((facts.model, facts.app))
     labels = gateways.labels_config_map(facts.member_labels, model=facts.model, app=facts.app)
     return Desired(
         objects=(
@@ -34,8 +35,17 @@ def desired(facts: Facts) -> Desired:
             *authorization.in_trust_domains(_policies(facts), facts.trust_domains),
         ),
         labels=(
-            *gateways.namespace_patches(facts.model, {**on_namespace, **for_ingress}),
-            *gateways.own_patches({**facts.member_labels}, model=facts.model, app=facts.app),
+            *gateways.namespace_patches(
+                facts.model,
+                {**on_namespace, **for_ingress},
+                facts.cluster.namespace_labels.get(facts.model),
+            ),
+            *gateways.own_patches(
+                {**facts.member_labels},
+                service.labels if service else None,
+                model=facts.model,
+                app=facts.app,
+            ),
         ),
         problems=(*obstacles, *more, *facts.config.problems, *found, *facts.outcomes.refused),
         warnings=tuple(facts.open_to_everyone),

@@ -120,9 +120,19 @@ def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
     return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
 
 
-def namespace_patches(namespace: str, labels: Labels) -> tuple[kube.LabelPatch, ...]:
-    """Return the patch of a namespace; empty if there are no labels to set or to remove."""
-    return (kube.LabelPatch(core_v1.Namespace, namespace, labels),) if labels else ()
+def namespace_patches(
+    namespace: str, labels: Labels, current: Mapping[str, str] | None
+) -> tuple[kube.LabelPatch, ...]:
+    """Return the patch of a namespace; empty if there are no labels to set or to remove.
+
+    Args:
+        namespace: its name.
+        labels: to set, or to remove.
+        current: the labels that it has; None: unknown.
+    """
+    if not labels:
+        return ()
+    return (kube.LabelPatch(core_v1.Namespace, namespace, labels, current=current),)
 
 
 def labels_config_map_name(app: str) -> str:
@@ -138,9 +148,18 @@ def labels_config_map(labels: Mapping[str, str], *, model: str, app: str) -> cor
     )
 
 
-def own_patches(labels: Labels, *, model: str, app: str) -> tuple[kube.LabelPatch, ...]:
-    """Return the patches that label the charm's own Service and then its pods, which restart."""
+def own_patches(
+    labels: Labels, current: Mapping[str, str] | None, *, model: str, app: str
+) -> tuple[kube.LabelPatch, ...]:
+    """Return the patches that label the charm's own Service and then its pods, which restart.
+
+    Args:
+        labels: to set.
+        current: the labels that the Service has; None: unknown.
+        model: our model, which is the namespace too.
+        app: our application, whose name the Service and the StatefulSet have.
+    """
     return (
-        kube.LabelPatch(core_v1.Service, app, labels, model),
+        kube.LabelPatch(core_v1.Service, app, labels, model, current=current),
         kube.LabelPatch(apps_v1.StatefulSet, app, labels, model, pod_template=True),
     )

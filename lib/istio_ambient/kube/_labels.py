@@ -23,6 +23,9 @@ class LabelPatch(msgspec.Struct, frozen=True):
     namespace: str = ""
     pod_template: bool = False
     """The labels go into the pod template as well, which restarts the pods."""
+    current: Mapping[str, str] | None = None
+    """The object's own labels, where this hook has read them; None: they are read. Those of a pod
+    template are always read."""
 
 
 class Labelled(msgspec.Struct, frozen=True):
@@ -33,7 +36,7 @@ class Labelled(msgspec.Struct, frozen=True):
 
 
 def apply_labels(client: Client, patches: Sequence[LabelPatch], field_manager: str) -> Labelled:
-    """Read each object once, and patch those that differ, in the order given.
+    """Patch the objects whose labels differ, in the order given; read those that are not known.
 
     An object that does not exist is passed over. A patch that restarts the pod of the caller
     must come last, since it ends this process.
@@ -50,8 +53,9 @@ def apply_labels(client: Client, patches: Sequence[LabelPatch], field_manager: s
             body = _body(client, patch)
             if body:
                 ref = ref_in(patch.kind, patch.name, patch.namespace)
-                _requests.send_patch(client, patch.kind, ref, body, field_manager)
-                changed.append(patch)
+                with _faults.absence_allowed():
+                    _requests.send_patch(client, patch.kind, ref, body, field_manager)
+                    changed.append(patch)
         except RequestError as error:
             failed.append((patch, error))
     return Labelled(tuple(changed), tuple(failed))
@@ -67,6 +71,8 @@ def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPa
 
 
 def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:
+    if patch.current is not None and not patch.pod_template:
+        return label_patch_body(patch, {"metadata": {"labels": patch.current}})
     with _faults.absence_allowed():
         live = _requests.read(client, patch.kind, patch.name, patch.namespace)
         return label_patch_body(patch, manifest_of(live))

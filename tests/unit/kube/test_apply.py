@@ -411,3 +411,27 @@ def test_label_patches_contain_differences_only():
     assert kube.apply_labels(client, [other], "us").changed == (other,)
     assert client.bodies == [{"metadata": {"labels": {"kept": None, "new": "1"}}}]
     assert client.managers == {"us"}
+
+
+def test_known_labels_are_not_read():
+    client = RecordingClient()
+    labels = {"kept": "yes", "gone": None, "new": "1"}
+    same = kube.LabelPatch(Namespace, "shop", labels, current={"kept": "yes", "new": "1"})
+    other = kube.LabelPatch(Namespace, "shop", labels, current={"kept": "no", "gone": "x"})
+    assert kube.apply_labels(client, [same, other], "us").changed == (other,)
+    assert client.calls == [("patch", "shop")]
+    assert client.bodies == [{"metadata": {"labels": labels}}]
+
+
+def test_labels_of_a_pod_template_are_read_where_those_of_its_owner_are_known():
+    client = RecordingClient()
+    patch = kube.LabelPatch(Namespace, "shop", {"kept": "yes"}, pod_template=True, current={})
+    assert kube.label_changes(client, [patch]) == [patch]
+    assert client.calls == [("get", "shop")]
+
+
+def test_an_object_that_is_gone_since_its_labels_were_read_is_passed_over():
+    client = RecordingClient({"shop": api_error(404, "not found")})
+    patch = kube.LabelPatch(Namespace, "shop", {"new": "1"}, current={})
+    done = kube.apply_labels(client, [patch], "us")
+    assert not done.changed and not done.failed
