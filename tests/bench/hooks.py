@@ -41,6 +41,8 @@ class Figures:
     """To the API server."""
     tools: int
     """Hook tools, each of which is a process under Juju."""
+    lines: int
+    """Those of them that are a line of the log."""
 
 
 def of_beacon(targets: int, policies: int, runs: int = 1) -> Figures:
@@ -130,13 +132,14 @@ def _measured(scenario: Scenario, runs: int) -> Figures:
             with _observed(_seconds) as seconds, _counted() as tools:
                 _, left = running.run_hook(scenario, cluster, left, http)
             assert not any(call.is_write for call in http.calls), "something has changed"
-            own = seconds[0] - sum(tools)
+            own = seconds[0] - sum(took for _, took in tools)
             found.append(
                 Figures(
                     relations=len(scenario["relations"]),
                     seconds=own,
                     requests=http.asked,
                     tools=len(tools),
+                    lines=sum(name == "juju_log" for name, _ in tools),
                     calls=int(work[0]),
                 )
             )
@@ -189,9 +192,9 @@ def _observed(measure: Callable[[Callable[[], object]], float]) -> Generator[lis
 
 
 @contextlib.contextmanager
-def _counted() -> Generator[list[float]]:
-    """Collect the CPU seconds of each hook tool that runs, which under Juju are another's."""
-    run: list[float] = []
+def _counted() -> Generator[list[tuple[str, float]]]:
+    """Collect each hook tool that runs, and its CPU seconds, which under Juju are another's."""
+    run: list[tuple[str, float]] = []
 
     def counting(name: str) -> Any:
         real = getattr(mocking._MockModelBackend, name)  # pyright: ignore[reportPrivateUsage]
@@ -201,12 +204,12 @@ def _counted() -> Generator[list[float]]:
             try:
                 return real(self, *arguments, **named)
             finally:
-                run.append(time.process_time() - started)
+                run.append((name, time.process_time() - started))
 
         return counted
 
-    # ops asks `is-leader` once in 30 seconds, and logs in any case.
-    names = set(TOOLS) - {"is_leader", "juju_log"}
+    # ops asks `is-leader` once in 30 seconds.
+    names = set(TOOLS) - {"is_leader"}
     with contextlib.ExitStack() as stack:
         for name in names:
             stack.enter_context(

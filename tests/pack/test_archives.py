@@ -249,6 +249,9 @@ def test_start_ends_in_a_status_where_there_is_no_api_server(charm: str, folder:
     status, message = hook.status
     assert status in ("waiting", "blocked"), (status, message)
     assert message
+    # Each line is a process under Juju: neither requests nor what ops does is logged.
+    levels = {call[2] for call in hook.calls if call[0] == "juju-log"}
+    assert charm not in WITH_LIBRARY or levels == {"WARNING"}, hook.log
     # The bytecode of the archive was taken: Python compiled none of the modules.
     assert {path: path.stat().st_mtime_ns for path in unpacked.rglob("*.pyc")} == before
 

@@ -349,6 +349,12 @@ def test_a_relation_in_which_nothing_changed_costs_two_hook_tools(
     assert many.tools - few.tools == 2 * (many.relations - few.relations)
 
 
+@pytest.mark.parametrize("figures", [beacon_of, of_ingress])
+def test_a_hook_in_which_nothing_changed_logs_nothing(figures: Callable[[int], hooks.Figures]):
+    # ops says that it started, and where its storage is, before there is a charm.
+    assert figures(2).lines == 2
+
+
 @pytest.mark.parametrize(("figures", "requests"), [(beacon_of, 12), (of_ingress, 18)])
 def test_a_hook_in_which_nothing_changed_sends_as_many_requests_for_any_number_of_applications(
     figures: Callable[[int], hooks.Figures], requests: int

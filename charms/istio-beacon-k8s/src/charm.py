@@ -182,4 +182,4 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
 
 
 if __name__ == "__main__":
-    ops.main(IstioBeaconCharm)
+    charm.main(IstioBeaconCharm)

@@ -280,4 +280,4 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
 
 
 if __name__ == "__main__":
-    ops.main(IstioIngressCharm)
+    charm.main(IstioIngressCharm)

@@ -247,4 +247,4 @@ def _is_mesh_config(ref: kube.Ref) -> bool:
 
 
 if __name__ == "__main__":
-    ops.main(IstioCharm)
+    charm.main(IstioCharm)

@@ -7,6 +7,7 @@ It knows Juju and the engine, and no Istio. The desired objects of a charm are b
 `control_plane`, `beacon` and `ingress`.
 """
 
+from istio_ambient.charm._main import main
 from istio_ambient.charm._reconciling import NO_OPTIONS, ReconcilingCharm
 
-__all__ = ["NO_OPTIONS", "ReconcilingCharm"]
+__all__ = ["NO_OPTIONS", "ReconcilingCharm", "main"]

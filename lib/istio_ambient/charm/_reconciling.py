@@ -64,7 +64,7 @@ class ReconcilingCharm(ops.CharmBase, abc.ABC, Generic[F]):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        outward.make_logs_printable()
+        outward.set_up_logs()
         pod = self.unit.name.replace("/", "-")
         self.identity = msgspec.structs.replace(
             resources.identity(self.model.name, self.app.name, self.ADOPTED_SCOPES, self.ACCESS),

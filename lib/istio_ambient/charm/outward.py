@@ -31,8 +31,15 @@ def fail(event: ops.ActionEvent, message: str) -> None:
     event.fail(printable(message, _MAX_FAILURE))
 
 
-def make_logs_printable() -> None:
-    """Make what all loggers of the process write printable; a second call changes nothing."""
+def set_up_logs() -> None:
+    """Log what an operator reads, in printable lines; a second call changes nothing.
+
+    Under Juju each line is a process, `juju-log`. Below INFO, Juju drops it by default
+    (`logging-config`), and the HTTP client has a dozen such lines for each request.
+    """
+    logging.getLogger().setLevel(logging.INFO)
+    # It logs each request as INFO.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_printable_record)
 

@@ -8,7 +8,6 @@ between may answer with anything, with any status and content type.
 """
 
 import json
-import logging
 import re
 import threading
 import time
@@ -17,8 +16,6 @@ from typing import Any
 
 import httpx2
 import msgspec
-
-logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 6.0
 """How long one request is repeated, pauses included."""
@@ -147,7 +144,6 @@ class RetryTransport(httpx2.BaseTransport):
             )
             if once or is_late or ends >= self._deadline:
                 return answer, took
-            logger.debug("trying again in %.1f s: %s %s", pause, request.method, request.url)
             self._pause.wait(pause)
             delay = min(2 * delay, MAX_PAUSE)
 
@@ -163,6 +159,8 @@ class RetryTransport(httpx2.BaseTransport):
             return DeadlineError("the time for all requests is over")
         limits = {name: min(limit, left) for name, limit in TIMEOUT.as_dict().items() if limit}
         request.extensions = {**request.extensions, "timeout": limits}
+        # A hook runs in the cluster: to compress an answer takes longer than to send it.
+        request.headers["Accept-Encoding"] = "identity"
         try:
             response = self._inner.handle_request(request)
             try:
@@ -175,7 +173,7 @@ class RetryTransport(httpx2.BaseTransport):
                 response.close()
         except httpx2.HTTPError as error:
             return error
-        return _answer(request, _received(response, content))
+        return _answer(request, response, content)
 
     def close(self) -> None:
         """Close the connections."""
@@ -257,19 +255,24 @@ def _not_sent(
     return _status(answer, answer.status_code, message)
 
 
-def _answer(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-    """Return an answer of the Kubernetes API; one that says what came, in place of another."""
-    is_success = 200 <= response.status_code < 300
-    if is_success and TEXTS.match(request.url.path):
-        return httpx2.Response(response.status_code, content=response.content)
-    code, kind = response.status_code, _kind_of(response.content)
+def _answer(request: httpx2.Request, response: httpx2.Response, content: bytes) -> httpx2.Response:
+    """Return an answer of the Kubernetes API; one that says what came, in place of another.
+
+    Args:
+        request: what was sent.
+        response: what came.
+        content: its body, decoded.
+    """
+    path, code = request.url.path, response.status_code
+    is_success = 200 <= code < 300
+    if is_success and TEXTS.match(path):
+        return httpx2.Response(code, content=content)
+    kind = _kind_of(content)
     is_list = kind.endswith("List") and request.method != "GET"
     is_object = kind and not is_list and (kind != "Status" or request.method == "DELETE")
-    if (is_success and (is_object or request.url.path == VERSION)) or (
-        code >= 400 and kind == "Status"
-    ):
-        return _json_response(response, response.content)
-    if code == 404 and response.content.strip() == b"404 page not found" and _may_lack(request):
+    if (is_success and (is_object or path == VERSION)) or (code >= 400 and kind == "Status"):
+        return _json_response(response, content)
+    if code == 404 and content.strip() == b"404 page not found" and _may_lack(path):
         # The API server's own words about a path that it does not serve: there is no such kind.
         return _status(response, 404, "the API server does not serve this")
     media_type = response.headers.get("Content-Type", "").partition(";")[0] or "nothing"
@@ -277,13 +280,13 @@ def _answer(request: httpx2.Request, response: httpx2.Response) -> httpx2.Respon
     return _status(response, code if code >= 400 and code != 404 else NO_API_ANSWER, message)
 
 
-def _may_lack(request: httpx2.Request) -> bool:
+def _may_lack(path: str) -> bool:
     """Return whether an API server may lack what is asked for.
 
     Every HTTP server of Go has the same words. About groups that each API server has, they are
     those of another server.
     """
-    parts = request.url.path.split("/")
+    parts = path.split("/")
     return parts[1:2] == ["apis"] and parts[2:3] != [] and parts[2] not in ALWAYS_SERVED
 
 
@@ -321,13 +324,6 @@ def _content(response: httpx2.Response, end: float, most: int) -> bytes:
         if time.monotonic() > end:
             raise httpx2.ReadTimeout("the answer takes too long")
     return b"".join(parts)
-
-
-def _received(response: httpx2.Response, content: bytes) -> httpx2.Response:
-    """Return a response as it was received, with its body decoded."""
-    wanted = ("Content-Type", "Retry-After")
-    headers = {name: response.headers[name] for name in wanted if name in response.headers}
-    return httpx2.Response(response.status_code, headers=headers, content=content)
 
 
 def _json_response(response: httpx2.Response, content: bytes, code: int = 0) -> httpx2.Response:

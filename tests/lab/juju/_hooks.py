@@ -16,8 +16,8 @@ from ops import testing
 from tests.lab.juju import _events, _exec, _kubernetes, _requests, _secrets, _sleep
 from tests.lab.juju._entities import Relation, Side, Unit
 
-# ops logs from DEBUG up; the HTTP client's logs of each byte are noise.
-for _name in ("httpcore", "httpcore2", "httpx", "httpx2", "ops-scenario"):
+# ops logs from DEBUG up. Charms of others have an HTTP client that logs each byte.
+for _name in ("httpcore", "httpx", "ops-scenario"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 JUJU_VERSION = "3.6.13"

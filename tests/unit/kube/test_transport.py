@@ -345,3 +345,11 @@ def test_what_a_pod_answers_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyP
     with pytest.raises(httpx2.ReadError, match="too large"):
         sent(Server(clock, answer(200, b"x" * 101)), path)
     assert sent(Server(clock, answer(200, OBJECT + b" " * 101))).status_code == 200
+
+
+def test_answers_are_not_compressed(clock: Clock):
+    server = Server(clock, answer(200, OBJECT))
+    request = httpx2.Request("GET", "https://x/api/v1/pods", headers={"Accept-Encoding": "gzip"})
+    _transport.RetryTransport(server).handle_request(request)
+    (sent,) = server.requests
+    assert sent.headers["Accept-Encoding"] == "identity"

@@ -3,10 +3,14 @@
 
 """Text from outside, on its way to statuses, logs and results of actions."""
 
+import http.server
 import io
 import logging
+import threading
+from collections.abc import Iterator
 from typing import Any, cast
 
+import httpx2
 import hypothesis
 import msgspec
 import ops
@@ -109,8 +113,8 @@ def test_what_is_logged_is_one_printable_line(texts: list[str]):
     handler = logging.StreamHandler(stream)
     logging.getLogger().addHandler(handler)
     try:
-        outward.make_logs_printable()
-        outward.make_logs_printable()
+        outward.set_up_logs()
+        outward.set_up_logs()
         for each in texts:
             logging.getLogger("a.b").warning("found %s in %r", each, REF)
     finally:
@@ -118,6 +122,36 @@ def test_what_is_logged_is_one_printable_line(texts: list[str]):
     lines = stream.getvalue().split("\n")[:-1]
     assert len(lines) == len(texts)
     assert all(line.isprintable() and len(line) <= 2_000 for line in lines)
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers each request."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: Any, **__: Any) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def as_ops_sets_it_up() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.DEBUG)
+    yield
+    root.setLevel(before)
+
+
+@pytest.mark.usefixtures("as_ops_sets_it_up")
+def test_a_request_is_not_logged(caplog: pytest.LogCaptureFixture):
+    outward.set_up_logs()
+    with http.server.HTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        httpx2.get(f"http://127.0.0.1:{server.server_port}", trust_env=False)
+    assert not caplog.records
 
 
 class Event:

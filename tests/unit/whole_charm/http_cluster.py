@@ -12,7 +12,6 @@ taken is known.
 import contextlib
 import dataclasses
 import functools
-import logging
 import re
 import ssl
 import threading
@@ -257,12 +256,7 @@ def connected(cluster: HttpCluster) -> Generator[None]:
         mock.patch.object(time, "monotonic", clock.monotonic),
         mock.patch.object(time, "sleep", clock.sleep),
     ):
-        # That each request is logged takes longer than the request, here.
-        logging.disable(logging.INFO)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)
+        yield
 
 
 @functools.cache
