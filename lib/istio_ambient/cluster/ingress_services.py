@@ -130,10 +130,9 @@ def in_force(
 def _foreign_routes(
     client: kube.Client, gateway: ingress.GatewayRef, live: kube.Live, namespace: str | None
 ) -> tuple[ingress.AttachedRoute, ...]:
-    listed = (
+    foreign = (
         route
         for kind in (resources.HTTPRoute, resources.GRPCRoute)
-        for route in kube.list_kind(client, kind, namespace=namespace) or ()
+        for route in kube.read_others(client, kind, live, namespace)
     )
-    foreign = (route for route in listed if kube.ref_of(route) not in live.objects)
     return ingress.attached_routes(foreign, gateway)

@@ -22,6 +22,7 @@ from istio_ambient.kube._live import (
     Live,
     Taken,
     read_live,
+    read_others,
     read_taken,
     read_until,
 )
@@ -47,6 +48,7 @@ from istio_ambient.kube._plan import (
     Verb,
     creations,
     is_applied,
+    is_unchanged,
     plan,
     plan_of,
 )
@@ -118,6 +120,7 @@ __all__ = [
     "is_applied",
     "is_kept",
     "is_of_pod_security",
+    "is_unchanged",
     "items",
     "kind_of",
     "label_changes",
@@ -132,6 +135,7 @@ __all__ = [
     "read_from_pod",
     "read_live",
     "read_log",
+    "read_others",
     "read_taken",
     "read_until",
     "ref_in",

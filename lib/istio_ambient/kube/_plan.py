@@ -299,6 +299,15 @@ def others_wrote(current: Manifest, identity: Identity) -> bool:
     )
 
 
+def is_unchanged(obj: Resource, live: Live) -> bool:
+    """Return whether a desired object is in the cluster as it would be applied: no drift.
+
+    Raises:
+        ValueError: its kind was not read.
+    """
+    return _change(obj, live, _NOTHING_TAKEN, ()).verb is Verb.UNCHANGED
+
+
 def is_applied(obj: Resource, live: Live) -> bool:
     """Return whether the desired version of an object was applied last, drifted since or not."""
     desired, applied = _objects.manifest_of(obj), live.manifest(_objects.ref_of(obj))

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import httpx2
 import lightkube
+from lightkube import operators
 from lightkube.core import resource as lightkube_resource
 from lightkube.types import PatchType
 
@@ -317,6 +318,11 @@ def _plain(obj: Any) -> Manifest:
 def _selected(manifest: Manifest, labels: Mapping[str, Any], fields: Mapping[str, str]) -> bool:
     has: Mapping[str, str] = manifest["metadata"].get("labels") or {}
     for key, wanted in labels.items():
+        if isinstance(wanted, operators.Operator):
+            assert wanted.op == "!="
+            if has.get(key) == wanted.value:
+                return False
+            continue
         values = [wanted] if isinstance(wanted, str) else wanted
         if has.get(key) not in values:
             return False

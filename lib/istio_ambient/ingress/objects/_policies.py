@@ -45,9 +45,8 @@ def cidrs_in_force(live: kube.Live) -> tuple[str, ...] | None:
         cidrs = [*spec["rules"][0]["from"][0]["source"]["ipBlocks"]] if spec.get("rules") else []
     except (KeyError, IndexError, TypeError):
         return None
-    written = kube.plan([external_traffic_policy(model, app, cidrs)], live)
-    unchanged = any(change.ref == kube.ref_of(found) for change in written.of(kube.Verb.UNCHANGED))
-    return tuple(cidrs) if unchanged else None
+    written = external_traffic_policy(model, app, cidrs)
+    return tuple(cidrs) if kube.is_unchanged(written, live) else None
 
 
 def backend_policies(
