@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from istio_ambient import kube, resources
 from lightkube import operators
+from lightkube.models.meta_v1 import ObjectMeta
 
 LABEL = "app.kubernetes.io/instance"
 IDENTITY = resources.identity("shop", "gate")
@@ -16,11 +17,9 @@ OURS = {resources.OWNER_ANNOTATION: "shop/gate"}
 THEIRS = {resources.OWNER_ANNOTATION: "a/b-c"}
 
 
-def route(
-    name: str, namespace: str = "shop", label: str = "", **more: Any
-) -> resources.Namespaced:
-    metadata = {"name": name, "namespace": namespace, "labels": {LABEL: label} if label else {}}
-    return resources.HTTPRoute.from_dict({"metadata": {**metadata, **more}})
+def route(name: str, namespace: str = "shop", label: str = "", **more: Any) -> kube.Resource:
+    metadata = ObjectMeta(name=name, namespace=namespace, labels={LABEL: label} if label else {})
+    return resources.HTTPRoute(metadata=msgspec.structs.replace(metadata, **more))
 
 
 ROUTES = (
@@ -42,7 +41,7 @@ class Routes:
 
     def list(self, _: Any, *, namespace: str, labels: dict[str, Any] | None, **__: Any) -> Any:
         for each in ROUTES:
-            has = (each.metadata.labels or {}).get(LABEL)
+            has: str | None = each.metadata.labels.get(LABEL)
             wanted = (labels or {}).get(LABEL, has)
             differs = isinstance(wanted, operators.BinaryOperator)
             value = wanted.value if differs else wanted

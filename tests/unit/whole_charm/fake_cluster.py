@@ -318,7 +318,7 @@ def _plain(obj: Any) -> Manifest:
 def _selected(manifest: Manifest, labels: Mapping[str, Any], fields: Mapping[str, str]) -> bool:
     has: Mapping[str, str] = manifest["metadata"].get("labels") or {}
     for key, wanted in labels.items():
-        if isinstance(wanted, operators.Operator):
+        if isinstance(wanted, operators.BinaryOperator):
             assert wanted.op == "!="
             if has.get(key) == wanted.value:
                 return False
