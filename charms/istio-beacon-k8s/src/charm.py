@@ -62,9 +62,11 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
         cross_model = scraped.cross_model or any(
             requester.model_uuid for requester, _ in consumers
         )
-        cluster = mesh_services.read(client, self.model.name, cross_model=cross_model)
+        cluster, self._istiod = kube.read_together(
+            lambda: mesh_services.read(client, self.model.name, cross_model=cross_model),
+            lambda: istiod.look(client),
+        )
         config = self.load_config(beacon.Config)
-        self._istiod = istiod.look(client)
         labels = cluster.namespace_labels.get(self.model.name, {})
         ingress = beacon.IngressFacts()
         if config.ingress_use_waypoint or gateways.passes_waypoint({}, labels):

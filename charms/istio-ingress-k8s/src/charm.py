@@ -80,15 +80,17 @@ class IstioIngressCharm(charm.ReconcilingCharm[ingress.Facts]):
         scraped = scrapers.read(self)
         login = self._login()
         config = self.load_config(ingress.Config)
-        self._istiod = istiod.look(client)
-        cluster = ingress_services.read(
-            client,
-            gateway,
-            requests,
-            live,
-            authorizer=login.auth.service,
-            route_namespaces=config.route_namespaces,
-            cross_model=scraped.cross_model,
+        self._istiod, cluster = kube.read_together(
+            lambda: istiod.look(client),
+            lambda: ingress_services.read(
+                client,
+                gateway,
+                requests,
+                live,
+                authorizer=login.auth.service,
+                route_namespaces=config.route_namespaces,
+                cross_model=scraped.cross_model,
+            ),
         )
         let_in, pending = scraped.requests(cluster.model_namespaces)
         upstream, unread = self._upstream()

@@ -65,14 +65,20 @@ class Istiods(msgspec.Struct, frozen=True):
             return []
 
         def ask(address: str) -> Report:
-            return _ask(address, self.token, namespace)
+            return _ask(http, address, self.token, namespace)
 
-        with concurrent.futures.ThreadPoolExecutor(len(self.addresses)) as pool:
+        with (
+            # No certificates are read: the interface has no TLS.
+            httpx2.Client(
+                timeout=TIMEOUT, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            ) as http,
+            concurrent.futures.ThreadPoolExecutor(len(self.addresses)) as pool,
+        ):
             return list(pool.map(ask, self.addresses))
 
 
 def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
-    """Return the istiods of a namespace, in two requests.
+    """Return the istiods of a namespace, in two requests at the same time.
 
     Args:
         client: creates the token, which is not kept.
@@ -83,9 +89,23 @@ def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
         kube.RequestError: on any answer but success.
     """
     labels = {"kubernetes.io/service-name": istiod.SERVICE}
-    slices = map(kube.manifest_of, kube.list_kind(client, EndpointSlice, labels, namespace) or ())
+
+    def token_or_error() -> kube.Token | kube.RequestError:
+        try:
+            return _token(client, namespace, ours=ours)
+        except kube.RequestError as error:
+            return error
+
+    listed, token = kube.read_together(
+        lambda: kube.list_kind(client, EndpointSlice, labels, namespace) or (), token_or_error
+    )
+    slices = map(kube.manifest_of, listed)
     addresses = sorted(set(_ready_addresses(slices)))[:_MAX_ISTIODS]
-    token = _token(client, namespace, ours=ours) if addresses else kube.Token("")
+    if not addresses:
+        # Nobody would take a token.
+        return Istiods((), "", ours)
+    if isinstance(token, kube.RequestError):
+        raise token
     return Istiods(tuple(addresses), token.text, ours, token.made_at)
 
 
@@ -209,8 +229,8 @@ def _token(client: kube.Client, namespace: str, *, ours: bool) -> kube.Token:
     return kube.request_token(client, DEFAULT_ACCOUNT, namespace, AUDIENCE)
 
 
-def _ask(address: str, token: str, namespace: str) -> Report:
-    mesh = get(address, "mesh", token)
+def _ask(http: httpx2.Client, address: str, token: str, namespace: str) -> Report:
+    mesh = get(http, address, "mesh", token)
     if mesh.status == 403:
         return Report(address, is_foreign=True)
     if mesh.status != 200:
@@ -219,7 +239,7 @@ def _ask(address: str, token: str, namespace: str) -> Report:
     if config is None:
         return Report(address, fault=_UNREADABLE)
     report = Report(address, now=mesh.now, mesh_config=config)
-    status = get(address, f"syncz?namespace={namespace}", token)
+    status = get(http, address, f"syncz?namespace={namespace}", token)
     found = acceptance.read_proxies(status.text) if status.status == 200 else None
     if found is None:
         fault = status.fault if status.status != 200 else _UNREADABLE
@@ -241,10 +261,11 @@ class Answer(msgspec.Struct, frozen=True):
         return f"answers with HTTP {self.status}" if self.status else "does not answer"
 
 
-def get(address: str, path: str, token: str) -> Answer:
+def get(http: httpx2.Client, address: str, path: str, token: str) -> Answer:
     """Send one request to an istiod; any failure is an answer with status 0.
 
     Args:
+        http: sends it.
         address: of its pod.
         path: below `/debug/`.
         token: of a ServiceAccount in its namespace.
@@ -252,13 +273,8 @@ def get(address: str, path: str, token: str) -> Answer:
     host = f"[{address}]" if ":" in address else address
     headers = {"Authorization": f"Bearer {token}"}
     try:
-        with (
-            # No certificates are read: the interface has no TLS.
-            httpx2.Client(
-                timeout=TIMEOUT, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            ) as http,
-            http.stream("GET", f"http://{host}:{PORT}/debug/{path}", headers=headers) as answer,
-        ):
+        url = f"http://{host}:{PORT}/debug/{path}"
+        with http.stream("GET", url, headers=headers) as answer:
             text = _bounded(answer)
             now = _date(answer.headers.get("Date", ""))
             return Answer() if text is None else Answer(answer.status_code, text, now)

@@ -47,7 +47,12 @@ def read(
         requesters.append(authorizer.requester)
     elsewhere = any(requester.model_uuid for requester in requesters)
     where = None if elsewhere else gateway.namespace
-    services = authorization.services_of(kube.list_kind(client, Service, namespace=where) or ())
+    admitted = None if elsewhere or route_namespaces else gateway.namespace
+    foreign_routes, listed = kube.read_together(
+        lambda: _foreign_routes(client, gateway, live, admitted),
+        lambda: kube.list_kind(client, Service, namespace=where) or (),
+    )
+    services = authorization.services_of(listed)
     namespaces = (kube.list_kind(client, Namespace) or ()) if elsewhere or cross_model else ()
     model_namespaces = authorization.model_namespaces(namespaces)
     named = [
@@ -64,9 +69,7 @@ def read(
         services=services,
         model_namespaces=model_namespaces,
         named_ports=ingress.named_ports_of(slices),
-        foreign_routes=_foreign_routes(
-            client, gateway, live, None if elsewhere or route_namespaces else gateway.namespace
-        ),
+        foreign_routes=foreign_routes,
         node_address=_node_address(client, gateway, services),
     )
 

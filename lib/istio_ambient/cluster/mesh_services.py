@@ -20,7 +20,8 @@ def read(client: kube.Client, model: str, *, cross_model: bool) -> authorization
         kube.RequestError: on any answer but success or 404.
     """
     fields = None if cross_model else {"metadata.name": model}
-    return authorization.cluster(
-        kube.list_kind(client, Service, namespace=None if cross_model else model) or (),
-        kube.list_kind(client, Namespace, fields=fields) or (),
+    services, namespaces = kube.read_together(
+        lambda: kube.list_kind(client, Service, namespace=None if cross_model else model),
+        lambda: kube.list_kind(client, Namespace, fields=fields),
     )
+    return authorization.cluster(services or (), namespaces or ())

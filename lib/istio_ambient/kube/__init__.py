@@ -24,6 +24,7 @@ from istio_ambient.kube._live import (
     read_live,
     read_others,
     read_taken,
+    read_together,
     read_until,
 )
 from istio_ambient.kube._objects import (
@@ -137,6 +138,7 @@ __all__ = [
     "read_log",
     "read_others",
     "read_taken",
+    "read_together",
     "read_until",
     "ref_in",
     "ref_in_manifest",

@@ -38,6 +38,7 @@ LOOKING_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Live(msgspec.Struct, frozen=True, dict=True):
@@ -171,6 +172,22 @@ def _each(
             except RequestError as error:
                 unread[kind] = error
     return found, unread
+
+
+def read_together(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+    """Return the results of two reads that are made at the same time.
+
+    Args:
+        first: is made in a thread.
+        second: in this one.
+
+    Raises:
+        RequestError: of either.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        task = pool.submit(first)
+        found = second()
+        return task.result(), found
 
 
 def read_until(

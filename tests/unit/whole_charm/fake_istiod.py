@@ -28,7 +28,7 @@ class FakeIstiod:
     def __init__(self, cluster: FakeCluster):
         self._cluster = cluster
 
-    def get(self, address: str, path: str, token: str) -> Answer:
+    def get(self, _: object, address: str, path: str, token: str) -> Answer:
         """Answer one request."""
         slices = self._of("EndpointSlice")
         metadata: dict[str, Any] = slices[0]["metadata"] if slices else {}
