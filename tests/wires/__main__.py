@@ -94,6 +94,8 @@ TESTED_ALONE: Mapping[str, str] = (
                 "claim_to_headers from_headers",
                 "ingress/test_token_rules",
             ),
+            ("authorization._cluster", "ServiceFacts", "labels", "beacon/test_desired"),
+            ("gateways._membership", "kube.LabelPatch", "current", "beacon/test_desired"),
             (
                 "beacon._exposures",
                 "AccessRequest",

@@ -11,6 +11,9 @@ from istio_ambient import authorization, beacon, gateways, kube
 from istio_ambient.gateways import _membership
 from istio_ambient.values import problems
 from istio_ambient.values.problem_codes import Code
+from lightkube.models import core_v1 as core_v1_models
+from lightkube.models import meta_v1
+from lightkube.resources import core_v1
 
 POD_LABELS = {"charms.canonical.com/shop.beacon.telemetry": "aggregated"}
 CLUSTER = authorization.Cluster(
@@ -119,6 +122,18 @@ def test_the_beacon_is_on_the_mesh_itself_and_its_pods_come_last():
         maps = {each["metadata"]["name"]: each for each in by_kind(given)["ConfigMap"]}
         memory = maps["juju-service-mesh-beacon-labels"]
         assert json.loads(memory["data"]["labels"]) == FACTS.member_labels
+
+
+def test_labels_that_were_read_with_services_and_namespaces_are_not_read_again():
+    metadata = meta_v1.ObjectMeta(name="beacon", namespace="shop", labels={"a": "b"})
+    spec = core_v1_models.ServiceSpec()
+    services = [core_v1.Service(metadata=metadata, spec=spec)]
+    metadata = meta_v1.ObjectMeta(name="shop", labels={"c": "d"})
+    cluster = authorization.cluster(services, [core_v1.Namespace(metadata=metadata)])
+    patches = beacon.desired(facts(model_on_mesh=True, cluster=cluster)).labels
+    assert [patch.current for patch in patches] == [{"c": "d"}, {"a": "b"}, None]
+    patches = beacon.desired(facts(model_on_mesh=True)).labels
+    assert [patch.current for patch in patches] == [{}, None, None]
 
 
 def test_the_namespace_is_labelled_for_the_whole_model_only():
