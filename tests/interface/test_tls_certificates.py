@@ -451,6 +451,13 @@ def test_key_and_certificate_go_with_the_relation(served: Meeting):
     assert [s for s in served.state.secrets if "private-key" in s.tracked_content] == []
 
 
+def test_revisions_that_nobody_uses_are_removed_without_the_relation_too(served: Meeting):
+    (stored, *_) = (s for s in served.state.secrets if "certificate" in s.tracked_content)
+    alone = dataclasses.replace(served.state, relations=[])
+    served.ours.run(served.ours.on.secret_remove(stored, revision=7), alone)
+    assert served.ours.removed_secret_revisions == [7]
+
+
 def test_hooks_succeed_while_one_authority_replaces_another(served: Meeting):
     second = testing.Relation(ENDPOINT, remote_app_name="other")
     relations = [*served.state.relations, second]
