@@ -53,7 +53,7 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
     """As this hook found it, before anything else."""
 
     def gather(self, client: kube.Client, live: kube.Live) -> beacon.Facts:
-        """Return the facts; the cluster is read in two requests for any number of requesters."""
+        """Return the facts; as many reads for one requester as for many."""
         consumers = [
             (requesters.requester_of(self.relations, relation), self.relations.databag(relation))
             for relation in self.relations.of(MESH)

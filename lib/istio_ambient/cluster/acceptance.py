@@ -68,9 +68,13 @@ class Istiods(msgspec.Struct, frozen=True):
             return _ask(http, address, self.token, namespace)
 
         with (
-            # No certificates are read: the interface has no TLS.
             httpx2.Client(
-                timeout=TIMEOUT, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                timeout=TIMEOUT,
+                trust_env=False,
+                # No certificates are read: the interface has no TLS.
+                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                # What closes a connection that is kept would count as an istiod without an answer.
+                limits=httpx2.Limits(max_keepalive_connections=0),
             ) as http,
             concurrent.futures.ThreadPoolExecutor(len(self.addresses)) as pool,
         ):
@@ -78,7 +82,7 @@ class Istiods(msgspec.Struct, frozen=True):
 
 
 def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
-    """Return the istiods of a namespace, in two requests at the same time.
+    """Return the istiods of a namespace, in two requests.
 
     Args:
         client: creates the token, which is not kept.
@@ -89,23 +93,9 @@ def connect(client: kube.Client, namespace: str, *, ours: bool) -> Istiods:
         kube.RequestError: on any answer but success.
     """
     labels = {"kubernetes.io/service-name": istiod.SERVICE}
-
-    def token_or_error() -> kube.Token | kube.RequestError:
-        try:
-            return _token(client, namespace, ours=ours)
-        except kube.RequestError as error:
-            return error
-
-    listed, token = kube.read_together(
-        lambda: kube.list_kind(client, EndpointSlice, labels, namespace) or (), token_or_error
-    )
-    slices = map(kube.manifest_of, listed)
+    slices = map(kube.manifest_of, kube.list_kind(client, EndpointSlice, labels, namespace) or ())
     addresses = sorted(set(_ready_addresses(slices)))[:_MAX_ISTIODS]
-    if not addresses:
-        # Nobody would take a token.
-        return Istiods((), "", ours)
-    if isinstance(token, kube.RequestError):
-        raise token
+    token = _token(client, namespace, ours=ours) if addresses else kube.Token("")
     return Istiods(tuple(addresses), token.text, ours, token.made_at)
 
 

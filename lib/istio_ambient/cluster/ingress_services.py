@@ -48,9 +48,9 @@ def read(
     elsewhere = any(requester.model_uuid for requester in requesters)
     where = None if elsewhere else gateway.namespace
     admitted = None if elsewhere or route_namespaces else gateway.namespace
-    foreign_routes, listed = kube.read_together(
-        lambda: _foreign_routes(client, gateway, live, admitted),
+    listed, foreign_routes = kube.read_together(
         lambda: kube.list_kind(client, Service, namespace=where) or (),
+        lambda: _foreign_routes(client, gateway, live, admitted),
     )
     services = authorization.services_of(listed)
     namespaces = (kube.list_kind(client, Namespace) or ()) if elsewhere or cross_model else ()
@@ -133,9 +133,11 @@ def in_force(
 def _foreign_routes(
     client: kube.Client, gateway: ingress.GatewayRef, live: kube.Live, namespace: str | None
 ) -> tuple[ingress.AttachedRoute, ...]:
-    foreign = (
+    # Without a label: those who change labels between two LISTs would hide routes from us.
+    listed = (
         route
         for kind in (resources.HTTPRoute, resources.GRPCRoute)
-        for route in kube.read_others(client, kind, live, namespace)
+        for route in kube.list_kind(client, kind, namespace=namespace) or ()
     )
+    foreign = (route for route in listed if kube.ref_of(route) not in live.objects)
     return ingress.attached_routes(foreign, gateway)

@@ -6,14 +6,12 @@
 import concurrent.futures
 import datetime
 import functools
-import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from lightkube import operators
 
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._faults import RequestError
@@ -57,8 +55,6 @@ class Live(msgspec.Struct, frozen=True, dict=True):
     unknown: str = ""
     """What else is not known, such as "all relations of service-mesh"; empty: nothing. Only what
     takes access away is written then, whatever the kind."""
-    others: Mapping[Ref, Resource] = msgspec.field(default_factory=dict[Ref, Resource])
-    """Objects that have the owner's labels, and belong to somebody else."""
 
     @property
     def since(self) -> datetime.datetime | None:
@@ -103,41 +99,10 @@ def read_live(client: Client, identity: Identity, kinds: Sequence[ResourceType])
     if unread and not found:
         raise next(iter(unread.values()))
     objects: dict[Ref, Resource] = {}
-    others: dict[Ref, Resource] = {}
-    for obj in itertools.chain.from_iterable(listed or () for listed in found.values()):
-        (objects if identity.owns(metadata_of(obj)) else others)[ref_of(obj)] = obj
+    for listed in found.values():
+        objects.update((ref_of(o), o) for o in listed or () if identity.owns(metadata_of(o)))
     missing = frozenset(kind for kind, listed in found.items() if listed is None)
-    return Live(identity, tuple(kinds), objects, missing, unread, others=others)
-
-
-def read_others(
-    client: Client, kind: ResourceType, live: Live, namespace: str | None = None
-) -> list[Resource]:
-    """Return the objects of a kind that belong to others than the owner, in one request.
-
-    Those that have the owner's labels are in `live` already, where the kind was read; the others
-    are listed by a label that they do not have. So no object is decoded twice.
-
-    Args:
-        client: sends the request.
-        kind: one of those that `live` was read of.
-        live: the objects that have the owner's labels.
-        namespace: only of this one; None: of all.
-
-    Raises:
-        RequestError: on any answer but success or 404.
-    """
-    labels = live.identity.labels
-    # Objects that lack one of several labels cannot be asked for.
-    without = {key: operators.not_equal(value) for key, value in labels.items()}
-    listed = list_kind(client, kind, without if len(labels) == 1 else None, namespace) or ()
-    found = {ref_of(obj): obj for obj in listed}
-    found.update(
-        (ref, obj)
-        for ref, obj in live.others.items()
-        if isinstance(obj, kind) and namespace in (None, ref.namespace)
-    )
-    return [obj for ref, obj in found.items() if ref not in live.objects]
+    return Live(identity, tuple(kinds), objects, missing, unread)
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -182,12 +147,15 @@ def read_together(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U
         second: in this one.
 
     Raises:
-        RequestError: of either.
+        RequestError: where both fail, that of the first.
     """
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         task = pool.submit(first)
-        found = second()
-        return task.result(), found
+        try:
+            found = second()
+        finally:
+            earlier = task.result()
+        return earlier, found
 
 
 def read_until(

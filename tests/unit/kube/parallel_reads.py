@@ -14,9 +14,16 @@ from typing import Any, cast
 
 from istio_ambient import gateways, kube, resources
 from lightkube.core import decoders
-from lightkube.resources import apps_v1
+from lightkube.resources import apps_v1, core_v1, discovery_v1
 
-KINDS = (*gateways.KINDS, resources.AuthorizationPolicy, apps_v1.Deployment)
+KINDS = (
+    *gateways.KINDS,
+    resources.AuthorizationPolicy,
+    apps_v1.Deployment,
+    core_v1.Service,
+    core_v1.Namespace,
+    discovery_v1.EndpointSlice,
+)
 METADATA = {
     "name": "a",
     "namespace": "shop",
@@ -33,7 +40,7 @@ class Answers:
     def list(self, res: Any, **_: Any) -> Any:
         """Return three objects of a kind."""
         content = ANSWER
-        if res is apps_v1.Deployment or res.__name__ == "HorizontalPodAutoscaler":
+        if res in (apps_v1.Deployment, discovery_v1.EndpointSlice) or "Autoscaler" in res.__name__:
             content = json.dumps({"metadata": {"resourceVersion": "1"}, "items": []})
         return cast(Any, decoders).decode_list(content.encode(), res)[2]
 

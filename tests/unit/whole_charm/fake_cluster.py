@@ -18,7 +18,6 @@ from typing import Any, cast
 
 import httpx2
 import lightkube
-from lightkube import operators
 from lightkube.core import resource as lightkube_resource
 from lightkube.types import PatchType
 
@@ -318,11 +317,6 @@ def _plain(obj: Any) -> Manifest:
 def _selected(manifest: Manifest, labels: Mapping[str, Any], fields: Mapping[str, str]) -> bool:
     has: Mapping[str, str] = manifest["metadata"].get("labels") or {}
     for key, wanted in labels.items():
-        if isinstance(wanted, operators.BinaryOperator):
-            assert wanted.op == "!="
-            if has.get(key) == wanted.value:
-                return False
-            continue
         values = [wanted] if isinstance(wanted, str) else wanted
         if has.get(key) not in values:
             return False

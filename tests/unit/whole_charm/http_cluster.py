@@ -23,7 +23,6 @@ from unittest import mock
 import httpx2
 import lightkube
 import msgspec
-from lightkube import operators
 from lightkube.config import client_adapter, kubeconfig
 from lightkube.config.models import Cluster, User
 
@@ -35,7 +34,7 @@ MERGE = "application/merge-patch+json"
 LATENCY = 0.005
 """Seconds that an answer takes."""
 
-_TERM = re.compile(r"([^,=!\s]+)(?:(!?)==?([^,]*)| in \(([^)]*)\))")
+_TERM = re.compile(r"([^,=\s]+)(?:==?([^,]*)| in \(([^)]*)\))")
 _PLURALS = {"Endpoints": "endpoints"}
 
 
@@ -319,11 +318,10 @@ def _route(path: str) -> _Route:
 
 
 def _selector(text: str) -> dict[str, Any]:
-    """Return the value, the set of values, or the value that there is not, by key."""
+    """Return the value, or the set of values, by key."""
     found: dict[str, Any] = {}
-    for key, sign, equal, values in _TERM.findall(text):
-        value = operators.not_equal(equal) if sign else equal
-        found[key] = value or values.split(",")
+    for key, equal, values in _TERM.findall(text):
+        found[key] = equal or values.split(",")
     return found
 
 

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 import httpx2
 import pytest
 
-from tests.unit.whole_charm import faults, recorded
+from tests.unit.whole_charm import faults, recorded, running
+from tests.unit.whole_charm.cases import base_beacon
+from tests.unit.whole_charm.fake_cluster import FakeCluster
 from tests.unit.whole_charm.faults import FAULTS, Extent, Fault
 from tests.unit.whole_charm.http_cluster import Call, HttpCluster, plural_of
 from tests.unit.whole_charm.recorded import Ending, Recording
+from tests.unit.whole_charm.scenarios import EMPTY, patched
 
 REFUSALS = [
     fault
@@ -24,6 +27,17 @@ REFUSALS = [
     and fault.name in ("403 of a webhook", "500 of a webhook", "connection reset", "a page")
 ]
 CHARMS = list(recorded.CHARMS)
+
+
+def test_the_labels_of_the_beacon_go_from_its_namespace():
+    given = patched(EMPTY, base_beacon.BASE, {"config": {"model-on-mesh": True}})
+    cluster = FakeCluster(running.manifests(given["objects"]), given["kubernetes"])
+    _, left = running.run_hook(given, cluster)
+    labels = cluster.manifests["Namespace shop"]["metadata"]["labels"]
+    assert labels["istio.io/dataplane-mode"] == "ambient"
+    running.run_hook(patched(given, recorded.REMOVAL), cluster, left)
+    after = cluster.manifests["Namespace shop"]["metadata"].get("labels", {})
+    assert not [key for key in after if "istio.io" in key]
 
 
 def removal(charm: str) -> Recording:
