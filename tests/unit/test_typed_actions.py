@@ -38,7 +38,8 @@ PAGES = [
     )
     for path in sorted(ROOT.glob(pattern))
 ]
-LINE = re.compile(r"juju run ([a-z0-9-]+/(?:\d+|leader)) ([^`\n]*)")
+MODEL = r"(?:(?:-m|--model)[ =][a-z0-9-]+ )?"
+LINE = re.compile(rf"juju run {MODEL}([a-z0-9-]+/(?:\d+|leader)) ([^`\n]*)")
 WITH_VALUE = ("--format", "--wait", "-m", "--model")
 
 
