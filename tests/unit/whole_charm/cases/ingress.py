@@ -135,7 +135,10 @@ CHARM: Mapping[str, Case] = {
     "no application of another model": Case(
         {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},
         {
-            "reads": Has("'list Service in shop'", "'list EndpointSlice in shop'"),
+            "reads": Has(
+                "'list Service in shop', 'list HTTPRoute in shop', 'list GRPCRoute in shop', "
+                "'list EndpointSlice in shop'"
+            ),
             STOCK: ABSENT,
         },
         given={"objects": {"Service shop/productpage": BY_NAME}},
