@@ -159,7 +159,7 @@ class RetryTransport(httpx2.BaseTransport):
             return DeadlineError("the time for all requests is over")
         limits = {name: min(limit, left) for name, limit in TIMEOUT.as_dict().items() if limit}
         request.extensions = {**request.extensions, "timeout": limits}
-        # A hook runs in the cluster: to compress an answer takes longer than to send it.
+        # A hook runs in the cluster, where bandwidth is worth less than the CPU of both sides.
         request.headers["Accept-Encoding"] = "identity"
         try:
             response = self._inner.handle_request(request)
