@@ -16,7 +16,6 @@ OPEN: Mapping[str, str] = {
     "charm_of_istio_ingress_k8s: ingress_services.read": "authorizer route_namespaces",
     "charm_of_istio_k8s: trial.run": "hardened on_trial",
     "istio_ambient.authorization._rule_sets: RuleSet": "operations",
-    "istio_ambient.cluster.ingress_services: kube.list_kind": "namespace",
     "istio_ambient.control_plane._desired: manifests.ControlPlane": "mesh_config_annotations",
     "istio_ambient.control_plane._mesh_ca: _check_signer": "is_root",
     "istio_ambient.control_plane._mesh_ca: _signers.signing_defect": "is_root",

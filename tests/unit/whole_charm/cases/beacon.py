@@ -136,7 +136,7 @@ FACTS: Mapping[str, Case] = {
     "no application of another model": Case(
         {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},
         {
-            "reads": Has("'list Service in shop', 'list Namespace where metadata.name=shop'"),
+            "reads": Has("'list Namespace where metadata.name=shop', 'list Service in shop'"),
             STOCK: ABSENT,
         },
     ),

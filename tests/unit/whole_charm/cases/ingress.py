@@ -136,8 +136,10 @@ CHARM: Mapping[str, Case] = {
         {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},
         {
             "reads": Has(
-                "'list Service in shop', 'list HTTPRoute in shop', 'list GRPCRoute in shop', "
-                "'list EndpointSlice in shop'"
+                "'list EndpointSlice in mesh', 'list EndpointSlice in shop', 'list GRPCRoute', "
+                "'list GRPCRoute in shop', 'list GRPCRoute in shop where",
+                "'list HTTPRoute', 'list HTTPRoute in shop', 'list HTTPRoute in shop', 'list Hor",
+                "'list Secret', 'list Service in shop', 'token",
             ),
             STOCK: ABSENT,
         },
