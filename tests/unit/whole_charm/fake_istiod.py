@@ -17,7 +17,8 @@ from istio_ambient.cluster.acceptance import Answer
 from tests.unit.whole_charm.fake_cluster import FakeCluster
 
 FAULTS = "test/istiod"
-"""Annotation: `silent`, `foreign`, `dropped`, `disconnected`, or the words of every proxy."""
+"""Annotation: `silent`, `silent once`, `foreign`, `dropped`, `disconnected`, or the words of every
+proxy."""
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 
@@ -27,12 +28,25 @@ class FakeIstiod:
 
     def __init__(self, cluster: FakeCluster):
         self._cluster = cluster
+        self._requests = 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which the charms wait for it: none, unless another answer comes at once."""
+        return 5.0 if self._fault == "silent once" else 0.0
+
+    @property
+    def _fault(self) -> str:
+        slices = self._of("EndpointSlice")
+        metadata: dict[str, Any] = slices[0]["metadata"] if slices else {}
+        return str(metadata.get("annotations", {}).get(FAULTS, ""))
 
     def get(self, _: object, address: str, path: str, token: str) -> Answer:
         """Answer one request."""
-        slices = self._of("EndpointSlice")
-        metadata: dict[str, Any] = slices[0]["metadata"] if slices else {}
-        fault = str(metadata.get("annotations", {}).get(FAULTS, ""))
+        fault = self._fault
+        self._requests += 1
+        if fault == "silent once":
+            fault = "silent" if self._requests == 1 else ""
         if fault == "silent":
             return Answer()
         if fault == "foreign":

@@ -278,10 +278,12 @@ def _connected(cluster: FakeCluster) -> Generator[None]:
 @contextlib.contextmanager
 def _accepting(cluster: FakeCluster) -> Generator[None]:
     """Let istiod take what is in this cluster."""
+    istiod = FakeIstiod(cluster)
     with (
-        mock.patch.object(acceptance, "get", FakeIstiod(cluster).get),
+        mock.patch.object(acceptance, "get", istiod.get),
         mock.patch.object(acceptance, "FIRST_PAUSE", 0.0),
-        mock.patch.object(acceptance, "WAIT", 0.0),
+        mock.patch.object(acceptance, "PAUSE", 0.0),
+        mock.patch.object(acceptance, "WAIT", istiod.patience),
     ):
         yield
 

@@ -128,7 +128,7 @@ FACTS: Mapping[str, Case] = {
         given={"leader": False},
         same={"codes": Has("CI-013")},
     ),
-    **acceptance("waypoint", WAYPOINT),
+    **acceptance("waypoint", WAYPOINT, f"HorizontalPodAutoscaler shop/{WAYPOINT}"),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {f"Deployment shop/{WAYPOINT}": None}},
         {"status": late("waypoint shop-beacon-waypoint"), "codes": Has("CI-013")},

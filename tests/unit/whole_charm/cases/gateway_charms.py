@@ -85,12 +85,13 @@ def istiod_that(fault: str) -> Patch:
     return {"objects": {"EndpointSlice mesh/istiod-1": annotated}}
 
 
-def acceptance(what: str, workload: str) -> dict[str, Case]:
+def acceptance(what: str, workload: str, scaler: str) -> dict[str, Case]:
     """Return what the status says of an istiod and of proxies that do not take what was written.
 
     Args:
         what: `waypoint` or `gateway`.
         workload: name of its Deployment.
+        scaler: key of its HorizontalPodAutoscaler.
     """
     removed = {"objects": {"Deployment mesh/istiod": None}}
     proxy = {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.2.3-debug"}
@@ -128,6 +129,11 @@ def acceptance(what: str, workload: str) -> dict[str, Case]:
         ),
         "an istiod that does not answer": Case(
             istiod_that("silent"), {"status": Has("waiting: istiod: does not answer")}
+        ),
+        "an istiod that is asked again, since this hook wrote something": Case(
+            {"meanwhile": {scaler: None}},
+            {"status": Has("active")},
+            given={**istiod_that("silent once"), "earlier": {"leader": True}},
         ),
         "an istiod that runs on its defaults": Case(
             istiod_that("foreign"), {"status": Has("blocked: istiod: runs with its built-in")}

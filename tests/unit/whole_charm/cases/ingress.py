@@ -127,7 +127,7 @@ CHARM: Mapping[str, Case] = {
             "status": waiting("gateway gate"),
         },
     ),
-    **acceptance("gateway", "gate-istio"),
+    **acceptance("gateway", "gate-istio", "HorizontalPodAutoscaler shop/gate"),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {"Deployment shop/gate-istio": None}},
         {"status": late("gateway gate")},
