@@ -9,11 +9,6 @@ Each is to get a case, or a test that `TESTED_ALONE` names. None is to be added.
 from collections.abc import Mapping
 
 OPEN: Mapping[str, str] = {
-    "charm_of_istio_beacon_k8s: cluster_acceptance.of_gateway": "wrote",
-    "charm_of_istio_ingress_k8s: cluster_acceptance.of_gateway": "wrote",
-    "charm_of_istio_ingress_k8s: ingress.Facts": "authentication_in_force live_routes",
-    "charm_of_istio_ingress_k8s: ingress_authentication.tokens": "app",
-    "charm_of_istio_ingress_k8s: ingress_services.read": "authorizer route_namespaces",
     "charm_of_istio_k8s: trial.run": "hardened on_trial",
     "istio_ambient.authorization._rule_sets: RuleSet": "operations",
     "istio_ambient.control_plane._desired: manifests.ControlPlane": "mesh_config_annotations",
@@ -21,9 +16,6 @@ OPEN: Mapping[str, str] = {
     "istio_ambient.control_plane._mesh_ca: _signers.signing_defect": "is_root",
     "istio_ambient.control_plane._signers: Defect": "message remedy",
     "istio_ambient.control_plane._signers: _is_for_servers_and_clients": "or_any",
-    "istio_ambient.ingress.authentication._authentication: Authentication": "waiting",
-    "istio_ambient.ingress.authentication._in_force: InForce": "waiting",
-    "istio_ambient.ingress.authentication._in_force: PathMatch": "where",
     "istio_ambient.ingress.routing._conflicts: Settled": "clashing",
     "istio_ambient.ingress.routing._held: Held": "live ports",
     "istio_ambient.ingress.routing._hosts: HostOptions": "external listener",
@@ -31,8 +23,5 @@ OPEN: Mapping[str, str] = {
     "istio_ambient.ingress.routing._routes: msgspec.structs.replace": "missing",
     "istio_ambient.ingress.routing._served: Served": "clashing withheld",
     "istio_ambient.integrations.gateway_certificate: self._relations.of": "forgotten",
-    "istio_ambient.integrations.ingress_authentication: ingress.compatible": (
-        "gateway login_headers"
-    ),
 }
 """Module and callee → parameters."""

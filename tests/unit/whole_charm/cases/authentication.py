@@ -15,6 +15,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     CERTIFIER,
     HOST,
     KEYS_URL,
+    LIST_ROUTES,
     LOGIN,
     ONE,
     OTHER,
@@ -24,9 +25,11 @@ from tests.unit.whole_charm.cases.base_ingress import (
     TRACES,
     api,
     configured,
+    refused,
     service,
     trusting,
 )
+from tests.unit.whole_charm.cases.gateway_charms import NONE_ELSEWHERE
 from tests.unit.whole_charm.outcomes import ABSENT, PRESENT, Has, Lacks, blocked, waiting
 from tests.unit.whole_charm.scenarios import Case, Patch, merged
 
@@ -156,6 +159,8 @@ CERTIFICATES: Mapping[str, Case] = {
     ),
 }
 
+IAM = "44444444-4444-4444-8444-444444444444"
+"""UUID of the model of an authorizer."""
 ADMITS = "AuthorizationPolicy shop/oauth2-proxy-gate-shop-l4"
 AUTHORIZER = {"relations": {"login": LOGIN["relations"]["login"]}}
 CONTROL_PLANE = {"relations": {"control plane": LOGIN["relations"]["control plane"]}}
@@ -244,6 +249,19 @@ LOGINS: Mapping[str, Case] = {
         {ADMITS: ABSENT},
         given=merged(LOGIN, IN_CLUSTER),
     ),
+    "the gateway may send check requests to an authorizer of another model": Case(
+        {"relations": {"login": {"model_uuid": IAM}}},
+        {"AuthorizationPolicy iam/oauth2-proxy-gate-iam-l4": PRESENT},
+        given=merged(
+            merged(NONE_ELSEWHERE, LOGIN),
+            {
+                "objects": {
+                    "Namespace iam": {"metadata": {"labels": {"model.juju.is/id": IAM}}},
+                    "Service iam/oauth2-proxy": service("oauth2-proxy", 4180),
+                }
+            },
+        ),
+    ),
     "what an authorizer gets to see, and a client of its answer": Case(
         AUTHORIZER,
         {
@@ -288,6 +306,13 @@ def below(**match: Any) -> Patch:
 
 
 OPENED = merged(LOGIN, opening())
+REFUSED: Patch = {
+    "meanwhile": {
+        "HTTPRoute shop/50a065e321-tempo-api-httproute-http-8080-gate": refused(
+            "shop", "gate", "http-8080"
+        )
+    }
+}
 EXEMPT = f"{ASKS}: spec.rules[0].to[2].operation"
 
 OPEN: Mapping[str, Case] = {
@@ -308,9 +333,30 @@ OPEN: Mapping[str, Case] = {
         },
         given=LOGIN,
     ),
+    "an open path whose route istiod does not take": Case(
+        REFUSED,
+        {f"{ASKS}: spec.rules": [{}]},
+        given={**OPENED, "earlier": {}},
+    ),
+    "an open path whose route istiod does not take, as routes are listed": Case(
+        REFUSED,
+        {
+            "action: routes[5].authentication": "forward-auth",
+            "action: routes[5].state": "not taken by istiod",
+        },
+        given={**OPENED, **LIST_ROUTES, "earlier": {"event": "update-status"}},
+    ),
+    "open paths and all that is closed stay as they are": Case(
+        {"earlier": {}}, {"requests": []}, given=merged(merged(LOGIN, TOKENS), opening())
+    ),
     "an open path at another listener": Case(
         opening(listener={"port": 8081, "protocol": "HTTP"}),
         {f"{ASKS}: spec.rules[0].to[1].operation.ports": ["8081"]},
+        given=OPENED,
+    ),
+    "an open path at another hostname": Case(
+        opening(hostnames=["other.example.com"]),
+        {EXEMPT: {"ports": ["8080"], "paths": ["/api", "/api/*"]}, "codes": Has("CI-803")},
         given=OPENED,
     ),
     "an open path for one method": Case(
@@ -449,6 +495,15 @@ KEYS: Mapping[str, Case] = {
 }
 
 BOTH = merged(LOGIN, TOKENS)
+MORE_TOKENS: Patch = {
+    "relations": {
+        "more tokens": {
+            "endpoint": "istio-request-auth",
+            "app": "tempo",
+            "app_data": {"jwt_rules": [{**RULE, "jwks_uri": NEW_URL}]},
+        }
+    }
+}
 NO_RULES: Patch = {"relations": {"tokens": {"app_data": {"jwt_rules": []}}}}
 
 ACCEPTED: Mapping[str, Case] = {
@@ -509,6 +564,16 @@ ACCEPTED: Mapping[str, Case] = {
         {"relations": {"tokens": {"app_data": {"jwt_rules": [RULE, {"issuer": "https://b.io"}]}}}},
         {f"{TRUSTS}: spec.jwtRules[1].issuer": "https://b.io"},
         given=TOKENS,
+    ),
+    "two applications with other keys of one issuer, of which one is in force": Case(
+        {"earlier": {"relations": {"more tokens": None}}},
+        {f"{JWT}.jwks": ONE, "status": blocked("tempo:istio-request-auth jwt_rules")},
+        given=merged(TOKENS, MORE_TOKENS),
+    ),
+    "a header that the login sets": Case(
+        trusting(claim_to_headers=[{"header": "x-user", "claim": "name"}]),
+        {"status": blocked("productpage:istio-request-auth jwt_rules", "x-user")},
+        given=BOTH,
     ),
     "login beside tokens": Case(
         LOGIN,

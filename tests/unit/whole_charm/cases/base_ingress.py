@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.unit.whole_charm.cases.gateway_charms import CONTROL_PLANE, COS, SCRAPERS, STORE
+from tests.unit.whole_charm.fake_cluster import CONTROLLER, CREATED
 from tests.unit.whole_charm.scenarios import Scenario, merged
 
 NAME = "app.kubernetes.io/name"
@@ -149,6 +150,9 @@ BASE: Scenario = {
     "servers": {KEYS_URL: {"jwks": ONE}},
 }
 
+LIST_ROUTES: Mapping[str, Any] = {
+    "event": {"action": "list-routes", "params": {"format": "json"}}
+}
 LOGIN: Mapping[str, Any] = {
     "relations": {
         "login": {
@@ -238,3 +242,16 @@ def trusting(**members: Any) -> Mapping[str, Any]:
 def gateway_service(**content: Any) -> Mapping[str, Any]:
     """Return the change of the Service that istiod made for the gateway."""
     return {"objects": {"Service shop/gate-istio": content}}
+
+
+def refused(namespace: str, name: str, section: str) -> Mapping[str, Any]:
+    """Return the status of a route that istiod does not take at a listener."""
+    ref = {"namespace": namespace, "name": name, "sectionName": section}
+    condition = {
+        "type": "Accepted",
+        "status": "False",
+        "message": "no such listener",
+        "lastTransitionTime": CREATED,
+    }
+    parent = {"controllerName": CONTROLLER, "parentRef": ref, "conditions": [condition]}
+    return {"status": {"parents": [parent]}}

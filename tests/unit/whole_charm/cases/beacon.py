@@ -23,7 +23,12 @@ from tests.unit.whole_charm.cases.base_beacon import (
     changed,
     service,
 )
-from tests.unit.whole_charm.cases.gateway_charms import acceptance, in_trust_domains, proxy_pods
+from tests.unit.whole_charm.cases.gateway_charms import (
+    NONE_ELSEWHERE,
+    acceptance,
+    in_trust_domains,
+    proxy_pods,
+)
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -134,7 +139,7 @@ FACTS: Mapping[str, Case] = {
         {"status": late("waypoint shop-beacon-waypoint"), "codes": Has("CI-013")},
     ),
     "no application of another model": Case(
-        {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},
+        NONE_ELSEWHERE,
         {
             "reads": Has("'list Namespace where metadata.name=shop', 'list Service in shop'"),
             STOCK: ABSENT,

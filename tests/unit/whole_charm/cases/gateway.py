@@ -13,6 +13,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
     ADDRESS,
     BY_NAME,
     CERTIFIER,
+    LIST_ROUTES,
     NAME,
     OURS,
     PAGE,
@@ -21,10 +22,11 @@ from tests.unit.whole_charm.cases.base_ingress import (
     configured,
     databag,
     gateway_service,
+    refused,
     service,
 )
-from tests.unit.whole_charm.cases.gateway_charms import COS, STORE
-from tests.unit.whole_charm.fake_cluster import CONTROLLER, CREATED
+from tests.unit.whole_charm.cases.gateway_charms import COS, NONE_ELSEWHERE, STORE
+from tests.unit.whole_charm.fake_cluster import CONTROLLER
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -58,7 +60,6 @@ PODS_PORTS = {
     "ports": [{"name": "web", "port": 8080}],
 }
 NO_ADDRESS = gateway_service(status=None)
-LIST_ROUTES: Patch = {"event": {"action": "list-routes", "params": {"format": "json"}}}
 BY_HAND: Patch = {
     "objects": {
         "HTTPRoute shop/by-hand": {
@@ -71,6 +72,14 @@ BY_HAND: Patch = {
     }
 }
 """A route that an operator made."""
+CALLS_OF_TEAM: Patch = {
+    "objects": {
+        "GRPCRoute team-a/calls": {
+            "spec": {"parentRefs": [{"name": "gate", "namespace": "shop"}]},
+        }
+    }
+}
+"""A route of another namespace."""
 LISTED_BY_HAND: Patch = merged(BY_HAND, LIST_ROUTES)
 MATCH: Mapping[str, Any] = {
     "path": {"type": "Exact", "value": "/other"},
@@ -102,19 +111,6 @@ def calls(service: str) -> Patch:
     rule = {"matches": [{"method": {"service": service}}]}
     spec = {"parentRefs": [{"name": "gate"}], "rules": [rule]}
     return {"objects": {"GRPCRoute shop/calls": {"spec": spec}}}
-
-
-def refused(namespace: str, name: str, section: str) -> Patch:
-    """Return the status of a route that istiod does not take at a listener."""
-    ref = {"namespace": namespace, "name": name, "sectionName": section}
-    condition = {
-        "type": "Accepted",
-        "status": "False",
-        "message": "no such listener",
-        "lastTransitionTime": CREATED,
-    }
-    parent = {"controllerName": CONTROLLER, "parentRef": ref, "conditions": [condition]}
-    return {"status": {"parents": [parent]}}
 
 
 CASES: Mapping[str, Case] = {
@@ -163,16 +159,14 @@ CASES: Mapping[str, Case] = {
         given=merged(calls("a.A"), LIST_ROUTES),
     ),
     "another route of another owner": Case(
-        {
-            "objects": {
-                "HTTPRoute shop/by-hand": None,
-                "GRPCRoute team-a/calls": {
-                    "spec": {"parentRefs": [{"name": "gate", "namespace": "shop"}]}
-                },
-            }
-        },
+        {"objects": {**CALLS_OF_TEAM["objects"], "HTTPRoute shop/by-hand": None}},
         {f"{FOREIGN}.route": "GRPCRoute team-a/calls", f"{FOREIGN}.paths": ["/"]},
         given=merged(LISTED_BY_HAND, {"config": {"route-namespaces": "team-a"}}),
+    ),
+    "a route of an admitted namespace, with no application of another model": Case(
+        {"config": {"route-namespaces": "team-a"}},
+        {"status": Has("active: ", "1 route of another owner", "GRPCRoute team-a/calls")},
+        given=merged(NONE_ELSEWHERE, CALLS_OF_TEAM),
     ),
     "another owner has the name of a policy at the gateway": Case(
         {"objects": {"AuthorizationPolicy shop/gate-shop-external-traffic": {"spec": {}}}},

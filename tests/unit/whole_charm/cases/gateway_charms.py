@@ -30,6 +30,11 @@ SCRAPERS: Mapping[str, Any] = {
 }
 """Relations with a Prometheus of the same model, and with one of another model."""
 
+NONE_ELSEWHERE: Patch = {
+    "relations": dict.fromkeys(("stock", "far prometheus", "far names")),
+}
+"""The change by which no application is of another model."""
+
 SLICE: Mapping[str, Any] = {
     "metadata": {"labels": {"kubernetes.io/service-name": "istiod"}},
     "addressType": "IPv4",

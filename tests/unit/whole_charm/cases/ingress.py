@@ -19,7 +19,12 @@ from tests.unit.whole_charm.cases.base_ingress import (
     URL,
     configured,
 )
-from tests.unit.whole_charm.cases.gateway_charms import acceptance, in_trust_domains, proxy_pods
+from tests.unit.whole_charm.cases.gateway_charms import (
+    NONE_ELSEWHERE,
+    acceptance,
+    in_trust_domains,
+    proxy_pods,
+)
 from tests.unit.whole_charm.outcomes import (
     ABSENT,
     PRESENT,
@@ -133,7 +138,7 @@ CHARM: Mapping[str, Case] = {
         {"status": late("gateway gate")},
     ),
     "no application of another model": Case(
-        {"relations": dict.fromkeys(("stock", "far prometheus", "far names"))},
+        NONE_ELSEWHERE,
         {
             "reads": Has(
                 "'list EndpointSlice in mesh', 'list EndpointSlice in shop', 'list GRPCRoute', "
