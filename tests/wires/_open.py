@@ -16,12 +16,7 @@ OPEN: Mapping[str, str] = {
     "istio_ambient.control_plane._mesh_ca: _signers.signing_defect": "is_root",
     "istio_ambient.control_plane._signers: Defect": "message remedy",
     "istio_ambient.control_plane._signers: _is_for_servers_and_clients": "or_any",
-    "istio_ambient.ingress.routing._conflicts: Settled": "clashing",
-    "istio_ambient.ingress.routing._held: Held": "live ports",
-    "istio_ambient.ingress.routing._hosts: HostOptions": "external listener",
-    "istio_ambient.ingress.routing._hosts: Hosts": "options",
     "istio_ambient.ingress.routing._routes: msgspec.structs.replace": "missing",
-    "istio_ambient.ingress.routing._served: Served": "clashing withheld",
     "istio_ambient.integrations.gateway_certificate: self._relations.of": "forgotten",
 }
 """Module and callee → parameters."""

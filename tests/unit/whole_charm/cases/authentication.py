@@ -194,6 +194,12 @@ LOGINS: Mapping[str, Case] = {
         },
         given=LOGIN,
     ),
+    "an authorizer that loses the control plane": Case(
+        {"relations": {"control plane": None}},
+        SERVES_NOTHING,
+        given={**LOGIN, "earlier": CONTROL_PLANE},
+        same={"AuthorizationPolicy shop/productpage-gate-shop-l4": PRESENT},
+    ),
     "a control plane that does not know the authorizer": Case(
         {"relations": {"control plane": {"app_data": {"ext_authz_provider_name": None}}}},
         {"status": waiting("forward-auth"), **SERVES_NOTHING},

@@ -39,6 +39,7 @@ from tests.unit.whole_charm.outcomes import (
 )
 from tests.unit.whole_charm.scenarios import Case, Patch, merged
 
+LISTENERS = "Gateway shop/gate: spec.listeners"
 PAGE_PODS = f"access to pods shop/{NAME}=productpage: spec.rules[0].to[0].operation.ports"
 NODE: Mapping[str, Any] = {
     "Pod shop/gate-istio-0": {
@@ -201,6 +202,27 @@ CASES: Mapping[str, Case] = {
         },
         {PAGE: ABSENT, "status": blocked("productpage:ingress")},
         given={**SAME_URL, "earlier": {}, "meanwhile": {PAGE: None}},
+    ),
+    "two applications ask for one URL": Case(
+        SAME_URL,
+        {"app databag tempo": {}, "status": blocked("tempo:istio-ingress-route http_routes[0]")},
+        same={PAGE: PRESENT},
+    ),
+    "one of two applications has its route, of which the gateway tells nothing": Case(
+        {"earlier": {"relations": {"productpage": {"app_data": None}}}},
+        {"HTTPRoute shop/tempo-same-httproute-http-80-gate": PRESENT, PAGE: ABSENT},
+        given={
+            **SAME_URL,
+            "earlier": {},
+            "meanwhile": {"Gateway shop/gate": {"metadata": {"annotations": {SERVED: None}}}},
+        },
+    ),
+    "an application asks for more ports than it may, and has some": Case(
+        {"earlier": configured(listeners=[{"port": 8080, "protocol": "HTTP"}])},
+        {f"{LISTENERS}[http-8080]": PRESENT},
+        given=configured(
+            listeners=[{"port": port, "protocol": "HTTP"} for port in (*range(7000, 7016), 8080)]
+        ),
     ),
     "istiod does not take a route": Case(
         {"meanwhile": {PAGE: refused("shop", "gate", "http-80")}},

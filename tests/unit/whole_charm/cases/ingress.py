@@ -3,6 +3,7 @@
 
 """What each option of istio-ingress-k8s does, and what becomes of it as a whole."""
 
+import json
 from collections.abc import Mapping
 
 from istio_ambient import resources
@@ -37,6 +38,7 @@ from tests.unit.whole_charm.outcomes import (
 from tests.unit.whole_charm.scenarios import Case, Option, Suite
 
 GATEWAY = "Gateway shop/gate"
+HOSTNAMES = f"{GATEWAY}: metadata.annotations[charmed-istio/hostnames]"
 LISTENERS = f"{GATEWAY}: spec.listeners"
 PARAMETERS = "ConfigMap shop/gate-parameters: data"
 POD = f"{PARAMETERS}.deployment.spec.template.spec"
@@ -53,10 +55,17 @@ OPTIONS: Mapping[str, Option] = {
         {
             URL: f"http://{HOST}/shop-productpage",
             f"{LISTENERS}[0].hostname": HOST,
+            HOSTNAMES: json.dumps({"external_hostname": HOST}),
             "status": blocked("tempo:istio-ingress-route http_routes[0].hostnames", HOST),
         },
     ),
-    "listener-hostname": Option("*.example.com", {f"{LISTENERS}[0].hostname": "*.example.com"}),
+    "listener-hostname": Option(
+        "*.example.com",
+        {
+            f"{LISTENERS}[0].hostname": "*.example.com",
+            HOSTNAMES: json.dumps({"listener-hostname": "*.example.com"}),
+        },
+    ),
     "trusted-requesters": Option(
         "tempo",
         {f"{CALLS}: spec.rules[0].backendRefs[0].name": "productpage"},
