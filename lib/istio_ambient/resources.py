@@ -104,6 +104,9 @@ SecurityGroupPolicy = _namespaced(
 ClusterNetwork = _cluster("operator.openshift.io", "v1", "Network", "networks")
 """Configuration of OpenShift's Cluster Network Operator."""
 
+DATAPLANE_MODE = "istio.io/dataplane-mode"
+"""Label of a pod, or of its namespace: `ambient` puts it on the mesh, `none` keeps it off."""
+
 FIELD_MANAGER = "charmed-istio"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 _FORMER_DOMAIN = "charmed-istio.io"
@@ -113,6 +116,8 @@ OWNER_ANNOTATION = "charmed-istio/owner"
 UNKNOWN_OWNER = "an unknown owner"
 """What is shown in place of an owner whose name is none."""
 HASH_ANNOTATION = "charmed-istio/applied-hash"
+REQUESTED_BY = "charmed-istio/requested-by"
+"""Annotation of policies and routes: who asked for them, each `<application>:<endpoint>`."""
 ACCEPTANCE_ACCOUNT = "charmed-istio-acceptance"
 """ServiceAccount in istiod's namespace, without any rights, with whose token istiod is asked what
 it and the proxies took."""

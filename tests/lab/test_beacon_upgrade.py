@@ -63,7 +63,7 @@ class PublicCharm:
         policy = authorization.allow(name, target, (authorization.AllowRule(),))
         self._apply(policy, "modeloperator-authorization-policy")
         labels = {
-            gateways.DATAPLANE_MODE: "ambient",
+            resources.DATAPLANE_MODE: "ambient",
             gateways.USE_WAYPOINT: self.shop.waypoint,
             _membership.MANAGED_BY: f"{self.shop.name}.{APP}",
         }

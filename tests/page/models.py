@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 
-from istio_ambient import authorization, resources
+from istio_ambient import resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.explain import access_page
 
@@ -39,7 +39,7 @@ def policy(target: str, source: str) -> evaluator.PolicyRef:
     requested = {source: [f"{target}:service-mesh policies[0]"]}
     annotations = {
         resources.OWNER_ANNOTATION: "shop/istio-beacon-k8s",
-        authorization.REQUESTED_BY: json.dumps(requested),
+        resources.REQUESTED_BY: json.dumps(requested),
     }
     return evaluator.PolicyRef(
         MODEL, f"policy-{target}", rule=0, metadata={"annotations": annotations}

@@ -26,13 +26,13 @@ from istio_ambient.authorization._ownership import (
     targets_of,
 )
 from istio_ambient.authorization._policies import (
-    REQUESTED_BY,
+    MAX_RULES_SIZE,
     Provenance,
     policies,
     requested_by,
     requesters_of,
 )
-from istio_ambient.authorization._policy_objects import AllowRule, allow, target_of
+from istio_ambient.authorization._policy_objects import MAX_RULES, AllowRule, allow, target_of
 from istio_ambient.authorization._requests import (
     NAME_LABEL,
     TRUST_DOMAIN,
@@ -58,9 +58,10 @@ from istio_ambient.authorization._trust_domains import (
 
 __all__ = [
     "DEFAULT_TRUST_DOMAINS",
+    "MAX_RULES",
+    "MAX_RULES_SIZE",
     "MAX_TRUST_DOMAINS",
     "NAME_LABEL",
-    "REQUESTED_BY",
     "TRUST_DOMAIN",
     "UNKNOWN_MODEL",
     "AccessRequest",

@@ -25,13 +25,10 @@ from istio_ambient.authorization._requests import (
 from istio_ambient.values.parts import parts
 from istio_ambient.values.text import printable
 
-REQUESTED_BY = "charmed-istio/requested-by"
-"""Annotation of a policy: a JSON object, from each source to those that asked for it, each
-`<application>:<endpoint>`; cut at `MAX_PROVENANCE`. The keys are part of a published format:
-`nobody` is a request to close the target, `and more` the number of sources that were cut."""
-
 MAX_PROVENANCE = 32 * 1024
-"""Bytes of that annotation; all annotations of an object share 256 KiB."""
+"""Bytes of the annotation `resources.REQUESTED_BY`; all of an object share 256 KiB. It is a JSON
+object, from each source to those that asked for it. The keys are part of a published format:
+`nobody` is a request to close the target, `and more` the number of sources that were cut."""
 _NO_SOURCE, _LEFT_OUT = "nobody", "and more"
 MAX_NAME = 63
 MAX_RULES_SIZE = 384 * 1024
@@ -110,7 +107,7 @@ def _provenance_of(policy: kube.Manifest) -> Provenance:
         return Provenance(adopted=True)
     try:
         by_source: dict[str, list[str]] = json.loads(
-            resources.mark(annotations, REQUESTED_BY) or ""
+            resources.mark(annotations, resources.REQUESTED_BY) or ""
         )
         cut = by_source.pop(_LEFT_OUT, None)
         named = itertools.chain.from_iterable(by_source.values())
@@ -195,7 +192,7 @@ def _provenance(requests: Iterable[AccessRequest]) -> Mapping[str, str]:
         requesters[source].add(str(request.requester))
     by_source = {source: sorted(requesters[source]) for source in sorted(requesters)}
     whole = requested_by(by_source)
-    if len(whole[REQUESTED_BY]) <= MAX_PROVENANCE:
+    if len(whole[resources.REQUESTED_BY]) <= MAX_PROVENANCE:
         return whole
     kept: dict[str, list[str]] = {}
     size = 0
@@ -208,5 +205,5 @@ def _provenance(requests: Iterable[AccessRequest]) -> Mapping[str, str]:
 
 
 def requested_by(requesters: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the annotation `REQUESTED_BY`, from each source to those that asked for it."""
-    return {REQUESTED_BY: json.dumps(dict(requesters))}
+    """Return the annotation that names requesters, from each source to those that asked for it."""
+    return {resources.REQUESTED_BY: json.dumps(dict(requesters))}

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from istio_ambient import authorization, kube, resources
+from istio_ambient import authorization, gateways, kube, resources
 from istio_ambient.authorization import (
     AccessRequest,
     Operation,
@@ -29,7 +29,6 @@ from istio_ambient.values import decoded
 OPTION = "ingress-use-waypoint"
 REQUESTER = authorization.Requester("config", OPTION)
 """The operator, who had the requests of gateways sent through the waypoint."""
-_GATEWAY_CLASS = "istio"
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -95,7 +94,7 @@ def _exposures(policy: kube.Manifest) -> Iterator[Exposure]:
     model, _, app = owner.partition("/")
     if not (selector and app) or spec.get("action", "ALLOW") != "ALLOW":
         return
-    gateway = Source(model, f"{app}-{_GATEWAY_CLASS}")
+    gateway = Source(model, f"{app}-{gateways.INGRESS_CLASS}")
     for rule in map(decoded.members, decoded.elements(spec.get("rules"))):
         ports = _ports(rule)
         if ports and _is_from(rule, gateway):

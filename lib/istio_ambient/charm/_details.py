@@ -15,7 +15,7 @@ from typing import Any, cast
 import ops
 
 from istio_ambient.charm import outward, parameters, status
-from istio_ambient.values import problem_codes, tables
+from istio_ambient.values import documentation, problem_codes, tables
 
 MAX_KEPT = 500
 """Problems that are kept of one hook."""
@@ -72,7 +72,8 @@ def _with_page(problem: Mapping[str, str]) -> dict[str, str]:
     code = problem_codes.code_of(problem["code"])
     if code is None:
         return dict(problem)
-    return {**problem, "cause": code.value.cause, "advice": code.value.remedy}
+    cause, advice = map(documentation.as_text, (code.value.cause, code.value.remedy))
+    return {**problem, "cause": cause, "advice": advice}
 
 
 def text(problems: Iterable[Mapping[str, str]]) -> str:

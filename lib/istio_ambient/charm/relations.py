@@ -32,8 +32,6 @@ REFUSALS = (ops.ModelError, OSError, subprocess.SubprocessError, json.JSONDecode
 Juju answers, and leaves a tool that is missing, killed or mute to the caller."""
 KEPT = 900.0
 """Seconds for which the last databag of a relation is used while Juju refuses to read it."""
-_REPORTS_MODELS = "3.6.2"
-"""The first Juju with `relation-model-get`."""
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -168,7 +166,7 @@ class Relations(ops.Object):
         if relation.id not in self._models:
             entry = self._entry(_key(relation))
             uuid: str | None = entry.get("model")
-            if uuid is None and self.reports_models:
+            if uuid is None:
                 with self.surviving(relation, "relation-model-get"):
                     answer = self._backend.relation_model_get(
                         relation.id, relation_name=relation.name
@@ -177,11 +175,6 @@ class Relations(ops.Object):
                     self._remember(_key(relation), {**entry, "model": uuid})
             self._models[relation.id] = uuid
         return self._models[relation.id]
-
-    @property
-    def reports_models(self) -> bool:
-        """Whether this Juju has a hook tool for the model of a remote application."""
-        return self.model.juju_version >= _REPORTS_MODELS
 
     def bind_address(self, relation: Relation) -> str:
         """Return the address that the unit binds to; empty where Juju knows none.

@@ -25,8 +25,6 @@ AUTO_ALLOW = "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"
 _DEFAULT = "default"
 _BASE = "BASE"
 """Normalization of paths that istiod takes for its default."""
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-"""True values of Go's strconv.ParseBool, with which istiod reads its environment."""
 
 
 class NoIstiodError(LookupError):
@@ -164,7 +162,7 @@ def read(deployment: kube.Manifest, mesh_config: str) -> Istiod:
     return Istiod(
         namespace=metadata["namespace"],
         root_namespace=_text(members, "rootNamespace") or metadata["namespace"],
-        auto_allow=_environment(deployment).get(AUTO_ALLOW) in _TRUE,
+        auto_allow=decoded.is_true(_environment(deployment).get(AUTO_ALLOW)),
         owner=resources.owner(kube.section(metadata, "annotations")),
         ours=is_ours(deployment),
         mesh=mesh_settings(members),

@@ -30,7 +30,6 @@ from lightkube.resources.networking_v1 import NetworkPolicy
 
 from istio_ambient import kube, manifests, preflight, resources
 from istio_ambient.charm import owners
-from istio_ambient.gateways import DATAPLANE_MODE
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ def read_policies(client: kube.Client) -> preflight.NetworkPolicies:
     Raises:
         kube.RequestError: on any answer but success or 404.
     """
-    on_mesh = {DATAPLANE_MODE: "ambient"}
+    on_mesh = {resources.DATAPLANE_MODE: "ambient"}
     pods = kube.list_kind(client, Pod, on_mesh) or ()
     policies = kube.list_kind(client, NetworkPolicy) or ()
     return preflight.NetworkPolicies(

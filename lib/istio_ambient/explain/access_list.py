@@ -9,6 +9,7 @@ from typing import Any
 
 from istio_ambient.authorization import evaluator, hardened_mode
 from istio_ambient.explain import diagrams, origins, picture
+from istio_ambient.explain.names import NO_CLIENT
 from istio_ambient.values import tables
 from istio_ambient.values.text import printable
 
@@ -16,7 +17,6 @@ Entry = evaluator.Access | evaluator.Destination
 """An access; or a destination that no source may reach."""
 Render = Callable[[Sequence[Entry]], str]
 
-NO_CLIENT = "no client"
 NAMES = {
     evaluator.ANY_CLIENT: "any client",
     evaluator.ANY_IDENTITY: "any workload on the mesh",

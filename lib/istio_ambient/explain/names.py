@@ -11,10 +11,12 @@ import urllib.parse
 from collections.abc import Collection
 
 from istio_ambient.values.text import printable
+from istio_ambient.values.urls import DEFAULT_PORTS
 
 LONGEST_NAME = 120
+NO_CLIENT = "no client"
+"""In place of a client, where there is none."""
 _NEAREST = 3
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PRINCIPAL = re.compile(r"(?:spiffe://)?(?:[^/]+/)?ns/([^/]+)/sa/([^/]+)")
 # Names of objects and values of labels (`app.kubernetes.io/name`): no other text is a name.
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?")
@@ -140,11 +142,11 @@ def read_url(text: str) -> Url:
         port = parts.port
     except ValueError as error:
         raise UnknownNameError(message) from error
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
         raise UnknownNameError(message)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = parts.netloc.rpartition("@")[2]
-    return Url(parts.hostname, port or _DEFAULT_PORTS[parts.scheme], path, host)
+    return Url(parts.hostname, port or DEFAULT_PORTS[parts.scheme], path, host)
 
 
 def unknown(what: str, name: Name, known: Collection[str]) -> UnknownNameError:

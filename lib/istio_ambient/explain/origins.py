@@ -163,9 +163,7 @@ def _allows(
 def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[str]:
     """Yield the requesters of an annotation, which may have been written by another owner."""
     try:
-        by_source: object = json.loads(
-            resources.mark(annotations, authorization.REQUESTED_BY) or "{}"
-        )
+        by_source: object = json.loads(resources.mark(annotations, resources.REQUESTED_BY) or "{}")
     except (ValueError, TypeError, RecursionError):
         return
     if isinstance(by_source, dict):

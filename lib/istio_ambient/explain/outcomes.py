@@ -11,11 +11,11 @@ import msgspec
 
 from istio_ambient import authorization, beacon
 from istio_ambient.authorization import AccessRequest, Operation, evaluator
+from istio_ambient.explain.names import NO_CLIENT
 from istio_ambient.values import tables
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem, coded
 
-NO_CLIENT = "no client"
 _HEADINGS = ("REQUESTER", "FIELD", "SOURCE", "TARGET", "OUTCOME", "OPERATIONS")
 
 

@@ -17,7 +17,6 @@ from istio_ambient.gateways._gateway import (
     unmade_reason,
 )
 from istio_ambient.gateways._membership import (
-    DATAPLANE_MODE,
     INGRESS_USE_WAYPOINT,
     USE_WAYPOINT,
     USE_WAYPOINT_NAMESPACE,
@@ -36,6 +35,7 @@ from istio_ambient.gateways._membership import (
 from istio_ambient.gateways._parameters import NAME_LABEL, ServiceType, Settings, TrafficPolicy
 from istio_ambient.gateways._waypoint import (
     HBONE_PORT,
+    INGRESS_CLASS,
     WAYPOINT_CLASS,
     WAYPOINT_FOR_LABEL,
     is_waypoint,
@@ -45,8 +45,8 @@ from istio_ambient.gateways._waypoint import (
 
 __all__ = [
     "APART",
-    "DATAPLANE_MODE",
     "HBONE_PORT",
+    "INGRESS_CLASS",
     "INGRESS_USE_WAYPOINT",
     "KINDS",
     "NAME_LABEL",

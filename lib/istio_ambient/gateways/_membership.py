@@ -9,21 +9,19 @@ from collections.abc import Mapping
 from lightkube.models import meta_v1
 from lightkube.resources import apps_v1, core_v1
 
-from istio_ambient import kube
+from istio_ambient import kube, resources
+from istio_ambient.values import decoded
 from istio_ambient.values.config import problem_of_option
 from istio_ambient.values.names import model_app_name
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
 
-DATAPLANE_MODE = "istio.io/dataplane-mode"
 USE_WAYPOINT = "istio.io/use-waypoint"
 USE_WAYPOINT_NAMESPACE = "istio.io/use-waypoint-namespace"
 MANAGED_BY = "charms.canonical.com/istio.io.waypoint.managed-by"
 INGRESS_USE_WAYPOINT = "istio.io/ingress-use-waypoint"
 INGRESS_MANAGED_BY = "charmed-istio/ingress-use-waypoint-by"
 """Label of a namespace, with its manager: the label before is ours to remove."""
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-"""Go's `strconv.ParseBool`, with which istiod reads the label."""
 
 Labels = dict[str, str | None]
 
@@ -31,7 +29,7 @@ Labels = dict[str, str | None]
 def member_labels(waypoint: str, namespace: str) -> dict[str, str]:
     """Return the labels with which a pod and its Service join the mesh behind a waypoint."""
     return {
-        DATAPLANE_MODE: "ambient",
+        resources.DATAPLANE_MODE: "ambient",
         USE_WAYPOINT: waypoint,
         USE_WAYPOINT_NAMESPACE: namespace,
     }
@@ -60,7 +58,7 @@ def namespace_labels(
     owner = current.get(MANAGED_BY)
     if not wanted:
         return label_removals(current, model, app), []
-    labelled = any(key in current for key in (DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
+    labelled = any(key in current for key in (resources.DATAPLANE_MODE, USE_WAYPOINT, MANAGED_BY))
     if labelled and owner != ours:
         message = f"namespace {model} was already put on a mesh by {owner or 'another owner'}"
         remedy = f"remove its mesh labels, or juju config {app} model-on-mesh=false"
@@ -69,7 +67,7 @@ def namespace_labels(
                 "model-on-mesh", InvalidValueError(message, remedy), Code.ALREADY_ON_MESH
             )
         ]
-    return {DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
+    return {resources.DATAPLANE_MODE: "ambient", USE_WAYPOINT: waypoint, MANAGED_BY: ours}, []
 
 
 def passes_waypoint(service: Mapping[str, str], namespace: Mapping[str, str]) -> bool:
@@ -83,7 +81,7 @@ def passes_waypoint(service: Mapping[str, str], namespace: Mapping[str, str]) ->
         namespace: the labels of its namespace.
     """
     value = service.get(INGRESS_USE_WAYPOINT, namespace.get(INGRESS_USE_WAYPOINT, ""))
-    return value in _TRUE
+    return decoded.is_true(value)
 
 
 def ingress_labels(
@@ -117,7 +115,7 @@ def label_removals(current: Mapping[str, str], model: str, app: str) -> Labels:
     """Return the removal of the labels that we set on a namespace; empty if we set none."""
     if current.get(MANAGED_BY) != manager(model, app):
         return {}
-    return {DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
+    return {resources.DATAPLANE_MODE: None, USE_WAYPOINT: None, MANAGED_BY: None}
 
 
 def namespace_patches(

@@ -11,6 +11,8 @@ from istio_ambient.gateways import _gateway, _parameters
 from istio_ambient.values.names import model_app_name
 
 WAYPOINT_CLASS = "istio-waypoint"
+INGRESS_CLASS = "istio"
+"""Gateway classes that istiod makes."""
 HBONE_PORT = 15008
 WAYPOINT_FOR_LABEL = "istio.io/waypoint-for"
 

@@ -42,10 +42,6 @@ def requester_of(relations: Relations, relation: Relation) -> authorization.Requ
         relations: of the charm.
         relation: one with an application at its other end.
     """
-    uuid = relations.model_uuid(relation)
-    if uuid is None:
-        # A Juju that does not report models gives applications of other models a prefix.
-        is_local = not (relations.reports_models or relation.app.name.startswith("remote-"))
-        uuid = "" if is_local else authorization.UNKNOWN_MODEL
+    uuid = relations.model_uuid(relation) or authorization.UNKNOWN_MODEL
     own = relations.model.uuid
     return authorization.Requester(relation.app.name, relation.name, "" if uuid == own else uuid)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lightkube import codecs
 from lightkube.core import resource
 
-from istio_ambient import acceptance
+from istio_ambient import acceptance, resources
 from istio_ambient.values import networks
 from istio_ambient.values.pods import DEFAULT_RESOURCES, NO_LABELS
 
@@ -35,7 +35,7 @@ _FOLDER = pathlib.Path(__file__).parent / "templates"
 _TEMPLATES = ("istiod-rbac.yaml.j2", "istiod.yaml.j2", "istio-cni.yaml.j2", "ztunnel.yaml.j2")
 
 # A pod is on the mesh by its own label, or by its namespace's unless its own is "none".
-_MODE = "istio.io/dataplane-mode"
+_MODE = resources.DATAPLANE_MODE
 _NOT_NONE = {"matchExpressions": [{"key": _MODE, "operator": "NotIn", "values": ["none"]}]}
 _AMBIENT_SELECTORS: list[dict[str, Any]] = [
     {"podSelector": {"matchLabels": {_MODE: "ambient"}}},

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from istio_ambient import kube, manifests
+from istio_ambient.values import decoded
 from istio_ambient.values.decoded import members
 
 CILIUM, CALICO, CANAL, AWS = "cilium", "calico-node", "canal", "aws-node"
@@ -24,12 +25,11 @@ PROBE_ADDRESS = "169.254.7.127"
 
 _RANCHER: tuple[manifests.Platform, ...] = ("k3s", "k3d")
 _VERSION = r"v?(\d+)\.(\d+)\.\d+"
-_TRUE = ("true", "t", "1")
 
 
 def is_on(settings: Mapping[str, str], key: str) -> bool:
     """Return whether a setting is on, as Go's `strconv.ParseBool` reads it."""
-    return settings.get(key, "").strip().lower() in _TRUE
+    return decoded.is_true(settings.get(key, "").strip())
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -140,12 +140,12 @@ def calico_of(daemon_set: kube.Manifest, felix: Mapping[str, Any]) -> Calico:
     enabled = environment.get("FELIX_BPFCONNECTTIMELOADBALANCINGENABLED") or felix.get(
         "bpfConnectTimeLoadBalancingEnabled"
     )
-    older = None if enabled is None else str(enabled).lower() in _TRUE
+    older = None if enabled is None else decoded.is_true(str(enabled))
     off = older is False if mode is None else str(mode) == "Disabled" and older is not True
     images = (str(each.get("image", "")) for each in _containers(daemon_set))
     tags = filter(None, (re.match(_VERSION, image.rpartition(":")[2]) for image in images))
     version = next(((int(found[1]), int(found[2])) for found in tags), None)
-    return Calico(ebpf=ebpf.lower() in _TRUE, connect_time=not off, version=version)
+    return Calico(ebpf=decoded.is_true(ebpf), connect_time=not off, version=version)
 
 
 def security_groups_of(daemon_set: kube.Manifest) -> SecurityGroups:

@@ -18,6 +18,8 @@ _UNREADABLE = (
 )
 """What PyYAML raises: its constructors expect the text that a tag promises."""
 
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+
 
 def members(value: object) -> dict[str, Any]:
     """Return a mapping; an empty one in place of any other value."""
@@ -33,6 +35,11 @@ def yaml_members(text: str) -> dict[str, Any]:
         return members(yaml.safe_load(text))
     except _UNREADABLE:
         return {}
+
+
+def is_true(text: str | None) -> bool:
+    """Return whether Go's `strconv.ParseBool`, with which istiod reads text, takes it for true."""
+    return text in _TRUE
 
 
 def elements(value: object) -> list[object]:

@@ -3,6 +3,9 @@
 
 """Where the pages are that problems and alerts link to."""
 
+import posixpath
+import re
+
 SITE = "https://charmed-istio.readthedocs.io/en/latest"
 """The address of the pages, below `links.documentation` of each `charmcraft.yaml`."""
 IS_PUBLISHED = False
@@ -16,6 +19,8 @@ PROBLEMS = "reference/problems"
 RUNBOOKS = "reference/runbooks"
 """The page with a section for each alert."""
 
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)#]+)\.md(#[^)]+)?\)")
+
 
 def link(page: str, section: str, *, is_published: bool = IS_PUBLISHED) -> str:
     """Return the address of a section of a page, or its path in the sources.
@@ -27,6 +32,23 @@ def link(page: str, section: str, *, is_published: bool = IS_PUBLISHED) -> str:
     """
     place = f"{SITE}/{page}.html" if is_published else source(page)
     return f"{place}#{section.lower()}"
+
+
+def as_text(markdown: str, *, is_published: bool = IS_PUBLISHED) -> str:
+    """Return sentences of a page below `docs/reference/` for those who read them elsewhere.
+
+    Args:
+        markdown: in which the place of each link is a path from that page.
+        is_published: as for `link`.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        title, path, section = found.groups(default="")
+        page = posixpath.normpath(posixpath.join("reference", path))
+        place = f"{SITE}/{page}.html" if is_published else source(page)
+        return f"{title} ({place}{section})"
+
+    return _LINK.sub(replaced, markdown)
 
 
 def source(page: str) -> str:

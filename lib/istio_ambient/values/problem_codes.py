@@ -91,7 +91,8 @@ class Code(enum.Enum):
         _E,
         "A ResourceQuota or LimitRange of the namespace does not allow the object.",
         "Raise the quota that the message names, or lower the resources of the application's "
-        "pods (`waypoint-resources`, `gateway-resources`, `cpu-requests`).",
+        "pods (`istiod-resources`, `cni-resources`, `ztunnel-resources`, `waypoint-resources`, "
+        "`gateway-resources`).",
     )
     NAMESPACE_TERMINATING = Meaning(
         5,
@@ -174,8 +175,9 @@ class Code(enum.Enum):
         101,
         "an option is invalid",
         _E,
-        "The value of an option cannot be used. The default is used instead, or what the message "
-        "says; everything else goes on.",
+        "The value of an option cannot be used. `istio-k8s` changes nothing until it is valid. "
+        "The beacon and the ingress keep the last valid waypoint, gateway, hostname and networks, "
+        "and use the default of other options, or what the message says; everything else goes on.",
         "`juju config <application> <option>=<value>`, or `--reset <option>`.",
     )
     SECRET_UNREADABLE = Meaning(
@@ -326,8 +328,8 @@ class Code(enum.Enum):
         "the model of an application is not known in this cluster",
         _E,
         "The application comes from a model that no namespace of this cluster is marked with: it "
-        "is in another cluster, or Juju is too old to report the model.",
-        "Integrate within one cluster, with Juju 3.6.2 or newer.",
+        "is in another cluster.",
+        "Integrate within one cluster.",
     )
     NOT_DEPLOYED = Meaning(
         304,
@@ -698,7 +700,7 @@ class Code(enum.Enum):
         "an upgrade skips a minor version of Istio",
         _W,
         "Istio supports one minor version between control plane and data plane. Until istio-cni "
-        "and ztunnel are upgraded, which follows by itself, they are further behind.",
+        "and ztunnel are upgraded, which needs no command, they are further behind.",
         "None, if the upgrade ends soon. To keep to Istio's rule, go through a revision of each "
         "minor version: [Move from the public charms](../how-to/migrate.md#istios-rule).",
     )

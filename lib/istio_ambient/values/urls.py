@@ -28,7 +28,8 @@ from istio_ambient.values.validation import checked
 MAX_URL = 2048
 """Characters of one URL: `maxLength` of Istio's CRD for `jwksUri`."""
 
-_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""By scheme."""
 _PORT_REMEDY = "use a port from 1 to 65535"
 # No quotes, backslashes or spaces: readers do not agree on what they mean in a URL.
 _URL = r"https?://[A-Za-z0-9._~:/?@!$&()*+,;=%\[\]-]+"
@@ -77,7 +78,7 @@ def split(text: str) -> Url:
     return Url(
         base=f"{parts.scheme}://{netloc}",
         host=host,
-        port=port or _PORTS[parts.scheme],
+        port=port or DEFAULT_PORTS[parts.scheme],
         path=parts.path,
         query=parts.query,
     )

@@ -133,7 +133,7 @@ def test_objects_are_as_many_as_targets_and_do_not_depend_on_order():
 def test_every_source_can_be_led_back_to_who_asked():
     other = authorization.Requester("trusted", "service-mesh")
     policy = only(request("a", GET_X), request("a", GET_Y, requester=other), request("b"))
-    assert json.loads(policy["metadata"]["annotations"][authorization.REQUESTED_BY]) == {
+    assert json.loads(policy["metadata"]["annotations"][resources.REQUESTED_BY]) == {
         "shop/a": ["details:service-mesh", "trusted:service-mesh"],
         "shop/b": ["details:service-mesh"],
     }
@@ -165,7 +165,7 @@ def test_who_asked_is_found_again():
 )
 def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
     (policy,) = manifests(request("a", GET_X))
-    policy["metadata"]["annotations"] = {} if text is None else {authorization.REQUESTED_BY: text}
+    policy["metadata"]["annotations"] = {} if text is None else {resources.REQUESTED_BY: text}
     unknown = provenance(complete=False)
     assert authorization.requesters_of([policy]) == {DETAILS: unknown}
     namespace_wide: dict[str, Any] = {"metadata": {"namespace": "shop"}, "spec": {"rules": [{}]}}
@@ -174,7 +174,7 @@ def test_policies_that_do_not_say_who_asked_may_be_anybodys(text: str | None):
 
 def test_requesters_that_a_policy_names_are_printable():
     (policy,) = manifests(request("a", GET_X))
-    named = {authorization.REQUESTED_BY: json.dumps({"shop/a": ["x\ny", "\ud800"]})}
+    named = {resources.REQUESTED_BY: json.dumps({"shop/a": ["x\ny", "\ud800"]})}
     policy["metadata"]["annotations"] = named
     (found,) = authorization.requesters_of([policy]).values()
     assert all(each.isprintable() for each in found.requesters)
@@ -194,7 +194,7 @@ def requester(app: str) -> authorization.Requester:
 
 def test_what_leads_back_is_capped():
     policy = only(*(request(f"application-number-{n}", GET_X) for n in range(2000)))
-    text = policy["metadata"]["annotations"][authorization.REQUESTED_BY]
+    text = policy["metadata"]["annotations"][resources.REQUESTED_BY]
     assert len(text) < _policies.MAX_PROVENANCE + 1000
     assert "and more" in json.loads(text)
 

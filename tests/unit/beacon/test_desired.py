@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import msgspec
-from istio_ambient import authorization, beacon, gateways, kube
+from istio_ambient import authorization, beacon, gateways, kube, resources
 from istio_ambient.gateways import _membership
 from istio_ambient.values import problems
 from istio_ambient.values.problem_codes import Code
@@ -146,10 +146,12 @@ def test_the_namespace_is_labelled_for_the_whole_model_only():
 
 
 def test_what_we_labelled_is_taken_back_and_what_others_labelled_is_not():
-    ours = labelled(**{_membership.MANAGED_BY: "shop.beacon", gateways.DATAPLANE_MODE: "ambient"})
-    theirs = labelled(**{_membership.MANAGED_BY: "shop.other", gateways.DATAPLANE_MODE: "ambient"})
+    ours = labelled(**{_membership.MANAGED_BY: "shop.beacon", resources.DATAPLANE_MODE: "ambient"})
+    theirs = labelled(
+        **{_membership.MANAGED_BY: "shop.other", resources.DATAPLANE_MODE: "ambient"}
+    )
     assert on_namespace(facts(cluster=ours)) == {
-        gateways.DATAPLANE_MODE: None,
+        resources.DATAPLANE_MODE: None,
         gateways.USE_WAYPOINT: None,
         _membership.MANAGED_BY: None,
     }
@@ -158,8 +160,8 @@ def test_what_we_labelled_is_taken_back_and_what_others_labelled_is_not():
 
 def test_a_namespace_that_somebody_else_labelled_is_left_alone_and_reported():
     for cluster in (
-        labelled(**{gateways.DATAPLANE_MODE: "ambient"}),
-        labelled(**{gateways.DATAPLANE_MODE: "none"}),
+        labelled(**{resources.DATAPLANE_MODE: "ambient"}),
+        labelled(**{resources.DATAPLANE_MODE: "none"}),
         labelled(**{gateways.USE_WAYPOINT: "theirs"}),
         labelled(**{_membership.MANAGED_BY: "shop.other"}),
     ):
@@ -191,7 +193,7 @@ def test_the_model_operator_is_let_through_where_the_whole_model_is_on_the_mesh(
 def test_every_policy_says_who_wants_it():
     given = facts(model_on_mesh=True, own_requests=(REQUEST,))
     for policy in by_kind(given)["AuthorizationPolicy"]:
-        assert json.loads(policy["metadata"]["annotations"][authorization.REQUESTED_BY])
+        assert json.loads(policy["metadata"]["annotations"][resources.REQUESTED_BY])
 
 
 def test_what_we_ask_for_ourselves_is_granted_beside_it_and_what_it_waits_for_is_told():

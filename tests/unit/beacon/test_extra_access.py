@@ -12,7 +12,7 @@ import hypothesis
 import msgspec
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import authorization, beacon, kube
+from istio_ambient import authorization, beacon, kube, resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.values.problem_codes import Code
 
@@ -263,7 +263,7 @@ def test_one_policy_has_the_rules_of_entries_and_of_applications():
     given = facts([entry(), entry(**{"from": {"service-account": "kf/x"}})], requests=(asked,))
     (found,) = (each for each in policies(given) if authorization.target_of(each) == target)
     assert len(found["spec"]["rules"]) == 2
-    assert json.loads(found["metadata"]["annotations"][authorization.REQUESTED_BY]) == {
+    assert json.loads(found["metadata"]["annotations"][resources.REQUESTED_BY]) == {
         "ci/*": ["config:extra-access"],
         "kf/x": ["config:extra-access"],
         "shop/web": ["details:service-mesh"],

@@ -23,7 +23,7 @@ def test_the_table_has_the_marks_of_the_charms_objects():
     assert annotations == {
         identity.owner_annotation,
         identity.hash_annotation,
-        authorization.REQUESTED_BY,
+        resources.REQUESTED_BY,
     }
     assert manager == identity.field_manager
 

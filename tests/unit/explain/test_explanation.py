@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from istio_ambient import authorization, beacon
+from istio_ambient import authorization, beacon, resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.authorization.evaluator import _evaluate
 from istio_ambient.explain import access_list, applications, explanation, origins, remedies
@@ -111,7 +111,7 @@ def test_a_policy_of_another_beacon_is_traced_by_its_annotation():
         "theirs",
         annotations={
             "charmed-istio/owner": "shop/another",
-            authorization.REQUESTED_BY: json.dumps({"shop/ratings": ["reviews:service-mesh"]}),
+            resources.REQUESTED_BY: json.dumps({"shop/ratings": ["reviews:service-mesh"]}),
         },
         targetRefs=samples.TO_DETAILS,
         rules=[{"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/ratings"]}}]}],
@@ -120,7 +120,7 @@ def test_a_policy_of_another_beacon_is_traced_by_its_annotation():
     assert "\n    says it was requested by reviews:service-mesh\n" in text
     assert "\n    says it was written by shop/another" in text
     for broken in ("[", "[]", '{"shop/ratings": 1}', '{"shop/ratings": [1]}'):
-        allow["metadata"]["annotations"][authorization.REQUESTED_BY] = broken
+        allow["metadata"]["annotations"][resources.REQUESTED_BY] = broken
         text = explanation.text(explained(bookshop.facts(), allow, source="ratings"))
         assert "rule 0\n    says it was written by shop/another\n" in text
 
@@ -179,7 +179,7 @@ def test_requesters_that_a_policy_names_are_printable_and_few():
         "theirs",
         0,
         "ALLOW",
-        metadata={"annotations": {authorization.REQUESTED_BY: requesters}},
+        metadata={"annotations": {resources.REQUESTED_BY: requesters}},
     )
     found = origins.recorded(ref, "shop/ratings").requested_by
     assert found[0] == "\N{REPLACEMENT CHARACTER}x\N{REPLACEMENT CHARACTER}- forged"

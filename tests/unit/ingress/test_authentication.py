@@ -11,7 +11,7 @@ import pytest
 from istio_ambient import authorization, ingress, kube, resources
 from istio_ambient.authorization import order
 from istio_ambient.ingress import ForwardAuth, Trust, authentication
-from istio_ambient.ingress.authentication import _authentication, _policies
+from istio_ambient.ingress.authentication import _authentication
 from istio_ambient.ingress.routing import Listener, Match, PathType, Protocol, Route
 from istio_ambient.interfaces.istio_request_auth import ClaimToHeader, FromHeader, JwtRule
 from istio_ambient.values import jwks
@@ -301,7 +301,7 @@ def test_more_rules_than_one_object_may_hold_are_divided_among_several():
     routes = [route(trust.app, "ingress", prefix(f"/{trust.app}")) for trust in trusts]
     found = specs(*routes, request_auth=trusts)
     rules = [len(spec["rules"]) for name, spec in found.items() if name.startswith("deny-")]
-    assert len(rules) > 1 and max(rules) == _policies.MAX_RULES
+    assert len(rules) > 1 and max(rules) == authorization.MAX_RULES
 
 
 def test_neither_gives_way_to_policies_of_which_one_is_missing():

@@ -14,7 +14,7 @@ import hypothesis
 import msgspec
 import pytest
 from hypothesis import strategies as st
-from istio_ambient import authorization, kube
+from istio_ambient import authorization, kube, resources
 from istio_ambient.authorization import evaluator
 from istio_ambient.integrations import access_requests, scrapers
 from istio_ambient.interfaces import cross_model_mesh
@@ -221,7 +221,7 @@ def test_a_target_that_only_earlier_requests_tell_stays_closed(
     others = policies(json.dumps([asking_for(target)]), requester=requester, trusted=trusted)
     for policy in others:
         policy.metadata.annotations = {
-            authorization.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'
+            resources.REQUESTED_BY: '{"shop/a": ["another:service-mesh"]}'
         }
     assert target not in closed(others)
     # The public charm's policies do not say who asked.
@@ -249,7 +249,7 @@ def test_unknown_provenance_lets_no_stranger_close_a_target(provenance: str | No
     """`details` asks for reviews, which is not its own; reviews has a policy of somebody."""
     before = policies(json.dumps([asking_for(REVIEWS)]), trusted=("details",))
     for policy in before:
-        annotations = {} if provenance is None else {authorization.REQUESTED_BY: provenance}
+        annotations = {} if provenance is None else {resources.REQUESTED_BY: provenance}
         policy.metadata.annotations = annotations
     live = _live(before)
     found = [authorization.target_of(each) for each in _live(policies(text, before=live))]
@@ -267,7 +267,7 @@ def test_a_requester_that_a_cut_annotation_names_is_known():
     before = policies(json.dumps([asking_for(REVIEWS)]), trusted=("details",))
     named = {"shop/a": ["details:service-mesh"], "and more": ["9"]}
     for policy in before:
-        policy.metadata.annotations = {authorization.REQUESTED_BY: json.dumps(named)}
+        policy.metadata.annotations = {resources.REQUESTED_BY: json.dumps(named)}
     text = json.dumps([asking_for(REVIEWS)])
     (policy,) = (p for p in _live(policies(text, before=_live(before))) if "reviews" in str(p))
     assert "rules" not in policy["spec"]
@@ -293,7 +293,7 @@ _ANNOTATION = st.none() | st.sampled_from(["", "{", "[]", CUT, '{"shop/a": 7}'])
 )
 @hypothesis.settings(deadline=None)
 def test_no_refused_request_closes_what_belongs_to_another(annotation: str | None, text: str):
-    annotations = {} if annotation is None else {authorization.REQUESTED_BY: annotation}
+    annotations = {} if annotation is None else {resources.REQUESTED_BY: annotation}
     before = [
         kube.manifest_of(authorization.allow(f"p-{target.name}", target, (), annotations))
         for target in (REVIEWS, STOCK)

@@ -17,15 +17,13 @@ def related(app: str) -> Relation:
     return cast(Relation, SimpleNamespace(app=SimpleNamespace(name=app), name="service-mesh"))
 
 
-def reporting(uuid: str | None, *, reports_models: bool = True) -> Relations:
-    """Return the relations of a charm whose Juju reports a model, or does not."""
+def reporting(uuid: str | None) -> Relations:
+    """Return the relations of a charm whose Juju reports a model, or refuses to."""
 
     def model_uuid(_: Relation) -> str | None:
         return uuid
 
-    found = SimpleNamespace(
-        model=SimpleNamespace(uuid="ours"), model_uuid=model_uuid, reports_models=reports_models
-    )
+    found = SimpleNamespace(model=SimpleNamespace(uuid="ours"), model_uuid=model_uuid)
     return cast(Relations, found)
 
 
@@ -33,16 +31,6 @@ def reporting(uuid: str | None, *, reports_models: bool = True) -> Relations:
 def test_the_model_of_the_other_end_is_what_juju_says(uuid: str, known: str):
     requester = requesters.requester_of(reporting(uuid), related("remote-1"))
     assert requester == authorization.Requester("remote-1", "service-mesh", known)
-
-
-@pytest.mark.parametrize(
-    ("app", "known"), [("details", ""), ("remote-4f6c", authorization.UNKNOWN_MODEL)]
-)
-def test_where_juju_does_not_say_a_remote_application_is_not_taken_for_one_of_ours(
-    app: str, known: str
-):
-    requester = requesters.requester_of(reporting(None, reports_models=False), related(app))
-    assert requester == authorization.Requester(app, "service-mesh", known)
 
 
 def test_where_juju_refuses_to_say_no_application_is_taken_for_one_of_ours():

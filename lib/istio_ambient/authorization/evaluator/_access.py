@@ -54,8 +54,3 @@ class Access:
     """Requests that DENY policies, external authorizers or the pods' ztunnel deny all the same."""
     policies: tuple[PolicyRef, ...] = dataclasses.field(default=(), compare=False)
     """The rules that allow it, sorted; empty: no ALLOW policy applies to the destination."""
-
-    @property
-    def is_generated(self) -> bool:
-        """Whether only policies that istiod generates for waypoints allow it."""
-        return bool(self.policies) and all(policy.synthetic for policy in self.policies)

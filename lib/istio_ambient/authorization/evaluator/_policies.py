@@ -16,6 +16,7 @@ from typing import Any, cast
 from istio_ambient import kube
 from istio_ambient.authorization.evaluator._snapshot import Manifest
 from istio_ambient.authorization.evaluator._verdict import PolicyRef
+from istio_ambient.values import decoded
 
 ALLOW, DENY, CUSTOM = "ALLOW", "DENY", "CUSTOM"
 PEER_AUTHENTICATION = "PeerAuthentication"
@@ -45,7 +46,6 @@ _SOURCE = {
 }
 _OPERATION = {"hosts": HOST, "ports": PORT, "methods": METHOD, "paths": PATH}
 _DRY_RUN = "istio.io/dry-run"
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 GATEWAY_API = "gateway.networking.k8s.io"
 
 
@@ -126,7 +126,7 @@ def read(manifest: Manifest) -> Policy | None:
     """
     metadata, spec = kube.section(manifest, "metadata"), kube.section(manifest, "spec")
     action = spec.get("action") or ALLOW
-    is_dry_run = kube.section(metadata, "annotations").get(_DRY_RUN) in _TRUE
+    is_dry_run = decoded.is_true(kube.section(metadata, "annotations").get(_DRY_RUN))
     if action not in (ALLOW, DENY, CUSTOM) or (is_dry_run and action != CUSTOM):
         return None
     selector = kube.section(spec, "selector").get("matchLabels")

@@ -103,11 +103,6 @@ def target_port(port: Port, pod: Manifest) -> int | None:
     return next(named, None)
 
 
-def takes_http(port: Port | None) -> bool:
-    """Return whether a waypoint reads HTTP on a port; see `protocol`."""
-    return port is None or protocol(port) is Protocol.HTTP
-
-
 def protocol(port: Port) -> Protocol:
     """Return the protocol of a port, by its `appProtocol` or name, else by detection.
 

@@ -13,6 +13,7 @@ from typing import Any
 from istio_ambient import kube
 from istio_ambient.authorization import _requests
 from istio_ambient.authorization._mesh_settings import MeshSettings
+from istio_ambient.values import decoded
 
 Manifest = Mapping[str, Any]
 Name = tuple[str, str]
@@ -25,8 +26,6 @@ BYPASS = "ambient.istio.io/bypass-inbound-capture"
 
 Proxies of the mesh connect to ztunnel itself, which decides about them: istio.io/istio,
 cni/pkg/iptables."""
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-"""True values of Go's strconv.ParseBool."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,7 @@ def is_ready(pod: Manifest) -> bool:
 
 def is_bypassing(pod: Manifest) -> bool:
     """Return whether ztunnel sees nothing of what comes to a pod in plain text."""
-    return annotations(pod).get(BYPASS) in _TRUE
+    return decoded.is_true(annotations(pod).get(BYPASS))
 
 
 def annotations(manifest: Manifest) -> dict[str, str]:

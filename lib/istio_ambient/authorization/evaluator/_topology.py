@@ -11,7 +11,7 @@ import collections
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from istio_ambient import gateways, kube
+from istio_ambient import gateways, kube, resources
 from istio_ambient.authorization.evaluator import (
     _custom,
     _peer_authentication,
@@ -95,7 +95,7 @@ class Topology:
         return self._is_labelled(pod) and not self.on_mesh(pod)
 
     def _is_labelled(self, pod: Manifest) -> bool:
-        mode = gateways.DATAPLANE_MODE
+        mode = resources.DATAPLANE_MODE
         inherited = self.namespaces.get(_snapshot.namespace(pod), {}).get(mode)
         return _snapshot.labels(pod).get(mode, inherited) == "ambient"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from lightkube.models import meta_v1
 
-from istio_ambient import kube, resources
+from istio_ambient import authorization, kube, resources
 from istio_ambient.ingress.authentication import _token_keys
 from istio_ambient.ingress.authentication._authentication import Authentication
 from istio_ambient.ingress.authentication._paths import Operation
@@ -32,11 +32,6 @@ from istio_ambient.ingress.model import (
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.parts import parts
-
-MAX_RULES_SIZE = 384 * 1024
-"""Bytes of rules in one object, roughly; the API server takes 1.5 MiB."""
-MAX_RULES = 512
-"""Rules in one object: `maxItems` of Istio's CRD."""
 
 _BEARER: Mapping[str, Any] = {"key": "request.headers[authorization]"}
 _ISSUER: Mapping[str, Any] = {"key": "request.auth.claims[iss]"}
@@ -170,7 +165,9 @@ def _ext_authz(
     spec = {"action": "CUSTOM", "provider": {"name": forward_auth.provider_name}}
     return [
         gateway_policy(_ext_authz_name(gateway.name, part), gateway, {**spec, "rules": list(some)})
-        for part, some in enumerate(parts(rules, _size, limit=MAX_RULES_SIZE, most=MAX_RULES))
+        for part, some in enumerate(
+            parts(rules, _size, limit=authorization.MAX_RULES_SIZE, most=authorization.MAX_RULES)
+        )
     ]
 
 
@@ -195,7 +192,9 @@ def _deny_without_jwt(
         gateway_policy(
             _deny_name(gateway.name, part), gateway, {"action": "DENY", "rules": list(some)}
         )
-        for part, some in enumerate(parts(rules, _size, limit=MAX_RULES_SIZE, most=MAX_RULES))
+        for part, some in enumerate(
+            parts(rules, _size, limit=authorization.MAX_RULES_SIZE, most=authorization.MAX_RULES)
+        )
     ]
 
 
@@ -248,7 +247,7 @@ def _rules(
         return [common]
     return [
         {**common, "to": [{"operation": dict(operation)} for operation in some]}
-        for some in parts(operations, _size, limit=MAX_RULES_SIZE // 2)
+        for some in parts(operations, _size, limit=authorization.MAX_RULES_SIZE // 2)
     ]
 
 

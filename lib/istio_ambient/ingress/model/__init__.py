@@ -7,7 +7,6 @@ Values only. Their consequences are in `routing`, `authentication`, `objects` an
 """
 
 from istio_ambient.ingress.model._attached import (
-    REQUESTED_BY,
     AttachedRoute,
     attached_routes,
     current_conditions,
@@ -30,7 +29,6 @@ from istio_ambient.ingress.model._facts import (
 )
 from istio_ambient.ingress.model._gateway import (
     CONTROLLER,
-    GATEWAY_CLASS,
     GatewayRef,
     workload_name,
 )
@@ -46,11 +44,9 @@ from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
     "CONTROLLER",
-    "GATEWAY_CLASS",
     "HOSTNAMES",
     "LITERAL",
     "NO_HOST_OPTIONS",
-    "REQUESTED_BY",
     "SERVED",
     "AttachedRoute",
     "AuthorizerService",

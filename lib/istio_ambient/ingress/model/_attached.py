@@ -14,9 +14,6 @@ from istio_ambient.ingress.model._gateway import CONTROLLER, GatewayRef
 from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 from istio_ambient.values import decoded
 
-REQUESTED_BY = "charmed-istio/requested-by"
-"""Annotation of our own routes: a JSON list of the requesters, each `<application>:<endpoint>`."""
-
 _UNAUTHENTICATED = "-unauthenticated"
 """End of the endpoints whose routes need no authentication."""
 _ALL_PATHS = Match()
@@ -90,7 +87,7 @@ def _attached(route: kube.Resource, gateway: GatewayRef) -> Iterator[AttachedRou
 
 
 def _requesters(metadata: Mapping[str, Any]) -> frozenset[str]:
-    text = resources.mark(kube.section(metadata, "annotations"), REQUESTED_BY)
+    text = resources.mark(kube.section(metadata, "annotations"), resources.REQUESTED_BY)
     try:
         names: object = json.loads(text or "[]")
     except (ValueError, RecursionError):

@@ -5,7 +5,8 @@
 
 import msgspec
 
-GATEWAY_CLASS = "istio"
+from istio_ambient import gateways
+
 CONTROLLER = "istio.io/gateway-controller"
 """The name with which istiod reports on routes; other controllers may report on them too."""
 
@@ -31,4 +32,4 @@ class GatewayRef(msgspec.Struct, frozen=True):
 
 def workload_name(app: str) -> str:
     """Return the name of the objects that istiod makes for the Gateway `app`."""
-    return f"{app}-{GATEWAY_CLASS}"
+    return f"{app}-{gateways.INGRESS_CLASS}"

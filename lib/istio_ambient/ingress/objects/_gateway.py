@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from istio_ambient import gateways, kube, resources
 from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import (
-    GATEWAY_CLASS,
     HOSTNAMES,
     NO_HOST_OPTIONS,
     SERVED,
@@ -48,7 +47,7 @@ def gateway(
     return gateways.Gateway(
         name=facts.app,
         namespace=facts.model,
-        gateway_class=GATEWAY_CLASS,
+        gateway_class=gateways.INGRESS_CLASS,
         workload=facts.gateway.workload,
         listeners=[
             routing.listener_spec(each, listeners.hostname, facts.gateway, namespaces)

@@ -13,7 +13,7 @@ from typing import Any
 from lightkube.models import meta_v1
 
 from istio_ambient import kube, resources
-from istio_ambient.ingress.model import REQUESTED_BY, GatewayRef
+from istio_ambient.ingress.model import GatewayRef
 from istio_ambient.ingress.routing import BackendService, Match, Protocol, Route
 
 KINDS = {Protocol.HTTP: resources.HTTPRoute, Protocol.GRPC: resources.GRPCRoute}
@@ -48,7 +48,7 @@ def _route(same: Sequence[Route], gateway: GatewayRef) -> kube.Resource:
     metadata = meta_v1.ObjectMeta(
         name=route.name,
         namespace=route.namespace,
-        annotations={REQUESTED_BY: json.dumps(requesters)},
+        annotations={resources.REQUESTED_BY: json.dumps(requesters)},
     )
     return KINDS[route.protocol](metadata=metadata, spec=spec)
 

@@ -11,8 +11,8 @@ import msgspec
 from istio_ambient.authorization import evaluator
 from istio_ambient.ingress.model import workload_name
 from istio_ambient.ingress.reports import lookup
-from istio_ambient.ingress.routing import DEFAULT_PORTS
 from istio_ambient.values.text import printable
+from istio_ambient.values.urls import DEFAULT_PORTS
 
 
 class BackendTrace(msgspec.Struct, frozen=True):

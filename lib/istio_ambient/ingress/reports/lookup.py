@@ -22,7 +22,7 @@ from istio_ambient import kube
 from istio_ambient.authorization import evaluator
 from istio_ambient.ingress import routing
 from istio_ambient.ingress.model import CONTROLLER
-from istio_ambient.ingress.routing import DEFAULT_PORTS
+from istio_ambient.values.urls import DEFAULT_PORTS
 
 # The package has no types.
 _re2 = cast(Any, re2)

@@ -12,9 +12,10 @@ from istio_ambient import kube
 from istio_ambient.ingress import Ingress, routing
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.reports import acceptance, backends
-from istio_ambient.ingress.routing import DEFAULT_PORTS, Match, PathType, Route
+from istio_ambient.ingress.routing import Match, PathType, Route
 from istio_ambient.values import tables
 from istio_ambient.values.problems import Problem
+from istio_ambient.values.urls import DEFAULT_PORTS
 
 SERVED, APPLYING, REFUSED = "served", "not applied yet", "not taken by istiod"
 UNBACKED, UNCOVERED = "no backend yet", "not in the certificate"

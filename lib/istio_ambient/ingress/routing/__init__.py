@@ -9,7 +9,7 @@ In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`,
 """
 
 from istio_ambient.ingress.model import Match, PathType, Protocol
-from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address, address_of
+from istio_ambient.ingress.routing._addresses import Address, address_of
 from istio_ambient.ingress.routing._backends import Backends, BackendService, MissingBackend
 from istio_ambient.ingress.routing._held import Held, held
 from istio_ambient.ingress.routing._hosts import Hosts, covers, hosts, intersection
@@ -24,7 +24,6 @@ from istio_ambient.ingress.routing._routes import OBJECT_NAME_LIMIT, Route, Sche
 from istio_ambient.ingress.routing._served import Served, served
 
 __all__ = [
-    "DEFAULT_PORTS",
     "OBJECT_NAME_LIMIT",
     "Address",
     "BackendService",

@@ -13,8 +13,6 @@ from istio_ambient.ingress.model import Cluster, GatewayRef
 from istio_ambient.values.problem_codes import Code
 
 HTTP_PORT, HTTPS_PORT = 80, 443
-DEFAULT_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
-"""Of URLs, by scheme."""
 
 
 class Address(msgspec.Struct, frozen=True):

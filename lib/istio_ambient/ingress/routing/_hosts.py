@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import msgspec
 
 from istio_ambient.ingress.model import NO_HOST_OPTIONS, Config, HostOptions
-from istio_ambient.ingress.routing._addresses import DEFAULT_PORTS, Address
+from istio_ambient.ingress.routing._addresses import Address
 from istio_ambient.values import hostnames
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
+from istio_ambient.values.urls import DEFAULT_PORTS
 
 
 class Hosts(msgspec.Struct, frozen=True):

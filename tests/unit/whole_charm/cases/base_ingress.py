@@ -150,9 +150,7 @@ BASE: Scenario = {
     "servers": {KEYS_URL: {"jwks": ONE}},
 }
 
-LIST_ROUTES: Mapping[str, Any] = {
-    "event": {"action": "list-routes", "params": {"format": "json"}}
-}
+LIST_ROUTES: Mapping[str, Any] = {"event": {"action": "list-routes", "params": {"format": "json"}}}
 LOGIN: Mapping[str, Any] = {
     "relations": {
         "login": {

@@ -6,7 +6,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from istio_ambient.ingress.model import REQUESTED_BY, SERVED
+from istio_ambient.ingress.model import SERVED
+from istio_ambient.resources import REQUESTED_BY
 
 from tests.unit.whole_charm.cases import routes
 from tests.unit.whole_charm.cases.base_ingress import (
