@@ -22,7 +22,7 @@ _INTRODUCTION = """\
 # Platforms
 
 What an ambient mesh needs of a Kubernetes cluster. `istio-k8s` reads it on every event, and
-`juju run istio-k8s/0 check -m istio-system` shows it row by row
+`juju run -m istio-system istio-k8s/0 check` shows it row by row
 ([check](actions.md#the-check-of-a-cluster)), before anything is
 installed too. The number of requests does not depend on the size of the cluster."""
 _FOLDERS = """\
