@@ -141,14 +141,16 @@ def _foreign_resources(client: kube.Client, live: kube.Live) -> list[str]:
 
 def _is_istiods(obj: kube.Resource) -> bool:
     """Return whether an object is a GatewayClass that istiod registers on its own account."""
-    controller = kube.manifest_of(obj).get("spec", {}).get("controllerName", "")
-    return str(controller).startswith(manifests.GATEWAY_CONTROLLERS)
+    manifest = kube.manifest_of(obj)
+    controller = str(kube.section(manifest, "spec").get("controllerName", ""))
+    is_its_own = manifest["metadata"]["name"] in manifests.GATEWAY_CLASSES
+    return is_its_own and controller.startswith(manifests.GATEWAY_CONTROLLERS)
 
 
 def clean_up(
     client: kube.Client, namespace: str, *, purge_ca: bool
 ) -> Iterator[kube.RequestError]:
-    """Remove the objects that istiod made for itself, and the GatewayClasses that name it.
+    """Remove the objects that istiod made for itself, its own GatewayClasses among them.
 
     Args:
         client: deletes each on its own.

@@ -3,10 +3,11 @@
 
 """The reconciling charm: every event gathers facts, builds, applies, publishes and reports."""
 
+import contextlib
 import datetime
 import functools
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,8 +26,9 @@ from istio_ambient.charm._definition import CharmDefinition, F
 from istio_ambient.charm._details import StatusDetails
 from istio_ambient.charm.relations import Relations
 from istio_ambient.kube import Desired
-from istio_ambient.values import problems
+from istio_ambient.values import problems, text
 from istio_ambient.values.config import CharmConfig
+from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -148,7 +150,8 @@ class ReconcilingCharm(CharmDefinition[F]):
                 plan = self._reconcile()
         except kube.RequestError as error:
             self._add_fault(error)
-        observability.retry(self._container, status.awaited(self._all_findings))
+        with self._surviving_pebble():
+            observability.retry(self._container, status.awaited(self._all_findings))
         return plan
 
     def look(self, optional: Collection[kube.ResourceType] = ()) -> tuple[kube.Live, F]:
@@ -191,7 +194,8 @@ class ReconcilingCharm(CharmDefinition[F]):
             return False
         observability.publish(self, self.relations)
         layer = observability.metrics_proxy_layer(self.telemetry_label, self.checks())
-        observability.run_metrics_proxy(self._container, layer)
+        with self._surviving_pebble():
+            observability.run_metrics_proxy(self._container, layer)
         # While the application is being removed, nothing is: `remove` deletes everything.
         self._reconciled = self.relations.planned_units() != 0
         return self._reconciled
@@ -203,7 +207,8 @@ class ReconcilingCharm(CharmDefinition[F]):
         if not self.APART.issuperset(live.unread):
             return self._reconcile_part(facts, live)
         watched = self.watched(facts) if self.unit.is_leader() else ()
-        observability.watch(self._container, watched)
+        with self._surviving_pebble():
+            observability.watch(self._container, watched)
         self.announce(facts)
         desired = self._desired(facts)
         plan = kube.Plan()
@@ -278,6 +283,17 @@ class ReconcilingCharm(CharmDefinition[F]):
     def _container(self) -> ops.Container:
         return self.unit.get_container(observability.CONTAINER)
 
+    @contextlib.contextmanager
+    def _surviving_pebble(self) -> Generator[None]:
+        """Turn what Pebble refuses inside into a finding: nothing in the cluster waits for it."""
+        try:
+            yield
+        except ops.pebble.Error as error:
+            reason = text.printable(str(error).partition("\n")[0])
+            code = Code.PEBBLE_REFUSES
+            found = kube.Readiness(observability.CONTAINER, ready=False, reason=reason, code=code)
+            self.findings.readiness.append(found)
+
     def _add_fault(self, error: kube.RequestError) -> None:
         self.findings.faults.append(kube.fault_of(error, self.identity))
 
@@ -287,7 +303,9 @@ class ReconcilingCharm(CharmDefinition[F]):
             logger.info("%s", kube.describe(patch))
         for _, error in done.failed:
             self._add_fault(error)
-        self.unlabelled |= {patch.kind for patch, _ in done.failed}
+        for patch, path in done.altered:
+            self.findings.faults.append(kube.changed_on_write(patch.ref, path))
+        self.unlabelled |= {patch.kind for patch, _ in (*done.failed, *done.altered)}
 
     def _apply(self, plan: kube.Plan, live: kube.Live) -> kube.Live:
         findings = self.findings

@@ -324,7 +324,11 @@ class Relations(ops.Object):
     def _peers(self, endpoint: str) -> list[ops.Relation]:
         try:
             return self.model.relations[endpoint]
-        except REFUSALS:
+        except REFUSALS as error:
+            # Nobody knows how many units there are: a workload must not shrink for that.
+            self.unlisted.add(endpoint)
+            self._count_unlisted(endpoint)
+            self._refuse(endpoint, "relation-list", error)
             return []
 
     def _read(self, relation: Relation) -> Mapping[str, str] | None:

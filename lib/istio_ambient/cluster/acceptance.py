@@ -161,7 +161,7 @@ def of_gateway(
         return [*policies(live), unknown(error, live.identity)]
     found = policies(live, istiods)
     reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
-    if not istiods.ours and all(report.fault for report in reports):
+    if reports and not istiods.ours and all(report.fault for report in reports):
         # The debug interface of another installer's istiod may be closed to us, for good.
         return found
     if not reports:
@@ -268,7 +268,8 @@ def get(http: httpx2.Client, address: str, path: str, token: str) -> Answer:
             text = _bounded(answer)
             now = _date(answer.headers.get("Date", ""))
             return Answer() if text is None else Answer(answer.status_code, text, now)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+    # ValueError: an address that is no name to IDNA, or a token that is no header.
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         logger.info("istiod %s: %r", address, error)
         return Answer()
 

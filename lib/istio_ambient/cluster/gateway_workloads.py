@@ -60,21 +60,26 @@ def _absence(live: kube.Live) -> tuple[Code, str]:
 def node_address(client: kube.Client, namespace: str, name: str) -> str:
     """Return the IP address of a node that runs a ready pod of a Gateway; empty while none does.
 
-    Of several pods the oldest is used, so that the address changes as seldom as possible.
+    Of several pods the oldest is used, so that the address changes as seldom as possible. A pod
+    is there for some time after its node.
 
     Raises:
         kube.RequestError: on any answer but success.
     """
     labels = {gateways.NAME_LABEL: name}
     pods = map(kube.manifest_of, kube.list_kind(client, Pod, labels, namespace) or ())
-    ready = sorted((pod for pod in pods if _is_ready(pod)), key=_age)
-    if not ready:
-        return ""
-    node = kube.manifest_of(kube.read(client, Node, ready[0]["spec"]["nodeName"]))
-    addresses = kube.items(kube.section(node, "status"), "addresses")
-    found = {each["type"]: each["address"] for each in reversed(addresses)}
-    known = [found[kind] for kind in _PREFERRED if kind in found]
-    return known[0] if known else ready[0]["status"].get("hostIP", "")
+    for pod in sorted((pod for pod in pods if _is_ready(pod)), key=_age):
+        try:
+            node = kube.manifest_of(kube.read(client, Node, pod["spec"]["nodeName"]))
+        except kube.RequestError as error:
+            if not error.is_absence:
+                raise
+            continue
+        addresses = kube.items(kube.section(node, "status"), "addresses")
+        found = {each["type"]: each["address"] for each in reversed(addresses)}
+        known = [found[kind] for kind in _PREFERRED if kind in found]
+        return known[0] if known else pod["status"].get("hostIP", "")
+    return ""
 
 
 def _is_ready(pod: kube.Manifest) -> bool:

@@ -103,14 +103,38 @@ def _mesh_config(client: kube.Client, deployment: kube.Manifest) -> str:
 
 
 def find_deployment(client: kube.Client) -> kube.Manifest:
-    """Return the Deployment of istiod, in one request.
+    """Return the Deployment of istiod, in one request; in two where several have its label.
+
+    Anybody may put label and annotations of istiod on a Deployment of their own. Of several
+    namespaces those count whose istiod has a webhook: it takes rights in the cluster to make one.
 
     Raises:
         NoIstiodError: there is none, or several namespaces have one.
         kube.RequestError: on any answer but success.
     """
-    listed = kube.list_kind(client, Deployment, dict(LABELS)) or ()
-    return choose(map(kube.manifest_of, listed))
+    found = [*map(kube.manifest_of, kube.list_kind(client, Deployment, dict(LABELS)) or ())]
+    if len({_namespace(each) for each in found}) > 1:
+        validating = _validating_namespaces(client)
+        found = [each for each in found if _namespace(each) in validating] or found
+    return choose(found)
+
+
+def _namespace(deployment: kube.Manifest) -> str:
+    return deployment["metadata"]["namespace"]
+
+
+def _validating_namespaces(client: kube.Client) -> frozenset[str]:
+    """Return the namespaces whose istiod the API server asks about objects of Istio."""
+    # Imported here, since hardly any cluster has several.
+    from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
+
+    listed = kube.list_kind(client, ValidatingWebhookConfiguration, dict(LABELS)) or ()
+    configs = (
+        kube.section(webhook, "clientConfig")
+        for obj in listed
+        for webhook in kube.items(kube.manifest_of(obj), "webhooks")
+    )
+    return frozenset(str(kube.section(each, "service").get("namespace")) for each in configs)
 
 
 def choose(deployments: Iterable[kube.Manifest]) -> kube.Manifest:

@@ -5,14 +5,13 @@
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
 
 from istio_ambient import authorization, beacon, gateways, kube, resources
 from istio_ambient.authorization import AccessRequest, Target, TargetKind, evaluator
 from istio_ambient.explain import outcomes
 from istio_ambient.explain.applications import NamedDestination
+from istio_ambient.values import decoded
 from istio_ambient.values.text import MAX_NAME, printable
 
 _MOST_REQUESTERS = 50
@@ -162,15 +161,10 @@ def _allows(
 
 def _annotated(annotations: Mapping[str, str], source: str | None) -> Iterable[str]:
     """Yield the requesters of an annotation, which may have been written by another owner."""
-    try:
-        by_source: object = json.loads(resources.mark(annotations, resources.REQUESTED_BY) or "{}")
-    except (ValueError, TypeError, RecursionError):
-        return
-    if isinstance(by_source, dict):
-        named = cast(dict[str, object], by_source)
-        requesters = next((named[each] for each in _labels(source) if each in named), None)
-        if isinstance(requesters, list):
-            yield from (each for each in cast(list[object], requesters) if isinstance(each, str))
+    text = resources.mark(annotations, resources.REQUESTED_BY)
+    named = decoded.members(decoded.json_value(text))
+    requesters = next((named[each] for each in _labels(source) if each in named), None)
+    yield from (each for each in decoded.elements(requesters) if isinstance(each, str))
 
 
 def _labels(source: str | None) -> Iterator[str]:

@@ -12,7 +12,7 @@ works; `_guards` holds back what is not guarded, `_kinds` is data about kinds. `
 
 from istio_ambient.kube._apply import apply, release
 from istio_ambient.kube._client import Client, connect, prepare_decoder
-from istio_ambient.kube._faults import Fault, RequestError, failure, fault_of
+from istio_ambient.kube._faults import Fault, RequestError, changed_on_write, failure, fault_of
 from istio_ambient.kube._guards import missing, withheld
 from istio_ambient.kube._identity import Identity, former_name, mark
 from istio_ambient.kube._kinds import is_kept
@@ -107,6 +107,7 @@ __all__ = [
     "apply",
     "apply_labels",
     "available",
+    "changed_on_write",
     "connect",
     "creations",
     "delete",

@@ -156,6 +156,24 @@ def fault_of(error: RequestError, requester: Identity) -> Fault:
     return Fault(problem, error.transient)
 
 
+def changed_on_write(ref: object, path: str) -> Fault:
+    """Return what it means that the API server's answer is not what was sent to it.
+
+    Args:
+        ref: the object, as it is named.
+        path: of the first difference.
+    """
+    problem = Problem(
+        "",
+        str(ref),
+        "",
+        message=f"a webhook changes what is written: {path}",
+        remedy="exempt it from that webhook",
+        code=Code.CHANGED_ON_WRITE,
+    )
+    return Fault(problem, transient=False)
+
+
 def _meaning(error: RequestError, requester: Identity) -> tuple[Code, str]:
     """Return the code of a failed request, and the remedy; empty: the answer says it."""
     if error.transient:

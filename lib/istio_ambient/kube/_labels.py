@@ -11,7 +11,7 @@ import msgspec
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
 from istio_ambient.kube._faults import RequestError
-from istio_ambient.kube._objects import Manifest, ResourceType, manifest_of, ref_in, section
+from istio_ambient.kube._objects import Manifest, Ref, ResourceType, manifest_of, ref_in, section
 
 
 class LabelPatch(msgspec.Struct, frozen=True):
@@ -27,12 +27,20 @@ class LabelPatch(msgspec.Struct, frozen=True):
     """The object's own labels, where this hook has read them; None: they are read. Those of a pod
     template are always read."""
 
+    @property
+    def ref(self) -> Ref:
+        """The object."""
+        return ref_in(self.kind, self.name, self.namespace)
+
 
 class Labelled(msgspec.Struct, frozen=True):
     """The outcome of label patches."""
 
     changed: tuple[LabelPatch, ...] = ()
     failed: tuple[tuple[LabelPatch, RequestError], ...] = ()
+    altered: tuple[tuple[LabelPatch, str], ...] = ()
+    """Those that the API server's answer does not have, and the first such label: a webhook takes
+    it away, or has another value for it."""
 
 
 def apply_labels(client: Client, patches: Sequence[LabelPatch], field_manager: str) -> Labelled:
@@ -48,17 +56,20 @@ def apply_labels(client: Client, patches: Sequence[LabelPatch], field_manager: s
     """
     changed: list[LabelPatch] = []
     failed: list[tuple[LabelPatch, RequestError]] = []
+    altered: list[tuple[LabelPatch, str]] = []
     for patch in patches:
         try:
             body = _body(client, patch)
             if body:
-                ref = ref_in(patch.kind, patch.name, patch.namespace)
                 with _faults.absence_allowed():
-                    _requests.send_patch(client, patch.kind, ref, body, field_manager)
+                    kind, ref = patch.kind, patch.ref
+                    answer = _requests.send_patch(client, kind, ref, body, field_manager)
                     changed.append(patch)
+                    left = label_patch_body(patch, manifest_of(answer))
+                    altered += [(patch, _first_label(left))] if left else []
         except RequestError as error:
             failed.append((patch, error))
-    return Labelled(tuple(changed), tuple(failed))
+    return Labelled(tuple(changed), tuple(failed), tuple(altered))
 
 
 def label_changes(client: Client, patches: Sequence[LabelPatch]) -> list[LabelPatch]:
@@ -93,6 +104,16 @@ def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
     return body
 
 
+def _first_label(body: Manifest) -> str:
+    template = section(section(body, "spec"), "template")
+    changed = {**_labels_of(template), **_labels_of(body)}
+    return f"metadata.labels[{min(changed)}]"
+
+
+def _labels_of(body: Manifest) -> Manifest:
+    return section(section(body, "metadata"), "labels")
+
+
 def _changed(labels: Mapping[str, str | None], metadata: Manifest) -> dict[str, str | None]:
     current = section(metadata, "labels")
     return {key: value for key, value in labels.items() if current.get(key) != value}
@@ -101,4 +122,4 @@ def _changed(labels: Mapping[str, str | None], metadata: Manifest) -> dict[str, 
 def describe(patch: LabelPatch) -> str:
     """Return one line about a patch, such as `label Namespace shop: team=a`."""
     names = ", ".join(f"{key}={value}" for key, value in sorted(patch.labels.items()))
-    return f"label {ref_in(patch.kind, patch.name, patch.namespace)}: {names}"
+    return f"label {patch.ref}: {names}"

@@ -81,6 +81,9 @@ def workload_readiness(
         return Readiness(what, ready=False, reason="not created yet", code=_CODE)
     manifest = manifest_of(workload)
     image = image_of(manifest)
+    unwanted = _unwanted(workload)
+    if unwanted:
+        return Readiness(what, ready=False, reason=unwanted, image=image, code=_CODE)
     if rolled_out(workload):
         return Readiness(what, ready=True, image=image, code=_CODE)
     pods = _pods(client, manifest)
@@ -114,6 +117,17 @@ def deployment_readiness(
         deployment = _requests.read(client, Deployment, name, namespace)
         return workload_readiness(client, deployment, what)
     return unmade
+
+
+def _unwanted(workload: Deployment | DaemonSet) -> str:
+    """Return why a workload is to have no pod at all; empty: it is to have some."""
+    generation = (workload.metadata.generation if workload.metadata else None) or 0
+    observed = (workload.status.observedGeneration if workload.status else None) or 0
+    if observed < generation or _counts(workload).desired:
+        return ""
+    if isinstance(workload, DaemonSet):
+        return "no node matches its node selector and tolerations"
+    return "it is scaled to 0 replicas"
 
 
 def image_of(workload: Manifest) -> str:

@@ -150,7 +150,8 @@ class RetryTransport(httpx2.BaseTransport):
     def _is_away(self, request: httpx2.Request) -> bool:
         """Return whether the API server answers nothing at all, and not only this request."""
         url = request.url.copy_with(raw_path=VERSION.encode())
-        probe = httpx2.Request("GET", url, headers=request.headers)
+        # What those headers say of a body is not so of the probe.
+        probe = httpx2.Request("GET", url, headers=_without_body(request.headers))
         return not isinstance(self._send(probe), httpx2.Response)
 
     def _send(self, request: httpx2.Request) -> httpx2.Response | httpx2.HTTPError:
@@ -301,6 +302,11 @@ def _status(response: httpx2.Response, code: int, message: str) -> httpx2.Respon
     content: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "code": code}
     body = msgspec.json.encode({**content, "status": "Failure", "message": message})
     return _json_response(response, body, code)
+
+
+def _without_body(headers: httpx2.Headers) -> dict[str, str]:
+    about = ("content-length", "content-type", "transfer-encoding")
+    return {key: value for key, value in headers.items() if key not in about}
 
 
 def _content(response: httpx2.Response, end: float, most: int) -> bytes:

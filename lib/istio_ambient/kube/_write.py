@@ -16,8 +16,6 @@ from istio_ambient.kube._faults import Fault, RequestError
 from istio_ambient.kube._identity import Identity
 from istio_ambient.kube._objects import Manifest, Ref, Resource, manifest_of
 from istio_ambient.kube._plan import Change, Verb
-from istio_ambient.values.problem_codes import Code
-from istio_ambient.values.problems import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -95,16 +93,8 @@ class Writer(msgspec.Struct, frozen=True):
         found = _compare.differences(write.manifest, manifest_of(answer))
         if not found:
             return Outcome(answer)
-        problem = Problem(
-            "",
-            str(write.change.ref),
-            "",
-            message=f"a webhook changes what is written: {found[0]}",
-            remedy="exempt it from that webhook",
-            code=Code.CHANGED_ON_WRITE,
-        )
         altered = not all(path.startswith("metadata.") for path in found)
-        return Outcome(answer, Fault(problem, transient=False), altered)
+        return Outcome(answer, _faults.changed_on_write(write.change.ref, found[0]), altered)
 
     def _put(self, write: Write, *, dry_run: bool = False) -> Resource:
         change = write.change

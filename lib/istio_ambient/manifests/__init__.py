@@ -11,7 +11,13 @@ of Juju or the API server belongs here; which objects are applied, and when, is 
 from ._cacerts import CACERTS, mesh_ca_of
 from ._config import AUTO, VERSION, Config, Tag
 from ._crds import crds, gateway_api_admission, gateway_api_version
-from ._made_by_istiod import GATEWAY_CONTROLLERS, ISTIOD_CONFIG_LABEL, MADE_BY_ISTIOD, ROOT_CA
+from ._made_by_istiod import (
+    GATEWAY_CLASSES,
+    GATEWAY_CONTROLLERS,
+    ISTIOD_CONFIG_LABEL,
+    MADE_BY_ISTIOD,
+    ROOT_CA,
+)
 from ._mesh_config import EXT_AUTHZ_PREFIX
 from ._platforms import PLATFORMS, Platform, platform_of
 from ._render import render
@@ -30,6 +36,7 @@ __all__ = [
     "BUNDLE_VERSION",
     "CACERTS",
     "EXT_AUTHZ_PREFIX",
+    "GATEWAY_CLASSES",
     "GATEWAY_CONTROLLERS",
     "ISTIOD_CONFIG_LABEL",
     "MADE_BY_ISTIOD",

@@ -10,6 +10,8 @@ from istio_ambient import kube
 
 GATEWAY_CONTROLLERS = "istio.io/"
 """Prefix of the controller names of the GatewayClasses that istiod registers."""
+GATEWAY_CLASSES = frozenset({"istio", "istio-waypoint", "istio-east-west", "istio-remote"})
+"""Their names (istio/istio pilot/pkg/config/kube/gateway); an operator may have others."""
 
 ISTIOD_CONFIG_LABEL = "istio.io/config"
 """Label (`true`) of the ConfigMaps with its root certificate, in every namespace."""

@@ -3,6 +3,7 @@
 
 """Members and elements of data that was decoded from JSON or YAML, of whatever shape it is."""
 
+import json
 from typing import Any, cast
 
 import yaml
@@ -40,6 +41,14 @@ def yaml_members(text: str) -> dict[str, Any]:
 def is_true(text: str | None) -> bool:
     """Return whether Go's `strconv.ParseBool`, with which istiod reads text, takes it for true."""
     return text in _TRUE
+
+
+def json_value(text: str | None) -> object:
+    """Return the value of JSON text, such as that of an annotation; None for all other text."""
+    try:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
 
 
 def elements(value: object) -> list[object]:

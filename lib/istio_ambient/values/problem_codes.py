@@ -302,6 +302,15 @@ class Code(enum.Enum):
         "an authorizer by the application's name.",
         "Remove one of the two relations.",
     )
+    PEBBLE_REFUSES = Meaning(
+        205,
+        "the container metrics-proxy cannot be changed",
+        _W,
+        "Pebble, which runs metrics-proxy and the checks that start hooks, refused a change. "
+        "Metrics may be missing, and changes outside of Juju are noticed later. Access, routes "
+        "and the mesh do not depend on it.",
+        "None, if it passes. Else `kubectl -n <model> logs <pod> -c metrics-proxy` says why.",
+    )
 
     # Access requests.
 

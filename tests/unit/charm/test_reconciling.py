@@ -21,6 +21,8 @@ from lightkube.resources import apps_v1 as apps
 from lightkube.resources import core_v1 as core
 from ops import testing
 
+from tests.unit.whole_charm import refusals
+
 META: dict[str, Any] = {
     "name": "beacon",
     "containers": {"metrics-proxy": {}},
@@ -50,10 +52,14 @@ STEPS: list[str] = []
 
 
 class Cluster:
-    """Has a namespace and a StatefulSet without labels; accepts patches but of one kind."""
+    """Has a namespace and a StatefulSet without labels; accepts patches but of one kind.
 
-    def __init__(self, refuses: str = "", **_: float):
+    Those of another kind are accepted, and a webhook removes what they set.
+    """
+
+    def __init__(self, refuses: str = "", alters: str = "", **_: float):
         self.refuses = refuses
+        self.alters = alters
 
     def get(self, kind: Any, name: str, **_: Any) -> Any:
         """Return either."""
@@ -69,7 +75,13 @@ class Cluster:
         if kind.__name__ == self.refuses:
             raise httpx2.ConnectError("gone")
         STEPS.append(kind.__name__)
-        return self.get(kind, name)
+        found = self.get(kind, name)
+        if kind.__name__ != self.alters:
+            found.metadata.labels = body["metadata"]["labels"]
+            if "spec" in body:
+                template = body["spec"]["template"]["metadata"]
+                found.spec.template.metadata.labels = template["labels"]
+        return found
 
 
 class Labelling(charm.ReconcilingCharm[None]):
@@ -130,6 +142,92 @@ def test_the_databag_is_written_after_the_namespace_is_labelled(
 
 def test_the_charms_own_pods_are_labelled_last(monkeypatch: pytest.MonkeyPatch):
     assert steps(monkeypatch, refuses="StatefulSet") == ["Namespace", "publish"]
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "StatefulSet"])
+def test_labels_that_a_webhook_takes_away_are_a_fault(monkeypatch: pytest.MonkeyPatch, kind: str):
+    monkeypatch.setattr(kube, "connect", lambda: Cluster(alters=kind))
+    context = testing.Context(Labelling, meta=META)
+    state = testing.State(leader=True, containers={testing.Container("metrics-proxy")})
+    with context(context.on.update_status(), state) as run:
+        status = run.run().unit_status
+        assert {each.__name__ for each in run.charm.unlabelled} == {kind}
+    assert isinstance(status, ops.BlockedStatus)
+    assert status.message.startswith(f"CI-008 exempt it from that webhook; {kind} ")
+
+
+def failed_change() -> ops.pebble.ChangeError:
+    """Return what Pebble answers where a service ends as soon as it has begun."""
+    answer: Any = {
+        "id": "1",
+        "kind": "replan",
+        "summary": "Replan",
+        "status": "Error",
+        "ready": True,
+        "err": "cannot perform\nthe following tasks",
+        "spawn-time": "2026-01-01T00:00:00Z",
+    }
+    return ops.pebble.ChangeError("cannot perform\nmore", ops.pebble.Change.from_dict(answer))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [failed_change(), ops.pebble.ConnectionError("refused"), ops.pebble.TimeoutError("late")],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_nothing_in_the_cluster_waits_for_pebble(
+    monkeypatch: pytest.MonkeyPatch, error: ops.pebble.Error, waits: bool
+):
+    def replan(_: ops.Container) -> None:
+        raise error
+
+    monkeypatch.setattr(ops.Container, "replan", replan)
+    monkeypatch.setattr(kube, "connect", lambda: Cluster("StatefulSet" if waits else ""))
+    STEPS.clear()
+    context = testing.Context(Labelling, meta=META)
+    container = testing.Container("metrics-proxy", can_connect=True)
+    found = context.run(
+        context.on.update_status(), testing.State(leader=True, containers={container})
+    )
+    assert STEPS[:2] == ["Namespace", "publish"]
+    assert isinstance(found.unit_status, ops.WaitingStatus)
+    if not waits:
+        assert found.unit_status.message.startswith("CI-205 metrics-proxy: ")
+
+
+class Counting(Labelling):
+    """Needs the number of units."""
+
+    def gather(self, client: kube.Client, live: kube.Live) -> None:
+        """Count them."""
+        STEPS.append(str(self.replicas))
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ((), ["3", "Namespace", "publish", "StatefulSet"]),
+        (("goal-state",), ["3", "Namespace", "publish", "StatefulSet"]),
+        (("goal-state", "relation-list"), ["1"]),
+    ],
+)
+def test_nothing_shrinks_while_juju_does_not_say_how_many_units_there_are(
+    monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...], expected: list[str]
+):
+    monkeypatch.setattr(kube, "connect", Cluster)
+    STEPS.clear()
+    context = testing.Context(Counting, meta={**META, "peers": {"peers": {"interface": "x"}}})
+    state = testing.State(
+        leader=True,
+        planned_units=3,
+        relations={testing.PeerRelation("peers", peers_data={1: {}, 2: {}})},
+        containers={testing.Container("metrics-proxy")},
+    )
+    with refusals.refused(refused, refusals.CUT_OFF):
+        found = context.run(context.on.update_status(), state)
+    assert expected == STEPS
+    assert isinstance(found.unit_status, ops.WaitingStatus if refused else ops.ActiveStatus)
 
 
 def test_nothing_keeps_the_client_when_the_hook_is_over(monkeypatch: pytest.MonkeyPatch):

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator
 from typing import Any, cast
 
+import httpx2
 import hypothesis
 import pytest
 from hypothesis import strategies
@@ -116,6 +117,14 @@ def test_any_date_can_be_subtracted(text: str):
 
 def test_a_token_that_is_not_taken_is_no_acceptance(served: None):
     assert ask("wrong").fault == "answers with HTTP 401"
+
+
+@pytest.mark.parametrize(
+    ("address", "token"), [("a..b", "t"), (70 * "a", "t"), ("::1", "tökén"), ("[", "t")]
+)
+def test_an_address_or_a_token_that_is_none_is_no_acceptance(address: str, token: str):
+    with httpx2.Client() as http:
+        assert acceptance.get(http, address, "mesh", token) == acceptance.Answer()
 
 
 def test_an_answer_without_end_is_not_read(served: None, monkeypatch: pytest.MonkeyPatch):

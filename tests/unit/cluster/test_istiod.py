@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The settings of a cluster's istiod that decide about access."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from istio_ambient import resources
 from istio_ambient.cluster import istiod
 from istio_ambient.values.problem_codes import Code
+
+from tests.unit.whole_charm import running
+from tests.unit.whole_charm.fake_cluster import FakeCluster
 
 
 def deployment(namespace: str = "mesh", revision: str = "", **variables: str) -> dict[str, Any]:
@@ -69,6 +72,52 @@ def of_others(namespace: str, **annotations: str) -> dict[str, Any]:
     found = deployment(namespace)
     found["metadata"]["annotations"] = annotations
     return found
+
+
+def webhook(namespace: str) -> dict[str, Any]:
+    """Return the webhook of the istiod of a namespace, in a configuration of any name."""
+    service = {"name": "istiod", "namespace": namespace}
+    return {
+        "metadata": {"labels": {"app": "istiod"}},
+        "webhooks": [
+            {
+                "name": "x",
+                "clientConfig": {"service": service},
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+            }
+        ],
+    }
+
+
+def found_in(*names: str) -> tuple[str, int]:
+    """Return the namespace of the istiod of a cluster, and the number of requests.
+
+    Args:
+        names: namespaces with an istiod; where a `*` follows, it has a webhook.
+    """
+    objects: dict[str, Any] = {}
+    for name in names:
+        namespace = name.rstrip("*")
+        # Anybody may write what istio-k8s writes.
+        marks = {resources.OWNER_ANNOTATION: f"{namespace}/istio-k8s"}
+        made = of_others(namespace, **marks)
+        made["spec"]["selector"] = {}
+        objects[f"Deployment {namespace}/istiod"] = made
+        if name.endswith("*"):
+            objects[f"ValidatingWebhookConfiguration of-{namespace}"] = webhook(namespace)
+    cluster = FakeCluster(running.manifests(objects), "1.34")
+    found = istiod.find_deployment(cast(Any, cluster))
+    return found["metadata"]["namespace"], len(cluster.reads)
+
+
+def test_of_several_istiods_that_counts_which_has_rights_in_the_cluster():
+    assert found_in("mesh") == ("mesh", 1)
+    assert found_in("mesh*", "tenant") == ("mesh", 2)
+    with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)"):
+        found_in("mesh*", "other*", "tenant")
+    with pytest.raises(istiod.NoIstiodError, match=r"\(mesh, other\)"):
+        found_in("mesh", "other")
 
 
 def test_the_istiod_of_istio_k8s_counts_before_others():

@@ -88,6 +88,32 @@ def test_an_unfinished_rollout_is_not_ready(workload: Any):
     assert not readiness(workload)[0].ready
 
 
+@pytest.mark.parametrize(
+    ("workload", "reason"),
+    [
+        (deployment(0, observedGeneration=1), "it is scaled to 0 replicas"),
+        (
+            load(
+                DaemonSet,
+                metadata={"name": "x", "namespace": "n", "generation": 1},
+                spec={"selector": {}, "template": {}},
+                status={
+                    "observedGeneration": 1,
+                    "desiredNumberScheduled": 0,
+                    "currentNumberScheduled": 0,
+                    "numberMisscheduled": 0,
+                    "numberReady": 0,
+                },
+            ),
+            "no node matches its node selector and tolerations",
+        ),
+    ],
+)
+def test_what_is_to_have_no_pod_is_not_ready(workload: Any, reason: str):
+    found, lists = readiness(workload)
+    assert (found.ready, found.reason, lists) == (False, reason, 0)
+
+
 def test_the_reason_is_that_of_the_pod():
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     container = {"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0}

@@ -271,7 +271,12 @@ def test_an_api_server_that_is_away_is_waited_for_where_nothing_comes_after(cloc
 
     server = Server(clock, answers)
     transport = _transport.RetryTransport(server, silence_seconds=_transport.HOOK_SECONDS)
-    assert calls(transport, 1, POLICIES, "DELETE") == {"200"}
+    patch = httpx2.Request("PATCH", f"http://api{POLICIES}/0", json={"metadata": {}})
+    assert transport.handle_request(patch).status_code == 200
+    # Another request asks whether it is away, and has no body whatever this one has.
+    probes = [each for each in server.requests if each.url.path == "/version"]
+    assert probes
+    assert not any("content-length" in each.headers for each in probes)
     # An answer is none of that: what a webhook refuses holds up nothing else for so long.
     server.answers, now = [answer(500)], clock.now
     assert calls(transport, 1, POLICIES, "DELETE") == {"500"}

@@ -251,6 +251,10 @@ CHARMS: Mapping[str, _Charm] = {
             "DaemonSet istio-system/ztunnel": READY_WORKLOAD,
             # What istiod makes for itself.
             "ConfigMap istio-system/istio-leader": {},
+            "GatewayClass of-an-operator": {
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "spec": {"controllerName": "istio.io/gateway-controller"},
+            },
             "GatewayClass istio-waypoint": {
                 "apiVersion": "gateway.networking.k8s.io/v1",
                 "spec": {"controllerName": "istio.io/mesh-controller"},

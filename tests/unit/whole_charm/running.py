@@ -56,6 +56,7 @@ API_VERSIONS: Mapping[str, str] = {
     "SecurityGroupPolicy": "vpcresources.k8s.aws/v1beta1",
     "Service": "v1",
     "StatefulSet": "apps/v1",
+    "ValidatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
 }
 """Of the kinds that scenarios hold."""
 

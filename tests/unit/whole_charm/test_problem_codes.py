@@ -113,6 +113,7 @@ ELSEWHERE: dict[Code, str] = {
     Code.KIND_NOT_SERVED: "charm/test_status.py",
     Code.RELATION_FORGOTTEN: "whole_charm/test_refused_by_juju.py",
     Code.JUJU_REFUSES: "whole_charm/test_refused_by_juju.py",
+    Code.PEBBLE_REFUSES: "charm/test_reconciling.py",
     Code.ROUTES_CONTRADICT: "ingress/test_routes.py",
     Code.DEFINITIONS_REPLACED: "control_plane/test_preflight.py",
     Code.TUNNEL_BLOCKED: "preflight/test_conditions.py",

@@ -119,6 +119,13 @@ def test_a_refused_deletion_leaves_one_object_which_is_named(charm: str):
         assert has_command(recording, log) or not left & own(recording), (call, fault)
 
 
+def test_a_gateway_class_of_an_operator_stays():
+    recording = removal("istio-k8s")
+    classes = {"GatewayClass of-an-operator", "GatewayClass istio-waypoint"}
+    assert classes <= set(recording.before.objects)
+    assert classes & set(recording.ending.state.objects) == {"GatewayClass of-an-operator"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("charm", CHARMS)
 @pytest.mark.parametrize("fault", REFUSALS, ids=str)

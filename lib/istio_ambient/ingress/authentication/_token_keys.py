@@ -24,7 +24,7 @@ from istio_ambient import kube, resources
 from istio_ambient.ingress.model import GatewayRef, KeySource, SigningKeys, Trust
 from istio_ambient.ingress.routing import OBJECT_NAME_LIMIT
 from istio_ambient.interfaces.istio_request_auth import JwtRule
-from istio_ambient.values import jwks
+from istio_ambient.values import decoded, jwks
 from istio_ambient.values.names import name_with_hash
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import InvalidValueError, Problem
@@ -171,14 +171,15 @@ def _read(manifest: kube.Manifest, live: kube.Live) -> Iterator[tuple[KeySource,
     written = _object(metadata["name"], metadata["namespace"], spec, {SOURCES_ANNOTATION: text})
     if not kube.is_applied(written, live):
         return
-    for rule, entry in zip(spec["jwtRules"], json.loads(text), strict=True):
+    entries = map(decoded.members, decoded.elements(decoded.json_value(text)))
+    for rule, entry in zip(spec["jwtRules"], entries, strict=False):
         keys = SigningKeys(
             jwks=_checked(rule.get("jwks", "")),
-            fault=entry.get("fault", ""),
-            transient=entry.get("transient", False),
+            fault=str(entry.get("fault", "")),
+            transient=entry.get("transient") is True,
         )
         if keys != SigningKeys():
-            yield KeySource(issuer=rule["issuer"], jwks_uri=entry.get("jwksUri", "")), keys
+            yield KeySource(issuer=rule["issuer"], jwks_uri=str(entry.get("jwksUri", ""))), keys
 
 
 def left_to_istiod(live: kube.Live) -> frozenset[tuple[str, KeySource]]:

@@ -20,9 +20,8 @@ jwt_authn/verifier.cc.) Three things follow:
 """
 
 import collections
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -35,7 +34,7 @@ from istio_ambient.ingress.authentication._token_keys import (
 )
 from istio_ambient.ingress.model import Trust
 from istio_ambient.interfaces.istio_request_auth import BEARER, ClaimToHeader, FromHeader, JwtRule
-from istio_ambient.values import headers
+from istio_ambient.values import decoded, headers
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.problems import Problem
 from istio_ambient.values.text import printable
@@ -101,12 +100,8 @@ def _uses_of(manifest: kube.Manifest) -> Iterator[_Use]:
 def _uris(manifest: kube.Manifest) -> list[str]:
     """Return where the keys of each rule are from, of rules that hold their keys."""
     annotations = kube.section(kube.section(manifest, "metadata"), "annotations")
-    text = resources.mark(annotations, SOURCES_ANNOTATION)
-    try:
-        sources: Any = json.loads(text) if text else []
-        return [str(each.get("jwksUri", "")) for each in sources]
-    except (ValueError, TypeError, AttributeError):
-        return []
+    sources = decoded.elements(decoded.json_value(resources.mark(annotations, SOURCES_ANNOTATION)))
+    return [str(decoded.members(each).get("jwksUri", "")) for each in sources]
 
 
 def compatible(

@@ -3,7 +3,6 @@
 
 """Routes in the cluster that name our Gateway as their parent, of any owner."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -88,11 +87,8 @@ def _attached(route: kube.Resource, gateway: GatewayRef) -> Iterator[AttachedRou
 
 def _requesters(metadata: Mapping[str, Any]) -> frozenset[str]:
     text = resources.mark(kube.section(metadata, "annotations"), resources.REQUESTED_BY)
-    try:
-        names: object = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        return frozenset()
-    return frozenset(name for name in decoded.elements(names) if isinstance(name, str))
+    names = decoded.elements(decoded.json_value(text))
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _is_for(ref: Mapping[str, Any], namespace: str, gateway: GatewayRef) -> bool:

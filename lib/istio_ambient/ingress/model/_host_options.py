@@ -37,11 +37,7 @@ NO_HOST_OPTIONS = HostOptions()
 
 def parse_host_options(text: str) -> HostOptions:
     """Return the options of an annotation; what cannot be read of it counts as unset."""
-    try:
-        found: object = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return HostOptions()
-    options = decoded.members(found)
+    options = decoded.members(decoded.json_value(text))
     external, listener = options.get(_EXTERNAL), options.get(_LISTENER)
     return HostOptions(
         external if isinstance(external, str) else "",

@@ -56,14 +56,9 @@ def dump_places(places: Iterable[Place]) -> str:
 
 def parse_places(text: str) -> frozenset[Place]:
     """Return the places of an annotation; what cannot be read of it counts as nothing."""
-    try:
-        found: object = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return frozenset()
+    found = decoded.members(decoded.json_value(text))
     return frozenset(
-        place
-        for requester, listed in decoded.members(found).items()
-        for place in _places(requester, listed)
+        place for requester, listed in found.items() for place in _places(requester, listed)
     )
 
 

@@ -464,6 +464,12 @@ KEYS: Mapping[str, Case] = {
         {f"{JWT}.jwks": jwks.UNUSABLE},
         given=merged(FETCHED, DOWN),
     ),
+    "where keys are from cannot be read": Case(
+        {"meanwhile": {TRUSTS: {"metadata": {"annotations": {SOURCES_ANNOTATION: 3000 * "["}}}}},
+        {"requests": Has("RequestAuthentication")},
+        given=FETCHED,
+        same={f"{JWT}.jwks": ONE},
+    ),
     "keys that istiod fetched for an earlier version": Case(
         {
             "meanwhile": {

@@ -174,6 +174,31 @@ CASES: Mapping[str, Case] = {
         {"objects": {"AuthorizationPolicy shop/gate-shop-external-traffic": {"spec": {}}}},
         {"Gateway shop/gate": ABSENT, PAGE: ABSENT, URL: ABSENT},
     ),
+    "the node of the gateway's pod is gone": Case(
+        {"objects": {"Node node-0": None}},
+        {URL: ABSENT},
+        given=BY_NODE,
+        same={PAGE: PRESENT},
+    ),
+    "the node of the gateway's oldest pod is gone": Case(
+        {"objects": {"Node node-0": None}},
+        {URL: "http://192.0.2.8:30080/shop-productpage"},
+        given=merged(
+            BY_NODE,
+            {
+                "config": {"gateway-service-type": "NodePort"},
+                "objects": {
+                    "Pod shop/gate-istio-1": {
+                        **NODE["Pod shop/gate-istio-0"],
+                        "spec": {"nodeName": "node-1", "containers": []},
+                    },
+                    "Node node-1": {
+                        "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.8"}]}
+                    },
+                },
+            },
+        ),
+    ),
     "istiod does not take a route of another owner": Case(
         by_hand(
             status={

@@ -146,6 +146,10 @@ def acceptance(what: str, workload: str, scaler: str) -> dict[str, Case]:
         "an istiod without a pod": Case(
             gone, {"status": Has("waiting: istiod: it has no ready pod")}
         ),
+        "an istiod of another installer without a pod": Case(
+            {"objects": {**other, **gone["objects"]}},
+            {"status": Has("waiting: istiod: it has no ready pod")},
+        ),
         "a proxy that refuses": Case(
             istiod_that("Error adding/updating listener(s) main: bad words"),
             {"status": Has(f"blocked: {what}: refuses listeners: bad words")},
