@@ -124,7 +124,13 @@ class IstioBeaconCharm(charm.ReconcilingCharm[beacon.Facts]):
             )
         name = facts.waypoint
         yield gateway_workloads.readiness(
-            client, live, what=f"waypoint {name}", name=name, workload=name
+            client,
+            live,
+            what=f"waypoint {name}",
+            name=name,
+            workload=name,
+            # A waypoint without an address is none: requests pass it.
+            required=("Accepted", "Programmed"),
         )
 
     def acceptance(

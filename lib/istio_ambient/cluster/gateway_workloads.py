@@ -3,8 +3,10 @@
 
 """Read the workload that istiod makes of a Gateway: whether it is ready, and its address."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from lightkube.resources.core_v1 import Node, Pod
 
 from istio_ambient import gateways, kube, resources
@@ -17,9 +19,15 @@ _PREFERRED = ("ExternalIP", "InternalIP")
 
 
 def readiness(
-    client: kube.Client, live: kube.Live, *, what: str, name: str, workload: str
+    client: kube.Client,
+    live: kube.Live,
+    *,
+    what: str,
+    name: str,
+    workload: str,
+    required: Sequence[str] = ("Accepted",),
 ) -> kube.Readiness:
-    """Return whether the pods of a Gateway are ready, and else the reason.
+    """Return whether the pods of a Gateway are ready and istiod runs it, and else the reason.
 
     Args:
         client: reads the Deployment, and its pods where it is not ready.
@@ -27,6 +35,7 @@ def readiness(
         what: its name in the unit status.
         name: of the Gateway, in our own namespace.
         workload: name of the Deployment that istiod makes.
+        required: conditions of the Gateway that istiod must not deny.
 
     Raises:
         kube.RequestError: on any answer but success or 404.
@@ -36,10 +45,15 @@ def readiness(
     if gateway is None:
         code, reason = _absence(live)
         return kube.Readiness(what, False, code, reason, live.since)
-    reason = gateways.unmade_reason(kube.manifest_of(gateway))
+    manifest = kube.manifest_of(gateway)
+    reason = gateways.unmade_reason(manifest)
     made = gateway.metadata.creationTimestamp
     unmade = kube.Readiness(what, False, Code.WORKLOAD_NOT_READY, reason, made)
-    return kube.deployment_readiness(client, namespace, workload, what, unmade)
+    found = kube.deployment_readiness(client, namespace, workload, what, unmade)
+    refusal, since = gateways.refusal(manifest, *required)
+    if not found.ready or not refusal:
+        return found
+    return msgspec.structs.replace(found, ready=False, reason=refusal, since=since)
 
 
 _NEEDED = {

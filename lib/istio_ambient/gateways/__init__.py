@@ -14,6 +14,7 @@ from istio_ambient.gateways._gateway import (
     allowed_routes,
     held,
     objects,
+    refusal,
     unmade_reason,
 )
 from istio_ambient.gateways._membership import (
@@ -73,6 +74,7 @@ __all__ = [
     "objects",
     "own_patches",
     "passes_waypoint",
+    "refusal",
     "unmade_reason",
     "waypoint",
     "waypoint_name",

@@ -3,6 +3,7 @@
 
 """A Gateway as objects: the Gateway itself, its parameters for istiod, and its scale."""
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightkube.resources import core_v1
 from istio_ambient import kube, resources
 from istio_ambient.gateways import _parameters
 from istio_ambient.gateways._parameters import Settings
+from istio_ambient.values.text import printable
 
 KINDS = (resources.Gateway, autoscaling.HorizontalPodAutoscaler, core_v1.ConfigMap)
 """Kinds of the objects that `objects` returns."""
@@ -133,6 +135,25 @@ def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
             ),
         ),
     )
+
+
+def refusal(live: kube.Manifest, *types: str) -> tuple[str, datetime.datetime | None]:
+    """Return why istiod does not run a Gateway as it is now, and since when; empty: it does.
+
+    What it has not said yet is no refusal.
+
+    Args:
+        live: manifest of the Gateway in the cluster.
+        types: of conditions that have to be true, as Gateway API names them.
+    """
+    generation = live["metadata"].get("generation", 0)
+    for condition in kube.items(kube.section(live, "status"), "conditions"):
+        is_current = condition.get("observedGeneration", generation) >= generation
+        if is_current and condition["type"] in types and condition["status"] == "False":
+            since = datetime.datetime.fromisoformat(condition["lastTransitionTime"])
+            reason = printable(str(condition.get("message") or condition.get("reason")))
+            return f"istiod has not {condition['type'].lower()} the Gateway: {reason}", since
+    return "", None
 
 
 def unmade_reason(live: kube.Manifest) -> str:

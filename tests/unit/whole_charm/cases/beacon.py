@@ -26,6 +26,7 @@ from tests.unit.whole_charm.cases.base_beacon import (
 from tests.unit.whole_charm.cases.gateway_charms import (
     NONE_ELSEWHERE,
     acceptance,
+    denied,
     in_trust_domains,
     proxy_pods,
 )
@@ -134,6 +135,16 @@ FACTS: Mapping[str, Case] = {
         same={"codes": Has("CI-013")},
     ),
     **acceptance("waypoint", WAYPOINT, f"HorizontalPodAutoscaler shop/{WAYPOINT}"),
+    "a Gateway that istiod does not accept": Case(
+        denied(GATEWAY, "Accepted"),
+        {"status": late(f"waypoint {WAYPOINT}", "not accepted", "bad words")},
+        given={"earlier": {"leader": True}},
+    ),
+    "a Gateway that istiod does not program": Case(
+        denied(GATEWAY, "Programmed"),
+        {"status": late(f"waypoint {WAYPOINT}", "not programmed", "bad words")},
+        given={"earlier": {"leader": True}},
+    ),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {f"Deployment shop/{WAYPOINT}": None}},
         {"status": late("waypoint shop-beacon-waypoint"), "codes": Has("CI-013")},

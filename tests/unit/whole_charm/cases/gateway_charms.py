@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tests.unit.whole_charm.fake_cluster import CREATED
 from tests.unit.whole_charm.fake_istiod import FAULTS
 from tests.unit.whole_charm.outcomes import Has, late, waiting
 from tests.unit.whole_charm.scenarios import Case, Option, Patch
@@ -88,6 +89,18 @@ def istiod_that(fault: str) -> Patch:
     """Return the change by which istiod is as one of `fake_istiod.FAULTS` says."""
     annotated = {"metadata": {"annotations": {FAULTS: fault}}}
     return {"objects": {"EndpointSlice mesh/istiod-1": annotated}}
+
+
+def denied(gateway: str, name: str) -> Patch:
+    """Return the change by which istiod says that a condition of a Gateway is false."""
+    condition = {
+        "type": name,
+        "status": "False",
+        "reason": "Invalid",
+        "message": "bad words",
+        "lastTransitionTime": CREATED,
+    }
+    return {"meanwhile": {gateway: {"status": {"conditions": [condition]}}}}
 
 
 def acceptance(what: str, workload: str, scaler: str) -> dict[str, Case]:

@@ -23,6 +23,7 @@ from tests.unit.whole_charm.cases.base_ingress import (
 from tests.unit.whole_charm.cases.gateway_charms import (
     NONE_ELSEWHERE,
     acceptance,
+    denied,
     in_trust_domains,
     proxy_pods,
 )
@@ -142,6 +143,11 @@ CHARM: Mapping[str, Case] = {
         },
     ),
     **acceptance("gateway", "gate-istio", "HorizontalPodAutoscaler shop/gate"),
+    "a Gateway that istiod does not accept": Case(
+        denied(GATEWAY, "Accepted"),
+        {"status": late("gateway gate", "not accepted", "bad words")},
+        given={"earlier": {"leader": True}},
+    ),
     "a Gateway of which istiod makes nothing": Case(
         {"objects": {"Deployment shop/gate-istio": None}},
         {"status": late("gateway gate")},
