@@ -426,7 +426,7 @@ def test_over_tls(cluster: lab.Cluster, shop: juju.Model):
     config = published.IstioIngressRouteConfig(model="shop", http_routes=hundred)
     first, again = written(shop, config)
     # One route and one redirect for each.
-    assert 200 <= first <= 300 + 15
+    assert 200 <= first <= 200 + 15
     assert again == 0
     shop.remove("certifier")
     shop.wait_active()

@@ -19,9 +19,9 @@ from tests.lab import conftest, juju
 from tests.scenarios import leftovers
 
 APP, UNIT, CHARM = "istio-k8s", "istio-k8s/0", conftest.CHARMS / "istio-k8s"
-KINDS = 20
+KINDS = 21
 """Kinds that istio-k8s manages."""
-READS_BESIDE = 12
+READS_BESIDE = 10
 """Reads that a hook may make beside one LIST a kind."""
 
 
