@@ -44,6 +44,7 @@ EQUIVALENT: Mapping[str, str] = {
     "msgspec.structs.replace(operations)": (
         "of a request without a source, which lets no client in: what clients may do has no effect"
     ),
+    "msgspec.structs.replace(missing)": "of a redirect, whose backends nothing looks at",
     "kube.Live(identity)": "without live objects, which no charm is",
 }
 """Wires whose cut has no effect, and why: `<callee>(<parameter>)`, wherever it stands."""
@@ -95,6 +96,21 @@ TESTED_ALONE: Mapping[str, str] = (
                 "ingress/test_token_rules",
             ),
             ("authorization._cluster", "ServiceFacts", "labels", "beacon/test_desired"),
+            ("authorization._rule_sets", "RuleSet", "operations", "kube/test_apply"),
+            ("control_plane._mesh_ca", "_check_signer", "is_root", "control_plane/test_mesh_ca"),
+            (
+                "control_plane._mesh_ca",
+                "_signers.signing_defect",
+                "is_root",
+                "control_plane/test_mesh_ca",
+            ),
+            ("control_plane._signers", "Defect", "message remedy", "control_plane/test_mesh_ca"),
+            (
+                "control_plane._signers",
+                "_is_for_servers_and_clients",
+                "or_any",
+                "control_plane/test_mesh_ca",
+            ),
             ("gateways._membership", "kube.LabelPatch", "current", "beacon/test_desired"),
             (
                 "beacon._exposures",

@@ -219,6 +219,8 @@ def test_keys_that_istiod_or_proxies_do_not_know_are_refused(
         authorities.secret(
             Authority("istio", _ROOT_OF_ANY := Authority("root", extensions=[_ANY])), _ROOT_OF_ANY
         ),
+        # The signer is trusted as it is.
+        authorities.secret(_ROOT_OF_ANY),
         authorities.secret(
             Authority("istio", ROOT, extensions=[constraints(x509.DNSName("svc"))]), ROOT
         ),
@@ -264,12 +266,14 @@ def test_an_issuer_that_envoy_would_not_find_is_refused():
     named = Authority("istio", site, extensions=[(_KEY_ID, False)])
     assert parse(authorities.secret(other, SITE, ROOT))[1] == []
     _, (problem,) = parse(authorities.secret(named, site, ROOT))
-    assert (problem.field, problem.message) == (
+    assert (problem.field, problem.message, problem.remedy) == (
         "ca-secret cert-chain[0]",
         "it names another key of its issuer",
+        "issue it anew",
     )
     _, (problem,) = parse(GOOD | {"root-cert": ROOT.pem + Authority("root").pem})
     assert problem.message == "another authority has its issuer's name"
+    assert problem.remedy == "give them key identifiers"
 
 
 def test_an_applied_authority_that_is_refused_by_now_stays():

@@ -270,12 +270,18 @@ LONG_AGO = {
     }
 }
 DROPPED = {"metadata": {"annotations": {FAULTS: "dropped"}}}
+BUILT_IN = {f"EndpointSlice {SYSTEM}/istiod-1": {"metadata": {"annotations": {FAULTS: "foreign"}}}}
+
+
+def left_out(overlay: Mapping[str, Any], words: str = "") -> control_plane.RefusedOverlay:
+    """Return what the cluster remembers of an overlay that was refused."""
+    return control_plane.RefusedOverlay(control_plane.overlay_digest(overlay), words)
 
 
 def refused(overlay: Mapping[str, Any], words: str = "") -> Patch:
     """Return the change by which the cluster remembers that an overlay was refused."""
-    found = control_plane.RefusedOverlay(control_plane.overlay_digest(overlay), words)
-    return {"meanwhile": {CONFIG: {"metadata": {"annotations": found.annotations}}}}
+    annotations = left_out(overlay, words).annotations
+    return {"meanwhile": {CONFIG: {"metadata": {"annotations": annotations}}}}
 
 
 FACTS: Mapping[str, Case] = {
@@ -395,6 +401,10 @@ FACTS: Mapping[str, Case] = {
         {
             f"{MESH}.accessLogFile": "/dev/stdout",
             "status": blocked("config mesh-config", "see its log"),
+            **{
+                f"{CONFIG}: metadata.annotations[{key}]": value
+                for key, value in left_out(OVERLAY).annotations.items()
+            },
         },
         given={**OVERLAID, **refused({"accessLogFile": "other"})},
     ),
@@ -403,6 +413,16 @@ FACTS: Mapping[str, Case] = {
         {"status": blocked("config mesh-config", "bad words")},
         given={**OVERLAID, **refused(OVERLAY, "other words")},
         same={f"{MESH}.accessLogFile": "/dev/stdout"},
+    ),
+    "an istiod that runs on its defaults, in hardened mode": Case(
+        {"config": {"hardened-mode": True}},
+        {"status": Has("built-in configuration, so hardened mode may be open")},
+        given={"objects": BUILT_IN, "earlier": {}, "meanwhile": WORKS},
+    ),
+    "an istiod that runs on its defaults, with a new mesh-config": Case(
+        OVERLAID,
+        {"status": Has("built-in configuration", "correct config mesh-config")},
+        given={"objects": BUILT_IN},
     ),
     "an istiod that does not take the configuration": Case(
         {"objects": {f"EndpointSlice {SYSTEM}/istiod-1": DROPPED}},
