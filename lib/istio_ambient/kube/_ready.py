@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import Event, Pod
 
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
-from istio_ambient.kube._objects import Manifest, items, manifest_of, section
+from istio_ambient.kube._objects import Manifest, items, manifest_of, ref_of, section
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import make_printable, printable
 
@@ -81,9 +81,12 @@ def workload_readiness(
         return Readiness(what, ready=False, reason="not created yet", code=_CODE)
     manifest = manifest_of(workload)
     image = image_of(manifest)
-    unwanted = _unwanted(workload)
-    if unwanted:
-        return Readiness(what, ready=False, reason=unwanted, image=image, code=_CODE)
+    reason, remedy = _unwanted(workload)
+    if reason:
+        since = _since(manifest, ())
+        return Readiness(
+            what, ready=False, reason=reason, since=since, image=image, remedy=remedy, code=_CODE
+        )
     if rolled_out(workload):
         return Readiness(what, ready=True, image=image, code=_CODE)
     pods = _pods(client, manifest)
@@ -119,15 +122,20 @@ def deployment_readiness(
     return unmade
 
 
-def _unwanted(workload: Deployment | DaemonSet) -> str:
-    """Return why a workload is to have no pod at all; empty: it is to have some."""
+def _unwanted(workload: Deployment | DaemonSet) -> tuple[str, str]:
+    """Return why a workload is to have no pod at all, and the remedy; empty: it is to have some.
+
+    No autoscaler acts on a Deployment of 0 replicas.
+    """
     generation = (workload.metadata.generation if workload.metadata else None) or 0
     observed = (workload.status.observedGeneration if workload.status else None) or 0
     if observed < generation or _counts(workload).desired:
-        return ""
+        return "", ""
     if isinstance(workload, DaemonSet):
-        return "no node matches its node selector and tolerations"
-    return "it is scaled to 0 replicas"
+        return "no node matches its node selector and tolerations", ""
+    ref = ref_of(workload)
+    command = f"kubectl -n {ref.namespace} scale deployment {ref.name} --replicas=1"
+    return "it is scaled to 0 replicas", command
 
 
 def image_of(workload: Manifest) -> str:

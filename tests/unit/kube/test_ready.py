@@ -89,9 +89,13 @@ def test_an_unfinished_rollout_is_not_ready(workload: Any):
 
 
 @pytest.mark.parametrize(
-    ("workload", "reason"),
+    ("workload", "reason", "remedy"),
     [
-        (deployment(0, observedGeneration=1), "it is scaled to 0 replicas"),
+        (
+            deployment(0, observedGeneration=1),
+            "it is scaled to 0 replicas",
+            "kubectl -n n scale deployment x --replicas=1",
+        ),
         (
             load(
                 DaemonSet,
@@ -106,12 +110,13 @@ def test_an_unfinished_rollout_is_not_ready(workload: Any):
                 },
             ),
             "no node matches its node selector and tolerations",
+            "",
         ),
     ],
 )
-def test_what_is_to_have_no_pod_is_not_ready(workload: Any, reason: str):
+def test_what_is_to_have_no_pod_is_not_ready(workload: Any, reason: str, remedy: str):
     found, lists = readiness(workload)
-    assert (found.ready, found.reason, lists) == (False, reason, 0)
+    assert (found.ready, found.reason, found.remedy, lists) == (False, reason, remedy, 0)
 
 
 def test_the_reason_is_that_of_the_pod():
