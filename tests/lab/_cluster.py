@@ -237,6 +237,19 @@ class Cluster:
         _objects.patch(self.client, core_v1.Node, ("", _control_plane.NODE_NAME), patch)
 
     @contextlib.contextmanager
+    def node_labels(self, **labels: str) -> Generator[None]:
+        """Let the node have more labels, for node selectors."""
+        self._label_node(labels)
+        try:
+            yield
+        finally:
+            self._label_node(dict.fromkeys(labels))
+
+    def _label_node(self, labels: Mapping[str, str | None]) -> None:
+        patch = {"metadata": {"labels": dict(labels)}}
+        _objects.patch(self.client, core_v1.Node, ("", _control_plane.NODE_NAME), patch)
+
+    @contextlib.contextmanager
     def masquerading(self) -> Generator[None]:
         """Let kube-proxy masquerade external clients where a Service's traffic policy says so.
 

@@ -60,6 +60,12 @@ def peer_authentications(cluster: lab.Cluster, mesh: juju.Model) -> list[Any]:
     return kube.list_kind(client, resources.PeerAuthentication, namespace=mesh.name) or []
 
 
+def matches_no_node(mesh: juju.Model) -> bool:
+    mesh.emit(UNIT, "update-status")
+    assert "ztunnel: no node matches its node selector" in status(mesh)[1]
+    return True
+
+
 def no_writes(mesh: juju.Model) -> bool:
     with mesh.requests(UNIT) as seen:
         mesh.emit(UNIT, "update-status")
@@ -173,7 +179,9 @@ def test_images_nodes_and_resources_reach_the_pods_and_stay(
         istiod_tolerations="[{operator: Exists}]",
     )
     # Each component follows once the previous one is ready.
-    mesh.wait_active(timeout=300)
+    assert lab.eventually(lambda: matches_no_node(mesh))
+    with cluster.node_labels(mesh="true"):
+        mesh.wait_active(timeout=300)
     pods = manifest(cluster, mesh, DaemonSet, "ztunnel")["spec"]["template"]["spec"]
     (container,) = pods["containers"]
     assert (

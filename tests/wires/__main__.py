@@ -77,12 +77,7 @@ TESTED_ALONE: Mapping[str, str] = (
                 "fault transient",
                 "ingress/test_token_keys",
             ),
-            (
-                "ingress.authentication._token_rules",
-                "Problem",
-                "app code endpoint field message remedy",
-                "ingress/test_token_rules",
-            ),
+            ("ingress.authentication._token_rules", "Problem", "code", "ingress/test_token_rules"),
             (
                 "ingress.authentication._token_rules",
                 "_Use",
@@ -139,7 +134,6 @@ TESTED_ALONE: Mapping[str, str] = (
             ("ingress._ingress", "Desired", "excepted", "ingress/test_routes"),
             ("ingress.authentication._in_force", "InForce", "closed", "ingress/test_attached"),
             ("ingress.authentication._paths", "_Rule", "has_paths", "ingress/test_paths"),
-            ("ingress.model._attached", "AttachedRoute", "requested_by", "ingress/test_attached"),
             ("ingress.model._attached", "Match", "headers", "ingress/test_attached"),
             (
                 "ingress.routing._backends",
