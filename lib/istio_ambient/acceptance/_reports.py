@@ -7,7 +7,6 @@ Source of the format: istio/istio pilot/pkg/xds/debug.go, `SyncStatus` and `Reso
 """
 
 import datetime
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -80,7 +79,7 @@ class Report(msgspec.Struct, frozen=True):
 
 def read_mesh_config(text: str) -> MeshConfig | None:
     """Return what `/debug/mesh` says; None for what is no MeshConfig."""
-    loaded = _loaded(text)
+    loaded = decoded.json_value(text)
     if not isinstance(loaded, dict):
         return None
     members = cast(dict[str, Any], loaded)
@@ -93,17 +92,10 @@ def read_proxies(text: str) -> tuple[Proxy, ...] | None:
 
     An entry of another shape is left out.
     """
-    loaded = _loaded(text)
+    loaded = decoded.json_value(text)
     if not isinstance(loaded, list):
         return None
     return tuple(_proxies(cast(list[object], loaded)))
-
-
-def _loaded(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _proxies(entries: list[object]) -> Iterator[Proxy]:

@@ -51,9 +51,9 @@ def readiness(
     unmade = kube.Readiness(what, False, Code.WORKLOAD_NOT_READY, reason, made)
     found = kube.deployment_readiness(client, namespace, workload, what, unmade)
     refusal, since = gateways.refusal(manifest, *required)
-    if not found.ready or not refusal:
-        return found
-    return msgspec.structs.replace(found, ready=False, reason=refusal, since=since)
+    if found.ready and refusal:
+        return msgspec.structs.replace(found, ready=False, reason=refusal, since=since)
+    return found
 
 
 _NEEDED = {

@@ -15,7 +15,6 @@ import dataclasses
 import datetime
 import enum
 import ipaddress
-import json
 import re
 from collections.abc import Mapping
 
@@ -165,10 +164,7 @@ def _unquoted(quoted: str, bare: str) -> str:
 
 
 def _of_json(line: str) -> LoggedRequest | None:
-    try:
-        fields = decoded.members(json.loads(line))
-    except (ValueError, RecursionError):
-        return None
+    fields = decoded.members(decoded.json_value(line))
     texts = {name: _text(value) for name, value in fields.items()}
     if texts.get("scope") == "access" and texts.get("message", "").startswith("connection "):
         return _of_ztunnel(texts)

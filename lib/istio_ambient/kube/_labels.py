@@ -65,8 +65,9 @@ def apply_labels(client: Client, patches: Sequence[LabelPatch], field_manager: s
                     kind, ref = patch.kind, patch.ref
                     answer = _requests.send_patch(client, kind, ref, body, field_manager)
                     changed.append(patch)
-                    left = label_patch_body(patch, manifest_of(answer))
-                    altered += [(patch, _first_label(left))] if left else []
+                    own, of_pods = _differing(patch, manifest_of(answer))
+                    if own or of_pods:
+                        altered.append((patch, f"metadata.labels[{min({**own, **of_pods})}]"))
         except RequestError as error:
             failed.append((patch, error))
     return Labelled(tuple(changed), tuple(failed), tuple(altered))
@@ -93,25 +94,23 @@ def _body(client: Client, patch: LabelPatch) -> dict[str, Any]:
 def label_patch_body(patch: LabelPatch, live: Manifest) -> dict[str, Any]:
     """Return the JSON merge patch (RFC 7386) that sets the labels; {} where nothing differs."""
     body: dict[str, Any] = {}
-    changed = _changed(patch.labels, live["metadata"])
-    if changed:
-        body["metadata"] = {"labels": changed}
-    if patch.pod_template:
-        template = section(section(section(live, "spec"), "template"), "metadata")
-        changed = _changed(patch.labels, template)
-        if changed:
-            body["spec"] = {"template": {"metadata": {"labels": changed}}}
+    own, of_pods = _differing(patch, live)
+    if own:
+        body["metadata"] = {"labels": own}
+    if of_pods:
+        body["spec"] = {"template": {"metadata": {"labels": of_pods}}}
     return body
 
 
-def _first_label(body: Manifest) -> str:
-    template = section(section(body, "spec"), "template")
-    changed = {**_labels_of(template), **_labels_of(body)}
-    return f"metadata.labels[{min(changed)}]"
-
-
-def _labels_of(body: Manifest) -> Manifest:
-    return section(section(body, "metadata"), "labels")
+def _differing(
+    patch: LabelPatch, live: Manifest
+) -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """Return the labels that an object, and its pod template, do not have as they should be."""
+    own = _changed(patch.labels, live["metadata"])
+    if not patch.pod_template:
+        return own, {}
+    template = section(section(section(live, "spec"), "template"), "metadata")
+    return own, _changed(patch.labels, template)
 
 
 def _changed(labels: Mapping[str, str | None], metadata: Manifest) -> dict[str, str | None]:

@@ -30,8 +30,7 @@ def link(page: str, section: str, *, is_published: bool = IS_PUBLISHED) -> str:
         section: its heading, one word.
         is_published: whether there is a site with the page.
     """
-    place = f"{SITE}/{page}.html" if is_published else source(page)
-    return f"{place}#{section.lower()}"
+    return f"{_place(page, is_published)}#{section.lower()}"
 
 
 def as_text(markdown: str, *, is_published: bool = IS_PUBLISHED) -> str:
@@ -45,10 +44,13 @@ def as_text(markdown: str, *, is_published: bool = IS_PUBLISHED) -> str:
     def replaced(found: re.Match[str]) -> str:
         title, path, section = found.groups(default="")
         page = posixpath.normpath(posixpath.join("reference", path))
-        place = f"{SITE}/{page}.html" if is_published else source(page)
-        return f"{title} ({place}{section})"
+        return f"{title} ({_place(page, is_published)}{section})"
 
     return _LINK.sub(replaced, markdown)
+
+
+def _place(page: str, is_published: bool) -> str:
+    return f"{SITE}/{page}.html" if is_published else source(page)
 
 
 def source(page: str) -> str:

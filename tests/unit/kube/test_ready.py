@@ -33,6 +33,17 @@ def deployment(
     )
 
 
+def without_pods(**status: int) -> DaemonSet:
+    """Return a DaemonSet whose pods are not created: its status does not say so."""
+    counts = {"currentNumberScheduled": 0, "desiredNumberScheduled": 1, "numberMisscheduled": 0}
+    return load(
+        DaemonSet,
+        metadata={"name": "x", "namespace": "n", "generation": 1},
+        spec={"selector": {"matchLabels": {"app": "x"}}, "template": {}},
+        status={**counts, "numberReady": 0, **status},
+    )
+
+
 class Pods:
     """A client that lists these pods, and counts its lists."""
 
@@ -97,18 +108,7 @@ def test_an_unfinished_rollout_is_not_ready(workload: Any):
             "kubectl -n n scale deployment x --replicas=1",
         ),
         (
-            load(
-                DaemonSet,
-                metadata={"name": "x", "namespace": "n", "generation": 1},
-                spec={"selector": {}, "template": {}},
-                status={
-                    "observedGeneration": 1,
-                    "desiredNumberScheduled": 0,
-                    "currentNumberScheduled": 0,
-                    "numberMisscheduled": 0,
-                    "numberReady": 0,
-                },
-            ),
+            without_pods(observedGeneration=1, desiredNumberScheduled=0),
             "no node matches its node selector and tolerations",
             "",
         ),
@@ -330,17 +330,6 @@ def refused(message: str, minute: int) -> Event:
         reason="FailedCreate",
         message=message,
         lastTimestamp=f"2026-01-01T00:{minute:02}:00Z",
-    )
-
-
-def without_pods(**status: int) -> DaemonSet:
-    """Return a DaemonSet whose pods are not created: its status does not say so."""
-    counts = {"currentNumberScheduled": 0, "desiredNumberScheduled": 1, "numberMisscheduled": 0}
-    return load(
-        DaemonSet,
-        metadata={"name": "x", "namespace": "n", "generation": 1},
-        spec={"selector": {"matchLabels": {"app": "x"}}, "template": {}},
-        status={**counts, "numberReady": 0, **status},
     )
 
 

@@ -19,7 +19,7 @@ version                     the workload's version
 action                      results of the action
 log                         lines of the log
 requests                    `<verb> <Kind> <name>` of each request that changes the cluster
-reads                       of each other request, sorted: see `FakeCluster.reads`
+reads                       of each other request: see `FakeCluster.reads`
 ```
 
 A path is written as in `spec.listeners[0].hostname`. In brackets stands a key with dots in it, a

@@ -203,8 +203,7 @@ def _sections(cluster: FakeCluster) -> Mapping[str, Any]:
         **found,
         **_access(found.values()),
         "certificate": authority.certificate_in(found.values()),
-        # In the order of the alphabet: those that are made at the same time have no other.
-        "reads": sorted(cluster.reads),
+        "reads": cluster.reads,
         "requests": [f"{each.verb} {each.kind} {each.name}" for each in cluster.requests],
     }
 

@@ -9,7 +9,6 @@ Values only. Their consequences are in `routing`, `authentication`, `objects` an
 from istio_ambient.ingress.model._attached import (
     AttachedRoute,
     attached_routes,
-    current_conditions,
 )
 from istio_ambient.ingress.model._authentication import (
     AuthorizerService,
@@ -69,7 +68,6 @@ __all__ = [
     "Trust",
     "Upstream",
     "attached_routes",
-    "current_conditions",
     "dump_places",
     "named_ports_of",
     "need_named_ports",

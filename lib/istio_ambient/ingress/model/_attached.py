@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from istio_ambient import kube, resources
+from istio_ambient import gateways, kube, resources
 from istio_ambient.ingress.model._gateway import CONTROLLER, GatewayRef
 from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 from istio_ambient.values import decoded
@@ -136,21 +136,6 @@ def _text(value: object) -> str:
     return value
 
 
-def current_conditions(
-    status: Mapping[str, Any], manifest: kube.Manifest
-) -> Iterator[Mapping[str, Any]]:
-    """Yield the conditions on an object as it is now; those on an earlier version say nothing.
-
-    Args:
-        status: of a parent of a route, or of a listener of a Gateway.
-        manifest: the route or Gateway.
-    """
-    generation = manifest["metadata"].get("generation", 0)
-    for condition in kube.items(status, "conditions"):
-        if condition.get("observedGeneration", generation) >= generation:
-            yield condition
-
-
 def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayRef) -> bool | None:
     namespace = manifest["metadata"]["namespace"]
     section = ref.get("sectionName")
@@ -162,7 +147,7 @@ def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayR
             or parent.get("sectionName") != section
         ):
             continue
-        for condition in current_conditions(status, manifest):
+        for condition in gateways.current_conditions(status, manifest):
             if condition.get("type") == "Accepted":
                 return condition.get("status") == "True"
     return None

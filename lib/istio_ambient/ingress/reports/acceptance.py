@@ -10,9 +10,9 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from istio_ambient import kube, resources
+from istio_ambient import gateways, kube, resources
 from istio_ambient.ingress import Ingress
-from istio_ambient.ingress.model import CONTROLLER, GatewayRef, current_conditions
+from istio_ambient.ingress.model import CONTROLLER, GatewayRef
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import Route
 from istio_ambient.values.problem_codes import Code
@@ -35,7 +35,7 @@ def acceptance(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readiness]:
     if manifest is not None:
         for listener in kube.items(kube.section(manifest, "status"), "listeners"):
             what = f"listener {listener.get('name')}"
-            yield from _refusals(what, current_conditions(listener, manifest))
+            yield from _refusals(what, gateways.current_conditions(listener, manifest))
     for route in dict.fromkeys(ingress.served.objects):
         yield from route_refusals(route, ref, live)
 
@@ -52,7 +52,7 @@ def route_refusals(route: Route, gateway: GatewayRef, live: kube.Live) -> Iterat
         found = (ref.get("name"), where, ref.get("sectionName"))
         if found == parent and status.get("controllerName") == CONTROLLER:
             what = f"{route.protocol}Route {route.namespace}/{route.name} of {route.requester}"
-            yield from _refusals(what, current_conditions(status, manifest))
+            yield from _refusals(what, gateways.current_conditions(status, manifest))
 
 
 def _refusals(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[kube.Readiness]:

@@ -152,7 +152,7 @@ FACTS: Mapping[str, Case] = {
     "no application of another model": Case(
         NONE_ELSEWHERE,
         {
-            "reads": Has("'list Namespace where metadata.name=shop', 'list Service in shop'"),
+            "reads": Has("'list Service in shop', 'list Namespace where metadata.name=shop'"),
             STOCK: ABSENT,
         },
     ),

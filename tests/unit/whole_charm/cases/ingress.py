@@ -156,10 +156,8 @@ CHARM: Mapping[str, Case] = {
         NONE_ELSEWHERE,
         {
             "reads": Has(
-                "'list EndpointSlice in mesh', 'list EndpointSlice in shop', 'list GRPCRoute', "
-                "'list GRPCRoute in shop', 'list GRPCRoute in shop where",
-                "'list HTTPRoute', 'list HTTPRoute in shop', 'list HTTPRoute in shop', 'list Hor",
-                "'list Secret', 'list Service in shop', 'token",
+                "'list Service in shop', 'list HTTPRoute in shop', 'list GRPCRoute in shop', "
+                "'list EndpointSlice in shop'",
             ),
             STOCK: ABSENT,
         },
