@@ -106,8 +106,8 @@ def find_deployment(client: kube.Client) -> kube.Manifest:
     """Return the Deployment of istiod, in one request; in two where several have its label.
 
     Anybody may put label and annotations of istiod on a Deployment of their own. Of several
-    namespaces those count whose istiod has a webhook: it takes rights in the cluster to make one. Where none
-    has, all count.
+    namespaces those count whose istiod has a webhook: it takes rights in the cluster to make one.
+    Where none has, all count.
 
     Raises:
         NoIstiodError: there is none, or several namespaces have one.
