@@ -35,6 +35,7 @@ from istio_ambient.acceptance._reports import (
     read_mesh_config,
     read_proxies,
 )
+from istio_ambient.acceptance._routes import GATEWAY_CONTROLLER, route_findings
 from istio_ambient.acceptance._verdicts import (
     ISTIOD,
     Finding,
@@ -46,6 +47,7 @@ from istio_ambient.acceptance._verdicts import (
 )
 
 __all__ = [
+    "GATEWAY_CONTROLLER",
     "ISTIOD",
     "MARKER_PREFIX",
     "Acknowledgement",
@@ -73,6 +75,7 @@ __all__ = [
     "read_mesh_config",
     "read_proxies",
     "refusals",
+    "route_findings",
     "table",
     "texts",
     "ztunnel_findings",

@@ -154,12 +154,12 @@ def of_gateway(
         wrote: whether the hook wrote something.
     """
     if isinstance(mesh, istiod.NoIstiodError):
-        return [*policies(live), mesh.readiness(live.since)]
+        return [*written(live), mesh.readiness(live.since)]
     try:
         istiods = connect(client, mesh.namespace, ours=mesh.ours)
     except kube.RequestError as error:
-        return [*policies(live), unknown(error, live.identity)]
-    found = policies(live, istiods)
+        return [*written(live), unknown(error, live.identity)]
+    found = written(live, istiods)
     reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
     if reports and not istiods.ours and all(report.fault for report in reports):
         # The debug interface of another installer's istiod may be closed to us, for good.
@@ -177,8 +177,8 @@ def of_gateway(
     return [*found, *acceptance.proxy_findings(reports, workload, texts)]
 
 
-def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
-    """Return which of our policies istiod does not take, or the API server does not delete.
+def written(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
+    """Return which of our policies and routes istiod does not take, by what it wrote on them.
 
     Args:
         live: our objects.
@@ -190,7 +190,11 @@ def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
     # An older istiod of another installer judges no policy at all.
     judged = istiods is None or istiods.ours or acceptance.has_conditions(manifests)
     now = known or datetime.datetime.now(datetime.UTC)
-    return list(acceptance.policy_findings(manifests, now, judged=judged))
+    routes = (*live.manifests(resources.HTTPRoute), *live.manifests(resources.GRPCRoute))
+    return [
+        *acceptance.policy_findings(manifests, now, judged=judged),
+        *acceptance.route_findings(routes, now),
+    ]
 
 
 def unknown(error: kube.RequestError, identity: kube.Identity) -> kube.Readiness:

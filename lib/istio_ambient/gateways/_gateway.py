@@ -4,7 +4,7 @@
 """A Gateway as objects: the Gateway itself, its parameters for istiod, and its scale."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -137,21 +137,6 @@ def _autoscaler(gateway: Gateway) -> autoscaling.HorizontalPodAutoscaler:
     )
 
 
-def current_conditions(
-    status: Mapping[str, Any], manifest: kube.Manifest
-) -> Iterator[Mapping[str, Any]]:
-    """Yield the conditions on an object as it is now; those on an earlier version say nothing.
-
-    Args:
-        status: of a Gateway, of one of its listeners, or of a parent of a route.
-        manifest: the route or Gateway.
-    """
-    generation = manifest["metadata"].get("generation", 0)
-    for condition in kube.items(status, "conditions"):
-        if condition.get("observedGeneration", generation) >= generation:
-            yield condition
-
-
 def refusal(live: kube.Manifest, *types: str) -> tuple[str, datetime.datetime | None]:
     """Return why istiod does not run a Gateway as it is now, and since when; empty: it does.
 
@@ -161,7 +146,7 @@ def refusal(live: kube.Manifest, *types: str) -> tuple[str, datetime.datetime | 
         live: manifest of the Gateway in the cluster.
         types: of conditions that have to be true, as Gateway API names them.
     """
-    for condition in current_conditions(kube.section(live, "status"), live):
+    for condition in kube.current_conditions(kube.section(live, "status"), live):
         if condition["type"] in types and condition["status"] == "False":
             since = datetime.datetime.fromisoformat(condition["lastTransitionTime"])
             reason = printable(str(condition.get("message") or condition.get("reason")))

@@ -6,7 +6,7 @@
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -139,3 +139,18 @@ def ref_in_manifest(manifest: Manifest) -> Ref:
     return Ref(
         manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"]
     )
+
+
+def current_conditions(
+    status: Mapping[str, Any], manifest: Manifest
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the conditions on an object as it is now; those on an earlier version say nothing.
+
+    Args:
+        status: of the object, or a part of it, such as that of one parent of a route.
+        manifest: the object in JSON form.
+    """
+    generation = manifest["metadata"].get("generation", 0)
+    for condition in items(status, "conditions"):
+        if condition.get("observedGeneration", generation) >= generation:
+            yield condition

@@ -822,6 +822,14 @@ class Code(enum.Enum):
         "Pods without a connection get no changes.",
         "Look at the pods' logs, and at network policies between them and istiod.",
     )
+    ROUTE_NOT_SEEN = Meaning(
+        714,
+        "istiod has not looked at a route",
+        _W,
+        "The route was written a while ago, and istiod has written no condition on it: the "
+        "gateway may not serve it, or serve what it was before.",
+        "See the status of `istio-k8s`, and istiod's log.",
+    )
 
     # Login and tokens.
 

@@ -185,16 +185,16 @@ def live_policies(*statuses: object) -> kube.Live:
 @pytest.mark.parametrize(("ours", "said"), [(True, 2), (False, 0)])
 def test_an_older_istiod_of_another_installer_judges_no_policy(ours: bool, said: int):
     istiods = acceptance.Istiods((), "", ours, NOW)
-    assert len(acceptance.policies(live_policies({}, {}), istiods)) == said
+    assert len(acceptance.written(live_policies({}, {}), istiods)) == said
     # One that judges others will judge this one too.
     judged = {"conditions": [{"type": "WaypointAccepted", "status": "True"}]}
-    assert len(acceptance.policies(live_policies({}, judged), istiods)) == 1
+    assert len(acceptance.written(live_policies({}, judged), istiods)) == 1
 
 
 def test_how_old_a_policy_is_follows_from_the_clock_of_the_api_server():
     before = acceptance.Istiods((), "", now=NOW - datetime.timedelta(hours=1))
-    assert acceptance.policies(live_policies({}), before) == []
-    assert len(acceptance.policies(live_policies({}))) == 1
+    assert acceptance.written(live_policies({}), before) == []
+    assert len(acceptance.written(live_policies({}))) == 1
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ CASES: dict[Code, tuple[str, str]] = {
     Code.BACKEND_NOT_ITS_OWN: ("istio-ingress-k8s", "a Service selects other pods"),
     Code.BACKEND_MISSING: ("istio-ingress-k8s", "there is no such Service"),
     Code.ROUTE_NOT_ACCEPTED: ("istio-ingress-k8s", "istiod does not take a route"),
+    Code.ROUTE_NOT_SEEN: ("istio-ingress-k8s", "istiod has not looked at a route"),
     Code.NO_ADDRESS: ("istio-ingress-k8s", "another model"),
     Code.ADDRESS_UNUSABLE: ("istio-ingress-k8s", "the gateway has an address that is no name"),
     Code.GUARD_MISSING: ("istio-ingress-k8s", "the policy about networks is of another"),

@@ -27,7 +27,6 @@ from istio_ambient.ingress.model._facts import (
     Upstream,
 )
 from istio_ambient.ingress.model._gateway import (
-    CONTROLLER,
     GatewayRef,
     workload_name,
 )
@@ -42,7 +41,6 @@ from istio_ambient.ingress.model._places import SERVED, Place, dump_places, pars
 from istio_ambient.ingress.model._requests import IngressRequest
 
 __all__ = [
-    "CONTROLLER",
     "HOSTNAMES",
     "LITERAL",
     "NO_HOST_OPTIONS",

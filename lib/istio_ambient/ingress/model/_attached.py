@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from istio_ambient import gateways, kube, resources
-from istio_ambient.ingress.model._gateway import CONTROLLER, GatewayRef
+from istio_ambient import acceptance, kube, resources
+from istio_ambient.ingress.model._gateway import GatewayRef
 from istio_ambient.ingress.model._matches import Match, PathType, Protocol
 from istio_ambient.values import decoded
 
@@ -142,12 +142,12 @@ def _accepted(manifest: kube.Manifest, ref: Mapping[str, Any], gateway: GatewayR
     for status in kube.items(kube.section(manifest, "status"), "parents"):
         parent = kube.section(status, "parentRef")
         if (
-            status.get("controllerName") != CONTROLLER
+            status.get("controllerName") != acceptance.GATEWAY_CONTROLLER
             or not _is_for(parent, namespace, gateway)
             or parent.get("sectionName") != section
         ):
             continue
-        for condition in gateways.current_conditions(status, manifest):
+        for condition in kube.current_conditions(status, manifest):
             if condition.get("type") == "Accepted":
                 return condition.get("status") == "True"
     return None

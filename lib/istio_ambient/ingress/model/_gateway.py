@@ -7,9 +7,6 @@ import msgspec
 
 from istio_ambient import gateways
 
-CONTROLLER = "istio.io/gateway-controller"
-"""The name with which istiod reports on routes; other controllers may report on them too."""
-
 
 class GatewayRef(msgspec.Struct, frozen=True):
     """The Gateway of this application, by namespace and name."""

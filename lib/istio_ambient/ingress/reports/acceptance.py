@@ -10,9 +10,10 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from istio_ambient import gateways, kube, resources
+from istio_ambient import kube, resources
+from istio_ambient.acceptance import GATEWAY_CONTROLLER
 from istio_ambient.ingress import Ingress
-from istio_ambient.ingress.model import CONTROLLER, GatewayRef
+from istio_ambient.ingress.model import GatewayRef
 from istio_ambient.ingress.objects import KINDS
 from istio_ambient.ingress.routing import Route
 from istio_ambient.values.problem_codes import Code
@@ -35,7 +36,7 @@ def acceptance(ingress: Ingress, live: kube.Live) -> Iterator[kube.Readiness]:
     if manifest is not None:
         for listener in kube.items(kube.section(manifest, "status"), "listeners"):
             what = f"listener {listener.get('name')}"
-            yield from _refusals(what, gateways.current_conditions(listener, manifest))
+            yield from _refusals(what, kube.current_conditions(listener, manifest))
     for route in dict.fromkeys(ingress.served.objects):
         yield from route_refusals(route, ref, live)
 
@@ -50,9 +51,9 @@ def route_refusals(route: Route, gateway: GatewayRef, live: kube.Live) -> Iterat
         ref = kube.section(status, "parentRef")
         where = ref.get("namespace", route.namespace)
         found = (ref.get("name"), where, ref.get("sectionName"))
-        if found == parent and status.get("controllerName") == CONTROLLER:
+        if found == parent and status.get("controllerName") == GATEWAY_CONTROLLER:
             what = f"{route.protocol}Route {route.namespace}/{route.name} of {route.requester}"
-            yield from _refusals(what, gateways.current_conditions(status, manifest))
+            yield from _refusals(what, kube.current_conditions(status, manifest))
 
 
 def _refusals(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[kube.Readiness]:

@@ -19,9 +19,9 @@ import msgspec
 import re2
 
 from istio_ambient import kube
+from istio_ambient.acceptance import GATEWAY_CONTROLLER
 from istio_ambient.authorization import evaluator
 from istio_ambient.ingress import routing
-from istio_ambient.ingress.model import CONTROLLER
 from istio_ambient.values.urls import DEFAULT_PORTS
 
 # The package has no types.
@@ -213,7 +213,7 @@ def _is_refused(route: Manifest, parent: Manifest) -> bool:
     for status in kube.items(kube.section(route, "status"), "parents"):
         ref = kube.section(status, "parentRef")
         same = all(ref.get(k) == parent.get(k) for k in ("name", "namespace", "sectionName"))
-        if same and status.get("controllerName") == CONTROLLER:
+        if same and status.get("controllerName") == GATEWAY_CONTROLLER:
             states = ((e.get("type"), e.get("status")) for e in kube.items(status, "conditions"))
             if ("Accepted", "False") in states:
                 return True

@@ -259,6 +259,11 @@ CASES: Mapping[str, Case] = {
         },
         given={"earlier": {}},
     ),
+    "istiod has not looked at a route": Case(
+        {"meanwhile": {PAGE: {"status": {"parents": []}, "metadata": {"managedFields": None}}}},
+        {"status": waiting("HTTPRoute shop/productpage-httproute-http-80-gate", "not looked at")},
+        given={"earlier": {}},
+    ),
     "the gateway has no Service yet": Case(
         {"objects": {"Service shop/gate-istio": None}},
         {"status": waiting("Service gate-istio"), URL: ABSENT},
