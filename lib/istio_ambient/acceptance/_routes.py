@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Iterable, Iterator
 
 from istio_ambient import kube
-from istio_ambient.acceptance._policies import is_settled
+from istio_ambient.acceptance._policies import is_settled, written_at
 from istio_ambient.values.problem_codes import Code
 
 GATEWAY_CONTROLLER = "istio.io/gateway-controller"
@@ -33,7 +33,10 @@ def route_findings(
             continue
         what = f"{route['kind']} {metadata['namespace']}/{metadata['name']}"
         reason = "istiod has not looked at it, so it may not be served"
-        yield kube.Readiness(what, ready=False, reason=reason, code=Code.ROUTE_NOT_SEEN)
+        since = written_at(route)
+        yield kube.Readiness(
+            what, ready=False, reason=reason, since=since, code=Code.ROUTE_NOT_SEEN
+        )
 
 
 def _is_seen(route: kube.Manifest) -> bool:

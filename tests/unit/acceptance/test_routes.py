@@ -45,6 +45,8 @@ def test_a_route_without_a_word_of_istiod_is_reported(each: dict[str, Any]):
     assert found(each) == [UNSEEN]
     (said,) = acceptance.route_findings([each], samples.LATER)
     assert said.code is Code.ROUTE_NOT_SEEN
+    # So that the wait becomes too long in the end.
+    assert said.waited_longer_than(1)
 
 
 @pytest.mark.parametrize(

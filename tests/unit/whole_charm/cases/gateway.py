@@ -261,7 +261,7 @@ CASES: Mapping[str, Case] = {
     ),
     "istiod has not looked at a route": Case(
         {"meanwhile": {PAGE: {"status": {"parents": []}, "metadata": {"managedFields": None}}}},
-        {"status": waiting("HTTPRoute shop/productpage-httproute-http-80-gate", "not looked at")},
+        {"status": late("HTTPRoute shop/productpage-httproute-http-80-gate", "not looked at")},
         given={"earlier": {}},
     ),
     "the gateway has no Service yet": Case(
