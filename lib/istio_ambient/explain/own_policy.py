@@ -42,26 +42,12 @@ def command(
         hop: where it is denied.
         trust_domain: of the mesh: ztunnel knows identities by no other.
     """
-    spec: dict[str, Any] = {"action": "ALLOW"}
-    operation: dict[str, list[str]] = {}
     address, port = destination.address, hop.port
-    if hop.proxy is evaluator.Proxy.WAYPOINT:
-        if address.kind is not evaluator.DestinationKind.SERVICE:
-            return ""
-        spec["targetRefs"] = [{"group": "", "kind": "Service", "name": address.name}]
-        if not is_exact(request):
-            return ""
-        if request.method:
-            operation["methods"] = [request.method]
-        if request.path:
-            operation["paths"] = [_without_query(request.path)]
-        if request.host:
-            operation["hosts"] = [request.host]
-    elif destination.application:
-        labels = {authorization.NAME_LABEL: destination.application}
-        spec["selector"] = {"matchLabels": labels}
-    else:
+    at_waypoint = hop.proxy is evaluator.Proxy.WAYPOINT
+    spec = {"action": "ALLOW", **_target(destination, at_waypoint=at_waypoint)}
+    if len(spec) == 1 or (at_waypoint and not is_exact(request)):
         return ""
+    operation = _operation(request) if at_waypoint else {}
     if port is not None:
         operation["ports"] = [str(port)]
     sender = hop.source or source.identity
@@ -83,6 +69,27 @@ def command(
     }
     text = json.dumps(manifest, separators=(",", ":"))
     return f"printf %s {shlex.quote(text)} | kubectl apply -f -"
+
+
+def _target(destination: NamedDestination, *, at_waypoint: bool) -> dict[str, Any]:
+    """Return what binds a policy to the proxy that denies; empty: nothing can."""
+    address = destination.address
+    if at_waypoint and address.kind is evaluator.DestinationKind.SERVICE:
+        return {"targetRefs": [{"group": "", "kind": "Service", "name": address.name}]}
+    if not at_waypoint and destination.application:
+        labels = {authorization.NAME_LABEL: destination.application}
+        return {"selector": {"matchLabels": labels}}
+    return {}
+
+
+def _operation(request: evaluator.Request) -> dict[str, list[str]]:
+    """Return what of a request only a waypoint can compare."""
+    operation = {
+        "methods": request.method,
+        "paths": _without_query(request.path) if request.path else "",
+        "hosts": request.host,
+    }
+    return {key: [value] for key, value in operation.items() if value}
 
 
 def is_exact(request: evaluator.Request) -> bool:

@@ -77,18 +77,8 @@ def hosts(
         tls: whether the gateway serves HTTPS.
         upstream_url: of the ingress in front, which is published where there is one.
     """
-    problems: list[Problem] = []
-    external = config.external_hostname.strip().lower()
-    if external and not _is_host(external):
-        problems.append(_option_problem("external_hostname", "use a DNS name or an IP address"))
-        external = in_use.external if _is_host(in_use.external) else ""
-    wanted = config.listener_hostname
-    wanted = wanted if wanted is None else wanted.strip().lower()
-    if wanted and not is_listener_hostname(wanted):
-        remedy = "use a DNS name, one that begins with '*.', or nothing"
-        problems.append(_option_problem("listener-hostname", remedy))
-        wanted = in_use.listener
-        wanted = wanted if not wanted or is_listener_hostname(wanted) else None
+    options, problems = _valid_options(config, in_use)
+    external, wanted = options.external, options.listener
     assigned = address.host.lower()
     if assigned and not _is_host(assigned):
         message, remedy = "its address is no DNS name", "set external_hostname"
@@ -111,9 +101,26 @@ def hosts(
         node_ports=node_ports,
         tls=scheme == "https" if upstream else tls,
         public=upstream or own,
-        options=HostOptions(external, wanted),
+        options=options,
         problems=tuple(problems),
     )
+
+
+def _valid_options(config: Config, in_use: HostOptions) -> tuple[HostOptions, list[Problem]]:
+    """Return the options, with the last valid one in place of one that is invalid."""
+    problems: list[Problem] = []
+    external = config.external_hostname.strip().lower()
+    if external and not _is_host(external):
+        problems.append(_option_problem("external_hostname", "use a DNS name or an IP address"))
+        external = in_use.external if _is_host(in_use.external) else ""
+    wanted = config.listener_hostname
+    wanted = wanted if wanted is None else wanted.strip().lower()
+    if wanted and not is_listener_hostname(wanted):
+        remedy = "use a DNS name, one that begins with '*.', or nothing"
+        problems.append(_option_problem("listener-hostname", remedy))
+        wanted = in_use.listener
+        wanted = wanted if not wanted or is_listener_hostname(wanted) else None
+    return HostOptions(external, wanted), problems
 
 
 def _is_host(text: str) -> bool:
