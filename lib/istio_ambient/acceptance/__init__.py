@@ -35,7 +35,7 @@ from istio_ambient.acceptance._reports import (
     read_mesh_config,
     read_proxies,
 )
-from istio_ambient.acceptance._routes import GATEWAY_CONTROLLER, route_findings
+from istio_ambient.acceptance._routes import GATEWAY_CONTROLLER, has_seen_any, route_findings
 from istio_ambient.acceptance._verdicts import (
     ISTIOD,
     Finding,
@@ -61,6 +61,7 @@ __all__ = [
     "enforcements",
     "essence",
     "has_conditions",
+    "has_seen_any",
     "is_dropped",
     "is_in_use",
     "is_settled",

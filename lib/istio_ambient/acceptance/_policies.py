@@ -55,7 +55,7 @@ def policy_findings(
     for policy in policies:
         metadata = policy["metadata"]
         what = _what(policy)
-        deleted = _time(metadata.get("deletionTimestamp"))
+        deleted = kube.time_of(metadata.get("deletionTimestamp"))
         if deleted is not None and _age(deleted, now) > PATIENCE:
             finalizers = printable(", ".join(metadata.get("finalizers", ())), _NAME)
             message = f"its deletion waits for {finalizers}"
@@ -228,10 +228,8 @@ def written_at(manifest: kube.Manifest) -> datetime.datetime | None:
         for each in kube.items(metadata, "managedFields")
         if each.get("subresource") != "status"
     ]
-    return max(
-        (t for t in map(_time, [*times, metadata.get("creationTimestamp")]) if t is not None),
-        default=None,
-    )
+    found = map(kube.time_of, [*times, metadata.get("creationTimestamp")])
+    return max((time for time in found if time is not None), default=None)
 
 
 def is_settled(manifest: kube.Manifest, now: datetime.datetime) -> bool:
@@ -242,15 +240,6 @@ def is_settled(manifest: kube.Manifest, now: datetime.datetime) -> bool:
 
 def _age(time: datetime.datetime, now: datetime.datetime) -> float:
     return (now - time).total_seconds()
-
-
-def _time(text: object) -> datetime.datetime | None:
-    if isinstance(text, datetime.datetime):
-        return text
-    try:
-        return datetime.datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
 
 
 def _what(policy: kube.Manifest) -> str:

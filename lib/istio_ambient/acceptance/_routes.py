@@ -18,24 +18,36 @@ GATEWAY_CONTROLLER = "istio.io/gateway-controller"
 """The name with which istiod reports on routes; other controllers may report on them too."""
 
 
+def has_seen_any(routes: Iterable[kube.Manifest]) -> bool:
+    """Return whether istiod has looked at one of the routes as it is now."""
+    return any(map(_is_seen, routes))
+
+
 def route_findings(
     routes: Iterable[kube.Manifest], now: datetime.datetime
 ) -> Iterator[kube.Readiness]:
-    """Yield the routes that istiod should have looked at by now, and has not.
+    """Yield one finding about the routes that istiod should have looked at, and has not.
 
     Args:
         routes: HTTPRoutes and GRPCRoutes of ours, in JSON form.
         now: the time by the API server's clock.
     """
-    for route in routes:
-        metadata = route["metadata"]
-        if "deletionTimestamp" in metadata or _is_seen(route) or not is_settled(route, now):
-            continue
-        what = f"{route['kind']} {metadata['namespace']}/{metadata['name']}"
-        reason = "istiod has not looked at it, so it may not be served"
-        since = written_at(route)
+    unseen = [
+        route
+        for route in routes
+        if "deletionTimestamp" not in route["metadata"]
+        and not _is_seen(route)
+        and is_settled(route, now)
+    ]
+    if unseen:
+        metadata = unseen[0]["metadata"]
+        first = f"{unseen[0]['kind']} {metadata['namespace']}/{metadata['name']}"
         yield kube.Readiness(
-            what, ready=False, reason=reason, since=since, code=Code.ROUTE_NOT_SEEN
+            first if len(unseen) == 1 else f"{first} and {len(unseen) - 1} more",
+            ready=False,
+            reason="istiod has not looked at it, so it may not be served",
+            since=min(filter(None, map(written_at, unseen)), default=None),
+            code=Code.ROUTE_NOT_SEEN,
         )
 
 

@@ -154,12 +154,12 @@ def of_gateway(
         wrote: whether the hook wrote something.
     """
     if isinstance(mesh, istiod.NoIstiodError):
-        return [*written(live), mesh.readiness(live.since)]
+        return [*policies(live), mesh.readiness(live.since)]
     try:
         istiods = connect(client, mesh.namespace, ours=mesh.ours)
     except kube.RequestError as error:
-        return [*written(live), unknown(error, live.identity)]
-    found = written(live, istiods)
+        return [*policies(live), unknown(error, live.identity)]
+    found = policies(live, istiods)
     reports = settled(lambda: istiods.ask(workload.namespace), wrote=wrote)
     if reports and not istiods.ours and all(report.fault for report in reports):
         # The debug interface of another installer's istiod may be closed to us, for good.
@@ -170,6 +170,8 @@ def of_gateway(
             kube.Readiness(acceptance.ISTIOD, ready=False, reason=reason, code=Code.ISTIOD_SILENT)
         )
     found += acceptance.istiod_findings(reports)
+    if any(not report.fault for report in reports):
+        found += routes(client, live, istiods)
     custom = live.manifests(resources.AuthorizationPolicy)
     found += acceptance.provider_findings(custom, reports)
     # Texts are looked for in the words of a proxy: mostly there are none.
@@ -177,8 +179,8 @@ def of_gateway(
     return [*found, *acceptance.proxy_findings(reports, workload, texts)]
 
 
-def written(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
-    """Return which of our policies and routes istiod does not take, by what it wrote on them.
+def policies(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
+    """Return which of our policies istiod does not take, or the API server does not delete.
 
     Args:
         live: our objects.
@@ -190,11 +192,29 @@ def written(live: kube.Live, istiods: Istiods | None = None) -> list[Finding]:
     # An older istiod of another installer judges no policy at all.
     judged = istiods is None or istiods.ours or acceptance.has_conditions(manifests)
     now = known or datetime.datetime.now(datetime.UTC)
-    routes = (*live.manifests(resources.HTTPRoute), *live.manifests(resources.GRPCRoute))
-    return [
-        *acceptance.policy_findings(manifests, now, judged=judged),
-        *acceptance.route_findings(routes, now),
-    ]
+    return list(acceptance.policy_findings(manifests, now, judged=judged))
+
+
+def routes(client: kube.Client, live: kube.Live, istiods: Istiods) -> list[Finding]:
+    """Return whether istiod has not looked at some of our routes.
+
+    Args:
+        client: reads the routes again where some seem so: since this hook read or wrote them,
+            istiod may have looked at them.
+        live: our objects.
+        istiods: that serve.
+    """
+    kinds = (resources.HTTPRoute, resources.GRPCRoute)
+
+    def unseen(live: kube.Live) -> list[Finding]:
+        manifests = [route for kind in kinds for route in live.manifests(kind)]
+        # The status of routes can be turned off in an istiod of another installer.
+        judged = istiods.ours or acceptance.has_seen_any(manifests)
+        now = istiods.now if judged else None
+        return list(acceptance.route_findings(manifests, now)) if now else []
+
+    found = unseen(live)
+    return found and unseen(kube.read_live(client, live.identity, kinds))
 
 
 def unknown(error: kube.RequestError, identity: kube.Identity) -> kube.Readiness:

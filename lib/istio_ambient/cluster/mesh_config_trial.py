@@ -64,12 +64,12 @@ def run(
     """
     applied = live.get(ConfigMap, control_plane.CONFIG_MAP, live.identity.namespace)
     if applied is None:
-        return Result(asked.written(live))
+        return Result(asked.policies(live))
     try:
         istiods = asked.connect(client, live.identity.namespace, ours=True)
     except kube.RequestError as error:
-        return Result([*asked.written(live), asked.unknown(error, live.identity)])
-    found = asked.written(live, istiods)
+        return Result([*asked.policies(live), asked.unknown(error, live.identity)])
+    found = asked.policies(live, istiods)
     manifest = kube.manifest_of(applied)
     marker = acceptance.marker_in(str(kube.section(manifest, "data").get("mesh", "")))
     reports = asked.settled(istiods.ask, wrote=wrote or on_trial, marker=marker)

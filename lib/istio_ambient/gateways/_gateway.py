@@ -148,7 +148,7 @@ def refusal(live: kube.Manifest, *types: str) -> tuple[str, datetime.datetime | 
     """
     for condition in kube.current_conditions(kube.section(live, "status"), live):
         if condition["type"] in types and condition["status"] == "False":
-            since = datetime.datetime.fromisoformat(condition["lastTransitionTime"])
+            since = kube.time_of(condition.get("lastTransitionTime"))
             reason = printable(str(condition.get("message") or condition.get("reason")))
             return f"istiod has not {condition['type'].lower()} the Gateway: {reason}", since
     return "", None

@@ -40,6 +40,8 @@ class Ingress(msgspec.Struct, frozen=True, dict=True):
     hosts: routing.Hosts
     listeners: routing.Listeners
     served: routing.Served
+    live_routes: tuple[AttachedRoute, ...]
+    """Our own routes in the cluster, with the requesters that they can be of."""
     authentication: authentication.Authentication
     authorizer: routing.BackendService | None
     """The Service that the gateway sends check requests to."""
@@ -52,7 +54,7 @@ class Ingress(msgspec.Struct, frozen=True, dict=True):
     @property
     def foreign_routes(self) -> tuple[AttachedRoute, ...]:
         """Routes of other owners that the gateway takes, or has taken until now."""
-        return _foreign_routes(self.facts, self.served)
+        return _counting(self.facts.cluster.foreign_routes, self.facts, self.served)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -154,7 +156,9 @@ def resolve(facts: Facts) -> Ingress:
         for request in sorted(facts.requests, key=lambda request: request.order)
     ]
     own = [request for request, refusal in requests if refusal is None]
-    held = routing.held(facts.live_routes, facts.remembered)
+    homes = {str(request.requester): backends.namespace_of(request) for request in own}
+    live = routing.own_routes(facts.live_routes, homes, facts.model)
+    held = routing.held(live, facts.remembered)
     listeners = routing.listeners(own, facts.tls, hosts.listener, held.ports)
     served = routing.served(
         requests,
@@ -170,7 +174,11 @@ def resolve(facts: Facts) -> Ingress:
     )
     in_force = authentication.InForce()
     if facts.needs_authentication:
-        attached = (*facts.live_routes, *_foreign_routes(facts, served))
+        others = (*(each for each in live if not each.requested_by), *facts.cluster.foreign_routes)
+        attached = (
+            *(route for route in live if route.requested_by),
+            *_counting(others, facts, served),
+        )
         in_force = authentication.in_force(served.objects, attached, listeners)
     return Ingress(
         facts=facts,
@@ -178,6 +186,7 @@ def resolve(facts: Facts) -> Ingress:
         hosts=hosts,
         listeners=listeners,
         served=served,
+        live_routes=live,
         authentication=authentication.authentication(served.objects, in_force),
         authorizer=backends.authorizer(facts.forward_auth.service),
     )
@@ -188,14 +197,12 @@ def _route_namespaces(facts: Facts, served: routing.Served) -> frozenset[str]:
     return frozenset({facts.model, *granted, *facts.config.route_namespaces})
 
 
-def _foreign_routes(facts: Facts, served: routing.Served) -> tuple[AttachedRoute, ...]:
-    """Return the routes of other owners that count: one that istiod refuses closes no path."""
+def _counting(
+    routes: Iterable[AttachedRoute], facts: Facts, served: routing.Served
+) -> tuple[AttachedRoute, ...]:
+    """Return those routes of others that count: one that istiod refuses closes no path."""
     namespaces = _route_namespaces(facts, served)
-    return tuple(
-        route
-        for route in facts.cluster.foreign_routes
-        if route.accepted or route.namespace in namespaces
-    )
+    return tuple(r for r in routes if r.accepted or r.namespace in namespaces)
 
 
 def desired(ingress: Ingress) -> Desired:
@@ -265,7 +272,7 @@ def _guards(policies: Iterable[kube.Resource]) -> Iterator[kube.Ref]:
 
 def _excepted(ingress: Ingress) -> Iterator[kube.Ref]:
     """Yield our live unauthenticated routes, whose paths need no authentication."""
-    for route in ingress.facts.live_routes:
+    for route in ingress.live_routes:
         if not route.authenticated:
             yield kube.ref_in(objects.KINDS[route.protocol], route.name, route.namespace)
 

@@ -39,6 +39,7 @@ from istio_ambient.kube._objects import (
     ref_in_manifest,
     ref_of,
     section,
+    time_of,
     written_at,
 )
 from istio_ambient.kube._phases import NO_ACCESS, Access, Phase, Placement, Transition
@@ -150,6 +151,7 @@ __all__ = [
     "rolled_out",
     "section",
     "server_version",
+    "time_of",
     "withheld",
     "workload_readiness",
     "written_at",

@@ -73,6 +73,15 @@ class Live(msgspec.Struct, frozen=True, dict=True):
         """Return all the owner's objects of a kind, sorted by name."""
         return [self.objects[ref] for ref in self._refs(kind)]
 
+    def at_home(self, kind: ResourceType) -> list[Resource]:
+        """Return the owner's objects of a kind in its own namespace, sorted by name.
+
+        Whoever may write in another namespace can make an object there that has all the owner's
+        labels and annotations, so what such an object says is no memory of the owner.
+        """
+        home = self.identity.namespace
+        return [self.objects[ref] for ref in self._refs(kind) if ref.namespace == home]
+
     def manifests(self, kind: ResourceType) -> list[Manifest]:
         """Return all the owner's objects of a kind in JSON form, as `manifest`, sorted by name."""
         return [self._manifests[ref] for ref in self._refs(kind)]

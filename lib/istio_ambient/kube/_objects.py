@@ -89,6 +89,19 @@ def written_at(obj: Resource) -> datetime.datetime | None:
     return max(times, default=None)
 
 
+def time_of(text: object) -> datetime.datetime | None:
+    """Return a time of an object in JSON form; None for what is none, or has no time zone.
+
+    RFC 3339 has times that Python has not, such as one of the year 0.
+    """
+    try:
+        found = datetime.datetime.fromisoformat(text) if isinstance(text, str) else text
+    except ValueError:
+        return None
+    is_time = isinstance(found, datetime.datetime) and found.tzinfo is not None
+    return found if is_time else None
+
+
 def section(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return the map under a key; an empty one where it is absent."""
     return cast(dict[str, Any], manifest.get(key) or {})

@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import Event, Pod
 
 from istio_ambient.kube import _faults, _requests
 from istio_ambient.kube._client import Client
-from istio_ambient.kube._objects import Manifest, items, manifest_of, ref_of, section
+from istio_ambient.kube._objects import Manifest, items, manifest_of, ref_of, section, time_of
 from istio_ambient.values.problem_codes import Code
 from istio_ambient.values.text import make_printable, printable
 
@@ -310,4 +310,4 @@ def _since(workload: Manifest, pods: Sequence[Manifest]) -> datetime.datetime | 
         if condition["type"] in ("Ready", "PodScheduled") and condition["status"] != "True"
     ]
     times = [time for time in found if time] or [workload["metadata"].get("creationTimestamp")]
-    return min((datetime.datetime.fromisoformat(time) for time in times if time), default=None)
+    return min((time for time in map(time_of, times) if time), default=None)

@@ -52,6 +52,14 @@ VERSION = "/version"
 """Path of the one answer that is no Kubernetes object."""
 TEXTS = re.compile(r"/api/v1/namespaces/[^/]+/pods/[^/]+/(?:log$|proxy/)")
 """Paths of answers that are text: of a pod's log, and what a pod itself answers."""
+_STRANGE_TIME = re.compile(
+    rb'"time": ?"(?:0000|-\d{3,}|\d{5,})(-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")'
+)
+"""A time before the year 1 or after 9999. Whoever makes an object may name one in its
+`managedFields`, the API server keeps it, and no type of Python holds it: no list that has the
+object could be read."""
+_USUAL_TIME = rb'"time":"2000\1'
+"""In its place: a leap year, long ago."""
 NO_API_ANSWER = 502
 """The status in place of that of an answer that is none of the Kubernetes API."""
 
@@ -268,6 +276,7 @@ def _answer(request: httpx2.Request, response: httpx2.Response, content: bytes) 
     is_success = 200 <= code < 300
     if is_success and TEXTS.match(path):
         return httpx2.Response(code, content=content)
+    content = _STRANGE_TIME.sub(_USUAL_TIME, content)
     kind = _kind_of(content)
     is_list = kind.endswith("List") and request.method != "GET"
     is_object = kind and not is_list and (kind != "Status" or request.method == "DELETE")

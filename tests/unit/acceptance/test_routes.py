@@ -31,6 +31,16 @@ def found(each: dict[str, Any]) -> list[str]:
     return texts(acceptance.route_findings([each], samples.LATER))
 
 
+def test_many_routes_are_one_finding():
+    # Each alone would hide what they have in common: the status of istiod.
+    more = [route(), route(report()), route(name="s"), route(creationTimestamp=NEW)]
+    assert texts(acceptance.route_findings(more, samples.LATER)) == [
+        UNSEEN.replace("shop/r", "shop/r and 1 more")
+    ]
+    assert acceptance.has_seen_any(more)
+    assert not acceptance.has_seen_any([route(), route(report(generation=1))])
+
+
 @pytest.mark.parametrize(
     "each",
     [

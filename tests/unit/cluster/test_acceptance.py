@@ -185,16 +185,73 @@ def live_policies(*statuses: object) -> kube.Live:
 @pytest.mark.parametrize(("ours", "said"), [(True, 2), (False, 0)])
 def test_an_older_istiod_of_another_installer_judges_no_policy(ours: bool, said: int):
     istiods = acceptance.Istiods((), "", ours, NOW)
-    assert len(acceptance.written(live_policies({}, {}), istiods)) == said
+    assert len(acceptance.policies(live_policies({}, {}), istiods)) == said
     # One that judges others will judge this one too.
     judged = {"conditions": [{"type": "WaypointAccepted", "status": "True"}]}
-    assert len(acceptance.written(live_policies({}, judged), istiods)) == 1
+    assert len(acceptance.policies(live_policies({}, judged), istiods)) == 1
+
+
+def live_routes(*statuses: object) -> kube.Live:
+    """Return routes that were written an hour before, with these statuses."""
+    kind: Any = resources.HTTPRoute
+    made = {"namespace": "shop", "creationTimestamp": "2025-12-31T23:00:00Z"}
+    objects = [
+        kind.from_dict({"metadata": {**made, "name": f"r{number}"}, "status": status})
+        for number, status in enumerate(statuses)
+    ]
+    by_ref = {kube.ref_of(each): each for each in objects}
+    return kube.Live(resources.identity("shop", "gate"), (kind,), by_ref)
+
+
+SEEN = {
+    "parents": [
+        {
+            "controllerName": "istio.io/gateway-controller",
+            "parentRef": {"name": "gate"},
+            "conditions": [{"type": "Accepted", "status": "True"}],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ours", "said"),
+    [
+        ((SEEN, SEEN), (), True, []),
+        (({}, {}), ({}, {}), True, ["HTTPRoute shop/r0 and 1 more"]),
+        # istiod has looked at them while the hook ran.
+        (({}, {}), (SEEN, {}), True, ["HTTPRoute shop/r1"]),
+        (({}, {}), (SEEN, SEEN), True, []),
+        # An istiod of another installer may look at none.
+        (({}, {}), ({}, {}), False, []),
+        ((SEEN, {}), (SEEN, {}), False, ["HTTPRoute shop/r1"]),
+    ],
+)
+def test_routes_are_read_again_before_istiod_is_said_not_to_have_looked_at_them(
+    monkeypatch: pytest.MonkeyPatch,
+    before: tuple[object, ...],
+    after: tuple[object, ...],
+    ours: bool,
+    said: list[str],
+):
+    reads: list[object] = []
+
+    def read_live(*given: object) -> kube.Live:
+        reads.append(given)
+        return live_routes(*after)
+
+    monkeypatch.setattr(acceptance.kube, "read_live", read_live)
+    istiods = acceptance.Istiods((), "", ours, NOW)
+    found = acceptance.routes(cast(Any, None), live_routes(*before), istiods)
+    assert [each.what for each in found] == said
+    # Where all is well, nothing is read.
+    assert bool(reads) is ({} in before and (ours or SEEN in before))
 
 
 def test_how_old_a_policy_is_follows_from_the_clock_of_the_api_server():
     before = acceptance.Istiods((), "", now=NOW - datetime.timedelta(hours=1))
-    assert acceptance.written(live_policies({}), before) == []
-    assert len(acceptance.written(live_policies({}))) == 1
+    assert acceptance.policies(live_policies({}), before) == []
+    assert len(acceptance.policies(live_policies({}))) == 1
 
 
 @pytest.mark.parametrize(

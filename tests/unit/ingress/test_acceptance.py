@@ -63,6 +63,12 @@ def test_a_route_that_istiod_does_not_take_is_named_with_its_application(kind: s
     assert state == route_list.REFUSED
 
 
+@pytest.mark.parametrize("time", [None, "", "0000-12-31T00:00:00Z", "2026-01-01T00:00:00", "x"])
+def test_a_time_that_is_none_does_not_hide_a_refusal(time: str | None):
+    (refused,), _ = found({**condition("Accepted", "False"), "lastTransitionTime": time})
+    assert refused.since is None
+
+
 @pytest.mark.parametrize(
     "said", [condition("Accepted", "True"), condition("Accepted", "False", 0)]
 )

@@ -5,6 +5,7 @@
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from istio_ambient import ingress, kube, resources
@@ -215,3 +216,11 @@ def test_a_route_that_the_gateway_does_not_take_closes_no_path():
     assert policy(foreign("stranger", accepted=False)) == policy()
     assert policy(foreign("stranger", accepted=True)) != policy()
     assert policy(foreign("shop")) != policy()
+    # One with our labels and annotations in a namespace of a tenant.
+    for accepted, closes in ((None, False), (False, False), (True, True)):
+        route = msgspec.structs.replace(
+            foreign("stranger", accepted=accepted), requested_by=frozenset({"other:ingress"})
+        )
+        given = samples.facts(asked, forward_auth=login, live_routes=(route,))
+        found = samples.objects(given)["AuthorizationPolicy shop/ext-authz-gate"]["spec"]["rules"]
+        assert (found != policy()) is closes

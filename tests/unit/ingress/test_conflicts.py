@@ -293,6 +293,20 @@ def test_a_route_that_istiod_refuses_is_not_served():
     assert [each.relation_id for each in ingress.resolve(given).served.routes] == [1]
 
 
+def test_a_route_in_another_namespace_speaks_for_no_application_but_those_of_that_namespace():
+    """A tenant can make one there that has all our labels and annotations."""
+    asked = asks("one", A, relation_id=1), asks("two", A, relation_id=2)
+    (route,) = applied(asked[1])
+
+    def found(namespace: str) -> list[int]:
+        forged = msgspec.structs.replace(route, namespace=namespace)
+        services = tuple(service(app, port=80) for app in APPS)
+        given = facts(*asked, services=services, live_routes=(forged,))
+        return [each.relation_id for each in ingress.resolve(given).served.routes]
+
+    assert (found("shop"), found("evil")) == ([2], [1])
+
+
 def test_what_is_served_is_kept_where_a_certificate_moves_it():
     asked = asks("one", A, relation_id=1, port=80), asks("two", A, relation_id=2, port=80)
     live = applied(asked[1])

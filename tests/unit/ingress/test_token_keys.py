@@ -101,6 +101,22 @@ def test_keys_that_another_wrote_are_not_in_force():
     assert ingress.keys_in_force(msgspec.structs.replace(found, objects=older)) == {}
 
 
+def test_what_is_in_another_namespace_is_no_memory_of_ours():
+    """Whoever may write there can give an object all our labels and annotations."""
+    tenant = ingress.GatewayRef("evil", GATEWAY.name)
+    forged = _token_keys.request_authentications(tenant, (SHOP,), {SOURCE: SigningKeys(OTHER)})
+    ours = live(SHOP, keys={SOURCE: SigningKeys(ONE)})
+    (change,) = kube.plan(forged, kube.Live(IDENTITY, KINDS)).changes
+    objects = {change.ref: as_live(change.manifest or {})}
+    assert change.ref.namespace == "evil"
+    alone = msgspec.structs.replace(ours, objects=objects)
+    assert ingress.keys_in_force(alone) == {}
+    assert ingress.left_to_istiod(alone) == frozenset()
+    assert ingress.uses_in_force(alone) == {}
+    both = msgspec.structs.replace(ours, objects={**objects, **ours.objects})
+    assert ingress.keys_in_force(both) == {SOURCE: SigningKeys(ONE)}
+
+
 def test_a_fetch_that_brings_no_keys_leaves_the_last_good_ones():
     before = {SOURCE: SigningKeys(ONE)}
     for failed in (DOWN, HTML):

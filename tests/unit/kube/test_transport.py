@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 from istio_ambient.kube import _transport
+from lightkube.core import decoders
+from lightkube.resources.core_v1 import Service
 
 OBJECT = b'{"kind": "ConfigMap", "metadata": {"name": "x"}}'
 STATUS = b'{"kind": "Status", "code": 503, "message": "busy"}'
@@ -358,3 +360,15 @@ def test_answers_are_not_compressed(clock: Clock):
     _transport.RetryTransport(server).handle_request(request)
     (sent,) = server.requests
     assert sent.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("year", ["0000", "-001", "10000"])
+def test_a_time_that_python_has_not_does_not_make_a_list_unreadable(clock: Clock, year: str):
+    """Everybody may write such a time into managedFields of an object of their own."""
+    entry = f'{{"manager":"x","time":"{year}-02-29T00:00:00Z"}}'
+    metadata = f'{{"name":"x","managedFields":[{entry}],"annotations":{{"a":"0000-1"}}}}'
+    content = f'{{"kind":"ServiceList","items":[{{"metadata":{metadata}}}]}}'.encode()
+    found = sent(Server(clock, answer(200, content))).content
+    (service,) = decoders.decode_list(found, Service)[2]
+    assert service.metadata.annotations == {"a": "0000-1"}
+    assert service.metadata.managedFields[0].time.year == 2000

@@ -151,7 +151,7 @@ def keys_in_force(live: kube.Live) -> dict[KeySource, SigningKeys]:
     writer.
     """
     found: dict[KeySource, SigningKeys] = {}
-    for obj in live.of(resources.RequestAuthentication):
+    for obj in live.at_home(resources.RequestAuthentication):
         try:
             read = dict(_read(kube.manifest_of(obj), live))
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -188,7 +188,7 @@ def left_to_istiod(live: kube.Live) -> frozenset[tuple[str, KeySource]]:
     Versions before wrote such rules, with or without `jwksUri`, and istiod fetched the keys.
     """
     found: set[tuple[str, KeySource]] = set()
-    for obj in live.of(resources.RequestAuthentication):
+    for obj in live.at_home(resources.RequestAuthentication):
         for rule in kube.items(kube.section(kube.manifest_of(obj), "spec"), "jwtRules"):
             if not rule.get("jwks"):
                 issuer, uri = str(rule.get("issuer", "")), str(rule.get("jwksUri") or "")

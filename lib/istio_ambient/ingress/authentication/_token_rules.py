@@ -73,7 +73,7 @@ def uses_in_force(live: kube.Live) -> dict[str, TokenUses]:
     """Return what the rules in the cluster use, by the name of their object."""
     return {
         obj.metadata.name: _grouped(_uses_of(kube.manifest_of(obj)))
-        for obj in live.of(resources.RequestAuthentication)
+        for obj in live.at_home(resources.RequestAuthentication)
     }
 
 

@@ -6,7 +6,6 @@
 See https://gateway-api.sigs.k8s.io/guides/implementers/#status.
 """
 
-import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -68,12 +67,7 @@ def _refusals(what: str, conditions: Iterable[Mapping[str, Any]]) -> Iterator[ku
                 what,
                 ready=False,
                 reason=reason,
-                since=_since(condition),
+                since=kube.time_of(condition.get("lastTransitionTime")),
                 told_late=late,
                 code=Code.ROUTE_NOT_ACCEPTED,
             )
-
-
-def _since(condition: Mapping[str, Any]) -> datetime.datetime | None:
-    time = condition.get("lastTransitionTime")
-    return datetime.datetime.fromisoformat(time) if time else None

@@ -11,7 +11,7 @@ In the order of the pipeline: `_addresses`, `_hosts`, `_listeners`, `_backends`,
 from istio_ambient.ingress.model import Match, PathType, Protocol
 from istio_ambient.ingress.routing._addresses import Address, address_of
 from istio_ambient.ingress.routing._backends import Backends, BackendService, MissingBackend
-from istio_ambient.ingress.routing._held import Held, held
+from istio_ambient.ingress.routing._held import Held, held, own_routes
 from istio_ambient.ingress.routing._hosts import Hosts, covers, hosts, intersection
 from istio_ambient.ingress.routing._listeners import (
     Listener,
@@ -47,6 +47,7 @@ __all__ = [
     "intersection",
     "listener_spec",
     "listeners",
+    "own_routes",
     "secret_name",
     "served",
 ]

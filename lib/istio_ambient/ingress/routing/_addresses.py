@@ -84,5 +84,5 @@ def unprogrammed_since(live: kube.Manifest) -> datetime.datetime | None:
     for condition in live.get("status", {}).get("conditions") or ():
         # Until a controller looks at it, the status is Unknown and the time is 1970.
         if condition.get("type") == "Programmed" and condition.get("status") == "False":
-            return datetime.datetime.fromisoformat(condition["lastTransitionTime"])
+            return kube.time_of(condition.get("lastTransitionTime"))
     return None

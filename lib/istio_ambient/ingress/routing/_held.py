@@ -6,7 +6,7 @@
 The annotation is written while routes are served, and kept while they are withheld.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -39,11 +39,37 @@ class Held(msgspec.Struct, frozen=True):
         return _answering(self.live, hostname), _answering(self.remembered, hostname)
 
 
+def own_routes(
+    live: Iterable[AttachedRoute], homes: Mapping[str, str], own: str
+) -> tuple[AttachedRoute, ...]:
+    """Return our live routes, each with those requesters only that it can be of.
+
+    A route with all our labels and annotations can be made by whoever may write in its namespace:
+    outside of ours, it speaks for the applications of that namespace, and for no others.
+
+    Args:
+        live: routes with our labels.
+        homes: namespace of each requester, `<application>:<endpoint>`.
+        own: our namespace.
+    """
+    return tuple(
+        route
+        if route.namespace == own
+        else msgspec.structs.replace(
+            route,
+            requested_by=frozenset(
+                name for name in route.requested_by if homes.get(name) == route.namespace
+            ),
+        )
+        for route in live
+    )
+
+
 def held(live: Collection[AttachedRoute], remembered: Iterable[Place]) -> Held:
     """Return who is served where.
 
     Args:
-        live: our own routes in the cluster.
+        live: our own routes in the cluster, as `own_routes` returns them.
         remembered: places in the annotation of the Gateway.
     """
     refused = {place for route in live if route.accepted is False for place in _of_live(route)}
