@@ -72,6 +72,12 @@ TESTED_ALONE: Mapping[str, str] = (
                 "ingress/test_authentication",
             ),
             (
+                "ingress.routing._held",
+                "msgspec.structs.replace",
+                "requested_by",
+                "ingress/test_conflicts",
+            ),
+            (
                 "ingress.authentication._token_keys",
                 "SigningKeys",
                 "fault transient",

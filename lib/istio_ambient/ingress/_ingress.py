@@ -40,8 +40,6 @@ class Ingress(msgspec.Struct, frozen=True, dict=True):
     hosts: routing.Hosts
     listeners: routing.Listeners
     served: routing.Served
-    live_routes: tuple[AttachedRoute, ...]
-    """Our own routes in the cluster, with the requesters that they can be of."""
     authentication: authentication.Authentication
     authorizer: routing.BackendService | None
     """The Service that the gateway sends check requests to."""
@@ -186,7 +184,6 @@ def resolve(facts: Facts) -> Ingress:
         hosts=hosts,
         listeners=listeners,
         served=served,
-        live_routes=live,
         authentication=authentication.authentication(served.objects, in_force),
         authorizer=backends.authorizer(facts.forward_auth.service),
     )
@@ -272,7 +269,7 @@ def _guards(policies: Iterable[kube.Resource]) -> Iterator[kube.Ref]:
 
 def _excepted(ingress: Ingress) -> Iterator[kube.Ref]:
     """Yield our live unauthenticated routes, whose paths need no authentication."""
-    for route in ingress.live_routes:
+    for route in ingress.facts.live_routes:
         if not route.authenticated:
             yield kube.ref_in(objects.KINDS[route.protocol], route.name, route.namespace)
 
