@@ -4,6 +4,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from istio_ambient import kube, resources
 from istio_ambient.values.problem_codes import Code
@@ -119,3 +120,16 @@ def test_an_object_whose_marks_a_webhook_removes_is_ours_when_the_webhook_is_gon
         assert [fault.transient for fault in faults] == [False]
     assert owner.apply(owner.plan(owner.wanted(a="1"))) == ()
     assert owner.plan(owner.wanted(a="1")).writes == ()
+
+
+@pytest.mark.parametrize("time", ["0000-02-29T00:00:00Z", "9999-12-31T23:59:59-05:00"])
+def test_a_strangers_object_with_a_time_that_python_has_not_is_read(owner: Owner, time: str):
+    owner.made_by_a_stranger()
+    entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "time": time}
+    fields = {"fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}
+    body = {"metadata": {"managedFields": [{**entry, **fields}]}}
+    with pytest.raises(msgspec.ValidationError):
+        # The API server does it, and its answer has the time.
+        owner.admin.patch(ConfigMap, NAME, body, namespace=owner.namespace)
+    found = kube.list_kind(owner.client, ConfigMap, namespace=owner.namespace) or ()
+    assert NAME in {each.metadata.name for each in found}
