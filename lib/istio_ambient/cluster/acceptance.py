@@ -146,7 +146,7 @@ def of_gateway(
     """Return what istiod and the pods of a gateway do not take of what its charm wrote.
 
     Args:
-        client: sends two requests.
+        client: sends two requests, and two more where routes seem not to be looked at.
         live: our objects after this hook's writes.
         mesh: the istiod of the cluster.
         workload: the pods of the waypoint or ingress gateway.
@@ -214,7 +214,11 @@ def routes(client: kube.Client, live: kube.Live, istiods: Istiods) -> list[Findi
         return list(acceptance.route_findings(manifests, now)) if now else []
 
     found = unseen(live)
-    return found and unseen(kube.read_live(client, live.identity, kinds))
+    try:
+        return found and unseen(kube.read_live(client, live.identity, kinds))
+    except kube.RequestError as error:
+        # What else is known of policies and proxies is not lost with it.
+        return [unknown(error, live.identity)]
 
 
 def unknown(error: kube.RequestError, identity: kube.Identity) -> kube.Readiness:

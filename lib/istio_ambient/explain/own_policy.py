@@ -44,9 +44,10 @@ def command(
     """
     address, port = destination.address, hop.port
     at_waypoint = hop.proxy is evaluator.Proxy.WAYPOINT
-    spec = {"action": "ALLOW", **_target(destination, at_waypoint=at_waypoint)}
-    if len(spec) == 1 or (at_waypoint and not is_exact(request)):
+    target = _target(destination, at_waypoint=at_waypoint)
+    if not target or (at_waypoint and not is_exact(request)):
         return ""
+    spec: dict[str, Any] = {"action": "ALLOW", **target}
     operation = _operation(request) if at_waypoint else {}
     if port is not None:
         operation["ports"] = [str(port)]

@@ -18,6 +18,8 @@ from istio_ambient.acceptance import Report
 from istio_ambient.cluster import acceptance
 from lightkube.resources.core_v1 import ServiceAccountToken
 
+from tests.unit.whole_charm.fake_cluster import CONTROLLER
+
 # pyright: reportPrivateUsage=false
 
 ANSWERS: dict[str, tuple[int, bytes]] = {}
@@ -206,7 +208,7 @@ def live_routes(*statuses: object) -> kube.Live:
 SEEN = {
     "parents": [
         {
-            "controllerName": "istio.io/gateway-controller",
+            "controllerName": CONTROLLER,
             "parentRef": {"name": "gate"},
             "conditions": [{"type": "Accepted", "status": "True"}],
         }
@@ -246,6 +248,16 @@ def test_routes_are_read_again_before_istiod_is_said_not_to_have_looked_at_them(
     assert [each.what for each in found] == said
     # Where all is well, nothing is read.
     assert bool(reads) is ({} in before and (ours or SEEN in before))
+
+
+def test_routes_that_cannot_be_read_again_do_not_end_the_hook(monkeypatch: pytest.MonkeyPatch):
+    def read_live(*_: object) -> kube.Live:
+        raise kube.RequestError("list HTTPRoute", "busy", 503)
+
+    monkeypatch.setattr(acceptance.kube, "read_live", read_live)
+    istiods = acceptance.Istiods((), "", now=NOW)
+    (found,) = acceptance.routes(cast(Any, None), live_routes({}), istiods)
+    assert isinstance(found, kube.Readiness) and "busy" in found.reason
 
 
 def test_how_old_a_policy_is_follows_from_the_clock_of_the_api_server():

@@ -84,13 +84,12 @@ def _is_part(name: str, first: str) -> bool:
 
 def authentication_in_force(live: kube.Live) -> frozenset[str]:
     """Return the names of our policies in the cluster that require a login or a token."""
-    model, app = live.identity.namespace, live.identity.name
-    refs = map(kube.ref_of, live.of(resources.AuthorizationPolicy))
+    app = live.identity.name
     return frozenset(
-        ref.name
-        for ref in refs
+        policy.metadata.name
+        for policy in live.at_home(resources.AuthorizationPolicy)
         for first in (_ext_authz_name(app), _deny_name(app))
-        if ref.namespace == model and _is_part(ref.name, first)
+        if _is_part(policy.metadata.name, first)
     )
 
 
