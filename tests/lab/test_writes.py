@@ -126,7 +126,7 @@ def test_an_object_whose_marks_a_webhook_removes_is_ours_when_the_webhook_is_gon
 def test_a_strangers_object_with_a_time_that_python_has_not_is_read(owner: Owner, time: str):
     owner.made_by_a_stranger()
     entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "time": time}
-    fields = {"fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}
+    fields: dict[str, Any] = {"fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}
     body = {"metadata": {"managedFields": [{**entry, **fields}]}}
     with pytest.raises(msgspec.ValidationError):
         # The API server does it, and its answer has the time.

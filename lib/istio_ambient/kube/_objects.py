@@ -98,8 +98,9 @@ def time_of(text: object) -> datetime.datetime | None:
         found = datetime.datetime.fromisoformat(text) if isinstance(text, str) else text
     except ValueError:
         return None
-    is_time = isinstance(found, datetime.datetime) and found.tzinfo is not None
-    return found if is_time else None
+    if not isinstance(found, datetime.datetime) or found.tzinfo is None:
+        return None
+    return found
 
 
 def section(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:

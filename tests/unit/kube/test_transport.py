@@ -5,7 +5,7 @@
 import json
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -369,6 +369,6 @@ def test_a_time_that_python_has_not_does_not_make_a_list_unreadable(clock: Clock
     metadata = f'{{"name":"x","managedFields":[{entry}],"annotations":{{"a":"0000-1"}}}}'
     content = f'{{"kind":"ServiceList","items":[{{"metadata":{metadata}}}]}}'.encode()
     found = sent(Server(clock, answer(200, content))).content
-    (service,) = decoders.decode_list(found, Service)[2]
+    (service,) = cast(Any, decoders).decode_list(found, Service)[2]
     assert service.metadata.annotations == {"a": "0000-1"}
     assert service.metadata.managedFields[0].time.year == 2000
